@@ -1,0 +1,102 @@
+"""Slots: which days an issue belongs to, and which one is due. Reads no clock; `now` is an argument."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from newsletter.domain.errors import SettingsError
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_RULE = re.compile(r"(?P<day>[a-z]{3})[a-z]*\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One slot a week: a weekday (Monday is 0) and a wall time in a zone."""
+
+    weekday: int
+    at: time
+    zone: ZoneInfo
+
+    @classmethod
+    def parse(cls, rule: str, zone: str) -> Schedule:
+        """Read `tue 08:00` and an IANA zone name; raises SettingsError with the fix."""
+        fix = 'Write a weekday and a time, as in "tue 08:00"'
+        found = _RULE.match(rule.strip().lower())
+        if not found or found["day"] not in WEEKDAYS:
+            raise SettingsError(f"NEWSLETTER_SCHEDULE is not a weekday and a time: {rule!r}", fix=fix)
+        hour, minute = int(found["hour"]), int(found["minute"])
+        if hour > 23 or minute > 59:
+            raise SettingsError(f"NEWSLETTER_SCHEDULE has no such time: {rule!r}", fix=fix)
+        try:
+            return cls(WEEKDAYS.index(found["day"]), time(hour, minute), ZoneInfo(zone))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise SettingsError(
+                f"NEWSLETTER_TIMEZONE is not a known zone: {zone!r}", fix="Write an IANA name, as in Europe/Berlin"
+            ) from None
+
+    def day_of(self, now: datetime) -> date:
+        """The calendar day it is in the newsletter's zone; `now` is aware."""
+        return now.astimezone(self.zone).date()
+
+    def starts_at(self, slot: date) -> datetime:
+        """The instant (UTC) a slot begins: the first valid minute at or after the wall time, once.
+
+        A wall time that the clocks skip begins when they have jumped; one that comes twice begins the first time.
+        """
+        wall = datetime.combine(slot, self.at)
+        instant = wall.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
+        if instant.astimezone(self.zone).replace(tzinfo=None) == wall:
+            return instant
+        return _after_gap(instant, self.zone)
+
+    def slot_on_or_before(self, day: date) -> date:
+        """The last slot day that is not after `day`."""
+        return day - timedelta(days=(day.weekday() - self.weekday) % 7)
+
+    def next_slot(self, now: datetime) -> date:
+        """The first slot that has not begun yet."""
+        slot = self.slot_on_or_before(self.day_of(now))
+        while self.starts_at(slot) <= now:
+            slot += timedelta(days=7)
+        return slot
+
+    def last_slot(self, now: datetime) -> date:
+        """The last slot that has begun."""
+        return self.next_slot(now) - timedelta(days=7)
+
+
+def _after_gap(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The instant of the jump that made a wall time invalid; `instant` lies within a day and a half after it."""
+    low, high = instant - timedelta(hours=36), instant
+    new = high.astimezone(zone).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = (low + (high - low) / 2).replace(microsecond=0)
+        if middle in (low, high):
+            break
+        if middle.astimezone(zone).utcoffset() == new:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A slot that has begun; `late_for` is how long ago, `missed` that it is beyond the late window."""
+
+    slot: date
+    due_at: datetime
+    late_for: timedelta
+    missed: bool
+
+
+def due_slot(schedule: Schedule, now: datetime, late_window: timedelta) -> Due:
+    """The last slot that has begun, and whether it may still be sent. What is already in the store is not known here."""
+    slot = schedule.last_slot(now)
+    due_at = schedule.starts_at(slot)
+    late_for = now - due_at
+    return Due(slot, due_at, late_for, missed=late_for > late_window)

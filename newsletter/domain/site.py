@@ -1,0 +1,32 @@
+"""What the newsletter says of itself: the settings that letters and pages show, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One newsletter. base_url has no slash at its end; empty strings mean "not set"."""
+
+    title: str
+    from_name: str
+    from_address: str
+    base_url: str
+    language: str = "en"
+    reply_to: str = ""
+    postal_address: str = ""
+    owner: str = ""
+    contact_url: str = ""
+    resources_url: str = ""
+    home_url: str = ""
+    bounce_domain: str = ""
+
+    @property
+    def from_domain(self) -> str:
+        """The domain letters come from; List-ID and Message-ID use it."""
+        return self.from_address.rpartition("@")[2]
+
+    def url(self, path: str) -> str:
+        """An absolute address on the site; `path` begins with a slash."""
+        return f"{self.base_url}{path}"

@@ -1,0 +1,53 @@
+"""The life of one subscription: who may get mail by their own word, and how that word changes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a reader's consent stands; suppression is independent of it."""
+
+    PENDING = "pending"  # signed up, not confirmed: gets nothing but the confirmation mail
+    CONFIRMED = "confirmed"
+    PAUSED = "paused"
+    UNSUBSCRIBED = "unsubscribed"
+    EXPIRED = "expired"  # never confirmed in time
+
+
+class Verdict(StrEnum):
+    """What a door should do with a request; each has its page."""
+
+    DO = "do"
+    ALREADY = "already"  # it is so already: say it kindly, change nothing
+    STALE = "stale"  # the link belongs to an earlier sign-up: sign up again
+
+
+CONFIRM_WITHIN = timedelta(days=30)
+CONFIRM_MAIL_EVERY = timedelta(hours=24)
+
+
+def on_confirm(status: Status, signup_at: datetime, link_signup_at: datetime, now: datetime) -> Verdict:
+    """What a confirm link may do: never resubscribe after a leave, never work for another sign-up.
+
+    All times aware; the link carries the sign-up it was made for, to the second.
+    """
+    if status in (Status.CONFIRMED, Status.PAUSED):
+        return Verdict.ALREADY
+    same = int(signup_at.timestamp()) == int(link_signup_at.timestamp())
+    if status is not Status.PENDING or not same or now - link_signup_at > CONFIRM_WITHIN:
+        return Verdict.STALE
+    return Verdict.DO
+
+
+def on_leave(status: Status) -> Verdict:
+    """Leaving always works; a second time it says so and changes nothing."""
+    return Verdict.ALREADY if status is Status.UNSUBSCRIBED else Verdict.DO
+
+
+def may_mail_confirmation(status: Status | None, last_mail_at: datetime | None, now: datetime) -> bool:
+    """Is a confirmation mail to be sent for this sign-up? At most one per address in 24 hours."""
+    if status in (Status.CONFIRMED, Status.PAUSED):
+        return False
+    return last_mail_at is None or now - last_mail_at >= CONFIRM_MAIL_EVERY

@@ -1,0 +1,113 @@
+"""A tip: what an importer found, what the store knows, and how the two become one."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+
+
+class TipState(StrEnum):
+    """Where a tip stands in the queue."""
+
+    FRESH = "fresh"  # never run: waits in the queue
+    SENT = "sent"  # run by this system
+    ARCHIVE = "archive"  # run before this system
+    RETIRED = "retired"  # never to run again
+
+
+@dataclass(frozen=True, slots=True)
+class TipText:
+    """The text of a tip as an importer found it or as the store holds it.
+
+    body: Markdown, "" for a teaser. teaser: plain text, where the source broke off, or the owner's own.
+    published_on: the day it ran, if the source says so. already_run: the source is an archive.
+    source, line: where it was found, for messages.
+    """
+
+    title: str
+    body: str
+    complete: bool = True
+    published_on: date | None = None
+    categories: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    takeaway: str = ""
+    teaser: str = ""
+    already_run: bool = False
+    source: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A piece of an import that could not be used, and why."""
+
+    source: str
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TipCard:
+    """A tip as lists and the queue see it, without its body."""
+
+    id: int
+    key: str
+    title: str
+    state: TipState
+    complete: bool
+    published_on: date | None
+    last_sent_on: date | None
+    position: int
+    categories: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TipFull:
+    """A tip with its text, as the letter and `tips show` need it."""
+
+    card: TipCard
+    text: TipText
+
+
+def identity(title: str, published_on: date | None) -> str:
+    """What makes two findings one tip: the same words in the title, and the same day."""
+    words = re.findall(r"\w+", unicodedata.normalize("NFKC", title).casefold().replace("\u2019", "").replace("'", ""))
+    return " ".join(words) + (f" @{published_on.isoformat()}" if published_on else "")
+
+
+def join_labels(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
+    """Both lists without repeats (case does not count), in the order they came."""
+    seen: dict[str, str] = {}
+    for label in (*old, *new):
+        seen.setdefault(label.casefold(), label)
+    return tuple(seen.values())
+
+
+def merge(old: TipText, new: TipText) -> TipText:
+    """The old text with what the new finding adds: labels join, a whole article completes a teaser.
+
+    A teaser never takes anything from a whole article; of two whole articles the new one wins,
+    but an empty field never wipes out a full one.
+    """
+    labels = replace(old, categories=join_labels(old.categories, new.categories), tags=join_labels(old.tags, new.tags))
+    if new.complete:
+        return replace(
+            labels,
+            title=new.title,
+            body=new.body,
+            complete=True,
+            takeaway=new.takeaway or old.takeaway,
+            teaser=new.teaser or old.teaser,
+        )
+    return labels if old.complete else replace(labels, teaser=new.teaser or old.teaser)
+
+
+def first_state(text: TipText, *, queue: bool) -> TipState:
+    """Where a tip starts: what ran before this system is archive, unless the owner queues it again."""
+    already_run = text.already_run or text.published_on is not None
+    return TipState.ARCHIVE if already_run and not queue else TipState.FRESH
