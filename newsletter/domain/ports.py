@@ -156,6 +156,10 @@ class Issues(Protocol):
         """Planned, preparing or sending, oldest first, without counts."""
         ...
 
+    def last_number(self) -> int:
+        """The number of the newest issue; 0 when there is none."""
+        ...
+
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
         """T0: the issue of this slot, inserted unless it was there (UNIQUE slot)."""
         ...
@@ -184,6 +188,9 @@ class Issues(Protocol):
 
     def skip_open(self, number: int, reason: str, now: datetime) -> int: ...
     def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]: ...
+    def broken_invariants(self) -> list[str]:
+        """I1, I2, I3, I4 and I7 of the delivery design, each broken one in words."""
+        ...
 
 
 class Notices(Protocol):
@@ -213,11 +220,16 @@ class Notice:
 class Tx(Protocol):
     """One transaction on all tables. Never keep it, never open a socket inside it."""
 
-    tips: Tips
-    subscribers: Subscribers
-    suppressions: Suppressions
-    issues: Issues
-    notices: Notices
+    @property
+    def tips(self) -> Tips: ...
+    @property
+    def subscribers(self) -> Subscribers: ...
+    @property
+    def suppressions(self) -> Suppressions: ...
+    @property
+    def issues(self) -> Issues: ...
+    @property
+    def notices(self) -> Notices: ...
 
 
 class Ledger(Protocol):
@@ -239,7 +251,13 @@ class Ledger(Protocol):
         """When the next open row may be tried; None when there is none."""
         ...
 
-    def close(self) -> None: ...
+
+@dataclass(frozen=True, slots=True)
+class SendingRight:
+    """What the only sender on a database holds: its ledger, and how many rows a crash had left in doubt."""
+
+    ledger: Ledger
+    recovered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,14 +275,10 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Tx]: ...
     def write(self) -> AbstractContextManager[Tx]: ...
-    def ledger(self, *, hold_in_doubt: bool = False) -> Ledger:
-        """Only for the holder of `sending`."""
-        ...
-
-    def sending(self, role: str, now: datetime) -> AbstractContextManager[int]:
+    def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> AbstractContextManager[SendingRight]:
         """Be the only sender on this database; rows of dead senders are recovered first.
 
-        Gives how many were recovered. Raises Busy naming the holder; the kernel drops the lock with the process.
+        Raises Busy naming the holder. The kernel drops the lock with the process, however it dies.
         """
         ...
 

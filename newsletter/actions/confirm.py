@@ -1,0 +1,69 @@
+"""Confirming a sign-up by its link: look, then do; never resubscribes somebody who left since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from newsletter.domain.errors import BadToken
+from newsletter.domain.people import Consent, Reader
+from newsletter.domain.ports import Store, Tx
+from newsletter.domain.subscription import Status, Verdict, on_confirm
+from newsletter.mail.tokens import Purpose, Signer
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmView:
+    """What the link would do now."""
+
+    verdict: Verdict
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What the link did."""
+
+    verdict: Verdict
+    address: str
+
+
+def confirm_token(signer: Signer, subscriber_key: str, signup_at: int) -> str:
+    """The token of a confirm link: for one reader and one sign-up (seconds since 1970)."""
+    return signer.sign(Purpose.CONFIRM, subscriber_key, str(signup_at))
+
+
+def look(store: Store, signer: Signer, token: str, now: datetime) -> ConfirmView:
+    """What the link would do; changes nothing. Raises BadToken."""
+    subscriber_key, link_signup_at = _opened(signer, token)
+    with store.read() as tx:
+        reader = _reader(tx, subscriber_key)
+    return ConfirmView(on_confirm(reader.status, reader.signup_at, link_signup_at, now), reader.address)
+
+
+def confirm(store: Store, signer: Signer, token: str, now: datetime) -> Confirmed:
+    """Do it, once: the reader is confirmed, the log says so, a welcome waits for the sender. Raises BadToken."""
+    subscriber_key, link_signup_at = _opened(signer, token)
+    with store.write() as tx:
+        reader = _reader(tx, subscriber_key)
+        verdict = on_confirm(reader.status, reader.signup_at, link_signup_at, now)
+        if verdict is Verdict.DO:
+            tx.subscribers.set_status(reader.id, Status.CONFIRMED, now)
+            tx.subscribers.log_consent(reader.id, Consent(now, "confirm", "link in the confirmation mail"))
+            tx.notices.add("welcome", reader.address, {"subscriber_key": reader.key}, now)
+    return Confirmed(verdict, reader.address)
+
+
+def _opened(signer: Signer, token: str) -> tuple[str, datetime]:
+    try:
+        subscriber_key, signup_at = signer.open(Purpose.CONFIRM, token)
+        return subscriber_key, datetime.fromtimestamp(int(signup_at), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise BadToken("this confirmation link is not complete", fix="Sign up again") from None
+
+
+def _reader(tx: Tx, subscriber_key: str) -> Reader:
+    reader = tx.subscribers.by_key(subscriber_key)
+    if reader is None:
+        raise BadToken("this confirmation link belongs to nobody any more", fix="Sign up again")
+    return reader

@@ -1,0 +1,215 @@
+"""What is not right with a newsletter, and how to mend it: reads everything, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from newsletter.domain.calendar import Schedule, due_slot
+from newsletter.domain.errors import NewsletterError, SchemaError
+from newsletter.domain.issues import IssueState
+from newsletter.domain.ports import Store, Tx
+from newsletter.domain.queue import choose, is_fresh
+from newsletter.domain.site import Site
+
+FEW_WEEKS = 8
+WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html: the WAL-reset bug
+EXAMPLES = ("example.org", "example.com", "example.net")
+EXPLAINED = (IssueState.DONE, IssueState.SENDING, IssueState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line. level: ok, hint (worth knowing), warning, error; `ok` is False for the last two."""
+
+    id: str
+    ok: bool
+    level: str
+    message: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    site: Site
+    schedule: Schedule
+    late_window: timedelta
+    has_key: bool
+    has_sender: bool
+    warnings: Sequence[str]
+    sqlite_version: str
+
+
+def check(
+    store: Store,
+    *,
+    site: Site,
+    schedule: Schedule,
+    late_window: timedelta,
+    has_key: bool,
+    has_sender: bool,
+    warnings: Sequence[str],
+    sqlite_version: str,
+    preview: Callable[[], object],
+    now: datetime,
+) -> list[Check]:
+    """Every check, in the order to mend them.
+
+    late_window: how late an issue may start. warnings: misspelt settings. sqlite_version: as in `3.51.3`.
+    preview: makes the next letter, or raises.
+    """
+    facts = _Facts(site, schedule, late_window, has_key, has_sender, warnings, sqlite_version)
+    return [*_settings(facts), *_database(store, facts, preview, now)]
+
+
+def _ok(id_: str, message: str) -> Check:
+    return Check(id_, ok=True, level="ok", message=message)
+
+
+def _hint(id_: str, message: str, fix: str = "") -> Check:
+    return Check(id_, ok=True, level="hint", message=message, fix=fix)
+
+
+def _warning(id_: str, message: str, fix: str) -> Check:
+    return Check(id_, ok=False, level="warning", message=message, fix=fix)
+
+
+def _error(id_: str, message: str, fix: str) -> Check:
+    return Check(id_, ok=False, level="error", message=message, fix=fix)
+
+
+# -- the settings ----------------------------------------------------------------------------------
+
+
+def _settings(facts: _Facts) -> Iterator[Check]:
+    site = facts.site
+    if facts.warnings:
+        yield _error("names", "; ".join(facts.warnings), "Correct the name in the environment or in the env file")
+    else:
+        yield _ok("names", "every NEWSLETTER_ name is known")
+    if facts.has_key:
+        yield _ok("secret_key", "there is a secret key")
+    else:
+        yield _error("secret_key", "NEWSLETTER_SECRET_KEY is not set: no link can be signed", "Run: newsletter init")
+    if facts.has_sender:
+        yield _ok("sender", "there is a way out for letters")
+    else:
+        yield _error(
+            "sender", "NEWSLETTER_SENDER_URL is not set: no letter can leave", "Set it to smtp://user:password@host:587"
+        )
+    yield _not_an_example("from_address", "NEWSLETTER_FROM", site.from_address, "letters come from")
+    yield _not_an_example("owner", "NEWSLETTER_OWNER", site.owner, "trouble is told to")
+    if site.postal_address:
+        yield _ok("postal_address", "the footer has a postal address")
+    else:
+        yield _warning(
+            "postal_address",
+            "the footer has no postal address; the law asks for one in many countries (CAN-SPAM, 15 U.S.C. 7704)",
+            "Set NEWSLETTER_POSTAL_ADDRESS",
+        )
+    yield _base_url(site.base_url)
+
+
+def _not_an_example(id_: str, name: str, address: str, role: str) -> Check:
+    domain = address.rpartition("@")[2]
+    if any(domain == example or domain.endswith(f".{example}") for example in EXAMPLES):
+        return _warning(id_, f"{role} {address}, which is only an example", f"Set {name} to an address of yours")
+    return _ok(id_, f"{role} {address}")
+
+
+def _base_url(url: str) -> Check:
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    if name in ("localhost", "[::1]") or name.startswith("127."):
+        return _warning("base_url", f"links in letters lead to {url}, this very machine", "Set NEWSLETTER_BASE_URL")
+    if not url.startswith("https://"):
+        fix = "Set NEWSLETTER_BASE_URL to the https:// address"
+        return _warning("base_url", f"{url} is not https: one-click unsubscribe needs it (RFC 8058 section 3.1)", fix)
+    return _ok("base_url", f"links in letters lead to {url}")
+
+
+# -- the database ----------------------------------------------------------------------------------
+
+
+def _database(store: Store, facts: _Facts, preview: Callable[[], object], now: datetime) -> Iterator[Check]:
+    try:
+        with store.read() as tx:
+            yield _ok("database", "the database fits this program")
+            yield _sqlite(facts.sqlite_version)
+            yield _invariants(tx)
+            yield from _tips(tx)
+            yield _last_slot(tx, facts, now)
+            waiting = tx.notices.waiting()
+    except SchemaError as error:
+        yield _error("database", error.message, error.fix or "Run: newsletter db upgrade")
+        return
+    yield _notices(store, waiting)
+    yield _letter(preview)
+
+
+def _sqlite(version: str) -> Check:
+    if tuple(int(part) for part in version.split(".")[:3]) < WAL_RESET_FIXED:
+        return _hint(
+            "sqlite",
+            f"SQLite {version} has a rare WAL-reset bug that 3.51.3 mends; checkpoints stay on one connection here",
+            "Keep backups: newsletter db backup FILE",
+        )
+    return _ok("sqlite", f"SQLite {version}")
+
+
+def _invariants(tx: Tx) -> Check:
+    broken = tx.issues.broken_invariants()
+    if broken:
+        fix = "Stop sending, keep a copy (newsletter db backup FILE) and report it: this is a fault of the program"
+        return _error("invariants", "; ".join(broken), fix)
+    return _ok("invariants", "the ledger adds up")
+
+
+def _tips(tx: Tx) -> Iterator[Check]:
+    cards = tx.tips.cards()
+    choice, fresh = choose(cards), sum(map(is_fresh, cards))
+    more = "Bring tips in: newsletter tips import PATH…"
+    if choice.tip is None:
+        yield _error("next_tip", choice.reason, more)
+        return
+    yield _ok("next_tip", f"the next tip is “{choice.tip.title}”")
+    weeks = f"fresh tips for {fresh} week{'' if fresh == 1 else 's'}"
+    yield _ok("runway", weeks) if fresh >= FEW_WEEKS else _warning("runway", f"only {weeks} are left", more)
+
+
+def _last_slot(tx: Tx, facts: _Facts, now: datetime) -> Check:
+    due = due_slot(facts.schedule, now, facts.late_window)
+    issue = tx.issues.for_slot(due.slot)
+    if issue is None and not any(known.slot and known.slot < due.slot for known in tx.issues.each()):
+        return _ok("last_slot", "no issue has been due yet")
+    state = issue.state if issue else None
+    if state in EXPLAINED:
+        return _ok("last_slot", f"the issue of {due.slot} is {state}")
+    if issue is None:
+        words = f"nothing was sent on {due.slot}, and nothing says why"
+        fix = "It is not too late: newsletter issues send" if not due.missed else "Let the daemon run: newsletter run"
+        return _error("last_slot", words, fix)
+    why = f" ({issue.pause_reason})" if issue.pause_reason else ""
+    fix = f"Look: newsletter issues status {issue.number}; then: newsletter issues resume {issue.number}"
+    if state is IssueState.NO_CONTENT:
+        fix = "Bring tips in: newsletter tips import PATH…"
+    elif state is IssueState.MISSED:
+        fix = "Let the daemon run: newsletter run; an issue outside the calendar: newsletter issues send --extra --tip KEY"
+    return _warning("last_slot", f"the issue of {due.slot} is {state}{why}", fix)
+
+
+def _notices(store: Store, waiting: int) -> Check:
+    if waiting and store.holder() is None:
+        return _warning(
+            "notices", f"{waiting} confirmation or other mails wait, and no daemon runs", "Run: newsletter run"
+        )
+    return _ok("notices", f"{waiting} mails wait for the daemon" if waiting else "no mail waits")
+
+
+def _letter(preview: Callable[[], object]) -> Check:
+    try:
+        preview()
+    except NewsletterError as error:
+        return _error("letter", f"the next letter cannot be made: {error.message}", error.fix)
+    return _ok("letter", "the next letter can be made")

@@ -1,0 +1,154 @@
+"""Sending the transactional mails that wait: confirmation, welcome, owner's mails; the weekly letter is `deliver`'s.
+
+Links are made here, when a mail leaves, so that no token lies in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from threading import Event
+
+from newsletter.actions.confirm import confirm_token
+from newsletter.domain.address import parse_address
+from newsletter.domain.delivery import GIVE_UP_AFTER
+from newsletter.domain.errors import NewsletterError, SenderTrouble
+from newsletter.domain.outcomes import Cause, Envelope, Outcome, Rejected, Sent
+from newsletter.domain.people import Reader
+from newsletter.domain.ports import Clock, Notice, Renderer, Sender, Session, Store
+from newsletter.domain.site import Site
+from newsletter.domain.subscription import Status
+from newsletter.mail.headers import mailbox, notice_headers
+from newsletter.mail.message import build
+from newsletter.mail.personal import joined_in_words
+from newsletter.mail.tokens import Purpose, Signer
+
+Values = Mapping[str, object]
+
+
+def flush(  # noqa: PLR0917
+    store: Store,
+    renderer: Renderer,
+    site: Site,
+    signer: Signer,
+    sender_factory: Callable[[], Sender],
+    clock: Clock,
+    stop: Event,
+) -> int:
+    """Send what is due over one session, one mail at a time; how many left.
+
+    A mail is claimed before it is sent and its end is written after, so a crash costs it one turn.
+    Raises SenderTrouble when the next hop is the trouble: what is left keeps its place for the next call.
+    A mail that cannot be composed waits, the others go, and then its error is raised (TemplateError, mostly).
+    """
+    office, sent = _Office(store, renderer, site, signer, clock), 0
+    broken: NewsletterError | None = None
+    with ExitStack() as stack:
+        session: Session | None = None
+        while not stop.is_set() and (notice := office.claim()):
+            try:
+                message = office.compose(notice)
+            except NewsletterError as error:
+                office.note_delay(notice, str(error))
+                broken = error
+                continue
+            if message is None:
+                office.note(notice, "skipped", "no longer wanted")
+                continue
+            try:
+                session = session or stack.enter_context(closing(sender_factory().open()))
+                outcome = session.send(Envelope(site.from_address, mailbox(notice.address)), message)
+            except SenderTrouble as trouble:
+                office.note_delay(notice, str(trouble))
+                raise
+            office.record(notice, outcome)
+            sent += isinstance(outcome, Sent)
+    if broken:
+        raise broken
+    return sent
+
+
+@dataclass(frozen=True, slots=True)
+class _Office:
+    """What every step needs; opens no connection."""
+
+    store: Store
+    renderer: Renderer
+    site: Site
+    signer: Signer
+    clock: Clock
+
+    def claim(self) -> Notice | None:
+        with self.store.write() as tx:
+            return next(iter(tx.notices.due(self.clock(), 1)), None)
+
+    def compose(self, notice: Notice) -> bytes | None:
+        """The whole message; None when nobody wants it any more."""
+        values: Values = notice.values
+        if "subscriber_key" in notice.values:
+            reader = self._wanted_by(notice)
+            if reader is None:
+                return None
+            values = self._asking(reader) if notice.kind == "confirm" else self._personal(reader)
+        rendered = self.renderer.notice(notice.kind, values)
+        headers = notice_headers(
+            self.site,
+            to=notice.address,
+            subject=rendered.subject,
+            message_id=self._message_id(notice),
+            date=self.clock(),
+            kind=notice.kind,
+        )
+        return build(headers, rendered, "notice")
+
+    def _wanted_by(self, notice: Notice) -> Reader | None:
+        """The reader, if the mail still fits them: much may have happened since it was queued."""
+        with self.store.read() as tx:
+            reader = tx.subscribers.by_key(str(notice.values["subscriber_key"]))
+        if reader is None or reader.suppressed or reader.address != notice.address:
+            return None
+        if notice.kind != "confirm":
+            return reader if reader.status is Status.CONFIRMED else None
+        same = int(reader.signup_at.timestamp()) == notice.values["signup_at"]
+        return reader if same and reader.status is Status.PENDING else None
+
+    def _asking(self, reader: Reader) -> Values:
+        """Before the confirmation a mail shows not one word that the visitor typed, but for the address."""
+        token = confirm_token(self.signer, reader.key, int(reader.signup_at.timestamp()))
+        return {"address": reader.address, "confirm_url": self.site.url(f"/confirm/{token}")}
+
+    def _personal(self, reader: Reader) -> Values:
+        joined_on = reader.confirmed_at.date().isoformat() if reader.confirmed_at else ""
+        return {
+            "address": reader.address,
+            "name": reader.name,
+            "joined_on": joined_in_words(joined_on, self.site.language),
+            "unsubscribe_url": self.site.url(f"/u/{self.signer.sign(Purpose.UNSUBSCRIBE, reader.key)}"),
+            "preferences_url": self.site.url(f"/p/{self.signer.sign(Purpose.PREFERENCES, reader.key)}"),
+        }
+
+    def _message_id(self, notice: Notice) -> str:
+        """The same on every retry. The blank keeps the sealed text apart from all that an address can carry."""
+        return f"<{self.signer.seal(Purpose.BOUNCE, f'notice {notice.id}')}@{self.site.from_domain}>"
+
+    def record(self, notice: Notice, outcome: Outcome) -> None:
+        match outcome:
+            case Sent():
+                self.note(notice, "sent", str(outcome.reply))
+            case Rejected():
+                bounced = outcome.cause is Cause.BAD_ADDRESS and "subscriber_key" in notice.values
+                self.note(notice, "rejected", str(outcome.reply), suppress=bounced)
+            case _:  # deferred, or in doubt: a second confirmation mail harms less than none
+                self.note_delay(notice, str(outcome.reply))
+
+    def note_delay(self, notice: Notice, reply: str) -> None:
+        waited_for = self.clock() - notice.created_at
+        self.note(notice, "failed" if waited_for > GIVE_UP_AFTER else "deferred", reply)
+
+    def note(self, notice: Notice, state: str, reply: str, *, suppress: bool = False) -> None:
+        now = self.clock()
+        with self.store.write() as tx:
+            tx.notices.done(notice.id, state, reply, now)
+            if suppress:
+                tx.suppressions.add(parse_address(notice.address).key, "hard_bounce", f"{notice.kind} mail", now)

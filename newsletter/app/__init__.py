@@ -1,0 +1,40 @@
+"""The fuse box: settings in, verbs bound to store, sender and renderer out; nothing else wires anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from newsletter.app.issues import COMMAND, DAEMON, IssueVerbs
+from newsletter.app.parts import SchemaStatus, fresh_key, system_clock
+from newsletter.app.readers import ReaderVerbs
+from newsletter.app.tips import TipVerbs
+
+if TYPE_CHECKING:
+    from newsletter.actions.doctor import Check
+
+__all__ = ["COMMAND", "DAEMON", "App", "SchemaStatus", "fresh_key", "system_clock"]
+
+
+@dataclass
+class App(TipVerbs, IssueVerbs, ReaderVerbs):
+    """One newsletter, ready to act: `App(settings)`, or with a clock of your own."""
+
+    def doctor(self) -> list[Check]:
+        """Every check, each with its fix."""
+        import sqlite3
+
+        from newsletter.actions.doctor import check
+
+        return check(
+            self.store,
+            schedule=self.schedule,
+            site=self.site,
+            has_key=bool(self.settings.secret_key),
+            has_sender=bool(self.settings.sender_url),
+            warnings=self.settings.warnings,
+            late_window=self.settings.late_window,
+            sqlite_version=sqlite3.sqlite_version,
+            preview=self.preview,
+            now=self.clock(),
+        )

@@ -1,0 +1,181 @@
+"""The verbs of issues, bound: what the daemon and the commands share on the way from a slot to sent letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from newsletter.app.parts import Parts
+from newsletter.domain.delivery import Claim
+from newsletter.domain.errors import Busy
+from newsletter.domain.issues import IssueFacts, IssueState
+from newsletter.domain.outcomes import Envelope, Outcome
+from newsletter.domain.ports import SendingRight
+from newsletter.mail.verp import envelope_sender
+
+if TYPE_CHECKING:
+    from newsletter.actions.deliver import Progress, Round
+    from newsletter.actions.publish import NextIssue
+
+DAEMON = "newsletter run"
+COMMAND = "a newsletter command"
+
+
+@dataclass
+class IssueVerbs(Parts):
+    """What one can do with issues."""
+
+    def next_issue(self) -> NextIssue:
+        """What goes out next, and when."""
+        from newsletter.actions.publish import next_issue
+
+        return next_issue(self.store, self.schedule, self.clock(), self.settings.late_window)
+
+    def preview(self, tip_key: str | None = None) -> bytes:
+        """The whole message of the next issue (or of one tip) as an invented reader would get it."""
+        return self._sample(self.site.owner or self.site.from_address, tip_key)
+
+    def send_test(self, to: str, tip_key: str | None = None) -> Outcome:
+        """Send that message to one address; no row changes."""
+        from newsletter.domain.address import parse_address
+
+        address = parse_address(to).text
+        message = self._sample(address, tip_key)
+        session = self.sender().open()
+        try:
+            return session.send(Envelope(self.site.from_address, address), message)
+        finally:
+            session.close()
+
+    def send(
+        self, *, early: bool = False, extra_tip: str | None = None, progress: Progress | None = None
+    ) -> IssueFacts | None:
+        """What the daemon would do at this moment, or the coming issue early, or one outside the calendar.
+
+        An unfinished issue is finished first. None when nothing is due. Raises Busy when another command sends.
+        """
+        from newsletter.actions import publish
+
+        self._refuse_a_second_command()
+        self.sender()  # a sender that is not set is found before anything is written
+        now, press = self.clock(), self.press
+        publish.finish_preparing(self.store, press, self.schedule, now)
+        if extra_tip is not None:
+            issue: IssueFacts | None = publish.publish_extra(self.store, press, extra_tip, self.schedule, now)
+        elif early:
+            issue = publish.publish_early(self.store, press, self.schedule, now)
+        else:
+            issue = publish.publish_due(self.store, press, self.schedule, now, self.settings.late_window)
+        unfinished = self.unfinished()
+        if issue is None and not unfinished:
+            return None
+        self._send_all(unfinished, progress)
+        with self.store.read() as tx:
+            return tx.issues.get(issue.number if issue else unfinished[-1])
+
+    def resume(self, number: int | None = None, *, progress: Progress | None = None) -> IssueFacts:
+        """Go on with an issue that is paused or unfinished (the newest such, if no number is given)."""
+        from newsletter.actions.steer import resume
+
+        self._refuse_a_second_command()
+        self.sender()
+        number = resume(self.store, number, self.clock())
+        self._send_all([number], progress)
+        with self.store.read() as tx:
+            return tx.issues.get(number)
+
+    def pause(self, number: int) -> IssueFacts:
+        """No claim after this; letters in flight end."""
+        from newsletter.actions.steer import pause
+
+        return pause(self.store, number, self.clock())
+
+    def cancel(self, number: int) -> IssueFacts:
+        """End an issue for good."""
+        from newsletter.actions.steer import cancel
+
+        return cancel(self.store, number, self.clock())
+
+    def retry_failed(self, number: int) -> IssueFacts:
+        """Give failed and held deliveries of an issue another chance."""
+        from newsletter.actions.steer import retry_failed
+
+        return retry_failed(self.store, number, self.clock())
+
+    def unfinished(self) -> list[int]:
+        """Issues in `sending`, oldest first."""
+        with self.store.read() as tx:
+            return [issue.number for issue in tx.issues.open() if issue.state is IssueState.SENDING]
+
+    def deliver(self, right: SendingRight, number: int, *, progress: Progress | None = None) -> Round:
+        """One round of sending for one issue, by whoever holds the right to send."""
+        from newsletter.actions.deliver import Route, deliver
+        from newsletter.actions.publish import open_letter
+
+        letter = open_letter(self.store, self.press, number, self.schedule)
+        route = Route(
+            store=self.store,
+            ledger=right.ledger,
+            sender=self.sender(),
+            compose=letter.message,
+            envelope_from=lambda claim: envelope_sender(self.site, self.signer, claim.issue_id, claim.subscriber_id),
+            clock=self.clock,
+            stop=self.stop,
+        )
+        done = deliver(route, number, on_progress=progress)
+        if done.paused:
+            self.tell_owner(
+                f"Issue {number} is paused", [done.paused], f"When that is mended: newsletter issues resume {number}"
+            )
+        return done
+
+    def publish_due(self) -> IssueFacts | None:
+        """The daemon's half of `send`: freeze what is due, finish what a crash left."""
+        from newsletter.actions import publish
+
+        now = self.clock()
+        publish.finish_preparing(self.store, self.press, self.schedule, now)
+        return publish.publish_due(self.store, self.press, self.schedule, now, self.settings.late_window)
+
+    def flush_notices(self) -> int:
+        """Send the transactional mails that are due; how many left."""
+        from newsletter.actions.notices import flush
+
+        return flush(self.store, self.renderer, self.site, self.signer, self.sender, self.clock, self.stop)
+
+    def tell_owner(self, headline: str, lines: Sequence[str], next_step: str) -> None:
+        """Queue a mail to the owner, if one is set."""
+        if self.site.owner:
+            values = {"headline": headline, "lines": list(lines), "next_step": next_step}
+            with self.store.write() as tx:
+                tx.notices.add("alarm", self.site.owner, values, self.clock())
+
+    def _sample(self, address: str, tip_key: str | None) -> bytes:
+        from newsletter.actions.publish import sample_letter
+
+        now = self.clock()
+        letter = sample_letter(self.store, self.press, self.schedule, now, self.settings.late_window, tip_key)
+        today = self.schedule.day_of(now).isoformat()
+        return letter.message(Claim(0, 0, "preview", address, "", today, 1, now), now)
+
+    def _refuse_a_second_command(self) -> None:
+        holder = self.store.holder()
+        if holder and holder.role != DAEMON:
+            raise Busy(
+                f"{holder.role} (process {holder.pid}, since {holder.since}) is sending just now",
+                fix="Wait until it is done, then: newsletter issues resume",
+            )
+
+    def _send_all(self, numbers: Sequence[int], progress: Progress | None) -> None:
+        """Send here, or watch the daemon do it."""
+        from newsletter.actions.watch import watch
+
+        try:
+            with self.store.sending(COMMAND, self.clock(), hold_in_doubt=self.settings.in_doubt == "hold") as right:
+                for number in numbers:
+                    self.deliver(right, number, progress=progress)
+        except Busy:
+            if not self.store.holder():
+                raise
+            watch(self.store, numbers, self.stop, progress)

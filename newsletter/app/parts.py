@@ -1,0 +1,127 @@
+"""What the verbs are bound to: clock, store, renderer, keys and sender, each made when first used.
+
+Everything slow (SQLModel, Jinja2, premailer) is imported where it is needed: `newsletter --help` needs none.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from newsletter.domain.calendar import Schedule
+from newsletter.domain.ports import Clock, Renderer, Sender, Store
+from newsletter.domain.site import Site
+from newsletter.mail.tokens import Signer
+from newsletter.settings import Settings
+
+if TYPE_CHECKING:
+    from newsletter.actions.publish import Press
+
+KEY_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def system_clock() -> datetime:
+    """The time it is, aware, UTC."""
+    return datetime.now(UTC)
+
+
+def fresh_key() -> str:
+    """A subscriber's key: 16 letters and digits out of 32, 80 bits."""
+    return "".join(secrets.choice(KEY_LETTERS) for _ in range(16))
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """The schema of the database and the one this program works on; current is "" where there is none."""
+
+    current: str
+    head: str
+
+    @property
+    def ok(self) -> bool:
+        """Can this program work on it?"""
+        return self.current == self.head
+
+
+@dataclass
+class Parts:
+    """The parts of one newsletter. `stop`: set it, and sending ends after the letters in flight."""
+
+    settings: Settings
+    clock: Clock = system_clock
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @cached_property
+    def site(self) -> Site:
+        """What the newsletter says of itself."""
+        return self.settings.site()
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """When issues are due."""
+        return Schedule.parse(self.settings.schedule, self.settings.timezone)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """The keys of all links; raises SettingsError when there is none."""
+        return Signer(self.settings.signing_keys())
+
+    @cached_property
+    def store(self) -> Store:
+        """The database; touched at its first transaction."""
+        from newsletter.store.sql import open_store
+
+        return open_store(self.settings.database_url)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """Templates to mails: the owner's files first, then ours."""
+        from newsletter.rendering.data import data_dir
+        from newsletter.rendering.letters import Letters
+
+        own = [self.settings.templates] if self.settings.templates else []
+        return Letters(self.site, [*own, data_dir() / "templates"])
+
+    @cached_property
+    def press(self) -> Press:
+        """What it takes to make letters."""
+        from newsletter.actions.publish import Press
+
+        return Press(self.renderer, self.site, self.signer)
+
+    def sender(self) -> Sender:
+        """The way to the next hop, not connected yet; raises SettingsError."""
+        from newsletter.senders import make_sender
+
+        hostname = urlsplit(self.site.base_url).hostname or "localhost"
+        return make_sender(" ".join(self.settings.sender_urls()), hostname=hostname)
+
+    def close(self) -> None:
+        """Close the database, if it was used."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+    def schema_status(self) -> SchemaStatus:
+        """Where the schema stands; works on a database this program would refuse."""
+        from newsletter.store.database import HEAD, revision, sqlite_path
+
+        return SchemaStatus(revision(sqlite_path(self.settings.database_url)) or "", HEAD)
+
+    def upgrade_database(self) -> SchemaStatus:
+        """Make the database or bring it up to date."""
+        from newsletter.store.database import sqlite_path, upgrade
+
+        upgrade(sqlite_path(self.settings.database_url))
+        return self.schema_status()
+
+    def backup(self, path: Path) -> None:
+        """A consistent copy of the live database in a new file."""
+        from newsletter.store.database import backup, sqlite_path
+
+        backup(sqlite_path(self.settings.database_url), path)

@@ -1,0 +1,152 @@
+"""The daemon: alarm clock, sending and web in one process; what is due comes from the database, never from the clock.
+
+APScheduler only rings. Each ring asks the database what there is to do, so a missed ring, a double one, a restart or
+a clock that jumps changes nothing: the slot is unique, the ledger knows who has the letter.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from datetime import timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from newsletter.app import DAEMON, App
+from newsletter.domain.calendar import WEEKDAYS
+from newsletter.domain.errors import NewsletterError
+from newsletter.domain.issues import IssueState
+from newsletter.domain.ports import SendingRight
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = timedelta(seconds=2)  # a sign-up, a resume or a retry never waits longer than this
+TROUBLE_PAUSE = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
+
+
+class Daemon:
+    """What each ring does, one ring at a time; holds the right to send."""
+
+    def __init__(self, app: App, right: SendingRight) -> None:
+        self._app = app
+        self._right = right
+        self._turn = threading.Lock()
+        self._troubles = 0
+        self._not_before = app.clock()
+        self._told: set[str] = set()
+
+    def letters(self) -> None:
+        """Publish what is due and send what is open; after trouble with the next hop, wait a little longer each time."""
+        with self._turn:
+            if self._app.stop.is_set() or self._app.clock() < self._not_before:
+                return
+            try:
+                issue = self._app.publish_due()
+                if issue and issue.state is IssueState.NO_CONTENT:
+                    self._tell_once(f"There is no tip for {issue.slot}: {issue.pause_reason}")
+                for number in self._app.unfinished():
+                    self._send(number)
+            except NewsletterError as error:
+                self._later(str(error))
+                log.error("%s", error)  # noqa: TRY400 - the sentence is for a person
+                self._tell_once(str(error))
+            except Exception:
+                self._later("a fault of the program")
+                log.exception("a fault while sending; the next ring tries again")
+
+    def notices(self) -> None:
+        """Send the transactional mails that wait."""
+        try:
+            self._app.flush_notices()
+        except NewsletterError as error:
+            log.warning("%s", error)
+        except Exception:
+            log.exception("a fault while sending a notice; the next ring tries again")
+
+    def _send(self, number: int) -> None:
+        due_at = self._right.ledger.next_due_at(number)
+        if due_at is not None and due_at > self._app.clock():
+            return
+        done = self._app.deliver(self._right, number)
+        if done.final:
+            log.info("issue %d: %d sent, %d not", number, done.sent, done.final - done.sent)
+        if done.trouble and not done.paused:
+            self._later(done.trouble)
+        elif done.final:
+            self._troubles = 0
+
+    def _later(self, why: str) -> None:
+        pause = TROUBLE_PAUSE[min(self._troubles, len(TROUBLE_PAUSE) - 1)]
+        self._troubles += 1
+        self._not_before = self._app.clock() + pause
+        log.warning("%s; next try in %d s", why, pause.total_seconds())
+
+    def _tell_once(self, words: str) -> None:
+        if words not in self._told:
+            self._told.add(words)
+            self._app.tell_owner("The issue could not be sent", [words], "Mend that; the daemon goes on by itself")
+
+
+def run(app: App, *, web: bool = True) -> int:
+    """Run until SIGTERM or SIGINT; letters in flight are finished and recorded. 0 after a clean end.
+
+    Raises Busy when another process sends on this database, and whatever keeps the web from listening.
+    """
+    _listen_to_signals(app)
+    with app.store.sending(DAEMON, app.clock(), hold_in_doubt=app.settings.in_doubt == "hold") as right:
+        if right.recovered:
+            log.warning("%d letters were in doubt after a crash and are put back", right.recovered)
+        app.press  # noqa: B018 - a missing key or a broken template directory is said now, not on Tuesday
+        app.sender()
+        server = None
+        if web:
+            from newsletter.web import make_server
+
+            server = make_server(app)
+            server.start()
+        scheduler = _alarm_clock(app, Daemon(app, right))
+        log.info("running; the next issue is due %s", _due_words(app))
+        try:
+            while not app.stop.wait(1):
+                pass
+        finally:
+            log.info("stopping; letters in flight are finished")
+            app.stop.set()
+            scheduler.shutdown(wait=True)
+            if server:
+                server.stop()
+    return 0
+
+
+def _alarm_clock(app: App, daemon: Daemon) -> BackgroundScheduler:
+    schedule = app.schedule
+    scheduler = BackgroundScheduler(
+        timezone=schedule.zone, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+    )
+    slot = CronTrigger(
+        day_of_week=WEEKDAYS[schedule.weekday],
+        hour=schedule.at.hour,
+        minute=schedule.at.minute,
+        timezone=schedule.zone,
+    )
+    scheduler.add_job(daemon.letters, slot, id="slot")
+    scheduler.add_job(daemon.letters, IntervalTrigger(seconds=int(LOOK_EVERY.total_seconds())), id="letters")
+    scheduler.add_job(daemon.notices, IntervalTrigger(seconds=int(LOOK_EVERY.total_seconds())), id="notices")
+    scheduler.start()
+    return scheduler
+
+
+def _listen_to_signals(app: App) -> None:
+    def stop(_number: int, _frame: object) -> None:
+        app.stop.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _due_words(app: App) -> str:
+    slot = app.schedule.next_slot(app.clock())
+    return app.schedule.starts_at(slot).astimezone(app.schedule.zone).strftime("%A %d %B %Y, %H:%M %Z")

@@ -1,0 +1,183 @@
+"""Connections, transactions and the schema's version; knows no table by name."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlmodel import Session
+
+from newsletter.domain.errors import Busy, NewsletterError, SchemaError, SettingsError
+
+HEAD = "0001"
+"""The schema this program works on; a test holds it against the newest migration."""
+
+BUSY_FOR = 30.0  # seconds a writer waits for another process
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a database address; raises SettingsError for what is not served (yet)."""
+    fix = "Write NEWSLETTER_DATABASE_URL=sqlite:///data/newsletter.db"
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsError("NEWSLETTER_DATABASE_URL is not a database address", fix=fix) from None
+    if parsed.get_backend_name() != "sqlite":
+        raise SettingsError(f"NEWSLETTER_DATABASE_URL: {parsed.get_backend_name()} is not served yet", fix=fix)
+    if not parsed.database or parsed.database == ":memory:":
+        raise SettingsError("NEWSLETTER_DATABASE_URL must name a file", fix=fix)
+    return Path(parsed.database)
+
+
+def set_pragmas(connection: sqlite3.Connection, *, synchronous: str = "NORMAL") -> None:
+    """WAL and friends. NORMAL survives `kill -9`; a power cut may take the last commits back (doubles, no losses)."""
+    connection.isolation_level = None  # we say BEGIN ourselves, and of which kind
+    for pragma in (
+        f"busy_timeout = {int(BUSY_FOR * 1000)}",
+        "journal_mode = WAL",
+        f"synchronous = {synchronous}",
+        "foreign_keys = ON",
+        "temp_store = MEMORY",
+        "cache_size = -16000",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def make_engine(path: Path) -> Engine:
+    """An engine on a SQLite file whose transactions begin as said: read ones deferred, write ones IMMEDIATE."""
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": BUSY_FOR})
+
+    @event.listens_for(engine, "connect")
+    def _connected(dbapi_connection: Any, _record: object) -> None:
+        set_pragmas(dbapi_connection)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A read that turns into a write loses updates under WAL; IMMEDIATE takes the write lock first.
+        kind = "BEGIN IMMEDIATE" if connection.get_execution_options().get("immediate") else "BEGIN"
+        connection.exec_driver_sql(kind)
+
+    return engine
+
+
+class Database:
+    """One SQLite file. One writer at a time in this process; other processes wait by busy_timeout."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.write_lock = RLock()
+        self._engine = make_engine(path)
+        self._writer = self._engine.execution_options(immediate=True)
+        self._checked = False
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A read transaction: one snapshot from its first query on."""
+        self.check_schema()
+        with translated(), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A write transaction, committed at the end, rolled back on any exception."""
+        self.check_schema()
+        with self.write_lock, translated(), Session(self._writer, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    def check_schema(self) -> None:
+        """Refuse a database that is missing, behind or from the future; looked at once per process."""
+        if self._checked:
+            return
+        found = revision(self.path)
+        if found is None:
+            raise SchemaError(f"there is no newsletter database at {self.path}", fix="Run: newsletter init")
+        if found != HEAD:
+            raise SchemaError(*_schema_words(found))
+        self._checked = True
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def _schema_words(found: str) -> tuple[str]:
+    if found < HEAD:
+        return (f"the database is at schema {found}, this program needs {HEAD}. Run: newsletter db upgrade",)
+    return (f"the database is at schema {found}, made by a newer program (this one knows {HEAD}). Upgrade the program",)
+
+
+def revision(path: Path) -> str | None:
+    """The schema version written in the file; None when there is no database of ours. Does not create the file."""
+    if not path.exists():
+        return None
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_FOR)
+        try:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return None
+        raise NewsletterError(
+            f"the database {path} cannot be opened: {error}", fix="Check the path and its rights"
+        ) from None
+    except sqlite3.DatabaseError as error:
+        raise NewsletterError(f"{path} is not a database: {error}", fix="Check NEWSLETTER_DATABASE_URL") from None
+    return str(row[0]) if row else None
+
+
+def upgrade(path: Path) -> tuple[str | None, str]:
+    """Bring the schema to HEAD, creating the file if need be; the versions before and after. Nothing is half done."""
+    from alembic import command
+    from alembic.config import Config
+
+    before = revision(path)
+    if before is not None and before > HEAD:
+        raise SchemaError(*_schema_words(before))
+    if before == HEAD:
+        return before, HEAD
+    path.parent.mkdir(parents=True, exist_ok=True)
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    engine = make_engine(path).execution_options(immediate=True)
+    with translated(), engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+    return before, HEAD
+
+
+def backup(path: Path, target: Path) -> None:
+    """Copy a live database as one consistent file (SQLite's backup API). Refuses to overwrite."""
+    if target.exists():
+        raise NewsletterError(f"{target} exists already", fix="Name a file that does not")
+    source = sqlite3.connect(path)
+    copy = sqlite3.connect(target)
+    try:
+        source.backup(copy)
+    finally:
+        copy.close()
+        source.close()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Foreign errors at the border: a lock that did not come free is Busy, the rest is told in words."""
+    try:
+        yield
+    except (OperationalError, sqlite3.OperationalError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if "locked" in str(cause) or "busy" in str(cause):
+            raise Busy("another process is writing to the database", fix="Try again in a moment") from error
+        raise NewsletterError(
+            f"the database refused: {cause}", fix="Check disk space and rights of the data directory"
+        ) from error

@@ -1,0 +1,42 @@
+"""The promises of delivery as SQL: what must be true at any moment, whatever was killed (I1-I4, I7)."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from newsletter.domain.delivery import OPEN
+
+HAS_OPEN = " OR ".join(
+    f"EXISTS (SELECT 1 FROM delivery d INDEXED BY delivery_{state} WHERE d.issue_id = issue.id AND d.state = '{state}')"  # noqa: S608  (states)
+    for state in sorted(OPEN)
+)
+"""Has `issue` open deliveries? Each state has its own partial index, so that this costs nothing at a million rows."""
+
+CHECKS = {
+    "I1 an issue's deliveries do not add up to its frozen audience": """
+        SELECT i.id, i.audience, count(d.subscriber_id) FROM issue i LEFT JOIN delivery d ON d.issue_id = i.id
+        GROUP BY i.id, i.audience HAVING count(d.subscriber_id) <> i.audience""",
+    "I2 a slot has more than one issue": """
+        SELECT slot, count(*) FROM issue WHERE slot IS NOT NULL GROUP BY slot HAVING count(*) > 1""",
+    "I2 a tip had its first run more than once": """
+        SELECT tip_id, count(*) FROM issue WHERE run = 1 GROUP BY tip_id HAVING count(*) > 1""",
+    "I3 a delivery is `sent` without a 250 to the dot": """
+        SELECT issue_id, subscriber_id FROM delivery WHERE state = 'sent' AND coalesce(reply, '') NOT LIKE 'dot 250%'
+        LIMIT 5""",
+    "I4 a delivery is `sending` without an owner that lives": """
+        SELECT d.issue_id, d.subscriber_id FROM delivery d INDEXED BY delivery_sending LEFT JOIN sender_run r ON r.id = d.owner
+        WHERE d.state = 'sending' AND (r.id IS NULL OR r.ended) LIMIT 5""",
+    "I7 an issue is done with open deliveries": f"SELECT id FROM issue WHERE state = 'done' AND ({HAS_OPEN})",  # noqa: S608  (a constant)
+}
+
+
+def broken_invariants(session: Session) -> list[str]:
+    """Each broken one in words, with the rows that break it."""
+    connection = session.connection()
+    broken = []
+    for words, sql in CHECKS.items():
+        rows = connection.execute(text(sql)).fetchmany(5)
+        if rows:
+            broken.append(f"{words}: {', '.join(str(tuple(row)) for row in rows)}")
+    return broken

@@ -1,0 +1,230 @@
+"""Issues and their frozen audiences in the database; states change only as `domain.issues` allows."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, text
+from sqlmodel import Session, col, select
+
+from newsletter.domain.delivery import Event, Skip, State, transition
+from newsletter.domain.errors import NotFound
+from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState, issue_transition
+from newsletter.domain.people import DeliveryFacts
+from newsletter.domain.tips import TipState
+from newsletter.store.invariants import HAS_OPEN, broken_invariants
+from newsletter.store.ledger import sql_time
+from newsletter.store.readers import DELIVERABLE, delivery_facts
+from newsletter.store.tables import CompiledIssue, Delivery, Issue, Subscriber, Tip
+
+LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
+
+
+class SqlIssues:
+    """Implements ports.Issues on one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, number: int) -> IssueFacts:
+        """With counts; raises NotFound."""
+        row = self._session.get(Issue, number)
+        if row is None:
+            raise NotFound(f"there is no issue {number}", fix="See: newsletter issues list")
+        return self._facts([row], counted=True)[0]
+
+    def for_slot(self, slot: date) -> IssueFacts | None:
+        """The issue of a slot, with counts."""
+        row = self._session.exec(select(Issue).where(Issue.slot == slot)).first()
+        return self._facts([row], counted=True)[0] if row else None
+
+    def each(self) -> list[IssueFacts]:
+        """Newest first, with counts."""
+        rows = self._session.exec(select(Issue).order_by(col(Issue.id).desc())).all()
+        return self._facts(rows, counted=True)
+
+    def open(self) -> list[IssueFacts]:
+        """Planned, preparing or sending, oldest first, without counts."""
+        rows = self._session.exec(select(Issue).where(col(Issue.state).in_(LIVE)).order_by(col(Issue.id))).all()
+        return self._facts(rows, counted=False)
+
+    def last_number(self) -> int:
+        """The number of the newest issue; 0 when there is none."""
+        return self._session.exec(select(func.max(col(Issue.id)))).one() or 0
+
+    def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
+        """T0. The write transaction is IMMEDIATE, so whoever comes second finds the first one's row."""
+        row = self._session.exec(select(Issue).where(Issue.slot == slot)).first() if slot else None
+        if row is None:
+            row = Issue(
+                slot=slot, due_at=due_at, state=IssueState.PLANNED, secret=secrets.token_bytes(16), planned_at=now
+            )
+            self._session.add(row)
+            self._session.flush()
+        return self._facts([row], counted=False)[0]
+
+    def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:
+        """Apply an event; raises IllegalTransition."""
+        row = self._session.get_one(Issue, number)
+        row.state = issue_transition(IssueState(row.state), event)
+        row.reason = reason
+        if event is IssueEvent.FREEZE:
+            row.started_at = now
+        if event in (IssueEvent.CANCEL, IssueEvent.FINISH):
+            row.done_at = now
+        if event is IssueEvent.CANCEL:
+            self._give_tip_back(row)
+        self._session.flush()
+        return self.get(number)
+
+    def bind(self, number: int, tip_id: int, now: datetime) -> None:  # noqa: ARG002
+        """Bind a tip; `run` counts its runs, and UNIQUE(tip, run) keeps a first run single."""
+        row = self._session.get_one(Issue, number)
+        if row.tip_id == tip_id and row.run:
+            return
+        runs = self._session.exec(select(func.max(Issue.run)).where(Issue.tip_id == tip_id)).one()
+        row.tip_id, row.run = tip_id, (runs or 0) + 1
+        self._session.flush()
+
+    def freeze(self, number: int, subject: str, compiled: bytes, now: datetime) -> int:
+        """T1: letter and audience in one transaction; the snapshot size."""
+        row = self._session.get_one(Issue, number)
+        row.subject = subject
+        self._session.merge(CompiledIssue(issue_id=number, data=compiled))
+        self._session.flush()
+        frozen = self._execute(
+            "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes)"  # noqa: S608  (a constant)
+            f" SELECT :issue, s.id, 'pending', 0, 0 FROM subscriber s WHERE {DELIVERABLE} ORDER BY s.id",
+            issue=number,
+        )
+        row.audience = frozen
+        if row.tip_id is not None:
+            tip = self._session.get_one(Tip, row.tip_id)
+            tip.state, tip.last_sent_on = TipState.SENT, row.slot or row.due_at.date()
+        self.change(number, IssueEvent.FREEZE, now)
+        return frozen
+
+    def compiled(self, number: int) -> bytes:
+        """The frozen letter; raises NotFound before the issue was frozen."""
+        row = self._session.get(CompiledIssue, number)
+        if row is None:
+            raise NotFound(f"issue {number} has no compiled letter yet")
+        return row.data
+
+    def secret(self, number: int) -> bytes:
+        """The key of the issue's Message-IDs."""
+        return self._session.get_one(Issue, number).secret
+
+    def finish_if_done(self, number: int, now: datetime) -> bool:
+        """T5: guarded in the statement itself, so that it holds whoever else is at work."""
+        changed = self._execute(
+            f"UPDATE issue SET state = 'done', done_at = :now WHERE id = :issue AND state = 'sending' AND NOT ({HAS_OPEN})",  # noqa: S608
+            issue=number,
+            now=sql_time(now),
+        )
+        return changed > 0
+
+    def retry(self, number: int, states: Sequence[str], now: datetime) -> int:
+        """Put deliveries back to pending and, if there were any, a finished issue back to sending."""
+        changed = 0
+        for state in states:
+            to = transition(State(state), Event.RETRY)
+            changed += self._execute(
+                "UPDATE delivery SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL,"
+                " next_attempt_at = NULL WHERE issue_id = :issue AND state = :state",
+                to=to.value,
+                issue=number,
+                state=state,
+            )
+        if changed and self._session.get_one(Issue, number).state == IssueState.DONE:
+            self.change(number, IssueEvent.REOPEN, now)
+        return changed
+
+    def skip_open(self, number: int, reason: str, now: datetime) -> int:
+        """Skip what is still open (a cancelled issue); letters in flight end by themselves."""
+        changed = 0
+        for state in (State.PENDING, State.DEFERRED):
+            changed += self._execute(
+                "UPDATE delivery SET state = :to, reason = :reason, last_at = :now"
+                " WHERE issue_id = :issue AND state = :state",
+                to=transition(state, Event.SKIP).value,
+                reason=Skip(reason).value,
+                now=int(now.timestamp() * 1000),
+                issue=number,
+                state=state.value,
+            )
+        return changed
+
+    def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]:
+        """Every delivery of an issue; streams."""
+        query = (
+            select(Delivery, col(Issue.slot), Subscriber.address)
+            .join(Issue, col(Issue.id) == Delivery.issue_id)
+            .join(Subscriber, col(Subscriber.id) == Delivery.subscriber_id, isouter=True)
+            .where(Delivery.issue_id == number)
+            .order_by(col(Delivery.subscriber_id))
+            .execution_options(yield_per=1000)
+        )
+        if state is not None:
+            query = query.where(Delivery.state == state)
+        for row, slot, address in self._session.exec(query):
+            yield delivery_facts(row, slot, address)
+
+    def broken_invariants(self) -> list[str]:
+        """Each broken one in words."""
+        return broken_invariants(self._session)
+
+    def _give_tip_back(self, row: Issue) -> None:
+        """A cancelled issue that reached nobody leaves its tip fresh, at its old place in the queue."""
+        reached = self._session.exec(
+            select(Delivery.subscriber_id).where(Delivery.issue_id == row.id, Delivery.state == State.SENT)
+        ).first()
+        if row.tip_id is None or reached is not None:
+            return
+        if row.run == 1:
+            tip = self._session.get_one(Tip, row.tip_id)
+            tip.state, tip.last_sent_on = TipState.FRESH, None
+        row.run = None
+
+    def _facts(self, rows: Sequence[Issue], *, counted: bool) -> list[IssueFacts]:
+        counts: dict[int, dict[str, int]] = defaultdict(dict)
+        skipped: dict[int, dict[str, int]] = defaultdict(dict)
+        if counted:
+            query = select(Delivery.issue_id, Delivery.state, col(Delivery.reason), func.count()).group_by(
+                col(Delivery.issue_id), col(Delivery.state), col(Delivery.reason)
+            )
+            if len(rows) == 1:
+                query = query.where(Delivery.issue_id == rows[0].id)
+            for issue, state, reason, number in self._session.exec(query):
+                counts[issue][state] = counts[issue].get(state, 0) + number
+                if state == State.SKIPPED and reason:
+                    skipped[issue][reason] = number
+        keys = dict(
+            self._session.exec(select(Tip.id, Tip.key).where(col(Tip.id).in_({row.tip_id for row in rows}))).all()
+        )
+        return [_facts(row, keys.get(row.tip_id), counts[row.id or 0], skipped[row.id or 0]) for row in rows]
+
+    def _execute(self, sql: str, **values: Any) -> int:
+        return int(self._session.connection().execute(text(sql), values).rowcount)
+
+
+def _facts(row: Issue, tip_key: str | None, counts: dict[str, int], skipped: dict[str, int]) -> IssueFacts:
+    return IssueFacts(
+        number=row.id or 0,
+        slot=row.slot,
+        due_at=row.due_at,
+        state=IssueState(row.state),
+        tip_id=row.tip_id,
+        tip_key=tip_key,
+        subject=row.subject,
+        audience=row.audience,
+        pause_reason=row.reason,
+        started_at=row.started_at,
+        done_at=row.done_at,
+        counts={state.value: counts.get(state.value, 0) for state in State},
+        skipped_for=skipped,
+    )

@@ -1,0 +1,210 @@
+"""The ledger of the sending process on SQLite: outcomes in, claims out, one commit per call.
+
+Plain SQL on one connection: through the ORM a commit costs forty times as much. Who else may be at work: threads of
+this process (the write lock), the web and other commands (SQLite's own lock); never a second sender (the `flock`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import RLock
+
+from newsletter.domain.delivery import Change, Claim, Event, Finished, Skip, State, after, recover, transition
+from newsletter.domain.outcomes import InDoubt, Outcome, Sent
+from newsletter.store.database import translated
+from newsletter.store.readers import from_ms, to_ms
+
+_FINISH = """UPDATE delivery SET state = ?, owner = NULL, reply = ?, next_attempt_at = ?, last_at = ?
+    WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
+_PUT_BACK = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1
+    WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
+_ATTEMPT = """INSERT INTO attempt (issue_id, subscriber_id, at, event, stage, code, enhanced, text)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_SUPPRESS = """INSERT OR IGNORE INTO suppression (address_key, reason, source, at, issue_id)
+    SELECT s.address_key, 'hard_bounce', ?, ?, ? FROM subscriber s WHERE s.id = ?"""
+# INDEXED BY: without it SQLite takes the primary key and walks over every row that is done already.
+_DUE = """SELECT d.subscriber_id, d.attempts, d.first_attempt_at, d.state,
+        s.key, s.address, s.name, s.status, s.confirmed_at,
+        EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)
+    FROM delivery d INDEXED BY {index} LEFT JOIN subscriber s ON s.id = d.subscriber_id"""
+_DUE_PENDING = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = ? AND d.state = 'pending'
+    ORDER BY d.subscriber_id LIMIT ?"""
+_DUE_DEFERRED = f"""{_DUE.format(index="delivery_deferred")} WHERE d.issue_id = ? AND d.state = 'deferred'
+    AND d.next_attempt_at <= ? ORDER BY d.next_attempt_at LIMIT ?"""
+_HAS_PENDING = "SELECT 1 FROM delivery INDEXED BY delivery_pending WHERE issue_id = ? AND state = 'pending' LIMIT 1"
+_FIRST_DEFERRED = """SELECT min(next_attempt_at) FROM delivery INDEXED BY delivery_deferred
+    WHERE issue_id = ? AND state = 'deferred'"""
+_MAY_CLAIM = "SELECT 1 FROM issue WHERE id = ? AND state = 'sending'"
+_CLAIM = """UPDATE delivery SET state = ?, owner = ?, attempts = attempts + 1, first_attempt_at = ?,
+    next_attempt_at = NULL WHERE issue_id = ? AND subscriber_id = ?"""
+_SKIP = "UPDATE delivery SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ? WHERE issue_id = ? AND subscriber_id = ?"
+
+_Row = tuple[int, int, int | None, str, str | None, str, str, str, str | None, int]
+
+
+def sql_time(at: datetime) -> str:
+    """An aware time as the other tables keep it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+class SqliteLedger:
+    """Implements ports.Ledger. Only the holder of the sending lock has one; `owner` is its sender_run."""
+
+    def __init__(self, connection: sqlite3.Connection, lock: RLock, owner: int, *, hold_in_doubt: bool = False) -> None:
+        self._db = connection
+        self._lock = lock
+        self._owner = owner
+        self._hold = hold_in_doubt
+        self._deferred_due: dict[int, int] = {}  # issue -> when its first deferred row is due, to ask rarely
+
+    def advance(self, issue: int, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
+        """T3 then T2 in one transaction; see ports.Ledger."""
+        with self._transaction():
+            for one in finished:
+                self._finish(one)
+            return self._claim(issue, take, now) if take else []
+
+    def reopen(self, issue: int, subscriber_ids: Iterable[int], now: datetime) -> None:  # noqa: ARG002
+        """Take a run of refusals back: rejected rows pending, the suppressions this issue made for them gone."""
+        to = transition(State.REJECTED, Event.RETRY)
+        with self._transaction():
+            for subscriber in subscriber_ids:
+                self._db.execute(
+                    "UPDATE delivery SET state = ?, attempts = 0, first_attempt_at = NULL"
+                    " WHERE issue_id = ? AND subscriber_id = ? AND state = 'rejected'",
+                    (to, issue, subscriber),
+                )
+                self._db.execute(
+                    "DELETE FROM suppression WHERE issue_id = ? AND address_key ="
+                    " (SELECT address_key FROM subscriber WHERE id = ?)",
+                    (issue, subscriber),
+                )
+
+    def next_due_at(self, issue: int) -> datetime | None:
+        """When the next open row may be tried; pending ones at once (1970)."""
+        with self._lock, translated():
+            if self._first(_HAS_PENDING, issue):
+                return from_ms(0)
+            row = self._first(_FIRST_DEFERRED, issue)
+        return from_ms(row[0]) if row and row[0] is not None else None
+
+    def recover(self, now: datetime) -> int:
+        """Tr: rows in `sending` of the dead; called once, under the sending lock, before the first claim."""
+        with self._transaction():
+            rows = self._db.execute(
+                "SELECT issue_id, subscriber_id, crashes FROM delivery INDEXED BY delivery_sending WHERE state = 'sending'"
+            ).fetchall()
+            for issue, subscriber, crashes in rows:
+                change = recover(crashes + 1, hold_in_doubt=self._hold)
+                self._db.execute(
+                    "UPDATE delivery SET state = ?, owner = NULL, crashes = crashes + 1"
+                    " WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending'",
+                    (change.state, issue, subscriber),
+                )
+                values = (issue, subscriber, sql_time(now), change.event, "", 0, "", "the sender died with this letter")
+                self._db.execute(_ATTEMPT, values)
+            self._db.execute("UPDATE sender_run SET recovered = ? WHERE id = ?", (len(rows), self._owner))
+        return len(rows)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._db.close()
+
+    def _claim(self, issue: int, take: int, now: datetime) -> list[Claim]:
+        claims: list[Claim] = []
+        if not self._first(_MAY_CLAIM, issue):  # paused or cancelled by somebody since the last claim
+            return claims
+        ms = to_ms(now)
+        while len(claims) < take:
+            rows = self._due(issue, take - len(claims), ms)
+            if not rows:
+                break
+            for row in rows:
+                self._claim_row(issue, row, ms, now, claims)
+        return claims
+
+    def _due(self, issue: int, limit: int, ms: int) -> list[_Row]:
+        if self._deferred_due.get(issue, 0) <= ms:
+            rows: list[_Row] = self._db.execute(_DUE_DEFERRED, (issue, ms, limit)).fetchall()
+            if rows:
+                return rows
+            row = self._first(_FIRST_DEFERRED, issue)
+            self._deferred_due[issue] = row[0] if row and row[0] is not None else 1 << 62
+        return self._db.execute(_DUE_PENDING, (issue, limit)).fetchall()
+
+    def _claim_row(self, issue: int, row: _Row, ms: int, now: datetime, claims: list[Claim]) -> None:
+        subscriber, attempts, first, state, key, address, name, status, confirmed_at, suppressed = row
+        skip = _why_skip(key, status, suppressed)
+        if skip is not None:
+            to = transition(State(state), Event.SKIP)
+            self._db.execute(_SKIP, (to, skip, ms, issue, subscriber))
+            return
+        to = transition(State(state), Event.CLAIM)
+        self._db.execute(_CLAIM, (to, self._owner, first or ms, issue, subscriber))
+        joined_on = (confirmed_at or "")[:10]
+        first_at = from_ms(first) if first else now
+        claims.append(Claim(issue, subscriber, key or "", address, name, joined_on, attempts + 1, first_at))
+
+    def _finish(self, one: Finished) -> None:
+        claim, outcome = one.claim, one.outcome
+        row = (claim.issue_id, claim.subscriber_id, self._owner)
+        if outcome is None:
+            self._db.execute(_PUT_BACK, (transition(State.SENDING, Event.PUT_BACK), *row))
+            return
+        change = after(
+            outcome,
+            attempts=claim.attempts,
+            first_attempt_at=claim.first_attempt_at,
+            now=one.at,
+            hold_in_doubt=self._hold,
+        )
+        next_ms = to_ms(change.next_attempt_at) if change.next_attempt_at else None
+        reply = f"{outcome.reply.stage} {outcome.reply}"
+        values = (change.state, reply, next_ms, to_ms(one.at), *row)
+        if self._db.execute(_FINISH, values).rowcount == 0:
+            return  # not ours any more: whoever owns it now writes its end
+        if not isinstance(outcome, Sent):
+            self._note(claim, outcome, change, one.at)
+        if next_ms is not None:
+            self._deferred_due[claim.issue_id] = min(next_ms, self._deferred_due.get(claim.issue_id, next_ms))
+
+    def _note(self, claim: Claim, outcome: Outcome, change: Change, at: datetime) -> None:
+        reply = outcome.reply
+        event = "in_doubt" if isinstance(outcome, InDoubt) else change.event
+        when = sql_time(at)
+        values = (claim.issue_id, claim.subscriber_id, when, event, reply.stage, reply.code, reply.enhanced, reply.text)
+        self._db.execute(_ATTEMPT, values)
+        if change.suppress:
+            source = f"issue {claim.issue_id}: {reply}"
+            self._db.execute(_SUPPRESS, (source, when, claim.issue_id, claim.subscriber_id))
+
+    def _first(self, sql: str, *values: object) -> tuple[int | None, ...] | None:
+        row: tuple[int | None, ...] | None = self._db.execute(sql, values).fetchone()
+        return row
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock, translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+def _why_skip(key: str | None, status: str, suppressed: int) -> Skip | None:
+    """Why a row of the frozen audience may not be mailed any more; decided at the claim, never earlier."""
+    if key is None:
+        return Skip.ERASED
+    if suppressed:
+        return Skip.SUPPRESSED
+    if status == "confirmed":
+        return None
+    return {"unsubscribed": Skip.UNSUBSCRIBED, "paused": Skip.PAUSED}.get(status, Skip.NOT_CONFIRMED)

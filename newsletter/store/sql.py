@@ -1,0 +1,104 @@
+"""The store as the verbs see it: transactions with all tables in them, and the right to send."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlmodel import Session
+
+from newsletter.domain.ports import Holder, SendingRight
+from newsletter.store.database import BUSY_FOR, Database, set_pragmas, sqlite_path
+from newsletter.store.issues import SqlIssues
+from newsletter.store.ledger import SqliteLedger
+from newsletter.store.lock import holder_of, sending_lock
+from newsletter.store.notices import SqlNotices
+from newsletter.store.readers import SqlSubscribers, SqlSuppressions
+from newsletter.store.tables import SenderRun
+from newsletter.store.tips import SqlTips
+
+
+@dataclass(slots=True)
+class SqlTx:
+    """Implements ports.Tx on one session."""
+
+    tips: SqlTips
+    subscribers: SqlSubscribers
+    suppressions: SqlSuppressions
+    issues: SqlIssues
+    notices: SqlNotices
+
+
+def _tx(session: Session) -> SqlTx:
+    return SqlTx(
+        SqlTips(session), SqlSubscribers(session), SqlSuppressions(session), SqlIssues(session), SqlNotices(session)
+    )
+
+
+class SqlStore:
+    """Implements ports.Store on one SQLite file; the file must have been made by `database.upgrade`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._database = Database(path)
+
+    @contextmanager
+    def read(self) -> Iterator[SqlTx]:
+        """A read transaction."""
+        with self._database.reading() as session:
+            yield _tx(session)
+
+    @contextmanager
+    def write(self) -> Iterator[SqlTx]:
+        """A write transaction: all or nothing."""
+        with self._database.writing() as session:
+            yield _tx(session)
+
+    @contextmanager
+    def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> Iterator[SendingRight]:
+        """Be the only sender; see ports.Store."""
+        self._database.check_schema()
+        with sending_lock(self.path, role, now):
+            run = self._start_run(role, now)
+            ledger = SqliteLedger(self._connect(), self._database.write_lock, run, hold_in_doubt=hold_in_doubt)
+            try:
+                yield SendingRight(ledger, ledger.recover(now))
+            finally:
+                ledger.close()
+                self._end_run(run)
+
+    def holder(self) -> Holder | None:
+        """Who sends on this database now."""
+        return holder_of(self.path)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=BUSY_FOR, check_same_thread=False)
+        set_pragmas(connection)
+        return connection
+
+    def _start_run(self, role: str, now: datetime) -> int:
+        with self._database.writing() as session:
+            run = SenderRun(role=role, host=platform.node(), pid=os.getpid(), started_at=now)
+            session.add(run)
+            session.flush()
+            return run.id or 0
+
+    def _end_run(self, run: int) -> None:
+        """Say that this life is over; a process that was killed never does, and its rows are found by the lock."""
+        with self._database.writing() as session:
+            session.get_one(SenderRun, run).ended = True
+
+
+def open_store(url: str) -> SqlStore:
+    """The store at a database address; touches nothing until it is used."""
+    return SqlStore(sqlite_path(url))

@@ -1,0 +1,229 @@
+"""The nouns with identity, as SQLModel tables; a row validates nothing, so only checked values come here."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.types import JSON, TypeDecorator
+from sqlmodel import Field, SQLModel
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware in, aware (UTC) out; SQLite keeps it as text that sorts."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times: they are always a mistake here."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time reached the database")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give the zone back that SQLite does not keep."""
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _at(*, null: bool = False, index: bool = False) -> Any:
+    return Field(default=None if null else ..., sa_type=UtcDateTime, nullable=null, index=index)
+
+
+class Tip(SQLModel, table=True):
+    """A piece of the library. identity: see domain.tips; position: the order of the queue."""
+
+    __tablename__ = "tip"
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)
+    identity: str = Field(unique=True)
+    title: str
+    body: str
+    takeaway: str = ""
+    teaser: str = ""
+    complete: bool
+    state: str
+    published_on: date | None = None
+    last_sent_on: date | None = None
+    position: int
+    source: str = ""
+    source_line: int = 0
+    added_at: datetime = _at()
+    changed_at: datetime = _at()
+
+
+class TipLabel(SQLModel, table=True):
+    """A category or a tag of a tip; kind: category or tag; place: its order."""
+
+    __tablename__ = "tip_label"
+
+    tip_id: int = Field(foreign_key="tip.id", primary_key=True, ondelete="CASCADE")
+    kind: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    place: int = 0
+
+    __table_args__ = (Index("tip_label_by_name", "kind", "name"),)
+
+
+class Subscriber(SQLModel, table=True):
+    """A reader. key stands in links; address_key makes two spellings one person."""
+
+    __tablename__ = "subscriber"
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)
+    address: str
+    address_key: str = Field(unique=True)
+    name: str = ""
+    status: str = Field(index=True)
+    source: str = ""
+    signup_at: datetime = _at()
+    confirmed_at: datetime | None = _at(null=True)
+    left_at: datetime | None = _at(null=True)
+    paused_until: datetime | None = _at(null=True)
+    confirmation_mailed_at: datetime | None = _at(null=True)
+
+
+class Consent(SQLModel, table=True):
+    """The log of a reader's word: never changed, only added to."""
+
+    __tablename__ = "consent"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int = Field(foreign_key="subscriber.id", index=True, ondelete="CASCADE")
+    at: datetime = _at()
+    what: str
+    proof: str = ""
+    origin: str = ""
+
+
+class Suppression(SQLModel, table=True):
+    """An address never to mail; issue_id: the issue whose bounce put it here, if one did."""
+
+    __tablename__ = "suppression"
+
+    address_key: str = Field(primary_key=True)
+    reason: str
+    source: str = ""
+    at: datetime = _at()
+    issue_id: int | None = None
+
+
+class Issue(SQLModel, table=True):
+    """A numbered edition. slot: NULL outside the calendar; run: 1 for a tip's first run."""
+
+    __tablename__ = "issue"
+
+    id: int | None = Field(default=None, primary_key=True)
+    slot: date | None = Field(default=None, unique=True)
+    due_at: datetime = _at()
+    state: str = Field(index=True)
+    tip_id: int | None = Field(default=None, foreign_key="tip.id")
+    run: int | None = None
+    subject: str = ""
+    secret: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    audience: int = 0
+    reason: str = ""
+    planned_at: datetime = _at()
+    started_at: datetime | None = _at(null=True)
+    done_at: datetime | None = _at(null=True)
+
+    __table_args__ = (UniqueConstraint("tip_id", "run", name="issue_tip_runs_once"),)
+
+
+class CompiledIssue(SQLModel, table=True):
+    """The frozen letter of an issue, as `mail.compiled` wrote it; apart, so that lists do not read it."""
+
+    __tablename__ = "compiled_issue"
+
+    issue_id: int = Field(foreign_key="issue.id", primary_key=True)
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Delivery(SQLModel, table=True):
+    """One issue to one subscriber. Times are milliseconds since 1970 UTC: there are millions of these rows.
+
+    owner: the sender_run that claimed it. reply: the last reply, whole. reason: why it was skipped.
+    """
+
+    __tablename__ = "delivery"
+
+    issue_id: int = Field(foreign_key="issue.id", primary_key=True)
+    subscriber_id: int = Field(primary_key=True)  # no foreign key: an erased reader leaves the count intact
+    state: str
+    owner: int | None = None
+    attempts: int = 0
+    crashes: int = 0
+    first_attempt_at: int | None = Field(default=None, sa_type=BigInteger)
+    next_attempt_at: int | None = Field(default=None, sa_type=BigInteger)
+    last_at: int | None = Field(default=None, sa_type=BigInteger)
+    reason: str | None = None
+    reply: str | None = None
+
+    __table_args__ = (
+        Index("delivery_pending", "issue_id", "subscriber_id", sqlite_where=text("state = 'pending'"),
+              postgresql_where=text("state = 'pending'")),
+        Index("delivery_deferred", "issue_id", "next_attempt_at", sqlite_where=text("state = 'deferred'"),
+              postgresql_where=text("state = 'deferred'")),
+        Index("delivery_sending", "issue_id", sqlite_where=text("state = 'sending'"),
+              postgresql_where=text("state = 'sending'")),
+        Index("delivery_by_subscriber", "subscriber_id"),
+        {"sqlite_with_rowid": False},
+    )  # fmt: skip
+
+
+class Attempt(SQLModel, table=True):
+    """An attempt that did not end in `sent`, with the whole reply; the good ones stand on the delivery."""
+
+    __tablename__ = "attempt"
+
+    id: int | None = Field(default=None, primary_key=True)
+    issue_id: int
+    subscriber_id: int
+    at: datetime = _at()
+    event: str
+    stage: str
+    code: int
+    enhanced: str = ""
+    text: str = ""
+
+    __table_args__ = (Index("attempt_by_delivery", "issue_id", "subscriber_id"),)
+
+
+class SenderRun(SQLModel, table=True):
+    """One life of a sending process; its id owns the rows it claims."""
+
+    __tablename__ = "sender_run"
+
+    id: int | None = Field(default=None, primary_key=True)
+    role: str
+    host: str
+    pid: int
+    started_at: datetime = _at()
+    ended: bool = False
+    recovered: int = 0
+
+
+class Notice(SQLModel, table=True):
+    """A transactional mail that waits for the sender, or went: confirmation, welcome, owner's mails."""
+
+    __tablename__ = "notice"
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    address: str
+    data: dict[str, Any] = Field(sa_column=Column("data", JSON, nullable=False))
+    state: str
+    attempts: int = 0
+    created_at: datetime = _at()
+    next_attempt_at: datetime = _at()
+    done_at: datetime | None = _at(null=True)
+    reply: str = ""
+
+    __table_args__ = (
+        Index("notice_due", "next_attempt_at", sqlite_where=text("state IN ('pending', 'deferred')"),
+              postgresql_where=text("state IN ('pending', 'deferred')")),
+    )  # fmt: skip

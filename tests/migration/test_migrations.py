@@ -1,0 +1,106 @@
+"""The schema: migrations and tables say the same, and a database that does not fit is refused with the fix."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlmodel import SQLModel
+
+from newsletter.domain.errors import NewsletterError, SchemaError, SettingsError
+from newsletter.store import database
+from newsletter.store.database import HEAD, backup, make_engine, revision, sqlite_path, upgrade
+from newsletter.store.sql import SqlStore
+
+
+def test_all_migrations_together_make_the_declared_tables(tmp_path: Path) -> None:
+    upgrade(tmp_path / "n.db")
+    engine = make_engine(tmp_path / "n.db")
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
+    engine.dispose()
+
+    assert differences == []
+
+
+def test_deliveries_are_kept_without_a_rowid_as_declared(tmp_path: Path) -> None:
+    upgrade(tmp_path / "n.db")
+    connection = sqlite3.connect(tmp_path / "n.db")
+    sql = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'delivery'").fetchone()[0]
+    connection.close()
+
+    assert "WITHOUT ROWID" in sql
+
+
+def test_the_program_names_the_newest_migration() -> None:
+    scripts = ScriptDirectory(str(Path(database.__file__).with_name("migrations")))
+
+    assert scripts.get_current_head() == HEAD
+
+
+def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
+    first, second = upgrade(tmp_path / "n.db"), upgrade(tmp_path / "n.db")
+
+    assert (first, second) == ((None, HEAD), (HEAD, HEAD))
+
+
+def _stamp(path: Path, version: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize(("version", "words"), [("0000", "newsletter db upgrade"), ("9999", "Upgrade the program")])
+def test_a_database_behind_or_from_the_future_is_refused_with_the_fix(tmp_path: Path, version: str, words: str) -> None:
+    upgrade(tmp_path / "n.db")
+    _stamp(tmp_path / "n.db", version)
+    store = SqlStore(tmp_path / "n.db")
+
+    with pytest.raises(SchemaError) as caught, store.read():
+        pass
+    assert words in str(caught.value)
+
+
+def test_a_database_from_the_future_is_not_upgraded_downwards(tmp_path: Path) -> None:
+    upgrade(tmp_path / "n.db")
+    _stamp(tmp_path / "n.db", "9999")
+
+    with pytest.raises(SchemaError):
+        upgrade(tmp_path / "n.db")
+
+
+def test_a_missing_database_is_named_and_not_created(tmp_path: Path) -> None:
+    store = SqlStore(tmp_path / "n.db")
+
+    with pytest.raises(SchemaError) as caught, store.read():
+        pass
+    assert "newsletter init" in str(caught.value)
+    assert not (tmp_path / "n.db").exists()
+
+
+def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "n.db").write_bytes(b"not a database at all, but long enough to look at" * 20)
+
+    with pytest.raises(NewsletterError) as caught:
+        revision(tmp_path / "n.db")
+    assert "not a database" in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://localhost/x", "sqlite://", "sqlite:///:memory:", "nonsense"])
+def test_a_database_address_that_is_not_served_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError):
+        sqlite_path(url)
+
+
+def test_a_backup_is_a_whole_database_and_never_overwrites(tmp_path: Path) -> None:
+    upgrade(tmp_path / "n.db")
+    backup(tmp_path / "n.db", tmp_path / "copy.db")
+
+    assert revision(tmp_path / "copy.db") == HEAD
+    with pytest.raises(NewsletterError):
+        backup(tmp_path / "n.db", tmp_path / "copy.db")

@@ -1,0 +1,57 @@
+"""Small newsletters for tests: a real store on a file, readers, a frozen issue; no letter is composed here."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from newsletter.domain.address import parse_address
+from newsletter.domain.issues import IssueEvent
+from newsletter.domain.people import NewReader
+from newsletter.domain.subscription import Status
+from newsletter.domain.tips import TipState, TipText, identity
+from newsletter.store.database import upgrade
+from newsletter.store.sql import SqlStore
+
+TUESDAY = datetime(2024, 3, 5, 13, 0, tzinfo=UTC)  # 08:00 in New York
+SLOT = date(2024, 3, 5)
+
+
+def new_store(directory: Path) -> SqlStore:
+    """An empty store on a new file; close it."""
+    path = directory / "newsletter.db"
+    upgrade(path)
+    return SqlStore(path)
+
+
+def add_reader(store: SqlStore, address: str, status: Status = Status.CONFIRMED, *, name: str = "") -> int:
+    """A reader with the key `k` and their number; the id."""
+    with store.write() as tx:
+        number = sum(tx.subscribers.count().values()) + 1
+        reader = NewReader(parse_address(address), name, f"k{number:015d}", status, "test", signup_at=TUESDAY)
+        return tx.subscribers.add(reader, TUESDAY).id
+
+
+def add_readers(store: SqlStore, number: int) -> list[int]:
+    """reader1@a.example and so on, confirmed."""
+    return [add_reader(store, f"reader{n}@a.example") for n in range(1, number + 1)]
+
+
+def add_tip(store: SqlStore, title: str = "Say the name", **fields: object) -> str:
+    """A fresh complete tip; its key."""
+    key = title.lower().replace(" ", "-")
+    text = TipText(title=title, body=str(fields.get("body", "Use the name *once*, early, and mean it.")))
+    with store.write() as tx:
+        tx.tips.add(text, identity(title, None), key, TipState.FRESH, TUESDAY)
+    return key
+
+
+def freeze_issue(store: SqlStore, compiled: bytes = b"{}") -> int:
+    """An issue of SLOT in `sending` for everybody who is confirmed now; its number."""
+    key = add_tip(store)
+    with store.write() as tx:
+        issue = tx.issues.plan(SLOT, TUESDAY, TUESDAY)
+        tx.issues.change(issue.number, IssueEvent.PREPARE, TUESDAY)
+        tx.issues.bind(issue.number, tx.tips.get(key).card.id, TUESDAY)
+        tx.issues.freeze(issue.number, "Say the name", compiled, TUESDAY)
+    return issue.number
