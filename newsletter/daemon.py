@@ -58,13 +58,16 @@ class Daemon:
                 log.exception("a fault while sending; the next ring tries again")
 
     def notices(self) -> None:
-        """Send the transactional mails that wait."""
-        try:
-            self._app.flush_notices()
-        except NewsletterError as error:
-            log.warning("%s", error)
-        except Exception:
-            log.exception("a fault while sending a notice; the next ring tries again")
+        """Send transactional mails until `stop`: when the bell rings, since a visitor waits for it, else now and then."""
+        while not self._app.stop.is_set():
+            try:
+                self._app.flush_notices()
+            except NewsletterError as error:
+                log.warning("%s", error)
+            except Exception:
+                log.exception("a fault while sending a notice; the next ring tries again")
+            self._app.bell.wait(LOOK_EVERY.total_seconds())
+            self._app.bell.clear()
 
     def _send(self, number: int) -> None:
         due_at = self._right.ledger.next_due_at(number)
@@ -107,7 +110,10 @@ def run(app: App, *, web: bool = True) -> int:
 
             server = make_server(app)
             server.start()
-        scheduler = _alarm_clock(app, Daemon(app, right))
+        daemon = Daemon(app, right)
+        post = threading.Thread(target=daemon.notices, name="notices", daemon=True)
+        post.start()
+        scheduler = _alarm_clock(app, daemon)
         log.info("running; the next issue is due %s", _due_words(app))
         try:
             while not app.stop.wait(1):
@@ -115,7 +121,9 @@ def run(app: App, *, web: bool = True) -> int:
         finally:
             log.info("stopping; letters in flight are finished")
             app.stop.set()
+            app.bell.set()
             scheduler.shutdown(wait=True)
+            post.join()
             if server:
                 server.stop()
     return 0
@@ -134,7 +142,6 @@ def _alarm_clock(app: App, daemon: Daemon) -> BackgroundScheduler:
     )
     scheduler.add_job(daemon.letters, slot, id="slot")
     scheduler.add_job(daemon.letters, IntervalTrigger(seconds=int(LOOK_EVERY.total_seconds())), id="letters")
-    scheduler.add_job(daemon.notices, IntervalTrigger(seconds=int(LOOK_EVERY.total_seconds())), id="notices")
     scheduler.start()
     return scheduler
 

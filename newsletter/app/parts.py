@@ -51,11 +51,15 @@ class SchemaStatus:
 
 @dataclass
 class Parts:
-    """The parts of one newsletter. `stop`: set it, and sending ends after the letters in flight."""
+    """The parts of one newsletter.
+
+    stop: set it, and sending ends after the letters in flight. bell: rung when a transactional mail was queued.
+    """
 
     settings: Settings
     clock: Clock = system_clock
     stop: threading.Event = field(default_factory=threading.Event)
+    bell: threading.Event = field(default_factory=threading.Event)
 
     @cached_property
     def site(self) -> Site:

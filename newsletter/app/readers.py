@@ -27,12 +27,15 @@ class ReaderVerbs(Parts):
         subscribe(
             self.store, address_text=email, name=name, form=form, origin=origin, key=fresh_key(), now=self.clock()
         )
+        self.bell.set()
 
     def confirm(self, token: str) -> Confirmed:
         """Confirm a sign-up by its link."""
         from newsletter.actions.confirm import confirm
 
-        return confirm(self.store, self.signer, token, self.clock())
+        confirmed = confirm(self.store, self.signer, token, self.clock())
+        self.bell.set()
+        return confirmed
 
     def leave(self, token: str, *, how: str) -> Left:
         """Unsubscribe by link."""

@@ -1,0 +1,250 @@
+"""One whole Tuesday with nothing configured: the real commands, form, daemon and SMTP, in a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.parse import urlencode, urljoin
+from urllib.request import Request, urlopen
+
+from newsletter.cli.mailbox import HOST, Mail, Mailbox, free_port
+from newsletter.domain.calendar import Schedule
+from newsletter.domain.errors import NewsletterError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+READERS = (("Amara", "amara@readers.example"), ("Joaquín", "joaquin@readers.example"), ("Mei", "mei@readers.example"))
+PATIENCE = 60.0  # seconds for any one step on a slow machine
+RULE, ZONE = "tue 08:00", "America/New_York"
+
+
+class DemoError(NewsletterError):
+    """A step of the demo did not happen; the message says which."""
+
+
+def run_demo(*, once: bool) -> int:
+    """Show one Tuesday; 0 only when every reader got the letter. Without `once` the pages stay open until Ctrl-C."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    directory = Path(tempfile.mkdtemp(prefix="newsletter-demo-"))
+    mailbox = Mailbox()
+    mailbox.start()
+    tuesday = _Tuesday(console, mailbox, directory)
+    try:
+        tuesday.play(keep_open=None if once else _until_interrupted)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        mailbox.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+def _until_interrupted() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return
+
+
+@dataclass
+class _Tuesday:
+    """The demo's newsletter and its story."""
+
+    console: Console
+    mailbox: Mailbox
+    directory: Path
+
+    def __post_init__(self) -> None:
+        schedule = Schedule.parse(RULE, ZONE)
+        self._slot = schedule.starts_at(schedule.next_slot(datetime.now(UTC) + timedelta(days=1)))
+        self._zone = schedule.zone
+        self._home = f"http://{HOST}:{free_port(8000)}"
+
+    def play(self, keep_open: Callable[[], None] | None) -> None:
+        """Monday evening: readers come. Tuesday, two seconds to eight: the daemon sends."""
+        self.console.print("\n[bold]Tip of the Week[/bold] · one whole Tuesday, nothing configured\n")
+        self._newsletter("init", "--yes")
+        evening = self._slot - timedelta(hours=12)
+        with self._daemon(evening):
+            self._tell(evening, "the newsletter opens", f"sign-up form at {self._home}/")
+            for name, address in READERS:
+                self._sign_up(name, address)
+                self._tell(evening, f"{name} signs up", f"{address}: form, mail, link, button: confirmed")
+        with self._daemon(self._slot - timedelta(seconds=2)):
+            self._tell(self._slot, "the daemon wakes", "next unsent tip, compiled once, sent to everybody confirmed")
+            letters = [self._letter_to(address) for _, address in READERS]
+            self._show(letters)
+            if keep_open:
+                self._show_addresses()
+                keep_open()
+
+    # -- the newsletter ------------------------------------------------------------------------
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
+        return ours | {
+            "PYTHONUNBUFFERED": "1",
+            "NEWSLETTER_SECRET_KEY": self._key,
+            "NEWSLETTER_BASE_URL": self._home,
+            "NEWSLETTER_LISTEN": self._home.removeprefix("http://"),
+            "NEWSLETTER_SENDER_URL": self.mailbox.sender_url,
+            "NEWSLETTER_SCHEDULE": RULE,
+            "NEWSLETTER_TIMEZONE": ZONE,
+            "NEWSLETTER_POSTAL_ADDRESS": "Tip of the Week, 1 Market Street, Springfield",
+        }
+
+    _key = secrets.token_urlsafe(32)
+
+    def _newsletter(self, *arguments: str) -> None:
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "newsletter", *arguments],
+            cwd=self.directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise DemoError(f"newsletter {' '.join(arguments)} failed: {done.stderr.strip()}")
+
+    @contextmanager
+    def _daemon(self, as_of: datetime) -> Iterator[None]:
+        """`newsletter run` with its clock set; ended by SIGTERM, which it must obey with exit code 0."""
+        log = self.directory / "daemon.log"
+        with log.open("a") as output:
+            daemon = subprocess.Popen(  # noqa: S603 - our own command
+                [sys.executable, "-m", "newsletter", "run", "--as-of", as_of.isoformat()],
+                cwd=self.directory,
+                env=self._environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is ours to pass on
+            )
+        try:
+            self._wait_for_the_web(daemon)
+            yield
+        except DemoError:
+            self.console.print(f"[dim]{log.read_text()}[/dim]", markup=True)
+            raise
+        finally:
+            daemon.terminate()
+            code = daemon.wait(PATIENCE)
+        if code:
+            raise DemoError(f"the daemon ended with exit code {code}")
+
+    def _wait_for_the_web(self, daemon: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and daemon.poll() is None:
+            try:
+                _fetch(f"{self._home}/readyz")
+            except URLError:
+                time.sleep(0.05)
+            else:
+                return
+        raise DemoError("the daemon did not start", fix="Its log is above")
+
+    # -- the readers ---------------------------------------------------------------------------
+
+    def _sign_up(self, name: str, address: str) -> None:
+        """Fill in the real form, open the real mail, follow its link, press the button."""
+        form = _form_of(self._home + "/")
+        _fetch(form.action, form.fields | {"email": address, "name": name})
+        mail = self.mailbox.wait_for(address, "Subject", PATIENCE)
+        if mail is None:
+            raise DemoError(f"no confirmation mail came for {address}")
+        link = next(word for word in mail.part("plain").split() if f"{self._home}/confirm/" in word)
+        button = _form_of(link)
+        _fetch(button.action, button.fields)
+
+    def _letter_to(self, address: str) -> Mail:
+        mail = self.mailbox.wait_for(address, "List-Unsubscribe", PATIENCE)
+        if mail is None:
+            raise DemoError(f"no letter came for {address}")
+        return mail
+
+    # -- the screen ----------------------------------------------------------------------------
+
+    def _tell(self, at: datetime, what: str, how: str) -> None:
+        when = at.astimezone(self._zone).strftime("%a %H:%M")
+        self.console.print(f" [cyan]{when}[/cyan]  [bold]{what:<21}[/bold] {how}", soft_wrap=True)
+
+    def _show(self, letters: list[Mail]) -> None:
+        from rich import box
+        from rich.markup import escape
+        from rich.table import Table
+
+        subject = letters[0].message["Subject"]
+        self.console.print(f"\n[bold]“{escape(subject)}”[/bold]  reached {len(letters)} of {len(READERS)} readers")
+        table = Table(box=box.SIMPLE_HEAD)
+        for heading in ("reader", "dated", "size", "leaves with one click"):
+            table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=True)
+        for mail in letters:
+            one_click = mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+            date = mail.message["Date"].datetime.astimezone(self._zone).strftime("%a %d %b, %H:%M")
+            size = f"{len(mail.octets) / 1024:.1f} KB"
+            table.add_row(mail.recipient, date, size, "yes" if one_click else "no")
+        self.console.print(table)
+
+    def _show_addresses(self) -> None:
+        for what, where in (
+            ("sign-up form", f"{self._home}/"),
+            ("archive", f"{self._home}/archive"),
+            ("mailbox", self.mailbox.page_url),
+        ):
+            self.console.print(f"  [bold]{what:<13}[/bold] [link={where}]{where}[/link]", soft_wrap=True)
+        self.console.print("\nOpen them in a browser. Ctrl-C ends the demo and leaves nothing behind.")
+
+
+@dataclass
+class _Form:
+    action: str
+    fields: dict[str, str]
+
+
+class _FormReader(HTMLParser):
+    """Finds the first form that posts, and its hidden fields."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action: str | None = None
+        self.fields: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "form" and self.action is None and (values.get("method") or "").lower() == "post":
+            self.action = values.get("action") or ""
+        elif tag == "input" and values.get("type") == "hidden" and values.get("name"):
+            self.fields[str(values["name"])] = values.get("value") or ""
+
+
+def _form_of(url: str) -> _Form:
+    reader = _FormReader()
+    reader.feed(_fetch(url))
+    if reader.action is None:
+        raise DemoError(f"there is no form on {url}")
+    return _Form(urljoin(url, reader.action), reader.fields)
+
+
+def _fetch(url: str, fields: dict[str, str] | None = None) -> str:
+    """GET, or POST with fields; only ever the demo's own pages."""
+    request = Request(url, urlencode(fields).encode() if fields is not None else None)  # noqa: S310
+    with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+        return str(answer.read().decode())
