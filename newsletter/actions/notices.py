@@ -27,7 +27,7 @@ from newsletter.mail.tokens import Purpose, Signer
 Values = Mapping[str, object]
 
 
-def flush(  # noqa: PLR0917
+def flush(
     store: Store,
     renderer: Renderer,
     site: Site,

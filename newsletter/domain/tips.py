@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
+_APOSTROPHES = re.compile("['`\u00b4\u02bc\u2018\u2019\u0301]")
+
 
 class TipState(StrEnum):
     """Where a tip stands in the queue."""
@@ -76,7 +78,8 @@ class TipFull:
 
 def identity(title: str, published_on: date | None) -> str:
     """What makes two findings one tip: the same words in the title, and the same day."""
-    words = re.findall(r"\w+", unicodedata.normalize("NFKC", title).casefold().replace("\u2019", "").replace("'", ""))
+    plain = unicodedata.normalize("NFKC", _APOSTROPHES.sub("", title)).casefold()
+    words = re.findall(r"\w+", plain)
     return " ".join(words) + (f" @{published_on.isoformat()}" if published_on else "")
 
 
@@ -102,7 +105,7 @@ def merge(old: TipText, new: TipText) -> TipText:
             body=new.body,
             complete=True,
             takeaway=new.takeaway or old.takeaway,
-            teaser=new.teaser or old.teaser,
+            teaser=new.teaser or (old.teaser if old.complete else ""),  # where an excerpt broke off is no teaser
         )
     return labels if old.complete else replace(labels, teaser=new.teaser or old.teaser)
 

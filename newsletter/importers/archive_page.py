@@ -1,0 +1,186 @@
+"""A listing page of the owner's old blog, as extracted text, to tips; reads no file.
+
+A page is a line "tag | name of the site" and then entries of two shapes:
+
+    A Title - 4/9/24                        A Title – 8/12/14 TOW
+
+    the beginning of a text Read more       Posted on in Some Category, Another Please leave a comment
+
+                                            the whole text …
+
+The left one is a teaser and stays incomplete; the right one is a whole article. Nothing marks where an entry
+ends, so the entries are found by their titles, and those by what stands below them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise, takewhile
+
+from newsletter.domain.tips import Rejected, TipText
+from newsletter.importers.bounds import MAX_TITLE, fault
+from newsletter.importers.lines import Kind, Line, before_read_more, categories_of, read_lines
+from newsletter.importers.prose import to_markdown
+
+_DATED = re.compile(
+    r"(?P<dash>\s*[-–—‒―−]+\s*)?(?:(?<=\s)|(?<=[-–—‒―−]))\(?(?:TOW )?"
+    r"(?P<month>\d{1,2}) ?/ ?(?P<day>\d{1,2}) ?/ ?(?P<year>(?:19|20)\d\d|\d\d)\)?"
+    r"(?: ?[-–—]? ?(?:TOW|Tip of the Week))?\Z",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"[•◦▪■●○‣∙·⁃]")
+_NO_TITLE = re.compile(r".*[;:,]\Z|.*(?<!\.)\.\Z")
+_LONGEST = MAX_TITLE + 40  # a title with its date
+_LOOK = 30  # characters that tell whether a text is the one a teaser began
+_MARKS = frozenset({Kind.POSTED, Kind.BROKEN_OFF})
+_CLOSING = frozenset({Kind.BROKEN_OFF, Kind.FOOTER, Kind.RELATED})
+_TEXT = frozenset({Kind.TEXT, Kind.BROKEN_OFF})
+
+
+def looks_like_archive_page(text: str) -> bool:
+    """Is there one entry of either shape?"""
+    return any(line.kind in _MARKS for line in read_lines(text))
+
+
+def parse(text: str, source: str) -> list[TipText | Rejected]:
+    """Every entry of the page in its order; what cannot be used comes as Rejected with its line."""
+    lines = list(read_lines(text))
+    if not any(line.kind in _MARKS for line in lines):
+        reason = 'no archive page: no title with "Posted on in …" or a text that ends in "Read more" below it'
+        return [Rejected(source, 1, reason)]
+    tags: tuple[str, ...] = ()
+    if lines[0].kind is Kind.TEXT and " | " in lines[0].text:
+        tags = (lines.pop(0).text.partition(" | ")[0],)
+    starts = _starts(lines)
+    found = _unclaimed(lines[: starts[0] if starts else None], source, "text that stands below no title")
+    for start, end in pairwise([*starts, len(lines)]):
+        found += _read_entry(lines[start:end], source, tags)
+    return found
+
+
+def _starts(lines: Sequence[Line]) -> list[int]:
+    """Where the titles are; where one is missing, its "Posted on" line.
+
+    low: the first line that may be the next title. closed: the entry above is over, so `low` most likely is one.
+    """
+    starts: set[int] = set()
+    low, closed = 0, True
+    for i, line in enumerate(lines):
+        if line.kind is Kind.POSTED:
+            starts.add(i - 1 if i and lines[i - 1].kind is Kind.TEXT else i)
+            low, closed = i + 1, False
+        elif line.kind in _CLOSING:
+            title = _title_of_teaser(lines, low, i, closed=closed) if line.kind is Kind.BROKEN_OFF else None
+            starts |= {title} if title is not None else set()
+            low, closed = i + 1, True
+        elif _is_dated(line) and (closed if i == low else line.gap > 1):
+            starts.add(i)
+            low, closed = i, True
+    return sorted(starts)
+
+
+def _title_of_teaser(lines: Sequence[Line], low: int, end: int, *, closed: bool) -> int | None:
+    """The title above a text that ends in "Read more" at `end`; None when that text belongs to a whole article."""
+    bare = not before_read_more(lines[end].text)
+    candidates = range(end - 1 - bare, low - 1 if closed else low, -1)
+    likely = [i for i in candidates if _could_be_title(lines[i])]
+    for i in likely:
+        if _is_dated(lines[i]) or lines[i].gap > 1 or lines[i + 1].gap > 1 or i == low:
+            return i
+    if not closed:
+        return None
+    return likely[0] if likely else low if low in candidates else None
+
+
+def _could_be_title(line: Line) -> bool:
+    short = line.kind is Kind.TEXT and len(line.text) <= _LONGEST
+    return short and not _BULLET.match(line.text) and not _NO_TITLE.match(line.text)
+
+
+def _is_dated(line: Line) -> bool:
+    return _could_be_title(line) and bool(_DATED.search(line.text))
+
+
+def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> list[TipText | Rejected]:
+    """One title and what stands below it, up to the next title."""
+    head, rest = lines[0], lines[1:]
+    if head.kind is Kind.POSTED:
+        return [Rejected(source, head.number, '"Posted on in …" without a title above it')]
+    posted = rest[0] if rest and rest[0].kind is Kind.POSTED else None
+    text = [line for line in takewhile(lambda line: line.kind is not Kind.RELATED, rest) if line.kind in _TEXT]
+    try:
+        title, published_on = _read_title(head.text)
+    except ValueError as error:
+        return [Rejected(source, head.number, str(error))]
+    if not text:
+        return [Rejected(source, head.number, f"nothing stands below the title {title!r}")]
+    entry = TipText(
+        title=title,
+        body="",
+        complete=False,
+        published_on=published_on,
+        categories=categories_of(posted.text) if posted else (),
+        tags=tags,
+        already_run=True,
+        source=source,
+        line=head.number,
+    )
+    if not posted:
+        tip, unclaimed = _without_posted_line(entry, text)
+    elif text[-1].kind is Kind.BROKEN_OFF:
+        tip, unclaimed = _broken_off(entry, text), []
+    else:
+        tip, unclaimed = _whole(entry, text), []
+    reason = fault(title, tip.body)
+    return [Rejected(source, head.number, reason) if reason else tip, *unclaimed]
+
+
+def _read_title(text: str) -> tuple[str, date | None]:
+    """The title without its date, and the date; raises ValueError with the reason for a date that is none.
+
+    Years of two digits are of this century.
+    """
+    found = _DATED.search(text) if len(text) <= _LONGEST else None
+    if not found:
+        return text, None
+    year = int(found["year"])
+    try:
+        day = date(year if year > 99 else 2000 + year, int(found["month"]), int(found["day"]))
+    except ValueError:
+        if not found["dash"]:
+            return text, None
+        day_as_written = "/".join(found.group("month", "day", "year"))
+        raise ValueError(f"the date in the title, {day_as_written}, is no month/day/year; mend it") from None
+    return text[: found.start()].strip(), day
+
+
+def _without_posted_line(entry: TipText, text: Sequence[Line]) -> tuple[TipText, list[TipText | Rejected]]:
+    """A teaser, unless the page goes on with the text itself; and what stands below it unclaimed.
+
+    The blog's excerpts are one paragraph; more than that, not broken off, is an article whose line was lost.
+    """
+    end = next((i for i, line in enumerate(text) if line.kind is Kind.BROKEN_OFF), None)
+    if end is None:
+        paragraphs = 1 + sum(line.gap > 0 for line in text[1:])
+        return (_whole(entry, text) if paragraphs > 1 else _broken_off(entry, text)), []
+    short, below = _broken_off(entry, text[: end + 1]), text[end + 1 :]
+    if below and below[0].text[:_LOOK] == short.teaser[:_LOOK]:
+        return _whole(entry, below), []
+    return short, _unclaimed(below, entry.source, f"text below the “Read more” of {entry.title!r}")
+
+
+def _whole(entry: TipText, text: Sequence[Line]) -> TipText:
+    return replace(entry, body=to_markdown(text), complete=True)
+
+
+def _broken_off(entry: TipText, text: Sequence[Line]) -> TipText:
+    return replace(entry, teaser=" ".join(part for line in text if (part := before_read_more(line.text))))
+
+
+def _unclaimed(lines: Sequence[Line], source: str, reason: str) -> list[TipText | Rejected]:
+    """A text that belongs to no tip is named once, by its first line."""
+    text = [line for line in lines if line.kind in _TEXT]
+    return [Rejected(source, text[0].number, f"{reason}: {text[0].text[:60]!r}")] if text else []

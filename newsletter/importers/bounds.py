@@ -1,0 +1,22 @@
+"""What every format must keep to: how long a title, a body, a file may be; knows no format."""
+
+from __future__ import annotations
+
+import re
+
+MAX_TITLE = 200  # characters
+MAX_BODY = 100_000  # characters
+MAX_FILE = 5_000_000  # octets
+
+_WORD = re.compile(r"[^\W_]")
+
+
+def fault(title: str, body: str) -> str:
+    """Why this title and body cannot be a tip, with the fix, or "" when they can."""
+    if not _WORD.search(title):
+        return f"the title {title!r} has no word in it; give it one"
+    if len(title) > MAX_TITLE:
+        return f"the title has {len(title)} characters; shorten it to {MAX_TITLE}"
+    if len(body) > MAX_BODY:
+        return f"the body has {len(body)} characters; shorten it to {MAX_BODY}"
+    return ""

@@ -1,0 +1,114 @@
+"""The lines of an extracted web page, and which of them are furniture; knows neither tips nor Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Kind(Enum):
+    """What a line is for."""
+
+    TEXT = auto()
+    POSTED = auto()  # "Posted on in A, B Please leave a comment": the line above is a title
+    BROKEN_OFF = auto()  # ends in "Read more": the end of a teaser
+    FOOTER = auto()  # links and pagers: an article ends here
+    RELATED = auto()  # "Did you like this post?": nothing but links from here to the next title
+    NOISE = auto()  # "2 Comments", a caption on its own: may stand anywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that is not blank. indent: columns before the text; gap: empty lines above it.
+
+    A line of no-break spaces is a paragraph somebody left empty: it parts paragraphs, and the gap counts from it.
+    """
+
+    number: int
+    text: str
+    indent: int
+    gap: int
+    kind: Kind = Kind.TEXT
+
+
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00-\x08\x0e-\x1b\x7f]")
+_BLANKS = re.compile(r"\s+")
+
+_LINK = r"(?:sign[- ]?up for free tips!?|contact us!?|more resources for you|visit our home ?page)"
+_FOOTER = re.compile(rf"(?:{_LINK}[\W_]*)+\Z", re.IGNORECASE)
+_FOOTER_TAIL = re.compile(rf"(?:^|(?<=\W)){_LINK}(?:[\W_]*{_LINK}){{2,9}}[\W_]*\Z", re.IGNORECASE)
+_RELATED = re.compile(
+    r"did you (?:like|enjoy) this (?:post|article|tip)\?.*|if you liked this post\b.*:"
+    r"|(?:here are )?(?:other|some) [\w &-]{0,40}related posts:?|related (?:posts|articles):?"
+    r"|you (?:may|might) also (?:like|enjoy):?",
+    re.IGNORECASE,
+)
+_COMMENT = (
+    r"(?:(?:please )?leave a (?:comment|reply|response)|(?:no|one|\d+) (?:comments?|responses?|replies)"
+    r"|comments (?:off(?: on .*)?|are closed|\(\d+\))|be the first to comment)"
+)
+_NOISE = re.compile(rf"{_COMMENT}\W*|(?:share|like) this:|like loading\W*|tweet", re.IGNORECASE)
+_DAY = r"(?: (?:[A-Z][a-z]{2,8}\.? \d{1,2}(?:st|nd|rd|th)?,? \d{4}|\d{1,2}/\d{1,2}/\d{2,4}))"
+_POSTED = re.compile(
+    rf"(?:Posted on{_DAY}? in|Posted in(?=.*{_COMMENT}\W*\Z))(?: (?P<named>.*?))?(?: ?{_COMMENT}\W*)?\Z", re.IGNORECASE
+)
+_CAPTION = re.compile(
+    r"(?:blog|tow|image|photo|picture)[ _-]\d{1,2}[-_./]\d{1,2}[-_./](?:20)?\d\d(?: ?\(\d\))?(?:\.(?:jpe?g|png|gif))?[\s:]*",
+    re.IGNORECASE,
+)
+_ARROW = "«»‹›<>←→"
+_PAGER = re.compile(  # possessive, so that a long row of digits is looked at once
+    rf"(?=.*(?:[{_ARROW}]|\b(?:entries|posts|page \d)))"
+    rf"[{_ARROW}\s]*(?:(?:older|newer|previous|prev|next|first|last|entries|posts|pages?|of|[\d.…|]++)[{_ARROW}\s|]*+)++\Z"
+    r"|\d+(?: (?:\d+|…|\.\.\.))+\Z",
+    re.IGNORECASE,
+)
+_BROKEN_OFF = re.compile(
+    rf"(?:Read more|Continue reading)(?: ?(?:…|\.\.\.|[{_ARROW}]))*\Z|R(?:ead More|EAD MORE) ?[{_ARROW}]+\Z"
+)
+
+_ELLIPSIS = re.compile(r" ?\[?(?:…|\.{3,})\]?\Z")
+
+
+def read_lines(text: str) -> Iterator[Line]:
+    """The lines that are not blank, blanks of every sort collapsed, captions and glued footers cut off."""
+    gap, broken = 0, False
+    for number, raw in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
+        visible = _INVISIBLE.sub("", raw)
+        collapsed = _BLANKS.sub(" ", visible).strip()
+        if not collapsed:
+            gap = gap + 1 if not raw.strip(" \t") else 0
+            broken = True
+            continue
+        indent = len(visible.expandtabs(4)) - len(visible.expandtabs(4).lstrip())
+        kind, kept = _sort(collapsed)
+        yield Line(number, kept, indent, max(gap, broken), kind)
+        gap, broken = 0, False
+
+
+def _sort(text: str) -> tuple[Kind, str]:
+    if _POSTED.match(text):
+        return Kind.POSTED, text
+    if _BROKEN_OFF.search(text):
+        return Kind.BROKEN_OFF, _CAPTION.sub("", text, count=1) if _CAPTION.match(text) else text
+    if _FOOTER.match(text) or _PAGER.match(text):
+        return Kind.FOOTER, text
+    if _RELATED.fullmatch(text):
+        return Kind.RELATED, text
+    caption = _CAPTION.match(text)
+    kept = _FOOTER_TAIL.sub("", text[caption.end() :] if caption else text).strip()
+    return (Kind.NOISE, text) if not kept or _NOISE.fullmatch(kept) else (Kind.TEXT, kept)
+
+
+def categories_of(posted: str) -> tuple[str, ...]:
+    """The categories that a "Posted on in …" line names."""
+    found = _POSTED.match(posted)
+    named = (found["named"] or "") if found else ""
+    return tuple(name for part in named.split(",") if (name := part.strip()))
+
+
+def before_read_more(text: str) -> str:
+    """A teaser's last line without "Read more" and without the dots that lead to it."""
+    return _ELLIPSIS.sub("", _BROKEN_OFF.sub("", text).strip())

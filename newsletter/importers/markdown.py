@@ -1,0 +1,152 @@
+"""One tip in a Markdown file with YAML front matter, the format of the starter tips; reads no file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from newsletter.domain.tips import Rejected, TipText
+from newsletter.importers.bounds import fault
+
+KEYS = ("title", "date", "categories", "tags", "takeaway", "teaser")
+MAX_FRONT = 20_000  # characters
+MAX_FIELD = 1_000  # characters of takeaway or teaser
+MAX_LABELS, MAX_LABEL = 50, 100  # how many, and characters of each
+_FENCE = re.compile(r"\s*-{3,}[ \t]*(?:\r?\n|\Z)")
+
+
+class _Unusable(Exception):
+    """Why the file is no tip, with the fix; becomes a Rejected at the edge of this module."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def has_front_matter(text: str) -> bool:
+    """Does the text begin with a line of three hyphens?"""
+    return bool(_FENCE.match(text))
+
+
+def parse(text: str, source: str) -> list[TipText | Rejected]:
+    """The tip, or the first thing that is wrong with it, with its line and the fix."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        front, body, line = _split(text)
+        return [_Front(_load(front, line), front, line).tip(body, source)]
+    except _Unusable as error:
+        return [Rejected(source, error.line, str(error))]
+
+
+def _split(text: str) -> tuple[str, str, int]:
+    """Front matter, body, and the line the front matter begins in."""
+    from frontmatter.default_handlers import YAMLHandler
+
+    if not has_front_matter(text):
+        raise _Unusable(1, "no front matter; begin with a line ---, the keys, and another line ---")
+    lead = len(text) - len(text.lstrip())
+    try:
+        front, body = YAMLHandler().split(text[lead:])
+    except ValueError:
+        raise _Unusable(1, "the front matter has no end; close it with a line ---") from None
+    if len(front) > MAX_FRONT:
+        raise _Unusable(1, f"the front matter has {len(front)} characters; shorten it to {MAX_FRONT}")
+    keys = front.lstrip("\n")
+    return keys, body.strip(), 1 + text.count("\n", 0, text.index(front, lead) + len(front) - len(keys))
+
+
+def _load(front: str, line: int) -> Mapping[str, object]:
+    """The keys; YAML has its own exceptions and lets some of Python's through."""
+    import yaml
+    from frontmatter.default_handlers import YAMLHandler
+
+    try:
+        values = YAMLHandler().load(front, Loader=yaml.SafeLoader)  # the one in C may run out of C stack
+    except yaml.MarkedYAMLError as error:
+        at = line + (error.problem_mark.line if error.problem_mark else 0)
+        raise _Unusable(at, f"the front matter is not YAML: {error.problem}; put the value in quotes") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise _Unusable(
+            line, f"the front matter cannot be read: {reason}; mend the value or put it in quotes"
+        ) from None
+    if not isinstance(values, dict):
+        raise _Unusable(line, 'the front matter has no keys; write lines such as "title: …"')
+    return values
+
+
+class _Front:
+    """The keys of one file, checked as they are taken; raises _Unusable with the line of the key."""
+
+    def __init__(self, values: Mapping[str, object], front: str, line: int) -> None:
+        self._values = values
+        self._front = front
+        self._line = line
+
+    def tip(self, body: str, source: str) -> TipText:
+        """The whole tip."""
+        for key in self._values:
+            if key not in KEYS:
+                raise self._fault(key, f"unknown key {str(key)[:60]!r}; the keys are {', '.join(KEYS)}")
+        title = self._text("title")
+        if not title:
+            raise self._fault("title", "the title is missing; add a line title: …")
+        if not body:
+            raise self._fault("", "nothing stands below the front matter; write the tip there")
+        if reason := fault(title, body):
+            raise self._fault("title", reason)
+        return TipText(
+            title=title,
+            body=body,
+            published_on=self._day("date"),
+            categories=self._labels("categories"),
+            tags=self._labels("tags"),
+            takeaway=self._text("takeaway"),
+            teaser=self._text("teaser"),
+            source=source,
+            line=self._at("title"),
+        )
+
+    def _text(self, key: str) -> str:
+        value = self._values.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise self._fault(key, f"{key} is not a text; put it in quotes")
+        text = value.strip()
+        if "\n" in text or not text.isprintable():
+            raise self._fault(key, f"{key} is more than one line of plain characters; write it on one")
+        if len(text) > MAX_FIELD:
+            raise self._fault(key, f"{key} has {len(text)} characters; shorten it to {MAX_FIELD}")
+        return text
+
+    def _day(self, key: str) -> date | None:
+        value = self._values.get(key)
+        if isinstance(value, str):
+            try:
+                value = date.fromisoformat(value.strip())
+            except ValueError:
+                raise self._fault(key, f"{key} is not a day; write it as 2014-08-12") from None
+        if isinstance(value, datetime):
+            return value.date()
+        if value is None or isinstance(value, date):
+            return value
+        raise self._fault(key, f"{key} is not a day; write it as 2014-08-12")
+
+    def _labels(self, key: str) -> tuple[str, ...]:
+        value = self._values.get(key)
+        found = [] if value is None else value.split(",") if isinstance(value, str) else value
+        if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
+            raise self._fault(key, f"{key} is not a list of words; write [one, two] and put numbers in quotes")
+        labels = tuple(dict.fromkeys(text for label in found if (text := " ".join(label.split()))))
+        if len(labels) > MAX_LABELS or any(len(label) > MAX_LABEL for label in labels):
+            raise self._fault(key, f"{key} has more than {MAX_LABELS} words, or one over {MAX_LABEL} characters")
+        return labels
+
+    def _fault(self, key: object, reason: str) -> _Unusable:
+        return _Unusable(self._at(key), reason)
+
+    def _at(self, key: object) -> int:
+        found = re.search(rf"^[\"']?{re.escape(str(key))}[\"']?\s*:", self._front, re.MULTILINE) if key else None
+        return self._line + self._front.count("\n", 0, found.start()) if found else self._line

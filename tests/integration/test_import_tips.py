@@ -1,0 +1,163 @@
+"""Importing into a real library: added, merged, left alone, and said so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from newsletter.actions.import_tips import Report, import_tips
+from newsletter.domain.tips import Rejected, TipCard, TipState, TipText
+from newsletter.importers import read
+from newsletter.store.database import upgrade
+from newsletter.store.sql import SqlStore
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "archive"
+NOW = datetime(2026, 1, 6, 13, 0, tzinfo=UTC)
+DAY = date(2014, 8, 12)
+WHOLE = TipText("It’s the Bread", "The whole text.", published_on=DAY, tags=("a",), already_run=True)
+TEASER = TipText("It's the Bread", "", complete=False, published_on=DAY, tags=("b",), teaser="The", already_run=True)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    upgrade(tmp_path / "newsletter.db")
+    store = SqlStore(tmp_path / "newsletter.db")
+    yield store
+    store.close()
+
+
+def bring(store: SqlStore, *found: TipText | Rejected, queue: bool = False, dry_run: bool = False) -> Report:
+    return import_tips(store, found, queue=queue, dry_run=dry_run, now=NOW)
+
+
+def numbers(report: Report) -> tuple[int, int, int, int]:
+    return report.added, report.updated, report.unchanged, report.teasers
+
+
+def cards(store: SqlStore) -> list[TipCard]:
+    with store.read() as tx:
+        return tx.tips.cards()
+
+
+def test_pages_become_one_library_and_importing_them_again_changes_nothing(store: SqlStore) -> None:
+    first = bring(store, *read([FIXTURES]))
+    before = cards(store)
+    second = bring(store, *read([FIXTURES]))
+    assert (numbers(first), numbers(second)) == ((9, 0, 0, 3), (0, 0, 9, 3))
+    assert cards(store) == before
+    assert second.tips == first.tips
+    shared = next(card for card in before if card.key == "weigh-it-do-not-guess")
+    assert (shared.tags, shared.complete, shared.state) == (("baking", "Trade Advice"), False, TipState.ARCHIVE)
+
+
+def test_a_page_at_a_time_gives_the_same_library_as_all_at_once(store: SqlStore) -> None:
+    reports = [bring(store, *read([FIXTURES / name])) for name in ("baking.txt", "trade.txt")]
+    assert [numbers(report) for report in reports] == [(6, 0, 0, 3), (3, 1, 0, 1)]
+    assert numbers(bring(store, *read([FIXTURES]))) == (0, 0, 9, 3)
+
+
+def test_a_dry_run_reports_the_same_and_writes_nothing(store: SqlStore) -> None:
+    tried = bring(store, *read([FIXTURES]), dry_run=True)
+    assert cards(store) == []
+    assert bring(store, *read([FIXTURES])) == tried
+
+
+def test_a_teaser_is_completed_by_its_article_and_stays_archive(store: SqlStore) -> None:
+    bring(store, TEASER)
+    assert numbers(bring(store, WHOLE)) == (0, 1, 0, 0)
+    (card,) = cards(store)
+    assert (card.title, card.complete, card.tags, card.state) == (WHOLE.title, True, ("b", "a"), TipState.ARCHIVE)
+
+
+def test_a_teaser_never_takes_anything_from_a_whole_article(store: SqlStore) -> None:
+    bring(store, WHOLE)
+    report = bring(store, TEASER)
+    assert (numbers(report), report.tips[0].complete) == ((0, 1, 0, 0), True)
+    with store.read() as tx:
+        assert tx.tips.get("its-the-bread").text.body == "The whole text."
+
+
+def test_queued_tips_wait_in_the_queue_and_stay_there_when_completed(store: SqlStore) -> None:
+    bring(store, TEASER, queue=True)
+    bring(store, WHOLE)
+    assert [card.state for card in cards(store)] == [TipState.FRESH]
+
+
+def test_archive_imported_again_with_queue_is_queued_once(store: SqlStore) -> None:
+    bring(store, WHOLE)
+    assert [numbers(bring(store, WHOLE, queue=True)) for _ in range(2)] == [(0, 1, 0, 0), (0, 0, 1, 0)]
+    assert [card.state for card in cards(store)] == [TipState.FRESH]
+
+
+@pytest.mark.parametrize("state", [TipState.RETIRED, TipState.SENT])
+def test_what_was_sent_or_retired_is_not_queued_by_an_import(store: SqlStore, state: TipState) -> None:
+    bring(store, WHOLE)
+    with store.write() as tx:
+        tx.tips.set_state(cards(store)[0].id, state)
+    assert numbers(bring(store, WHOLE, queue=True)) == (0, 0, 1, 0)
+    assert [card.state for card in cards(store)] == [state]
+
+
+def test_a_tip_without_a_date_from_no_archive_is_fresh(store: SqlStore) -> None:
+    bring(store, TipText("Sweep", "Now."))
+    assert [card.state for card in cards(store)] == [TipState.FRESH]
+
+
+def test_keys_are_short_unique_and_readable(store: SqlStore) -> None:
+    long = "Nine Hundred and Ninety-Nine Small Things That Every Single Customer Would Notice"
+    texts = [
+        TipText("It’s “Bread”", "x"),
+        TipText("It’s “Bread”", "x", published_on=DAY),
+        TipText("It’s “Brĕad”", "x"),
+        TipText("It’s “Brĕad”", "x", published_on=DAY),
+        TipText("Über Kundendienst", "x"),
+        TipText(long, "x"),
+    ]
+    expected = [
+        "its-bread",
+        "its-bread-2014-08-12",
+        "its-bread-2",
+        "its-bread-3",
+        "uber-kundendienst",
+        "nine-hundred-and-ninety-nine-small-things-that-every-single",
+    ]
+    assert [tip.key for tip in bring(store, *texts).tips] == expected
+    more = TipText("Its Brêad", "x")
+    assert bring(store, more).tips[0].key == "its-bread-4"
+    assert [tip.key for tip in bring(store, more, *texts).tips] == ["its-bread-4", *expected]
+
+
+def test_the_report_as_json_has_the_keys_of_the_contract(store: SqlStore) -> None:
+    report = bring(store, WHOLE, TipText("Sweep", "Now."), Rejected("a.txt", 7, "no title"))
+    assert json.loads(json.dumps(report.as_json())) == {
+        "added": 2,
+        "updated": 0,
+        "unchanged": 0,
+        "teasers": 0,
+        "rejected": [{"source": "a.txt", "line": 7, "reason": "no title"}],
+        "tips": [
+            {
+                "key": "its-the-bread",
+                "title": "It’s the Bread",
+                "date": "2014-08-12",
+                "complete": True,
+                "categories": [],
+                "tags": ["a"],
+            },
+            {"key": "sweep", "title": "Sweep", "date": None, "complete": True, "categories": [], "tags": []},
+        ],
+    }
+
+
+def test_an_import_that_fails_halfway_leaves_nothing_behind(store: SqlStore) -> None:
+    def breaks() -> Iterator[TipText]:
+        yield WHOLE
+        raise OSError("the disk went away")
+
+    with pytest.raises(OSError, match="went away"):
+        import_tips(store, breaks(), queue=False, dry_run=False, now=NOW)
+    assert cards(store) == []

@@ -1,0 +1,89 @@
+"""When two findings are one tip, what becomes of both, and where a tip starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from itertools import permutations
+
+import pytest
+
+from newsletter.domain.tips import TipState, TipText, first_state, identity, join_labels, merge
+
+DAY = date(2014, 8, 12)
+WHOLE = TipText("Bread", "The whole text.", published_on=DAY, categories=("Baking",), tags=("a",), takeaway="Bake.")
+TEASER = TipText("Bread", "", complete=False, published_on=DAY, tags=("b",), teaser="The whole")
+
+
+@pytest.mark.parametrize("other", ["It's “Not” My Job!", "It’s Not My  Job", "ITS NOT MY JOB", "It’s not – my job"])
+def test_quotes_apostrophes_dashes_and_case_do_not_make_another_tip(other: str) -> None:
+    assert identity(other, DAY) == identity("It’s Not My Job", DAY)
+
+
+def test_another_word_or_another_day_makes_another_tip() -> None:
+    one = identity("It’s Not My Job", DAY)
+    assert (
+        len(
+            {
+                one,
+                identity("It’s My Job", DAY),
+                identity("It’s Not My Job", date(2015, 8, 11)),
+                identity("It’s Not My Job", None),
+            }
+        )
+        == 4
+    )
+
+
+def test_labels_join_in_the_order_they_came_without_regard_to_case() -> None:
+    assert join_labels(["b", "A"], ["a", "c", "B"]) == ("b", "A", "c")
+
+
+def test_a_whole_article_completes_a_teaser() -> None:
+    found = merge(TEASER, WHOLE)
+    assert (found.complete, found.body, found.takeaway) == (True, "The whole text.", "Bake.")
+    assert (found.categories, found.tags) == (("Baking",), ("b", "a"))
+
+
+def test_a_teaser_never_replaces_a_whole_article() -> None:
+    assert merge(WHOLE, TEASER) == replace(WHOLE, tags=("a", "b"))
+
+
+def test_of_two_whole_articles_the_new_one_wins_but_wipes_out_nothing() -> None:
+    found = merge(
+        replace(WHOLE, teaser="By the owner"), replace(WHOLE, title="Bread!", body="A better text.", takeaway="")
+    )
+    assert (found.title, found.body, found.takeaway, found.teaser) == (
+        "Bread!",
+        "A better text.",
+        "Bake.",
+        "By the owner",
+    )
+
+
+def test_of_two_teasers_the_newer_text_stays() -> None:
+    assert merge(TEASER, replace(TEASER, teaser="")).teaser == "The whole"
+    assert merge(TEASER, replace(TEASER, teaser="The whole t")).teaser == "The whole t"
+
+
+def test_merging_the_same_findings_again_changes_nothing_in_whatever_order() -> None:
+    for findings in permutations([TEASER, WHOLE, replace(TEASER, tags=("c",))]):
+        once = merge(merge(findings[0], findings[1]), findings[2])
+        again = once
+        for finding in findings:
+            again = merge(again, finding)
+        assert again == once
+        assert (once.complete, once.body, sorted(once.tags)) == (True, "The whole text.", ["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("text", "queue", "state"),
+    [
+        (TipText("Bread", "x"), False, TipState.FRESH),
+        (TipText("Bread", "x", published_on=DAY), False, TipState.ARCHIVE),
+        (TipText("Bread", "x", already_run=True), False, TipState.ARCHIVE),
+        (TipText("Bread", "x", published_on=DAY, already_run=True), True, TipState.FRESH),
+    ],
+)
+def test_what_ran_before_is_archive_unless_it_is_queued(text: TipText, *, queue: bool, state: TipState) -> None:
+    assert first_state(text, queue=queue) is state
