@@ -194,7 +194,7 @@ class _Tuesday:
         subject = letters[0].message["Subject"]
         self.console.print(f"\n[bold]“{escape(subject)}”[/bold]  reached {len(letters)} of {len(READERS)} readers")
         table = Table(box=box.SIMPLE_HEAD)
-        for heading in ("reader", "dated", "size", "leaves with one click"):
+        for heading in ("reader", "dated", "size", "one-click leave"):
             table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=True)
         for mail in letters:
             one_click = mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

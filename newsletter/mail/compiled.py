@@ -1,0 +1,197 @@
+"""A letter made once and filled per reader: constant bytes with holes; the slow way is `message.build`.
+
+Proof that filling is enough: the letter is rendered twice, for two invented readers, and one must become the other
+by exchanging their values. A template that branches on a value, or changes it, fails that and is sent the slow way.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from newsletter.domain.errors import InputError, TemplateError
+from newsletter.domain.ports import Rendered
+from newsletter.mail.headers import Headers
+from newsletter.mail.message import frame, header_block, one_newline
+from newsletter.mail.qp import quote
+
+HEADER_HOLES = ("to", "message_id", "date", "unsubscribe_url", "unsubscribe_mailto")
+BODY_HOLES = ("name", "address", "unsubscribe_url", "preferences_url", "joined_on")
+HOLES = tuple(dict.fromkeys(HEADER_HOLES + BODY_HOLES))
+
+Hole = tuple[str, str]  # the name of a value, and the context that says how it is encoded
+
+_VERSION = 1
+_MAX_VALUE = 900
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# What stands for itself in HTML and in one line of quoted-printable: no & < > " ' =, no dot in front, no blank behind.
+_plain = re.compile(r"(?!\.|From )[A-Za-z0-9!#$%()*+,./:;?@\[\]^_`{|}~ -]{1,75}(?<! )").fullmatch
+
+
+def sentinels(nonce: str) -> dict[str, str]:
+    """A value for every hole that survives escaping, inlining and encoding; nonce: letters and digits."""
+    marks = {name: f"{nonce}{name.replace('_', '')}z" for name in HOLES}
+    return marks | {
+        "unsubscribe_url": f"https://recipient.invalid/{marks['unsubscribe_url']}",
+        "preferences_url": f"https://recipient.invalid/{marks['preferences_url']}",
+        "unsubscribe_mailto": f"mailto:{marks['unsubscribe_mailto']}@recipient.invalid",
+    }
+
+
+def twin_sentinels(nonce: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Two readers to render a letter for: the second has longer values and no name, to show wrapping and branching."""
+    return sentinels(f"{nonce}a"), sentinels(f"{nonce}{'b' * 40}") | {"name": ""}
+
+
+class Compiled:
+    """The letter of one issue. `uniform`: it can be filled; if not, render and `build` it per reader."""
+
+    __slots__ = ("_parts", "_plan", "pieces", "uniform")
+
+    def __init__(self, pieces: Sequence[bytes | Hole], *, uniform: bool) -> None:
+        self.uniform = uniform
+        self.pieces = tuple(pieces)
+        self._parts = [piece if isinstance(piece, bytes) else b"" for piece in pieces]
+        places: dict[Hole, list[int]] = {}
+        for place, piece in enumerate(pieces):
+            if not isinstance(piece, bytes):
+                places.setdefault(piece, []).append(place)
+        self._plan = [(name, _ENCODERS[context], where) for (name, context), where in places.items()]
+
+    def fill(self, values: Mapping[str, str]) -> bytes:
+        """The message for one reader, CRLF lines, not dot-stuffed; no line of a body begins with a dot.
+
+        Raises InputError for a value with a control character in it.
+        """
+        parts = self._parts.copy()
+        for name, encode, places in self._plan:
+            octets = encode(values[name])
+            for place in places:
+                parts[place] = octets
+        return b"".join(parts)
+
+    def dumps(self) -> bytes:
+        """The letter as it is kept with its issue: ASCII, JSON, with a version."""
+        pieces = [piece.decode() if isinstance(piece, bytes) else list(piece) for piece in self.pieces]
+        return json.dumps({"version": _VERSION, "uniform": self.uniform, "pieces": pieces}).encode()
+
+    @classmethod
+    def loads(cls, data: bytes) -> Compiled:
+        """What `dumps` gave; raises InputError for anything else."""
+        try:
+            kept = json.loads(data)
+            if kept["version"] == _VERSION:
+                pieces = [
+                    piece.encode() if isinstance(piece, str) else (piece[0], piece[1]) for piece in kept["pieces"]
+                ]
+                return cls(pieces, uniform=bool(kept["uniform"]))
+        except (ValueError, KeyError, TypeError, IndexError):
+            pass
+        raise InputError("the compiled letter cannot be read", fix="Was it made by another version of this program?")
+
+
+def compile_letter(
+    headers: Headers,
+    rendered_a: Rendered,
+    rendered_b: Rendered,
+    sentinels_a: Mapping[str, str],
+    sentinels_b: Mapping[str, str],
+    boundary: str,
+) -> Compiled:
+    """Encode a letter once and cut it at the sentinels.
+
+    headers, rendered_a: made with sentinels_a; rendered_b with sentinels_b (see `twin_sentinels`).
+    Raises TemplateError when a part of the letter has no way to leave.
+    """
+    for part, text in (("text", rendered_a.text), ("html", rendered_a.html)):
+        if sentinels_a["unsubscribe_url"] not in text:
+            raise TemplateError(
+                f"the {part} part of the letter has no unsubscribe link",
+                fix="Keep {{ unsubscribe_url }} in the template",
+            )
+    if not _is_uniform(rendered_a, rendered_b, sentinels_a, sentinels_b):
+        return Compiled([], uniform=False)
+    before, between, after = frame(boundary)
+    pieces: list[bytes | Hole] = [
+        *_cut_header(headers, sentinels_a),
+        before,
+        *_cut_body(one_newline(rendered_a.text), sentinels_a, "text"),
+        between,
+        *_cut_body(one_newline(rendered_a.html), sentinels_a, "html"),
+        after,
+    ]
+    return Compiled(_joined(pieces), uniform=True)
+
+
+def _is_uniform(a: Rendered, b: Rendered, sentinels_a: Mapping[str, str], sentinels_b: Mapping[str, str]) -> bool:
+    """Does exchanging the values turn one letter into the other? A subject must be the same for all."""
+
+    def exchanged(text: str) -> str:
+        return "".join(sentinels_b[part] if odd else part for odd, part in _split(text, sentinels_a))
+
+    return a.subject == b.subject and exchanged(a.text) == b.text and exchanged(a.html) == b.html
+
+
+def _split(text: str, marks: Mapping[str, str]) -> list[tuple[bool, str]]:
+    """The text as (False, constant) and (True, name of a hole), by turns, a constant first and last."""
+    names = {mark: name for name, mark in marks.items() if mark}
+    parts = re.split("(" + "|".join(re.escape(mark) for mark in sorted(names, key=len, reverse=True)) + ")", text)
+    return [(bool(n % 2), names[part] if n % 2 else part) for n, part in enumerate(parts)]
+
+
+def _cut_header(headers: Headers, marks: Mapping[str, str]) -> list[bytes | Hole]:
+    text = header_block(headers).decode()
+    return [(part, "header") if is_hole else part.encode() for is_hole, part in _split(text, marks)]
+
+
+def _cut_body(text: str, marks: Mapping[str, str], context: str) -> list[bytes | Hole]:
+    """Each constant encoded alone; a value gets lines of its own, between soft breaks."""
+    pieces: list[bytes | Hole] = []
+    for is_hole, part in _split(text, marks):
+        if is_hole:
+            pieces.append((part, context))
+            continue
+        if pieces and not part.startswith("\n"):
+            pieces.append(b"=\r\n")
+        pieces.append(quote(part).encode())
+        if not part.endswith("\n") and part:
+            pieces.append(b"=\r\n")
+    return pieces
+
+
+def _joined(pieces: Sequence[bytes | Hole]) -> list[bytes | Hole]:
+    """Neighbouring constants as one."""
+    joined: list[bytes | Hole] = []
+    for piece in pieces:
+        if isinstance(piece, bytes) and joined and isinstance(joined[-1], bytes):
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _header_value(value: str) -> bytes:
+    if value.isascii() and value.isprintable() and len(value) <= _MAX_VALUE:
+        return value.encode()
+    return _checked(value).encode()
+
+
+def _text_value(value: str) -> bytes:
+    return value.encode() if _plain(value) else quote(_checked(value)).encode()
+
+
+def _html_value(value: str) -> bytes:
+    if _plain(value):
+        return value.encode()
+    escaped = _checked(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return quote(escaped.replace('"', "&#34;").replace("'", "&#39;")).encode()
+
+
+def _checked(value: str) -> str:
+    if len(value) > _MAX_VALUE or _CONTROL.search(value):
+        raise InputError(f"a personal value that cannot be mailed: {value[:40]!r}", fix="Write it on one line")
+    return value
+
+
+_ENCODERS: dict[str, Callable[[str], bytes]] = {"header": _header_value, "text": _text_value, "html": _html_value}

@@ -1,0 +1,55 @@
+"""One whole message as bytes, the slow and plain way; the compiled letter must equal it."""
+
+from __future__ import annotations
+
+import re
+
+from newsletter.domain.errors import InputError
+from newsletter.domain.ports import Rendered
+from newsletter.mail.headers import MAX_LINE, Headers
+from newsletter.mail.qp import quote
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
+_BOUNDARY = re.compile(r"[A-Za-z0-9_-]{1,60}\Z")
+_BARE = re.compile(r"\r(?!\n)|(?<!\r)\n|\n(?! )|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def build(headers: Headers, rendered: Rendered, boundary: str) -> bytes:
+    """multipart/alternative, text before HTML (RFC 2046 section 5.1.4), UTF-8, quoted-printable, CRLF.
+
+    headers: values as they stand on the wire, see `mail.headers`. boundary: 1 to 60 letters, digits, `_` or `-`.
+    Raises InputError for a header that would break the message.
+    """
+    before, between, after = frame(boundary)
+    text, html = quote(one_newline(rendered.text)), quote(one_newline(rendered.html))
+    return b"".join([header_block(headers), before, text.encode(), between, html.encode(), after])
+
+
+def header_block(headers: Headers) -> bytes:
+    """The header fields; the only octets beyond ASCII are those of an address (RFC 6532)."""
+    lines = [f"{name}: {value}\r\n" for name, value in headers]
+    for (name, value), line in zip(headers, lines, strict=True):
+        too_long = any(len(part.encode(errors="replace")) > MAX_LINE for part in line.split("\r\n"))
+        if not _NAME.match(name) or _BARE.search(value) or too_long:
+            raise InputError(f"the header {name[:40]!r} cannot be sent as it is: {value[:80]!r}")
+    return "".join(lines).encode()
+
+
+def frame(boundary: str) -> tuple[bytes, bytes, bytes]:
+    """What stands before the text part, between the parts, and after the HTML part.
+
+    `=_` cannot occur in quoted-printable, so no line of a part can be the boundary (RFC 2045 section 6.7).
+    """
+    if not _BOUNDARY.match(boundary):
+        raise ValueError(f"not a boundary: {boundary!r}")
+    mark = f"=_{boundary}"
+    part = (
+        f"\r\n--{mark}\r\nContent-Type: text/{{}}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    top = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{mark}"\r\n'
+    return (top + part.format("plain")).encode(), part.format("html").encode(), f"\r\n--{mark}--\r\n".encode()
+
+
+def one_newline(text: str) -> str:
+    """The text with exactly one line end at its end."""
+    return text.rstrip("\r\n") + "\n"

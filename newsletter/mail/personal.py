@@ -1,0 +1,57 @@
+"""What differs from reader to reader in one issue: the values of every hole; renders nothing."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import date
+from functools import lru_cache
+
+from newsletter.domain.delivery import Claim
+from newsletter.domain.site import Site
+from newsletter.mail.headers import mailbox
+from newsletter.mail.tokens import Purpose, Signer
+from newsletter.mail.verp import base36, leave_address
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def message_id(secret: bytes, issue: int, subscriber: int, domain: str) -> str:
+    """The Message-ID of one letter: the same on every retry, so that receivers can drop a double; not guessable."""
+    digest = hmac.digest(secret, b"message-id:%d:%d" % (issue, subscriber), "sha256")
+    return f"<{digest[:16].hex()}@{domain}>"
+
+
+def personal(claim: Claim, *, site: Site, signer: Signer, secret: bytes, date: str) -> dict[str, str]:
+    """A value for every name in `mail.compiled.HOLES`.
+
+    secret: the issue's own key. date: the Date header as `headers.format_date` writes it; make it once a second.
+    """
+    issue = base36(claim.issue_id)
+    return {
+        "to": mailbox(claim.address),
+        "message_id": message_id(secret, claim.issue_id, claim.subscriber_id, site.from_domain),
+        "date": date,
+        "unsubscribe_url": site.url(f"/u/{signer.sign(Purpose.UNSUBSCRIBE, claim.subscriber_key, issue)}"),
+        "unsubscribe_mailto": f"mailto:{leave_address(site, signer, claim.issue_id, claim.subscriber_key)}",
+        "name": claim.name,
+        "address": claim.address,
+        "preferences_url": site.url(f"/p/{signer.sign(Purpose.PREFERENCES, claim.subscriber_key)}"),
+        "joined_on": joined_in_words(claim.joined_on, site.language),
+    }
+
+
+@lru_cache(maxsize=4096)
+def joined_in_words(joined_on: str, language: str) -> str:
+    """The day a reader joined, for a sentence: ISO or "" in; never empty, so that a template need not ask."""
+    if not joined_on:
+        return "some time ago"
+    day = date.fromisoformat(joined_on[:10])
+    return day_in_words(day) if language.startswith("en") else day.isoformat()
+
+
+def day_in_words(day: date) -> str:
+    """`3 May 2025`: read the same on both sides of the ocean."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"

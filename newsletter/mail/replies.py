@@ -1,0 +1,67 @@
+"""What an SMTP reply means for one letter (RFC 5321, 3463, 2034); talks to nobody.
+
+The one table. `None` is trouble of the connection: the row goes back, no attempt is used.
+"""
+
+from __future__ import annotations
+
+import re
+
+from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+
+MAX_TEXT = 500
+_ABOUT_THE_LETTER = frozenset({Stage.RCPT, Stage.DATA, Stage.DOT})
+_ENHANCED = re.compile(r"#?([245])\.(\d{1,3})\.(\d{1,3})(?=\s|\Z)\s*")
+_UNPRINTABLE = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def parse_reply(stage: Stage, code: int, text: bytes | str) -> Reply:
+    """Keep a reply: its enhanced code, and its lines as one line of at most 500 characters.
+
+    text: what follows the code, lines divided by LF, as smtplib gives it. An enhanced code of another class
+    than the code is none (RFC 2034 section 4); each line may repeat it. Some hosts write it with a `#`.
+    """
+    plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    lines = plain.splitlines()
+    found = _ENHANCED.match(lines[0]) if lines else None
+    if not found or int(found[1]) != code // 100:
+        return Reply(stage, code, "", _one_line(lines))
+    enhanced = ".".join(str(int(part)) for part in found.groups())
+    return Reply(stage, code, enhanced, _one_line([line.removeprefix(found[0].rstrip()) for line in lines]))
+
+
+def _one_line(lines: list[str]) -> str:
+    return " ".join(_UNPRINTABLE.sub(" ", " ".join(lines)[: 4 * MAX_TEXT]).split())[:MAX_TEXT]
+
+
+def classify(reply: Reply) -> Outcome | None:
+    """What became of the letter, by the reply that ended its transaction; None: nothing, the connection is at fault.
+
+    A 421 is about the connection wherever it comes (RFC 5321 section 3.8), to the dot too: a 4yz there means not
+    accepted. A reply that makes no sense at its stage is taken as trouble before the dot and as doubt after it.
+    """
+    if reply.stage not in _ABOUT_THE_LETTER or reply.code == 421:
+        return None
+    match reply.code // 100:
+        case 4:
+            return Deferred(reply)
+        case 5:
+            return _refused(reply)
+        case 2 if reply.stage is Stage.DOT:
+            return Sent(reply)
+        case _:
+            return InDoubt(reply) if reply.stage is Stage.DOT else None
+
+
+def _refused(reply: Reply) -> Outcome:
+    """A 5yz. Without an enhanced code nobody is ever suppressed: 550 alone says too many things."""
+    _, subject, detail = [int(part) for part in reply.enhanced.split(".")] if reply.enhanced else [0, 0, 0]
+    if subject == 7 or (subject, detail) in ((1, 7), (1, 8)):
+        return Rejected(reply, Cause.POLICY)  # 5.1.7 and 5.1.8 are about our address (RFC 3463 section 3.2)
+    if subject == 1 and reply.stage is Stage.RCPT:
+        return Rejected(reply, Cause.BAD_ADDRESS)
+    if (subject, detail) == (2, 2):
+        return Rejected(reply, Cause.MAILBOX_FULL)
+    if reply.code == 552 and reply.stage is Stage.RCPT:
+        return Deferred(reply)  # RFC 5321 section 4.5.3.1.10: a client treats it as 452
+    return Rejected(reply, Cause.OTHER)

@@ -1,0 +1,52 @@
+"""The template engine, closed: what an owner writes can say little, and a mistake is named with its file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from newsletter.domain.errors import TemplateError
+
+
+class Templates:
+    """Files of several directories; in the first that has a file, the file counts."""
+
+    def __init__(self, dirs: Sequence[Path]) -> None:
+        self._dirs = tuple(str(directory) for directory in dirs)
+        self.environment: Environment = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader(self._dirs),
+            autoescape=lambda name: name is None or not name.endswith(".txt"),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def render(self, name: str, values: Mapping[str, object]) -> str:
+        """One file with its values; raises TemplateError whatever is wrong with it."""
+        try:
+            return self.environment.get_template(name).render(values)
+        except TemplateSyntaxError as error:
+            raise TemplateError(_words(error), source=error.filename or name, line=error.lineno) from error
+        except TemplateNotFound as error:
+            raise TemplateError(f"there is no template {error.name!r}", source=name) from error
+        except Exception as error:  # whatever an owner's expression did
+            source, line = self._place(error.__traceback__)
+            raise TemplateError(_words(error), source=source or name, line=line) from error
+
+    def _place(self, traceback: TracebackType | None) -> tuple[str, int]:
+        """The innermost line that stands in a template: Jinja puts them into the traceback."""
+        place = "", 0
+        while traceback:
+            file = traceback.tb_frame.f_code.co_filename
+            if file.startswith(self._dirs):
+                place = file, traceback.tb_lineno
+            traceback = traceback.tb_next
+        return place
+
+
+def _words(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

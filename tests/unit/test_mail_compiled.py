@@ -1,0 +1,185 @@
+"""The compiled letter: filling it gives what the slow way gives, for whatever readers are called."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from email import message_from_bytes
+from email.message import Message
+from email.policy import compat32
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.domain.delivery import Claim
+from newsletter.domain.errors import InputError, TemplateError
+from newsletter.domain.ports import Rendered
+from newsletter.domain.site import Site
+from newsletter.mail.compiled import HOLES, Compiled, compile_letter, sentinels, twin_sentinels
+from newsletter.mail.headers import Headers, issue_headers
+from newsletter.mail.message import build
+from newsletter.mail.personal import joined_in_words, message_id, personal
+from newsletter.mail.tokens import Purpose, Signer
+from newsletter.mail.verp import read_leave_address
+
+SITE = Site("Tip of the Week", "Tip of the Week", "tips@news.example", "https://news.example")
+SIGNER = Signer(["a key for these tests only"])
+Person = Mapping[str, str]
+Render = Callable[[Person], Rendered]
+
+
+def render(person: Person) -> Rendered:
+    """A small letter with a hole in every awkward place."""
+    safe = {name: html.escape(value) for name, value in person.items()}
+    text = (
+        f"{person['name']}{person['address']}, hello.\n{person['name']}\n. dots\n…  {person['name']} \n"
+        f"{'long words ' * 9}{person['joined_on']}.{person['unsubscribe_url']}\n{person['preferences_url']}"
+    )
+    page = (
+        f'<p title="{safe["name"]}">Größe {safe["name"]} = {safe["address"]}.</p>\n'
+        f'<a href="{safe["unsubscribe_url"]}">leave</a> <a href="{safe["preferences_url"]}">set</a>{safe["joined_on"]}'
+    )
+    return Rendered("A tip", text, page)
+
+
+def headers(person: Person, subject: str = "A tip") -> Headers:
+    return issue_headers(
+        SITE,
+        subject=subject,
+        issue=3,
+        slot_or_date=date(2025, 6, 3),
+        archived_at="https://news.example/tips/a",
+        person=person,
+    )
+
+
+def compiled(how: Render) -> Compiled:
+    a, b = twin_sentinels("n0nce")
+    return compile_letter(headers(a), how(a), how(b), a, b, "b0undary")
+
+
+def parts_of(message: bytes) -> tuple[Message, str, str]:
+    parsed = message_from_bytes(message, policy=compat32)
+    text, page = (bytes(part.get_payload(decode=True)).decode() for part in list(parsed.walk())[1:])
+    return parsed, text, page
+
+
+LETTER = compiled(render)
+
+awkward = st.one_of(
+    st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=200),
+    st.text(". =\"'&<>?%_-From\u200dé\U0001f469", max_size=200),
+)
+urls = st.text("abcXYZ019._~-&=?%/", max_size=150).map(lambda tail: f"https://news.example/u/{tail}")
+people = st.fixed_dictionaries(
+    {
+        "to": st.sampled_from(["ada@host.example", "o'hara=x@host.example", "josé@host.example"]),
+        "message_id": st.just("<0123@news.example>"),
+        "date": st.just("Tue, 03 Jun 2025 12:00:00 +0000"),
+        "unsubscribe_url": urls,
+        "unsubscribe_mailto": st.just("mailto:tips+u-abc@news.example"),
+        "name": awkward,
+        "address": awkward,
+        "preferences_url": urls,
+        "joined_on": awkward,
+    }
+)
+
+
+@given(people)
+def test_filling_equals_building_part_by_part(person: dict[str, str]) -> None:
+    fast, slow = LETTER.fill(person), build(headers(person), render(person), "b0undary")
+    assert fast.split(b"\r\n\r\n", 1)[0] == slow.split(b"\r\n\r\n", 1)[0]
+    (parsed, text, page), (_, slow_text, slow_page) = parts_of(fast), parts_of(slow)
+    assert not parsed.defects
+    assert text == slow_text
+    assert html.unescape(page) == html.unescape(slow_page)
+
+
+@given(people)
+def test_no_filled_line_breaks_a_rule_of_the_wire(person: dict[str, str]) -> None:
+    body = LETTER.fill(person).split(b"\r\n\r\n", 1)[1]
+    for line in body.split(b"\r\n"):
+        assert len(line) <= 76
+        assert not line.startswith((b".", b"From "))
+        assert line == line.rstrip(b" \t")
+    assert b"\n" not in body.replace(b"\r\n", b"")
+
+
+@pytest.mark.parametrize("evil", ["a\r\nb", "a\nb", "a\rb", "a\0", "\x85", "a\u2028b", "\ud800", "x" * 1000])
+@pytest.mark.parametrize("hole", HOLES)
+def test_a_value_that_could_break_out_is_refused(hole: str, evil: str) -> None:
+    with pytest.raises(InputError):
+        LETTER.fill(sentinels("x") | {hole: evil})
+
+
+def test_a_kept_letter_is_the_same_letter() -> None:
+    person = sentinels("somebody")
+    again = Compiled.loads(LETTER.dumps())
+    assert again.uniform
+    assert again.pieces == LETTER.pieces
+    assert again.fill(person) == LETTER.fill(person)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"version": 99}', b'{"version": 1, "pieces": [[]]}', b"\xff"])
+def test_what_is_not_a_kept_letter_is_refused(data: bytes) -> None:
+    with pytest.raises(InputError, match="compiled letter"):
+        Compiled.loads(data)
+
+
+def changed(text: Callable[[Person], str]) -> Render:
+    return lambda person: Rendered("A tip", render(person).text + text(person), render(person).html)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        changed(lambda person: f"Dear {person['name']}," if person["name"] else "Hello,"),
+        changed(lambda person: person["name"].upper()),
+        changed(lambda person: person["address"].title()),
+        changed(lambda person: person["address"][:30]),
+        changed(lambda person: str(len(person["joined_on"]))),
+        changed(lambda person: person["joined_on"].rjust(60)),
+        lambda person: Rendered(f"{person['name']}, a tip", render(person).text, render(person).html),
+    ],
+)
+def test_a_template_that_asks_about_a_reader_is_found_out(how: Render) -> None:
+    letter = compiled(how)
+    assert not letter.uniform
+    assert not Compiled.loads(letter.dumps()).uniform
+
+
+def test_a_letter_that_nobody_can_leave_is_not_compiled() -> None:
+    with pytest.raises(TemplateError, match="text part of the letter has no unsubscribe link"):
+        compiled(lambda person: Rendered("A tip", "no way out", render(person).html))
+
+
+def test_personal_values_are_the_same_on_every_retry_and_open_again() -> None:
+    claim = Claim(
+        3, 1234, "abcdefgh12345678", "ada@bücher.example", "Ada", "2025-05-03", 1, datetime(2025, 6, 3, tzinfo=UTC)
+    )
+    person = personal(claim, site=SITE, signer=SIGNER, secret=b"s" * 16, date="today")
+    assert person == personal(claim, site=SITE, signer=SIGNER, secret=b"s" * 16, date="today")
+    assert set(person) == set(HOLES)
+    assert (person["to"], person["address"]) == ("ada@xn--bcher-kva.example", "ada@bücher.example")
+    assert person["joined_on"] == "3 May 2025"
+    leave, settings = (person[name].rpartition("/")[2] for name in ("unsubscribe_url", "preferences_url"))
+    assert SIGNER.open(Purpose.UNSUBSCRIBE, leave) == ("abcdefgh12345678", "3")
+    assert SIGNER.open(Purpose.PREFERENCES, settings) == ("abcdefgh12345678",)
+    mailto = person["unsubscribe_mailto"].removeprefix("mailto:").rpartition("@")[0]
+    assert read_leave_address(SIGNER, mailto) == ("abcdefgh12345678", 3)
+
+
+def test_message_ids_differ_by_reader_issue_and_secret() -> None:
+    made = {
+        message_id(secret, issue, who, "x.example") for secret in (b"a", b"b") for issue in (1, 2) for who in (1, 2)
+    }
+    assert len(made) == 8
+
+
+def test_a_day_in_words_never_leaves_a_gap() -> None:
+    assert joined_in_words("2025-05-03", "en-GB") == "3 May 2025"
+    assert joined_in_words("2025-05-03", "de") == "2025-05-03"
+    assert joined_in_words("", "en") == "some time ago"

@@ -1,0 +1,110 @@
+"""Every line of the table that says what an SMTP reply means."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+from newsletter.mail.replies import classify, parse_reply
+
+BEFORE_THE_LETTER = [Stage.CONNECT, Stage.EHLO, Stage.TLS, Stage.AUTH, Stage.MAIL]
+ABOUT_THE_LETTER = [Stage.RCPT, Stage.DATA, Stage.DOT]
+
+
+def verdict(outcome: Outcome | None) -> object:
+    return outcome.cause if isinstance(outcome, Rejected) else type(outcome)
+
+
+@pytest.mark.parametrize("stage", BEFORE_THE_LETTER)
+@pytest.mark.parametrize("code", [0, 220, 250, 421, 451, 454, 503, 530, 535, 554])
+def test_before_the_recipient_every_failure_is_the_connections(stage: Stage, code: int) -> None:
+    assert classify(Reply(stage, code)) is None
+
+
+@pytest.mark.parametrize("stage", ABOUT_THE_LETTER)
+def test_421_is_about_the_connection_wherever_it_comes(stage: Stage) -> None:
+    assert classify(Reply(stage, 421, "4.7.0", "Too many connections")) is None
+
+
+def test_silence_is_doubt_only_after_the_dot() -> None:
+    assert classify(Reply(Stage.RCPT, 0)) is None
+    assert classify(Reply(Stage.DATA, 0)) is None
+    assert classify(Reply(Stage.DOT, 0)) == InDoubt(Reply(Stage.DOT, 0))
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "enhanced", "expected"),
+    [
+        (Stage.DOT, 250, "2.0.0", Sent),
+        (Stage.DOT, 250, "", Sent),
+        (Stage.DOT, 354, "", InDoubt),
+        (Stage.RCPT, 354, "", type(None)),
+        (Stage.DATA, 250, "", type(None)),
+        (Stage.RCPT, 450, "4.2.1", Deferred),
+        (Stage.DATA, 451, "", Deferred),
+        (Stage.DOT, 452, "4.3.1", Deferred),
+        (Stage.RCPT, 450, "4.7.1", Deferred),
+        (Stage.RCPT, 550, "5.1.1", Cause.BAD_ADDRESS),
+        (Stage.RCPT, 550, "5.1.10", Cause.BAD_ADDRESS),
+        (Stage.RCPT, 553, "5.1.3", Cause.BAD_ADDRESS),
+        (Stage.RCPT, 553, "5.1.8", Cause.POLICY),
+        (Stage.RCPT, 553, "5.1.7", Cause.POLICY),
+        (Stage.RCPT, 550, "", Cause.OTHER),
+        (Stage.RCPT, 551, "", Cause.OTHER),
+        (Stage.RCPT, 553, "", Cause.OTHER),
+        (Stage.DOT, 550, "5.1.1", Cause.OTHER),
+        (Stage.RCPT, 552, "5.2.2", Cause.MAILBOX_FULL),
+        (Stage.RCPT, 552, "", Deferred),
+        (Stage.DOT, 552, "5.3.4", Cause.OTHER),
+        (Stage.RCPT, 554, "5.7.1", Cause.POLICY),
+        (Stage.DATA, 550, "5.7.25", Cause.POLICY),
+        (Stage.DOT, 550, "5.7.26", Cause.POLICY),
+        (Stage.DATA, 554, "5.5.1", Cause.OTHER),
+    ],
+)
+def test_the_table(stage: Stage, code: int, enhanced: str, expected: object) -> None:
+    assert verdict(classify(Reply(stage, code, enhanced))) == expected
+
+
+@given(st.sampled_from(Stage), st.integers(0, 999), st.sampled_from(["", "5.0.0", "4.4.2", "2.1.5", "5.1.2"]))
+def test_every_reply_has_a_meaning_and_only_250_to_the_dot_is_sent(stage: Stage, code: int, enhanced: str) -> None:
+    outcome = classify(Reply(stage, code, enhanced))
+    assert isinstance(outcome, Sent) == (stage is Stage.DOT and code // 100 == 2)
+    if verdict(outcome) is Cause.BAD_ADDRESS:
+        assert (stage, code // 100, enhanced[:4]) == (Stage.RCPT, 5, "5.1.")
+
+
+def test_a_reply_of_several_lines_becomes_one_without_repeating_its_code() -> None:
+    text = b"5.1.1 The email account that you tried to reach does not exist.\n5.1.1 Please try\n5.1.1  again"
+    expected = Reply(
+        Stage.RCPT, 550, "5.1.1", "The email account that you tried to reach does not exist. Please try again"
+    )
+    assert parse_reply(Stage.RCPT, 550, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "enhanced", "kept"),
+    [
+        (250, "2.0.0 Ok: queued as 1F2", "2.0.0", "Ok: queued as 1F2"),
+        (250, "Ok", "", "Ok"),
+        (250, "", "", ""),
+        (550, "5.1.1", "5.1.1", ""),
+        (550, "4.2.1 another class", "", "4.2.1 another class"),
+        (550, "5.1.1000 no code", "", "5.1.1000 no code"),
+        (550, "#5.1.0 Address rejected", "5.1.0", "Address rejected"),
+        (452, "4.2.02 leading zero", "4.2.2", "leading zero"),
+        (554, "a\x00b\x1b[31mred\x7f\u202eevil", "", "a b [31mred evil"),
+    ],
+)
+def test_the_enhanced_code_is_read_and_the_rest_is_kept_clean(code: int, text: str, enhanced: str, kept: str) -> None:
+    assert parse_reply(Stage.RCPT, code, text) == Reply(Stage.RCPT, code, enhanced, kept)
+
+
+@given(st.binary(max_size=3000))
+def test_whatever_a_next_hop_says_fits_in_one_clean_line(octets: bytes) -> None:
+    text = parse_reply(Stage.DOT, 550, octets).text
+    assert len(text) <= 500
+    assert text == " ".join(text.split())
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text)

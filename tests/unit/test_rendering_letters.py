@@ -1,0 +1,231 @@
+"""The mails as readers see them: golden texts, and what must be true of each of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from datetime import date
+from email import message_from_bytes
+from pathlib import Path
+
+import lxml.html  # type: ignore[import-untyped]
+import pytest
+
+from newsletter.domain.errors import TemplateError
+from newsletter.domain.ports import Rendered
+from newsletter.domain.site import Site
+from newsletter.domain.tips import TipText
+from newsletter.mail.compiled import compile_letter, twin_sentinels
+from newsletter.mail.headers import issue_headers
+from newsletter.mail.message import build
+from newsletter.rendering.data import data_dir
+from newsletter.rendering.letters import Letters, shorten
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SITE = Site(
+    title="Tip of the Week",
+    from_name="Tip of the Week",
+    from_address="tips@news.example",
+    base_url="https://news.example",
+    reply_to="editor@news.example",
+    postal_address="12 Harbor Street\nSpringfield",
+    contact_url="https://news.example/contact",
+    home_url="https://www.example.org/",
+)
+SHIPPED = data_dir() / "templates"
+LETTERS = Letters(SITE, [SHIPPED])
+TIP = TipText(
+    "Say what happens next",
+    "A caller who hears “I’ll look into it” hears *nothing*.\n\n"
+    "## Three words\n\n- **Who** will act\n- **What** they will do, in words that a guest would use at breakfast\n"
+    "- [When](https://example.org/when?a=1&b=2) you call back\n\n> By four, I will ring you.\n\n"
+    "Promise small,\\\nkeep it all.\n\n![A clock on a wall](https://example.org/clock.png)",
+    takeaway="End each call with a name, a step & an hour.",
+)
+PERSON = {
+    "to": "ada@host.example",
+    "message_id": "<0123@news.example>",
+    "date": "Tue, 03 Jun 2025 12:00:00 +0000",
+    "unsubscribe_url": "https://news.example/u/ada.3.0123456789012345678901",
+    "unsubscribe_mailto": "mailto:tips+u-ada-3-0123456789abcdef@news.example",
+    "name": "Ada <Lovelace>",
+    "address": "ada@host.example",
+    "preferences_url": "https://news.example/p/ada.0123456789012345678901",
+    "joined_on": "3 May 2025",
+}
+CONFIRM = {"confirm_url": "https://news.example/confirm/ada.1748952000.0123456789012345678901"}
+WELCOME = PERSON | {
+    "next_slot": "Tuesday, 10 June 2025",
+    "latest_url": "https://news.example/tips/a",
+    "latest_title": "A & B",
+}
+ALARM = {
+    "headline": "Issue 3 is paused",
+    "lines": ["3 refusals in a row: 550 5.7.1 <no>", "1,204 were sent, 1,796 wait."],
+    "next_step": "Ask your relay why, then run `newsletter issues resume 3`.",
+}
+
+
+def issue(site: Site = SITE, tip: TipText = TIP, person: dict[str, str] = PERSON) -> Rendered:
+    return Letters(site, [SHIPPED]).issue(tip, tip_key="say-it", number=3, slot=date(2025, 6, 3), person=person)
+
+
+def mails() -> dict[str, Rendered]:
+    return {
+        "issue": issue(),
+        "confirm": LETTERS.notice("confirm", CONFIRM),
+        "welcome": LETTERS.notice("welcome", WELCOME),
+        "alarm": LETTERS.notice("alarm", ALARM),
+    }
+
+
+MAILS = mails()
+KINDS = sorted(MAILS)
+
+
+def check_golden(name: str, text: str) -> None:
+    """Compare with the kept text; `UPDATE_GOLDEN=1` writes it anew, to be read in the diff."""
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_text_part_is_as_it_was_approved(kind: str) -> None:
+    check_golden(f"{kind}.txt", MAILS[kind].text)
+
+
+def test_the_html_part_of_the_issue_is_as_it_was_approved() -> None:
+    check_golden("issue.html", MAILS["issue"].html)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_line_of_a_text_part_is_wider_than_72_but_for_a_url(kind: str) -> None:
+    assert [line for line in MAILS[kind].text.split("\n") if len(line) > 72 and "://" not in line] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_skeleton_of_a_mail_is_sound(kind: str) -> None:
+    mail = MAILS[kind]
+    root = lxml.html.document_fromstring(mail.html)
+    assert (root.get("lang"), root.get("dir")) == ("en", "ltr")
+    assert root.findtext(".//title") == mail.subject
+    assert len(root.findall(".//h1")) == 1
+    assert {table.get("role") for table in root.findall(".//table")} == {"presentation"}
+    assert [tag for tag in ("img", "script", "link", "form", "iframe") if root.findall(f".//{tag}")] == []
+    assert "color-scheme" in {meta.get("name") for meta in root.findall(".//meta")}
+    assert len(mail.html.encode()) < 90_000
+    assert len(mail.subject) <= 60
+    assert "display:none" not in mail.html.replace(" ", "")
+    assert "\n" not in mail.subject
+
+
+def test_both_parts_of_the_issue_have_the_same_links() -> None:
+    links = {node.get("href") for node in lxml.html.document_fromstring(MAILS["issue"].html).findall(".//a")}
+    assert set(re.findall(r"https?://[^\s)]+", MAILS["issue"].text)) == links
+    assert links == {
+        *("https://news.example/", SITE.contact_url, SITE.home_url, "https://news.example/tips/say-it"),
+        *(PERSON["unsubscribe_url"], PERSON["preferences_url"], "https://example.org/when?a=1&b=2"),
+    }
+
+
+def test_the_first_words_of_the_issue_are_its_masthead_and_title() -> None:
+    body = lxml.html.document_fromstring(MAILS["issue"].html).find("body")
+    words = " ".join(body.text_content().split())
+    assert words.startswith("Tip of the Week No. 3 · 3 June 2025 Say what happens next A caller who hears")
+
+
+def test_only_the_links_that_are_set_stand_in_the_footer() -> None:
+    bare = issue(replace(SITE, contact_url="", home_url="", postal_address=""))
+    assert "Contact" not in bare.text + bare.html
+    assert "Home page" not in bare.text + bare.html
+    assert "Sign up: https://news.example/" in bare.text
+
+
+def test_a_tip_without_a_takeaway_has_no_empty_box() -> None:
+    plain = issue(tip=replace(TIP, takeaway=""))
+    assert 'class="takeaway"' not in plain.html
+    assert "TO TAKE AWAY" not in plain.text
+
+
+def test_what_a_tip_says_cannot_become_markup() -> None:
+    evil = issue(tip=TipText("<script>1</script>", "<img src=x> {{ site }}", takeaway="<b>"))
+    assert "<script" not in evil.html
+    assert "<img" not in evil.html
+    assert "{{ site }}" in evil.text
+
+
+def test_the_confirmation_shows_nothing_that_a_visitor_typed() -> None:
+    typed = {"address": "spam-me@host.example", "name": "Buy pills", "email": "spam-me@host.example"}
+    mail = LETTERS.notice("confirm", CONFIRM | typed)
+    assert mail == MAILS["confirm"]
+
+
+def test_a_welcome_needs_no_name_and_no_next_slot() -> None:
+    mail = LETTERS.notice("welcome", PERSON | {"name": " "})
+    assert "Welcome\n=======" in mail.text
+    assert "arrives with the next issue" in mail.text
+    assert "Welcome, Ada\n" in MAILS["welcome"].text
+
+
+def test_a_right_to_left_language_is_set_so() -> None:
+    assert '<html lang="he" dir="rtl">' in issue(replace(SITE, language="he")).html
+
+
+@pytest.mark.parametrize("kind", ["nobody", "../issue", "", "Issue", "_base"])
+def test_a_kind_without_a_folder_is_an_error(kind: str) -> None:
+    with pytest.raises(TemplateError):
+        LETTERS.notice(kind, {})
+
+
+def test_a_value_that_is_missing_is_named_with_its_template() -> None:
+    with pytest.raises(TemplateError, match="'confirm_url' is undefined") as caught:
+        LETTERS.notice("confirm", {})
+    assert caught.value.source.endswith(os.path.join("confirm", "body.txt"))  # noqa: PTH118 - a text, not a path
+
+
+def test_an_owners_file_wins_alone(tmp_path: Path) -> None:
+    (tmp_path / "email" / "issue").mkdir(parents=True)
+    (tmp_path / "email" / "issue" / "subject.txt").write_text("No. {{ number }}:\n{{ tip.title }}\n")
+    own = Letters(SITE, [tmp_path, SHIPPED]).issue(
+        TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), person=PERSON
+    )
+    assert own.subject == "No. 3: Say what happens next"
+    assert own.text == MAILS["issue"].text
+
+
+def test_a_long_title_is_cut_after_a_word_in_the_subject_only() -> None:
+    assert shorten("Short") == "Short"
+    assert shorten("Wait for the third sentence, and then, for once, wait for the fourth") == (
+        "Wait for the third sentence, and then, for once, wait for…"
+    )
+    assert shorten("x" * 70) == "x" * 59 + "…"
+    long = issue(tip=replace(TIP, title="words " * 20))
+    assert len(long.subject) <= 60
+    assert long.html.count("words") > 20
+
+
+def test_our_own_letter_can_be_filled_and_equals_the_slow_way() -> None:
+    def headers(person: dict[str, str]) -> list[tuple[str, str]]:
+        return issue_headers(
+            SITE,
+            subject=TIP.title,
+            issue=3,
+            slot_or_date=date(2025, 6, 3),
+            archived_at="https://news.example/tips/say-it",
+            person=person,
+        )
+
+    a, b = twin_sentinels("z0123q")
+    letter = compile_letter(headers(a), issue(person=a), issue(person=b), a, b, "b0undary")
+    assert letter.uniform
+    for name in ("Ada", "", "Zoë “Z” O'Hara & <Co>"):
+        person = PERSON | {"name": name, "address": "o'hara=x@host.example"}
+        fast, slow = letter.fill(person), build(headers(person), issue(person=person), "b0undary")
+        fast_parts, slow_parts = ([*message_from_bytes(octets).walk()] for octets in (fast, slow))
+        assert fast_parts[0].items() == slow_parts[0].items()
+        assert fast_parts[1].get_payload(decode=True) == slow_parts[1].get_payload(decode=True)
+        pages = [lxml.html.document_fromstring(parts[2].get_payload(decode=True)) for parts in (fast_parts, slow_parts)]
+        assert lxml.html.tostring(pages[0]) == lxml.html.tostring(pages[1])
