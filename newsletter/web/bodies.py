@@ -1,0 +1,98 @@
+"""What a request carries: its body, bounded, as fields; and what kind of answer it asks for. Judges no field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+from starlette.types import Message
+
+MAX_BODY = 16_384  # octets; the longest honest form has under 1,000
+MAX_FIELDS = 20
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body; 413 as soon as it is seen to be longer than MAX_BODY."""
+    too_much = HTTPException(413, "The request is longer than any form of this site.")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > MAX_BODY:
+        raise too_much
+    body = bytearray()
+    chunks: AsyncIterator[bytes] = request.stream()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise too_much
+    return bytes(body)
+
+
+Body = Annotated[bytes, Depends(read_body)]
+
+
+async def read_fields(request: Request, body: Body) -> dict[str, str]:
+    """The text fields of an urlencoded, multipart or JSON body; 400 for what cannot be read, 415 for other kinds."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        fields = _json_fields(body) if kind == "application/json" else await _form_fields(request, kind, body)
+        "".join(fields.values()).encode()  # half a surrogate pair is no text, and no database takes it
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "The request cannot be read.") from None
+    return fields
+
+
+async def _form_fields(request: Request, kind: str, body: bytes) -> dict[str, str]:
+    if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+        if body:
+            raise HTTPException(415, "Send the form as urlencoded, multipart or JSON.")
+        return {}
+
+    async def again() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async with Request(request.scope, again).form(max_files=0, max_fields=MAX_FIELDS) as form:
+        return {name: value for name, value in form.multi_items() if isinstance(value, str)}
+
+
+def _json_fields(body: bytes) -> dict[str, str]:
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise HTTPException(400, "Send one JSON object.")
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+Fields = Annotated[dict[str, str], Depends(read_fields)]
+
+
+async def read_how(request: Request, body: Body) -> str:
+    """How somebody leaves: by the one-click body of RFC 8058 section 3.1, or by the button.
+
+    A body that cannot be read still is a wish to leave.
+    """
+    try:
+        fields = await read_fields(request, body)
+    except HTTPException:
+        return "page"
+    return "one-click" if fields.get("List-Unsubscribe") == "One-Click" else "page"
+
+
+How = Annotated[str, Depends(read_how)]
+
+
+def wants_json(request: Request) -> bool:
+    """Does Accept name application/json, and not text/html with the same weight or more? (RFC 9110 section 12.5.1)"""
+    weights = {"application/json": 0.0, "text/html": 0.0}
+    for part in ",".join(request.headers.getlist("accept")).split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if kind in weights:
+            weights[kind] = next((_weight(text) for text in parameters if text.startswith("q=")), 1.0)
+    return weights["application/json"] > weights["text/html"]
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text.removeprefix("q="))
+    except ValueError:
+        return 0.0

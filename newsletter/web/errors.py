@@ -1,0 +1,92 @@
+"""The one place where errors become pages: what a visitor may know of them, and what to do next."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from newsletter.domain.errors import BadToken, Busy, InputError, NewsletterError, NotFound, SchemaError
+from newsletter.web.bodies import wants_json
+from newsletter.web.headers import StrictHeaders
+from newsletter.web.pages import Pages
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, heading, what happened, what to do next."""
+
+    status: int
+    heading: str
+    text: str
+    next: str
+
+
+NOT_FOUND = Answer(
+    404, "This page does not exist", "Perhaps the address was cut off, or the page has moved.", "Look among all tips."
+)
+BAD_LINK = Answer(
+    400,
+    "This link does not work",
+    "It is not complete, or it is no longer in use. Mail programs sometimes cut long links in two.",
+    "Open it again from the mail, whole; or take the link at the foot of a newer letter.",
+)
+BUSY = Answer(503, "One moment, please", "We are busy just now, and nothing was lost.", "Try again in a minute.")
+BROKEN = Answer(
+    500, "Something went wrong here", "The fault is ours, and it has been noted.", "Try again in a few minutes."
+)
+BY_CLASS: dict[type[NewsletterError], Answer] = {
+    BadToken: BAD_LINK,
+    NotFound: NOT_FOUND,
+    Busy: BUSY,
+    SchemaError: BUSY,
+    NewsletterError: BROKEN,
+}
+HEADINGS = {405: "That is not possible here", 413: "That was too much", 415: "We cannot read this kind of form"}
+
+
+def answer_for(error: Exception) -> Answer:
+    """What a visitor is told. Words of our own errors are for the owner, but for those about a field."""
+    if isinstance(error, InputError):
+        return Answer(422, "Please look at this again", f"{error.message[:1].upper()}{error.message[1:]}.", error.fix)
+    if isinstance(error, HTTPException):
+        if error.status_code == 404:
+            return NOT_FOUND
+        heading = HEADINGS.get(error.status_code, "We cannot read this")
+        return Answer(error.status_code, heading, str(error.detail), "Go back and send the form again.")
+    return next((BY_CLASS[kind] for kind in type(error).__mro__ if kind in BY_CLASS), BROKEN)
+
+
+def answer_errors(web: FastAPI, pages: Pages, strict: StrictHeaders) -> None:
+    """Let every error of `web` end in a page, or in JSON for who asks for it."""
+
+    def respond(request: Request, error: Exception) -> Response:
+        answer = answer_for(error)
+        if answer.status >= 500 and isinstance(error, NewsletterError):
+            log.error("%s %s: %s", request.method, _route(request), error)
+        headers = dict(getattr(error, "headers", None) or {}) | ({"Retry-After": "60"} if answer is BUSY else {})
+        if wants_json(request):
+            found = {"error": answer.text.rstrip("."), "fix": answer.next}
+            return JSONResponse(found, answer.status, headers)
+        return pages.page("error", answer.status, headers, answer=answer)
+
+    def respond_outside(request: Request, error: Exception) -> Response:
+        """Unforeseen errors are answered outside of every middleware, then raised on: the server logs them."""
+        response = respond(request, error)
+        strict.apply(MutableHeaders(raw=response.raw_headers), request.url.path)
+        return response
+
+    web.add_exception_handler(HTTPException, respond)
+    web.add_exception_handler(NewsletterError, respond)
+    web.add_exception_handler(Exception, respond_outside)
+
+
+def _route(request: Request) -> str:
+    """The route with its placeholder: a token has no place in a log."""
+    return getattr(request.scope.get("route"), "path", "?")

@@ -1,0 +1,52 @@
+"""Templates to pages; knows no request and no row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from newsletter.domain.calendar import Schedule
+from newsletter.domain.site import Site
+from newsletter.mail.personal import day_in_words
+from newsletter.rendering.data import data_dir
+from newsletter.rendering.markdown import to_html
+from newsletter.rendering.templates import Templates
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Pages:
+    """The pages of one newsletter. own: a directory whose files win over ours, one by one, or None."""
+
+    def __init__(self, site: Site, schedule: Schedule, own: Path | None) -> None:
+        folders = [*([own] if own else []), data_dir() / "templates"]
+        self._templates = Templates([folder / "web" for folder in folders])
+        self.style = self._templates.render("style.css", {}).encode()
+        self.style_tag = sha256(self.style).hexdigest()[:16]
+        self._root = urlsplit(site.base_url).path
+        self._templates.environment.globals |= {
+            "site": site,
+            "weekday": DAYS[schedule.weekday],
+            "path": self.path,
+            "style_url": self.path(f"/style.css?v={self.style_tag}"),
+        }
+        self._templates.environment.filters |= {"day": day_in_words, "markdown": _markdown}
+
+    def path(self, path: str) -> str:
+        """An address on this site as links write it: base_url may have a path of its own."""
+        return f"{self._root}{path}"
+
+    def page(
+        self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
+    ) -> HTMLResponse:
+        """One page; `values` must have all that its template names, else TemplateError."""
+        return HTMLResponse(self._templates.render(f"{template}.html", values), status, headers)
+
+
+def _markdown(text: str) -> Markup:
+    return Markup(to_html(text))  # noqa: S704 - raw HTML is escaped there

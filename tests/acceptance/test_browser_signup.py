@@ -1,0 +1,138 @@
+"""A reader's whole way in a real browser without JavaScript: sign up, confirm by mail, look around, leave, come back."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from newsletter.domain.subscription import Status
+from tests.support.front import Front, add_tip, links_in, open_front, text_of
+from tests.support.needs import need
+
+ANNA = "anna@host.example"
+NARROW, LARGE = 320, 44  # CSS pixels: WCAG 2.2 criteria 1.4.10 and 2.5.5
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    with open_front(tmp_path) as front:
+        add_tip(front.app, "Say the name", date(2025, 4, 29))
+        yield front
+
+
+@pytest.fixture
+def page(front: Front) -> Iterator[Page]:
+    chromium = need("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        context = browser.new_context(
+            base_url=str(front.http.base_url), java_script_enabled=False, viewport={"width": 390, "height": 844}
+        )
+        yield context.new_page()
+        assert context.cookies() == []
+        browser.close()
+
+
+def link_in_mail(front: Front, door: str) -> str:
+    """The path of the link to `door` in the newest mail."""
+    front.app.flush_notices()
+    (url,) = {link for link in links_in(text_of(front.mails()[-1])) if f"/{door}/" in link}
+    return urlsplit(url).path
+
+
+def sign_up(page: Page, address: str) -> None:
+    page.goto("/")
+    page.get_by_label("Your e-mail address").fill(address)
+    page.get_by_label("Your name").fill("Anna")
+    page.get_by_role("button", name="Send me the tips").click()
+
+
+def heading(page: Page) -> str:
+    return page.get_by_role("heading", level=1).inner_text()
+
+
+def test_a_reader_signs_up_confirms_reads_and_leaves(front: Front, page: Page) -> None:
+    sign_up(page, ANNA)
+    assert urlsplit(page.url).path == "/subscribe/sent"
+    assert "mailbox" in heading(page)
+
+    page.goto(link_in_mail(front, "confirm"))
+    assert front.reader(ANNA).status is Status.PENDING
+    page.get_by_role("button").click()
+    assert "Welcome" in heading(page)
+    assert front.reader(ANNA).status is Status.CONFIRMED
+
+    page.get_by_role("link", name="All tips").first.click()
+    page.get_by_role("link", name="Say the name").click()
+    assert heading(page) == "Say the name"
+
+    page.goto(link_in_mail(front, "u"))
+    page.get_by_role("button", name="unsubscribe").click()
+    assert "off the list" in heading(page)
+    assert front.reader(ANNA).status is Status.UNSUBSCRIBED
+
+    front.clock.forward(days=2)
+    page.get_by_role("link", name="Sign up again").click()
+    sign_up(page, ANNA)
+    page.goto(link_in_mail(front, "confirm"))
+    page.get_by_role("button").click()
+    assert front.reader(ANNA).status is Status.CONFIRMED
+
+
+def test_preferences_lead_out_too(front: Front, page: Page) -> None:
+    sign_up(page, ANNA)
+    page.goto(link_in_mail(front, "confirm"))
+    page.get_by_role("button").click()
+    page.goto(link_in_mail(front, "p"))
+    assert page.get_by_text(ANNA).is_visible()
+    page.get_by_role("button", name="Unsubscribe me").click()
+    assert front.reader(ANNA).status is Status.UNSUBSCRIBED
+
+
+def test_a_slip_in_the_address_is_said_beside_the_field_that_keeps_it(front: Front, page: Page) -> None:
+    sign_up(page, "anna.host.example")
+    field = page.get_by_label("Your e-mail address")
+    assert field.input_value() == "anna.host.example"
+    assert page.get_by_role("alert").is_visible()
+    field.fill(ANNA)
+    page.get_by_role("button", name="Send me the tips").click()
+    assert front.reader(ANNA).name == "Anna"
+
+
+def test_nobody_sees_the_trap_and_no_key_leads_to_it(page: Page) -> None:
+    page.goto("/")
+    box = page.locator("input[name=message]").bounding_box()
+    assert box
+    assert box["x"] + box["width"] < 0
+    names = []
+    page.get_by_label("Your e-mail address").focus()
+    for _ in range(3):
+        names.append(page.locator(":focus").get_attribute("name"))
+        page.keyboard.press("Tab")
+    assert names == ["email", "name", None]
+
+
+@pytest.mark.parametrize("path", ["/", "/subscribe/sent", "/archive", "/tips/say-the-name", "/nothing"])
+def test_pages_fit_the_smallest_phone_and_their_targets_are_large(page: Page, path: str) -> None:
+    page.set_viewport_size({"width": NARROW, "height": 568})
+    page.goto(path)
+    shot = page.screenshot(full_page=True)
+    assert int.from_bytes(shot[16:20], "big") == NARROW, "nothing sticks out: the width of the whole page"
+    for target in page.locator("button, .button, .top a, .foot a, input:not([tabindex])").all():
+        box = target.bounding_box()
+        assert box
+        assert box["height"] >= LARGE, target.inner_text()
+
+
+def test_a_page_reads_well_without_its_stylesheet(page: Page) -> None:
+    page.route(re.compile(r"style\.css"), lambda route: route.abort())
+    page.goto("/")
+    order = page.locator("main").inner_text()
+    places = [order.index(words) for words in ("One good", "Signup for FREE Tips!", "Send me", "What happens next")]
+    assert places == sorted(places)

@@ -1,0 +1,173 @@
+"""The sign-up door over real HTTP: forms, JSON, bounds, and the same answer for everybody."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.front import Front, open_front
+
+JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    with open_front(tmp_path) as front:
+        yield front
+
+
+def seen(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
+    """All that a visitor can see of an answer, but for the time of day."""
+    return answer.status_code, [(k, v) for k, v in answer.headers.multi_items() if k != "date"], answer.content
+
+
+@pytest.mark.parametrize("kind", ["urlencoded", "multipart", "json"])
+def test_the_form_is_taken_in_three_encodings(front: Front, kind: str) -> None:
+    fields = {"email": "Anna@host.example", "name": "Anna Beispiel"}
+    answer = {
+        "urlencoded": lambda: front.http.post("/subscribe", data=fields),
+        "multipart": lambda: front.http.post("/subscribe", files={k: (None, v) for k, v in fields.items()}),
+        "json": lambda: front.http.post("/subscribe", json=fields),
+    }[kind]()
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/subscribe/sent")
+    assert front.reader("anna@host.example").name == "Anna Beispiel"
+    assert front.http.get("/subscribe/sent").status_code == 200
+
+
+def test_a_program_that_asks_for_json_gets_json(front: Front) -> None:
+    answer = front.http.post("/subscribe", json={"email": "anna@host.example"}, headers=JSON)
+    assert (answer.status_code, answer.json()) == (202, {"status": "check_mail"})
+    wrong = front.http.post("/subscribe", json={"email": "anna"}, headers=JSON)
+    assert wrong.status_code == 422
+    assert set(wrong.json()) == {"error", "fix"}
+
+
+@pytest.mark.parametrize(
+    ("accept", "in_json"),
+    [
+        ("application/json", True),
+        ("application/json, text/plain, */*", True),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", False),
+        ("text/html, application/json;q=0.9", False),
+        ("text/html;q=0.5, Application/JSON", True),
+        ("application/json;q=0", False),
+        ("application/json;q=often", False),
+        ("*/*", False),
+    ],
+)
+def test_json_is_only_for_who_prefers_it(front: Front, accept: str, in_json: bool) -> None:  # noqa: FBT001
+    answer = front.http.post("/subscribe", data={"email": "anna@host.example"}, headers={"Accept": accept})
+    assert (answer.status_code == 202) is in_json
+
+
+def test_a_wrong_address_comes_back_with_the_form_filled_in_and_escaped(front: Front) -> None:
+    answer = front.http.post("/subscribe", data={"email": '"><b>anna', "name": "<i>Anna</i>"})
+    assert answer.status_code == 422
+    assert 'value="&#34;&gt;&lt;b&gt;anna"' in answer.text
+    assert 'value="&lt;i&gt;Anna&lt;/i&gt;"' in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert "<b>" not in answer.text
+
+
+@pytest.mark.parametrize("headers", [{}, JSON])
+def test_known_unknown_and_suppressed_addresses_get_the_same_bytes(front: Front, headers: dict[str, str]) -> None:
+    front.app.add_subscriber("confirmed@host.example", confirmed_source="test")
+    front.app.add_subscriber("left@host.example", confirmed_source="test")
+    front.app.unsubscribe("left@host.example")
+    front.app.suppress("suppressed@host.example")
+    names = ["confirmed", "left", "suppressed", "new", "new"]
+
+    answers = [
+        seen(front.http.post("/subscribe", data={"email": f"{name}@host.example"}, headers=headers)) for name in names
+    ]
+
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0][0] in (202, 303)
+
+
+@pytest.mark.parametrize("headers", [{}, JSON])
+def test_a_filled_honeypot_gets_the_same_answer_and_stores_nothing(front: Front, headers: dict[str, str]) -> None:
+    before = front.rows()
+    fields = {"email": "bot@host.example", "message": "buy"}
+    trapped = seen(front.http.post("/subscribe", data=fields, headers=headers))
+    assert front.rows() == before
+    assert trapped == seen(front.http.post("/subscribe", data={"email": "new@host.example"}, headers=headers))
+
+
+def test_the_form_has_every_field_that_the_door_reads(front: Front) -> None:
+    page = front.http.get("/").text
+    for field in ('name="email"', 'name="name"', 'name="message"', 'autocomplete="email"', 'inputmode="email"'):
+        assert field in page
+    assert "Signup for FREE Tips!" in page
+
+
+@pytest.mark.parametrize("path", ["/subscribe", "/confirm/x", "/u/x", "/p/x"])
+def test_a_body_that_is_too_long_is_refused_whether_it_says_so_or_not(front: Front, path: str) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    told = front.http.post(path, content=b"email=" + b"a" * 20_000, headers=form)
+    untold = front.http.post(path, content=iter([b"email=", *[b"a" * 1000] * 20]), headers=form)
+    assert (told.status_code, untold.status_code) == (413, 413)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"[1]", "application/json", 400),
+        (b"[" * 16_000, "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
+        (b'{"email": 7}', "application/json", 422),
+        (b'{"email": "\\ud800@host.example"}', "application/json", 400),
+        (
+            b"--x\r\nContent-Disposition: form-data; name=email\r\n\r\n\\ud800\r\n--x--\r\n",
+            "multipart/form-data; boundary=x; charset=unicode_escape",
+            400,
+        ),
+        (
+            b"--x\r\nContent-Disposition: form-data; name=email\r\n\r\nx\r\n--x--\r\n",
+            "multipart/form-data; boundary=x; charset=undefined",
+            400,
+        ),
+        (b"email=%00%ff%fe", "application/x-www-form-urlencoded", 422),
+        (b"", "application/x-www-form-urlencoded", 422),
+        (b"&".join(b"a=1" for _ in range(100)), "application/x-www-form-urlencoded", 400),
+        (b"nothing", "multipart/form-data; boundary=x", 400),
+        (b"nothing", "multipart/form-data", 400),
+        (b"<email/>", "text/xml", 415),
+        (b"", "", 422),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_never_a_fault_of_ours(
+    front: Front, content: bytes, kind: str, status: int
+) -> None:
+    before = front.rows()
+    answer = front.http.post("/subscribe", content=content, headers={"Content-Type": kind} if kind else {})
+    assert answer.status_code == status
+    assert front.rows() == before
+
+
+def test_odd_names_are_stored_and_shown_without_harm(front: Front) -> None:
+    body = b'{"email": "anna@host.example", "name": "\\u0000 An\\u202ena"}'
+    answer = front.http.post("/subscribe", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 303
+    assert front.reader("anna@host.example").name == "Anna"
+
+
+def test_the_origin_of_a_sign_up_is_the_peer_and_no_header_of_the_visitor(front: Front) -> None:
+    forged = {"X-Forwarded-For": "203.0.113.9"}
+    front.http.post("/subscribe", data={"email": "anna@host.example"}, headers=forged)
+    with front.app.store.read() as tx:
+        (consent,) = tx.subscribers.consents(front.reader("anna@host.example").id)
+    assert (consent.what, consent.proof, consent.origin) == ("signup", "page/1", "127.0.0.1")
+
+
+def test_a_trusted_proxy_may_say_where_a_sign_up_came_from(tmp_path: Path) -> None:
+    with open_front(tmp_path, trusted_proxies="127.0.0.1") as front:
+        front.http.post(
+            "/subscribe", data={"email": "anna@host.example"}, headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
+        )
+        with front.app.store.read() as tx:
+            (consent,) = tx.subscribers.consents(front.reader("anna@host.example").id)
+    assert consent.origin == "203.0.113.9"

@@ -1,0 +1,224 @@
+"""Sending the mails that wait: what leaves, what is dropped, what is tried again."""
+
+import re
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter.actions.leave import unsubscribe_address
+from newsletter.actions.notices import flush
+from newsletter.actions.subscribe import subscribe
+from newsletter.app import App
+from newsletter.domain.errors import SenderTrouble, TemplateError
+from newsletter.domain.outcomes import Rejected
+from newsletter.settings import load_settings
+from newsletter.testing import MemorySender, answer
+from tests.support.front import FRIDAY, HandClock, as_mail, links_in, text_of
+
+ANNA = "anna@host.example"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    environ = {
+        "NEWSLETTER_DATABASE_URL": f"sqlite:///{tmp_path}/newsletter.db",
+        "NEWSLETTER_SECRET_KEY": "a-key-that-only-tests-have",
+        "NEWSLETTER_FROM": "Anna Beispiel <tips@tips.example>",
+        "NEWSLETTER_BASE_URL": "https://tips.example",
+    }
+    app = App(load_settings(environ), HandClock())
+    app.upgrade_database()
+    yield app
+    app.close()
+
+
+def send_all(app: App, sender: MemorySender) -> int:
+    return flush(app.store, app.renderer, app.site, app.signer, lambda: sender, app.clock, app.stop)
+
+
+def forward(app: App, **duration: float) -> None:
+    assert isinstance(app.clock, HandClock)
+    app.clock.forward(**duration)
+
+
+def states(app: App) -> list[tuple[str, str]]:
+    import sqlite3
+
+    connection = sqlite3.connect(app.settings.database_url.removeprefix("sqlite:///"))
+    try:
+        return list(connection.execute("SELECT kind, state FROM notice ORDER BY id"))
+    finally:
+        connection.close()
+
+
+def sign_up(app: App, address: str = ANNA, name: str = "Evil Words") -> None:
+    app.subscribe(address, name, form="page/1", origin="192.0.2.1")
+
+
+def confirm_path(sender: MemorySender) -> str:
+    (url,) = {link for link in links_in(text_of(as_mail(sender.letters[-1].message))) if "/confirm/" in link}
+    return url.removeprefix("https://tips.example/confirm/")
+
+
+def test_a_confirmation_mail_has_its_link_and_no_word_the_visitor_typed(app: App) -> None:
+    sender = MemorySender()
+    sign_up(app)
+
+    assert send_all(app, sender) == 1
+
+    (letter,) = sender.letters
+    mail = as_mail(letter.message)
+    assert (letter.envelope.sender, letter.envelope.recipient) == ("tips@tips.example", ANNA)
+    assert (mail["To"], mail["Auto-Submitted"], mail["List-Unsubscribe"]) == (ANNA, "auto-generated", None)
+    assert b"Evil" not in letter.message
+    assert app.confirm(confirm_path(sender)).address == ANNA
+    assert send_all(app, sender) == 1
+    welcome = as_mail(sender.letters[-1].message)
+    assert {part for part in ("/u/", "/p/") if part in text_of(welcome)} == {"/u/", "/p/"}
+    assert states(app) == [("confirm", "sent"), ("welcome", "sent")]
+    assert sender.open_sessions == 0
+
+
+def test_nothing_is_sent_twice(app: App) -> None:
+    sender = MemorySender()
+    sign_up(app)
+    send_all(app, sender)
+    forward(app, days=1)
+    assert send_all(app, sender) == 0
+
+
+def test_no_session_is_opened_for_nothing(app: App) -> None:
+    assert send_all(app, MemorySender(refuses_sessions=1)) == 0
+
+
+def test_a_mail_that_nobody_wants_any_more_is_dropped(app: App) -> None:
+    sender = MemorySender()
+    sign_up(app)
+    unsubscribe_address(app.store, ANNA, FRIDAY)
+    sign_up(app, "bob@host.example")
+    app.suppress("bob@host.example")
+
+    assert send_all(app, sender) == 0
+    assert states(app) == [("confirm", "skipped"), ("confirm", "skipped")]
+    assert sender.tried == []
+
+
+def test_of_two_confirmation_mails_for_one_address_only_the_newer_leaves(app: App) -> None:
+    sender = MemorySender()
+    sign_up(app)
+    forward(app, hours=25)
+    sign_up(app)
+    assert send_all(app, sender) == 1
+    assert states(app) == [("confirm", "skipped"), ("confirm", "sent")]
+    app.confirm(confirm_path(sender))
+
+
+def test_a_later_is_tried_later_with_the_same_message_id(app: App) -> None:
+    sender = MemorySender([answer("rcpt", "451 4.3.0 later")])
+    sign_up(app)
+
+    assert send_all(app, sender) == 0
+    assert send_all(app, sender) == 0, "not before its time"
+    forward(app, minutes=2)
+    assert send_all(app, sender) == 1
+
+    first, second = (as_mail(letter.message)["Message-ID"] for letter in sender.tried)
+    assert first == second
+    assert re.fullmatch(r"<[a-z0-9]{16,}@tips\.example>", first)
+
+
+def test_after_two_days_we_give_up(app: App) -> None:
+    sender = MemorySender([answer("rcpt", "451 4.3.0 later")] * 100)
+    sign_up(app)
+    for _ in range(60):
+        send_all(app, sender)
+        forward(app, hours=1)
+    assert states(app) == [("confirm", "failed")]
+    assert 40 < len(sender.tried) < 60
+
+
+def test_a_mailbox_that_does_not_exist_is_suppressed_and_the_others_go_on(app: App) -> None:
+    sender = MemorySender({ANNA: [answer("rcpt", "550 5.1.1 no such user")]})
+    sign_up(app)
+    sign_up(app, "bob@host.example")
+
+    assert send_all(app, sender) == 1
+
+    assert states(app) == [("confirm", "rejected"), ("confirm", "sent")]
+    with app.store.read() as tx:
+        found = tx.suppressions.get(ANNA)
+        assert tx.suppressions.get("bob@host.example") is None
+    assert found
+    assert found.reason == "hard_bounce"
+
+
+@pytest.mark.parametrize("reply", ["550 5.7.1 blocked", "552 5.2.2 mailbox full"])
+def test_a_refusal_that_is_not_about_the_address_suppresses_nobody(app: App, reply: str) -> None:
+    refusal = answer("rcpt", reply)
+    assert isinstance(refusal, Rejected)
+    sign_up(app)
+    send_all(app, MemorySender([refusal]))
+    assert states(app) == [("confirm", "rejected")]
+    with app.store.read() as tx:
+        assert tx.suppressions.get(ANNA) is None
+
+
+def test_the_owners_own_mail_never_suppresses_the_owner(app: App) -> None:
+    app.tell_owner("Something", ["happened"], "Do this")
+    send_all(app, MemorySender([answer("rcpt", "550 5.1.1 no such user")]))
+    assert states(app) == [("alarm", "rejected")]
+    with app.store.read() as tx:
+        assert list(tx.suppressions.each()) == []
+
+
+def test_trouble_with_the_next_hop_stops_and_leaves_the_rest_for_the_next_time(app: App) -> None:
+    sender = MemorySender(trouble_at=[2])
+    for name in ("anna", "bob", "eve"):
+        sign_up(app, f"{name}@host.example")
+
+    with pytest.raises(SenderTrouble):
+        send_all(app, sender)
+    assert states(app) == [("confirm", "sent"), ("confirm", "deferred"), ("confirm", "pending")]
+    assert sender.open_sessions == 0
+
+    forward(app, minutes=2)
+    assert send_all(app, sender) == 2
+
+
+def test_a_broken_template_is_said_and_holds_up_nobody_else(app: App, tmp_path: Path) -> None:
+    with app.store.write() as tx:
+        tx.notices.add("no_such_mail", "owner@example.org", {}, FRIDAY - timedelta(minutes=1))
+    sign_up(app)
+    sender = MemorySender()
+
+    with pytest.raises(TemplateError):
+        send_all(app, sender)
+    assert states(app) == [("no_such_mail", "deferred"), ("confirm", "sent")]
+
+
+def test_a_stop_leaves_everything_where_it_is(app: App) -> None:
+    sign_up(app)
+    app.stop = threading.Event()
+    app.stop.set()
+    assert send_all(app, MemorySender()) == 0
+    assert states(app) == [("confirm", "pending")]
+
+
+def test_an_address_with_an_umlaut_domain_leaves_in_ascii(app: App) -> None:
+    sender = MemorySender()
+    sign_up(app, "anna@bücher.example")
+    assert send_all(app, sender) == 1
+    assert sender.letters[0].envelope.recipient == "anna@xn--bcher-kva.example"
+    assert sender.letters[0].message.isascii()
+
+
+def test_sign_up_and_mail_are_one_transaction(app: App) -> None:
+    key = "x" * 16
+    subscribe(app.store, address_text=ANNA, name="", form="f", origin="", key=key, now=FRIDAY)
+    with pytest.raises(Exception, match="UNIQUE"):
+        subscribe(app.store, address_text="bob@host.example", name="", form="f", origin="", key=key, now=FRIDAY)
+    with app.store.read() as tx:
+        assert (tx.notices.waiting(), tx.subscribers.by_address("bob@host.example")) == (1, None)
