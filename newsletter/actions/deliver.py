@@ -14,10 +14,10 @@ from datetime import datetime
 from threading import Event, Lock, Thread
 
 from newsletter.domain.breaker import Breaker
-from newsletter.domain.delivery import Claim, Finished
-from newsletter.domain.errors import AuthenticationRefused, NewsletterError, SenderTrouble
+from newsletter.domain.delivery import Claim, Finished, Skip
+from newsletter.domain.errors import AuthenticationRefused, InputError, NewsletterError, SenderTrouble
 from newsletter.domain.issues import IssueEvent, IssueState
-from newsletter.domain.outcomes import Envelope, Outcome, Sent
+from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.ports import Clock, Ledger, Sender, Session, Store
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,10 @@ EnvelopeFrom = Callable[[Claim], str]
 
 @dataclass(slots=True)
 class Round:
-    """How one round of sending ended. trouble: what the next hop said; paused: why the breaker stopped the issue."""
+    """How one round of sending ended: how many went, and how many need no other try.
+
+    trouble: what the next hop said; paused: why the breaker stopped the issue.
+    """
 
     sent: int = 0
     final: int = 0
@@ -74,18 +77,15 @@ def deliver(route: Route, number: int, *, on_progress: Progress | None = None) -
     ]
     for worker in workers:
         worker.start()
-    _wait(workers, done, halt, lambda: on_progress and on_progress(before + done.final, issue.audience))
-    if done.paused:
-        _trip(route, number, done.paused, breaker.run)
-    with route.store.write() as tx:
-        tx.issues.finish_if_done(number, route.clock())
+    _wait(workers, done, (route.stop, halt), lambda: on_progress and on_progress(before + done.final, issue.audience))
+    _settle(route, number, done, breaker)
     if done.failure:
         raise done.failure
     return done
 
 
-def _wait(workers: Sequence[Thread], done: Round, halt: Event, look: Callable[[], object]) -> None:
-    """Until every worker ended; an interruption lets them finish the letters in flight, then goes on."""
+def _wait(workers: Sequence[Thread], done: Round, stops: Sequence[Event], look: Callable[[], object]) -> None:
+    """Until every worker ended. A first interruption lets them finish the letters in flight; one more does not wait."""
     interrupted: BaseException | None = None
     for worker in workers:
         while worker.is_alive():
@@ -93,8 +93,10 @@ def _wait(workers: Sequence[Thread], done: Round, halt: Event, look: Callable[[]
                 worker.join(LOOK_UP_EVERY)
                 look()
             except KeyboardInterrupt as error:
+                if any(stop.is_set() for stop in stops):
+                    raise
                 interrupted = error
-                halt.set()
+                stops[-1].set()
     look()
     if interrupted:
         done.failure = interrupted
@@ -105,12 +107,8 @@ def _work(route: Route, number: int, done: Round, halt: Event, breaker: Breaker)
     worker = _Worker(route, number, done, halt, breaker)
     try:
         worker.loop()
-    except NewsletterError as error:
-        done.failure = done.failure or error
-        halt.set()
     except Exception as error:  # noqa: BLE001  (a fault of ours: stop everything; the caller raises it)
-        done.failure = error
-        halt.set()
+        worker.halt_for(error)
     finally:
         worker.close()
 
@@ -133,21 +131,31 @@ class _Worker:
         """Send until nothing is due, somebody stops us, or the next hop is in trouble twice in a row."""
         route = self._route
         while not (self._over or route.stop.is_set() or self._halt.is_set()) and self._connect():
-            claims = route.ledger.advance(self._number, self._finished, 1, route.clock())
-            self._finished = []
+            claims = self._record(1)
             if not claims:
                 return
             self._send(claims[0])
 
+    def halt_for(self, error: Exception) -> None:
+        """Everybody stops after the letters in flight; `deliver` raises the first error."""
+        with self._done.lock:
+            self._done.failure = self._done.failure or error
+        self._halt.set()
+
     def close(self) -> None:
         """Record what is in hand and end the connection."""
-        if self._finished:
-            try:
-                self._route.ledger.advance(self._number, self._finished, 0, self._route.clock())
-            except NewsletterError as error:
-                log.error("an outcome could not be recorded, the letter is in doubt: %s", error)  # noqa: TRY400
+        try:
+            if self._finished:
+                self._record(0)
+        except NewsletterError as error:
+            self.halt_for(error)
         if self._session:
             self._session.close()
+
+    def _record(self, take: int) -> list[Claim]:
+        """The outcome in hand goes to the ledger, which keeps it even if it raises; the next claims come back."""
+        finished, self._finished = self._finished, []
+        return self._route.ledger.advance(self._number, finished, take, self._route.clock())
 
     def _connect(self) -> bool:
         """Is there a connection? One is opened before a letter is claimed, so that trouble here touches no row."""
@@ -159,27 +167,39 @@ class _Worker:
         return self._session is not None
 
     def _send(self, claim: Claim) -> None:
-        route, outcome = self._route, None
+        outcome: Outcome | None = None
+        try:
+            outcome = self._carry(claim)
+        finally:  # whatever was raised, the row has its end
+            self._finished = [Finished(claim, outcome, self._route.clock())]
+        if outcome is not None:
+            self._count(claim, outcome)
+
+    def _carry(self, claim: Claim) -> Outcome | None:
+        """Compose and hand over; None when the row is to go back. Raises what is no reader's fault and no relay's."""
+        route = self._route
         try:
             message = route.compose(claim, route.clock())
             envelope = Envelope(route.envelope_from(claim), claim.address)
-        except NewsletterError:
-            self._finished = [Finished(claim, None, route.clock())]
-            raise
+        except InputError as error:  # about this one reader: the others must not wait for them
+            return Rejected(Reply(Stage.DATA, 554, "5.6.0", f"not sent: {error}"), Cause.OTHER)
         try:
             outcome = self._session.send(envelope, message) if self._session else None
-            self._troubles = 0
         except SenderTrouble as trouble:
             self._session = None
             self._take(trouble)
-        self._finished = [Finished(claim, outcome, route.clock())]
-        if outcome is not None:
-            self._count(claim, outcome)
+            return None
+        except Exception as error:  # noqa: BLE001 - a sender that breaks its word: nobody knows how far it came
+            self._session = None
+            self.halt_for(error)
+            return InDoubt(Reply(Stage.DOT, 0, "", f"a fault of the program: {error!r}"))
+        self._troubles = 0
+        return outcome
 
     def _count(self, claim: Claim, outcome: Outcome) -> None:
         done = self._done
         with done.lock:
-            done.final += 1
+            done.final += not isinstance(outcome, Deferred | InDoubt)
             done.sent += isinstance(outcome, Sent)
             reason = self._breaker.saw(claim.subscriber_id, outcome)
             if reason and not done.paused:
@@ -201,11 +221,21 @@ class _Worker:
             self._halt.set()
 
 
-def _trip(route: Route, number: int, reason: str, run: list[int]) -> None:
-    """The breaker tripped: pause first, then take the run of refusals back, so that a crash between loses nobody."""
+def _settle(route: Route, number: int, done: Round, breaker: Breaker) -> None:
+    """After the last worker: stop, close or finish the issue.
+
+    A tripped breaker's refusals are taken back before the pause: a crash between the two only tries them again.
+    """
     now = route.clock()
-    log.error("issue %d is paused: %s", number, reason)
+    if done.paused:
+        log.error("issue %d is paused: %s", number, done.paused)
+        route.ledger.reopen(number, breaker.run, now)
     with route.store.write() as tx:
-        if tx.issues.get(number).state is IssueState.SENDING:
-            tx.issues.change(number, IssueEvent.PAUSE, now, reason=reason)
-    route.ledger.reopen(number, run, now)
+        if not done.paused and tx.issues.finish_if_done(number, now):
+            return
+        state = tx.issues.get(number).state
+        if state is IssueState.CANCELLED:  # letters that were in flight then may have come back
+            tx.issues.skip_open(number, Skip.CANCELLED, now)
+            done.paused = ""
+        elif done.paused and state is IssueState.SENDING:
+            tx.issues.change(number, IssueEvent.PAUSE, now, reason=done.paused)

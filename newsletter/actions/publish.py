@@ -20,6 +20,7 @@ from newsletter.mail.personal import personal
 from newsletter.mail.tokens import Signer
 
 ENDED = (IssueState.DONE, IssueState.CANCELLED, IssueState.MISSED)
+_TOO_LATE = "found after the late window"
 _UNSENT = (IssueState.PLANNED, IssueState.PREPARING, IssueState.NO_CONTENT)
 
 
@@ -87,21 +88,19 @@ def publish_due(
             return None
         issue = tx.issues.plan(due.slot, due.due_at, now)
         if due.missed:
-            tx.issues.change(issue.number, IssueEvent.MISS, now, reason="found after the late window")
+            tx.issues.change(issue.number, IssueEvent.MISS, now, reason=_TOO_LATE)
             return None
     return _to_the_end(store, press, issue, schedule, now)
 
 
 def _is_work(tx: Tx, due: Due) -> bool:
-    """Is there anything to write down for this slot? A first slot waits for the first reader."""
+    """Is there anything to write down for this slot? It waits for the first reader: no tip is spent on nobody."""
     issue = tx.issues.for_slot(due.slot)
     if due.missed:
         return issue.state in _UNSENT if issue else tx.issues.last_number() > 0
-    if issue is None or issue.state is IssueState.PLANNED:
-        return tx.subscribers.mailable() > 0
-    if issue.state is IssueState.NO_CONTENT:
-        return choose(tx.tips.cards()).tip is not None
-    return issue.state is IssueState.PREPARING
+    if (issue and issue.state not in _UNSENT) or tx.subscribers.mailable() == 0:
+        return False
+    return not issue or issue.state is not IssueState.NO_CONTENT or choose(tx.tips.cards()).tip is not None
 
 
 def publish_early(store: Store, press: Press, schedule: Schedule, now: datetime) -> IssueFacts:
@@ -131,12 +130,22 @@ def publish_extra(store: Store, press: Press, tip_key: str, schedule: Schedule, 
     return _to_the_end(store, press, issue, schedule, now)
 
 
-def finish_preparing(store: Store, press: Press, schedule: Schedule, now: datetime) -> None:
-    """Take up what a crash left between T0 and T1."""
+def finish_preparing(store: Store, press: Press, schedule: Schedule, now: datetime, late_window: timedelta) -> None:
+    """Take up what a crash left between T0 and T1, if it is not too late for its slot."""
     with store.read() as tx:
         left = [issue for issue in tx.issues.open() if issue.state is IssueState.PREPARING]
+        somebody = bool(left) and tx.subscribers.mailable() > 0
     for issue in left:
-        _to_the_end(store, press, issue, schedule, now)
+        if issue.slot and now - issue.due_at > late_window:
+            _miss(store, issue.number, now)
+        elif somebody:
+            _freeze(store, press, issue, schedule, now)
+
+
+def _miss(store: Store, number: int, now: datetime) -> None:
+    with store.write() as tx:
+        if tx.issues.get(number).state is IssueState.PREPARING:
+            tx.issues.change(number, IssueEvent.MISS, now, reason=_TOO_LATE)
 
 
 def _to_the_end(store: Store, press: Press, issue: IssueFacts, schedule: Schedule, now: datetime) -> IssueFacts:
@@ -170,7 +179,7 @@ def _freeze(store: Store, press: Press, issue: IssueFacts, schedule: Schedule, n
         secret = tx.issues.secret(issue.number)
     subject, compiled = compile_issue(press, tip, issue.number, issue.slot or schedule.day_of(issue.due_at), secret)
     with store.write() as tx:
-        if tx.issues.get(issue.number).state is IssueState.PREPARING:
+        if tx.issues.get(issue.number).state is IssueState.PREPARING and tx.subscribers.mailable():
             tx.issues.freeze(issue.number, subject, compiled.dumps(), now)
         return tx.issues.get(issue.number)
 

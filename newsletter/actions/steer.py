@@ -10,6 +10,7 @@ from newsletter.domain.ports import Store
 
 _SEE = "See: newsletter issues list"
 _STOPPED = (IssueState.PAUSED, IssueState.SENDING)
+_CLOSED = (IssueState.CANCELLED, IssueState.MISSED)
 _CANCELLABLE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING, IssueState.PAUSED)
 
 
@@ -54,8 +55,10 @@ def cancel(store: Store, number: int, now: datetime) -> IssueFacts:
 
 
 def retry_failed(store: Store, number: int, now: datetime) -> IssueFacts:
-    """Failed and held deliveries back to pending; `send`, `resume` or the daemon takes them. Raises NotFound."""
+    """Failed and held deliveries back to pending; `send`, `resume` or the daemon takes them. Raises NotFound, Refused."""
     with store.write() as tx:
-        tx.issues.get(number)
+        issue = tx.issues.get(number)
+        if issue.state in _CLOSED:
+            raise Refused(f"issue {number} is {issue.state}: nothing more of it is sent", fix=_SEE)
         tx.issues.retry(number, ("failed", "held"), now)
         return tx.issues.get(number)

@@ -23,8 +23,8 @@ def watch(store: Store, numbers: Sequence[int], stop: Event, progress: Callable[
             now_open = (counts["pending"] + counts["sending"], counts["deferred"])
             if progress:
                 progress(issue.audience - sum(now_open), issue.audience)
-            if issue.state is not IssueState.SENDING or now_open[0] == 0:
-                break
+            if issue.state is not IssueState.SENDING or (now_open[0] == 0 and now_open[1]):
+                break  # nothing open at all: it is about to be done
             still, seen = (still + 1, seen) if now_open == seen else (0, now_open)
             if stop.wait(LOOK_EVERY):
                 return

@@ -1,0 +1,117 @@
+"""The `newsletter` command: nouns and verbs, exit codes, one-line errors; a noun's module is imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from newsletter import __version__
+from newsletter.cli.door import Door, Noun, everywhere
+from newsletter.domain.errors import NewsletterError
+
+INTERRUPTED = 130
+
+NOUNS = {
+    "init": ("setup", "Write .env with a fresh key, create the database, bring in the starter tips."),
+    "demo": ("serve", "One whole Tuesday, with nothing configured."),
+    "run": ("serve", "The daemon: alarm clock, sending and web."),
+    "web": ("serve", "The web alone."),
+    "doctor": ("setup", "What is not right, and how to mend it."),
+    "config": ("setup", "The settings: show."),
+    "db": ("setup", "The database: upgrade, status, backup."),
+    "tips": ("tips", "The library: import, list, show, add, retire, move."),
+    "issues": ("issues", "The editions: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
+    "subscribers": ("readers", "The readers: add, list, show, import, unsubscribe."),
+    "suppressions": ("readers", "Addresses never to mail: list, add, remove."),
+    "completion": ("setup", "Completion for your shell: bash, zsh or fish."),
+}  # fmt: skip
+
+
+class Root(Noun):
+    """The nouns, known by name and one line until one of them is used."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """In the order of the table, which is the order people need them in."""
+        return list(NOUNS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        """Import the noun's module."""
+        if name not in NOUNS:
+            return None
+        module = importlib.import_module(f"newsletter.cli.{NOUNS[name][0]}")
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`, made without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in NOUNS.items()])
+
+    def meant(self, name: str) -> list[str]:
+        """A verb without its noun is answered with both."""
+        nouns = [noun for noun, (_, text) in NOUNS.items() if name in re.findall(r"[\w-]+", text.partition(":")[2])]
+        return [f"{noun} {name}" for noun in nouns] or super().meant(name)
+
+
+@click.command(
+    cls=Root,
+    invoke_without_command=True,
+    params=everywhere(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 doctor found problems, 4 partly sent, 75 try again later, 130 interrupted.",
+)
+@click.version_option(__version__, message="newsletter %(version)s")
+@click.pass_context
+def root(ctx: click.Context) -> None:
+    """Tip of the Week: one tip to every reader, each Tuesday."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and say how it ended; every error is one line on stderr, unless -vv asks for more."""
+    door = Door()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to fail
+    try:
+        code = root.main(args=arguments, prog_name="newsletter", standalone_mode=False, obj=door)
+        return code if isinstance(code, int) else 0
+    except Exception as error:  # noqa: BLE001 - the last door: whatever it was, it is told in one line
+        if door.verbose > 1 and not isinstance(error, click.Abort):
+            import traceback
+
+            traceback.print_exc()
+        return _told(error)
+    finally:
+        door.close()
+
+
+def _told(error: Exception) -> int:
+    """Say it in one line; the exit code."""
+    if isinstance(error, click.Abort):
+        message, code = "interrupted", INTERRUPTED
+    elif isinstance(error, NewsletterError):
+        message, code = str(error), error.exit_code
+    elif isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    elif isinstance(error, click.ClickException):
+        message, code = f"{error.format_message()}{_where_help_is(error)}", error.exit_code
+    elif isinstance(error, OSError):
+        message, code = f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1
+    else:
+        message, code = f"unexpected {type(error).__name__}: {error}. Say -vv to see where", 1
+    click.echo(f"newsletter: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _where_help_is(error: click.ClickException) -> str:
+    ctx: Any = getattr(error, "ctx", None)
+    return f" Try: {ctx.command_path} --help" if ctx else ""

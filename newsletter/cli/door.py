@@ -1,0 +1,192 @@
+"""What every command shares: the options that go anywhere, the lazy settings and App, and how a verb reports."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from newsletter.domain.errors import Refused, UsageError
+
+if TYPE_CHECKING:
+    from newsletter.app import App
+    from newsletter.cli.screen import Screen
+    from newsletter.settings import Settings
+
+
+@dataclass
+class Door:
+    """One call of the command: what was asked for everywhere, and the parts, built when first used."""
+
+    json: bool = False
+    verbose: int = 0
+    env_file: Path | None = None
+    as_of: str = ""
+
+    @property
+    def env_path(self) -> Path:
+        """The env file that was named, or the one in the working directory."""
+        return self.env_file or Path(".env")
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings; misspelt names are told on stderr. Raises SettingsError."""
+        import os
+
+        from newsletter.settings import load_settings
+
+        named_or_there = self.env_file or (self.env_path if self.env_path.is_file() else None)
+        settings = load_settings(os.environ, named_or_there)
+        for warning in settings.warnings:
+            self.say(f"newsletter: {warning}")
+        return settings
+
+    @cached_property
+    def app(self) -> App:
+        """The newsletter, at the time that `--as-of` names or that it is."""
+        from newsletter.app import App
+
+        return App(self.settings, clock=self.clock)
+
+    @cached_property
+    def clock(self) -> Callable[[], datetime]:
+        """The clock of this call: it goes on from `--as-of`, whatever the machine's clock does."""
+        if not self.as_of:
+            return lambda: datetime.now(UTC)
+        start, began = instant(self.as_of, self.settings.timezone), time.monotonic()
+        return lambda: start + timedelta(seconds=time.monotonic() - began)
+
+    @property
+    def screen(self) -> Screen:
+        """Where reports for people go: stdout."""
+        from newsletter.cli.screen import Screen
+
+        return Screen(self.settings.timezone)
+
+    def say(self, text: str) -> None:
+        """Talk, which is never data: stderr."""
+        click.echo(text, err=True)
+
+    def report(self, document: Mapping[str, object], draw: Callable[[Screen], None]) -> None:
+        """One document: JSON on stdout with `--json`, else drawn for people."""
+        if self.json:
+            import json
+
+            json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
+            sys.stdout.write("\n")
+        else:
+            draw(self.screen)
+
+    def agree(self, question: str, *, yes: bool) -> None:
+        """Ask before what cannot be undone; raises UsageError where nobody can answer, Refused after a no."""
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise UsageError(f"{question} Nobody is here to answer", fix="Say --yes")
+        if not click.confirm(question, err=True):
+            raise Refused("nothing was changed")
+
+    def close(self) -> None:
+        """Let go of the database, if it was used."""
+        if "app" in self.__dict__:
+            self.app.close()
+
+
+def instant(text: str, zone: str) -> datetime:
+    """An ISO time with its zone, or in the newsletter's; aware. Raises UsageError."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is not a time", fix="Write 2026-11-24T08:00, with or without a zone as in +01:00 or Z"
+        ) from None
+    return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+
+
+# -- options that go anywhere ----------------------------------------------------------------------
+
+
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """A callback that leaves an option's value on the door; before the noun and after the verb are the same."""
+
+    def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(ctx.ensure_object(Door), name, value)
+
+    return keep
+
+
+def everywhere(*, reports: bool = True) -> list[click.Parameter]:
+    """The options of every command; `--json` where there is something to report."""
+    options: list[click.Parameter] = [
+        click.Option(
+            ["--env-file"], type=click.Path(path_type=Path, dir_okay=False), metavar="PATH", expose_value=False,
+            callback=_keep("env_file"), help="Settings file instead of ./.env.",
+        ),
+        click.Option(
+            ["-v", "--verbose"], count=True, expose_value=False, callback=_keep("verbose"),
+            help="Say more; -vv shows the traceback of an error.",
+        ),
+    ]  # fmt: skip
+    if reports:
+        options.insert(
+            0,
+            click.Option(
+                ["--json"],
+                is_flag=True,
+                expose_value=False,
+                callback=_keep("json"),
+                help="One JSON document on stdout.",
+            ),
+        )
+    return options
+
+
+def as_of(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--as-of T`, for verbs that look at the date."""
+    return click.option(
+        "--as-of", metavar="T", expose_value=False, callback=_keep("as_of"),
+        help="Act as if the clock read T: ISO, with a zone or in the newsletter's.",
+    )(command)  # fmt: skip
+
+
+dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+class Verb(click.Command):
+    """A command with the options that go anywhere."""
+
+    def __init__(self, *args: Any, reports: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += everywhere(reports=reports)
+
+
+class Noun(click.Group):
+    """A group of verbs, which answers a wrong one with the nearest right one."""
+
+    command_class = Verb
+
+    def meant(self, name: str) -> list[str]:
+        """What was probably meant."""
+        from difflib import get_close_matches
+
+        return get_close_matches(name, self.list_commands(click.get_current_context()), n=2)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb, or a usage error that helps."""
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            meant = " or ".join(f"`{name}`" for name in self.meant(args[0]))
+            ctx.fail(f"no such command {args[0]!r}.{f' Did you mean {meant}?' if meant else ''}")
+        return super().resolve_command(ctx, args)

@@ -1,0 +1,93 @@
+"""An issue as JSON and as words: the one shape that send, resume, status and list share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from newsletter.domain.delivery import OPEN, State
+from newsletter.domain.issues import IssueState
+
+if TYPE_CHECKING:
+    from newsletter.actions.publish import NextIssue
+    from newsletter.cli.screen import Screen
+    from newsletter.domain.issues import IssueFacts
+
+FAILED = 1
+PARTLY = 4
+
+
+def iso(at: datetime | None) -> str | None:
+    """As JSON has it."""
+    return at.isoformat() if at else None
+
+
+def document_of(issue: IssueFacts) -> dict[str, object]:
+    """The keys of `issues send` and `issues status` (contract)."""
+    return {
+        "issue": issue.number,
+        "slot": issue.slot.isoformat() if issue.slot else None,
+        "tip": issue.tip_key,
+        "state": issue.state.value,
+        "audience": issue.audience,
+        "counts": {state.value: issue.counts.get(state.value, 0) for state in State},
+        "skipped_for": dict(issue.skipped_for),
+        "subject": issue.subject,
+        "reason": issue.pause_reason,
+        "started_at": iso(issue.started_at),
+        "done_at": iso(issue.done_at),
+    }
+
+
+def exit_code_of(issue: IssueFacts) -> int:
+    """0 all final, 4 some rows wait for later, 1 nothing could be sent at all."""
+    if issue.state is IssueState.NO_CONTENT:
+        return FAILED
+    waiting = any(issue.counts.get(state.value, 0) for state in OPEN)
+    return PARTLY if waiting or issue.state in (IssueState.SENDING, IssueState.PAUSED) else 0
+
+
+def draw_issue(screen: Screen, issue: IssueFacts, *, took: float | None = None) -> None:
+    """A panel: the issue, its tip, and how many letters are where. took: seconds."""
+    counts = [(state.value, issue.counts.get(state.value, 0)) for state in State]
+    skipped = ", ".join(f"{number} {reason}" for reason, number in issue.skipped_for.items())
+    facts: list[tuple[str, object]] = [
+        ("tip", f"{issue.subject} ({issue.tip_key})" if issue.subject else issue.tip_key),
+        ("state", issue.state.value),
+        *([("because", issue.pause_reason)] if issue.pause_reason else []),
+        ("audience", issue.audience),
+        *((name, number) for name, number in counts if number),
+        *([("skipped for", skipped)] if skipped else []),
+        ("started", screen.when(issue.started_at)),
+        ("done", screen.when(issue.done_at)),
+    ]
+    if took is not None:
+        sent = issue.counts.get(State.SENT.value, 0)
+        facts.append(
+            ("took", f"{took:.1f} s" + (f", {sent / took:,.0f} letters a second" if sent and took > 1 else ""))
+        )
+    day = screen.day(issue.slot) if issue.slot else "outside the calendar"
+    screen.facts(facts, title=f"Issue {issue.number} · {day}")
+
+
+def next_document(coming: NextIssue) -> dict[str, object]:
+    """The keys of `issues next` (contract)."""
+    return {
+        "slot": coming.slot.isoformat(),
+        "due_at": iso(coming.due_at),
+        "tip": coming.tip.key if coming.tip else None,
+        "title": coming.tip.title if coming.tip else None,
+        "reason": coming.reason,
+        "audience": coming.audience,
+    }
+
+
+def people(number: int) -> str:
+    """`1 reader`, `60,000 readers`."""
+    return f"{number:,} reader{'' if number == 1 else 's'}"
+
+
+def next_in_words(screen: Screen, coming: NextIssue) -> str:
+    """When the next issue is, and what it will be."""
+    what = f"“{coming.tip.title}”" if coming.tip else f"nothing yet: {coming.reason}"
+    return f"No issue is due. The next is {screen.when(coming.due_at)}: {what}, to {people(coming.audience)}."

@@ -1,0 +1,260 @@
+"""`newsletter issues …`: what goes out next, and looking after what went out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.door import Door, Noun, as_of, dry_run, yes
+from newsletter.cli.facts import document_of, draw_issue, iso, next_document, next_in_words, people
+from newsletter.cli.sending import send_and_report
+from newsletter.domain.delivery import State
+from newsletter.domain.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from newsletter.cli.screen import Screen
+    from newsletter.domain.issues import IssueFacts
+
+TRY_LATER = 75
+
+
+@click.group(cls=Noun)
+def issues() -> None:
+    """The editions: what goes out next, and what went out."""
+
+
+tip_option = click.option("--tip", metavar="KEY", help="Another tip than the next.")
+
+
+# -- before ----------------------------------------------------------------------------------------
+
+
+@issues.command("next")
+@as_of
+@click.pass_obj
+def next_(door: Door) -> None:
+    """The slot, the tip and the size of the audience of what goes out next."""
+    coming = door.app.next_issue()
+
+    def draw(screen: Screen) -> None:
+        tip = f"{coming.tip.title} ({coming.tip.key})" if coming.tip else "none"
+        facts = [("slot", screen.day(coming.slot)), ("due", screen.when(coming.due_at)), ("tip", tip),
+                 ("why", coming.reason), ("audience", coming.audience)]  # fmt: skip
+        screen.facts(facts, title="Due now" if coming.due_at <= door.clock() else "Next")
+        if coming.tip is None:
+            screen.line("Bring tips in: newsletter tips import PATH…", "dim")
+
+    door.report(next_document(coming), draw)
+
+
+@issues.command("preview")
+@tip_option
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.eml", help="The whole letter.")
+@as_of
+@click.pass_obj
+def preview(door: Door, *, tip: str | None, out: Path | None) -> None:
+    """The letter as a reader would get it; nothing is sent and nothing is written down."""
+    from email import message_from_bytes
+    from email.policy import default
+
+    letter = door.app.preview(tip)
+    message = message_from_bytes(letter, policy=default)
+    part = message.get_body(("plain",))
+    text = str(part.get_content()) if part else ""
+    if out:
+        out.write_bytes(letter)
+    headers = [(name, str(value)) for name, value in message.items()]
+    document = {
+        "subject": str(message["Subject"]),
+        "headers": headers,
+        "text": text,
+        "bytes": len(letter),
+        "out": str(out) if out else None,
+    }
+
+    def draw(screen: Screen) -> None:
+        if out:
+            screen.line(f"{out} written, {len(letter):,} bytes. A mail program opens it.")
+        else:
+            screen.facts(headers, title=str(message["Subject"]))
+            screen.line()
+            screen.line(text)
+
+    door.report(document, draw)
+
+
+@issues.command("test")
+@click.option("--to", required=True, metavar="ADDRESS", help="Where the letter goes.")
+@tip_option
+@as_of
+@dry_run
+@click.pass_obj
+def test(door: Door, *, to: str, tip: str | None, dry_run: bool) -> int:
+    """Send the letter to one address, outside every count."""
+    from newsletter.domain.address import parse_address
+    from newsletter.domain.outcomes import Deferred, InDoubt, Rejected
+
+    address = parse_address(to).text
+    if dry_run:
+        size = len(door.app.preview(tip))
+        document = {"to": address, "outcome": None, "bytes": size, "dry_run": True}
+        door.report(document, lambda s: s.line(f"{size:,} bytes would go to {address}."))
+        return 0
+    outcome = door.app.send_test(address, tip)
+    words = {Rejected: "rejected", Deferred: "deferred", InDoubt: "in doubt"}.get(type(outcome), "sent")
+    document = {"to": address, "outcome": words, "reply": str(outcome.reply), "dry_run": False}
+    door.report(document, lambda screen: screen.line(f"{address}: {words}, {outcome.reply}"))
+    return {"sent": 0, "rejected": 1}.get(words, TRY_LATER)
+
+
+# -- sending ---------------------------------------------------------------------------------------
+
+
+@issues.command("send")
+@click.option("--now", is_flag=True, help="The coming slot's issue, early; that slot is then done.")
+@click.option("--extra", is_flag=True, help="An issue outside the calendar, of the tip that --tip names.")
+@click.option("--tip", metavar="KEY", help="The tip of an --extra issue.")
+@as_of
+@dry_run
+@click.pass_obj
+def send(door: Door, *, now: bool, extra: bool, tip: str | None, dry_run: bool) -> int:
+    """What the daemon would do at this moment: send if a slot is due, else say when the next one is.
+
+    Exit code 0 when every letter has its final state, 4 when some wait for later.
+    """
+    if extra != (tip is not None) or (extra and now):
+        raise UsageError(
+            "an issue outside the calendar needs its tip, and no slot", fix="Say --extra --tip KEY, or neither"
+        )
+    if dry_run:
+        return _would_send(door, early=now, tip=tip)
+    return send_and_report(door, lambda progress: door.app.send(early=now, extra_tip=tip, progress=progress))
+
+
+def _would_send(door: Door, *, early: bool, tip: str | None) -> int:
+    coming = door.app.next_issue()
+    if tip:
+        with door.app.store.read() as tx:
+            title = tx.tips.get(tip).card.title
+    else:
+        title = coming.tip.title if coming.tip else "no tip"
+    would = bool(tip) or early or coming.due_at <= door.clock()
+    words = f"Would send “{title}” to {people(coming.audience)}."
+    document = {"issue": None, "dry_run": True, "would_send": would, "next": next_document(coming)}
+    door.report(document, lambda screen: screen.line(words if would else next_in_words(screen, coming)))
+    return 0
+
+
+@issues.command("resume")
+@click.argument("number", type=int, required=False)
+@as_of
+@click.pass_obj
+def resume(door: Door, *, number: int | None) -> int:
+    """Go on with an issue that was paused or interrupted: what can be sent now is sent."""
+    return send_and_report(door, lambda progress: door.app.resume(number, progress=progress))
+
+
+# -- looking after ---------------------------------------------------------------------------------
+
+
+@issues.command("list")
+@click.pass_obj
+def list_(door: Door) -> None:
+    """Every issue, the newest first."""
+    with door.app.store.read() as tx:
+        found = tx.issues.each()
+
+    def draw(screen: Screen) -> None:
+        rows = [
+            (i.number, screen.day(i.slot) if i.slot else "extra", i.state.value, i.subject or i.tip_key, i.audience,
+             i.counts.get("sent", 0), i.counts.get("deferred", 0) + i.counts.get("pending", 0))
+            for i in found
+        ]  # fmt: skip
+        screen.table(
+            [">issue", "!slot", "!state", "subject", ">audience", ">sent", ">waiting"], rows,
+            empty="No issue yet. What comes: newsletter issues next",
+        )  # fmt: skip
+
+    door.report({"issues": [document_of(issue) for issue in found]}, draw)
+
+
+@issues.command("status")
+@click.argument("number", type=int, required=False)
+@click.pass_obj
+def status(door: Door, *, number: int | None) -> None:
+    """One issue, the newest if none is named: how many letters are where."""
+    _report(door, _issue(door, number))
+
+
+def _issue(door: Door, number: int | None) -> IssueFacts:
+    with door.app.store.read() as tx:
+        if number is not None:
+            return tx.issues.get(number)
+        newest = next(iter(tx.issues.each()), None)
+    if newest is None:
+        raise NotFound("there is no issue yet", fix="What comes: newsletter issues next")
+    return newest
+
+
+def _report(door: Door, issue: IssueFacts) -> None:
+    door.report(document_of(issue), lambda screen: draw_issue(screen, issue))
+
+
+@issues.command("pause")
+@click.argument("number", type=int)
+@click.pass_obj
+def pause(door: Door, *, number: int) -> None:
+    """Stop sending an issue after the letters in flight; `resume` goes on."""
+    _report(door, door.app.pause(number))
+
+
+@issues.command("cancel")
+@click.argument("number", type=int)
+@yes
+@click.pass_obj
+def cancel(door: Door, *, number: int, yes: bool) -> None:
+    """Send nothing more of an issue, for good."""
+    door.agree(f"Cancel issue {number}? Whoever has no letter yet gets none.", yes=yes)
+    _report(door, door.app.cancel(number))
+
+
+@issues.command("retry-failed")
+@click.argument("number", type=int)
+@dry_run
+@click.pass_obj
+def retry_failed(door: Door, *, number: int, dry_run: bool) -> None:
+    """Put letters that failed or are held back among those to be sent; `resume` or the daemon takes them."""
+    _report(door, _issue(door, number) if dry_run else door.app.retry_failed(number))
+
+
+@issues.command("deliveries")
+@click.argument("number", type=int)
+@click.option("--state", type=click.Choice([state.value for state in State]), help="Only these.")
+@click.pass_obj
+def deliveries(door: Door, *, number: int, state: str | None) -> None:
+    """Who got it, who did not, and what the next hop said."""
+    with door.app.store.read() as tx:
+        tx.issues.get(number)
+        found = list(tx.issues.deliveries(number, state))
+    document = [
+        {"address": d.address, "state": d.state, "reason": d.reason, "attempts": d.attempts, "reply": d.reply,
+         "next_attempt_at": iso(d.next_attempt_at)}
+        for d in found
+    ]  # fmt: skip
+
+    def draw(screen: Screen) -> None:
+        rows = [
+            (
+                d.address,
+                d.state,
+                d.attempts,
+                d.reason or d.reply,
+                screen.when(d.next_attempt_at) if d.next_attempt_at else "",
+            )
+            for d in found
+        ]
+        screen.table(["!address", "!state", ">attempts", "why", "!again"], rows, empty="No such delivery.")
+
+    door.report({"issue": number, "deliveries": document}, draw)

@@ -1,0 +1,243 @@
+"""`newsletter subscribers …` and `newsletter suppressions …`: who gets letters, and who never does."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.door import Door, Noun, dry_run, yes
+from newsletter.domain.address import parse_address
+from newsletter.domain.errors import NewsletterError, NotFound, UsageError
+from newsletter.domain.subscription import Status
+
+if TYPE_CHECKING:
+    from newsletter.cli.screen import Screen
+    from newsletter.domain.people import Reader
+
+STATUSES = [*(status.value for status in Status), "suppressed"]
+
+
+@click.group(cls=Noun)
+def subscribers() -> None:
+    """The readers and their consent."""
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _reader(reader: Reader) -> dict[str, object]:
+    return {
+        "address": reader.address,
+        "name": reader.name,
+        "status": reader.shown_status,
+        "source": reader.source,
+        "signup_at": _iso(reader.signup_at),
+        "confirmed_at": _iso(reader.confirmed_at),
+    }
+
+
+def _known(door: Door, address: str) -> Reader:
+    with door.app.store.read() as tx:
+        reader = tx.subscribers.by_address(parse_address(address).key)
+    if reader is None:
+        raise NotFound(f"there is no subscriber {address}", fix="See: newsletter subscribers list")
+    return reader
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@subscribers.command("list")
+@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@click.pass_obj
+def list_(door: Door, *, status: str | None) -> None:
+    """Every reader, or those of one status."""
+    with door.app.store.read() as tx:
+        readers = [r for r in tx.subscribers.each() if status in (None, r.shown_status)]
+
+    def draw(screen: Screen) -> None:
+        rows = [(r.address, r.name, r.shown_status, screen.when(r.confirmed_at or r.signup_at)) for r in readers]
+        screen.table(
+            ["!address", "name", "!status", "!since"], rows,
+            empty="Nobody is here. Add somebody: newsletter subscribers add ADDRESS",
+        )  # fmt: skip
+
+    door.report({"subscribers": [_reader(reader) for reader in readers]}, draw)
+
+
+@subscribers.command("show")
+@click.argument("address")
+@click.pass_obj
+def show(door: Door, *, address: str) -> None:
+    """One reader: consent and letters."""
+    reader = _known(door, address)
+    with door.app.store.read() as tx:
+        consents, deliveries = tx.subscribers.consents(reader.id), tx.subscribers.deliveries(reader.id)
+    document = {
+        **_reader(reader),
+        "consent": [{**asdict(consent), "at": _iso(consent.at)} for consent in consents],
+        "deliveries": [
+            {"issue": d.issue, "slot": d.slot.isoformat() if d.slot else None, "state": d.state, "reason": d.reason}
+            for d in deliveries
+        ],
+    }
+
+    def draw(screen: Screen) -> None:
+        facts = [("name", reader.name), ("status", reader.shown_status), ("signed up", screen.when(reader.signup_at)),
+                 ("confirmed", screen.when(reader.confirmed_at)), ("left", screen.when(reader.left_at))]  # fmt: skip
+        screen.facts(facts, title=reader.address)
+        rows = [(screen.when(c.at), c.what, c.proof, c.origin) for c in consents]
+        screen.table(["!when", "!consent", "proof", "origin"], rows, empty="No consent is on record.")
+        letters = [(d.issue, screen.day(d.slot), d.state, d.reason or d.reply) for d in deliveries]
+        screen.table([">issue", "!slot", "!letter", "why"], letters, empty="No letter yet.")
+
+    door.report(document, draw)
+
+
+# -- coming in and going ---------------------------------------------------------------------------
+
+
+def _proof(source: str | None, *, confirmed: bool) -> str | None:
+    """The proof of consent that `--confirmed` needs; None without it."""
+    if confirmed and not (source and source.strip()):
+        raise UsageError(
+            "--confirmed needs a proof", fix='Say where they agreed, as in --source "paper list, 3 May 2026"'
+        )
+    if source and not confirmed:
+        raise UsageError("--source is the proof for --confirmed", fix="Say both or neither")
+    return source if confirmed else None
+
+
+confirmed_option = click.option("--confirmed", is_flag=True, help="They have agreed already: no confirmation mail.")
+source_option = click.option("--source", metavar="TEXT", help="Where and when they agreed; kept as proof.")
+
+
+@subscribers.command("add")
+@click.argument("address")
+@click.option("--name", default="", help="How letters may greet them.")
+@confirmed_option
+@source_option
+@dry_run
+@click.pass_obj
+def add(door: Door, *, address: str, name: str, confirmed: bool, source: str | None, dry_run: bool) -> None:
+    """Add one reader, who is asked by mail to confirm, unless they have agreed already."""
+    proof = _proof(source, confirmed=confirmed)
+    if dry_run:
+        words = "would be added as confirmed" if confirmed else "would be asked by mail to confirm"
+        wanted = parse_address(address).text
+        door.report({"address": wanted, "dry_run": True}, lambda screen: screen.line(f"{wanted} {words}."))
+        return
+    added = door.app.add_subscriber(address, name, confirmed_source=proof)
+    asked = added.changed and added.status is Status.PENDING
+    note = _mail_now(door) if asked else "is here already" if not added.changed else "is added"
+    document = {"address": added.address, "status": added.status.value, "changed": added.changed}
+    door.report(document, lambda screen: screen.line(f"{added.address} ({added.status.value}) {note}."))
+
+
+def _mail_now(door: Door) -> str:
+    """Send the confirmation mail if nobody else is at it; what became of it in words."""
+    try:
+        if door.app.store.holder() is None and door.app.flush_notices():
+            return "has been asked to confirm"
+    except NewsletterError as error:
+        door.say(f"newsletter: the confirmation mail waits: {error}")
+    return "will be asked to confirm as soon as the daemon sends"
+
+
+@subscribers.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@confirmed_option
+@source_option
+@dry_run
+@click.pass_obj
+def import_(door: Door, *, file: Path, confirmed: bool, source: str | None, dry_run: bool) -> int:
+    """Readers from a CSV file with a head line: email (or address), and name, or first and last name.
+
+    Nobody who has left comes back, and nobody who is suppressed is touched.
+    """
+    proof = _proof(source, confirmed=confirmed)
+    report = door.app.import_subscribers(file, confirmed_source=proof, dry_run=dry_run)
+    counts = {
+        name: getattr(report, name) for name in ("added", "updated", "unchanged", "suppressed", "left", "repeated")
+    }
+    document = {**counts, "rejected": [asdict(row) for row in report.rejected], "dry_run": dry_run}
+
+    def draw(screen: Screen) -> None:
+        title = "Nothing written" if dry_run else "Readers"
+        screen.facts([*counts.items(), ("rejected", len(report.rejected))], title=title)
+        for row in report.rejected:
+            screen.line(f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}", "yellow")
+        if report.asked and not dry_run:
+            screen.line(f"{report.asked:,} confirmation mails wait; the daemon sends them (newsletter run).")
+
+    door.report(document, draw)
+    return 1 if report.rejected and not any(counts.values()) else 0
+
+
+@subscribers.command("unsubscribe")
+@click.argument("address")
+@yes
+@click.pass_obj
+def unsubscribe(door: Door, *, address: str, yes: bool) -> None:
+    """End a subscription on the reader's behalf; only they can come back."""
+    reader = _known(door, address)
+    door.agree(f"Unsubscribe {reader.address}? Only they can come back.", yes=yes)
+    door.app.unsubscribe(reader.address)
+    after = _known(door, address)
+    door.report(
+        _reader(after), lambda screen: screen.line(f"{after.address} is unsubscribed and gets no more letters.")
+    )
+
+
+# -- suppressions ----------------------------------------------------------------------------------
+
+
+@click.group(cls=Noun)
+def suppressions() -> None:
+    """Addresses never to mail, whatever their consent says."""
+
+
+@suppressions.command("list")
+@click.pass_obj
+def suppressions_list(door: Door) -> None:
+    """Every suppressed address and why."""
+    with door.app.store.read() as tx:
+        found = list(tx.suppressions.each())
+
+    def draw(screen: Screen) -> None:
+        rows = [(s.address_key, s.reason, s.source, screen.when(s.at)) for s in found]
+        screen.table(["!address", "!reason", "source", "!since"], rows, empty="No address is suppressed.")
+
+    rows = [{"address": s.address_key, "reason": s.reason, "source": s.source, "at": _iso(s.at)} for s in found]
+    door.report({"suppressions": rows}, draw)
+
+
+@suppressions.command("add")
+@click.argument("address")
+@click.option("--reason", metavar="TEXT", default="manual", show_default=True)
+@click.pass_obj
+def suppressions_add(door: Door, *, address: str, reason: str) -> None:
+    """Never mail this address again."""
+    wanted = parse_address(address)
+    changed = door.app.suppress(wanted.text, reason)
+    words = "is suppressed" if changed else "was suppressed already"
+    door.report({"address": wanted.text, "changed": changed}, lambda screen: screen.line(f"{wanted.text} {words}."))
+
+
+@suppressions.command("remove")
+@click.argument("address")
+@yes
+@click.pass_obj
+def suppressions_remove(door: Door, *, address: str, yes: bool) -> None:
+    """Allow letters to this address again."""
+    wanted = parse_address(address)
+    door.agree(f"Allow letters to {wanted.text} again?", yes=yes)
+    if not door.app.unsuppress(wanted.text):
+        raise NotFound(f"{wanted.text} is not suppressed", fix="See: newsletter suppressions list")
+    words = f"{wanted.text} is no longer suppressed."
+    door.report({"address": wanted.text, "changed": True}, lambda screen: screen.line(words))

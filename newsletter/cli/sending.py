@@ -1,0 +1,88 @@
+"""Sending with a person watching: progress on stderr, a first Ctrl-C that finishes what is in flight, the summary."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from newsletter.cli.facts import document_of, draw_issue, exit_code_of, next_document, next_in_words
+
+if TYPE_CHECKING:
+    from newsletter.cli.door import Door
+    from newsletter.domain.issues import IssueFacts
+
+INTERRUPTED = 130
+Progress = Callable[[int, int], None]
+
+
+def send_and_report(door: Door, send: Callable[[Progress | None], IssueFacts | None]) -> int:
+    """Run `send`, show how it goes, report how it ended; the exit code of the contract."""
+    began = time.monotonic()
+    with _polite_interrupt(door), _progress() as progress:
+        issue = send(progress)
+    if issue is None:
+        coming = door.app.next_issue()
+        document = {"issue": None, "slot": None, "state": None, "next": next_document(coming)}
+        door.report(document, lambda screen: screen.line(next_in_words(screen, coming)))
+        return 0
+    took = time.monotonic() - began
+    door.report(document_of(issue), lambda screen: draw_issue(screen, issue, took=took))
+    code = exit_code_of(issue)
+    if door.app.stop.is_set() and code:
+        door.say(
+            f"newsletter: stopped after the letters in flight. Go on with: newsletter issues resume {issue.number}"
+        )
+        return INTERRUPTED
+    return code
+
+
+@contextmanager
+def _polite_interrupt(door: Door) -> Iterator[None]:
+    """The first SIGINT or SIGTERM asks the workers to finish; a second Ctrl-C is an ordinary one."""
+
+    def ask(_number: int, _frame: object) -> None:
+        door.app.stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        door.say("\nnewsletter: finishing the letters in flight; Ctrl-C again stops at once")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A bar with rate and remaining time on a terminal's stderr; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from newsletter.cli.screen import console
+
+    columns = (
+        TextColumn("sending"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", style="dim"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sending", total=None, rate="")
+
+        def show(done: int, audience: int) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(task, completed=done, total=audience, rate=f"{speed:,.0f}/s" if speed else "")
+
+        yield show

@@ -1,0 +1,36 @@
+"""What stays: run, web, and the demo; the work is the daemon's and the web's."""
+
+from __future__ import annotations
+
+import click
+
+from newsletter.cli.door import Door, Verb, as_of
+
+
+@click.command(cls=Verb, reports=False)
+@click.option("--no-web", is_flag=True, help="The alarm clock and the sending, without the pages.")
+@as_of
+@click.pass_obj
+def run(door: Door, *, no_web: bool) -> int:
+    """The daemon: alarm clock, sending and web in one process; SIGTERM finishes the letters in flight."""
+    from newsletter import daemon
+
+    return daemon.run(door.app, web=not no_web)
+
+
+@click.command(cls=Verb, reports=False)
+@click.pass_obj
+def web(door: Door) -> int:
+    """The web alone: sign-up, confirmation, unsubscribe."""
+    from newsletter.web import serve
+
+    return serve(door.app)
+
+
+@click.command(cls=Verb, reports=False)
+@click.option("--once", is_flag=True, help="End when the mail has arrived, instead of keeping the pages open.")
+def demo(*, once: bool) -> int:
+    """One whole Tuesday, with nothing configured: sign-ups, confirmations, the daemon, a real SMTP server."""
+    from newsletter.cli.demo import run_demo
+
+    return run_demo(once=once)

@@ -1,0 +1,170 @@
+"""`newsletter tips …`: the library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from newsletter.cli.door import Door, Noun, dry_run, yes
+from newsletter.domain.errors import UsageError
+from newsletter.domain.queue import why_not
+from newsletter.domain.tips import TipState
+
+if TYPE_CHECKING:
+    from newsletter.actions.import_tips import Report
+    from newsletter.cli.screen import Screen
+    from newsletter.domain.tips import TipCard
+
+FORMATS = ["auto", "markdown", "archive-page"]
+COUNTED = ("added", "updated", "unchanged", "teasers")
+
+
+@click.group(cls=Noun)
+def tips() -> None:
+    """The library of tips, in the order they will be sent."""
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _card(card: TipCard) -> dict[str, object]:
+    return {
+        "key": card.key,
+        "title": card.title,
+        "published_on": _iso(card.published_on),
+        "state": card.state.value,
+        "complete": card.complete,
+        "categories": list(card.categories),
+        "tags": list(card.tags),
+        "last_sent_on": _iso(card.last_sent_on),
+    }
+
+
+def _state(card: TipCard) -> str:
+    return card.state.value if card.complete else f"{card.state.value}, teaser"
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@tips.command("list")
+@click.option("--state", type=click.Choice([state.value for state in TipState]), help="Only these.")
+@click.pass_obj
+def list_(door: Door, *, state: str | None) -> None:
+    """Every tip: the queue first, in its order."""
+    with door.app.store.read() as tx:
+        cards = [card for card in tx.tips.cards() if state in (None, card.state.value)]
+    cards.sort(key=lambda card: (card.state is not TipState.FRESH, card.position, card.id))
+
+    def draw(screen: Screen) -> None:
+        screen.table(
+            ["!key", "?title", "!state", "!ran on", "categories"],
+            [
+                (card.key, card.title, _state(card), card.last_sent_on or card.published_on, card.categories)
+                for card in cards
+            ],
+            empty="No tip is here. Bring some in: newsletter tips import PATH…",
+        )
+
+    door.report({"tips": [_card(card) for card in cards]}, draw)
+
+
+@tips.command("show")
+@click.argument("key")
+@click.pass_obj
+def show(door: Door, *, key: str) -> None:
+    """One tip, whole."""
+    with door.app.store.read() as tx:
+        tip = tx.tips.get(key)
+    card, text = tip.card, tip.text
+    reason = why_not(card)
+
+    def draw(screen: Screen) -> None:
+        facts = [
+            ("key", card.key), ("state", f"{card.state.value}: {reason}" if reason else "fresh: in the queue"),
+            ("published", screen.day(card.published_on)), ("last sent", screen.day(card.last_sent_on)),
+            ("categories", card.categories), ("tags", card.tags), ("takeaway", text.takeaway),
+            ("source", f"{text.source}:{text.line}" if text.line else text.source),
+        ]  # fmt: skip
+        screen.facts(facts, title=card.title)
+        screen.line()
+        screen.line(text.body or text.teaser)
+
+    more = {"body": text.body, "teaser": text.teaser, "takeaway": text.takeaway, "source": text.source}
+    door.report({**_card(card), **more, "why_not": reason}, draw)
+
+
+# -- bringing in -----------------------------------------------------------------------------------
+
+
+paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path, exists=True))
+
+
+@tips.command("import")
+@paths
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True)
+@click.option("--queue", is_flag=True, help="Tips that ran before this system are to run again: put them in the queue.")
+@dry_run
+@click.pass_obj
+def import_(door: Door, *, paths: Sequence[Path], format_: str, queue: bool, dry_run: bool) -> int:
+    """Bring tips in from files or directories. Importing twice changes nothing."""
+    return _imported(door, door.app.import_tips(paths, format_=format_, queue=queue, dry_run=dry_run), dry_run=dry_run)
+
+
+@tips.command("add")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@dry_run
+@click.pass_obj
+def add(door: Door, *, file: Path, dry_run: bool) -> int:
+    """Put one tip, a Markdown file with front matter, at the end of the queue."""
+    report = door.app.import_tips([file], format_="markdown", queue=True, dry_run=dry_run)
+    return _imported(door, report, dry_run=dry_run)
+
+
+def _imported(door: Door, report: Report, *, dry_run: bool) -> int:
+    """Report an import; 1 when nothing of it could be used."""
+    counts = {name: int(getattr(report, name)) for name in COUNTED}
+
+    def draw(screen: Screen) -> None:
+        screen.facts(
+            [*counts.items(), ("rejected", len(report.rejected))], title="Nothing written" if dry_run else "Tips"
+        )
+        for rejected in report.rejected:
+            screen.line(f"{rejected.source}:{rejected.line}: {rejected.reason}", "yellow")
+
+    door.report({**report.as_json(), "dry_run": dry_run}, draw)
+    return 1 if report.rejected and not any(counts.values()) else 0
+
+
+# -- putting in order ------------------------------------------------------------------------------
+
+
+@tips.command("retire")
+@click.argument("key")
+@yes
+@click.pass_obj
+def retire(door: Door, *, key: str, yes: bool) -> None:
+    """Never send this tip again."""
+    door.agree(f"Retire {key} for good?", yes=yes)
+    card = door.app.retire_tip(key)
+    door.report(_card(card), lambda screen: screen.line(f"{card.title} is retired."))
+
+
+@tips.command("move")
+@click.argument("key")
+@click.option("--first", is_flag=True, help="It is the next.")
+@click.option("--before", metavar="KEY", help="Right before that tip.")
+@click.option("--last", is_flag=True, help="To the end of the queue.")
+@click.pass_obj
+def move(door: Door, *, key: str, first: bool, before: str | None, last: bool) -> None:
+    """Change a tip's place in the queue."""
+    if first + last + (before is not None) != 1:
+        raise UsageError("a tip moves to one place", fix="Say one of --first, --before KEY and --last")
+    card = door.app.move_tip(key, before=before, first=first)
+    place = "is the first" if first else f"comes before {before}" if before else "is the last"
+    door.report(_card(card), lambda screen: screen.line(f"{card.title} {place}."))

@@ -1,0 +1,156 @@
+"""How values of settings are written: text in, checked value out, ValueError with advice if not; knows no setting."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+from newsletter.domain.address import parse_address
+from newsletter.domain.calendar import Schedule
+
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
+_DAYS = {"d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "month": 365.25 / 12, "y": 365.25, "year": 365.25}
+_PART = re.compile(r"\s*(\d{1,5})\s*([a-z]+)")
+
+
+def parse_duration(text: str) -> timedelta:
+    """How long: `24h`, `90 days`, `18 months`, `1h 30min`; raises ValueError that says how to write it.
+
+    A month is a twelfth of 365.25 days, a year 365.25; both come out as whole days (18 months are 548 days).
+    """
+    found, end, rest = timedelta(), 0, text.strip().lower()[:40]
+    while part := _PART.match(rest, end):
+        number, unit = int(part[1]), re.sub(r"(?<=..)s\Z", "", part[2])  # "hours" is "hour", "ms" is nothing
+        if unit not in _SECONDS and unit not in _DAYS:
+            break
+        found += timedelta(seconds=number * _SECONDS.get(unit, 0), days=round(number * _DAYS.get(unit, 0)))
+        end = part.end()
+    if not end or end != len(text.strip()):
+        raise ValueError("Write a number and a unit, as in 24h, 90 days or 18 months")
+    return found
+
+
+def optional(read: Callable[[str], object], *, unset: object = "") -> Callable[[str], object]:
+    """A reader that takes "" as `unset`."""
+    return lambda text: read(text) if text else unset
+
+
+def matching(pattern: str, advice: str) -> Callable[[str], str]:
+    """A reader for what a regular expression can say; `advice` is the fix."""
+
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(advice)
+        return text
+
+    return read
+
+
+one_line = matching(r"[^\x00-\x1f\x7f]*", "Write it on one line")
+several_lines = matching(r"[^\x00-\x09\x0b-\x1f\x7f]*", "Write plain text")
+
+
+def mailbox(text: str) -> str:
+    """`Name <address>` or an address, as letters carry it in From (RFC 5322 section 3.4)."""
+    split_mailbox(one_line(text))
+    return text
+
+
+def split_mailbox(text: str) -> tuple[str, str]:
+    """`Name <address>` as name and address; raises InputError for what is not an address."""
+    from email.utils import parseaddr
+
+    name, found = parseaddr(text)
+    return name, parse_address(found or text).text
+
+
+def address(text: str) -> str:
+    """One e-mail address."""
+    return parse_address(text).text
+
+
+web_url = matching(r"https?://[^\s\"'<>/]+(/[^\s\"'<>]*)?", "Write a whole address that begins with https://")
+
+
+def link(text: str) -> str:
+    """A web address or `mailto:`."""
+    if text.startswith("mailto:"):
+        return f"mailto:{address(text.removeprefix('mailto:'))}"
+    return web_url(text)
+
+
+def base_url(text: str) -> str:
+    """Where the pages are, without a slash at its end."""
+    if "?" in text or "#" in text:
+        raise ValueError("Write it without a query, as in https://tips.example.org")
+    return web_url(text).rstrip("/")
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """`host:port`; `:8000` asks for every address of the machine."""
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(\d{1,5})", text)
+    if not found or int(found[2]) > 65_535:
+        raise ValueError("Write host:port, as in 127.0.0.1:8000")
+    return found[1].strip("[]") or "0.0.0.0", int(found[2])  # noqa: S104 - the person asked for it
+
+
+def words(text: str) -> tuple[str, ...]:
+    """A list with commas or blanks between."""
+    return tuple(re.findall(r"[^\s,]+", text))
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Web origins (RFC 6454 section 7), or `*`."""
+    for origin in words(text):
+        if not re.fullmatch(r"\*|https?://(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?", origin):
+            raise ValueError("Write origins separated by commas, as in https://www.example.org")
+    return words(text)
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """IP addresses or networks, or `*`."""
+    from ipaddress import ip_network
+
+    for word in words(text):
+        if word != "*":
+            ip_network(word, strict=False)  # its own message names the word
+    return words(text)
+
+
+def keys(text: str) -> tuple[str, ...]:
+    """Secret keys with commas between."""
+    found = tuple(key.strip() for key in text.split(",") if key.strip())
+    if any(len(key) < 16 for key in found):
+        raise ValueError("A key has at least 16 characters; `newsletter init` makes a good one")
+    return found
+
+
+def sender_urls(text: str) -> tuple[str, ...]:
+    """Sender URLs with blanks between; what follows the scheme is the sender's own to read."""
+    if any(not re.match(r"[a-z][a-z0-9+.-]*:", url) for url in text.split()):
+        raise ValueError("Write smtp://user:password@host:587, smtps://…, maildir:///path or console:")
+    return tuple(text.split())
+
+
+def schedule(text: str) -> str:
+    """A weekday and a time."""
+    Schedule.parse(text, "UTC")
+    return text
+
+
+def zone(text: str) -> str:
+    """An IANA zone name."""
+    Schedule.parse("tue 08:00", text)
+    return text
+
+
+def mask_all(text: str) -> str:
+    """Nothing of a secret, not even its length."""
+    return "********" if text else ""
+
+
+def mask_passwords(text: str) -> str:
+    """URLs without their passwords."""
+    text = re.sub(r"://([^:/\s]*):\S*@", r"://\1:********@", text)
+    return re.sub(r"(?i)([?&](?:password|pass|secret|token|key)=)[^&\s]*", r"\1********", text)

@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import Command
+
+PROOF = ("--confirmed", "--source", "paper list, 3 May 2026")
+
+
+def shown(command: Command, address: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(command("subscribers", "show", address, "--json").stdout)
+    return found
+
+
+def test_a_reader_with_a_proof_is_confirmed_and_the_proof_is_kept(newsletter: Command) -> None:
+    assert newsletter("subscribers", "add", "Anna@Tips.example.com", "--name", "Anna", *PROOF).returncode == 0
+    anna = shown(newsletter, "anna@tips.example.com")
+    assert (anna["status"], anna["name"]) == ("confirmed", "Anna")
+    assert [(entry["what"], entry["proof"]) for entry in anna["consent"]] == [("import", "paper list, 3 May 2026")]
+
+
+def test_a_reader_without_a_proof_is_asked_by_mail(newsletter: Command, home: Path) -> None:
+    assert newsletter("subscribers", "add", "berta@tips.example.com").returncode == 0
+    assert shown(newsletter, "berta@tips.example.com")["status"] == "pending"
+    (letter,) = (home / "mail").rglob("new/*")
+    assert "https://tips.example/confirm/" in letter.read_text(encoding="utf-8").replace("=\n", "")
+
+
+def test_a_dry_run_adds_nobody(newsletter: Command) -> None:
+    assert "would be asked" in newsletter("subscribers", "add", "berta@tips.example.com", "--dry-run").stdout
+    assert newsletter("subscribers", "show", "berta@tips.example.com").returncode == 1
+
+
+def test_confirmed_and_its_proof_come_together(newsletter: Command) -> None:
+    assert newsletter("subscribers", "add", "a@tips.example.com", "--confirmed").returncode == 2
+    assert newsletter("subscribers", "add", "a@tips.example.com", "--source", "x").returncode == 2
+    assert newsletter("subscribers", "add", "not-an-address").returncode == 1
+
+
+def test_who_left_does_not_come_back_by_a_command_or_a_file(newsletter: Command, home: Path) -> None:
+    newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
+    assert newsletter("subscribers", "unsubscribe", "anna@tips.example.com").returncode == 2
+    assert newsletter("subscribers", "unsubscribe", "anna@tips.example.com", "--yes").returncode == 0
+    assert newsletter("subscribers", "add", "anna@tips.example.com", *PROOF).returncode == 1
+    (home / "list.csv").write_text("email\nanna@tips.example.com\n", encoding="utf-8")
+    done = json.loads(newsletter("subscribers", "import", "list.csv", *PROOF, "--json").stdout)
+    assert (done["added"], done["left"]) == (0, 1)
+    assert shown(newsletter, "anna@tips.example.com")["status"] == "unsubscribed"
+
+
+def test_an_import_names_bad_lines_and_takes_the_rest(newsletter: Command, home: Path) -> None:
+    (home / "list.csv").write_text("email,name\nanna@tips.example.com,Anna\nnobody,No\n", encoding="utf-8")
+    done = newsletter("subscribers", "import", "list.csv", *PROOF, "--json")
+    assert done.returncode == 0
+    document = json.loads(done.stdout)
+    assert document["added"] == 1
+    assert [(row["line"], row["address"]) for row in document["rejected"]] == [(3, "nobody")]
+    assert "list.csv:3: nobody:" in newsletter("subscribers", "import", "list.csv", *PROOF).stdout
+
+
+def test_a_dry_import_counts_and_writes_nobody(newsletter: Command, home: Path) -> None:
+    (home / "list.csv").write_text("email\nanna@tips.example.com\n", encoding="utf-8")
+    assert json.loads(newsletter("subscribers", "import", "list.csv", "--dry-run", "--json").stdout)["added"] == 1
+    assert json.loads(newsletter("subscribers", "list", "--json").stdout) == {"subscribers": []}
+
+
+def test_lists_are_narrowed_by_status(newsletter: Command) -> None:
+    newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
+    newsletter("subscribers", "add", "berta@tips.example.com", *PROOF)
+    newsletter("suppressions", "add", "berta@tips.example.com")
+    for status, address in (("confirmed", "anna@tips.example.com"), ("suppressed", "berta@tips.example.com")):
+        found = json.loads(newsletter("subscribers", "list", "--status", status, "--json").stdout)["subscribers"]
+        assert [reader["address"] for reader in found] == [address]
+    assert "newsletter subscribers add" in newsletter("subscribers", "list", "--status", "expired").stdout
+
+
+def test_a_suppressed_address_is_listed_and_can_be_freed(newsletter: Command) -> None:
+    assert newsletter("suppressions", "add", "eve@tips.example.com", "--reason", "asked by phone").returncode == 0
+    (row,) = json.loads(newsletter("suppressions", "list", "--json").stdout)["suppressions"]
+    assert (row["address"], row["reason"]) == ("eve@tips.example.com", "asked by phone")
+    assert newsletter("subscribers", "add", "eve@tips.example.com", *PROOF).returncode == 1
+    assert newsletter("suppressions", "remove", "eve@tips.example.com", "--yes").returncode == 0
+    assert newsletter("suppressions", "remove", "eve@tips.example.com", "--yes").returncode == 1
+    assert newsletter("subscribers", "add", "eve@tips.example.com", *PROOF).returncode == 0

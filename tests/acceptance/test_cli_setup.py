@@ -1,0 +1,111 @@
+import json
+import re
+import stat
+from pathlib import Path
+
+from tests.conftest import Command
+
+KEY = re.compile(r"^NEWSLETTER_SECRET_KEY=(.+)$", re.MULTILINE)
+
+
+def test_init_writes_a_private_env_file_a_database_and_the_starter_tips(run_cli: Command, tmp_path: Path) -> None:
+    place = tmp_path / "fresh"
+    place.mkdir()
+    done = run_cli("init", "--yes", "--json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["database"] == "created"
+    assert document["tips_added"] >= 12
+    assert stat.S_IMODE((place / ".env").stat().st_mode) == 0o600
+    assert len(KEY.findall((place / ".env").read_text(encoding="utf-8"))[0]) >= 32
+    assert (place / "data" / "newsletter.db").is_file()
+    tips = json.loads(run_cli("tips", "list", "--json", cwd=place).stdout)["tips"]
+    assert {tip["state"] for tip in tips} == {"fresh"}
+
+
+def test_a_second_init_changes_nothing_and_says_what_was_there(run_cli: Command, tmp_path: Path) -> None:
+    place = tmp_path / "fresh"
+    place.mkdir()
+    run_cli("init", "--yes", cwd=place)
+    before = (place / ".env").read_bytes()
+    done = run_cli("init", "--yes", cwd=place)
+    assert done.returncode == 0
+    assert (place / ".env").read_bytes() == before
+    assert done.stdout.count("was there") == 2
+    assert "12 tips were there" in done.stdout
+
+
+def test_init_gives_an_env_file_without_a_key_one_and_leaves_the_rest_alone(run_cli: Command, tmp_path: Path) -> None:
+    place = tmp_path / "fresh"
+    place.mkdir()
+    (place / ".env").write_text("NEWSLETTER_TITLE=Mine", encoding="utf-8")
+    assert run_cli("init", "--yes", cwd=place).returncode == 0
+    text = (place / ".env").read_text(encoding="utf-8")
+    assert text.startswith("NEWSLETTER_TITLE=Mine\n")
+    assert len(KEY.findall(text)) == 1
+
+
+def test_init_writes_no_key_where_the_environment_has_one(run_cli: Command, tmp_path: Path) -> None:
+    place = tmp_path / "fresh"
+    place.mkdir()
+    run_cli("init", "--yes", cwd=place, env={"NEWSLETTER_SECRET_KEY": "one-from-the-environment"})
+    assert KEY.findall((place / ".env").read_text(encoding="utf-8")) == []
+
+
+def test_a_command_before_init_says_what_to_run(run_cli: Command, home: Path) -> None:
+    done = run_cli("tips", "list")
+    assert done.returncode == 1
+    assert "newsletter init" in done.stderr or "newsletter db upgrade" in done.stderr
+    assert not (home / "data" / "newsletter.db").exists()
+
+
+def test_config_show_masks_secrets_and_tells_where_values_come_from(run_cli: Command) -> None:
+    asked = {"NEWSLETTER_SENDER_URL": "smtp://user:hunter2@relay.example", "NEWSLETTER_TITLE": "Outside"}
+    for option in ([], ["--json"]):
+        done = run_cli("config", "show", *option, env=asked)
+        assert done.returncode == 0
+        assert "hunter2" not in done.stdout
+        assert "only-tests-have" not in done.stdout
+    rows = {row["name"]: row for row in json.loads(run_cli("config", "show", "--json", env=asked).stdout)["settings"]}
+    assert rows["NEWSLETTER_SENDER_URL"]["value"] == "smtp://user:********@relay.example"
+    assert rows["NEWSLETTER_TITLE"] == {"name": "NEWSLETTER_TITLE", "value": "Outside", "origin": "environment"}
+    assert rows["NEWSLETTER_SECRET_KEY"]["origin"] == ".env"
+    assert rows["NEWSLETTER_LANGUAGE"]["origin"] == "default"
+
+
+def test_the_database_is_made_looked_at_and_copied(run_cli: Command, home: Path) -> None:
+    assert run_cli("db", "status").returncode == 1
+    first, second = (json.loads(run_cli("db", "upgrade", "--json").stdout) for _ in range(2))
+    assert (first["changed"], second["changed"]) == (True, False)
+    assert json.loads(run_cli("db", "status", "--json").stdout)["ok"] is True
+    assert run_cli("db", "backup", "copy.db").returncode == 0
+    assert run_cli("tips", "list", env={"NEWSLETTER_DATABASE_URL": f"sqlite:///{home}/copy.db"}).returncode == 0
+    assert run_cli("db", "backup", "copy.db").returncode == 1
+
+
+def test_doctor_is_content_with_a_newsletter_that_is_set_up(newsletter: Command) -> None:
+    done = newsletter("doctor", "--json")
+    problems = [check for check in json.loads(done.stdout)["checks"] if not check["ok"]]
+    assert problems == []
+    assert done.returncode == 0
+
+
+def test_doctor_names_each_problem_with_its_fix(run_cli: Command, tmp_path: Path) -> None:
+    place = tmp_path / "fresh"
+    place.mkdir()
+    run_cli("init", "--yes", cwd=place)
+    done = run_cli("doctor", "--json", cwd=place, env={"NEWSLETTER_TITEL": "x"})
+    assert done.returncode == 3
+    checks = {check["id"]: check for check in json.loads(done.stdout)["checks"]}
+    wrong = {"names", "sender", "from_address", "owner", "postal_address", "base_url"}
+    assert {id_ for id_, check in checks.items() if not check["ok"]} == wrong
+    assert all(checks[id_]["fix"] for id_ in wrong)
+    assert run_cli("doctor", cwd=place).stdout.count("✗") == 1
+
+
+def test_doctor_works_without_a_database(run_cli: Command) -> None:
+    done = run_cli("doctor", "--json")
+    assert done.returncode == 3
+    (check,) = [check for check in json.loads(done.stdout)["checks"] if check["id"] == "database"]
+    assert check["level"] == "error"
+    assert "newsletter" in check["fix"]

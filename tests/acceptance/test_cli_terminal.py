@@ -1,0 +1,156 @@
+"""The command with a person at the terminal: questions, the progress bar, Ctrl-C."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CHECKOUT, Command
+from tests.support.faulty_smtp import STALL, Fault, FaultySmtp
+
+TUESDAY = "2026-11-24T08:01"
+PROOF = ("--confirmed", "--source", "paper list")
+Start = Callable[..., "Terminal"]
+
+
+class Terminal:
+    """A process on a terminal of 100 columns; what it says is read until the awaited words come."""
+
+    def __init__(self, cwd: Path, *arguments: str, env: dict[str, str]) -> None:
+        self.screen, theirs = pty.openpty()
+        self.process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "newsletter", *arguments],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT), "TERM": "xterm", "COLUMNS": "100", "LINES": "30", **env},
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.said = ""
+
+    def until(self, words: str) -> None:
+        while words not in self.said:
+            piece = self.read()
+            assert piece, f"{words!r} never came: {self.said}"
+
+    def read(self) -> str:
+        try:
+            piece = os.read(self.screen, 4096).decode(errors="replace")
+        except OSError:  # Linux says so when the other side of a terminal is gone
+            return ""
+        self.said += piece
+        return piece
+
+    def answer(self, text: str) -> None:
+        os.write(self.screen, f"{text}\n".encode())
+
+    def end(self) -> tuple[int, str]:
+        """Exit code and stdout, when it has ended."""
+        while self.read():
+            pass
+        out, _ = self.process.communicate(timeout=30)
+        return self.process.returncode, out.decode()
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    begun: list[Terminal] = []
+
+    def begin(cwd: Path, *arguments: str, env: dict[str, str] | None = None) -> Terminal:
+        begun.append(Terminal(cwd, *arguments, env=env or {}))
+        return begun[-1]
+
+    yield begin
+    for terminal in begun:
+        if terminal.process.poll() is None:
+            terminal.process.kill()
+            terminal.process.communicate()
+        os.close(terminal.screen)
+
+
+@pytest.fixture
+def with_readers(newsletter: Command) -> Command:
+    for name in ("anna", "berta", "carla"):
+        assert newsletter("subscribers", "add", f"{name}@tips.example.com", *PROOF).returncode == 0
+    return newsletter
+
+
+def test_init_asks_with_defaults_and_asks_again_after_a_bad_answer(
+    start: Start, run_cli: Command, tmp_path: Path
+) -> None:
+    place = tmp_path / "fresh"
+    place.mkdir()
+    terminal = start(place, "init")
+    for question, answer in (
+        ("What the newsletter is called", "Anna's Tips"),
+        ("Who letters come from", "nobody"),
+        ("NEWSLETTER_FROM cannot be used", "Anna <anna@tips.example>"),
+        ("Who is told", ""),
+        ("Where readers reach", "https://tips.example"),
+        ("How letters leave", "console:"),
+        ("The IANA zone", "Europe/Berlin"),
+    ):
+        terminal.until(question)
+        terminal.answer(answer)
+    code, _ = terminal.end()
+    assert code == 0, terminal.said
+    shown = json.loads(run_cli("config", "show", "--json", cwd=place).stdout)["settings"]
+    set_here = {row["name"].removeprefix("NEWSLETTER_"): row["value"] for row in shown if row["origin"] == ".env"}
+    assert set_here == {
+        "TITLE": "Anna's Tips",
+        "FROM": "Anna <anna@tips.example>",
+        "BASE_URL": "https://tips.example",
+        "SENDER_URL": "console:",
+        "TIMEZONE": "Europe/Berlin",
+        "SECRET_KEY": "********",
+    }
+
+
+def test_sending_shows_a_bar_on_the_terminal_and_keeps_stdout_clean(
+    start: Start, with_readers: Command, home: Path
+) -> None:
+    assert with_readers("issues", "list").returncode == 0
+    terminal = start(home, "issues", "send", "--as-of", TUESDAY, "--json")
+    code, out = terminal.end()
+    assert code == 0
+    assert json.loads(out)["counts"]["sent"] == 3
+    assert "3/3" in terminal.said
+
+
+def test_ctrl_c_finishes_the_letter_in_flight_and_says_how_to_go_on(
+    start: Start, with_readers: Command, home: Path
+) -> None:
+    with FaultySmtp([Fault("rcpt", STALL, first=1, times=1)]) as server:
+        there = {"NEWSLETTER_SENDER_URL": server.url("tls=none", "connections=1")}
+        terminal = start(home, "issues", "send", "--as-of", TUESDAY, "--json", env=there)
+        assert server.stalling.wait(20)
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.until("finishing the letters in flight")
+        server.release()
+        code, out = terminal.end()
+        assert code == 130
+        assert "newsletter issues resume 1" in terminal.said
+        counts = json.loads(out)["counts"]
+        assert (counts["sent"] in (1, 2), counts["sending"], counts["sent"] + counts["pending"]) == (True, 0, 3)
+        done = with_readers("issues", "resume", "--as-of", TUESDAY, "--json", env=there)
+        assert json.loads(done.stdout)["counts"]["sent"] == 3
+        assert len({letter.recipient for letter in server.letters}) == len(server.letters) == 3
+
+
+def test_a_question_without_a_yes_changes_nothing(start: Start, with_readers: Command, home: Path) -> None:
+    terminal = start(home, "subscribers", "unsubscribe", "anna@tips.example.com")
+    terminal.until("[y/N]")
+    terminal.answer("n")
+    code, _ = terminal.end()
+    assert code == 1
+    assert "nothing was changed" in terminal.said
+    assert re.search(r"anna@\S+ .*confirmed", with_readers("subscribers", "list").stdout)

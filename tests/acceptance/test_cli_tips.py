@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import Command
+
+TIP = """---
+title: Write the name down
+categories: [Conversations]
+tags: [listening]
+---
+People hear their own name first. Write it down when they say it, and use it once before you say goodbye.
+"""
+
+
+def tips(command: Command) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(command("tips", "list", "--json").stdout)["tips"]
+    return found
+
+
+def test_an_import_counts_and_a_second_one_changes_nothing(newsletter: Command, home: Path) -> None:
+    (home / "name.md").write_text(TIP, encoding="utf-8")
+    first = json.loads(newsletter("tips", "import", "name.md", "--json").stdout)
+    assert (first["added"], first["updated"], first["unchanged"], first["rejected"]) == (1, 0, 0, [])
+    assert first["tips"][0]["title"] == "Write the name down"
+    second = json.loads(newsletter("tips", "import", "name.md", "--json").stdout)
+    assert (second["added"], second["updated"], second["unchanged"]) == (0, 0, 1)
+
+
+def test_a_dry_import_reports_and_writes_nothing(newsletter: Command, home: Path) -> None:
+    (home / "name.md").write_text(TIP, encoding="utf-8")
+    before = tips(newsletter)
+    assert json.loads(newsletter("tips", "import", "name.md", "--dry-run", "--json").stdout)["added"] == 1
+    assert tips(newsletter) == before
+
+
+def test_a_rejected_piece_is_named_with_file_line_and_reason(newsletter: Command, home: Path) -> None:
+    (home / "empty.md").write_text("---\ntitle: Nothing in it\n---\n", encoding="utf-8")
+    done = newsletter("tips", "import", "empty.md")
+    assert done.returncode == 1
+    assert "empty.md:" in done.stdout
+    (rejected,) = json.loads(newsletter("tips", "import", "empty.md", "--json").stdout)["rejected"]
+    assert rejected["source"].endswith("empty.md")
+    assert rejected["reason"]
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(newsletter: Command) -> None:
+    assert newsletter("tips", "import", "none.md").returncode == 2
+
+
+def test_the_queue_is_put_in_order_by_hand(newsletter: Command) -> None:
+    first, second, third, *_ = (tip["key"] for tip in tips(newsletter))
+    assert newsletter("tips", "move", third, "--first").returncode == 0
+    assert [tip["key"] for tip in tips(newsletter)][:3] == [third, first, second]
+    assert newsletter("tips", "move", third, "--before", second).returncode == 0
+    assert [tip["key"] for tip in tips(newsletter)][:3] == [first, third, second]
+    assert newsletter("tips", "move", first, "--last").returncode == 0
+    assert tips(newsletter)[-1]["key"] == first
+    assert newsletter("tips", "move", first, "--first", "--last").returncode == 2
+    assert newsletter("tips", "move", first).returncode == 2
+
+
+def test_a_retired_tip_leaves_the_queue_and_says_why(newsletter: Command) -> None:
+    key = tips(newsletter)[0]["key"]
+    assert newsletter("tips", "retire", key).returncode == 2, "nobody is there to say yes"
+    assert newsletter("tips", "retire", key, "--yes").returncode == 0
+    assert json.loads(newsletter("issues", "next", "--json").stdout)["tip"] != key
+    assert "it is retired" in newsletter("tips", "show", key).stdout
+
+
+def test_an_added_tip_waits_at_the_end_of_the_queue(newsletter: Command, home: Path) -> None:
+    (home / "name.md").write_text(TIP, encoding="utf-8")
+    assert newsletter("tips", "add", "name.md").returncode == 0
+    last = tips(newsletter)[-1]
+    assert (last["title"], last["state"], last["tags"]) == ("Write the name down", "fresh", ["listening"])
+    assert "use it once before you say goodbye" in newsletter("tips", "show", last["key"]).stdout
+
+
+def test_whole_keys_survive_a_pipe(newsletter: Command) -> None:
+    shown = newsletter("tips", "list").stdout
+    assert all(tip["key"] in shown for tip in tips(newsletter))
+
+
+def test_an_empty_library_says_what_to_do(run_cli: Command) -> None:
+    run_cli("db", "upgrade")
+    assert "newsletter tips import" in run_cli("tips", "list").stdout
+    assert json.loads(run_cli("tips", "list", "--json").stdout) == {"tips": []}

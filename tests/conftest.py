@@ -1,0 +1,76 @@
+"""What every test gets: an environment without settings of ours, a newsletter of its own, and the real command."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test sees the settings it makes, and no others."""
+    for name in os.environ:
+        if name.startswith("NEWSLETTER_") and name != "NEWSLETTER_TEST_ALL":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The working directory of a newsletter whose letters go to a maildir; nothing is set up yet but its settings."""
+    (tmp_path / ".env").write_text(
+        "NEWSLETTER_SECRET_KEY=a-key-that-only-tests-have-0123456789\n"
+        'NEWSLETTER_FROM="Anna Beispiel <tips@tips.example>"\n'
+        "NEWSLETTER_OWNER=owner@tips.example\n"
+        "NEWSLETTER_BASE_URL=https://tips.example\n"
+        'NEWSLETTER_POSTAL_ADDRESS="1 Market Street, Springfield"\n'
+        f"NEWSLETTER_SENDER_URL=maildir://{tmp_path}/mail\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def call(cwd: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """The installed command as a process of its own; stdin is closed, so that nothing can ask."""
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "newsletter", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def run_cli(home: Path) -> Command:
+    """The command in `home`, where nothing is set up, or in `cwd`."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None, cwd: Path = home) -> subprocess.CompletedProcess[str]:
+        return call(cwd, *arguments, env=env)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory that `newsletter init` makes, made once."""
+    place = tmp_path_factory.mktemp("library")
+    done = call(place, "init", "--yes")
+    assert done.returncode == 0, done.stderr
+    return place / "data"
+
+
+@pytest.fixture
+def newsletter(run_cli: Command, home: Path, library: Path) -> Command:
+    """`run_cli` for a newsletter that is set up: database and starter tips."""
+    shutil.copytree(library, home / "data")
+    return run_cli

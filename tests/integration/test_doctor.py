@@ -1,0 +1,170 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from newsletter.actions.doctor import Check, check
+from newsletter.domain.calendar import Schedule
+from newsletter.domain.errors import TemplateError
+from newsletter.domain.issues import IssueEvent
+from newsletter.domain.ports import Store
+from newsletter.domain.site import Site
+from newsletter.domain.tips import TipState, TipText
+from newsletter.store.database import upgrade
+from newsletter.store.sql import open_store
+
+SCHEDULE = Schedule(1, time(8), ZoneInfo("Europe/Berlin"))
+TUESDAY = datetime(2026, 5, 5, 6, tzinfo=UTC)  # 08:00 in Berlin
+SITE = Site(
+    title="Tips",
+    from_name="Anna",
+    from_address="tips@tips.example",
+    base_url="https://tips.example",
+    owner="owner@tips.example",
+    postal_address="1 Market Street",
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    upgrade(tmp_path / "newsletter.db")
+    opened = open_store(f"sqlite:///{tmp_path}/newsletter.db")
+    with opened.write() as tx:
+        for number in range(8):
+            tx.tips.add(TipText(f"Tip {number}", "Body"), f"tip {number}", f"tip-{number}", TipState.FRESH, TUESDAY)
+    yield opened
+    opened.close()
+
+
+def told(
+    store: Store,
+    *,
+    site: Site = SITE,
+    has_key: bool = True,
+    has_sender: bool = True,
+    warnings: tuple[str, ...] = (),
+    sqlite_version: str = "3.51.3",
+    broken: Exception | None = None,
+    now: datetime = TUESDAY,
+) -> dict[str, Check]:
+    def preview() -> None:
+        if broken:
+            raise broken
+
+    checks = check(
+        store,
+        site=site,
+        schedule=SCHEDULE,
+        late_window=timedelta(hours=24),
+        has_key=has_key,
+        has_sender=has_sender,
+        warnings=warnings,
+        sqlite_version=sqlite_version,
+        preview=preview,
+        now=now,
+    )
+    return {found.id: found for found in checks}
+
+
+def wrong(checks: dict[str, Check]) -> set[str]:
+    return {id_ for id_, found in checks.items() if not found.ok}
+
+
+def test_a_newsletter_in_order_has_nothing_to_mend(store: Store) -> None:
+    checks = told(store)
+    assert wrong(checks) == set()
+    assert {found.level for found in checks.values()} == {"ok"}
+
+
+def test_missing_settings_are_named_with_their_fix(store: Store) -> None:
+    checks = told(store, has_key=False, has_sender=False, warnings=("NEWSLETTER_TITEL is not a setting",))
+    assert wrong(checks) == {"names", "secret_key", "sender"}
+    assert "newsletter init" in checks["secret_key"].fix
+
+
+@pytest.mark.parametrize(
+    ("site", "id_"),
+    [
+        (replace(SITE, from_address="tips@example.org"), "from_address"),
+        (replace(SITE, owner="me@mail.example.com"), "owner"),
+        (replace(SITE, postal_address=""), "postal_address"),
+        (replace(SITE, base_url="http://tips.example"), "base_url"),
+        (replace(SITE, base_url="https://localhost:8000"), "base_url"),
+        (replace(SITE, base_url="http://127.0.0.1:8000"), "base_url"),
+        (replace(SITE, base_url="http://[::1]:8000"), "base_url"),
+    ],
+)
+def test_a_setting_that_is_only_an_example_is_a_warning(store: Store, site: Site, id_: str) -> None:
+    checks = told(store, site=site)
+    assert wrong(checks) == {id_}
+    assert checks[id_].level == "warning"
+
+
+@pytest.mark.parametrize(
+    ("version", "level"), [("3.40.1", "hint"), ("3.51.2", "hint"), ("3.51.3", "ok"), ("3.60.0", "ok")]
+)
+def test_an_old_sqlite_is_worth_a_hint_and_no_alarm(store: Store, version: str, level: str) -> None:
+    found = told(store, sqlite_version=version)["sqlite"]
+    assert (found.level, found.ok) == (level, True)
+
+
+def test_few_fresh_tips_are_a_warning_and_none_an_error(store: Store) -> None:
+    with store.write() as tx:
+        cards = tx.tips.cards()
+        tx.tips.set_state(cards[0].id, TipState.RETIRED)
+    checks = told(store)
+    assert wrong(checks) == {"runway"}
+    assert "7 weeks" in checks["runway"].message
+    with store.write() as tx:
+        for card in cards:
+            tx.tips.set_state(card.id, TipState.RETIRED)
+    assert told(store)["next_tip"].level == "error"
+
+
+def test_a_letter_that_cannot_be_made_is_an_error_with_its_place(store: Store) -> None:
+    broken = TemplateError("unknown name 'titel'", source="issue/body.html", line=3, fix="Write title")
+    found = told(store, broken=broken)["letter"]
+    assert (found.level, found.fix) == ("error", "Write title")
+    assert "issue/body.html:3" in found.message
+
+
+def test_mail_that_waits_without_a_daemon_is_a_warning(store: Store) -> None:
+    with store.write() as tx:
+        tx.notices.add("alarm", "owner@tips.example", {}, TUESDAY)
+    assert wrong(told(store)) == {"notices"}
+    with store.sending("newsletter run", TUESDAY):
+        assert wrong(told(store)) == set()
+
+
+def test_a_slot_that_nothing_explains_is_an_error_after_the_first_issue(store: Store) -> None:
+    later = TUESDAY + timedelta(days=7, hours=1)
+    assert wrong(told(store, now=later)) == set(), "a new newsletter has missed nothing"
+    with store.write() as tx:
+        issue = tx.issues.plan(TUESDAY.date(), TUESDAY, TUESDAY)
+        tx.issues.change(issue.number, IssueEvent.CANCEL, TUESDAY)
+    assert wrong(told(store)) == set(), "a cancelled issue is explained"
+    in_time, too_late = told(store, now=later), told(store, now=later + timedelta(days=2))
+    assert in_time["last_slot"].level == too_late["last_slot"].level == "error"
+    assert "newsletter issues send" in in_time["last_slot"].fix
+
+
+@pytest.mark.parametrize(
+    ("event", "words"), [(IssueEvent.FIND_NOTHING, "tips import"), (IssueEvent.MISS, "newsletter run")]
+)
+def test_a_slot_that_went_wrong_says_how_to_go_on(store: Store, event: IssueEvent, words: str) -> None:
+    with store.write() as tx:
+        issue = tx.issues.plan(TUESDAY.date(), TUESDAY, TUESDAY)
+        tx.issues.change(issue.number, event, TUESDAY, reason="so it is")
+    found = told(store, now=TUESDAY + timedelta(hours=1))["last_slot"]
+    assert (found.ok, found.level) == (False, "warning")
+    assert words in found.fix
+
+
+def test_without_a_database_the_settings_are_still_looked_at(tmp_path: Path) -> None:
+    nowhere = open_store(f"sqlite:///{tmp_path}/none.db")
+    checks = told(nowhere, has_key=False)
+    assert wrong(checks) == {"secret_key", "database"}
+    assert not (tmp_path / "none.db").exists()

@@ -1,0 +1,189 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from newsletter.actions import import_subscribers as module
+from newsletter.actions.import_subscribers import Report, import_subscribers
+from newsletter.domain.errors import InputError, UsageError
+from newsletter.domain.ports import Store
+from newsletter.domain.subscription import Status
+from newsletter.store.database import upgrade
+from newsletter.store.sql import open_store
+
+NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)
+PROOF = "paper list, 3 May 2026"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    upgrade(tmp_path / "newsletter.db")
+    opened = open_store(f"sqlite:///{tmp_path}/newsletter.db")
+    yield opened
+    opened.close()
+
+
+def take(
+    store: Store,
+    text: str,
+    proof: str | None = PROOF,
+    *,
+    now: datetime = NOW,
+    dry_run: bool = False,
+    first_key: int = 0,
+) -> Report:
+    keys = count(first_key)
+    return import_subscribers(
+        store,
+        text.splitlines(keepends=True),
+        confirmed_source=proof,
+        make_key=lambda: f"{next(keys):016}",
+        now=now,
+        dry_run=dry_run,
+    )
+
+
+def readers(store: Store) -> dict[str, tuple[str, str]]:
+    with store.read() as tx:
+        return {reader.address: (reader.name, reader.shown_status) for reader in tx.subscribers.each()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "email,name\nanna@tips.example.com,Anna B\n",
+        "\ufeffName;E-Mail\nAnna B;anna@tips.example.com\n",
+        "Email Address\tFirst Name\tLast Name\tMember Rating\r\nanna@tips.example.com\tAnna\tB\t5\r\n",
+        'id,ADDRESS,full_name\n1,"anna@tips.example.com","Anna B"\n\n',
+    ],
+)
+def test_the_usual_heads_and_separators_are_understood(store: Store, text: str) -> None:
+    assert take(store, text).added == 1
+    assert readers(store) == {"anna@tips.example.com": ("Anna B", "confirmed")}
+
+
+def test_a_plain_list_of_addresses_needs_no_head(store: Store) -> None:
+    assert take(store, "anna@tips.example.com\nberta@tips.example.com\n").added == 2
+
+
+def test_an_email_column_is_taken_before_a_postal_address(store: Store) -> None:
+    assert take(store, "address,email\n1 Market Street,anna@tips.example.com\n").added == 1
+
+
+@pytest.mark.parametrize("text", ["", "name,town\nAnna,Springfield\n"])
+def test_a_file_without_addresses_is_refused(store: Store, text: str) -> None:
+    with pytest.raises(InputError, match="email"):
+        take(store, text)
+
+
+def test_bad_lines_are_named_and_the_others_taken(store: Store) -> None:
+    text = 'email,name\nnobody,No\n\n"two\nlines",x\nanna@tips.example.com,Anna\n,Empty\n"b@tips.example.com"x,Quote\n'
+    report = take(store, text)
+    assert report.added == 1
+    assert [(row.line, row.address) for row in report.rejected] == [(2, "nobody"), (4, "two\nlines"), (7, ""), (8, "")]
+    assert all(row.reason for row in report.rejected)
+
+
+def test_a_quote_that_is_never_closed_is_told_with_its_line(store: Store) -> None:
+    report = take(
+        store, 'email,name\nanna@tips.example.com,Anna\n"berta@tips.example.com,Berta\nc@tips.example.com,C\n'
+    )
+    assert report.added == 1
+    assert [row.line for row in report.rejected] == [3]
+
+
+def test_an_address_that_comes_twice_is_counted_once(store: Store) -> None:
+    text = "email\nanna@tips.example.com\nANNA@tips.example.com\nanna@tips.example.com\n"
+    dry, wet = take(store, text, dry_run=True), take(store, text)
+    for report in (dry, wet):
+        assert (report.added, report.repeated, report.unchanged) == (1, 2, 0)
+
+
+def test_importing_twice_changes_nothing(store: Store) -> None:
+    text = "email,name\nanna@tips.example.com,Anna\nberta@tips.example.com,\n"
+    take(store, text)
+    before = readers(store)
+    again = take(store, text, first_key=10)
+    assert (again.added, again.updated, again.unchanged) == (0, 0, 2)
+    assert readers(store) == before
+
+
+def test_the_proof_of_consent_is_kept_and_nobody_is_mailed(store: Store) -> None:
+    report = take(store, "email\nanna@tips.example.com\n")
+    with store.read() as tx:
+        reader = tx.subscribers.by_address("anna@tips.example.com")
+        assert reader is not None
+        assert [(entry.what, entry.proof) for entry in tx.subscribers.consents(reader.id)] == [("import", PROOF)]
+        assert tx.notices.waiting() == 0
+    assert report.asked == 0
+
+
+def test_confirmed_readers_need_a_proof(store: Store) -> None:
+    with pytest.raises(UsageError, match="proof"):
+        take(store, "email\nanna@tips.example.com\n", "  ")
+
+
+def test_without_a_proof_everybody_is_asked_once_a_day_at_most(store: Store) -> None:
+    text = "email\nanna@tips.example.com\nberta@tips.example.com\n"
+    assert take(store, text, None).asked == 2
+    assert take(store, text, None, now=NOW + timedelta(hours=23)).asked == 0
+    later = take(store, text, None, now=NOW + timedelta(hours=24))
+    assert (later.asked, later.updated, later.added) == (2, 2, 0)
+    with store.read() as tx:
+        assert tx.notices.waiting() == 4
+        assert {reader.status for reader in tx.subscribers.each()} == {Status.PENDING}
+
+
+def test_a_proof_confirms_who_was_only_asked(store: Store) -> None:
+    text = "email\nanna@tips.example.com\n"
+    take(store, text, None)
+    assert take(store, text).updated == 1
+    assert readers(store) == {"anna@tips.example.com": ("", "confirmed")}
+
+
+def test_a_name_is_added_where_there_was_none_and_never_replaced(store: Store) -> None:
+    take(store, "email\nanna@tips.example.com\n")
+    assert take(store, "email,name\nanna@tips.example.com,Anna\n").updated == 1
+    assert take(store, "email,name\nanna@tips.example.com,Other\n").unchanged == 1
+    assert readers(store) == {"anna@tips.example.com": ("Anna", "confirmed")}
+
+
+@pytest.mark.parametrize("proof", [PROOF, None])
+def test_who_left_stays_away_and_who_is_suppressed_is_not_touched(store: Store, proof: str | None) -> None:
+    take(store, "email\nleft@tips.example.com\n")
+    with store.write() as tx:
+        reader = tx.subscribers.by_address("left@tips.example.com")
+        assert reader is not None
+        tx.subscribers.set_status(reader.id, Status.UNSUBSCRIBED, NOW)
+        tx.suppressions.add("bad@tips.example.com", "complaint", "test", NOW)
+    text = "email,name\nleft@tips.example.com,Back\nbad@tips.example.com,Bad\n"
+    report = take(store, text, proof, now=NOW + timedelta(days=30), first_key=10)
+    assert (report.added, report.updated, report.left, report.suppressed, report.asked) == (0, 0, 1, 1, 0)
+    assert readers(store) == {"left@tips.example.com": ("", "unsubscribed")}
+
+
+def test_a_dry_run_counts_the_same_and_writes_nothing(store: Store) -> None:
+    take(store, "email\nanna@tips.example.com\n", None)
+    text = "email\nanna@tips.example.com\nberta@tips.example.com\nnobody\n"
+    dry = take(store, text, dry_run=True)
+    before = readers(store)
+    assert before == {"anna@tips.example.com": ("", "pending")}
+    assert take(store, text, first_key=10) == dry
+    assert (dry.added, dry.updated, len(dry.rejected)) == (1, 1, 1)
+
+
+def test_what_a_spreadsheet_saved_as_windows_1252_keeps_its_letters(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_bytes("email;name\nanna@tips.example.com;Jérôme Müller\n".encode("cp1252"))
+    with (tmp_path / "list.csv").open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+        import_subscribers(store, lines, confirmed_source=PROOF, make_key=lambda: "k" * 16, now=NOW)
+    assert readers(store) == {"anna@tips.example.com": ("Jérôme Müller", "confirmed")}
+
+
+def test_more_rows_than_one_transaction_takes_are_all_taken(store: Store) -> None:
+    rows = module.BATCH + 7
+    text = "email\n" + "".join(f"r{number}@tips.example.com\n" for number in range(rows))
+    assert take(store, text).added == rows
+    with store.read() as tx:
+        assert tx.subscribers.mailable() == rows
