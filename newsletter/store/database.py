@@ -52,7 +52,10 @@ def set_pragmas(connection: sqlite3.Connection, *, synchronous: str = "NORMAL") 
 
 def make_engine(path: Path) -> Engine:
     """An engine on a SQLite file whose transactions begin as said: read ones deferred, write ones IMMEDIATE."""
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": BUSY_FOR})
+    # The web answers in up to 40 threads; none of them should wait for a connection.
+    engine = create_engine(
+        f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": BUSY_FOR}, pool_size=45
+    )
 
     @event.listens_for(engine, "connect")
     def _connected(dbapi_connection: Any, _record: object) -> None:
