@@ -14,7 +14,9 @@ from newsletter.cli.door import Door, Verb, as_of
 def run(door: Door, *, no_web: bool) -> int:
     """The daemon: alarm clock, sending and web in one process; SIGTERM finishes the letters in flight."""
     from newsletter import daemon
+    from newsletter.cli.logs import start_logging
 
+    start_logging(door.settings.log_format, verbose=door.verbose)
     return daemon.run(door.app, web=not no_web)
 
 
@@ -22,8 +24,10 @@ def run(door: Door, *, no_web: bool) -> int:
 @click.pass_obj
 def web(door: Door) -> int:
     """The web alone: sign-up, confirmation, unsubscribe."""
+    from newsletter.cli.logs import start_logging
     from newsletter.web import serve
 
+    start_logging(door.settings.log_format, verbose=door.verbose)
     return serve(door.app)
 
 

@@ -160,6 +160,10 @@ class Issues(Protocol):
         """The number of the newest issue; 0 when there is none."""
         ...
 
+    def last_slot(self) -> date | None:
+        """The newest slot that has an issue."""
+        ...
+
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
         """T0: the issue of this slot, inserted unless it was there (UNIQUE slot)."""
         ...
