@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -41,7 +41,8 @@ class Daemon:
     def letters(self) -> None:
         """Publish what is due and send what is open; after trouble with the next hop, wait a little longer each time."""
         with self._turn:
-            if self._app.stop.is_set() or self._app.clock() < self._not_before:
+            wait_for = self._not_before - self._app.clock()
+            if self._app.stop.is_set() or timedelta() < wait_for <= TROUBLE_PAUSE[-1]:  # more: the clock was set back
                 return
             try:
                 issue = self._app.publish_due()
@@ -99,6 +100,7 @@ def run(app: App, *, web: bool = True) -> int:
     Raises Busy when another process sends on this database, and whatever keeps the web from listening.
     """
     _listen_to_signals(app)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a long send makes it warn of every ring it leaves out
     with app.store.sending(DAEMON, app.clock(), hold_in_doubt=app.settings.in_doubt == "hold") as right:
         if right.recovered:
             log.warning("%d letters were in doubt after a crash and are put back", right.recovered)
@@ -116,8 +118,7 @@ def run(app: App, *, web: bool = True) -> int:
         scheduler = _alarm_clock(app, daemon)
         log.info("running; the next issue is due %s", _due_words(app))
         try:
-            while not app.stop.wait(1):
-                pass
+            _wait(app, scheduler)
         finally:
             log.info("stopping; letters in flight are finished")
             app.stop.set()
@@ -127,6 +128,22 @@ def run(app: App, *, web: bool = True) -> int:
             if server:
                 server.stop()
     return 0
+
+
+def _wait(app: App, scheduler: BackgroundScheduler) -> None:
+    """Until somebody says stop. A clock that is set back by a day would keep the alarms silent for a day."""
+    seen_at = app.clock()
+    while not app.stop.wait(1):
+        now = app.clock()
+        if now < seen_at:
+            ring_now(scheduler)
+        seen_at = now
+
+
+def ring_now(scheduler: BackgroundScheduler) -> None:
+    """Every alarm at once, and from then on by the clock as it goes now."""
+    for job in scheduler.get_jobs():
+        job.modify(next_run_time=datetime.now(scheduler.timezone))
 
 
 def _alarm_clock(app: App, daemon: Daemon) -> BackgroundScheduler:

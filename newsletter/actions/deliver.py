@@ -1,6 +1,6 @@
 """Carrying a frozen issue to its readers: claim, send, record, until nothing is due; composes nothing.
 
-One worker per connection. Each letter costs one commit: the outcome of the last and the claim of the next share it.
+Each letter costs at most one commit: the outcome of the last and the claim of the next share it.
 Who else may be at work: the other workers; the web, where a reader may leave (the claim reads that); a person who
 pauses or cancels (no claim after that). Never a second sender: the ledger comes with the right to send.
 """
@@ -9,53 +9,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from threading import Event, Lock, Thread
+from threading import Event, Thread
+from typing import Protocol, cast
 
-from newsletter.domain.breaker import Breaker
+from newsletter.actions.interleave import Interleaver
+from newsletter.actions.shift import Line, Round, Route, Shift
 from newsletter.domain.delivery import Claim, Finished, Skip
-from newsletter.domain.errors import AuthenticationRefused, InputError, NewsletterError, SenderTrouble
+from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.issues import IssueEvent, IssueState
-from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
-from newsletter.domain.ports import Clock, Ledger, Sender, Session, Store
+from newsletter.domain.outcomes import Outcome, Rejected
+from newsletter.domain.ports import FlowSender
 
 log = logging.getLogger(__name__)
 
 LOOK_UP_EVERY = 0.25  # seconds between two looks at the workers
-TROUBLES_IN_A_ROW = 2  # a worker renews its connection once before it gives up for now
 
 Progress = Callable[[int, int], None]
-Compose = Callable[[Claim, datetime], bytes]
-EnvelopeFrom = Callable[[Claim], str]
-
-
-@dataclass(slots=True)
-class Round:
-    """How one round of sending ended: how many went, and how many need no other try.
-
-    trouble: what the next hop said; paused: why the breaker stopped the issue.
-    """
-
-    sent: int = 0
-    final: int = 0
-    trouble: str = ""
-    paused: str = ""
-    failure: BaseException | None = None
-    lock: Lock = field(default_factory=Lock)
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Everything a worker needs for one issue; made by `app.py`."""
-
-    store: Store
-    ledger: Ledger
-    sender: Sender
-    compose: Compose
-    envelope_from: EnvelopeFrom
-    clock: Clock
-    stop: Event
 
 
 def deliver(route: Route, number: int, *, on_progress: Progress | None = None) -> Round:
@@ -64,24 +33,40 @@ def deliver(route: Route, number: int, *, on_progress: Progress | None = None) -
     `stop` lets the letters in flight end and be recorded. Finishes the issue when no open delivery is left.
     Raises what a worker could not handle (TemplateError, a full disk): everything it had is recorded or in doubt.
     """
-    done = Round()
-    halt = Event()
-    breaker = Breaker()
+    shift = Shift(route, number)
+    done = shift.done
     with route.store.read() as tx:
         issue = tx.issues.get(number)
     before = issue.audience - sum(issue.counts[state] for state in ("pending", "sending", "deferred"))
-    room = max(1, min(route.sender.connections, issue.audience - before))
-    workers = [
-        Thread(target=_work, args=(route, number, done, halt, breaker), name=f"sender-{n}", daemon=True)
-        for n in range(room)
+    threads = [
+        Thread(target=_work, args=(shift, worker), name=f"sender-{n}", daemon=True)
+        for n, worker in enumerate(_workers(shift, max(1, min(route.sender.connections, issue.audience - before))))
     ]
-    for worker in workers:
-        worker.start()
-    _wait(workers, done, (route.stop, halt), lambda: on_progress and on_progress(before + done.final, issue.audience))
-    _settle(route, number, done, breaker)
+    for thread in threads:
+        thread.start()
+    stops = (route.stop, shift.halt)
+    _wait(threads, done, stops, lambda: on_progress and on_progress(before + done.final, issue.audience))
+    _settle(shift)
     if done.failure:
         raise done.failure
     return done
+
+
+class _Worker(Protocol):
+    """Somebody with one connection or many."""
+
+    def loop(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def _workers(shift: Shift, room: int) -> Sequence[_Worker]:
+    """One worker for all connections where they can be interleaved, else one for each; none when there is no way out."""
+    lines = [Line() for _ in range(room)]
+    if shift.is_over or not shift.open(lines[0]):
+        return []
+    if getattr(lines[0].session, "may_flow", False):
+        return [Interleaver(shift, cast("FlowSender", shift.route.sender), lines)]
+    return [_OneLine(shift, line) for line in lines]
 
 
 def _wait(workers: Sequence[Thread], done: Round, stops: Sequence[Event], look: Callable[[], object]) -> None:
@@ -102,134 +87,81 @@ def _wait(workers: Sequence[Thread], done: Round, stops: Sequence[Event], look: 
         done.failure = interrupted
 
 
-def _work(route: Route, number: int, done: Round, halt: Event, breaker: Breaker) -> None:
-    """One connection's life. Whatever happens, the outcome in hand is recorded before the thread ends."""
-    worker = _Worker(route, number, done, halt, breaker)
+def _work(shift: Shift, worker: _Worker) -> None:
+    """A worker's life. Whatever happens, the outcomes in hand are recorded before the thread ends."""
     try:
-        worker.loop()
-    except Exception as error:  # noqa: BLE001  (a fault of ours: stop everything; the caller raises it)
-        worker.halt_for(error)
-    finally:
-        worker.close()
+        try:
+            worker.loop()
+        finally:
+            worker.close()
+    except Exception as error:  # noqa: BLE001 - a fault of ours: stop everything; the caller raises it
+        shift.halt_for(error)
 
 
-class _Worker:
-    """One connection, one letter at a time."""
+class _OneLine:
+    """One connection, one letter at a time, waiting for each reply."""
 
-    def __init__(self, route: Route, number: int, done: Round, halt: Event, breaker: Breaker) -> None:
-        self._route = route
-        self._number = number
-        self._done = done
-        self._halt = halt
-        self._breaker = breaker
-        self._session: Session | None = None
+    def __init__(self, shift: Shift, line: Line) -> None:
+        self._shift = shift
+        self._line = line
         self._finished: list[Finished] = []
-        self._troubles = 0
-        self._over = False
 
     def loop(self) -> None:
         """Send until nothing is due, somebody stops us, or the next hop is in trouble twice in a row."""
-        route = self._route
-        while not (self._over or route.stop.is_set() or self._halt.is_set()) and self._connect():
+        while not self._shift.is_over and self._shift.open(self._line):
             claims = self._record(1)
             if not claims:
                 return
             self._send(claims[0])
-
-    def halt_for(self, error: Exception) -> None:
-        """Everybody stops after the letters in flight; `deliver` raises the first error."""
-        with self._done.lock:
-            self._done.failure = self._done.failure or error
-        self._halt.set()
 
     def close(self) -> None:
         """Record what is in hand and end the connection."""
         try:
             if self._finished:
                 self._record(0)
-        except NewsletterError as error:
-            self.halt_for(error)
-        if self._session:
-            self._session.close()
+        finally:
+            self._line.close()
 
     def _record(self, take: int) -> list[Claim]:
-        """The outcome in hand goes to the ledger, which keeps it even if it raises; the next claims come back."""
         finished, self._finished = self._finished, []
-        return self._route.ledger.advance(self._number, finished, take, self._route.clock())
-
-    def _connect(self) -> bool:
-        """Is there a connection? One is opened before a letter is claimed, so that trouble here touches no row."""
-        while self._session is None and not self._over:
-            try:
-                self._session = self._route.sender.open()
-            except SenderTrouble as trouble:
-                self._take(trouble)
-        return self._session is not None
+        return self._shift.record(finished, take)
 
     def _send(self, claim: Claim) -> None:
         outcome: Outcome | None = None
         try:
             outcome = self._carry(claim)
         finally:  # whatever was raised, the row has its end
-            self._finished = [Finished(claim, outcome, self._route.clock())]
+            self._finished = [Finished(claim, outcome, self._shift.route.clock())]
         if outcome is not None:
-            self._count(claim, outcome)
+            self._shift.count(claim, outcome)
 
     def _carry(self, claim: Claim) -> Outcome | None:
-        """Compose and hand over; None when the row is to go back. Raises what is no reader's fault and no relay's."""
-        route = self._route
+        """Compose and hand over; None when the row is to go back."""
+        letter = self._shift.compose(claim)
+        if isinstance(letter, Rejected) or self._line.session is None:
+            return letter if isinstance(letter, Rejected) else None
         try:
-            message = route.compose(claim, route.clock())
-            envelope = Envelope(route.envelope_from(claim), claim.address)
-        except InputError as error:  # about this one reader: the others must not wait for them
-            return Rejected(Reply(Stage.DATA, 554, "5.6.0", f"not sent: {error}"), Cause.OTHER)
-        try:
-            outcome = self._session.send(envelope, message) if self._session else None
+            outcome = self._line.session.send(*letter)
         except SenderTrouble as trouble:
-            self._session = None
-            self._take(trouble)
+            self._shift.take(trouble, self._line)
             return None
-        except Exception as error:  # noqa: BLE001 - a sender that breaks its word: nobody knows how far it came
-            self._session = None
-            self.halt_for(error)
-            return InDoubt(Reply(Stage.DOT, 0, "", f"a fault of the program: {error!r}"))
-        self._troubles = 0
+        except Exception as error:  # noqa: BLE001 - a sender that breaks its word
+            self._line.session = None
+            return self._shift.in_doubt(error)
+        self._line.troubles = 0
         return outcome
 
-    def _count(self, claim: Claim, outcome: Outcome) -> None:
-        done = self._done
-        with done.lock:
-            done.final += not isinstance(outcome, Deferred | InDoubt)
-            done.sent += isinstance(outcome, Sent)
-            reason = self._breaker.saw(claim.subscriber_id, outcome)
-            if reason and not done.paused:
-                done.paused = reason
-        if done.paused:
-            self._halt.set()
 
-    def _take(self, trouble: SenderTrouble) -> None:
-        """Trouble of the connection: another try, or the end of this worker; a refused password pauses the issue."""
-        self._troubles += 1
-        self._over = self._troubles >= TROUBLES_IN_A_ROW
-        log.warning("issue %d: %s", self._number, trouble)
-        with self._done.lock:
-            self._done.trouble = str(trouble)
-            if isinstance(trouble, AuthenticationRefused):
-                self._done.paused = str(trouble)
-                self._over = True
-        if self._done.paused:
-            self._halt.set()
-
-
-def _settle(route: Route, number: int, done: Round, breaker: Breaker) -> None:
+def _settle(shift: Shift) -> None:
     """After the last worker: stop, close or finish the issue.
 
     A tripped breaker's refusals are taken back before the pause: a crash between the two only tries them again.
     """
+    route, number, done = shift.route, shift.number, shift.done
     now = route.clock()
     if done.paused:
         log.error("issue %d is paused: %s", number, done.paused)
-        route.ledger.reopen(number, breaker.run, now)
+        route.ledger.reopen(number, shift.breaker.run, now)
     with route.store.write() as tx:
         if not done.paused and tx.issues.finish_if_done(number, now):
             return
@@ -239,3 +171,6 @@ def _settle(route: Route, number: int, done: Round, breaker: Breaker) -> None:
             done.paused = ""
         elif done.paused and state is IssueState.SENDING:
             tx.issues.change(number, IssueEvent.PAUSE, now, reason=done.paused)
+
+
+__all__ = ["Progress", "Round", "Route", "deliver"]

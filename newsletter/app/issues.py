@@ -60,7 +60,7 @@ class IssueVerbs(Parts):
         self._refuse_a_second_command()
         self.sender()  # a sender that is not set is found before anything is written
         now, press = self.clock(), self.press
-        publish.finish_preparing(self.store, press, self.schedule, now)
+        publish.finish_preparing(self.store, press, self.schedule, now, self.settings.late_window)
         if extra_tip is not None:
             issue: IssueFacts | None = publish.publish_extra(self.store, press, extra_tip, self.schedule, now)
         elif early:
@@ -135,7 +135,7 @@ class IssueVerbs(Parts):
         from newsletter.actions import publish
 
         now = self.clock()
-        publish.finish_preparing(self.store, self.press, self.schedule, now)
+        publish.finish_preparing(self.store, self.press, self.schedule, now, self.settings.late_window)
         return publish.publish_due(self.store, self.press, self.schedule, now, self.settings.late_window)
 
     def flush_notices(self) -> int:

@@ -50,6 +50,34 @@ class Sender(Protocol):
         ...
 
 
+class FlowSession(Session, Protocol):
+    """A session that can also be driven without waiting, so that one thread carries letters over many of them.
+
+    Optional: `deliver` gives every other session a thread of its own.
+    """
+
+    @property
+    def may_flow(self) -> bool:
+        """Can this connection be driven so?"""
+        ...
+
+    def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
+        """Begin a letter; an outcome where it has one at once. Raises as `send`."""
+        ...
+
+    def proceed(self) -> Outcome | None:
+        """Go on as far as the connection lets us; the outcome when the letter has one. Raises as `send`."""
+        ...
+
+
+class FlowSender(Sender, Protocol):
+    """A sender whose sessions may flow."""
+
+    def ready(self, sessions: Sequence[FlowSession], seconds: float) -> Sequence[FlowSession]:
+        """Wait until some of the sessions can proceed, at most `seconds`; those."""
+        ...
+
+
 # -- rendering -------------------------------------------------------------------------------------
 
 

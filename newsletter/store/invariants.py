@@ -24,10 +24,14 @@ CHECKS = {
     "I3 a delivery is `sent` without a 250 to the dot": """
         SELECT issue_id, subscriber_id FROM delivery WHERE state = 'sent' AND coalesce(reply, '') NOT LIKE 'dot 250%'
         LIMIT 5""",
-    "I4 a delivery is `sending` without an owner that lives": """
-        SELECT d.issue_id, d.subscriber_id FROM delivery d INDEXED BY delivery_sending LEFT JOIN sender_run r ON r.id = d.owner
-        WHERE d.state = 'sending' AND (r.id IS NULL OR r.ended) LIMIT 5""",
+    "I4 a delivery is `sending`, but not by the last sender": """
+        SELECT issue_id, subscriber_id FROM delivery INDEXED BY delivery_sending
+        WHERE state = 'sending' AND owner IS NOT (SELECT max(id) FROM sender_run) LIMIT 5""",
     "I7 an issue is done with open deliveries": f"SELECT id FROM issue WHERE state = 'done' AND ({HAS_OPEN})",  # noqa: S608  (a constant)
+    "I7 an issue is cancelled, but deliveries of it wait": """
+        SELECT DISTINCT i.id FROM issue i JOIN delivery d ON d.issue_id = i.id
+        WHERE i.state = 'cancelled' AND d.state IN ('pending', 'deferred')
+        AND NOT EXISTS (SELECT 1 FROM delivery f WHERE f.issue_id = i.id AND f.state = 'sending')""",
 }
 
 

@@ -21,6 +21,9 @@ from newsletter.store.ledger import sql_time
 from newsletter.store.readers import DELIVERABLE, delivery_facts
 from newsletter.store.tables import CompiledIssue, Delivery, Issue, Subscriber, Tip
 
+_MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
+    AND (state IN ('sent', 'sending') OR crashes > 0))
+    OR EXISTS (SELECT 1 FROM attempt WHERE issue_id = :issue AND event = 'in_doubt')"""
 LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
 
 
@@ -38,9 +41,9 @@ class SqlIssues:
         return self._facts([row], counted=True)[0]
 
     def for_slot(self, slot: date) -> IssueFacts | None:
-        """The issue of a slot, with counts."""
+        """The issue of a slot, without counts: the daemon asks every two seconds, and counting a million takes one."""
         row = self._session.exec(select(Issue).where(Issue.slot == slot)).first()
-        return self._facts([row], counted=True)[0] if row else None
+        return self._facts([row], counted=False)[0] if row else None
 
     def each(self) -> list[IssueFacts]:
         """Newest first, with counts."""
@@ -55,6 +58,10 @@ class SqlIssues:
     def last_number(self) -> int:
         """The number of the newest issue; 0 when there is none."""
         return self._session.exec(select(func.max(col(Issue.id)))).one() or 0
+
+    def last_slot(self) -> date | None:
+        """The newest slot that has an issue."""
+        return self._session.exec(select(func.max(col(Issue.slot)))).one()
 
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
         """T0. The write transaction is IMMEDIATE, so whoever comes second finds the first one's row."""
@@ -76,7 +83,7 @@ class SqlIssues:
             row.started_at = now
         if event in (IssueEvent.CANCEL, IssueEvent.FINISH):
             row.done_at = now
-        if event is IssueEvent.CANCEL:
+        if event in (IssueEvent.CANCEL, IssueEvent.MISS):
             self._give_tip_back(row)
         self._session.flush()
         return self.get(number)
@@ -149,7 +156,7 @@ class SqlIssues:
         changed = 0
         for state in (State.PENDING, State.DEFERRED):
             changed += self._execute(
-                "UPDATE delivery SET state = :to, reason = :reason, last_at = :now"
+                "UPDATE delivery SET state = :to, reason = :reason, next_attempt_at = NULL, last_at = :now"
                 " WHERE issue_id = :issue AND state = :state",
                 to=transition(state, Event.SKIP).value,
                 reason=Skip(reason).value,
@@ -179,15 +186,13 @@ class SqlIssues:
         return broken_invariants(self._session)
 
     def _give_tip_back(self, row: Issue) -> None:
-        """A cancelled issue that reached nobody leaves its tip fresh, at its old place in the queue."""
-        reached = self._session.exec(
-            select(Delivery.subscriber_id).where(Delivery.issue_id == row.id, Delivery.state == State.SENT)
-        ).first()
-        if row.tip_id is None or reached is not None:
+        """An issue that ends and can have reached nobody leaves its tip as it was, at its old place in the queue."""
+        reached = self._session.connection().execute(text(_MAY_HAVE_REACHED), {"issue": row.id}).first()
+        if row.tip_id is None or reached:
             return
-        if row.run == 1:
-            tip = self._session.get_one(Tip, row.tip_id)
-            tip.state, tip.last_sent_on = TipState.FRESH, None
+        tip = self._session.get_one(Tip, row.tip_id)
+        if row.run == 1 and tip.state == TipState.SENT:
+            tip.state, tip.last_sent_on = _state_before(row, tip), None
         row.run = None
 
     def _facts(self, rows: Sequence[Issue], *, counted: bool) -> list[IssueFacts]:
@@ -210,6 +215,11 @@ class SqlIssues:
 
     def _execute(self, sql: str, **values: Any) -> int:
         return int(self._session.connection().execute(text(sql), values).rowcount)
+
+
+def _state_before(row: Issue, tip: Tip) -> TipState:
+    """What a tip was before its first run: in a slot always fresh; outside the calendar an archived one may go too."""
+    return TipState.ARCHIVE if row.slot is None and tip.published_on else TipState.FRESH
 
 
 def _facts(row: Issue, tip_key: str | None, counts: dict[str, int], skipped: dict[str, int]) -> IssueFacts:

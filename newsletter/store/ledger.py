@@ -6,20 +6,38 @@ this process (the write lock), the web and other commands (SQLite's own lock); n
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import RLock
 
-from newsletter.domain.delivery import Change, Claim, Event, Finished, Skip, State, after, recover, transition
+from newsletter.domain.delivery import (
+    BACK_OFF,
+    IN_DOUBT_FOR,
+    Change,
+    Claim,
+    Event,
+    Finished,
+    Skip,
+    State,
+    after,
+    recover,
+    transition,
+)
+from newsletter.domain.errors import NewsletterError
 from newsletter.domain.outcomes import InDoubt, Outcome, Sent
 from newsletter.store.database import translated
 from newsletter.store.readers import from_ms, to_ms
 
+log = logging.getLogger(__name__)
+
 _FINISH = """UPDATE delivery SET state = ?, owner = NULL, reply = ?, next_attempt_at = ?, last_at = ?
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
-_PUT_BACK = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1
+# A first try that never reached the next hop must not start the 48 hours after which we give up.
+_PUT_BACK = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1,
+    first_attempt_at = CASE WHEN attempts > 1 THEN first_attempt_at END
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
 _ATTEMPT = """INSERT INTO attempt (issue_id, subscriber_id, at, event, stage, code, enhanced, text)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -42,6 +60,17 @@ _CLAIM = """UPDATE delivery SET state = ?, owner = ?, attempts = attempts + 1, f
     next_attempt_at = NULL WHERE issue_id = ? AND subscriber_id = ?"""
 _SKIP = "UPDATE delivery SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ? WHERE issue_id = ? AND subscriber_id = ?"
 
+_REOPEN = """UPDATE delivery SET state = ?, attempts = 0, first_attempt_at = NULL
+    WHERE issue_id = ? AND subscriber_id = ? AND state = 'rejected'"""
+_DUE_AT_ONCE = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attempt_at = NULL
+    WHERE issue_id = ? AND subscriber_id = ? AND state = 'deferred'"""
+_SKIP_CANCELLED = """UPDATE delivery SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ?
+    WHERE state IN ('pending', 'deferred') AND issue_id IN (SELECT id FROM issue WHERE state = 'cancelled')"""
+_NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt_at = :latest
+    WHERE state = 'deferred' AND next_attempt_at > :latest"""
+
+LONGEST_WAIT = max(BACK_OFF[-1], IN_DOUBT_FOR)
+
 _Row = tuple[int, int, int | None, str, str | None, str, str, str, str | None, int]
 
 
@@ -59,29 +88,41 @@ class SqliteLedger:
         self._owner = owner
         self._hold = hold_in_doubt
         self._deferred_due: dict[int, int] = {}  # issue -> when its first deferred row is due, to ask rarely
+        self._unwritten: Sequence[Finished] = ()  # what the database would not take: the next `advance` writes it first
 
     def advance(self, issue: int, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
-        """T3 then T2 in one transaction; see ports.Ledger."""
-        with self._transaction():
-            for one in finished:
-                self._finish(one)
-            return self._claim(issue, take, now) if take else []
+        """T3 then T2 in one transaction; see ports.Ledger.
 
-    def reopen(self, issue: int, subscriber_ids: Iterable[int], now: datetime) -> None:  # noqa: ARG002
-        """Take a run of refusals back: rejected rows pending, the suppressions this issue made for them gone."""
-        to = transition(State.REJECTED, Event.RETRY)
+        When it raises (a full disk, a locked database), nothing is claimed, and `finished` is kept here and
+        written by the next call.
+        """
+        with self._lock:
+            if self._unwritten:
+                finished = [*self._unwritten, *finished]
+            self._unwritten = finished
+            with self._transaction():
+                for one in finished:
+                    self._finish(one)
+                claims = self._claim(issue, take, now) if take else []
+            self._unwritten = ()
+        return claims
+
+    def reopen(self, issue: int, subscriber_ids: Iterable[int], now: datetime) -> None:
+        """Take a run of refusals back: rejected rows pending, the suppressions this issue made for them gone.
+
+        Rows that wait because of a policy refusal are due at once, and their 48 hours begin anew.
+        """
+        to, ms = transition(State.REJECTED, Event.RETRY), to_ms(now)
         with self._transaction():
             for subscriber in subscriber_ids:
-                self._db.execute(
-                    "UPDATE delivery SET state = ?, attempts = 0, first_attempt_at = NULL"
-                    " WHERE issue_id = ? AND subscriber_id = ? AND state = 'rejected'",
-                    (to, issue, subscriber),
-                )
+                self._db.execute(_REOPEN, (to, issue, subscriber))
+                self._db.execute(_DUE_AT_ONCE, (ms, issue, subscriber))
                 self._db.execute(
                     "DELETE FROM suppression WHERE issue_id = ? AND address_key ="
                     " (SELECT address_key FROM subscriber WHERE id = ?)",
                     (issue, subscriber),
                 )
+            self._deferred_due.pop(issue, None)
 
     def next_due_at(self, issue: int) -> datetime | None:
         """When the next open row may be tried; pending ones at once (1970)."""
@@ -92,27 +133,44 @@ class SqliteLedger:
         return from_ms(row[0]) if row and row[0] is not None else None
 
     def recover(self, now: datetime) -> int:
-        """Tr: rows in `sending` of the dead; called once, under the sending lock, before the first claim."""
+        """Tr: rows in `sending` of the dead; called once, under the sending lock, before the first claim.
+
+        What else a life may leave behind: open rows of an issue that was cancelled with letters in flight, and
+        times to come that were written by a clock that was wrong.
+        """
         with self._transaction():
-            rows = self._db.execute(
-                "SELECT issue_id, subscriber_id, crashes FROM delivery INDEXED BY delivery_sending WHERE state = 'sending'"
-            ).fetchall()
-            for issue, subscriber, crashes in rows:
-                change = recover(crashes + 1, hold_in_doubt=self._hold)
-                self._db.execute(
-                    "UPDATE delivery SET state = ?, owner = NULL, crashes = crashes + 1"
-                    " WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending'",
-                    (change.state, issue, subscriber),
-                )
-                values = (issue, subscriber, sql_time(now), change.event, "", 0, "", "the sender died with this letter")
-                self._db.execute(_ATTEMPT, values)
-            self._db.execute("UPDATE sender_run SET recovered = ? WHERE id = ?", (len(rows), self._owner))
-        return len(rows)
+            number = self._recover_sending(now)
+            self._db.execute("UPDATE sender_run SET recovered = ? WHERE id = ?", (number, self._owner))
+            to = transition(State.PENDING, Event.SKIP)
+            self._db.execute(_SKIP_CANCELLED, (to, Skip.CANCELLED, to_ms(now)))
+            self._db.execute(_NOT_TOO_LATE, {"latest": to_ms(now + LONGEST_WAIT)})
+        return number
 
     def close(self) -> None:
-        """Close the connection."""
+        """Write what the database would not take before, and close the connection."""
         with self._lock:
-            self._db.close()
+            try:
+                if self._unwritten:
+                    self.advance(0, (), 0, self._unwritten[-1].at)
+            except NewsletterError as error:
+                log.error("%d outcomes are lost, their letters are in doubt: %s", len(self._unwritten), error)  # noqa: TRY400
+            finally:
+                self._db.close()
+
+    def _recover_sending(self, now: datetime) -> int:
+        rows = self._db.execute(
+            "SELECT issue_id, subscriber_id, crashes FROM delivery INDEXED BY delivery_sending WHERE state = 'sending'"
+        ).fetchall()
+        for issue, subscriber, crashes in rows:
+            change = recover(crashes + 1, hold_in_doubt=self._hold)
+            self._db.execute(
+                "UPDATE delivery SET state = ?, owner = NULL, crashes = crashes + 1"
+                " WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending'",
+                (change.state, issue, subscriber),
+            )
+            values = (issue, subscriber, sql_time(now), change.event, "", 0, "", "the sender died with this letter")
+            self._db.execute(_ATTEMPT, values)
+        return len(rows)
 
     def _claim(self, issue: int, take: int, now: datetime) -> list[Claim]:
         claims: list[Claim] = []
@@ -123,8 +181,7 @@ class SqliteLedger:
             rows = self._due(issue, take - len(claims), ms)
             if not rows:
                 break
-            for row in rows:
-                self._claim_row(issue, row, ms, now, claims)
+            claims += self._claim_rows(issue, rows, ms, now)
         return claims
 
     def _due(self, issue: int, limit: int, ms: int) -> list[_Row]:
@@ -136,18 +193,21 @@ class SqliteLedger:
             self._deferred_due[issue] = row[0] if row and row[0] is not None else 1 << 62
         return self._db.execute(_DUE_PENDING, (issue, limit)).fetchall()
 
-    def _claim_row(self, issue: int, row: _Row, ms: int, now: datetime, claims: list[Claim]) -> None:
-        subscriber, attempts, first, state, key, address, name, status, confirmed_at, suppressed = row
-        skip = _why_skip(key, status, suppressed)
-        if skip is not None:
-            to = transition(State(state), Event.SKIP)
-            self._db.execute(_SKIP, (to, skip, ms, issue, subscriber))
-            return
-        to = transition(State(state), Event.CLAIM)
-        self._db.execute(_CLAIM, (to, self._owner, first or ms, issue, subscriber))
-        joined_on = (confirmed_at or "")[:10]
-        first_at = from_ms(first) if first else now
-        claims.append(Claim(issue, subscriber, key or "", address, name, joined_on, attempts + 1, first_at))
+    def _claim_rows(self, issue: int, rows: Sequence[_Row], ms: int, now: datetime) -> list[Claim]:
+        claims, written = [], []
+        for subscriber, attempts, first, state, key, address, name, status, confirmed_at, suppressed in rows:
+            skip = _why_skip(key, status, suppressed)
+            if skip is not None:
+                to = transition(State(state), Event.SKIP)
+                self._db.execute(_SKIP, (to, skip, ms, issue, subscriber))
+                continue
+            to = transition(State(state), Event.CLAIM)
+            written.append((to, self._owner, first or ms, issue, subscriber))
+            joined_on = (confirmed_at or "")[:10]
+            first_at = from_ms(first) if first else now
+            claims.append(Claim(issue, subscriber, key or "", address, name, joined_on, attempts + 1, first_at))
+        self._db.executemany(_CLAIM, written)
+        return claims
 
     def _finish(self, one: Finished) -> None:
         claim, outcome = one.claim, one.outcome
@@ -169,8 +229,8 @@ class SqliteLedger:
             return  # not ours any more: whoever owns it now writes its end
         if not isinstance(outcome, Sent):
             self._note(claim, outcome, change, one.at)
-        if next_ms is not None:
-            self._deferred_due[claim.issue_id] = min(next_ms, self._deferred_due.get(claim.issue_id, next_ms))
+        if next_ms is not None and claim.issue_id in self._deferred_due:
+            self._deferred_due[claim.issue_id] = min(next_ms, self._deferred_due[claim.issue_id])
 
     def _note(self, claim: Claim, outcome: Outcome, change: Change, at: datetime) -> None:
         reply = outcome.reply

@@ -43,13 +43,13 @@ def sending_lock(database: Path, role: str, now: datetime) -> Iterator[Holder]:
 def holder_of(database: Path) -> Holder | None:
     """Who holds the lock now, if anybody."""
     path = lock_path(database)
-    if not path.exists():
-        return None
-    with path.open("a+") as file:
-        try:
+    try:
+        with path.open() as file:  # to look needs no right to write
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return _read(path)
+    except BlockingIOError:
+        return _read(path)
+    except FileNotFoundError:
+        return None
     return None
 
 

@@ -1,0 +1,100 @@
+"""Many connections in one thread: letters interleave, and one commit takes whatever outcomes have arrived.
+
+For a relay that is near: there the work of this process is the limit, and threads that wait for one lock halve it.
+Still no row is in `sending` that has no connection, and no timer holds an outcome back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from newsletter.actions.shift import Line, Shift
+from newsletter.domain.delivery import Claim, Finished
+from newsletter.domain.errors import SenderTrouble
+from newsletter.domain.outcomes import Outcome, Rejected
+from newsletter.domain.ports import FlowSender, FlowSession
+
+WAIT_FOR = 0.25  # seconds without a reply after which we look whether somebody said stop
+
+
+class Interleaver:
+    """Drives the sessions of a FlowSender. `loop` until nothing is due, then `close`."""
+
+    def __init__(self, shift: Shift, sender: FlowSender, lines: Sequence[Line]) -> None:
+        self._shift = shift
+        self._sender = sender
+        self._idle = list(lines)
+        self._busy: dict[FlowSession, tuple[Line, Claim]] = {}
+        self._finished: list[Finished] = []
+
+    def loop(self) -> None:
+        """Send until nothing is due, somebody stops us, or every connection is in trouble."""
+        while self._claim() or self._busy:
+            self._hear()
+
+    def close(self) -> None:
+        """Record what is in hand and end the connections. What was in flight when we failed stays in doubt."""
+        try:
+            if self._finished:
+                self._record(0)
+        finally:
+            for line in self._idle:
+                line.close()
+            for session in self._busy:
+                session.close()
+
+    def _claim(self) -> bool:
+        """Record what arrived and claim a letter for every idle connection, in one commit; is anything under way?"""
+        idle = [] if self._shift.is_over else [line for line in self._idle if self._shift.open(line)]
+        if not idle and not self._finished:
+            return False
+        claims = self._record(len(idle))
+        for line, claim in zip(idle, claims, strict=False):
+            self._start(line, claim)
+        return bool(claims)
+
+    def _record(self, take: int) -> list[Claim]:
+        finished, self._finished = self._finished, []
+        return self._shift.record(finished, take)
+
+    def _start(self, line: Line, claim: Claim) -> None:
+        session: FlowSession = line.session  # type: ignore[assignment]  # `open` made it, and `deliver` looked at its kind
+        self._idle.remove(line)
+        self._busy[session] = (line, claim)
+        try:
+            letter = self._shift.compose(claim)
+        except Exception:
+            self._end(session, None)
+            raise
+        if isinstance(letter, Rejected):
+            self._end(session, letter)
+        else:
+            self._step(session, lambda: session.start(*letter))
+
+    def _hear(self) -> None:
+        """Let every connection go on that can, waiting for the first if need be."""
+        if self._busy:
+            for session in self._sender.ready(list(self._busy), WAIT_FOR):
+                self._step(session, session.proceed)
+
+    def _step(self, session: FlowSession, step: Callable[[], Outcome | None]) -> None:
+        line, _ = self._busy[session]
+        try:
+            outcome = step()
+        except SenderTrouble as trouble:
+            self._shift.take(trouble, line)
+            self._end(session, None)
+        except Exception as error:  # noqa: BLE001 - a sender that breaks its word
+            line.session = None
+            self._end(session, self._shift.in_doubt(error))
+        else:
+            if outcome is not None:
+                line.troubles = 0
+                self._end(session, outcome)
+
+    def _end(self, session: FlowSession, outcome: Outcome | None) -> None:
+        line, claim = self._busy.pop(session)
+        self._idle.append(line)
+        self._finished.append(Finished(claim, outcome, self._shift.route.clock()))
+        if outcome is not None:
+            self._shift.count(claim, outcome)

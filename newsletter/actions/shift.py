@@ -1,0 +1,142 @@
+"""What all workers of one round of sending share: the route, the breaker, the tally, and how one letter is judged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event, Lock
+
+from newsletter.domain.breaker import Breaker
+from newsletter.domain.delivery import Claim, Finished
+from newsletter.domain.errors import AuthenticationRefused, InputError, SenderTrouble
+from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+from newsletter.domain.ports import Clock, Ledger, Sender, Session, Store
+
+log = logging.getLogger(__name__)
+
+TROUBLES_IN_A_ROW = 2  # a connection is renewed once before it is given up for now
+
+Compose = Callable[[Claim, datetime], bytes]
+EnvelopeFrom = Callable[[Claim], str]
+
+
+@dataclass(slots=True)
+class Round:
+    """How one round of sending ended: how many went, and how many need no other try.
+
+    trouble: what the next hop said; paused: why the breaker stopped the issue.
+    """
+
+    sent: int = 0
+    final: int = 0
+    trouble: str = ""
+    paused: str = ""
+    failure: BaseException | None = None
+    lock: Lock = field(default_factory=Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Everything a worker needs for one issue; made by `app.py`."""
+
+    store: Store
+    ledger: Ledger
+    sender: Sender
+    compose: Compose
+    envelope_from: EnvelopeFrom
+    clock: Clock
+    stop: Event
+
+
+class Shift:
+    """One round for one issue. Safe to use from several threads."""
+
+    def __init__(self, route: Route, number: int) -> None:
+        self.route = route
+        self.number = number
+        self.done = Round()
+        self.breaker = Breaker()
+        self.halt = Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Did somebody say stop? Letters in flight still end."""
+        return self.route.stop.is_set() or self.halt.is_set()
+
+    def halt_for(self, error: Exception) -> None:
+        """Everybody stops after the letters in flight; `deliver` raises the first error."""
+        with self.done.lock:
+            self.done.failure = self.done.failure or error
+        self.halt.set()
+
+    def record(self, finished: Sequence[Finished], take: int) -> list[Claim]:
+        """Outcomes go to the ledger, which keeps them even if it raises; the next claims come back."""
+        return self.route.ledger.advance(self.number, finished, take, self.route.clock())
+
+    def compose(self, claim: Claim) -> tuple[Envelope, bytes] | Rejected:
+        """The letter for one reader, or why there is none; raises what is no reader's fault."""
+        route = self.route
+        try:
+            message = route.compose(claim, route.clock())
+            return Envelope(route.envelope_from(claim), claim.address), message
+        except InputError as error:  # about this one reader: the others must not wait for them
+            return Rejected(Reply(Stage.DATA, 554, "5.6.0", f"not sent: {error}"), Cause.OTHER)
+
+    def in_doubt(self, error: Exception) -> InDoubt:
+        """A sender broke its word: nobody knows how far the letter came, and everybody stops."""
+        self.halt_for(error)
+        return InDoubt(Reply(Stage.DOT, 0, "", f"a fault of the program: {error!r}"))
+
+    def count(self, claim: Claim, outcome: Outcome) -> None:
+        """Take an outcome into the tally; a tripped breaker stops everybody."""
+        done = self.done
+        with done.lock:
+            done.final += not isinstance(outcome, Deferred | InDoubt)
+            done.sent += isinstance(outcome, Sent)
+            reason = self.breaker.saw(claim.subscriber_id, outcome)
+            if reason and not done.paused:
+                done.paused = reason
+        if done.paused:
+            self.halt.set()
+
+    def open(self, line: Line) -> bool:
+        """Is there a connection? One is opened before a letter is claimed, so that trouble here touches no row."""
+        while line.session is None and not line.is_given_up:
+            try:
+                line.session = self.route.sender.open()
+            except SenderTrouble as trouble:
+                self.take(trouble, line)
+        return line.session is not None
+
+    def take(self, trouble: SenderTrouble, line: Line) -> None:
+        """Trouble of a connection: another try, or the end of this line; a refused password pauses the issue."""
+        line.session = None
+        line.troubles += 1
+        log.warning("issue %d: %s", self.number, trouble)
+        with self.done.lock:
+            self.done.trouble = str(trouble)
+            if isinstance(trouble, AuthenticationRefused):
+                self.done.paused = str(trouble)
+        if self.done.paused:
+            line.troubles = TROUBLES_IN_A_ROW
+            self.halt.set()
+
+
+@dataclass(slots=True)
+class Line:
+    """One connection to the next hop, while it lasts, and the next one in its place."""
+
+    session: Session | None = None
+    troubles: int = 0
+
+    @property
+    def is_given_up(self) -> bool:
+        """Is another try not worth it in this round?"""
+        return self.troubles >= TROUBLES_IN_A_ROW
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if self.session:
+            self.session.close()

@@ -1,0 +1,173 @@
+"""One SMTP transaction that never waits, so that one thread can carry letters over many connections.
+
+The same dialogue as `senders.wire.Connection.carry`, for a plain connection with PIPELINING (RFC 2920) only; TLS, other
+servers, connecting and signing in stay with the blocking one. A contract test holds the two side by side.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+
+from newsletter.domain.errors import SenderTrouble
+from newsletter.domain.outcomes import Envelope, InDoubt, Outcome, Reply, Stage
+from newsletter.mail.replies import parse_reply
+from newsletter.senders.wire import Closing, Connection, Lost, Stale, with_dots
+
+
+class _At(Enum):
+    """What we wait for."""
+
+    NOTHING = 0
+    GO_AHEAD = 1  # the replies to MAIL, RCPT and DATA
+    ROOM = 2  # room in the socket for the rest of the letter
+    VERDICT = 3  # the reply to the dot
+    UNWANTED = 4  # the reply to a DATA that came too late: the letter is refused already
+    RESET = 5  # the reply that ends a refused transaction
+
+
+class Flow:
+    """Letters over one connection, one at a time: `start`, then `proceed` whenever the socket is ready."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        connection.open_socket.setblocking(False)
+        self._at = _At.NOTHING
+        self._until = 0.0
+        self._data = b""
+        self._rest: bytes | memoryview = b""
+        self._heard = 0
+        self._outcome: Outcome | None = None
+
+    @property
+    def wants_room(self) -> bool:
+        """Wait until the socket can be written to, not read from?"""
+        return self._at is _At.ROOM
+
+    def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
+        """Begin a letter; an outcome at once where the letter cannot be carried, else None."""
+        connection = self.connection
+        refusal = connection.cannot_carry(envelope, message)
+        if refusal:
+            return refusal
+        self._data = with_dots(message)
+        self._heard, self._outcome = 0, None
+        commands = (
+            connection.mail_command(envelope, message) + b"RCPT TO:<%b>\r\nDATA\r\n" % envelope.recipient.encode()
+        )
+        try:
+            connection.expect_silence()
+            self._write(commands)
+            if self._rest:
+                raise Lost("it takes no commands")
+        except OSError as error:
+            raise self._lost(error) from None
+        self._wait_for(_At.GO_AHEAD, connection.peer.reply_timeout)
+        return None
+
+    def proceed(self) -> Outcome | None:
+        """Go as far as the socket lets us; the outcome when the letter has one.
+
+        Raises SenderTrouble (Stale, if a new connection may well do) as `Connection.carry` does.
+        """
+        try:
+            if self._at is _At.ROOM:
+                return self._flush(self._rest)
+            while (reply := self.connection.take_reply()) is None:
+                if not self.connection.receive_some():
+                    if self.is_overdue(time.monotonic()):
+                        raise TimeoutError("it gave no reply in time")
+                    return None
+            return self._hear(reply)
+        except OSError as error:
+            return self._broken(error)
+
+    def is_overdue(self, now: float) -> bool:
+        """Has the server been silent for too long? now: monotonic seconds. `proceed` then ends the letter."""
+        return self._at is not _At.NOTHING and now >= self._until
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _hear(self, reply: tuple[int, bytes] | None) -> Outcome | None:
+        """Take the replies that are there, one by one."""
+        while reply is not None:
+            if self._at is _At.VERDICT:
+                return self._done(self.connection.judge(parse_reply(Stage.DOT, *reply)))
+            if self._at is _At.RESET:
+                if reply[0] // 100 != 2:
+                    self.connection.close_quietly()
+                return self._done(self._outcome)
+            if self._at is _At.UNWANTED:
+                self._abandon(reply[0])
+            elif self._may_write_letter(reply):
+                return self._flush(self._data)
+            reply = self.connection.take_reply()
+        return None
+
+    def _may_write_letter(self, reply: tuple[int, bytes]) -> bool:
+        """One of the three replies to MAIL, RCPT and DATA, all of which are read whatever the first one says."""
+        stage = (Stage.MAIL, Stage.RCPT, Stage.DATA)[self._heard]
+        self._heard += 1
+        if stage is Stage.DATA:
+            if reply[0] == 354:
+                return self._outcome is None
+            self._outcome = self.connection.judge(parse_reply(stage, *reply))
+            self._abandon(reply[0])
+        elif reply[0] // 100 != 2:
+            self._outcome = self.connection.judge(parse_reply(stage, *reply))
+            self._at = _At.UNWANTED
+        return False
+
+    def _abandon(self, data_code: int) -> None:
+        """RFC 2920 section 3.1: a DATA that was accepted although nobody is to have it is ended by a lone dot."""
+        self._write(b".\r\n" if data_code == 354 else b"RSET\r\n")
+        self._wait_for(_At.RESET, self.connection.peer.final_timeout)
+
+    def _flush(self, data: bytes | memoryview) -> Outcome | None:
+        self._write(data)
+        peer = self.connection.peer
+        self._wait_for(_At.ROOM if self._rest else _At.VERDICT, peer.final_timeout)
+        return None
+
+    def _write(self, data: bytes | memoryview) -> None:
+        """Write what the socket takes; the rest stays in `_rest`, until there is room."""
+        try:
+            written = self.connection.open_socket.send(data)
+        except BlockingIOError:
+            written = 0
+        self._rest = b"" if written == len(data) else memoryview(data)[written:]
+
+    def _done(self, outcome: Outcome | None) -> Outcome | None:
+        self._at = _At.NOTHING
+        self.connection.carried += 1
+        return outcome
+
+    def _broken(self, error: OSError) -> Outcome | None:
+        """What the end of the connection means where we stand."""
+        at, connection = self._at, self.connection
+        self._at = _At.NOTHING
+        if at in (_At.UNWANTED, _At.RESET):  # the verdict stands; only the connection is lost
+            connection.close_quietly()
+            return self._outcome
+        if at is _At.ROOM:
+            reply = connection.last_words()
+            if reply is not None:
+                return connection.judge(reply)
+            raise SenderTrouble(f"{connection.peer}: it hung up in the middle of the letter: {error}") from None
+        if at is _At.VERDICT:
+            connection.close_quietly()
+            if isinstance(error, Closing):
+                raise SenderTrouble(f"{connection.peer}: {error}") from None
+            return InDoubt(Reply(Stage.DOT, 0, "", f"no reply to the dot: {error}"))
+        raise self._lost(error) from None
+
+    def _lost(self, error: OSError) -> SenderTrouble:
+        """Gone before the letter's data: on a connection that has carried letters before, worth a new one."""
+        connection = self.connection
+        connection.close_quietly()
+        is_stale = connection.carried and not isinstance(error, TimeoutError)
+        return (Stale if is_stale else SenderTrouble)(f"{connection.peer}: {error}")
+
+    def _wait_for(self, at: _At, seconds: float) -> None:
+        self._at = at
+        self._until = time.monotonic() + seconds

@@ -1,0 +1,85 @@
+"""Whom we connect to and what we insist on, read once from a sender URL; opens nothing."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from newsletter.domain.errors import SettingsError
+from newsletter.senders.url import SenderUrl
+
+_OPTIONS = ("tls", "ca_file", "per_connection", "connect_timeout", "reply_timeout", "final_timeout")
+_TLS = ("starttls", "required", "optional", "none")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One next hop. Times in seconds (RFC 5321 section 4.5.3.2).
+
+    tls: `implicit` (port 465), `required`, `optional` (encrypt if offered), `none`.
+    per_connection: letters after which a connection is renewed.
+    """
+
+    host: str
+    port: int
+    hostname: str
+    tls: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+    is_local: bool = False
+    ca_file: str = ""
+    per_connection: int = 1000
+    connect_timeout: float = 30
+    reply_timeout: float = 300
+    final_timeout: float = 600
+
+    @classmethod
+    def of(cls, url: SenderUrl, hostname: str) -> Peer:
+        """Read an `smtp:` or `smtps:` URL; raises SettingsError.
+
+        Without `tls=` a next hop on this machine gets plain text, and any other must offer TLS.
+        """
+        url.check_options(*_OPTIONS)
+        if not url.host or url.path.strip("/"):
+            raise url.wrong("needs a host and nothing behind it", "Write smtp://user:password@relay.example:587")
+        if bool(url.user) != bool(url.password):
+            raise url.wrong("needs a user and a password, or neither", "Write smtp://user:password@host")
+        implicit = url.scheme == "smtps"
+        tls = url.choice(
+            "tls", ("required",) if implicit else _TLS, "required" if implicit or not url.is_local else "none"
+        )
+        peer = cls(
+            host=url.host,
+            port=url.port or (465 if implicit else 587 if url.user else 25),
+            hostname=hostname,
+            tls="implicit" if implicit else "required" if tls == "starttls" else tls,
+            user=url.user,
+            password=url.password,
+            is_local=url.is_local,
+            ca_file=url.options.get("ca_file", ""),
+            per_connection=url.whole("per_connection", 1000),
+            connect_timeout=url.seconds("connect_timeout", 30),
+            reply_timeout=url.seconds("reply_timeout", 300),
+            final_timeout=url.seconds("final_timeout", 600),
+        )
+        if peer.ca_file:
+            _ = peer.context  # a file that cannot be read is a wrong setting, not trouble of the relay
+        return peer
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """The TLS rules, shared by all connections: verified, except where encryption is optional and no password goes over it."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file or None)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(
+                f"NEWSLETTER_SENDER_URL: ca_file cannot be read: {error}", fix="Name a PEM file with certificates"
+            ) from error
+        if self.tls == "optional" and not self.user:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE  # RFC 7435: better than the plain text it would be otherwise
+        return context

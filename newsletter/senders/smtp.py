@@ -1,0 +1,152 @@
+"""The `smtp` and `smtps` senders: sessions that renew their connection; the dialogue itself is in `senders.wire`.
+
+A session waits for its replies (`send`), or is driven by somebody who waits for many (`start`, `proceed`, `ready`).
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from newsletter.domain.errors import SenderTrouble
+from newsletter.domain.outcomes import Envelope, Outcome
+from newsletter.domain.ports import FlowSession
+from newsletter.senders.dial import dial
+from newsletter.senders.flow import Flow
+from newsletter.senders.local import check_envelope
+from newsletter.senders.peer import Peer
+from newsletter.senders.url import SenderUrl
+from newsletter.senders.wire import Connection, Stale
+
+
+class SmtpSender:
+    """One relay. per_hour: letters an hour it allows, 0 for any number; whoever schedules the letters keeps to it."""
+
+    def __init__(self, url: SenderUrl, hostname: str) -> None:
+        self._peer = Peer.of(url, hostname)
+        self.connections = url.whole("connections", 10, most=1000)
+        self.per_hour = url.whole("per_hour", 0, least=0, most=100_000_000)
+
+    def open(self) -> SmtpSession:
+        """Connect, greet, encrypt, sign in; raises SenderTrouble or AuthenticationRefused."""
+        return SmtpSession(self._peer)
+
+    def ready(self, sessions: Sequence[FlowSession], seconds: float) -> Sequence[FlowSession]:
+        """Those of our sessions that can proceed, waiting at most `seconds` for the first."""
+        poller, places = select.poll(), {}
+        for session in cast("Sequence[SmtpSession]", sessions):
+            number, events = session.interest()
+            poller.register(number, events)
+            places[number] = session
+        found = [places[number] for number, _ in poller.poll(seconds * 1000)]
+        return found or [session for session in places.values() if session.is_overdue]
+
+
+class SmtpSession:
+    """Letters over one connection at a time, renewed when it is used up or was lost with a letter's outcome known."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._closed = False
+        self._connection = dial(peer)
+        self._flow: Flow | None = None
+        self._letter = (Envelope("", ""), b"")
+
+    def send(self, envelope: Envelope, message: bytes) -> Outcome:
+        """As `domain.ports.Session.send`; reconnects at the next letter where the last one cost the connection."""
+        refusal = self._refusal(envelope)
+        if refusal:
+            return refusal
+        try:
+            return self._carry(self._addressed(envelope), message)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def may_flow(self) -> bool:
+        """As `domain.ports.FlowSession`."""
+        return self._connection.may_flow
+
+    def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
+        """As `domain.ports.FlowSession.start`."""
+        refusal = self._refusal(envelope)
+        if refusal:
+            return refusal
+        self._letter = (self._addressed(envelope), message)
+        return self._flowing(self._start)
+
+    def proceed(self) -> Outcome | None:
+        """As `domain.ports.FlowSession.proceed`."""
+        return self._flowing(self._flow.proceed) if self._flow else None
+
+    def interest(self) -> tuple[int, int]:
+        """The descriptor to wait for and the events, as `select.poll` has them."""
+        wants_room = self._flow is not None and self._flow.wants_room
+        return self._connection.open_socket.fileno(), select.POLLOUT if wants_room else select.POLLIN
+
+    @property
+    def is_overdue(self) -> bool:
+        """Has the server been silent for too long?"""
+        return self._flow is not None and self._flow.is_overdue(time.monotonic())
+
+    def _flowing(self, step: Callable[[], Outcome | None]) -> Outcome | None:
+        try:
+            return step()
+        except Stale:  # hung up between two letters, as in `_carry`: once more on a new connection
+            return self._flowing(self._start)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> Outcome | None:
+        connection = self._usable()
+        if not connection.may_flow:
+            return connection.carry(*self._letter)
+        if self._flow is None or self._flow.connection is not connection:
+            self._flow = Flow(connection)
+        return self._flow.start(*self._letter)
+
+    def _refusal(self, envelope: Envelope) -> Outcome | None:
+        if self._closed:
+            raise SenderTrouble(f"{self._peer}: this session is closed")
+        return check_envelope(envelope)
+
+    @staticmethod
+    def _addressed(envelope: Envelope) -> Envelope:
+        return envelope if envelope.recipient.isascii() else _with_ascii_domain(envelope)
+
+    def _carry(self, envelope: Envelope, message: bytes) -> Outcome:
+        """A server may have hung up between two letters, as after a number of its own: that is no trouble yet."""
+        if self._flow and self._connection.is_open:
+            self._connection.open_socket.settimeout(self._peer.reply_timeout)
+        self._flow = None
+        try:
+            return self._usable().carry(envelope, message)
+        except Stale:
+            return self._usable().carry(envelope, message)
+
+    def _usable(self) -> Connection:
+        if not self._connection.is_open or self._connection.carried >= self._peer.per_connection:
+            self._connection.farewell()
+            self._connection = dial(self._peer)
+        return self._connection
+
+    def close(self) -> None:
+        """QUIT; never raises."""
+        self._closed = True
+        self._flow = None
+        self._connection.farewell()
+
+
+def _with_ascii_domain(envelope: Envelope) -> Envelope:
+    """The recipient's domain as A-labels (RFC 5891): then only a local part outside ASCII needs SMTPUTF8."""
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        found = validate_email(envelope.recipient, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return envelope
+    return Envelope(envelope.sender, found.ascii_email or envelope.recipient)

@@ -1,0 +1,147 @@
+"""A sender URL as a value: where the next hop is, who we are there, and with which options; opens nothing.
+
+`smtp://user:password@host:587?tls=required&connections=10`; several separated by blanks are a failover order.
+No message, `str` or `repr` in this module ever holds a password: a URL that cannot be read is not quoted at all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from newsletter.domain.errors import SettingsError
+
+COMMON_OPTIONS = ("connections", "per_hour")
+_ENCODE = "In user and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and a blank as %20"
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
+_SECRET = re.compile(r"key|token|secret|password", re.IGNORECASE)
+_SECONDS = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)(?P<unit>s|m|h|)\Z")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SenderUrl:
+    """One sender URL, percent-decoded. Empty strings and port 0 mean "not given"."""
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = ""
+    path: str = ""
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def masked(self) -> str:
+        """The URL for showing: *** stands for the password and for options that sound like secrets."""
+        who = quote(self.user, safe="") if self.password else "***"  # a lone word may be a password gone astray
+        login = f"{who}{':***' if self.password else ''}@" if self.user or self.password else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        place = f"//{login}{host}{f':{self.port}' if self.port else ''}" if host or self.path.startswith("/") else ""
+        shown = {name: "***" if _SECRET.search(name) else value for name, value in self.options.items()}
+        return f"{self.scheme}:{place}{quote(self.path)}{'?' if shown else ''}{urlencode(shown, safe='*/')}"
+
+    def __repr__(self) -> str:
+        return f"SenderUrl({self.masked()})"
+
+    __str__ = masked
+
+    @property
+    def is_local(self) -> bool:
+        """Is the host this machine, so that nothing said to it crosses a wire?"""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def check_options(self, *known: str) -> None:
+        """Raise SettingsError for an option that is neither in `known` nor common to all senders."""
+        allowed = sorted({*known, *COMMON_OPTIONS})
+        for name in self.options:
+            if name not in allowed:
+                raise self.wrong(f"has no option {name!r}", _nearest(name, allowed))
+
+    def whole(self, name: str, default: int, *, least: int = 1, most: int = 1_000_000) -> int:
+        """An option that is a whole number."""
+        text = self.options.get(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
+            raise self.wrong(f"{name} is not a number it can use: {text!r}", f"Write {least} to {most}")
+        return int(text)
+
+    def seconds(self, name: str, default: float) -> float:
+        """An option that is a duration: `30`, `30s`, `5m`, `1h`."""
+        text = self.options.get(name)
+        if text is None:
+            return default
+        found = _SECONDS.match(text)
+        value = float(found["number"]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found["unit"]] if found else 0
+        if not 0 < value <= 86_400:
+            raise self.wrong(f"{name} is not a duration: {text!r}", "Write it as 30s, 5m or 1h")
+        return value
+
+    def choice(self, name: str, allowed: Collection[str], default: str) -> str:
+        """An option that is one of a few words."""
+        text = self.options.get(name, default)
+        if text not in allowed:
+            raise self.wrong(f"{name} cannot be {text!r}", _nearest(text, allowed))
+        return text
+
+    def wrong(self, message: str, fix: str) -> SettingsError:
+        """The error that names this URL without its secrets."""
+        return SettingsError(f"NEWSLETTER_SENDER_URL: {self.masked()}: {message}", fix=fix)
+
+
+def parse_sender_urls(text: str) -> tuple[SenderUrl, ...]:
+    """Read one or more URLs separated by blanks, in failover order; raises SettingsError."""
+    urls = tuple(_parse(part) for part in text.split())
+    if not urls:
+        raise SettingsError(
+            "NEWSLETTER_SENDER_URL is empty",
+            fix="Write where mail goes, as in smtp://user:password@relay.example:587?tls=required, or console:",
+        )
+    return urls
+
+
+def _parse(text: str) -> SenderUrl:
+    scheme, colon, rest = text.partition(":")
+    scheme = scheme.lower()
+    if not colon or not _SCHEME.match(scheme):
+        raise _unreadable(
+            "it does not begin with a scheme", "Write smtp://host, smtps://host, maildir:///path or console:"
+        )
+    if not text.isascii() or not text.isprintable():
+        raise _unreadable(f"the {scheme} URL has a character outside ASCII", "Percent-encode it, as in %C3%BC for ü")
+    place, _, query = rest.partition("?")
+    if "#" in rest or "@" in query or ("@" in place.removeprefix("//").partition("/")[2] and place.startswith("//")):
+        raise _unreadable(f"the {scheme} URL has a # or an @ where none can stand", _ENCODE)
+    return _take_apart(scheme, place, query)
+
+
+def _take_apart(scheme: str, place: str, query: str) -> SenderUrl:
+    try:
+        parts = urlsplit(f"{scheme}:{place}")
+        host, port = (parts.hostname or "").lower(), parts.port or 0
+        options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), max_num_fields=50)
+    except ValueError:
+        raise _unreadable(f"the {scheme} URL has a host, port or option that cannot be read", _ENCODE) from None
+    names = [name for name, _ in options]
+    for name in names:
+        if names.count(name) > 1:
+            raise _unreadable(f"the {scheme} URL names an option twice: {name!r}", "Write it once")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return SenderUrl(scheme, host, port, user, password, unquote(parts.path), dict(options))
+
+
+def _unreadable(message: str, fix: str) -> SettingsError:
+    return SettingsError(f"NEWSLETTER_SENDER_URL: {message}", fix=fix)
+
+
+def _nearest(word: str, allowed: Collection[str]) -> str:
+    near = get_close_matches(word, allowed, n=1, cutoff=0.5)
+    return f"Did you mean {near[0]}?" if near else f"Write one of: {', '.join(sorted(allowed))}"

@@ -1,0 +1,199 @@
+"""Connect, greet, encrypt and sign in, against a real server: what goes wrong there is trouble, with its fix."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from newsletter.domain.errors import AuthenticationRefused, SenderTrouble, SettingsError
+from newsletter.domain.outcomes import Envelope, Sent
+from newsletter.senders import make_sender
+from tests.support.certificates import Certificate, make_certificate
+from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, Manners
+
+ALICE = Envelope("bounce@news.example.org", "alice@example.org")
+LETTER = b"Subject: A tip\r\n\r\nSay their name.\r\n"
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+def trusted(certificate: Certificate) -> str:
+    return f"ca_file={certificate.file}"
+
+
+def send_one(url: str) -> None:
+    session = make_sender(url, hostname="client.example").open()
+    try:
+        assert isinstance(session.send(ALICE, LETTER), Sent)
+    finally:
+        session.close()
+
+
+def trouble_with(url: str) -> SenderTrouble:
+    with pytest.raises(SenderTrouble) as caught:
+        make_sender(url, hostname="client.example").open()
+    return caught.value
+
+
+def test_nobody_listening_is_trouble_that_names_the_place() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    trouble = trouble_with(f"smtp://127.0.0.1:{port}")
+    assert f"127.0.0.1:{port}: Connection refused" in trouble.message
+    assert trouble.fix
+
+
+@pytest.mark.parametrize("does", ["421 4.3.2 too busy", "454 4.3.0 later", DROP, STALL, "junk"])
+@pytest.mark.parametrize("stage", ["banner", "ehlo"])
+def test_a_server_that_does_not_greet_us_is_trouble(stage: str, does: str) -> None:
+    with FaultySmtp([Fault(stage, does)]) as server:
+        trouble_with(server.url("reply_timeout=0.5s"))
+        assert not any(command.startswith("MAIL") for command in server.commands)
+
+
+def test_a_server_that_does_not_know_ehlo_is_greeted_with_helo() -> None:
+    with FaultySmtp([Fault("ehlo", "500 5.5.1 unknown command")]) as server:
+        send_one(server.url())
+        assert server.commands[:2] == ["ehlo client.example", "helo client.example"]
+
+
+def test_the_reply_of_a_server_that_refuses_us_is_in_the_message() -> None:
+    with FaultySmtp([Fault("banner", "554-5.7.1 no service|554 5.7.1 for you")]) as server:
+        assert "554 5.7.1 no service for you" in trouble_with(server.url()).message
+
+
+def test_we_call_ourselves_what_we_were_told() -> None:
+    with FaultySmtp() as server:
+        send_one(server.url())
+        assert server.commands[0] == "ehlo client.example"
+
+
+def test_starttls_encrypts_and_greets_anew(certificate: Certificate, trusted: str) -> None:
+    with FaultySmtp(manners=Manners(starttls=certificate.server_context())) as server:
+        send_one(server.url("tls=starttls", trusted, host="localhost"))
+        assert server.commands[:3] == ["ehlo client.example", "STARTTLS", "ehlo client.example"]
+        assert [letter.message for letter in server.letters] == [LETTER]
+
+
+def test_implicit_tls_carries_letters(certificate: Certificate, trusted: str) -> None:
+    with FaultySmtp(manners=Manners(implicit=certificate.server_context())) as server:
+        send_one(server.url(trusted, scheme="smtps", host="localhost"))
+        assert len(server.letters) == 1
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_certificate_nobody_vouches_for_is_refused_with_the_fix(certificate: Certificate, scheme: str) -> None:
+    context = certificate.server_context()
+    manners = Manners(starttls=context) if scheme == "smtp" else Manners(implicit=context)
+    with FaultySmtp(manners=manners) as server:
+        trouble = trouble_with(server.url("tls=required", scheme=scheme, host="localhost"))
+    assert "certificate" in trouble.message
+    assert "ca_file" in trouble.fix
+
+
+def test_required_tls_is_not_given_up_when_the_server_does_not_offer_it() -> None:
+    with FaultySmtp() as server:
+        assert "TLS is required" in trouble_with(server.url("tls=required")).message
+        assert not any(command.startswith("MAIL") for command in server.commands)
+
+
+@pytest.mark.parametrize("reply", ["454 4.7.0 not now", "501 5.5.4 no"])
+def test_required_tls_is_not_given_up_when_the_server_refuses_it(certificate: Certificate, reply: str) -> None:
+    manners = Manners(starttls=certificate.server_context())
+    with FaultySmtp([Fault("starttls", reply)], manners) as server:
+        assert reply[:3] in trouble_with(server.url("tls=required")).message
+
+
+def test_optional_tls_is_used_where_it_is_offered_and_left_where_not(certificate: Certificate) -> None:
+    with FaultySmtp(manners=Manners(starttls=certificate.server_context())) as server:
+        send_one(server.url("tls=optional"))
+        assert "STARTTLS" in server.commands
+    with FaultySmtp() as server:
+        send_one(server.url("tls=optional"))
+        assert len(server.letters) == 1
+
+
+def test_optional_tls_with_a_password_still_wants_a_certificate_it_can_trust(certificate: Certificate) -> None:
+    manners = Manners(starttls=certificate.server_context(), users={"me": "secret"})
+    with FaultySmtp(manners=manners) as server:
+        assert "certificate" in trouble_with(server.url("tls=optional", login="me:secret@", host="localhost")).message
+        assert not any("AUTH" in command for command in server.commands)
+
+
+def test_plain_text_that_waits_behind_the_go_ahead_for_tls_is_never_read(
+    certificate: Certificate, trusted: str
+) -> None:
+    manners = Manners(starttls=certificate.server_context(), after_go_ahead=b"250-fake\r\n250 AUTH PLAIN\r\n")
+    with FaultySmtp(manners=manners) as server:
+        assert "plain text" in trouble_with(server.url("tls=required", trusted, host="localhost")).message
+        assert server.commands.count("ehlo client.example") == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "login"),
+    [("me", "s/cr@t", "me:s%2Fcr%40t@"), ("jürgen", "größe", "j%C3%BCrgen:gr%C3%B6%C3%9Fe@")],
+)
+def test_user_and_password_are_taken(user: str, password: str, login: str) -> None:
+    with FaultySmtp(manners=Manners(users={user: password})) as server:
+        send_one(server.url(login=login))
+
+
+def test_a_wrong_password_is_refused_and_not_shown() -> None:
+    with FaultySmtp(manners=Manners(users={"me": "right"})) as server:
+        trouble = trouble_with(server.url(login="me:wr0ng@"))
+    assert isinstance(trouble, AuthenticationRefused)
+    assert "535 5.7.8" in trouble.message
+    assert "wr0ng" not in f"{trouble!r} {trouble} {trouble.__cause__!r}"
+
+
+def test_a_server_without_auth_refuses_our_password() -> None:
+    with FaultySmtp() as server:
+        assert isinstance(trouble_with(server.url(login="me:secret@")), AuthenticationRefused)
+
+
+@pytest.mark.parametrize("stage", ["starttls", "auth"])
+def test_a_server_that_hangs_up_while_we_sign_in_is_trouble(certificate: Certificate, trusted: str, stage: str) -> None:
+    manners = Manners(starttls=certificate.server_context(), users={"me": "secret"})
+    with FaultySmtp([Fault(stage, DROP)], manners) as server:
+        trouble = trouble_with(server.url("tls=required", trusted, login="me:secret@", host="localhost"))
+    assert not isinstance(trouble, AuthenticationRefused)
+    assert "closed the connection" in trouble.message
+
+
+@pytest.mark.parametrize("reply", ["454 4.7.0 directory is down", "421 4.3.2 too busy"])
+def test_a_server_that_cannot_check_passwords_now_is_trouble_that_passes(reply: str) -> None:
+    with FaultySmtp([Fault("auth", reply)], Manners(users={"me": "secret"})) as server:
+        trouble = trouble_with(server.url(login="me:secret@"))
+    assert not isinstance(trouble, AuthenticationRefused)
+    assert reply[:3] in trouble.message
+
+
+def test_a_password_does_not_cross_a_wire_in_plain_text(far_host: str) -> None:
+    with FaultySmtp(manners=Manners(users={"me": "secret"}), host=far_host) as server:
+        trouble = trouble_with(server.url("tls=none", login="me:secret@", host=far_host))
+        assert not any("AUTH" in command for command in server.commands)
+    assert isinstance(trouble, AuthenticationRefused)
+    assert "tls=required" in trouble.fix
+
+
+@pytest.fixture
+def far_host() -> Iterator[str]:
+    """An address of this machine that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent: this only asks which way it would go
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        yield probe.getsockname()[0]
+
+
+def test_a_ca_file_that_is_not_there_is_a_wrong_setting(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="ca_file"):
+        make_sender(f"smtps://mail.example?ca_file={tmp_path}/missing.pem", hostname="client.example")

@@ -1,0 +1,399 @@
+"""A real SMTP server that can fail at every stage; it keeps no mail beyond a log, and relays nothing.
+
+In a test: `with FaultySmtp(faults=[Fault("rcpt", "550 5.1.1 no such user", to="bad@*")]) as server: …`
+By itself: `python tests/support/faulty_smtp.py --port 2525 --log accepted.jsonl --fault 'rcpt=451 4.3.0 later;every=7'`
+Each accepted message is one JSON line in the log, appended before the 250 leaves, so that the log survives `kill -9`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import re
+import socket
+import ssl
+import threading
+from base64 import b64decode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+STAGES = ("banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot", "accepted", "rset", "quit")
+DROP, STALL = "drop", "stall"
+_MESSAGE_ID = re.compile(rb"^Message-ID:[ \t]*(?:\r\n[ \t]+)?(\S+)", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass
+class Fault:
+    """What goes wrong, where. `does`: a reply (lines divided by |), or "drop", or "stall" (until `release`).
+
+    body: after 354, in the middle of the letter. dot: after the dot, the letter is not taken.
+    accepted: the letter is taken and logged, but its 250 is not said.
+    to: only for recipients that match this pattern. first: chances let pass before. times: how often, 0 = always.
+    hang_up: close after the reply, as every 421 does.
+    """
+
+    stage: str
+    does: str
+    to: str = "*"
+    first: int = 0
+    every: int = 1
+    times: int = 0
+    hang_up: bool = False
+    _chances: int = field(default=0, repr=False)
+    _done: int = field(default=0, repr=False)
+
+    def __post_init__(self) -> None:
+        assert self.stage in STAGES, self.stage
+
+    def happens(self, stage: str, recipient: str) -> bool:
+        """Count a chance, and say whether it goes wrong this time."""
+        if stage != self.stage or not fnmatchcase(recipient, self.to) or 0 < self.times <= self._done:
+            return False
+        self._chances += 1
+        if self._chances <= self.first or (self._chances - self.first) % self.every:
+            return False
+        self._done += 1
+        return True
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A letter the server took, in memory."""
+
+    sender: str
+    recipient: str
+    message: bytes
+
+
+@dataclass
+class Manners:
+    """How the server talks when nothing goes wrong. split: octets per packet, 0 = whole replies, several at once."""
+
+    pipelining: bool = True
+    eightbit: bool = True
+    smtputf8: bool = True
+    size: int | None = 10_000_000
+    multiline: bool = False
+    data_anyway: bool = False
+    split: int = 0
+    users: Mapping[str, str] = field(default_factory=dict)
+    starttls: ssl.SSLContext | None = None
+    implicit: ssl.SSLContext | None = None
+    after_go_ahead: bytes = b""
+
+
+class FaultySmtp:
+    """The server. `letters` and `commands` are kept if `keep`; `log` is a file to append to, or None."""
+
+    def __init__(
+        self,
+        faults: Sequence[Fault] = (),
+        manners: Manners | None = None,
+        *,
+        log: Path | None = None,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        keep: bool = True,
+    ) -> None:
+        self.faults = list(faults)
+        self.manners = manners or Manners()
+        self.keep = keep
+        self.letters: list[Taken] = []
+        self.commands: list[str] = []
+        self.connections = self.uninvited = 0
+        self.released = threading.Event()
+        self.stalling = threading.Event()
+        self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if log else None
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server((host, port), backlog=200)
+        self.port: int = self._listener.getsockname()[1]
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
+
+    def url(self, *options: str, login: str = "", host: str = "127.0.0.1", scheme: str = "smtp") -> str:
+        """A sender URL for this server, with options such as `reply_timeout=1s`."""
+        return f"{scheme}://{login}{host}:{self.port}{'?' if options else ''}{'&'.join(options)}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def release(self) -> None:
+        """Let every stalled dialogue go on (it then hangs up)."""
+        self.released.set()
+
+    def stop(self) -> None:
+        """Drop everybody and close the port, as a server that dies does."""
+        self.release()
+        _shut(self._listener)
+        self._listener.close()
+        self._acceptor.join()
+        with self._lock:
+            for talk in self._open:
+                _shut(talk)
+        for thread in self._threads:
+            thread.join()
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
+
+    def fault(self, stage: str, recipient: str) -> Fault | None:
+        """The first fault of the script that strikes now."""
+        if not self.faults:
+            return None
+        with self._lock:
+            return next((fault for fault in self.faults if fault.happens(stage, recipient)), None)
+
+    def take(self, letter: Taken) -> None:
+        """Accept a letter: on disk before anybody hears of it."""
+        if self._log is not None:
+            found = _MESSAGE_ID.search(letter.message)
+            line = {"sender": letter.sender, "recipient": letter.recipient}
+            line["message_id"] = found[1].decode("ascii", "replace") if found else ""
+            line["sha256"] = hashlib.sha256(letter.message).hexdigest()
+            os.write(self._log, json.dumps(line).encode() + b"\n")
+        if self.keep:
+            self.letters.append(letter)
+
+    def knows(self, gone: socket.socket, *talks: socket.socket) -> None:
+        """Keep track of who is connected, for `stop`."""
+        with self._lock:
+            self._open = (self._open - {gone}) | {*talks}
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                talk, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.knows(talk, talk)
+            self._threads.append(threading.Thread(target=self._serve, args=(talk,), daemon=True))
+            self._threads[-1].start()
+
+    def _serve(self, talk: socket.socket) -> None:
+        dialogue = _Dialogue(self, talk)
+        with contextlib.suppress(OSError, EOFError):
+            dialogue.run()
+        self.knows(dialogue.talk)
+        dialogue.close()
+
+
+def _shut(talk: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        talk.shutdown(socket.SHUT_RDWR)
+
+
+class _Dialogue:
+    """One connection: commands in, replies out, RFC 5321 strictly enough to notice a client that is out of step."""
+
+    def __init__(self, server: FaultySmtp, talk: socket.socket) -> None:
+        self.server, self.manners, self.talk = server, server.manners, talk
+        self.came = bytearray()
+        self.to_say = bytearray()
+        self.sender: str | None = None
+        self.recipients: list[str] = []
+        self.line = self.tried = ""
+        self.secret = False
+        talk.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def run(self) -> None:
+        if self.manners.implicit:
+            self._encrypt(self.manners.implicit)
+        self._answer("banner", "220 faulty.example ESMTP")
+        verbs: dict[str, Callable[[], None]] = {
+            "MAIL": self._mail, "RCPT": self._rcpt, "DATA": self._data, "RSET": self._rset, "EHLO": self._ehlo,
+            "HELO": partial(self._say, "250 faulty.example"), "STAR": self._starttls, "AUTH": self._auth, "QUIT": self._quit,
+        }  # fmt: skip
+        while True:
+            self.line = self._line().decode("utf-8", "replace")
+            if self.server.keep:
+                self.server.commands.append(self.line)
+            if self.came and not self.manners.pipelining:
+                self.server.uninvited += 1
+                self._say("503 5.5.0 pipelining was not offered")
+                raise EOFError
+            verbs.get(self.line[:4].upper(), partial(self._say, "500 5.5.1 unknown command"))()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._flush()
+        self.talk.close()
+
+    # -- commands ------------------------------------------------------------------------------
+
+    def _ehlo(self) -> None:
+        offered = ["faulty.example"]
+        polite = self.manners
+        offered += ["PIPELINING"] * polite.pipelining + ["8BITMIME"] * polite.eightbit + ["SMTPUTF8"] * polite.smtputf8
+        offered += [f"SIZE {polite.size}"] * (polite.size is not None) + ["AUTH PLAIN LOGIN"] * bool(polite.users)
+        offered += ["STARTTLS"] * (polite.starttls is not None and not self.secret)
+        self._reset()
+        self._answer("ehlo", "|".join(["250-" + name for name in offered[:-1]] + ["250 " + offered[-1]]))
+
+    def _starttls(self) -> None:
+        if self.manners.starttls is None:
+            self._say("502 5.5.1 not offered")
+        elif self._answer("starttls", "220 2.0.0 go ahead"):
+            self.to_say += self.manners.after_go_ahead
+            self._flush()
+            self.came.clear()
+            self._encrypt(self.manners.starttls)
+
+    def _auth(self) -> None:
+        _, mechanism, *first = self.line.split()
+        if mechanism.upper() == "PLAIN":
+            _, user, password = b64decode(first[0]).decode().split("\0")
+        else:
+            self._say("334 UGFzc3dvcmQ6")
+            user, password = b64decode(first[0]).decode(), b64decode(self._line()).decode()
+        taken = self.manners.users.get(user) == password
+        self._answer("auth", "235 2.7.0 welcome" if taken else "535 5.7.8 wrong user or password")
+
+    def _mail(self) -> None:
+        if self.sender is not None:
+            self._say("503 5.5.1 nested MAIL")
+        elif self._answer("mail", "250 2.1.0 ok"):
+            self.sender = self._address()
+
+    def _rcpt(self) -> None:
+        self.tried = self._address()
+        if self.sender is None:
+            self._say("503 5.5.1 RCPT without MAIL")
+        elif self._answer("rcpt", "250 2.1.5 ok"):
+            self.recipients.append(self.tried)
+
+    def _data(self) -> None:
+        if not self.recipients and not self.manners.data_anyway:
+            self._say("503 5.5.1 no valid recipients")
+        elif self._answer("data", "354 end with a lone dot"):
+            message = self._body()
+            if not self.recipients:
+                self._say("554 5.5.1 no valid recipients")
+            elif self._answer("dot", "250"):
+                self.server.take(Taken(self.sender or "", self.recipients[0], message))
+                self._answer("accepted", "250 2.0.0 taken")
+            self._reset()
+
+    def _rset(self) -> None:
+        self._reset()
+        self._answer("rset", "250 2.0.0 ok")
+
+    def _quit(self) -> None:
+        self._answer("quit", "221 2.0.0 bye")
+        raise EOFError
+
+    # -- words ---------------------------------------------------------------------------------
+
+    def _reset(self) -> None:
+        self.sender, self.recipients = None, []
+
+    def _answer(self, stage: str, good: str) -> bool:
+        """Say what is right here, or do what the script has for this stage; was all well?
+
+        `dot` is only a chance to fail: its good reply is said at `accepted`.
+        """
+        fault = self.server.fault(stage, self.tried)
+        if fault is None:
+            if stage != "dot":
+                self._say(f"{good[:3]}-first|{good}" if self.manners.multiline and "|" not in good else good)
+            return True
+        self._strike(fault)
+        return False
+
+    def _strike(self, fault: Fault) -> None:
+        if fault.does == STALL:
+            self._flush()
+            self.server.stalling.set()
+            self.server.released.wait()
+        if fault.does in (DROP, STALL):
+            self._flush()
+            raise EOFError
+        self._say(fault.does)
+        if fault.hang_up or fault.does.startswith("421"):
+            raise EOFError
+
+    def _address(self) -> str:
+        return self.line[self.line.index("<") + 1 : self.line.index(">")]
+
+    def _say(self, text: str) -> None:
+        self.to_say += text.replace("|", "\r\n").encode() + b"\r\n"
+
+    def _flush(self) -> None:
+        """Whatever has been answered leaves in one packet, or in crumbs of `split` octets."""
+        said = bytes(self.to_say)
+        self.to_say.clear()
+        step = self.manners.split or len(said) or 1
+        for at in range(0, len(said), step):
+            self.talk.sendall(said[at : at + step])
+
+    def _line(self) -> bytes:
+        while (end := self.came.find(b"\n")) < 0:
+            self._more()
+        line = bytes(self.came[:end]).rstrip(b"\r")
+        del self.came[: end + 1]
+        return line
+
+    def _body(self) -> bytes:
+        """A letter without its dots."""
+        fault = self.server.fault("body", self.tried)
+        if fault:
+            self._more()
+            self._strike(fault)
+            raise EOFError
+        self.came[:0] = b"\r\n"  # so that a lone dot ends an empty letter too
+        while (end := self.came.find(b"\r\n.\r\n")) < 0:
+            self._more()
+        message = bytes(self.came[: end + 2])
+        del self.came[: end + 5]
+        return message.replace(b"\r\n.", b"\r\n")[2:]
+
+    def _more(self) -> None:
+        self._flush()
+        chunk = self.talk.recv(65_536)
+        if not chunk:
+            raise EOFError
+        self.came += chunk
+
+    def _encrypt(self, context: ssl.SSLContext) -> None:
+        plain, self.talk = self.talk, context.wrap_socket(self.talk, server_side=True)
+        self.server.knows(plain, self.talk)
+        self.secret = True
+
+
+def parse_fault(text: str) -> Fault:
+    """`stage=what it does;to=pattern;every=n;first=n;times=n`."""
+    head, *more = text.split(";")
+    stage, _, does = head.partition("=")
+    fields = dict(part.split("=", 1) for part in more)
+    first, every, times = (int(fields.get(name, least)) for name, least in (("first", 0), ("every", 1), ("times", 0)))
+    return Fault(stage, does, fields.get("to", "*"), first, every, times)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until the process is killed; prints the port first."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--fault", action="append", default=[], type=parse_fault)
+    parser.add_argument("--no-pipelining", action="store_true")
+    given = parser.parse_args(arguments)
+    manners = Manners(pipelining=not given.no_pipelining)
+    server = FaultySmtp(faults=given.fault, manners=manners, log=given.log, port=given.port, keep=False)
+    print(server.port, flush=True)  # noqa: T201 - whoever started us reads it
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""A whole newsletter in this process, for tests: a real store, real letters, a clock by hand, and any sender."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import cast
+
+from newsletter.actions.deliver import Round
+from newsletter.app import App
+from newsletter.domain.issues import IssueFacts
+from newsletter.domain.outcomes import Outcome
+from newsletter.domain.people import DeliveryFacts
+from newsletter.domain.ports import Sender
+from newsletter.settings import load_settings
+from newsletter.store.sql import SqlStore
+from newsletter.testing import Answer, Letter, MemorySender
+from tests.support.library import TUESDAY, add_readers, add_tip
+
+OWNER = "owner@tips.example"
+
+
+class HandClock:
+    """A clock that goes when it is told."""
+
+    def __init__(self, now: datetime = TUESDAY) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+
+class HookedSender(MemorySender):
+    """A memory sender that does something of a test's own after the letter with a number (1 is the first)."""
+
+    def __init__(self, after: Mapping[int, Callable[[], object]], *, connections: int = 1) -> None:
+        super().__init__(connections=connections)
+        self._after = after
+
+    def take(self, letter: Letter) -> Outcome:
+        outcome = super().take(letter)
+        self._after.get(len(self.tried), lambda: None)()
+        return outcome
+
+
+@dataclass
+class Newsroom(App):
+    """`way`: the sender of this test; without one the settings say."""
+
+    hand: HandClock = field(default_factory=HandClock)
+    way: Sender | None = None
+
+    def sender(self) -> Sender:
+        return self.way or super().sender()
+
+    def memory(
+        self, script: Mapping[str, Iterable[Answer]] | None = None, *, connections: int = 1, refuses_sessions: int = 0
+    ) -> MemorySender:
+        """A memory sender for this newsletter from now on; script: answers by address, then everything is accepted."""
+        sender = MemorySender(script or {}, connections=connections, refuses_sessions=refuses_sessions)
+        self.way = sender
+        return sender
+
+    def start(self, readers: int = 3) -> int:
+        """reader1@a.example and so on, a tip, and Tuesday's issue ready to be sent; its number."""
+        add_tip(self.files, "Say the name")
+        add_readers(self.files, readers)
+        issue = self.publish_due()
+        assert issue
+        return issue.number
+
+    @property
+    def files(self) -> SqlStore:
+        return cast("SqlStore", self.store)
+
+    def round(self, number: int = 1) -> Round:
+        """One round by a sender that lives for this round."""
+        with self.store.sending("test", self.clock()) as right:
+            return self.deliver(right, number)
+
+    def issue(self, number: int = 1) -> IssueFacts:
+        with self.store.read() as tx:
+            return tx.issues.get(number)
+
+    def counts(self, number: int = 1) -> dict[str, int]:
+        return {state: count for state, count in self.issue(number).counts.items() if count}
+
+    def row(self, address: str, number: int = 1) -> DeliveryFacts:
+        with self.store.read() as tx:
+            return next(row for row in tx.issues.deliveries(number) if row.address == address)
+
+    def suppressed(self) -> list[str]:
+        with self.store.read() as tx:
+            return sorted(entry.address_key for entry in tx.suppressions.each())
+
+    def broken(self) -> list[str]:
+        with self.store.read() as tx:
+            return tx.issues.broken_invariants()
+
+
+@contextmanager
+def open_newsroom(directory: Path, way: Sender | None = None, **settings: str) -> Iterator[Newsroom]:
+    """A new newsletter in `directory`; settings by their names without NEWSLETTER_, in lower case."""
+    environ = {
+        "NEWSLETTER_DATABASE_URL": f"sqlite:///{directory}/newsletter.db",
+        "NEWSLETTER_SENDER_URL": f"maildir://{directory}/mail",
+        "NEWSLETTER_SECRET_KEY": "a-key-that-only-tests-have-0123456789",
+        "NEWSLETTER_FROM": "Anna Beispiel <tips@tips.example>",
+        "NEWSLETTER_OWNER": OWNER,
+        "NEWSLETTER_BASE_URL": "https://tips.example",
+        **{f"NEWSLETTER_{name.upper()}": value for name, value in settings.items()},
+    }
+    clock = HandClock()
+    room = Newsroom(load_settings(environ), clock, hand=clock, way=way)
+    room.upgrade_database()
+    try:
+        yield room
+    finally:
+        room.close()
+
+
+def mails(letters: Sequence[Letter]) -> list[EmailMessage]:
+    """Letters as messages that can be asked for their headers."""
+    return [email.message_from_bytes(letter.message, policy=email.policy.default) for letter in letters]
+
+
+def recipients(letters: Sequence[Letter]) -> list[str]:
+    return sorted(letter.envelope.recipient for letter in letters)
+
+
+def text_of(mail: EmailMessage) -> str:
+    """The plain text part."""
+    part = mail.get_body(("plain",))
+    assert part
+    return str(part.get_content())
+
+
+def readers(number: int) -> list[str]:
+    """The addresses that `Newsroom.start` made."""
+    return sorted(f"reader{n}@a.example" for n in range(1, number + 1))
