@@ -37,6 +37,7 @@ class Flow:
         self._data = b""
         self._rest: bytes | memoryview = b""
         self._heard = 0
+        self._said_rset = False
         self._outcome: Outcome | None = None
 
     @property
@@ -94,7 +95,7 @@ class Flow:
             if self._at is _At.VERDICT:
                 return self._done(self.connection.judge(parse_reply(Stage.DOT, *reply)))
             if self._at is _At.RESET:
-                if reply[0] // 100 != 2:
+                if self._said_rset and reply[0] != 250:
                     self.connection.close_quietly()
                 return self._done(self._outcome)
             if self._at is _At.UNWANTED:
@@ -120,7 +121,8 @@ class Flow:
 
     def _abandon(self, data_code: int) -> None:
         """RFC 2920 section 3.1: a DATA that was accepted although nobody is to have it is ended by a lone dot."""
-        self._write(b".\r\n" if data_code == 354 else b"RSET\r\n")
+        self._said_rset = data_code != 354
+        self._write(b"RSET\r\n" if self._said_rset else b".\r\n")
         self._wait_for(_At.RESET, self.connection.peer.final_timeout)
 
     def _flush(self, data: bytes | memoryview) -> Outcome | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
 
 from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Sent, Stage
-from newsletter.domain.ports import Session
+from newsletter.domain.ports import FlowSender, FlowSession, Session
 from newsletter.senders import make_sender
+from tests.support.driven import Driven
 from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, Manners
 
 SENDER = "bounce@news.example.org"
@@ -19,12 +21,16 @@ LETTER = b"Message-ID: <1@news.example.org>\r\nSubject: A tip\r\n\r\nSay their n
 PATIENT, HURRIED = "20s", "0.4s"
 BEFORE_THE_LETTER, AFTER_THE_DOT = ("mail", "rcpt", "data"), ("dot", "accepted")
 
-pytestmark = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelined", "step-by-step"])
+pytestmark = pytest.mark.parametrize(
+    ("pipelining", "flowing"),
+    [(True, False), (False, False), (True, True)],
+    ids=["pipelined", "step-by-step", "flowing"],
+)
 Connect = Callable[..., tuple[FaultySmtp, Session]]
 
 
 @pytest.fixture
-def connect(*, pipelining: bool) -> Iterator[Connect]:
+def connect(*, pipelining: bool, flowing: bool) -> Iterator[Connect]:
     """Start a server with these faults and open a session with it."""
     started: list[tuple[FaultySmtp, Session]] = []
 
@@ -35,7 +41,10 @@ def connect(*, pipelining: bool) -> Iterator[Connect]:
         stalls = {fault.stage for fault in faults if fault.does == STALL}
         reply, final = (HURRIED if stalls & set(stages) else PATIENT for stages in (BEFORE_THE_LETTER, AFTER_THE_DOT))
         url = server.url(f"reply_timeout={reply}", f"final_timeout={final}")
-        session = make_sender(url, hostname="client.example").open()
+        sender = make_sender(url, hostname="client.example")
+        session = sender.open()
+        if flowing:
+            session = Driven(cast("FlowSender", sender), cast("FlowSession", session))
         started.append((server, session))
         return server, session
 

@@ -1,0 +1,24 @@
+"""A session that is driven step by step, so that one test serves both ways of carrying a letter."""
+
+from __future__ import annotations
+
+from newsletter.domain.outcomes import Envelope, Outcome
+from newsletter.domain.ports import FlowSender, FlowSession
+
+
+class Driven:
+    """Looks like a session that waits; inside, `start`, `ready` and `proceed` do the work."""
+
+    def __init__(self, sender: FlowSender, session: FlowSession) -> None:
+        self._sender = sender
+        self._session = session
+
+    def send(self, envelope: Envelope, message: bytes) -> Outcome:
+        outcome = self._session.start(envelope, message)
+        while outcome is None:
+            for session in self._sender.ready([self._session], 0.05):
+                outcome = session.proceed()
+        return outcome
+
+    def close(self) -> None:
+        self._session.close()
