@@ -13,7 +13,7 @@ from threading import Event, Thread
 from typing import Protocol, cast
 
 from newsletter.actions.interleave import Interleaver
-from newsletter.actions.shift import Line, Round, Route, Shift
+from newsletter.actions.shift import LOOK_UP_EVERY, Line, Round, Route, Shift
 from newsletter.domain.delivery import Claim, Finished, Skip
 from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.issues import IssueEvent, IssueState
@@ -21,8 +21,6 @@ from newsletter.domain.outcomes import Outcome, Rejected
 from newsletter.domain.ports import FlowSender
 
 log = logging.getLogger(__name__)
-
-LOOK_UP_EVERY = 0.25  # seconds between two looks at the workers
 
 Progress = Callable[[int, int], None]
 
@@ -62,7 +60,7 @@ class _Worker(Protocol):
 def _workers(shift: Shift, room: int) -> Sequence[_Worker]:
     """One worker for all connections where they can be interleaved, else one for each; none when there is no way out."""
     lines = [Line() for _ in range(room)]
-    if shift.is_over or not shift.open(lines[0]):
+    if shift.is_over or shift.is_spent or not shift.open(lines[0]):
         return []
     if getattr(lines[0].session, "may_flow", False):
         return [Interleaver(shift, cast("FlowSender", shift.route.sender), lines)]
@@ -110,9 +108,10 @@ class _OneLine:
         """Send until nothing is due, somebody stops us, or the next hop is in trouble twice in a row."""
         while not self._shift.is_over and self._shift.open(self._line):
             claims = self._record(1)
-            if not claims:
+            if claims:
+                self._send(claims[0])
+            elif not self._shift.rest():
                 return
-            self._send(claims[0])
 
     def close(self) -> None:
         """Record what is in hand and end the connection."""

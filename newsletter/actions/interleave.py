@@ -29,7 +29,7 @@ class Interleaver:
 
     def loop(self) -> None:
         """Send until nothing is due, somebody stops us, or every connection is in trouble."""
-        while self._claim() or self._busy:
+        while self._claim() or self._busy or self._shift.rest():
             self._hear()
 
     def close(self) -> None:

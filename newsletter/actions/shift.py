@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event, Lock
 
 from newsletter.domain.breaker import Breaker
 from newsletter.domain.delivery import Claim, Finished
 from newsletter.domain.errors import AuthenticationRefused, InputError, SenderTrouble
 from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+from newsletter.domain.pace import Pace
 from newsletter.domain.ports import Clock, Ledger, Sender, Session, Store
 
 log = logging.getLogger(__name__)
 
+LONGEST_REST = timedelta(minutes=1)  # a longer one ends the round; the next finds what went before in the ledger
+LOOK_UP_EVERY = 0.25  # seconds between two looks whether somebody said stop
 TROUBLES_IN_A_ROW = 2  # a connection is renewed once before it is given up for now
 
 Compose = Callable[[Claim, datetime], bytes]
@@ -59,11 +62,19 @@ class Shift:
         self.done = Round()
         self.breaker = Breaker()
         self.halt = Event()
+        self.pace = Pace(getattr(route.sender, "rates", ()))
+        if self.pace.longest:
+            self.pace.remember(route.ledger.taken_since(route.clock() - self.pace.longest))
 
     @property
     def is_over(self) -> bool:
         """Did somebody say stop? Letters in flight still end."""
         return self.route.stop.is_set() or self.halt.is_set()
+
+    @property
+    def is_spent(self) -> bool:
+        """Have the rates no room for longer than a round would rest?"""
+        return self.pace.wait_for(self.route.clock()) > LONGEST_REST
 
     def halt_for(self, error: Exception) -> None:
         """Everybody stops after the letters in flight; `deliver` raises the first error."""
@@ -72,8 +83,40 @@ class Shift:
         self.halt.set()
 
     def record(self, finished: Sequence[Finished], take: int) -> list[Claim]:
-        """Outcomes go to the ledger, which keeps them even if it raises; the next claims come back."""
-        return self.route.ledger.advance(self.number, finished, take, self.route.clock())
+        """Outcomes go to the ledger, which keeps them even if it raises; the claims that may go now come back."""
+        now = self.route.clock()
+        if not self.pace.longest:
+            return self.route.ledger.advance(self.number, finished, take, now)
+        with self.done.lock:
+            return self._record_at_pace(finished, take, now)
+
+    def _record_at_pace(self, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
+        """Claim what the rates allow; a letter whose domain has had its share goes back with its time."""
+        claims: list[Claim] = []
+        while True:
+            asked = min(take - len(claims), self.pace.allowed(now))
+            more = self.route.ledger.advance(self.number, finished, asked, now)
+            finished = []
+            for claim in more:
+                domain = claim.address.rpartition("@")[2]
+                wait = self.pace.domain_wait(domain, now)
+                if wait:
+                    finished.append(Finished(claim, None, now, not_before=now + wait))
+                else:
+                    self.pace.took(now, domain)
+                    claims.append(claim)
+            if not finished:
+                return claims
+
+    def rest(self) -> bool:
+        """Wait until the rates allow another letter; False when that is not what we wait for, or takes too long."""
+        now = self.route.clock()
+        wait = self.pace.wait_for(now)
+        if not timedelta() < wait <= LONGEST_REST:
+            return False
+        while not self.is_over and self.route.clock() < now + wait:
+            self.halt.wait(min(LOOK_UP_EVERY, wait.total_seconds()))
+        return not self.is_over
 
     def compose(self, claim: Claim) -> tuple[Envelope, bytes] | Rejected:
         """The letter for one reader, or why there is none; raises what is no reader's fault."""

@@ -158,11 +158,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A claim with its end: an outcome, or None when the connection was the trouble (row goes back)."""
+    """A claim with its end: an outcome, or None when the letter was not tried and its row goes back without blame.
+
+    not_before: with None, when it may be claimed again (a rate is used up); at once if that is None too.
+    """
 
     claim: Claim
     outcome: Outcome | None
     at: datetime
+    not_before: datetime | None = None
 
 
 __all__ = [

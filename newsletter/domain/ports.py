@@ -41,7 +41,10 @@ class Session(Protocol):
 
 
 class Sender(Protocol):
-    """A way to the next hop. `connections`: how many sessions may be open at once."""
+    """A way to the next hop. connections: how many sessions may be open at once.
+
+    Optional: `rates`, a tuple of `domain.pace.Rate`, kept by whoever schedules the letters.
+    """
 
     connections: int
 
@@ -273,6 +276,10 @@ class Ledger(Protocol):
         Rows whose reader is no longer deliverable become `skipped` on the way and do not count.
         An outcome whose row is no longer ours is dropped.
         """
+        ...
+
+    def taken_since(self, since: datetime) -> list[tuple[datetime, str]]:
+        """(when, recipient domain) of every letter the next hop was given since then, oldest first."""
         ...
 
     def reopen(self, issue: int, subscriber_ids: Iterable[int], now: datetime) -> None:

@@ -13,11 +13,12 @@ _log = logging.getLogger(__name__)
 
 
 class FailoverSender:
-    """The first sender that takes letters. `connections` is the smallest of all: any of them may have to do."""
+    """The first sender that takes letters. Connections and rates are those that all allow: any may have to do."""
 
     def __init__(self, senders: Sequence[Sender]) -> None:
         self._senders = tuple(senders)
         self.connections = min(sender.connections for sender in self._senders)
+        self.rates = tuple(rate for sender in self._senders for rate in getattr(sender, "rates", ()))
 
     def open(self) -> Session:
         """A session with the first sender that opens one; raises SenderTrouble with what each of them said."""

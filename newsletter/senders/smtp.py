@@ -22,12 +22,12 @@ from newsletter.senders.wire import Connection, Stale
 
 
 class SmtpSender:
-    """One relay. per_hour: letters an hour it allows, 0 for any number; whoever schedules the letters keeps to it."""
+    """One relay. rates: what it allows; whoever schedules the letters keeps to them."""
 
     def __init__(self, url: SenderUrl, hostname: str) -> None:
         self._peer = Peer.of(url, hostname)
         self.connections = url.whole("connections", 10, most=1000)
-        self.per_hour = url.whole("per_hour", 0, least=0, most=100_000_000)
+        self.rates = url.rates()
 
     def open(self) -> SmtpSession:
         """Connect, greet, encrypt, sign in; raises SenderTrouble or AuthenticationRefused."""

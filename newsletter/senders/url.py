@@ -9,13 +9,22 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from difflib import get_close_matches
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from newsletter.domain.errors import SettingsError
+from newsletter.domain.pace import Rate
 
-COMMON_OPTIONS = ("connections", "per_hour")
+RATES = {
+    "per_hour": Rate(0, timedelta(hours=1)),
+    "per_minute": Rate(0, timedelta(minutes=1)),
+    "per_second": Rate(0, timedelta(seconds=1)),
+    "domain_per_hour": Rate(0, timedelta(hours=1), per_domain=True),
+    "domain_per_minute": Rate(0, timedelta(minutes=1), per_domain=True),
+}
+COMMON_OPTIONS = ("connections", *RATES)
 _ENCODE = "In user and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and a blank as %20"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
 _SECRET = re.compile(r"key|token|secret|password", re.IGNORECASE)
@@ -73,6 +82,14 @@ class SenderUrl:
         if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
             raise self.wrong(f"{name} is not a number it can use: {text!r}", f"Write {least} to {most}")
         return int(text)
+
+    def rates(self) -> tuple[Rate, ...]:
+        """The rates it asks for: `per_hour=500&domain_per_minute=20`; whoever schedules the letters keeps to them."""
+        return tuple(
+            replace(rate, count=self.whole(name, 0, most=100_000_000))
+            for name, rate in RATES.items()
+            if name in self.options
+        )
 
     def seconds(self, name: str, default: float) -> float:
         """An option that is a duration: `30`, `30s`, `5m`, `1h`."""

@@ -39,6 +39,14 @@ _FINISH = """UPDATE delivery SET state = ?, owner = NULL, reply = ?, next_attemp
 _PUT_BACK = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1,
     first_attempt_at = CASE WHEN attempts > 1 THEN first_attempt_at END
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
+_POSTPONE = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1, next_attempt_at = ?,
+    first_attempt_at = CASE WHEN attempts > 1 THEN first_attempt_at END
+    WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
+_TAKEN = """SELECT d.last_at, s.address FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id
+    WHERE d.last_at > ? AND d.state = 'sent' AND d.issue_id IN
+        (SELECT id FROM issue WHERE state IN ('sending', 'paused') OR done_at > ?)
+    UNION ALL SELECT CAST(strftime('%s', a.at) AS INTEGER) * 1000, s.address FROM attempt a
+    JOIN subscriber s ON s.id = a.subscriber_id WHERE a.at > ? ORDER BY 1"""
 _ATTEMPT = """INSERT INTO attempt (issue_id, subscriber_id, at, event, stage, code, enhanced, text)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 _SUPPRESS = """INSERT OR IGNORE INTO suppression (address_key, reason, source, at, issue_id)
@@ -132,6 +140,12 @@ class SqliteLedger:
             row = self._first(_FIRST_DEFERRED, issue)
         return from_ms(row[0]) if row and row[0] is not None else None
 
+    def taken_since(self, since: datetime) -> list[tuple[datetime, str]]:
+        """Asked once at the start of a round, and only where there is a rate to keep."""
+        with self._lock, translated():
+            rows = self._db.execute(_TAKEN, (to_ms(since), sql_time(since), sql_time(since))).fetchall()
+        return [(from_ms(ms), address.rpartition("@")[2]) for ms, address in rows]
+
     def recover(self, now: datetime) -> int:
         """Tr: rows in `sending` of the dead; called once, under the sending lock, before the first claim.
 
@@ -212,6 +226,11 @@ class SqliteLedger:
     def _finish(self, one: Finished) -> None:
         claim, outcome = one.claim, one.outcome
         row = (claim.issue_id, claim.subscriber_id, self._owner)
+        if outcome is None and one.not_before:
+            until = to_ms(one.not_before)
+            self._db.execute(_POSTPONE, (transition(State.SENDING, Event.DEFER), until, *row))
+            self._watch_for(claim.issue_id, until)
+            return
         if outcome is None:
             self._db.execute(_PUT_BACK, (transition(State.SENDING, Event.PUT_BACK), *row))
             return
@@ -229,8 +248,12 @@ class SqliteLedger:
             return  # not ours any more: whoever owns it now writes its end
         if not isinstance(outcome, Sent):
             self._note(claim, outcome, change, one.at)
-        if next_ms is not None and claim.issue_id in self._deferred_due:
-            self._deferred_due[claim.issue_id] = min(next_ms, self._deferred_due[claim.issue_id])
+        if next_ms is not None:
+            self._watch_for(claim.issue_id, next_ms)
+
+    def _watch_for(self, issue: int, due_ms: int) -> None:
+        if issue in self._deferred_due:
+            self._deferred_due[issue] = min(due_ms, self._deferred_due[issue])
 
     def _note(self, claim: Claim, outcome: Outcome, change: Change, at: datetime) -> None:
         reply = outcome.reply

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.domain.errors import SettingsError
+from newsletter.domain.pace import Rate
 from newsletter.domain.ports import Sender
 from newsletter.senders import SenderUrl, make_sender, parse_sender_urls
 from newsletter.senders.failover import FailoverSender
@@ -115,4 +118,4 @@ def test_options_that_sound_like_secrets_are_masked_too() -> None:
 def test_a_relay_says_how_many_connections_and_letters_it_allows() -> None:
     relay = sender("smtp://mail.example?connections=4&per_hour=500")
     assert isinstance(relay, SmtpSender)
-    assert (relay.connections, relay.per_hour) == (4, 500)
+    assert (relay.connections, relay.rates) == (4, (Rate(500, timedelta(hours=1)),))

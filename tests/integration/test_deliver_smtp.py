@@ -1,0 +1,120 @@
+"""One issue through a real SMTP server that refuses, hangs up and loses replies: what the readers and the rows have then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter.domain.issues import IssueState
+from tests.support.faulty_smtp import Fault, FaultySmtp, Manners
+from tests.support.library import TUESDAY
+from tests.support.newsroom import Newsroom, open_newsroom, readers
+
+ODD = "reader2@a.example"
+
+
+@contextmanager
+def newsroom(
+    directory: Path, *faults: Fault, options: tuple[str, ...] = ("connections=2",), login: str = "", **manners: object
+) -> Iterator[tuple[Newsroom, FaultySmtp]]:
+    """A newsletter whose next hop is a server with these faults."""
+    with (
+        FaultySmtp(faults, Manners(**manners)) as server,  # type: ignore[arg-type]
+        open_newsroom(directory, sender_url=server.url(*options, login=login)) as room,
+    ):
+        yield room, server
+
+
+def got(server: FaultySmtp) -> list[str]:
+    return sorted(letter.recipient for letter in server.letters)
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "state", "suppressed", "attempts"),
+    [
+        (Fault("rcpt", "450 4.2.0 greylisted", to=ODD), "deferred", [], 1),
+        (Fault("rcpt", "550 5.1.1 no such user", to=ODD), "rejected", [ODD], 1),
+        (Fault("rcpt", "552 5.2.2 full", to=ODD), "rejected", [], 1),
+        (Fault("rcpt", "550 5.7.1 blocked", to=ODD), "deferred", [], 1),
+        (Fault("data", "451 4.3.0 later", to=ODD), "deferred", [], 1),
+        (Fault("dot", "452 4.3.1 later", to=ODD), "deferred", [], 1),
+        (Fault("dot", "554 5.6.0 no", to=ODD), "rejected", [], 1),
+        (Fault("dot", "drop", to=ODD), "deferred", [], 1),
+        (Fault("rcpt", "421 4.3.2 closing", to=ODD, times=1), "sent", [], 1),
+        (Fault("rcpt", "drop", to=ODD, times=1), "sent", [], 1),
+        (Fault("dot", "421 4.3.2 closing", to=ODD, times=1), "sent", [], 1),
+        (Fault("mail", "451 4.3.0 slow down", times=1), "sent", [], 1),
+    ],
+    ids=lambda value: f"{value.stage}-{value.does}" if isinstance(value, Fault) else None,
+)
+def test_the_table_of_replies_from_the_wire_to_the_row(
+    tmp_path: Path, fault: Fault, state: str, suppressed: list[str], attempts: int, *, pipelining: bool
+) -> None:
+    with newsroom(tmp_path, replace(fault), pipelining=pipelining) as (room, server):
+        room.start(4)
+        room.round()
+        row = room.row(ODD)
+
+        assert (row.state, room.suppressed(), row.attempts) == (state, suppressed, attempts)
+        assert got(server) == [address for address in readers(4) if address != ODD or state == "sent"]
+        assert room.broken() == []
+
+
+def test_a_letter_that_was_taken_without_a_word_comes_once_more_with_the_same_message_id(tmp_path: Path) -> None:
+    with newsroom(tmp_path, Fault("accepted", "drop", to=ODD, times=1)) as (room, server):
+        room.start(3)
+        room.round()
+        in_doubt = room.row(ODD)
+        room.hand.forward(minutes=10)
+        room.round()
+        copies = [letter for letter in server.letters if letter.recipient == ODD]
+        ids = {line for copy in copies for line in copy.message.splitlines() if line.startswith(b"Message-ID:")}
+
+        assert (in_doubt.state, in_doubt.next_attempt_at) == ("deferred", TUESDAY + timedelta(minutes=10))
+        assert (len(copies), len(ids)) == (2, 1)
+        assert got(server) == sorted([*readers(3), ODD])
+        assert room.issue().state is IssueState.DONE
+
+
+def test_a_policy_refusal_for_everybody_pauses_and_a_resume_sends_to_all(tmp_path: Path) -> None:
+    with newsroom(tmp_path, Fault("rcpt", "554 5.7.1 your address is listed")) as (room, server):
+        room.start(12)
+        room.round()
+        paused = room.issue()
+        server.faults.clear()
+        room.resume(1)
+
+        assert (paused.state, room.suppressed()) == (IssueState.PAUSED, [])
+        assert (got(server), room.counts()) == (readers(12), {"sent": 12})
+
+
+def test_a_refused_password_pauses_the_issue_before_any_letter_is_claimed(tmp_path: Path) -> None:
+    with newsroom(tmp_path, login="tips:wrong@", users={"tips": "right"}) as (room, server):
+        room.start(3)
+        room.round()
+        paused = room.issue()
+        with room.store.read() as tx:
+            mail = tx.notices.waiting()
+        server.manners.users = {"tips": "wrong"}
+        room.resume(1)
+
+        assert (paused.state, paused.counts["pending"], mail) == (IssueState.PAUSED, 3, 1)
+        assert "535" in paused.pause_reason
+        assert (got(server), room.row(ODD).attempts) == (readers(3), 1)
+
+
+def test_a_server_that_is_not_there_is_trouble_and_no_letters_fault(tmp_path: Path) -> None:
+    with FaultySmtp() as server:
+        url = server.url("connections=2")
+    with open_newsroom(tmp_path, sender_url=url) as room:
+        room.start(3)
+        done = room.round()
+
+        assert done.trouble
+        assert (room.counts(), room.row(ODD).attempts, room.issue().state) == ({"pending": 3}, 0, IssueState.SENDING)
