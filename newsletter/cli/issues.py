@@ -62,7 +62,7 @@ def preview(door: Door, *, tip: str | None, out: Path | None) -> None:
     letter = door.app.preview(tip)
     message = message_from_bytes(letter, policy=default)
     part = message.get_body(("plain",))
-    text = str(part.get_content()) if part else ""
+    text = "\n".join(str(part.get_content()).splitlines()) if part else ""
     if out:
         out.write_bytes(letter)
     headers = [(name, str(value)) for name, value in message.items()]

@@ -134,3 +134,11 @@ def test_a_test_letter_goes_to_one_address_and_counts_nowhere(three_readers: Com
     assert len(letters(home)) == 1
     assert document(three_readers, "issues", "list")["issues"] == []
     assert three_readers("issues", "test", "--to", "nobody").returncode == 1
+
+
+def test_the_preview_shows_plain_lines(newsletter: Command) -> None:
+    done = newsletter("issues", "preview")
+
+    assert done.returncode == 0
+    assert "TO TAKE AWAY" in done.stdout
+    assert "\ufffd" not in done.stdout
