@@ -45,7 +45,7 @@ def set_pragmas(connection: sqlite3.Connection, *, synchronous: str = "NORMAL") 
         f"synchronous = {synchronous}",
         "foreign_keys = ON",
         "temp_store = MEMORY",
-        "cache_size = -16000",
+        "cache_size = -6000",  # 6 MB a connection
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
