@@ -33,7 +33,7 @@ class Reply:
     text: str = ""
 
     def __str__(self) -> str:
-        return " ".join(part for part in (str(self.code or "no reply"), self.enhanced, self.text) if part)
+        return f"{self.code or 'no reply'} {self.enhanced + ' ' if self.enhanced else ''}{self.text}".rstrip()
 
 
 class Cause(StrEnum):

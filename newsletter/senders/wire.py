@@ -20,6 +20,7 @@ from newsletter.senders.peer import Peer
 
 _MAX_BUFFER = 16_384  # RFC 5321 section 4.5.3.1.5 asks for 512 octets a line; some servers write more
 _MAX_LINES = 100
+_BLANK = ord(" ")
 _DOT_LINE = re.compile(rb"\n\.")  # a third of the time that `in` takes over 17 KB
 _LAST_WORDS_FOR = 2.0  # seconds to wait for the reply of a server that hung up in the middle of a letter
 _QUIT_FOR = 5.0
@@ -260,6 +261,14 @@ class Connection(smtplib.SMTP):
 
         None when its end has not come yet. Raises Closing for a 421, Lost for what is no reply.
         """
+        rest = self._rest
+        end = rest.find(b"\n")
+        if end > 3 and rest[3] == _BLANK and rest[:3].isdigit() and rest[:3] != b"421":  # nearly every reply is one line
+            self._rest = rest[end + 1 :]
+            return int(rest[:3]), rest[4:end].strip()
+        return self._take_lines()
+
+    def _take_lines(self) -> tuple[int, bytes] | None:
         lines: list[bytes] = []
         start = 0
         while (end := self._rest.find(b"\n", start)) >= 0:
