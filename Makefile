@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test lint format docs clean
+.PHONY: help demo test chaos lint format docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: $(READY) ## one whole Tuesday with nothing configured (ONCE=1: end when th
 
 test: lint ## lint, then the whole suite
 	$(BIN)/pytest
+
+chaos: $(READY) ## the long form of the chaos tests: 1,000 times kill -9, 200 times SIGTERM; half an hour
+	$(BIN)/pytest -m long -s tests/chaos
 
 lint: $(READY) ## style, types and floors
 	$(BIN)/ruff check

@@ -28,20 +28,27 @@ class Interleaver:
         self._finished: list[Finished] = []
 
     def loop(self) -> None:
-        """Send until nothing is due, somebody stops us, or every connection is in trouble."""
-        while self._claim() or self._busy or self._shift.rest():
-            self._hear()
+        """Send until nothing is due, somebody stops us, or every connection is in trouble.
+
+        Whatever is raised, the letters in flight end first: a row left in `sending` would wait for another life.
+        """
+        try:
+            while self._claim() or self._busy or self._shift.rest():
+                self._hear()
+        except Exception as error:
+            self._shift.halt_for(error)
+            while self._busy:
+                self._hear()
+            raise
 
     def close(self) -> None:
-        """Record what is in hand and end the connections. What was in flight when we failed stays in doubt."""
+        """Record what is in hand and end the connections."""
         try:
             if self._finished:
                 self._record(0)
         finally:
             for line in self._idle:
                 line.close()
-            for session in self._busy:
-                session.close()
 
     def _claim(self) -> bool:
         """Record what arrived and claim a letter for every idle connection, in one commit; is anything under way?"""
@@ -49,8 +56,12 @@ class Interleaver:
         if not idle and not self._finished:
             return False
         claims = self._record(len(idle))
-        for line, claim in zip(idle, claims, strict=False):
-            self._start(line, claim)
+        for started, (line, claim) in enumerate(zip(idle, claims, strict=False), 1):
+            try:
+                self._start(line, claim)
+            except Exception:
+                self._finished += [Finished(left, None, self._shift.route.clock()) for left in claims[started:]]
+                raise
         return bool(claims)
 
     def _record(self, take: int) -> list[Claim]:

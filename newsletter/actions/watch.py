@@ -10,21 +10,22 @@ from newsletter.domain.ports import Store
 
 LOOK_EVERY = 0.5  # seconds
 STILL_FOR = 120  # looks without a change after which the other process is left to itself
+A_RING = 6  # looks, more than the daemon takes to see that a deferred letter is due or that an issue is done
 
 
 def watch(store: Store, numbers: Sequence[int], stop: Event, progress: Callable[[int, int], None] | None) -> None:
-    """Come back when every issue has only deferred letters left, was stopped, or nothing moves for a minute."""
+    """Come back when every issue has only letters left that wait, was stopped, or nothing moves for a minute."""
     for number in numbers:
         still, seen = 0, (-1, -1)
-        while still < STILL_FOR:
+        while still < (STILL_FOR if seen[0] else A_RING):
             with store.read() as tx:
                 issue = tx.issues.get(number)
             counts = issue.counts
             now_open = (counts["pending"] + counts["sending"], counts["deferred"])
             if progress:
                 progress(issue.audience - sum(now_open), issue.audience)
-            if issue.state is not IssueState.SENDING or (now_open[0] == 0 and now_open[1]):
-                break  # nothing open at all: it is about to be done
+            if issue.state is not IssueState.SENDING:
+                break
             still, seen = (still + 1, seen) if now_open == seen else (0, now_open)
             if stop.wait(LOOK_EVERY):
                 return

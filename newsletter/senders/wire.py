@@ -263,7 +263,8 @@ class Connection(smtplib.SMTP):
         """
         rest = self._rest
         end = rest.find(b"\n")
-        if end > 3 and rest[3] == _BLANK and rest[:3].isdigit() and rest[:3] != b"421":  # nearly every reply is one line
+        # Nearly every reply is one line.
+        if end > 3 and rest[3] == _BLANK and rest[:3].isdigit() and rest[:3] != b"421":
             self._rest = rest[end + 1 :]
             return int(rest[:3]), rest[4:end].strip()
         return self._take_lines()

@@ -20,7 +20,7 @@ from newsletter.domain.subscription import Status
 from newsletter.mail.compiled import Compiled
 from newsletter.testing import Letter, MemorySender, MemorySession, answer
 from tests.support.library import TUESDAY, add_reader
-from tests.support.newsroom import HookedSender, Newsroom, mails, open_newsroom, readers, recipients, text_of
+from tests.support.newsroom import HookedSender, Newsroom, mails, open_newsroom, own_body, readers, recipients, text_of
 
 ODD = "reader2@a.example"
 LATER = "451 4.7.1 greylisted"
@@ -354,11 +354,3 @@ def test_a_breaker_that_trips_on_a_cancelled_issue_leaves_nothing_open(room: New
 
     assert (done.paused, room.counts(), room.issue().state) == ("", {"skipped": 5}, IssueState.CANCELLED)
     assert room.broken() == []
-
-
-def own_body(directory: Path, first_line: str) -> Path:
-    """A directory of templates with a text part of one's own."""
-    issue = directory / "own" / "email" / "issue"
-    issue.mkdir(parents=True)
-    (issue / "body.txt").write_text(first_line + "\n\n{{ body_text }}\n\n{{ unsubscribe_url }}\n")
-    return directory / "own"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,22 +11,28 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.domain.errors import Busy, TemplateError
 from newsletter.domain.issues import IssueState
-from tests.support.faulty_smtp import Fault, FaultySmtp, Manners
-from tests.support.library import TUESDAY
-from tests.support.newsroom import Newsroom, open_newsroom, readers
+from tests.support.faulty_smtp import Fault, FaultySmtp, Manners, Taken
+from tests.support.library import TUESDAY, add_reader, add_readers
+from tests.support.newsroom import Newsroom, open_newsroom, own_body, patience, readers, unlock
 
 ODD = "reader2@a.example"
 
 
 @contextmanager
 def newsroom(
-    directory: Path, *faults: Fault, options: tuple[str, ...] = ("connections=2",), login: str = "", **manners: object
+    directory: Path,
+    *faults: Fault,
+    options: tuple[str, ...] = ("connections=2",),
+    login: str = "",
+    templates: str = "",
+    **manners: object,
 ) -> Iterator[tuple[Newsroom, FaultySmtp]]:
     """A newsletter whose next hop is a server with these faults."""
     with (
         FaultySmtp(faults, Manners(**manners)) as server,  # type: ignore[arg-type]
-        open_newsroom(directory, sender_url=server.url(*options, login=login)) as room,
+        open_newsroom(directory, sender_url=server.url(*options, login=login), templates=templates) as room,
     ):
         yield room, server
 
@@ -118,3 +125,45 @@ def test_a_server_that_is_not_there_is_trouble_and_no_letters_fault(tmp_path: Pa
 
         assert done.trouble
         assert (room.counts(), room.row(ODD).attempts, room.issue().state) == ({"pending": 3}, 0, IssueState.SENDING)
+
+
+# -- connections that one thread drives: what one letter does must not leave another one in flight --
+
+
+def test_a_letter_that_cannot_be_rendered_leaves_no_other_letter_in_flight(tmp_path: Path) -> None:
+    own = own_body(tmp_path, "{% if name %}{{ 1 // (name | length - 3) }}{% endif %}")
+    with newsroom(tmp_path, options=("connections=4",), templates=str(own)) as (room, server):
+        add_readers(room.files, 2)
+        add_reader(room.files, "bea@b.example", name="Bea")
+        for number in range(3, 9):
+            add_reader(room.files, f"reader{number}@a.example")
+        room.start(0)
+        with room.store.sending("test", room.clock()) as right:
+            with pytest.raises(TemplateError):
+                room.deliver(right, 1)
+            counts = room.counts()
+
+        assert counts == {"sent": 2, "pending": 7}
+        assert got(server) == ["reader1@a.example", "reader2@a.example"]
+
+
+def test_letters_in_flight_when_the_database_is_locked_end_and_are_written_later(tmp_path: Path) -> None:
+    class Locking(FaultySmtp):
+        """Its second letter locks the database of whoever sends."""
+
+        def take(self, letter: Taken) -> None:
+            super().take(letter)
+            if len(self.letters) == 2:
+                other.execute("BEGIN IMMEDIATE")
+
+    with Locking() as server, open_newsroom(tmp_path, sender_url=server.url("connections=4")) as room:
+        room.start(20)
+        other = sqlite3.connect(room.files.path, isolation_level=None, check_same_thread=False)
+        with room.store.sending("test", room.clock()) as right:
+            patience(right.ledger, 20)
+            with pytest.raises(Busy):
+                room.deliver(right, 1, progress=lambda *_: unlock(other))
+            room.deliver(right, 1)
+        other.close()
+
+        assert (got(server), room.counts(), room.broken()) == (readers(20), {"sent": 20}, [])

@@ -14,10 +14,18 @@ import pytest
 from newsletter.domain.errors import Busy, NewsletterError, Refused
 from newsletter.domain.issues import IssueState
 from newsletter.domain.outcomes import Outcome
-from newsletter.store.ledger import SqliteLedger
 from newsletter.testing import Letter, MemorySender, answer
 from tests.support.library import TUESDAY
-from tests.support.newsroom import HookedSender, Newsroom, open_newsroom, readers, recipients
+from tests.support.newsroom import (
+    HookedSender,
+    Newsroom,
+    connection_of,
+    open_newsroom,
+    patience,
+    readers,
+    recipients,
+    unlock,
+)
 
 ODD = "reader2@a.example"
 LATER = "451 4.7.1 greylisted"
@@ -211,20 +219,6 @@ def test_a_full_disk_loses_nobody_and_says_so(room: Newsroom) -> None:
     assert got_before < len(sender.letters)
     assert recipients(sender.letters) == sorted(set(readers(40)) - set(readers(40)[::3]))
     assert (sum(room.counts().values()), room.issue().state, room.broken()) == (40, IssueState.DONE, [])
-
-
-def connection_of(ledger: object) -> sqlite3.Connection:
-    assert isinstance(ledger, SqliteLedger)
-    return ledger._db
-
-
-def unlock(other: sqlite3.Connection) -> None:
-    if other.in_transaction:
-        other.execute("ROLLBACK")
-
-
-def patience(ledger: object, milliseconds: int) -> None:
-    connection_of(ledger).execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
 def open_again(room: Newsroom) -> closing[Newsroom]:

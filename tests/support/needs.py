@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
-PACKAGES = {"chromium": "chromium", "smtp-sink": "postfix"}
+PACKAGES = {"chromium": "chromium", "smtp-sink": "postfix", "spamassassin": "spamassassin", "npm": "npm"}
 """Program: the Debian package that has it."""
 
 
@@ -17,6 +18,19 @@ def need(program: str) -> str:
     if found:
         return found
     reason = f"{program} is not here: apt-get install {PACKAGES[program]}"
+    if os.environ.get("NEWSLETTER_TEST_ALL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+REFEREES = Path(__file__).resolve().parents[1] / "referees"
+
+
+def need_referees() -> Path:
+    """The directory of npm packages that judge letters and pages; skips the test with the command that installs them."""
+    if (REFEREES / "node_modules" / "axe-core").is_dir():
+        return REFEREES
+    reason = f"the referees are not here: npm install --prefix {REFEREES.relative_to(REFEREES.parents[1])}"
     if os.environ.get("NEWSLETTER_TEST_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

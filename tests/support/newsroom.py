@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from newsletter.domain.outcomes import Outcome
 from newsletter.domain.people import DeliveryFacts
 from newsletter.domain.ports import Sender
 from newsletter.settings import load_settings
+from newsletter.store.ledger import SqliteLedger
 from newsletter.store.sql import SqlStore
 from newsletter.testing import Answer, Letter, MemorySender
 from tests.support.library import TUESDAY, add_readers, add_tip
@@ -147,3 +149,28 @@ def text_of(mail: EmailMessage) -> str:
 def readers(number: int) -> list[str]:
     """The addresses that `Newsroom.start` made."""
     return sorted(f"reader{n}@a.example" for n in range(1, number + 1))
+
+
+def own_body(directory: Path, first_line: str) -> Path:
+    """A directory of templates with a text part of one's own."""
+    issue = directory / "own" / "email" / "issue"
+    issue.mkdir(parents=True)
+    (issue / "body.txt").write_text(first_line + "\n\n{{ body_text }}\n\n{{ unsubscribe_url }}\n")
+    return directory / "own"
+
+
+def connection_of(ledger: object) -> sqlite3.Connection:
+    """The ledger's own connection, to make it fail."""
+    assert isinstance(ledger, SqliteLedger)
+    return ledger._db
+
+
+def unlock(other: sqlite3.Connection) -> None:
+    """End a write transaction, if one is open."""
+    if other.in_transaction:
+        other.execute("ROLLBACK")
+
+
+def patience(ledger: object, milliseconds: int) -> None:
+    """How long the ledger waits for another process that writes."""
+    connection_of(ledger).execute(f"PRAGMA busy_timeout = {milliseconds}")

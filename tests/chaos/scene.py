@@ -1,0 +1,182 @@
+"""Where chaos happens: a newsletter with many readers, a server process that logs what it took, and the account at the end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from newsletter.domain.address import Address
+from newsletter.domain.delivery import OPEN
+from newsletter.domain.issues import IssueFacts, IssueState
+from newsletter.domain.people import DeliveryFacts, NewReader
+from newsletter.domain.subscription import Status
+from newsletter.store.sql import SqlStore
+from tests.support.library import TUESDAY, add_tip, new_store
+from tests.support.processes import Process, wait_until
+
+CONNECTIONS = 8
+SLOT_TIME = TUESDAY.isoformat()
+_SETTINGS = """NEWSLETTER_SECRET_KEY=a-key-that-only-tests-have-0123456789
+NEWSLETTER_FROM="Anna Beispiel <tips@tips.example>"
+NEWSLETTER_OWNER=owner@tips.example
+NEWSLETTER_BASE_URL=https://tips.example
+NEWSLETTER_POSTAL_ADDRESS="1 Market Street, Springfield"
+"""
+
+
+def make_library(directory: Path, readers: int) -> Path:
+    """A database with that many confirmed readers and three tips, to be copied; its path."""
+    store = new_store(directory)
+    with store.write() as tx:
+        for number in range(1, readers + 1):
+            address = f"reader{number}@a.example"
+            reader = NewReader(Address(address, address), "", f"k{number:015d}", Status.CONFIRMED, "test", TUESDAY)
+            tx.subscribers.add(reader, TUESDAY)
+    for title in ("One", "Two", "Three"):
+        add_tip(store, title)
+    store.close()
+    return store.path
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass
+class Account:
+    """What became of one issue, by the server's log and by the database."""
+
+    issue: IssueFacts
+    rows: dict[str, DeliveryFacts]
+    copies: Counter[str]
+    message_ids: dict[str, set[str]]
+    broken: list[str]
+
+    @property
+    def skipped(self) -> list[str]:
+        """Readers without a letter whose row does not say why."""
+        named = {"skipped", "rejected", "failed", "held"}
+        return [who for who, row in self.rows.items() if not self.copies[who] and row.state not in named]
+
+    @property
+    def doubles(self) -> int:
+        """Copies beyond the first."""
+        return sum(number - 1 for number in self.copies.values())
+
+    @property
+    def open(self) -> list[str]:
+        return [who for who, row in self.rows.items() if row.state in OPEN]
+
+    def check(self, *, kills: int) -> None:
+        """Every promise of delivery that must hold after any number of kills, when all is done."""
+        assert self.skipped == []
+        assert [who for who, row in self.rows.items() if row.state == "sent" and not self.copies[who]] == []
+        assert set(self.copies) <= set(self.rows)
+        assert self.doubles <= kills * CONNECTIONS
+        assert [who for who, ids in self.message_ids.items() if len(ids) != 1] == []
+        assert self.broken == []
+        assert (self.issue.state, self.open) == (IssueState.DONE, [])
+
+    def __str__(self) -> str:
+        counts = {state: count for state, count in self.issue.counts.items() if count}
+        return f"{len(self.rows)} readers: {counts}; {self.doubles} doubles, {len(self.skipped)} skipped"
+
+
+@dataclass
+class Scene:
+    """One newsletter and its server; with pipelining one thread drives all connections. Use with `with`: whatever still runs at the end is killed."""
+
+    directory: Path
+    library: Path
+    slow: float = 0.004
+    odds: Sequence[str] = ()
+    seed: int = 0
+    pipelining: bool = True
+    port: int = field(default_factory=_free_port)
+    _running: list[Process] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        (self.directory / "data").mkdir(parents=True)
+        shutil.copy(self.library, self.directory / "data" / "newsletter.db")
+        sender = f"smtp://127.0.0.1:{self.port}?connections={CONNECTIONS}&reply_timeout=10s&final_timeout=10s"
+        (self.directory / ".env").write_text(f"{_SETTINGS}NEWSLETTER_SENDER_URL={sender}\n")
+        self.store = SqlStore(self.directory / "data" / "newsletter.db")
+        [(self.readers,)] = self.rows("SELECT count(*) FROM subscriber")
+        self.server = self.start_server()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+        for process in self._running:
+            process.__exit__()
+
+    def start_server(self) -> Process:
+        """The server on its port, with its log as it was; comes back when it listens."""
+        odds = [part for odd in self.odds for part in ("--odds", odd)]
+        odds += [] if self.pipelining else ["--no-pipelining"]
+        server = Process(
+            self.directory, "--port", str(self.port), "--log", str(self.log), "--slow", str(self.slow),
+            "--seed", str(self.seed), *odds, how="-m tests.chaos.server",
+        )  # fmt: skip
+        self._running.append(server)
+        wait_until(lambda: server.said != "", what="the server listens")
+        return server
+
+    def start(self, *arguments: str) -> Process:
+        """A newsletter command."""
+        process = Process(self.directory, *arguments)
+        self._running.append(process)
+        return process
+
+    def run(self, *arguments: str) -> int:
+        """A newsletter command to its end; the exit code."""
+        return self.start(*arguments).ends()
+
+    def start_python(self, program: str) -> Process:
+        """A Python program of one line, as the command has its directory."""
+        process = Process(self.directory, program, how="-c")
+        self._running.append(process)
+        return process
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of the database, by SQL."""
+        with sqlite3.connect(self.store.path) as database:
+            found = database.execute(query).fetchall()
+        database.close()
+        return found
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "accepted.jsonl"
+
+    def taken(self) -> int:
+        """How many letters the server has taken so far."""
+        return self.log.read_bytes().count(b"\n") if self.log.exists() else 0
+
+    def wait_for_letters(self, number: int, sender: Process) -> bool:
+        """Until the server has taken that many more or nearly all, or the sender has ended; does it still run?"""
+        goal = min(self.taken() + number, max(self.taken(), self.readers))
+        wait_until(lambda: not sender.is_running or self.taken() >= goal, what=f"{number} more letters")
+        return sender.is_running
+
+    def account(self, number: int = 1) -> Account:
+        """What the server has taken, and what the database says."""
+        letters = [json.loads(line) for line in self.log.read_text().splitlines()]
+        ids: dict[str, set[str]] = defaultdict(set)
+        for letter in letters:
+            ids[letter["recipient"]].add(letter["message_id"])
+        with self.store.read() as tx:
+            issue = tx.issues.get(number)
+            rows = {row.address: row for row in tx.issues.deliveries(number)}
+            return Account(
+                issue, rows, Counter(one["recipient"] for one in letters), ids, tx.issues.broken_invariants()
+            )

@@ -1,0 +1,217 @@
+"""Every order in which three readers, two workers, two crashes and a bad network can meet; and is the model true?"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter.domain.delivery import OPEN, Claim, Event, Finished, State, transition
+from newsletter.domain.ports import SendingRight
+from newsletter.domain.subscription import Status
+from newsletter.store.sql import SqlStore
+from tests.chaos.model import NOW, OUTCOMES, Ledger, Model, Reader, explore
+from tests.support.library import add_readers, freeze_issue, new_store
+
+
+@pytest.mark.parametrize(
+    ("readers", "faults", "at_least"), [(1, 2, 400), (2, 2, 60_000), (3, 1, 250_000)], ids=lambda number: f"{number:,}"
+)
+def test_no_order_of_events_skips_anybody_or_doubles_without_a_crash(readers: int, faults: int, at_least: int) -> None:
+    explored = explore(Model(), readers, crashes=2, faults=faults)
+
+    assert explored.broken == "", explored.way
+    assert explored.worlds >= at_least
+    assert explored.ends > 0
+
+
+@pytest.mark.long
+def test_no_order_of_events_with_two_faults_skips_anybody_or_doubles_without_a_crash() -> None:
+    explored = explore(Model(), 3, crashes=2, faults=2)
+
+    assert explored.broken == "", explored.way
+    assert explored.worlds >= 1_100_000
+
+
+def test_who_holds_letters_in_doubt_sends_nobody_a_second_copy() -> None:
+    explored = explore(Model(Ledger(hold_in_doubt=True)), 3, crashes=2, faults=2)
+
+    assert explored.broken == "", explored.way
+    assert explored.worlds >= 20_000
+
+
+def test_without_a_crash_and_a_fault_everybody_who_stays_gets_one_copy() -> None:
+    model = Model()
+    explored = explore(model, 3, crashes=0, faults=0)
+
+    assert (explored.broken, explored.ends) == ("", 10)  # none to three of three readers left, before or after theirs
+
+
+# -- the model can fail ----------------------------------------------------------------------------
+
+
+class ClaimsFromAList(Ledger):
+    """Reads who is confirmed when the issue is frozen, and never again."""
+
+    def claim(self, reader: Reader) -> Reader:
+        return reader._replace(state=transition(reader.state, Event.CLAIM), hand="claimed")
+
+
+class SendsBeforeItCommits(Ledger):
+    """Writes nothing down before the letter has ended."""
+
+    def claim(self, reader: Reader) -> Reader:
+        return reader._replace(hand="claimed") if reader.is_confirmed else super().claim(reader)
+
+
+class KeepsAWatermark(Ledger):
+    """Takes what was begun for done, as a batch's progress record does."""
+
+    def recover(self, reader: Reader) -> Reader:
+        return reader._replace(state=State.SENT) if reader.state is State.SENDING else reader
+
+
+class ForgetsTheDead(Ledger):
+    """Leaves the rows of a crash where they are."""
+
+    def recover(self, reader: Reader) -> Reader:
+        return reader
+
+
+class IsDoneWhenABatchIsEmpty(Ledger):
+    """Looks only for rows that nobody has begun."""
+
+    def is_done(self, readers: tuple[Reader, ...]) -> bool:
+        return not any(reader.state is State.PENDING for reader in readers)
+
+
+class TriesOnTrouble(Ledger):
+    """Puts a letter back whose reply was lost, as if nothing had been said, and counts nothing."""
+
+    def finish(self, reader: Reader) -> Reader:
+        lost = reader.hand == "unanswered"
+        return reader._replace(state=State.PENDING, hand="", doubts=0) if lost else super().finish(reader)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "broken"),
+    [
+        (ClaimsFromAList(), "I6"),
+        (SendsBeforeItCommits(), "I5"),
+        (KeepsAWatermark(), "I3"),
+        (ForgetsTheDead(), "nothing can happen"),
+        (IsDoneWhenABatchIsEmpty(), "I7"),
+        (TriesOnTrouble(), "I8"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Ledger) else None,
+)
+def test_a_ledger_with_a_known_fault_is_found_out(ledger: Ledger, broken: str) -> None:
+    explored = explore(Model(ledger), 2)
+
+    assert explored.broken.startswith(broken)
+    assert explored.way
+
+
+# -- the model is the ledger -----------------------------------------------------------------------
+
+
+@dataclass
+class Walk:
+    """One random walk of the real ledger and the model, step by step side by side."""
+
+    store: SqlStore
+    number: int
+    ids: list[int]
+    chance: random.Random
+    model: Ledger = field(default_factory=Ledger)
+    readers: list[Reader] = field(default_factory=lambda: [Reader()] * 3)
+    claims: dict[int, Claim] = field(default_factory=dict)
+    life: ExitStack = field(default_factory=ExitStack)
+    right: SendingRight | None = None
+    now: timedelta = timedelta()
+    steps: list[str] = field(default_factory=list)
+
+    def step(self) -> None:
+        self.now += timedelta(minutes=11)
+        if self.right is None:
+            self.steps.append("start")
+            self.right = self.life.enter_context(self.store.sending("walk", NOW + self.now))
+            self.readers = [self.model.recover(reader) for reader in self.readers]
+            return
+        what = self.chance.choices((self.advance, self.server, self.leave, self.crash), (8, 6, 1, 1))[0]
+        self.steps.append(what.__name__)
+        what()
+
+    def advance(self) -> None:
+        """T3 of what is in hand, and T2 where a worker is free."""
+        assert self.right
+        ended = [place for place, reader in enumerate(self.readers) if reader.hand in OUTCOMES]
+        finished = [Finished(self.claims.pop(p), OUTCOMES[self.readers[p].hand], NOW + self.now) for p in ended]
+        for place in ended:
+            self.readers[place] = self.model.finish(self.readers[place])
+        free = 2 - sum(bool(reader.hand) for reader in self.readers)
+        claims = self.right.ledger.advance(self.number, finished, min(free, 1), NOW + self.now)
+        if free:
+            skipped = {place for place, state in enumerate(self.states()) if state == "skipped"}
+            for place in skipped | {self.ids.index(claim.subscriber_id) for claim in claims}:
+                if self.readers[place].state is not State.SKIPPED:
+                    self.readers[place] = self.model.claim(self.readers[place])
+        for claim in claims:
+            self.claims[self.ids.index(claim.subscriber_id)] = claim
+            assert self.readers[self.ids.index(claim.subscriber_id)].hand == "claimed"
+        if free and not claims:
+            assert State.PENDING not in [reader.state for reader in self.readers]
+
+    def server(self) -> None:
+        """A letter in flight comes to its end."""
+        for place, reader in enumerate(self.readers):
+            if reader.hand == "claimed":
+                self.readers[place] = reader._replace(hand=self.chance.choice(list(OUTCOMES)))
+
+    def leave(self) -> None:
+        place = self.chance.randrange(3)
+        with self.store.write() as tx:
+            tx.subscribers.set_status(self.ids[place], Status.UNSUBSCRIBED, NOW + self.now)
+        self.readers[place] = self.readers[place]._replace(is_confirmed=False)
+
+    def crash(self) -> None:
+        self.life.close()
+        self.right = None
+        self.claims.clear()
+        self.readers = [reader._replace(hand="") for reader in self.readers]
+
+    def states(self) -> list[str]:
+        return [state for state, _ in self.rows()]
+
+    def rows(self) -> list[tuple[str, int]]:
+        with sqlite3.connect(self.store.path) as database:
+            query = "SELECT state, crashes FROM delivery WHERE issue_id = ? ORDER BY subscriber_id"
+            found = database.execute(query, (self.number,)).fetchall()
+        database.close()
+        return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_real_ledger_does_what_the_model_does(tmp_path: Path, seed: int) -> None:
+    store = new_store(tmp_path)
+    ids = add_readers(store, 3)
+    walk = Walk(store, freeze_issue(store), ids, random.Random(seed))  # noqa: S311 - a walk that can be repeated
+    for _ in range(60):
+        walk.step()
+        assert walk.rows() == [(reader.state.value, reader.crashes) for reader in walk.readers], walk.steps
+        with store.write() as tx:
+            is_done = tx.issues.finish_if_done(walk.number, NOW + walk.now)
+            assert tx.issues.broken_invariants() == []
+        assert is_done == walk.model.is_done(tuple(walk.readers))
+        if is_done:
+            break
+    walk.life.close()
+    store.close()
+
+    assert len(walk.steps) > 3
+    assert any(reader.state not in OPEN for reader in walk.readers)
