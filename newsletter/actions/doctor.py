@@ -12,6 +12,7 @@ from newsletter.domain.issues import IssueState
 from newsletter.domain.ports import Store, Tx
 from newsletter.domain.queue import choose, is_fresh
 from newsletter.domain.site import Site
+from newsletter.mail.dkim import Dkim
 
 FEW_WEEKS = 8
 WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html: the WAL-reset bug
@@ -53,14 +54,15 @@ def check(
     sqlite_version: str,
     preview: Callable[[], object],
     now: datetime,
+    dkim: Callable[[], Dkim | None] = lambda: None,
 ) -> list[Check]:
     """Every check, in the order to mend them.
 
     late_window: how late an issue may start. warnings: misspelt settings. sqlite_version: as in `3.51.3`.
-    preview: makes the next letter, or raises.
+    preview: makes the next letter, or raises. dkim: gives what signs letters, or raises.
     """
     facts = _Facts(site, schedule, late_window, has_key, has_sender, warnings, sqlite_version)
-    return [*_settings(facts), *_database(store, facts, preview, now)]
+    return [*_settings(facts), _dkim(dkim), *_database(store, facts, preview, now)]
 
 
 def _ok(id_: str, message: str) -> Check:
@@ -127,6 +129,17 @@ def _base_url(url: str) -> Check:
         fix = "Set NEWSLETTER_BASE_URL to the https:// address"
         return _warning("base_url", f"{url} is not https: one-click unsubscribe needs it (RFC 8058 section 3.1)", fix)
     return _ok("base_url", f"links in letters lead to {url}")
+
+
+def _dkim(load: Callable[[], Dkim | None]) -> Check:
+    try:
+        dkim = load()
+    except NewsletterError as error:
+        return _error("dkim", error.message, error.fix)
+    if dkim is None:
+        return _ok("dkim", "letters leave unsigned: DKIM is the relay's")
+    records = (f"{key.selector}._domainkey.{dkim.domain} TXT {key.record}" for key in dkim.keys)
+    return _ok("dkim", f"letters are signed; DNS must have: {', '.join(records)}")
 
 
 # -- the database ----------------------------------------------------------------------------------

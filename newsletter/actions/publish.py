@@ -14,6 +14,7 @@ from newsletter.domain.queue import Choice, choose, why_not
 from newsletter.domain.site import Site
 from newsletter.domain.tips import TipCard, TipFull
 from newsletter.mail.compiled import Compiled, compile_letter, twin_sentinels
+from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import format_date, issue_headers
 from newsletter.mail.message import build
 from newsletter.mail.personal import personal
@@ -37,11 +38,12 @@ class NextIssue:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """What it takes to make letters: the templates, who we are, and the keys of the links."""
+    """What it takes to make letters: the templates, who we are, the keys of the links, and what signs the whole."""
 
     renderer: Renderer
     site: Site
     signer: Signer
+    dkim: Dkim | None = None
 
 
 # -- which slot --------------------------------------------------------------------------------------
@@ -225,7 +227,14 @@ class Letter:
         values = personal(
             claim, site=self._press.site, signer=self._press.signer, secret=self._secret, date=self._date_at(now)
         )
-        return self._compiled.fill(values) if self._compiled.uniform else self._slow(values)
+        dkim, compiled = self._press.dkim, self._compiled
+        if not compiled.uniform:
+            message = self._slow(values)
+            return dkim.sign(message, now) if dkim else message
+        if dkim is None:
+            return compiled.fill(values)
+        message, body = compiled.fill_to_sign(values)
+        return dkim.sign(message, now, body=body)
 
     def _slow(self, values: dict[str, str]) -> bytes:
         rendered: Rendered = self._press.renderer.issue(

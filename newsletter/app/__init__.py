@@ -35,6 +35,7 @@ class App(TipVerbs, IssueVerbs, ReaderVerbs):
             warnings=self.settings.warnings,
             late_window=self.settings.late_window,
             sqlite_version=sqlite3.sqlite_version,
+            dkim=lambda: self.dkim,
             preview=self.preview,
             now=self.clock(),
         )

@@ -22,6 +22,7 @@ from newsletter.settings import Settings
 
 if TYPE_CHECKING:
     from newsletter.actions.publish import Press
+    from newsletter.mail.dkim import Dkim
 
 KEY_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -97,7 +98,16 @@ class Parts:
         """What it takes to make letters."""
         from newsletter.actions.publish import Press
 
-        return Press(self.renderer, self.site, self.signer)
+        return Press(self.renderer, self.site, self.signer, self.dkim)
+
+    @cached_property
+    def dkim(self) -> Dkim | None:
+        """What signs every mail; None when no key is set. Raises SettingsError for one that cannot be used."""
+        from newsletter.keys import load_dkim
+        from newsletter.mail.headers import mailbox
+
+        domain = mailbox(self.site.from_address).rpartition("@")[2].lower()
+        return load_dkim(domain, self.settings.dkim_keys())
 
     def sender(self) -> Sender:
         """The way to the next hop, not connected yet; raises SettingsError."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from newsletter.domain.errors import InputError, TemplateError
 from newsletter.domain.ports import Rendered
+from newsletter.mail.dkim import canonical_lines
 from newsletter.mail.headers import Headers
 from newsletter.mail.message import frame, header_block, one_newline
 from newsletter.mail.qp import quote
@@ -47,7 +48,7 @@ def twin_sentinels(nonce: str) -> tuple[dict[str, str], dict[str, str]]:
 class Compiled:
     """The letter of one issue. `uniform`: it can be filled; if not, render and `build` it per reader."""
 
-    __slots__ = ("_parts", "_plan", "pieces", "uniform")
+    __slots__ = ("_canonical", "_parts", "_plan", "pieces", "uniform")
 
     def __init__(self, pieces: Sequence[bytes | Hole], *, uniform: bool) -> None:
         self.uniform = uniform
@@ -58,18 +59,31 @@ class Compiled:
             if not isinstance(piece, bytes):
                 places.setdefault(piece, []).append(place)
         self._plan = [(name, _ENCODERS[context], where) for (name, context), where in places.items()]
+        self._canonical = _canonical_parts(self._parts)
 
     def fill(self, values: Mapping[str, str]) -> bytes:
         """The message for one reader, CRLF lines, not dot-stuffed; no line of a body begins with a dot.
 
         Raises InputError for a value with a control character in it.
         """
+        return b"".join(self._filled(values))
+
+    def fill_to_sign(self, values: Mapping[str, str]) -> tuple[bytes, bytes]:
+        """The same message, and its body as `dkim.canonical_body` has it, whose constants were prepared once."""
+        parts = self._filled(values)
+        holes, constants = self._canonical
+        body = constants.copy()
+        for place in holes:
+            body[place] = canonical_lines(parts[place])  # a value has lines of its own, see `_cut_body`
+        return b"".join(parts), b"".join(body)
+
+    def _filled(self, values: Mapping[str, str]) -> list[bytes]:
         parts = self._parts.copy()
         for name, encode, places in self._plan:
             octets = encode(values[name])
             for place in places:
                 parts[place] = octets
-        return b"".join(parts)
+        return parts
 
     def dumps(self) -> bytes:
         """The letter as it is kept with its issue: ASCII, JSON, with a version."""
@@ -169,6 +183,15 @@ def _joined(pieces: Sequence[bytes | Hole]) -> list[bytes | Hole]:
         else:
             joined.append(piece)
     return joined
+
+
+def _canonical_parts(parts: Sequence[bytes]) -> tuple[list[int], list[bytes]]:
+    """The places of the body's holes, and its constants in canonical form; nothing stands for what is in the header."""
+    border = next((place for place, part in enumerate(parts) if b"\r\n\r\n" in part), len(parts))
+    body = [b"" if n < border else canonical_lines(part) for n, part in enumerate(parts)]
+    if border < len(parts):
+        body[border] = canonical_lines(parts[border].partition(b"\r\n\r\n")[2])
+    return [n for n, part in enumerate(parts) if n > border and not part], body
 
 
 def _header_value(value: str) -> bytes:

@@ -114,6 +114,15 @@ class Settings:
         "", "The domain that bounces come back to.", v.optional(v.matching(r"[\w-]+(\.[\w-]+)+", "Write a domain name"))
     )
     rerun_after: timedelta = _setting("18 months", "How long a tip rests before it may run again.", v.parse_duration)
+    dkim_selector: str = _setting(
+        "",
+        "The DKIM selector; unset, letters leave unsigned and the relay signs.",
+        v.optional(v.selector),
+        group="DKIM",
+    )
+    dkim_key: str = _setting("", "The DKIM key: PEM, RSA-2048 or Ed25519.", v.optional(v.private_key), mask=v.mask_all)
+    dkim_ed25519_selector: str = _setting("", "The selector of a second signature.", v.optional(v.selector))
+    dkim_ed25519_key: str = _setting("", "The key of the second signature.", v.optional(v.private_key), mask=v.mask_all)
     secret_key: tuple[str, ...] = _setting(
         "",
         "Signs the links in letters. Several with commas between: the first signs, all verify.",
@@ -165,6 +174,13 @@ class Settings:
         if not self.secret_key:
             raise SettingsError("NEWSLETTER_SECRET_KEY is not set", fix="Run: newsletter init")
         return self.secret_key
+
+    def dkim_keys(self) -> tuple[tuple[str, str, str], ...]:
+        """(setting, selector, PEM) of each DKIM key; either of the last two may be missing."""
+        return (
+            ("NEWSLETTER_DKIM", self.dkim_selector, self.dkim_key),
+            ("NEWSLETTER_DKIM_ED25519", self.dkim_ed25519_selector, self.dkim_ed25519_key),
+        )
 
     def sender_urls(self) -> tuple[str, ...]:
         """The senders in failover order, never empty; raises SettingsError when none is set."""

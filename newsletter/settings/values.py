@@ -126,6 +126,17 @@ def keys(text: str) -> tuple[str, ...]:
     return found
 
 
+selector = matching(
+    r"(?=.{1,63}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
+    "Write the name before ._domainkey in DNS, as in 2026a",
+)  # RFC 6376 section 3.1
+
+private_key = matching(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/=\n:, -]+",
+    "It is a private key in PEM; a file is easier: the same name with _FILE at its end",
+)
+
+
 def sender_urls(text: str) -> tuple[str, ...]:
     """Sender URLs with blanks between; what follows the scheme is the sender's own to read."""
     if any(not re.match(r"[a-z][a-z0-9+.-]*:", url) for url in text.split()):

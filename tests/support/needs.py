@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = {"chromium": "chromium", "smtp-sink": "postfix", "spamassassin": "spamassassin", "npm": "npm"}
+PACKAGES = {
+    "chromium": "chromium",
+    "dkimproxy-verify": "libmail-dkim-perl",
+    "npm": "npm",
+    "smtp-sink": "postfix",
+    "spamassassin": "spamassassin",
+    "zdump": "libc-bin",
+}
 """Program: the Debian package that has it."""
 
 

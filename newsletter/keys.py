@@ -1,0 +1,73 @@
+"""Private keys that sign letters: PEM in, a way to sign out; what is signed is `mail.dkim`'s to say."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from newsletter.domain.errors import SettingsError
+from newsletter.mail.dkim import Dkim, Key
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+RSA_BITS = range(2048, 4097)  # RFC 8301 section 3.2: at least 2048 should be used, up to 4096 must be verified
+_MAKE = "Make one: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out dkim.pem"
+
+
+def load_dkim(domain: str, keys: Iterable[tuple[str, str, str]]) -> Dkim | None:
+    """The signatures of a domain (in ASCII); None when no key is set.
+
+    keys: what the settings of a key begin with, its selector, and its PEM. Raises SettingsError for a key that cannot
+    be used, and where the library that signs is not installed.
+    """
+    given = [key for key in keys if key[1] or key[2]]
+    return Dkim(domain, [_load(*key) for key in given]) if given else None
+
+
+def _load(setting: str, selector: str, pem: str) -> Key:
+    if not (selector and pem):
+        have, lack = ("SELECTOR", "KEY") if selector else ("KEY", "SELECTOR")
+        raise SettingsError(f"{setting}_{have} is set without {setting}_{lack}", fix="Set both or neither")
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    except ImportError:
+        fix = "Install it: pip install 'tip-of-the-week[dkim]'"
+        raise SettingsError(f"{setting}_KEY is set, but what signs is not installed", fix=fix) from None
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        fix = f"It must be PEM without a passphrase. {_MAKE}"
+        raise SettingsError(f"{setting}_KEY cannot be read as a private key", fix=fix) from None
+    if isinstance(key, Ed25519PrivateKey):
+        return _ed25519(selector, key)
+    if isinstance(key, RSAPrivateKey) and key.key_size in RSA_BITS:
+        return _rsa(selector, key)
+    raise SettingsError(f"{setting}_KEY is neither RSA of 2048 to 4096 bits nor Ed25519", fix=_MAKE)
+
+
+def _rsa(selector: str, key: RSAPrivateKey) -> Key:
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    padding, digest = PKCS1v15(), SHA256()
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return _key(selector, "rsa", public, lambda data: key.sign(data, padding, digest))
+
+
+def _ed25519(selector: str, key: Ed25519PrivateKey) -> Key:
+    """RFC 8463 section 3: what is signed is the SHA-256 of the data."""
+    public = key.public_key().public_bytes_raw()
+    return _key(selector, "ed25519", public, lambda data: key.sign(sha256(data).digest()))
+
+
+def _key(selector: str, kind: str, public: bytes, sign: Callable[[bytes], bytes]) -> Key:
+    record = f"v=DKIM1; k={kind}; p={b64encode(public).decode()}"  # RFC 6376 section 3.6.1
+    return Key(selector, f"{kind}-sha256", record, sign)

@@ -1,0 +1,92 @@
+"""DKIM from the settings to the letters that leave, with dkimpy as the receiver."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dkim
+import pytest
+
+from newsletter.domain.errors import SettingsError
+from newsletter.testing import Letter
+from tests.support.dkim_keys import ED25519, RSA, UNFIT
+from tests.support.library import add_tip
+from tests.support.newsroom import Newsroom, open_newsroom, readers, recipients
+
+
+def verifies(room: Newsroom, letter: Letter) -> bool:
+    assert room.dkim
+    records = {f"{key.selector}._domainkey.tips.example.": key.record for key in room.dkim.keys}
+
+    def look_up(name: bytes, timeout: int = 5) -> bytes:
+        return records[name.decode()].encode()
+
+    return all(dkim.DKIM(letter.message).verify(idx=n, dnsfunc=look_up) for n in range(len(records)))
+
+
+@pytest.mark.parametrize("second", [{}, {"dkim_ed25519_selector": "e1", "dkim_ed25519_key": ED25519}])
+def test_every_letter_of_an_issue_leaves_signed(tmp_path: Path, second: dict[str, str]) -> None:
+    with open_newsroom(tmp_path, None, dkim_selector="s1", dkim_key=RSA, **second) as room:
+        sender = room.memory()
+        room.round(room.start(3))
+        assert recipients(sender.letters) == readers(3)
+        assert all(verifies(room, letter) for letter in sender.letters)
+
+
+def test_a_letter_that_is_rendered_for_each_reader_is_signed_too(tmp_path: Path) -> None:
+    own = tmp_path / "own" / "email" / "issue"
+    own.mkdir(parents=True)
+    original = Path(__file__).parents[2] / "templates" / "email" / "issue" / "body.txt"
+    (own / "body.txt").write_text("{% if name %}Dear you,  \n{% endif %}" + original.read_text(encoding="utf-8"))
+    with open_newsroom(tmp_path, dkim_selector="s1", dkim_key=RSA, templates=str(tmp_path / "own")) as room:
+        sender = room.memory()
+        room.round(room.start(2))
+        assert [verifies(room, letter) for letter in sender.letters] == [True, True]
+
+
+def test_the_key_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "dkim.pem").write_text(RSA)
+    with open_newsroom(tmp_path, dkim_selector="s1", dkim_key_file=str(tmp_path / "dkim.pem")) as room:
+        add_tip(room.files, "Say the name")
+        assert room.preview().startswith(b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=tips.example;")
+
+
+def test_without_a_key_no_letter_is_signed(tmp_path: Path) -> None:
+    with open_newsroom(tmp_path) as room:
+        sender = room.memory()
+        room.round(room.start(1))
+        assert b"DKIM-Signature" not in sender.letters[0].message
+
+
+def test_a_key_that_cannot_sign_stops_before_anything_is_written(tmp_path: Path) -> None:
+    with open_newsroom(tmp_path, dkim_selector="s1", dkim_key=UNFIT["too short"]) as room:
+        with pytest.raises(SettingsError, match="NEWSLETTER_DKIM_KEY is neither RSA"):
+            room.start(1)
+        with room.store.read() as tx:
+            assert tx.issues.each() == []
+
+
+def test_the_doctor_says_what_dns_must_have_and_what_a_key_lacks(tmp_path: Path) -> None:
+    def found(**settings: str) -> tuple[bool, str]:
+        with open_newsroom(tmp_path, None, **settings) as room:
+            [check] = [check for check in room.doctor() if check.id == "dkim"]
+            return check.ok, check.message
+
+    assert found() == (True, "letters leave unsigned: DKIM is the relay's")
+    ok, words = found(dkim_selector="s1", dkim_key=ED25519)
+    assert ok
+    assert "s1._domainkey.tips.example TXT v=DKIM1; k=ed25519; p=" in words
+    assert found(dkim_key=RSA) == (False, "NEWSLETTER_DKIM_KEY is set without NEWSLETTER_DKIM_SELECTOR")
+
+
+def test_without_the_extra_the_error_says_how_to_install_it() -> None:
+    code = (
+        "import sys; sys.modules['cryptography'] = None\n"
+        "from newsletter.keys import load_dkim\n"
+        "try: load_dkim('tips.example', [('NEWSLETTER_DKIM', 's', 'PEM')])\n"
+        "except Exception as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    assert "pip install 'tip-of-the-week[dkim]'" in done.stdout
