@@ -1,0 +1,243 @@
+"""What the benchmarks share: a newsletter with many readers, Debian's smtp-sink, whole processes measured, tables."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import secrets
+import shutil
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from newsletter.app import App
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+CONFIRMED_AT = "2025-03-04 09:00:00.000000"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def arguments(description: str, **options: object) -> argparse.ArgumentParser:
+    """A parser with --markdown, and an option for each keyword with its default."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--markdown", action="store_true", help="tables as docs/performance.md has them")
+    for name, default in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(default, bool):
+            parser.add_argument(flag, action="store_true")
+        else:
+            parser.add_argument(flag, type=type(default), default=default)
+    return parser
+
+
+# -- a newsletter --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="newsletter-bench-"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def environ(database: Path, port: int = 25, *, connections: int = 10, **more: str) -> dict[str, str]:
+    """The settings of a newsletter that sends to this machine's `port`, without those of whoever runs this."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
+    return kept | {
+        "NEWSLETTER_DATABASE_URL": f"sqlite:///{database}",
+        "NEWSLETTER_SENDER_URL": f"smtp://127.0.0.1:{port}?tls=none&connections={connections}",
+        "NEWSLETTER_SECRET_KEY": "a-key-for-benchmarks-only-0123456789",
+        "NEWSLETTER_FROM": "Tip of the Week <tips@tips.example>",
+        "NEWSLETTER_BASE_URL": "https://tips.example",
+        "NEWSLETTER_POSTAL_ADDRESS": "1 Market Street, Springfield",
+        "NEWSLETTER_OWNER": "owner@tips.example",
+        **more,
+    }
+
+
+def fill(database: Path, readers: int) -> None:
+    """A newsletter with the starter tips and confirmed readers."""
+    app = open_app(database)
+    app.upgrade_database()
+    app.import_tips(sorted((CHECKOUT / "seeds").glob("*.md")), format_="markdown", queue=True)
+    app.close()
+    rows = (
+        (number, secrets.token_hex(8), address, address, "", "confirmed", "", CONFIRMED_AT, CONFIRMED_AT)
+        for number in range(1, readers + 1)
+        for address in [f"reader{number}@domain{number % 997}.example"]
+    )
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.executemany(
+            "INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, confirmed_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+    connection.close()
+
+
+def open_app(database: Path) -> App:
+    from newsletter.app import App
+    from newsletter.settings import load_settings
+
+    return App(load_settings(environ(database)))
+
+
+def fill_apart(database: Path, readers: int, letter: Path) -> None:
+    """`fill` and write the next letter, in a process of its own: this one must stay small.
+
+    A child's peak begins with what its parent had (getrusage keeps it over exec), so a large parent would be measured.
+    """
+    say(f"making {readers:,} readers")
+    env = dict(os.environ) | {"PYTHONPATH": str(CHECKOUT)}
+    subprocess.run([sys.executable, __file__, str(database), str(readers), str(letter)], env=env, check=True)
+
+
+# -- processes -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """One whole process. Seconds, MiB."""
+
+    wall: float
+    cpu: float
+    peak: float
+    output: str
+
+
+def measure(command: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
+    """Run a command to its end; fails with what it said."""
+    with tempfile.TemporaryFile("w+") as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, env=env, cwd=CHECKOUT, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read()
+    if process.returncode:
+        sys.exit(f"{' '.join(command)}\nended with {process.returncode}:\n{said}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
+
+
+def program(name: str, given: str = "") -> str:
+    """The path of a program of Debian's postfix package, or the one that was given."""
+    found = given or shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if not found:
+        sys.exit(f"{name} is not here: apt-get install postfix, or say --{name.removeprefix('smtp-')} PATH")
+    return found
+
+
+def postfix_environ(path: str) -> dict[str, str]:
+    """For a postfix that was unpacked and not installed: its libraries beside it."""
+    libraries = Path(path).resolve().parents[1] / "lib" / "postfix"
+    return dict(os.environ) | ({"LD_LIBRARY_PATH": str(libraries)} if libraries.is_dir() else {})
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@contextmanager
+def smtp_sink(path: str, *options: str) -> Iterator[int]:
+    """Debian's smtp-sink on a free port of the loopback; the port."""
+    port = free_port()
+    drop = ["-u", "nobody"] if os.geteuid() == 0 else []
+    sink = subprocess.Popen([path, *drop, *options, f"127.0.0.1:{port}", "1000"], env=postfix_environ(path))
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        sink.terminate()
+        sink.wait()
+
+
+def wait_for(port: int) -> None:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    sys.exit(f"nobody listens on port {port}")
+
+
+# -- results -------------------------------------------------------------------------------------------
+
+
+def interleaved(
+    rounds: int, contestants: Mapping[str, Callable[[], Mapping[str, float]]]
+) -> dict[str, dict[str, float]]:
+    """Every contestant once a round, by turns; the medians of what each gave."""
+    seen: dict[str, list[Mapping[str, float]]] = {name: [] for name in contestants}
+    for number in range(1, rounds + 1):
+        for name, run in contestants.items():
+            figures = run()
+            seen[name].append(figures)
+            say(f"round {number}: {name}: " + ", ".join(f"{key} {value:,.4g}" for key, value in figures.items()))
+    return {
+        name: {key: statistics.median(figures[key] for figures in runs) for key in runs[0]}
+        for name, runs in seen.items()
+    }
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool) -> str:
+    if markdown:
+        lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    widths = [max(len(row[n]) for row in [head, *rows]) for n in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) if n == 0 else cell.rjust(width) for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in [head, *rows]
+    )  # fmt: skip
+
+
+def machine() -> str:
+    """When and where: date, processor, cores, Python, SQLite."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    today = datetime.now(UTC).date().isoformat()
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return (
+        f"{today}: {model}, {os.cpu_count()} cores, load before {load}; Python {platform.python_version()},"
+        f" SQLite {sqlite3.sqlite_version}."
+    )
+
+
+def report(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], where: str, *, markdown: bool) -> None:
+    command = " ".join(
+        ["python", f"benchmarks/{Path(sys.argv[0]).name}", *(a for a in sys.argv[1:] if a != "--markdown")]
+    )
+    mark = "### " if markdown else ""
+    print(f"{mark}{title}\n\n{table(head, rows, markdown=markdown)}\n")
+    print(f"`{command}`, {where}" if markdown else f"{command}\n{where}")
+
+
+if __name__ == "__main__":
+    fill(Path(sys.argv[1]), int(sys.argv[2]))
+    Path(sys.argv[3]).write_bytes(open_app(Path(sys.argv[1])).preview())

@@ -1,0 +1,128 @@
+"""What one letter costs as the list grows, with a next hop that accepts at once: compose, ledger and scheduling, no socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common import CHECKOUT, arguments, environ, fill_apart, machine, measure, report, say, scratch
+
+if TYPE_CHECKING:
+    from newsletter.domain.outcomes import Envelope, Outcome
+
+CONNECTIONS = 10
+
+
+class Accepting:
+    """A session that says yes as soon as it is asked what became of the letter."""
+
+    may_flow = True
+
+    def __init__(self, accepted: Outcome) -> None:
+        self._accepted = accepted
+
+    def start(self, _envelope: Envelope, _message: bytes) -> Outcome | None:
+        return None
+
+    def proceed(self) -> Outcome | None:
+        return self._accepted
+
+    def send(self, _envelope: Envelope, _message: bytes) -> Outcome:
+        return self._accepted
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+@dataclass
+class Nowhere:
+    """A sender whose replies come one by one, so that every letter costs its own commit."""
+
+    accepted: Outcome
+    connections: int = CONNECTIONS
+    opened: list[Accepting] = field(default_factory=list)
+
+    def open(self) -> Accepting:
+        return Accepting(self.accepted)
+
+    def ready(self, sessions: Sequence[Accepting], _seconds: float) -> Sequence[Accepting]:
+        return sessions[:1]
+
+
+def send(database: Path) -> dict[str, float]:
+    """In a process of its own: freeze and deliver; µs of CPU and of time a letter."""
+    from newsletter.actions.publish import publish_early
+    from newsletter.app import App
+    from newsletter.domain.outcomes import Reply, Sent, Stage
+    from newsletter.settings import load_settings
+
+    nowhere = Nowhere(Sent(Reply(Stage.DOT, 250, "2.0.0", "accepted")))
+
+    class Here(App):
+        def sender(self) -> Nowhere:
+            return nowhere
+
+    app, now = Here(load_settings(environ(database))), datetime.now(UTC)
+    began = time.perf_counter()
+    issue = publish_early(app.store, app.press, app.schedule, now)
+    frozen = time.perf_counter()
+    cpu = time.process_time()
+    with app.store.sending("a benchmark", now) as right:
+        done = app.deliver(right, issue.number)
+    figures = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - frozen, "freeze": frozen - began}
+    app.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return figures | {"sent": done.sent, "peak": peak}
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "", sizes="1000,10000,100000,1000000", rounds=3)
+    options = parser.parse_args()
+    where, sizes, rows = machine(), [int(size) for size in options.sizes.split(",")], []
+    found = {size: of_size(size, options.rounds if size < 1_000_000 else 1) for size in sizes}
+    base = found[10_000 if 10_000 in found else sizes[0]]
+    for size, figures in found.items():
+        rows.append(
+            [
+                f"{size:,}",
+                f"{figures['cpu'] / base['cpu']:.2f} ×",
+                f"{figures['peak'] / base['peak']:.2f} ×",
+                f"{figures['cpu']:.0f}",
+                f"{figures['wall']:.0f}",
+                f"{figures['peak']:.0f}",
+                f"{figures['freeze']:.2f}",
+            ]
+        )
+    head = ["readers", "CPU, to 10,000", "peak, to 10,000", "CPU µs a letter", "µs a letter", "peak MiB", "freeze s"]
+    report("The cost of one reader", head, rows, where, markdown=options.markdown)
+
+
+def of_size(size: int, rounds: int) -> dict[str, float]:
+    """The least of a few runs: what disturbs a run only adds."""
+    runs = []
+    for number in range(1, rounds + 1):
+        with scratch() as directory:
+            fill_apart(directory / "n.db", size, directory / "letter.eml")
+            env = dict(os.environ) | {"PYTHONPATH": str(CHECKOUT)}
+            said = json.loads(measure([sys.executable, __file__, "--child", str(directory / "n.db")], env).output)
+        if said["sent"] != size:
+            sys.exit(f"{said['sent']} of {size} were sent")
+        each = {name: said[name] / size * 1e6 for name in ("cpu", "wall")}
+        runs.append(each | {"peak": said["peak"], "freeze": said["freeze"]})
+        say(f"{size:,} readers, run {number}: {runs[-1]['cpu']:.0f} µs CPU a letter, peak {said['peak']:.0f} MiB")
+    return {name: min(run[name] for run in runs) for name in runs[0]}
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        print(json.dumps(send(Path(sys.argv[2]))))
+    else:
+        main()

@@ -1,0 +1,181 @@
+"""How SQLite goes about every statement on deliveries when there are a million: fails if one walks over all of them."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+from common import arguments, fill, machine, open_app, report, say, scratch
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from newsletter.actions.publish import publish_early
+from newsletter.app import App
+from newsletter.domain.delivery import Claim, Finished
+from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+from newsletter.domain.ports import SendingRight
+from newsletter.store.sql import SqlStore
+
+PARTIAL = ("delivery_pending", "delivery_deferred", "delivery_sending")
+"""Indexes that hold only the rows of one open state: to walk over them is to walk over what is to be done."""
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "", readers=1_000_000)
+    options = parser.parse_args()
+    where = machine()
+    with scratch() as directory:
+        database = directory / "n.db"
+        say(f"making {options.readers:,} readers")
+        fill(database, options.readers)
+        statements: dict[str, None] = {}
+        times = run_everything(open_app(database), database, statements)
+        plans = list(explained(database, statements))
+    rows = [[what, f"{seconds * 1000:,.1f}"] for what, seconds in times.items()]
+    report(f"{options.readers:,} deliveries", ["what", "ms"], rows, where, markdown=options.markdown)
+    bad = [(sql, steps) for sql, steps in plans if any(map(is_walk, steps))]
+    whole = sum(any(step.endswith("PRIMARY KEY (issue_id=?)") for step in steps) for _, steps in plans)
+    print(
+        f"\n{len(plans)} statements on deliveries: {len(bad)} walk over all, {whole} over one issue; none of these per letter."
+    )
+    for sql, steps in bad if options.markdown else plans:
+        print(f"\n{'WALKS' if (sql, steps) in bad else 'ok'}: {sql}\n    " + "\n    ".join(steps))
+    sys.exit(1 if bad else 0)
+
+
+def is_walk(step: str) -> bool:
+    return bool(re.match(r"SCAN (?:delivery|d)\b", step)) and not step.endswith(PARTIAL)
+
+
+def explained(database: Path, statements: dict[str, None]) -> Iterator[tuple[str, list[str]]]:
+    with sqlite3.connect(database) as connection:
+        for sql in statements:
+            if re.match(r"\s*(?:SELECT|INSERT|UPDATE|DELETE)", sql) and "delivery" in sql:
+                rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", named_values(sql)).fetchall()
+                yield " ".join(sql.split()), [row[3] for row in rows]
+    connection.close()
+
+
+def named_values(sql: str) -> list[int]:
+    """Something for every `?` that is left."""
+    return [1] * sql.count("?")
+
+
+@contextmanager
+def overheard(statements: dict[str, None]) -> Iterator[None]:
+    """Every statement that passes SQLAlchemy, as it was written; the ledger's do not."""
+
+    def hear(_connection: object, _cursor: object, sql: str, *_rest: object) -> None:
+        statements[sql] = None
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+
+
+def run_everything(app: App, database: Path, statements: dict[str, None]) -> dict[str, float]:
+    """Freeze, interrupt at 99 %, resume, end; every verb that touches deliveries once."""
+    now, times = datetime.now(UTC), {}
+
+    def timed(what: str, run: Callable[[], object]) -> None:
+        began = time.perf_counter()
+        run()
+        times[what] = time.perf_counter() - began
+        say(f"{what}: {times[what] * 1000:,.1f} ms")
+
+    store = Overheard(database)
+    with overheard(statements):
+        timed("compile and freeze", lambda: publish_early(app.store, app.press, app.schedule, now))
+        interrupt(database, now)
+
+        def resume() -> None:
+            with store.sending("a benchmark", now) as right:
+                right.ledger.advance(1, (), 10, now)
+
+        timed("resume at 99 %: recover and claim ten", resume)
+        with store.sending("a benchmark", now) as right:
+            work(right, now)
+        with app.store.write() as tx:
+            timed("finish_if_done while open", lambda: tx.issues.finish_if_done(1, now))
+            timed("counts of the issue", lambda: tx.issues.get(1))
+            timed("deliveries of one reader", lambda: tx.subscribers.deliveries(5))
+            timed("the failed ones, listed", lambda: list(tx.issues.deliveries(1, "failed")))
+            timed("put the failed back", lambda: tx.issues.retry(1, ["failed", "held"], now))
+            timed("skip what is open", lambda: tx.issues.skip_open(1, "cancelled", now))
+            timed("finish_if_done", lambda: tx.issues.finish_if_done(1, now))
+    statements.update(Overheard.statements)
+    store.close()
+    app.close()
+    return times
+
+
+def interrupt(database: Path, now: datetime) -> None:
+    """A process died at 99 %: ten rows in flight, some deferred, some failed."""
+    ms = int(now.timestamp() * 1000)
+    connection = sqlite3.connect(database)
+    with connection:
+        [(last,)] = connection.execute("SELECT max(subscriber_id) FROM delivery").fetchall()
+        done = last - last // 100
+        connection.execute("UPDATE delivery SET state = 'sent', attempts = 1 WHERE subscriber_id <= ?", (done,))
+        connection.execute("UPDATE delivery SET state = 'failed' WHERE subscriber_id % 5003 = 0 AND state = 'sent'")
+        connection.execute(
+            "UPDATE delivery SET state = 'sending', owner = 0, attempts = 1, first_attempt_at = ?"
+            " WHERE subscriber_id > ? AND subscriber_id <= ? + 10", (ms, done, done)
+        )  # fmt: skip
+        connection.execute(
+            "UPDATE delivery SET state = 'deferred', attempts = 1, first_attempt_at = ?, next_attempt_at = ?"
+            " WHERE subscriber_id > ? - 200", (ms, ms - 1000, last)
+        )  # fmt: skip
+    connection.close()
+
+
+class Overheard(SqlStore):
+    """A store whose ledger is overheard from its first statement."""
+
+    statements: ClassVar[dict[str, None]] = {}
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = super()._connect()
+        connection.set_trace_callback(lambda sql: self.statements.setdefault(as_written(sql)))
+        return connection
+
+
+def work(right: SendingRight, now: datetime) -> None:
+    """Every kind of outcome once, then take a refusal back."""
+    ledger = right.ledger
+    replies: list[Outcome | None] = [
+        Sent(Reply(Stage.DOT, 250, "2.0.0", "ok")),
+        Deferred(Reply(Stage.RCPT, 451, "4.7.1", "later")),
+        Rejected(Reply(Stage.RCPT, 550, "5.1.1", "no such user"), Cause.BAD_ADDRESS),
+        InDoubt(Reply(Stage.DOT, 0, "", "silence")),
+        None,
+    ]
+    later = now + timedelta(seconds=1)
+    claims: list[Claim] = ledger.advance(1, (), 250, later)
+    pairs = zip(claims, replies * (len(claims) // len(replies)), strict=False)
+    ledger.advance(1, [Finished(claim, outcome, later) for claim, outcome in pairs], 5, later)
+    ledger.next_due_at(1)
+    ledger.reopen(1, [claims[2].subscriber_id], later)
+
+
+def as_written(sql: str) -> str:
+    """A traced statement without its values, so that each is explained once."""
+    return re.sub(r"'[^']*'(?=[,)\s]|$)|\b\d+\b", _value_or_state, sql)
+
+
+def _value_or_state(found: re.Match[str]) -> str:
+    kept = ("'pending'", "'deferred'", "'sending'", "'rejected'", "'cancelled'", "'hard_bounce'")
+    return found[0] if found[0] in (*kept, "1") else "?"
+
+
+if __name__ == "__main__":
+    main()
