@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import secrets
 import shutil
 import socket
@@ -230,9 +231,9 @@ def machine() -> str:
 
 
 def report(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], where: str, *, markdown: bool) -> None:
-    command = " ".join(
-        ["python", f"benchmarks/{Path(sys.argv[0]).name}", *(a for a in sys.argv[1:] if a != "--markdown")]
-    )
+    said = " ".join(["", *(word for word in sys.argv[1:] if word != "--markdown")])
+    chosen = re.sub(r" --(?:sink|source|directory)[ =]\S+", "", said)  # where things lie is nobody's business
+    command = f"python benchmarks/{Path(sys.argv[0]).name}{chosen}"
     mark = "### " if markdown else ""
     print(f"{mark}{title}\n\n{table(head, rows, markdown=markdown)}\n")
     print(f"`{command}`, {where}" if markdown else f"{command}\n{where}")

@@ -36,7 +36,7 @@ NODE = CHECKOUT / "benchmarks" / "nodemailer.mjs"
 
 def main() -> None:
     parser = arguments(
-        __doc__ or "", readers=60_000, connections=10, rounds=3, peer_letters=3000, sink="", source="", dkim=False
+        __doc__ or "", readers=60_000, connections=10, rounds=3, peer_letters=6000, sink="", source="", dkim=False
     )
     options = parser.parse_args()
     where = machine()

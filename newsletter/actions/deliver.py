@@ -58,12 +58,13 @@ class _Worker(Protocol):
 
 
 def _workers(shift: Shift, room: int) -> Sequence[_Worker]:
-    """One worker for all connections where they can be interleaved, else one for each; none when there is no way out."""
+    """Few workers for all connections where they can be interleaved, else one for each; none when there is no way out."""
     lines = [Line() for _ in range(room)]
     if shift.is_over or shift.is_spent or not shift.open(lines[0]):
         return []
     if getattr(lines[0].session, "may_flow", False):
-        return [Interleaver(shift, cast("FlowSender", shift.route.sender), lines)]
+        sender, few = cast("FlowSender", shift.route.sender), min(shift.route.drivers, room)
+        return [Interleaver(shift, sender, lines[n::few]) for n in range(few)]
     return [_OneLine(shift, line) for line in lines]
 
 

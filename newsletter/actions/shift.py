@@ -42,7 +42,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Everything a worker needs for one issue; made by `app.py`."""
+    """Everything a worker needs for one issue; made by `app.py`.
+
+    drivers: threads among which connections that interleave are shared out. One, unless composing lets go of the lock.
+    """
 
     store: Store
     ledger: Ledger
@@ -51,6 +54,7 @@ class Route:
     envelope_from: EnvelopeFrom
     clock: Clock
     stop: Event
+    drivers: int = 1
 
 
 class Shift:

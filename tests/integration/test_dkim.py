@@ -10,8 +10,10 @@ import dkim
 import pytest
 
 from newsletter.domain.errors import SettingsError
+from newsletter.domain.outcomes import Envelope
 from newsletter.testing import Letter
 from tests.support.dkim_keys import ED25519, RSA, UNFIT
+from tests.support.faulty_smtp import FaultySmtp
 from tests.support.library import add_tip
 from tests.support.newsroom import Newsroom, open_newsroom, readers, recipients
 
@@ -33,6 +35,18 @@ def test_every_letter_of_an_issue_leaves_signed(tmp_path: Path, second: dict[str
         room.round(room.start(3))
         assert recipients(sender.letters) == readers(3)
         assert all(verifies(room, letter) for letter in sender.letters)
+
+
+def test_two_threads_share_the_connections_while_letters_are_signed(tmp_path: Path) -> None:
+    with (
+        FaultySmtp() as server,
+        open_newsroom(tmp_path, sender_url=server.url("connections=5"), dkim_selector="s1", dkim_key=RSA) as room,
+    ):
+        done = room.round(room.start(40))
+        assert (done.sent, room.counts()) == (40, {"sent": 40})
+        letters = [Letter(Envelope(taken.sender, taken.recipient), taken.message) for taken in server.letters]
+        assert recipients(letters) == readers(40)
+        assert all(verifies(room, letter) for letter in letters)
 
 
 def test_a_letter_that_is_rendered_for_each_reader_is_signed_too(tmp_path: Path) -> None:
