@@ -122,9 +122,7 @@ class IssueVerbs(Parts):
             envelope_from=lambda claim: envelope_sender(self.site, self.signer, claim.issue_id, claim.subscriber_id),
             clock=self.clock,
             stop=self.stop,
-            drivers=2
-            if self.dkim
-            else 1,  # a signature is made without the interpreter's lock: a second thread gains half
+            drivers=2 if self.dkim else 1,  # a signature is made without the interpreter's lock
         )
         done = deliver(route, number, on_progress=progress)
         if done.paused:
