@@ -1,0 +1,307 @@
+"""What in a tip will read wrong in two years, and what will not mail well; reads like an editor and changes nothing.
+
+What somebody says in quotation marks belongs to the story and ages with it, so that most rules leave it alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from newsletter.domain.likeness import Library
+from newsletter.domain.seasons import FEASTS, MONTHS, Rule
+from newsletter.domain.tips import TipText
+
+MAX_SUBJECT = 60  # characters: what a phone shows of a subject
+MAX_WORDS, MIN_WORDS = 900, 60
+_NEAR_FEAST = timedelta(days=45)
+_RECENT_YEARS = 12
+"""A year longer ago than this is history and stays true."""
+
+
+class Level(StrEnum):
+    """How sure a finding is."""
+
+    FAULT = "fault"  # must not be mailed like this
+    WARNING = "warning"  # will read wrong, or mail badly
+    NOTE = "note"  # worth a look
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One place. part: title, takeaway or body; line: within that part, from 1; excerpt: the words meant, with a few around."""
+
+    part: str
+    line: int
+    excerpt: str
+    rule: str
+    reason: str
+    suggestion: str
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    rule: str
+    level: Level
+    pattern: re.Pattern[str]
+    reason: str
+    suggestion: str
+    in_quotes: bool = False  # also what somebody says
+
+
+def _compile(words: str, *, case: bool = False) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", 0 if case else re.IGNORECASE)
+
+
+_SPANS = "year|month|quarter|season|spring|summer|fall|autumn|winter"
+_TIED = ("it ties the tip to one time", "Use something that happens every week")
+_PATTERNS = (
+    _Pattern(
+        "relative-time",
+        Level.WARNING,
+        _compile(
+            rf"(?:this|these|the) past (?:few |couple of |two |three )?(?:{_SPANS}|week|day|weekend)s?"
+            rf"|(?<!the )(?<!than )(?<!as )last (?:{_SPANS}|week|weekend|{'|'.join(MONTHS)})(?! of)"
+            rf"|(?:earlier|later|so far) this (?:{_SPANS}|week)|a (?:few|couple of) (?:months|weeks|days) ago"
+        ),
+        "it counts from the day it was written, and a reader counts from the day it arrives",
+        "Say when without counting: “once”, “one winter”, or leave it out",
+    ),
+    _Pattern(
+        "this-year",
+        Level.NOTE,
+        _compile(r"(?:this|next) (?:year|spring|summer|fall|autumn|winter)"),
+        "a re-run comes in another year or season",
+        "Leave the time out, or give the tip a season",
+    ),
+    _Pattern(
+        "recency",
+        Level.WARNING,
+        _compile(
+            r"a recent (?:[\w’'-]+ ){0,4}?(?:article|study|survey|report|poll|post|book|news)|recently|lately|nowadays|these days|as of late|in recent (?:years|months|weeks|times|days)"
+            r"|the upcoming|just (?:released|published|came out)|in today['’]s (?:world|economy|market|climate|environment)"
+        ),
+        "it says “now”, and now will be another time",
+        "Leave it out, or say what makes it so",
+    ),
+    _Pattern(
+        "currently",
+        Level.NOTE,
+        _compile(r"currently|(?<!the )upcoming|at present|state[- ]of[- ]the[- ]art|cutting[- ]edge"),
+        "what is so at this moment may not be when it runs again",
+        "Leave it out if the sentence holds without it",
+    ),
+    _Pattern(
+        "event",
+        Level.WARNING,
+        _compile(
+            r"(?:the |this )?(?:presidential|midterm|general|upcoming) elections?|election (?:season|year)|inauguration"
+            r"|COVID(?:-19)?|coronavirus|(?:the )?pandemic|lockdown|the recession"
+        ),
+        *_TIED,
+    ),
+    _Pattern(
+        "event",
+        Level.NOTE,
+        _compile(
+            r"(?:(?:the|winter|summer) )?Olympics?(?: Games)?|(?:the )?World Cup|(?:the )?Super Bowl|(?:the )?World Series"
+            r"|March Madness|elections?"
+        ),
+        *_TIED,
+    ),
+    _Pattern(
+        "price",
+        Level.NOTE,
+        re.compile(
+            r"(?:US)?[$€£]\s?\d[\d.,]*\d?(?:\s?(?:million|billion|k|K)\b)?|\b\d[\d.,]*\s?(?:dollars|euros|pounds sterling|USD|EUR)\b"
+        ),
+        "prices grow, and money is not the same in every country",
+        "Say what it means: “a week’s wages”, “as much as the repair”",
+    ),
+    _Pattern(
+        "technology",
+        Level.NOTE,
+        _compile(
+            r"fax(?:es|ed)?(?: machines?)?|pagers?|floppy disks?|CD-ROMs?|DVDs?|VHS|VCR|answering machines?|phone ?books?|Yellow Pages|beepers?"
+            r"|BlackBerr(?:y|ies)|iPods?|iPhone \d+|Palm ?Pilots?|MySpace|Google\+|Skype|Windows (?:XP|Vista|\d+)|Twitter|tweet(?:s|ed)?|smart phones?|ChatGPT"
+        ),
+        "a thing with this name ages faster than the tip",
+        "Say what it is for: “the message”, “the phone”, “the chat”",
+    ),
+    _Pattern(
+        "placeholder",
+        Level.FAULT,
+        re.compile(
+            r"\{\{[^{}\n]{0,80}\}\}|\{%[^%\n]{0,80}%\}|\b(?:TODO|FIXME|TBD|XXX+)\b|\blorem ipsum\b|\[(?:insert|your|name|company|date|link|first name|todo)[^\]\n]{0,40}\](?![(\[])",
+            re.IGNORECASE,
+        ),
+        "it was meant to be filled in",
+        "Fill it in or delete it",
+        in_quotes=True,
+    ),
+    _Pattern(
+        "shouting",
+        Level.WARNING,
+        re.compile(r"\b[A-Z]{2,}(?:[ ,'’-]+[A-Z]{2,}){2,}\b"),
+        "words in capitals read as shouting, and filters count them",
+        "Write it in small letters, or *stress* one word",
+        in_quotes=True,
+    ),
+    _Pattern(
+        "image-alt",
+        Level.WARNING,
+        re.compile(
+            r"!\[\s*\](?:\(|\[)[^)\n]*|<img\b(?![^>]{0,2000}\balt\s*=\s*[\"'][^\"'>]{0,500}\w)[^>]{0,2000}>",
+            re.IGNORECASE,
+        ),
+        "who does not load or see images gets nothing",
+        "Say in the square brackets what is to be seen: ![a queue of three people](…)",
+        in_quotes=True,
+    ),
+)
+_BARE_URL = re.compile(r"(?<![(<\[\w/\"'=])(?:https?://|www\.)[^\s<>)\]]+")
+_YEAR = re.compile(r"(?<![\w$€£#./-])(?:19|20)\d\d(?![\w%]|[.,/-]\d)")
+_URL = re.compile(r"\b(?:https?://|www\.|mailto:)[^\s<>)\]]+")
+_QUOTED = re.compile(r"“[^”\n]*(?:”|$)|\"[^\"\n]*\"|^>.*$", re.MULTILINE)
+_FEAST_NAMES = {
+    "Christmas": r"Christmas|Xmas|Advent|Santa(?: Claus)?|(?i:(?:the )?holiday season|happy holidays)",
+    "New Year's Day": r"New Year['’]?s?(?: (?:Day|Eve|resolutions?))?",
+    "US Thanksgiving": r"Thanksgiving|Black Friday|Cyber Monday",
+    "Easter": r"Easter|Good Friday|Lent",
+    "Halloween": r"Halloween",
+    "Valentine's Day": r"Valentine['’]?s(?: Day)?",
+}
+_FEASTS = {name: _compile(words, case=True) for name, words in _FEAST_NAMES.items()}
+_GREETING = re.compile(r"(?:happy|merry|this|this year['’]s|the coming|the upcoming)\W+\Z", re.IGNORECASE)
+
+
+def lint(
+    tip: TipText, *, today: date, season: Rule | None = None, library: Library | None = None, key: str = ""
+) -> list[Finding]:
+    """What an editor would mark, in the order of the text. library: the others, to find doubles; `key` is the tip's own."""
+    found = [*_shape(tip), *_alike(tip, library, key)]
+    for part, text in (("title", tip.title), ("takeaway", tip.takeaway), ("body", tip.body)):
+        found += _Reader(part, text, today, season).findings()
+    order = ("title", "takeaway", "body")
+    return sorted(found, key=lambda finding: (order.index(finding.part), finding.line))
+
+
+class _Reader:
+    """One part of a tip, read with every rule."""
+
+    def __init__(self, part: str, text: str, today: date, season: Rule | None) -> None:
+        self._part = part
+        self._text = text
+        self._today = today
+        self._season = season
+        self._bare = _blank(_URL, text)
+        self._told = _blank(_QUOTED, self._bare)
+
+    def findings(self) -> Iterator[Finding]:
+        """All of them, in no order."""
+        marked: set[tuple[str, int]] = set()
+        for pattern in _PATTERNS:
+            for found in pattern.pattern.finditer(self._bare if pattern.in_quotes else self._told):
+                if (pattern.rule, found.end()) not in marked and not self._is_title_year(found):
+                    marked.add((pattern.rule, found.end()))
+                    yield self._finding(found, pattern.rule, pattern.level, pattern.reason, pattern.suggestion)
+        yield from self._years()
+        yield from self._feasts()
+        yield from self._urls()
+
+    def _is_title_year(self, found: re.Match[str]) -> bool:
+        return self._part == "title" and re.fullmatch(r"\{\{\s*year\s*\}\}", found[0]) is not None
+
+    def _years(self) -> Iterator[Finding]:
+        reason, suggestion = "a year tells how old the tip is", "Leave it out, or write {{ year }} in a seasonal title"
+        for found in _YEAR.finditer(self._bare):
+            if abs(int(found[0]) - self._today.year) <= _RECENT_YEARS:
+                told = self._told[found.start()] != " "
+                yield self._finding(found, "year", Level.WARNING if told else Level.NOTE, reason, suggestion)
+
+    def _feasts(self) -> Iterator[Finding]:
+        for name, pattern in _FEASTS.items():
+            if self._season and _lies_near(self._season, name, self._today.year):
+                continue
+            for found in pattern.finditer(self._told):
+                greets = self._part == "title" or _GREETING.search(
+                    self._told[max(found.start() - 20, 0) : found.start()]
+                )
+                reason = f"it will also arrive far from {name}"
+                suggestion = "Give the tip a season, or use a day that comes every week"
+                yield self._finding(found, "season", Level.WARNING if greets else Level.NOTE, reason, suggestion)
+
+    def _urls(self) -> Iterator[Finding]:
+        for found in _BARE_URL.finditer(self._text):
+            reason, suggestion = (
+                "a bare address breaks over lines and says nothing",
+                "Write [what is there](the address)",
+            )
+            yield self._finding(found, "bare-url", Level.NOTE, reason, suggestion)
+
+    def _finding(self, found: re.Match[str], rule: str, level: Level, reason: str, suggestion: str) -> Finding:
+        line = self._text.count("\n", 0, found.start()) + 1
+        return Finding(self._part, line, _excerpt(self._text, *found.span()), rule, reason, suggestion, level)
+
+
+def _shape(tip: TipText) -> Iterator[Finding]:
+    """What is wrong with a tip as a whole."""
+    if len(tip.title) > MAX_SUBJECT:
+        reason = f"the title is the subject, and a phone shows about {MAX_SUBJECT} of its {len(tip.title)} characters"
+        yield Finding(
+            "title", 1, tip.title[:80], "subject-length", reason, "Shorten it, the point first", Level.WARNING
+        )
+    letters = [character for character in tip.title if character.isalpha()]
+    shouts = len(letters) > 8 and all(character.isupper() for character in letters) and len(tip.title.split()) < 3
+    if "!!" in tip.title or shouts:  # three words in capitals are found wherever they stand
+        reason, suggestion = (
+            "the subject shouts, and filters count that",
+            "Write it in small letters, with one mark or none",
+        )
+        yield Finding("title", 1, tip.title[:80], "shouting", reason, suggestion, Level.WARNING)
+    if not tip.takeaway.strip():
+        reason = "the letter has no sentence for who reads nothing else"
+        yield Finding("takeaway", 1, "", "takeaway", reason, "Write what to do, in one sentence", Level.NOTE)
+    yield from _length(tip)
+
+
+def _length(tip: TipText) -> Iterator[Finding]:
+    words = len(tip.body.split())
+    if words > MAX_WORDS:
+        reason, suggestion = f"{words} words are more than five minutes of reading", "Make two parts of it, as a series"
+        yield Finding("body", 1, _excerpt(tip.body, 0, 0), "length", reason, suggestion, Level.WARNING)
+    elif tip.complete and words < MIN_WORDS:
+        reason = f"only {words} words" if words else "there is no text"
+        yield Finding("body", 1, _excerpt(tip.body, 0, 0), "length", reason, "Is it all there?", Level.WARNING)
+
+
+def _alike(tip: TipText, library: Library | None, key: str) -> Iterator[Finding]:
+    for like in library.like(tip, key) if library else ():
+        reason = f"it shares {like.shared} with “{like.title}” ({like.key})"
+        yield Finding("title", 1, tip.title[:80], "near-duplicate", reason, "Retire one of the two", Level.WARNING)
+
+
+def _lies_near(season: Rule, feast: str, year: int) -> bool:
+    """Does the tip run within six weeks of this day? Which weekday it goes out on makes no difference to that."""
+    slot = season.slot_in(season.year or year, weekday := 1) or season.next_slot(date(year, 1, 1), weekday)
+    return slot is not None and any(abs(slot - FEASTS[feast](slot.year + step)) <= _NEAR_FEAST for step in (-1, 0, 1))
+
+
+def _blank(pattern: re.Pattern[str], text: str) -> str:
+    """The text with every match blanked out, so that all places stay where they are."""
+    return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+
+
+def _excerpt(text: str, start: int, end: int) -> str:
+    """The words meant with some around them, on one line."""
+    left, right = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+    right = len(text) if right < 0 else right
+    first = left if start - left <= 30 else text.rfind(" ", left, start - 20) + 1 or start - 30
+    last = right if right - end <= 40 else text.find(" ", end + 20, right)
+    last = end + 40 if last < 0 or last - end > 60 else last
+    words = " ".join(text[first:last].split())
+    return ("…" if first > left else "") + words + ("…" if last < right else "")

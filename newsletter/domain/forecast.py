@@ -1,0 +1,177 @@
+"""The calendar ahead: plays the choice of one slot forward, over many; the runway, and its text for calendars (ICS)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from newsletter.domain.plans import Choice, Kind, Plan
+from newsletter.domain.programme import WEEK, Programme
+from newsletter.domain.reruns import plural
+from newsletter.domain.seasons import in_words
+
+WARN_AT = (8, 4, 2)
+"""Weeks of fresh tips at which the owner is told."""
+HORIZON = 520
+"""How many weeks a runway looks ahead: ten years."""
+_NOT_FRESH = (Kind.RERUN, Kind.FALLBACK, Kind.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastSlot:
+    """One line of the calendar. tip: a key, or None with the reason; title: with its year filled, "" without a tip.
+
+    skip_reason: what the owner wrote, None for a slot that is not skipped.
+    """
+
+    date: date
+    tip: str | None
+    title: str
+    kind: Kind
+    reason: str
+    skip_reason: str | None = None
+
+
+def weekly(first: date, weeks: int) -> Iterator[date]:
+    """The slots of a weekly schedule."""
+    return (first + step * WEEK for step in range(weeks))
+
+
+def forecast(slots: Iterable[date], plan: Plan) -> list[ForecastSlot]:
+    """What goes out in these slots (in their order) if the daemon plays from here and nothing is changed."""
+    return list(_play(Programme(plan), slots))
+
+
+def played_to(slot: date, slots: Iterable[date], plan: Plan) -> Programme:
+    """The programme as it will be when this slot comes, for `why.why_not`."""
+    programme = Programme(plan)
+    for _line in _play(programme, (day for day in slots if day < slot)):
+        pass
+    return programme
+
+
+def _play(programme: Programme, slots: Iterable[date]) -> Iterator[ForecastSlot]:
+    for slot in slots:
+        choice = programme.choose(slot)
+        if choice.tip is not None:
+            programme.record(slot, choice.tip)
+        yield _line(slot, choice, programme)
+
+
+def _line(slot: date, choice: Choice, programme: Programme) -> ForecastSlot:
+    title = programme.tips[choice.tip].title_on(slot) if choice.tip else ""
+    return ForecastSlot(slot, choice.tip, title, choice.kind, choice.reason, programme.skips.get(slot))
+
+
+def changes(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:
+    """The lines in which two forecasts of the same slots differ: another tip, or none."""
+    return [(old, new) for old, new in zip(before, after, strict=True) if (old.tip, old.kind) != (new.tip, new.kind)]
+
+
+# -- runway ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Runway:
+    """How long the library lasts, counted in slots from the first.
+
+    fresh_weeks: before the first that needs a re-run, a fallback, or has nothing (skipped slots count as covered);
+    fresh_until: the last of them, None when there is none. with_reruns: before the first that has nothing; None when
+    none comes within the horizon.
+    """
+
+    fresh_weeks: int
+    fresh_until: date | None
+    with_reruns: int | None
+
+    @property
+    def level(self) -> int | None:
+        """The lowest threshold of WARN_AT that is reached; the owner is told when it is another than the last time."""
+        return min((at for at in WARN_AT if self.fresh_weeks <= at), default=None)
+
+    def warning(self) -> str:
+        """A sentence for the owner, or "" while all is well."""
+        if self.level is None:
+            return ""
+        until = f", until {in_words(self.fresh_until)}" if self.fresh_until else ""
+        left = (
+            f"fresh tips are left for {plural(self.fresh_weeks, 'week')}{until}"
+            if self.fresh_weeks
+            else "no fresh tip is left"
+        )
+        if self.with_reruns is None:
+            return f"{left}; then earlier tips run again"
+        if self.with_reruns == self.fresh_weeks:
+            return (
+                f"{left}; then there is nothing to send"
+                if self.fresh_weeks
+                else f"{left}, and there is nothing to send"
+            )
+        return f"{left}; with tips that run again there is something to send for {plural(self.with_reruns, 'week')}"
+
+
+def runway(lines: Sequence[ForecastSlot]) -> Runway:
+    """How far a forecast (of HORIZON slots, or what you like) is covered."""
+    fresh = _covered(lines, _NOT_FRESH)
+    empty = _covered(lines, (Kind.NONE,))
+    return Runway(fresh, lines[fresh - 1].date if fresh else None, None if empty == len(lines) else empty)
+
+
+def _covered(lines: Sequence[ForecastSlot], ending: tuple[Kind, ...]) -> int:
+    return next((place for place, line in enumerate(lines) if line.kind in ending), len(lines))
+
+
+# -- iCalendar (RFC 5545) ----------------------------------------------------------------------------
+
+
+def ics(lines: Iterable[ForecastSlot], *, name: str, domain: str, stamp: datetime) -> str:
+    """The forecast as a calendar of all-day events, with CRLF; slots with nothing are in it, because they matter most.
+
+    The UID belongs to the slot, so that a later file moves no event (section 3.8.4.7). stamp: aware, for DTSTAMP.
+    """
+    made = f"{stamp.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    rows = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Tip of the Week//Calendar//EN", "METHOD:PUBLISH"]
+    rows.append(f"X-WR-CALNAME:{_text(name)}")
+    for line in lines:
+        rows += _event(line, domain, made)
+    rows.append("END:VCALENDAR")
+    return "".join(_folded(row) + "\r\n" for row in rows)
+
+
+def _event(line: ForecastSlot, domain: str, made: str) -> list[str]:
+    summary = line.title or ("No issue" if line.kind is Kind.SKIPPED else "No tip to send")
+    return [
+        "BEGIN:VEVENT",
+        f"UID:slot-{line.date:%Y%m%d}@{domain}",
+        f"DTSTAMP:{made}",
+        f"DTSTART;VALUE=DATE:{line.date:%Y%m%d}",
+        f"DTEND;VALUE=DATE:{line.date + timedelta(days=1):%Y%m%d}",
+        f"SUMMARY:{_text(summary)}",
+        f"DESCRIPTION:{_text(line.reason)}",
+        "TRANSP:TRANSPARENT",
+        "END:VEVENT",
+    ]
+
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def _text(value: str) -> str:
+    """Escaped as section 3.3.11 asks; control characters have no place in it."""
+    value = _CONTROLS.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+    return value.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,").replace("\n", "\\n")
+
+
+def _folded(row: str) -> str:
+    """Lines of at most 75 octets, never cut within a character (section 3.1)."""
+    lines, octets = [""], 0
+    for character in row:
+        size = len(character.encode())
+        if octets + size > 75:
+            lines.append(" ")
+            octets = 1
+        lines[-1] += character
+        octets += size
+    return "\r\n".join(lines)

@@ -1,0 +1,162 @@
+"""What the calendar is planned from, tips with their rules and the owner's wishes, and what a choice is; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from enum import StrEnum
+
+from newsletter.domain.errors import InputError, NotFound
+from newsletter.domain.reruns import Rerun
+from newsletter.domain.seasons import Rule, fill_year, in_words
+from newsletter.domain.tips import TipState
+
+_NO_RULE = Rerun()
+
+
+class Kind(StrEnum):
+    """Why a tip was chosen, in the order in which the ways are tried."""
+
+    SKIPPED = "skipped"  # the owner wants no issue on this date
+    PINNED = "pinned"
+    SEASONAL = "seasonal"
+    SERIES = "series"  # the next part of a series that has begun
+    FRESH = "fresh"  # the next in the queue
+    RERUN = "rerun"
+    FALLBACK = "fallback"
+    NONE = "none"  # there is no tip to send
+
+
+@dataclass(frozen=True, slots=True)
+class TipPlan:
+    """A tip as the calendar sees it.
+
+    runs: the slots it was sent in, oldest first; a day it ran before this system counts. months: the only ones it may
+    run in (1 is January), empty for any. pin: the slot the owner gave it. fallback: may stand in when nothing else is left.
+    """
+
+    key: str
+    title: str
+    position: int
+    complete: bool = True
+    state: TipState = TipState.FRESH
+    season: Rule | None = None
+    series: str = ""
+    part: int = 0
+    pin: date | None = None
+    rerun: Rerun = _NO_RULE
+    months: frozenset[int] = frozenset()
+    fallback: bool = False
+    runs: tuple[date, ...] = ()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Does it wait for its first run in this system?"""
+        return self.complete and self.state is TipState.FRESH
+
+    @property
+    def is_sendable(self) -> bool:
+        """Is it whole and not retired?"""
+        return self.complete and self.state is not TipState.RETIRED
+
+    @property
+    def last_run(self) -> date:
+        """The last run; date.min when there was none, or none with a date."""
+        return self.runs[-1] if self.runs else date.min
+
+    def sent_on(self, slot: date) -> TipPlan:
+        """The tip after it was sent."""
+        state = self.state if self.state is TipState.RETIRED else TipState.SENT
+        return replace(self, state=state, runs=tuple(sorted((*self.runs, slot))))
+
+    def title_on(self, slot: date) -> str:
+        """The title with its `{{ year }}` filled: the season's year, else the slot's."""
+        return fill_year(self.title, (self.season and self.season.season_of(slot)) or slot.year)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The newsletter's own rules. rerun_after: how long a tip rests, None: nothing runs again unless its own rule says so.
+
+    fallback_rest: how long a fallback rests before it may stand in again, so that nobody gets the same tip twice running.
+    """
+
+    rerun_after: timedelta | None = timedelta(days=548)
+    fallback_rest: timedelta = timedelta(weeks=4)
+
+    def rest_of(self, tip: TipPlan) -> timedelta | None:
+        """How long this tip rests between two runs; None for ever."""
+        if tip.rerun.never:
+            return None
+        return tip.rerun.after if tip.rerun.after is not None else self.rerun_after
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What goes out in one slot: the key of the tip or None, which way it was found, and the reason for a newcomer."""
+
+    tip: str | None
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a forecast depends on. skips: slots without an issue, each with its reason (may be empty)."""
+
+    tips: tuple[TipPlan, ...]
+    policy: Policy = Policy()
+    skips: Mapping[date, str] = field(default_factory=dict)
+
+    def with_change(self, change: str) -> Plan:
+        """The plan if the owner did this; raises InputError for what is no change, NotFound for an unknown tip.
+
+        `skip DATE [REASON]`, `unskip DATE`, `pin KEY DATE`, `unpin KEY`, `retire KEY`.
+        """
+        match change.split():
+            case ["skip", day, *reason]:
+                return replace(self, skips={**self.skips, _day(day): " ".join(reason)})
+            case ["unskip", day]:
+                gone = _day(day)
+                return replace(self, skips={slot: why for slot, why in self.skips.items() if slot != gone})
+            case ["pin", key, day]:
+                return self._with(key, pin=_day(day))
+            case ["unpin", key]:
+                return self._with(key, pin=None)
+            case ["retire", key]:
+                return self._with(key, state=TipState.RETIRED)
+        raise InputError(
+            f"{change[:80]!r} is not a change to the calendar",
+            fix='Write "skip 2026-12-29", "unskip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY" or "retire KEY"',
+        )
+
+    def _with(self, key: str, **change: date | TipState | None) -> Plan:
+        if all(tip.key != key for tip in self.tips):
+            raise NotFound(f"there is no tip {key[:80]!r}", fix="See: newsletter tips list")
+        return replace(self, tips=tuple(replace(tip, **change) if tip.key == key else tip for tip in self.tips))  # type: ignore[arg-type]
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{text[:40]!r} is not a day", fix="Write it as 2026-12-29") from None
+
+
+def ago(earlier: date, later: date) -> str:
+    """How long before: 3 weeks ago, 18 months ago, 2 years ago."""
+    days = (later - earlier).days
+    months = round(days / (365.25 / 12))
+    if months < 2:
+        count, unit = max(days // 7, 1), "week"
+    else:
+        count, unit = (months // 12, "year") if months % 12 == 0 else (months, "month")
+    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+
+
+def last_sent(tip: TipPlan, slot: date) -> str:
+    """When a tip ran before, in words."""
+    if not tip.runs:
+        return "it ran before this system"
+    return f"last sent {in_words(tip.last_run)}, {ago(tip.last_run, slot)}"

@@ -1,0 +1,309 @@
+"""Which tip goes out in a slot, and why: the one function behind the daemon, the forecast and the tests.
+
+The ways are tried in the order of `Kind`. Two of them need a word:
+- A series goes out in consecutive slots. Pinned dates interrupt it and so does a season, which cannot wait; therefore a
+  series begins only when no season falls among its slots, and tips behind it go first. It begins all the same when
+  nothing else is fresh or when no such stretch comes within a year. Parts that are retired or only teasers are passed over.
+- A series runs again as a whole, from its first part, when all its parts have rested.
+A tip with a pin still to come is kept for it. A pin is the owner's word: it asks neither season nor rest.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+
+from newsletter.domain.plans import Choice, Kind, Plan, TipPlan, last_sent
+from newsletter.domain.seasons import in_words
+
+WEEK = timedelta(days=7)
+SEASON_REST = timedelta(days=182)
+"""A seasonal tip runs once a season, even when its slot moves or a pin drew it forward."""
+SEASON_SLACK = timedelta(days=35)
+"""How much less than its own `after` may lie between two seasons: Easter moves by five weeks, Christmas Tuesdays by one."""
+_LOOK_AHEAD = 53  # slots
+_Place = tuple[date, int, str]
+
+
+def choose(slot: date, plan: Plan) -> Choice:
+    """What goes out in this slot if everything before it is in the tips' runs."""
+    return Programme(plan).choose(slot)
+
+
+class Programme:
+    """A plan with its indexes, played forward: `choose` looks, `record` feeds a choice into the history.
+
+    What it chooses depends on the plan and what was recorded, never on what was asked before.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.policy = plan.policy
+        self.skips = plan.skips
+        self.tips = {tip.key: tip for tip in plan.tips}
+        ordered = sorted(plan.tips, key=lambda tip: (tip.position, tip.key))
+        self.series = _series(ordered)
+        self._pins = _pins(ordered)
+        self._seasonal = [tip for tip in ordered if tip.is_sendable and tip.season]
+        self._season_slots: dict[tuple[int, int], dict[date, list[str]]] = {}
+        self._fallbacks = [
+            tip.key for tip in ordered if tip.fallback and tip.is_sendable and not (tip.season or tip.series)
+        ]
+        self.queue = [tip.key for tip in ordered if tip.is_fresh and self._leads(tip)]
+        self._fresh = {tip.key for tip in ordered if tip.is_fresh and not tip.season}
+        self._open = {tip.series for tip in ordered if tip.series and self._leads(tip) and not tip.is_fresh}
+        self._resting: list[_Place] = []
+        self._place: dict[str, _Place] = {}
+        for tip in ordered:
+            if self._leads(tip) and not tip.is_fresh:
+                self._put_to_rest(tip)
+        self._fit: dict[tuple[date, int], bool] = {}
+        rests = (self.policy.rest_of(tip) for tip in ordered)
+        self._least_rest = min((rest for rest in rests if rest is not None), default=timedelta.max)
+
+    # -- the choice ------------------------------------------------------------------------------------
+
+    def choose(self, slot: date) -> Choice:
+        """What goes out in this slot."""
+        if slot in self.skips:
+            return Choice(None, Kind.SKIPPED, ": ".join(filter(None, ("skipped", self.skips[slot]))))
+        return (
+            self._pinned(slot)
+            or self._in_season(slot)
+            or self._next_part(slot)
+            or self._fresh_tip(slot)
+            or self._rerun(slot)
+            or self._fallback(slot)
+            or Choice(None, Kind.NONE, self._nothing(slot))
+        )
+
+    def record(self, slot: date, key: str) -> None:
+        """Take down that this tip went out in this slot."""
+        tip = self.tips[key] = self.tips[key].sent_on(slot)
+        self._fresh.discard(key)
+        self._fit.clear()
+        if key in self.queue:
+            self.queue.remove(key)
+        leader = key if self._leads(tip) else self.series.get(tip.series, ("",))[0]
+        if tip.series and leader == key:
+            self._open.add(tip.series)
+        if leader == key or leader in self._place:
+            self._put_to_rest(self.tips[leader])
+
+    def _pinned(self, slot: date) -> Choice | None:
+        for key in self._pins.get(slot, ()):
+            if self.tips[key].is_sendable:
+                return Choice(key, Kind.PINNED, "pinned to this date")
+        return None
+
+    def _in_season(self, slot: date) -> Choice | None:
+        for key in self.season_candidates(slot):
+            season = self.tips[key].season
+            return Choice(key, Kind.SEASONAL, f"seasonal: {season.words() if season else ''}")
+        return None
+
+    def _next_part(self, slot: date) -> Choice | None:
+        running = sorted((self.tips[self.series[name][0]].last_run, name) for name in self._open)
+        for _begun, name in running:
+            key = self.next_part(name)
+            if key is None:
+                self._open.discard(name)  # a cycle that is over stays over until its first part runs again
+            elif not self.is_kept_for_pin(self.tips[key], slot):
+                return Choice(key, Kind.SERIES, self.part_words(self.tips[key]))
+        return None
+
+    def _fresh_tip(self, slot: date) -> Choice | None:
+        ready = (key for key in self.queue if self._may_run(self.tips[key], slot))
+        key = self._first_that_fits(ready, slot)
+        if key is None:
+            return None
+        behind = len(self._fresh) - 1
+        more = f"{behind} more behind it" if behind else "the last fresh tip"
+        words = ": ".join(filter(None, ("next in the queue", self.part_words(self.tips[key]))))
+        return Choice(key, Kind.FRESH, f"{words}, {more}")
+
+    def _rerun(self, slot: date) -> Choice | None:
+        key = self._first_that_fits(self._rested(slot), slot)
+        if key is None:
+            return None
+        tip = self.tips[key]
+        part = f"{self.part_words(tip)}, " if tip.series else ""
+        return Choice(key, Kind.RERUN, f"runs again: {part}{last_sent(tip, slot)}")
+
+    def _fallback(self, slot: date) -> Choice | None:
+        tips = (self.tips[key] for key in self._fallbacks)
+        ready = [tip for tip in tips if self._may_run(tip, slot) and self.may_repeat(tip)]
+        best = min(ready, key=lambda tip: (tip.last_run, tip.position, tip.key), default=None)
+        if best is None or (best.runs and slot - best.last_run < self.policy.fallback_rest):
+            return None
+        return Choice(
+            best.key, Kind.FALLBACK, f"a best-of stands in, for nothing else is left: {last_sent(best, slot)}"
+        )
+
+    def _nothing(self, slot: date) -> str:
+        days = [day for place in self._resting if (day := self.rests_until(self.tips[place[2]]))]
+        again = min((day for day in days if day > slot), default=None)
+        rest = f"the first that may run again rests until {in_words(again)}" if again else "none may run again"
+        return f"no fresh tip is left, and {rest}"
+
+    # -- seasons ---------------------------------------------------------------------------------------
+
+    def season_candidates(self, slot: date) -> list[str]:
+        """The seasonal tips that could go out in this slot, the one that ran longest ago first."""
+        keys = self._seasons_of(slot.year, slot.weekday()).get(slot, ())
+        tips = [tip for tip in map(self.tips.__getitem__, keys) if self.is_in_season_again(tip, slot)]
+        tips.sort(key=lambda tip: (tip.last_run, tip.position, tip.key))
+        return [tip.key for tip in tips if not self.is_kept_for_pin(tip, slot)]
+
+    def is_in_season_again(self, tip: TipPlan, slot: date) -> bool:
+        """Has a seasonal tip rested since its last season, and has it runs left?"""
+        if not tip.runs or not self.may_repeat(tip):
+            return not tip.runs
+        rest = max(SEASON_REST, (tip.rerun.after or SEASON_REST) - SEASON_SLACK)
+        return slot - tip.last_run >= rest
+
+    def _seasons_of(self, year: int, weekday: int) -> Mapping[date, list[str]]:
+        """Slot to seasonal tips, for one year; a tip stands in the year its slot lies in."""
+        found = self._season_slots.get((year, weekday))
+        if found is None:
+            found = defaultdict(list)
+            for tip in self._seasonal:
+                for season in (year - 1, year, year + 1):
+                    slot = tip.season.slot_in(season, weekday) if tip.season else None
+                    if slot and slot.year == year:
+                        found[slot].append(tip.key)
+            self._season_slots[year, weekday] = found
+        return found
+
+    # -- series ----------------------------------------------------------------------------------------
+
+    def next_part(self, name: str) -> str | None:
+        """The part that follows in a series that has begun; None when it is over.
+
+        Whether a part may run again is asked for the day the series began, so that the answer does not change on the way.
+        """
+        leader, *rest = (self.tips[key] for key in self.series[name])
+        if leader.is_fresh:
+            return None
+        begun = leader.last_run
+        done = max((place for place, tip in enumerate(rest, start=1) if tip.runs and tip.last_run > begun), default=0)
+        for place, tip in enumerate(rest):
+            if tip.is_fresh or (place >= done and tip.last_run < begun and self._has_rested(tip, begun)):
+                return tip.key
+        return None
+
+    def part_words(self, tip: TipPlan) -> str:
+        """As in part 2 of 3 of A series; "" for a tip that is in none."""
+        if not tip.series:
+            return ""
+        parts = max(self.tips[key].part for key in self.series.get(tip.series, (tip.key,)))
+        return f"part {tip.part} of {max(parts, tip.part)} of {tip.series}"
+
+    def fits(self, key: str, slot: date) -> bool:
+        """Would no season fall among the slots of the series this tip begins? Always, for a tip that is in none."""
+        tip = self.tips[key]
+        count = len(self.series[tip.series]) if tip.series else 1
+        if count == 1:
+            return True
+        known = self._fit.get((slot, count))
+        if known is None:
+            known = self._fit[slot, count] = not self.first_season(slot, count) or all(
+                self.first_season(slot + step * WEEK, count) for step in range(1, _LOOK_AHEAD)
+            )
+        return known
+
+    def first_season(self, slot: date, count: int) -> tuple[date, str] | None:
+        """The first of the next `count` slots that are not skipped in which a season falls, and its tip."""
+        while count:
+            if slot not in self.skips:
+                if keys := self.season_candidates(slot):
+                    return slot, keys[0]
+                count -= 1
+            slot += WEEK
+        return None
+
+    def _first_that_fits(self, keys: Iterator[str], slot: date) -> str | None:
+        """The first tip that need not wait for a season, else the first of all."""
+        first = None
+        for key in keys:
+            if self.fits(key, slot):
+                return key
+            first = first or key
+        return first
+
+    def _leads(self, tip: TipPlan) -> bool:
+        """Does this tip wait for its own turn? Seasons have their dates, later parts follow the first."""
+        if not tip.is_sendable or tip.season or (tip.series and tip.series not in self.series):
+            return False
+        return not tip.series or self.series[tip.series][0] == tip.key
+
+    # -- runs and rests ----------------------------------------------------------------------------------
+
+    def is_kept_for_pin(self, tip: TipPlan, slot: date) -> bool:
+        """Is its pin still to come?"""
+        return tip.pin is not None and tip.pin > slot
+
+    def may_repeat(self, tip: TipPlan) -> bool:
+        """Has it never run, or may it run once more at some time?"""
+        return not tip.runs or not (tip.rerun.never or len(tip.runs) >= (tip.rerun.at_most or 1 + len(tip.runs)))
+
+    def rests_until(self, tip: TipPlan) -> date | None:
+        """The first day on which it, and its series with it, may run again; None for never."""
+        if not self.may_repeat(tip) or self.policy.rest_of(tip) is None:
+            return None
+        days = []
+        for part in self._unit(tip):
+            rest = self.policy.rest_of(part)
+            if part.runs and rest is not None and self.may_repeat(part):
+                days.append(_after(part.last_run, rest))
+        return max(days, default=date.min)
+
+    def _rested(self, slot: date) -> Iterator[str]:
+        """Tips that may run again, the one that rests longest first."""
+        for last, _position, key in self._resting:
+            if last != date.min and slot - last < self._least_rest:
+                return
+            until = self.rests_until(self.tips[key])
+            if until is not None and until <= slot and self._may_run(self.tips[key], slot):
+                yield key
+
+    def _may_run(self, tip: TipPlan, slot: date) -> bool:
+        return not self.is_kept_for_pin(tip, slot) and (not tip.months or slot.month in tip.months)
+
+    def _has_rested(self, tip: TipPlan, day: date) -> bool:
+        rest = self.policy.rest_of(tip)
+        return rest is not None and self.may_repeat(tip) and (not tip.runs or day - tip.last_run >= rest)
+
+    def _unit(self, tip: TipPlan) -> Iterable[TipPlan]:
+        return (self.tips[key] for key in self.series[tip.series]) if tip.series else (tip,)
+
+    def _put_to_rest(self, leader: TipPlan) -> None:
+        """Keep the list of tips that have run in the order of their last runs."""
+        old = self._place.pop(leader.key, None)
+        if old:
+            del self._resting[bisect_left(self._resting, old)]
+        place = (max(part.last_run for part in self._unit(leader)), leader.position, leader.key)
+        self._place[leader.key] = place
+        insort(self._resting, place)
+
+
+def _pins(tips: Sequence[TipPlan]) -> Mapping[date, list[str]]:
+    pins: dict[date, list[str]] = defaultdict(list)
+    for tip in tips:
+        if tip.pin:
+            pins[tip.pin].append(tip.key)
+    return pins
+
+
+def _series(tips: Sequence[TipPlan]) -> Mapping[str, tuple[str, ...]]:
+    """The parts of each series that can be sent, in order."""
+    series: dict[str, list[TipPlan]] = defaultdict(list)
+    for tip in tips:
+        if tip.series and tip.is_sendable and not tip.season:
+            series[tip.series].append(tip)
+    return {name: tuple(tip.key for tip in sorted(parts, key=lambda tip: tip.part)) for name, parts in series.items()}
+
+
+def _after(day: date, rest: timedelta) -> date:
+    return date.max if rest > date.max - day else day + rest

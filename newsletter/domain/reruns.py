@@ -1,0 +1,103 @@
+"""When a tip may run again: its own rule as a value, read from words and said in words; counts no runs itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from newsletter.domain.errors import InputError
+from newsletter.domain.seasons import MONTHS
+
+_UNITS = {"year": 365.25, "month": 365.25 / 12, "week": 7.0, "day": 1.0}
+"""Days in each, as the settings count them: 18 months are 548 days."""
+_LONGEST = 36_525  # days
+_NEVER = re.compile(r"never|no|false")
+_AFTER = re.compile(r"(?:after )?(?P<count>\d{1,4}) (?P<unit>year|month|week|day)s?")
+_AT_MOST = re.compile(r"(?:at most )?(?P<count>\d{1,3}) (?:run|time)s?(?: in all)?|(?P<once>once|twice)")
+_RANGE = re.compile(r"(?P<first>[a-z]+) (?:to|through|[-–]) (?P<last>[a-z]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """never: one run only. after: how long it rests, None for the newsletter's own rule. at_most: runs in all."""
+
+    never: bool = False
+    after: timedelta | None = None
+    at_most: int | None = None
+
+    def words(self) -> str:
+        """The rule as `parse_rerun` reads it back; "" for the newsletter's own."""
+        if self.never:
+            return "never"
+        parts = [f"after {span(self.after)}"] if self.after is not None else []
+        if self.at_most is not None:
+            parts.append(f"at most {plural(self.at_most, 'run')}")
+        return ", ".join(parts)
+
+
+def parse_rerun(text: str) -> Rerun:
+    """Read `never`, `after 18 months`, `at most 3 runs`, or the last two with a comma; raises InputError."""
+    words = " ".join(text[:200].casefold().split())
+    if not words:
+        return Rerun()
+    if _NEVER.fullmatch(words):
+        return Rerun(never=True)
+    after: timedelta | None = None
+    at_most: int | None = None
+    for part in re.split(r"\s*,\s*(?:and )?|\s+and\s+", words):
+        if (found := _AFTER.fullmatch(part)) and after is None and 0 < (days := _days(found)) <= _LONGEST:
+            after = timedelta(days=days)
+        elif (found := _AT_MOST.fullmatch(part)) and at_most is None and found["count"] != "0":
+            at_most = int(found["count"]) if found["count"] else {"once": 1, "twice": 2}[found["once"]]
+        else:
+            raise InputError(
+                f"{text[:80]!r} does not say when a tip may run again",
+                fix='Write "never", "after 18 months", "at most 3 runs" or "after 2 years, at most 3 runs"',
+            )
+    return Rerun(after=after, at_most=at_most)
+
+
+def _days(found: re.Match[str]) -> int:
+    return round(int(found["count"]) * _UNITS[found["unit"]])
+
+
+def parse_months(text: str) -> frozenset[int]:
+    """Read `June, July and August` or `June to August` (1 is January; "" is any month); raises InputError."""
+    months: set[int] = set()
+    for part in re.split(r"\s*,\s*(?:and )?|\s+and\s+", " ".join(text[:200].casefold().split())):
+        found = _RANGE.fullmatch(part)
+        first, last = (_month(name, text) for name in ((found["first"], found["last"]) if found else (part, part)))
+        if first and last:
+            months.update((first - 1 + step) % 12 + 1 for step in range((last - first) % 12 + 1))
+    return frozenset(months)
+
+
+def _month(name: str, text: str) -> int:
+    if not name:
+        return 0
+    for number, month in enumerate(MONTHS, start=1):
+        if len(name) >= 3 and month.casefold().startswith(name.rstrip(".")):
+            return number
+    raise InputError(f"{text[:80]!r} is not a list of months", fix='Write "June, July, August" or "June to August"')
+
+
+def months_in_words(months: Iterable[int]) -> str:
+    """The names in order: June, July and August."""
+    names = [MONTHS[month - 1] for month in sorted(months)]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def span(length: timedelta) -> str:
+    """A length in the largest unit it is a whole number of: 18 months, 2 years, 45 days."""
+    for unit, days in _UNITS.items():
+        count = round(length.days / days)
+        if count and round(count * days) == length.days:
+            return plural(count, unit)
+    return plural(length.days, "day")
+
+
+def plural(count: int, noun: str) -> str:
+    """As in 1 run, 2 runs."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

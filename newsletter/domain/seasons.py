@@ -1,0 +1,345 @@
+"""A seasonal rule: which slot of a year a tip belongs to, read from words and said in words; knows no tip and no clock.
+
+How a rule becomes a slot:
+- A weekday next to "before", "after" or "week" stands for the newsletter's own day: "the Tuesday on or before
+  25 December" is the Thursday on or before it in a newsletter of Thursdays. "slot" says the same without a name.
+- A day that stands alone ("25 December", "3 days before Easter") is that day, or the last slot before it: never late.
+  "10 days after Easter" is that day or the first slot after it.
+- "the first Monday of September", in a newsletter of Tuesdays, is the slot of that week. Weeks begin on Monday.
+- "the week before Easter" is the seven days before it: the last slot before Easter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from enum import StrEnum
+
+from newsletter.domain.errors import InputError
+
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_EXAMPLES = (
+    "25 December",
+    "the Tuesday on or before 25 December",
+    "the first Tuesday of January",
+    "the week of US Thanksgiving",
+    "the Tuesday after Easter",
+    "3 days before Easter",
+    "2027-03-01",
+    "the Tuesday before Easter, once in 2027",
+)
+
+
+def in_words(day: date) -> str:
+    """A day as people write it: 2 March 2027."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def easter(year: int) -> date:
+    """Easter Sunday of the western churches: the Gregorian computus of Meeus, Jones and Butcher; from 1583."""
+    golden = year % 19
+    century, rest = divmod(year, 100)
+    leap, left = divmod(century, 4)
+    drift = (century - (century + 8) // 25 + 1) // 3
+    epact = (19 * golden + century - leap - drift + 15) % 30
+    sunday = (32 + 2 * left + 2 * (rest // 4) - epact - rest % 4) % 7
+    late = (golden + 11 * epact + 22 * sunday) // 451
+    month, day = divmod(epact + sunday - 7 * late + 114, 31)
+    return date(year, month, day + 1)
+
+
+def nth_weekday(year: int, month: int, weekday: int, nth: int) -> date:
+    """The nth weekday (Monday is 0) of a month, 1 to 4, or the last with -1."""
+    if nth < 0:
+        end = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+        return end - timedelta(days=(end.weekday() - weekday) % 7)
+    first = date(year, month, 1)
+    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (nth - 1))
+
+
+FEASTS: dict[str, Callable[[int], date]] = {
+    "New Year's Day": lambda year: date(year, 1, 1),
+    "Valentine's Day": lambda year: date(year, 2, 14),
+    "Good Friday": lambda year: easter(year) - timedelta(days=2),
+    "Easter": easter,
+    "Easter Monday": lambda year: easter(year) + timedelta(days=1),
+    "Pentecost": lambda year: easter(year) + timedelta(days=49),
+    "Halloween": lambda year: date(year, 10, 31),
+    "US Thanksgiving": lambda year: nth_weekday(year, 11, 3, 4),
+    "Christmas": lambda year: date(year, 12, 25),
+}
+_FEAST_WORDS = {name.casefold(): name for name in FEASTS} | {
+    "thanksgiving": "US Thanksgiving",
+    "christmas day": "Christmas",
+    "christmas eve": "24 December",
+    "easter sunday": "Easter",
+    "new year": "New Year's Day",
+    "new year's": "New Year's Day",
+    "new year's eve": "31 December",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MonthDay:
+    """A day of the month; 29 February is there in leap years only."""
+
+    month: int
+    day: int
+
+    def on(self, year: int) -> date | None:
+        """The day in this year."""
+        try:
+            return date(year, self.month, self.day)
+        except ValueError:
+            return None
+
+    def words(self) -> str:
+        """As in 25 December."""
+        return f"{self.day} {MONTHS[self.month - 1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class NthWeekday:
+    """The nth weekday of a month (1 to 4, or -1 for the last); Monday is 0."""
+
+    nth: int
+    weekday: int
+    month: int
+
+    def on(self, year: int) -> date | None:
+        """The day in this year."""
+        return nth_weekday(year, self.month, self.weekday, self.nth)
+
+    def words(self) -> str:
+        """As in the first Tuesday of January."""
+        nth = next(word for word, number in _ORDINALS.items() if number == self.nth)
+        return f"the {nth} {WEEKDAYS[self.weekday]} of {MONTHS[self.month - 1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Feast:
+    """A day with a name, one of FEASTS."""
+
+    name: str
+
+    def on(self, year: int) -> date | None:
+        """The day in this year."""
+        return FEASTS[self.name](year)
+
+    def words(self) -> str:
+        """Its name."""
+        return self.name
+
+
+Anchor = MonthDay | NthWeekday | Feast
+
+
+class Near(StrEnum):
+    """How the slot lies to the day the rule names."""
+
+    DAY = "day"
+    WEEK = "week of"
+    BEFORE = "before"
+    ON_OR_BEFORE = "on or before"
+    ON_OR_AFTER = "on or after"
+    AFTER = "after"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A season: a day, how the slot lies to it, and whether it comes every year (year None) or once.
+
+    days: this many days after the anchor, negative for before. weekday: the one that was written, only for `words`.
+    """
+
+    anchor: Anchor
+    near: Near = Near.DAY
+    days: int = 0
+    weekday: int | None = None
+    year: int | None = None
+
+    def slot_in(self, year: int, schedule_weekday: int) -> date | None:
+        """The slot of this year's day, which may lie in the year before or after; None when there is none."""
+        if not 1583 <= year <= 9990 or self.year not in (None, year):
+            return None
+        day = self.anchor.on(year)
+        return _slot(day + timedelta(days=self.days), schedule_weekday, self._near()) if day else None
+
+    def season_of(self, slot: date) -> int | None:
+        """The year whose season this slot is, or None; a slot of 29 December may be the New Year's of the next."""
+        for year in (slot.year, slot.year + 1, slot.year - 1):
+            if self.slot_in(year, slot.weekday()) == slot:
+                return year
+        return None
+
+    def matches(self, slot: date) -> bool:
+        """Is this slot the one the rule names?"""
+        return self.season_of(slot) is not None
+
+    def next_slot(self, day: date, schedule_weekday: int) -> date | None:
+        """The first slot of this rule on or after a day; None for one that is over."""
+        years = range(day.year - 1, day.year + 10) if self.year is None else (self.year,)
+        slots = (self.slot_in(year, schedule_weekday) for year in years)
+        return min((slot for slot in slots if slot and slot >= day), default=None)
+
+    def words(self) -> str:
+        """The rule as `parse_rule` reads it back."""
+        text = self._place() + self._distance() + self.anchor.words()
+        if self.year is None:
+            return text
+        if isinstance(self.anchor, MonthDay) and self.near is Near.DAY and not self.days:
+            return f"{text} {self.year}"
+        return f"{text}, once in {self.year}"
+
+    def _near(self) -> Near:
+        if self.near is not Near.DAY:
+            return self.near
+        if isinstance(self.anchor, NthWeekday) and not self.days:
+            return Near.WEEK
+        return Near.ON_OR_AFTER if self.days > 0 else Near.ON_OR_BEFORE
+
+    def _place(self) -> str:
+        if self.near is Near.DAY:
+            return ""
+        if self.near is Near.WEEK:
+            return ("" if self.weekday is None else f"the {WEEKDAYS[self.weekday]} of ") + "the week of "
+        named = "slot" if self.near in (Near.ON_OR_BEFORE, Near.ON_OR_AFTER) else "week"
+        return f"the {named if self.weekday is None else WEEKDAYS[self.weekday]} {self.near} "
+
+    def _distance(self) -> str:
+        if not self.days:
+            return ""
+        count = abs(self.days)
+        return f"{count} day{'' if count == 1 else 's'} {'before' if self.days < 0 else 'after'} "
+
+
+def _slot(day: date, weekday: int, near: Near) -> date:
+    back, ahead = (day.weekday() - weekday) % 7, (weekday - day.weekday()) % 7
+    shift = {
+        Near.WEEK: weekday - day.weekday(),
+        Near.BEFORE: -(back or 7),
+        Near.ON_OR_BEFORE: -back,
+        Near.ON_OR_AFTER: ahead,
+        Near.AFTER: ahead or 7,
+    }[near]
+    return day + timedelta(days=shift)
+
+
+# -- reading -----------------------------------------------------------------------------------------
+
+_MONTH = f"(?P<month>{'|'.join(month.casefold() for month in MONTHS)})"
+_WEEKDAY = "|".join(day.casefold() for day in WEEKDAYS)
+_ONCE = re.compile(r",?\s+(?:(?:once\s+)?in\s+)?(?P<year>\d{4})\Z")
+_YEARLY = re.compile(r",?\s+(?:every year|each year|yearly)\Z")
+_ISO = re.compile(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)\Z")
+_NEAR = re.compile(
+    rf"(?:the )?(?P<noun>slot|week|{_WEEKDAY}) (?P<near>on or before|on or after|before|after) (?P<rest>.+)"
+)
+_OF_WEEK = re.compile(rf"(?:(?:the )?(?P<noun>slot|{_WEEKDAY}) (?:of|in) )?(?:the )?week of (?P<rest>.+)")
+_DISTANCE = re.compile(
+    rf"(?P<count>\d{{1,3}}|an?|the(?= day )|{'|'.join(_NUMBERS)}) (?P<unit>day|week)s? (?P<near>before|after) (?P<rest>.+)"
+)
+_DAY_MONTH = re.compile(rf"(?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH}\Z")
+_MONTH_DAY = re.compile(rf"{_MONTH}(?: the)? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\Z")
+_NTH = re.compile(rf"(?:the )?(?P<nth>{'|'.join(_ORDINALS)}) (?P<weekday>{_WEEKDAY}) (?:of|in) {_MONTH}\Z")
+
+
+def parse_rule(text: str) -> Rule:
+    """Read a season in words; raises InputError with examples."""
+    words = " ".join(text[:200].casefold().replace("’", "'").split()).rstrip(".")
+    if iso := _ISO.match(words):
+        day = MonthDay(int(iso["month"]), int(iso["day"]))
+        return Rule(_real(day, text, int(iso["year"])), year=int(iso["year"]))
+    year = None
+    if once := _ONCE.search(words):
+        words, year = words[: once.start()], int(once["year"])
+        if not 1583 <= year <= 9990:
+            raise _unreadable(text)
+    return replace(_rule(_YEARLY.sub("", words), text, year), year=year)
+
+
+def _rule(words: str, text: str, year: int | None) -> Rule:
+    if found := _OF_WEEK.fullmatch(words):
+        return replace(_far(found["rest"], text, year), near=Near.WEEK, weekday=_weekday(found["noun"]))
+    distance = _DISTANCE.fullmatch(words)
+    if not distance and (found := _NEAR.fullmatch(words)):
+        return replace(_far(found["rest"], text, year), near=Near(found["near"]), weekday=_weekday(found["noun"]))
+    return _far(words, text, year)
+
+
+def _far(words: str, text: str, year: int | None) -> Rule:
+    """An anchor, or a number of days before or after one."""
+    found = _DISTANCE.fullmatch(words)
+    if not found:
+        return Rule(_anchor(words, text, year))
+    count = found["count"]
+    number = int(count) if count.isdecimal() else _NUMBERS.index(count) + 1 if count in _NUMBERS else 1
+    days = number * (7 if found["unit"] == "week" else 1)
+    if days > 366:
+        raise _unreadable(text)
+    return Rule(_anchor(found["rest"], text, year), days=days if found["near"] == "after" else -days)
+
+
+def _anchor(words: str, text: str, year: int | None) -> Anchor:
+    words = _FEAST_WORDS.get(words, words).casefold()
+    if words in _FEAST_WORDS:
+        return Feast(_FEAST_WORDS[words])
+    if found := _DAY_MONTH.match(words) or _MONTH_DAY.match(words):
+        return _real(MonthDay(_month(found["month"]), int(found["day"])), text, year)
+    if found := _NTH.match(words):
+        return NthWeekday(_ORDINALS[found["nth"]], _weekday(found["weekday"]) or 0, _month(found["month"]))
+    raise _unreadable(text)
+
+
+def _real(day: MonthDay, text: str, year: int | None) -> MonthDay:
+    """The day, if there is such a one; 2024 stands for every year because it has a 29 February."""
+    if not 1 <= day.month <= 12 or not (year is None or 1583 <= year <= 9990) or day.on(year or 2024) is None:
+        raise InputError(
+            f"there is no such day: {_short(text)}", fix='Write a day of the calendar, as in "25 December"'
+        )
+    return day
+
+
+def _weekday(noun: str | None) -> int | None:
+    names = [day.casefold() for day in WEEKDAYS]
+    return names.index(noun) if noun in names else None
+
+
+def _month(name: str) -> int:
+    return [month.casefold() for month in MONTHS].index(name) + 1
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:79] + "…")
+
+
+def _unreadable(text: str) -> InputError:
+    return InputError(
+        f"{_short(text)} is not a season", fix="Write it like one of these: " + "; ".join(f'"{x}"' for x in _EXAMPLES)
+    )
+
+
+_YEAR = re.compile(r"\{\{\s*year\s*\}\}")
+
+
+def fill_year(title: str, year: int) -> str:
+    """The title with every `{{ year }}` replaced."""
+    return _YEAR.sub(str(year), title)

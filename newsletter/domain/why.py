@@ -1,0 +1,117 @@
+"""Why a tip does not go out in a slot, in words for a newcomer; chooses nothing itself."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from newsletter.domain.errors import NotFound
+from newsletter.domain.plans import Kind, TipPlan, last_sent
+from newsletter.domain.programme import Programme
+from newsletter.domain.reruns import months_in_words, plural
+from newsletter.domain.seasons import in_words
+from newsletter.domain.tips import TipCard, TipState
+
+
+def standing(tip: TipCard) -> str:
+    """Why this tip does not wait for its first run, or "" when it does."""
+    if not tip.complete:
+        return "only its teaser is here; import the page with the whole article"
+    return {
+        TipState.FRESH: "",
+        TipState.SENT: f"it was sent on {tip.last_sent_on}",
+        TipState.ARCHIVE: f"it ran before this system ({tip.published_on or 'no date'})",
+        TipState.RETIRED: "it is retired",
+    }[tip.state]
+
+
+def why_not(key: str, slot: date, programme: Programme) -> str:
+    """Why this tip is not the choice of `programme` for this slot, or "" when it is; raises NotFound.
+
+    The programme must have been played up to the slot (`forecast.played_to`).
+    """
+    tip = programme.tips.get(key)
+    if tip is None:
+        raise NotFound(f"there is no tip {key[:80]!r}", fix="See: newsletter tips list")
+    choice = programme.choose(slot)
+    if choice.tip == key:
+        return ""
+    if choice.kind is Kind.SKIPPED:
+        return f"no issue goes out on this date: {choice.reason}"
+    own = _never(tip) or _other_date(tip, slot, programme) or _turn(tip, slot, programme)
+    first = choice.tip and programme.tips[choice.tip].title_on(slot)
+    return own or f"“{first}” comes before it: {choice.reason}"
+
+
+def _never(tip: TipPlan) -> str:
+    if not tip.complete:
+        return "only its teaser is here; import the page with the whole article"
+    return "it is retired" if tip.state is TipState.RETIRED else ""
+
+
+def _other_date(tip: TipPlan, slot: date, programme: Programme) -> str:
+    """What binds the tip to another date: a pin, a season, months."""
+    if tip.pin and programme.is_kept_for_pin(tip, slot):
+        return f"it is kept for {in_words(tip.pin)}, where it is pinned"
+    if tip.season:
+        return _out_of_season(tip, slot, programme)
+    if tip.months and slot.month not in tip.months:
+        return f"it may run only in {months_in_words(tip.months)}"
+    return ""
+
+
+def _out_of_season(tip: TipPlan, slot: date, programme: Programme) -> str:
+    season = tip.season
+    if season is None:
+        return ""
+    if not season.matches(slot):
+        coming = season.next_slot(slot, slot.weekday())
+        when = f"it comes on {in_words(coming)}" if coming else "that is over"
+        return f"it is seasonal ({season.words()}): {when}"
+    if not programme.is_in_season_again(tip, slot):
+        return _no_more(tip) or f"it is in season, but was {last_sent(tip, slot)}"
+    return ""
+
+
+def _turn(tip: TipPlan, slot: date, programme: Programme) -> str:
+    """Why a tip that waits for its turn is not next."""
+    if tip.season:
+        return ""
+    if tip.series and programme.series[tip.series][0] != tip.key:
+        return _later_part(tip, programme)
+    if not programme.fits(tip.key, slot):
+        return _waits_for_stretch(tip, slot, programme)
+    if tip.is_fresh:
+        ahead = programme.queue.index(tip.key)
+        return f"{plural(ahead, 'tip')} before it in the queue" if ahead else ""
+    until = programme.rests_until(tip)
+    if until is None:
+        return _no_more(tip) or f"{last_sent(tip, slot)}, and nothing runs again in this newsletter"
+    return f"{last_sent(tip, slot)}; it rests until {in_words(until)}" if until > slot else ""
+
+
+def _no_more(tip: TipPlan) -> str:
+    if not tip.runs:
+        return ""
+    if tip.rerun.never:
+        return f"it runs only once, and did on {in_words(tip.last_run)}"
+    if tip.rerun.at_most and len(tip.runs) >= tip.rerun.at_most:
+        return f"it may have {plural(tip.rerun.at_most, 'run')} and has had them; the last was {in_words(tip.last_run)}"
+    return ""
+
+
+def _later_part(tip: TipPlan, programme: Programme) -> str:
+    keys = programme.series[tip.series]
+    before = programme.tips[keys[keys.index(tip.key) - 1]]
+    words = programme.part_words(tip)
+    if programme.next_part(tip.series) == tip.key:
+        return ""
+    return f"it is {words}, and follows “{before.title}”"
+
+
+def _waits_for_stretch(tip: TipPlan, slot: date, programme: Programme) -> str:
+    count = len(programme.series[tip.series])
+    season = programme.first_season(slot, count)
+    if season is None:
+        return ""
+    other = programme.tips[season[1]].title_on(season[0])
+    return f"it begins a series of {count}, and “{other}” on {in_words(season[0])} would interrupt it"

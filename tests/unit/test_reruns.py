@@ -1,0 +1,39 @@
+"""Re-run rules and months: read from words, and said in words again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from newsletter.domain.errors import InputError
+from newsletter.domain.reruns import Rerun, months_in_words, parse_months, parse_rerun
+
+
+@pytest.mark.parametrize(
+    "words", ["", "never", "after 18 months", "after 2 years, at most 3 runs", "at most 1 run", "after 45 days"]
+)
+def test_a_rule_for_re_runs_reads_back_from_its_own_words(words: str) -> None:
+    assert parse_rerun(words).words() == words
+
+
+def test_eighteen_months_are_as_many_days_as_in_the_settings() -> None:
+    assert parse_rerun("18 months") == parse_rerun("after 548 days") == Rerun(after=timedelta(days=548))
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["sometimes", "after 0 days", "after 3 fortnights", "at most 0 runs", "never, after 2 years", "after 9999 years"],
+)
+def test_a_rule_for_re_runs_that_is_none_is_refused(words: str) -> None:
+    with pytest.raises(InputError):
+        parse_rerun(words)
+
+
+def test_months_are_read_as_a_list_or_from_one_to_another() -> None:
+    assert parse_months("") == frozenset()
+    assert parse_months("June, July and Aug.") == {6, 7, 8}
+    assert parse_months("November to February") == {11, 12, 1, 2}
+    assert months_in_words({8, 6, 7}) == "June, July and August"
+    with pytest.raises(InputError):
+        parse_months("summer")
