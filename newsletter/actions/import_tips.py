@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from itertools import chain, count
 
@@ -44,13 +44,17 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """One tip of the import: what is in the library and what is to be. state: None leaves it as it is."""
+    """One tip of the import: what is in the library and what is to be. state: None leaves it as it is.
+
+    says_all: the finding knows the tip's key, so it takes the place of what is there.
+    """
 
     identity: str
     key: str
     text: TipText
     state: TipState | None
     stored: TipFull | None
+    says_all: bool = False
 
     @property
     def changes(self) -> bool:
@@ -71,32 +75,41 @@ def import_tips(
         if isinstance(piece, Rejected):
             rejected.append(piece)
             continue
-        same = identity(piece.title, piece.published_on)
+        same = f"key {piece.key}" if piece.key else identity(piece.title, piece.published_on)
         texts[same] = merge(texts[same], piece) if same in texts else piece
     with store.read() if dry_run else store.write() as tx:
-        plans = _plan(tx.tips, texts, queue=queue)
+        plans = list(_plan(tx.tips, texts.values(), rejected, queue=queue))
         if not dry_run:
             _carry_out(tx.tips, plans, now)
     return _report(plans, rejected)
 
 
-def _plan(tips: Tips, texts: dict[str, TipText], *, queue: bool) -> list[_Plan]:
+def _plan(tips: Tips, texts: Iterable[TipText], rejected: list[Rejected], *, queue: bool) -> Iterator[_Plan]:
     """What becomes of each tip.
 
     A known one keeps its state, also when its teaser is completed, unless the owner now queues what was archive.
     """
-    plans = []
     given: set[str] = set()
-    for same, text in texts.items():
-        stored = tips.find(same)
-        if stored:
+    for text in texts:
+        same = identity(text.title, text.published_on)
+        twin = tips.find(same)
+        by_key = tips.get(text.key) if text.key and tips.is_key(text.key) else None
+        if by_key and twin and twin.card.id != by_key.card.id:
+            reason = f"title and day are those of the tip {twin.card.key!r}; change one of the two"
+            rejected.append(Rejected(text.source, text.line, reason))
+        elif stored := by_key or twin:
             state = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
-            plans.append(_Plan(same, stored.card.key, merge(stored.text, text), state, stored))
+            new = _in_place_of(stored.text, text) if by_key else merge(stored.text, replace(text, key=stored.card.key))
+            yield _Plan(same, stored.card.key, new, state, stored, says_all=by_key is not None)
         else:
-            key = _free_key(tips, text, given)
+            key = text.key if text.key and not tips.key_taken(text.key) else _free_key(tips, text, given)
             given.add(key)
-            plans.append(_Plan(same, key, text, first_state(text, queue=queue), None))
-    return plans
+            yield _Plan(same, key, text, first_state(text, queue=queue), None)
+
+
+def _in_place_of(old: TipText, new: TipText) -> TipText:
+    """The new text, which remembers where the old one came from."""
+    return replace(new, already_run=old.already_run, source=old.source, line=old.line)
 
 
 def _free_key(tips: Tips, text: TipText, given: set[str]) -> str:
@@ -115,7 +128,8 @@ def _carry_out(tips: Tips, plans: Iterable[_Plan], now: datetime) -> None:
         if plan.stored is None:
             tips.add(plan.text, plan.identity, plan.key, plan.state or TipState.FRESH, now)
         elif plan.changes:
-            tips.rewrite(plan.stored.card.id, plan.text, now, complete_state=plan.state)
+            same = plan.identity if plan.says_all else None
+            tips.rewrite(plan.stored.card.id, plan.text, now, complete_state=plan.state, identity=same)
 
 
 def _report(plans: Iterable[_Plan], rejected: Iterable[Rejected]) -> Report:

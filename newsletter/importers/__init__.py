@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from newsletter.domain.errors import UsageError
 from newsletter.domain.tips import Rejected, TipText
-from newsletter.importers import archive_page, markdown
-from newsletter.importers.bounds import MAX_FILE
+from newsletter.importers import archive_page, feed, markdown, table, wxr
+from newsletter.importers.bounds import MAX_EXPORT, MAX_FILE
+from newsletter.importers.writing import as_file
+from newsletter.importers.xml_items import looks_like_xml
 
-FORMATS = {"archive-page": archive_page.parse, "markdown": markdown.parse}
+Found = list[TipText | Rejected]
+OF_TEXT: dict[str, Callable[[str, str], Found]] = {
+    "archive-page": archive_page.parse,
+    "markdown": markdown.parse,
+    "csv": table.parse,
+}
+OF_XML: dict[str, Callable[[bytes, str], Found]] = {"wxr": wxr.parse, "feed": feed.parse}
+FORMATS = ("archive-page", "markdown", "csv", "wxr", "feed")
+_LARGE = frozenset({".xml", ".wxr", ".rss", ".atom", ".csv", ".tsv"})
 _SUFFIXES = frozenset({".md", ".txt"})
 
 
@@ -36,17 +46,26 @@ def _read_path(path: Path, format_: str) -> Iterator[TipText | Rejected]:
         yield from _read_file(file, format_)
 
 
-def _read_file(path: Path, format_: str) -> list[TipText | Rejected]:
+def _read_file(path: Path, format_: str) -> Found:
     source = str(path)
     try:
         if path.exists() and not path.is_file():
             return [Rejected(source, 0, "not a file")]
+        most = MAX_EXPORT if path.suffix.lower() in _LARGE else MAX_FILE
         with path.open("rb") as file:
-            raw = file.read(MAX_FILE + 1)
+            raw = file.read(most + 1)
     except OSError as error:
         return [Rejected(source, 0, f"cannot be read: {error.strerror or error}")]
-    if len(raw) > MAX_FILE:
-        return [Rejected(source, 0, f"larger than {MAX_FILE} octets; split it")]
+    if len(raw) > most:
+        return [Rejected(source, 0, f"larger than {most} octets; split it")]
+    if format_ in OF_XML or (format_ == "auto" and looks_like_xml(raw)):
+        kind = format_ if format_ in OF_XML else "wxr" if wxr.looks_like_wxr(raw) else "feed"
+        return _or_empty(OF_XML[kind](raw, source), source)
+    return _read_text(raw, path, format_)
+
+
+def _read_text(raw: bytes, path: Path, format_: str) -> Found:
+    source = str(path)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -54,7 +73,11 @@ def _read_file(path: Path, format_: str) -> list[TipText | Rejected]:
         return [Rejected(source, line, f"octet 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8")]
     if not text.strip():
         return [Rejected(source, 0, "the file is empty")]
-    return FORMATS[_format_of(text, path) if format_ == "auto" else format_](text, source)
+    return OF_TEXT[_format_of(text, path) if format_ == "auto" else format_](text, source)
+
+
+def _or_empty(found: Found, source: str) -> Found:
+    return found or [Rejected(source, 0, "no tip is in this file; is it the export of the posts?")]
 
 
 def _format_of(text: str, path: Path) -> str:
@@ -63,4 +86,9 @@ def _format_of(text: str, path: Path) -> str:
         return "markdown"
     if archive_page.looks_like_archive_page(text):
         return "archive-page"
+    if path.suffix.lower() in (".csv", ".tsv") or table.looks_like_csv(text):
+        return "csv"
     return "markdown" if path.suffix.lower() == ".md" else "archive-page"
+
+
+__all__ = ["FORMATS", "as_file", "read"]

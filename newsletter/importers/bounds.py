@@ -7,6 +7,9 @@ import re
 MAX_TITLE = 200  # characters
 MAX_BODY = 100_000  # characters
 MAX_FILE = 5_000_000  # octets
+MAX_EXPORT = 100_000_000  # octets of a file of many tips
+MAX_FIELD = 1_000  # characters of takeaway or teaser
+MAX_LABELS, MAX_LABEL = 50, 100  # how many, and characters of each
 
 _WORD = re.compile(r"[^\W_]")
 

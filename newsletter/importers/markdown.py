@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from unicodedata import category
 
-from newsletter.domain.tips import Rejected, TipText
-from newsletter.importers.bounds import fault
+from newsletter.domain.errors import InputError
+from newsletter.domain.reruns import parse_months, parse_rerun
+from newsletter.domain.seasons import parse_rule
+from newsletter.domain.tips import Rejected, TipRules, TipText
+from newsletter.importers.bounds import MAX_FIELD, MAX_LABEL, MAX_LABELS, fault
 
-KEYS = ("title", "date", "categories", "tags", "takeaway", "teaser")
+RULES = ("season", "series", "part", "rerun", "months", "fallback")
+KEYS = ("title", "date", "categories", "tags", "takeaway", "teaser", *RULES, "complete", "key")
 MAX_FRONT = 20_000  # characters
-MAX_FIELD = 1_000  # characters of takeaway or teaser
-MAX_LABELS, MAX_LABEL = 50, 100  # how many, and characters of each
+MAX_PART = 99
+_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _FENCE = re.compile(r"\s*-{3,}[ \t]*(?:\r?\n|\Z)")
 
 
@@ -92,21 +97,76 @@ class _Front:
         title = self._text("title")
         if not title:
             raise self._fault("title", "the title is missing; add a line title: …")
-        if not body:
+        complete = self._values.get("complete") is None or self._yes("complete")
+        if complete and not body:
             raise self._fault("", "nothing stands below the front matter; write the tip there")
         if reason := fault(title, body):
             raise self._fault("title", reason)
         return TipText(
             title=title,
             body=body,
+            key=self._key(),
+            complete=complete,
             published_on=self._day("date"),
             categories=self._labels("categories"),
             tags=self._labels("tags"),
             takeaway=self._text("takeaway"),
             teaser=self._text("teaser"),
+            rules=self._rules(),
             source=source,
             line=self._at("title"),
         )
+
+    def _key(self) -> str:
+        key = self._text("key")
+        if key and not _KEY.fullmatch(key):
+            raise self._fault("key", "key is not a key; write small letters, digits and hyphens")
+        return key
+
+    def _rules(self) -> TipRules:
+        """When it may run. The words are kept as they are; that they can be read is found out now."""
+        series, part = self._text("series"), self._part()
+        if bool(series) != bool(part):
+            missing = "part" if series else "series"
+            raise self._fault("series" if series else "part", f"a series needs both keys; add a line {missing}: …")
+        if series and self._text("season"):
+            raise self._fault("season", "a part of a series has no season of its own; keep one of the two")
+        return TipRules(
+            season=self._read("season", parse_rule),
+            series=series,
+            part=part,
+            rerun=self._read("rerun", parse_rerun),
+            months=self._read("months", parse_months),
+            fallback=self._yes("fallback"),
+        )
+
+    def _read(self, key: str, parse: Callable[[str], object]) -> str:
+        if key == "months" and isinstance(self._values.get(key), list):
+            words = ", ".join(self._labels(key))
+        elif isinstance(day := self._values.get(key), date):  # YAML reads 2027-03-01 as a day
+            words = day.isoformat()[:10]
+        else:
+            words = "never" if key == "rerun" and self._values.get(key) is False else self._text(key)
+        try:
+            if words:
+                parse(words)
+        except InputError as error:
+            raise self._fault(key, f"{key}: {error.message}; {error.fix}") from None
+        return words
+
+    def _part(self) -> int:
+        value = self._values.get("part")
+        if value is None:
+            return 0
+        if type(value) is not int or not 1 <= value <= MAX_PART:
+            raise self._fault("part", "part is not a number from 1; write part: 1")
+        return value
+
+    def _yes(self, key: str) -> bool:
+        value = self._values.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self._fault(key, f"{key} is neither true nor false")
+        return bool(value)
 
     def _text(self, key: str) -> str:
         value = self._values.get(key)
@@ -115,7 +175,7 @@ class _Front:
         if not isinstance(value, str):
             raise self._fault(key, f"{key} is not a text; put it in quotes")
         text = value.strip()
-        if "\n" in text or not text.isprintable():
+        if not all(char.isprintable() or category(char) == "Zs" for char in text):
             raise self._fault(key, f"{key} is more than one line of plain characters; write it on one")
         if len(text) > MAX_FIELD:
             raise self._fault(key, f"{key} has {len(text)} characters; shorten it to {MAX_FIELD}")

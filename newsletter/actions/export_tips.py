@@ -1,0 +1,36 @@
+"""The library as files, one tip each, to be edited and kept anywhere; what a file looks like is the importers' matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from newsletter.domain.ports import Store
+from newsletter.domain.tips import TipText
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export did, or would do; files: their names, in queue order."""
+
+    written: int
+    unchanged: int
+    files: tuple[str, ...]
+
+
+def export_tips(store: Store, directory: Path, as_file: Callable[[TipText], str], *, dry_run: bool) -> Exported:
+    """Write each tip into DIRECTORY/key.md unless the file says the same already; other files stay as they are."""
+    with store.read() as tx:
+        tips = tx.tips.all()
+    if not dry_run:
+        directory.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for tip in tips:
+        path, content = directory / f"{tip.card.key}.md", as_file(tip.text).encode()
+        if path.is_file() and path.read_bytes() == content:
+            continue
+        written += 1
+        if not dry_run:
+            path.write_bytes(content)
+    return Exported(written, len(tips) - written, tuple(f"{tip.card.key}.md" for tip in tips))

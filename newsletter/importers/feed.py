@@ -1,0 +1,72 @@
+"""An RSS or Atom feed to tips: whole texts where the feed has them, else teasers; reads no file."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from newsletter.domain.reading import plain
+from newsletter.domain.tips import Rejected, TipText
+from newsletter.importers.from_html import to_markdown
+from newsletter.importers.xml_items import child_text, children, day_of, items, tip_from
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+_BROKEN_OFF = re.compile(
+    r"\s*(?:\[?(?:…|\.\.\.|&#8230;|&hellip;)\]?|(?:read more|continue reading)\b.{0,80})\s*\Z", re.IGNORECASE
+)
+
+
+def parse(raw: bytes, source: str) -> list[TipText | Rejected]:
+    """Every item or entry."""
+    found = items(raw, source, {"item", "entry"})
+    return [item if isinstance(item, Rejected) else _read(item, source) for item in found]
+
+
+def _read(item: _Element, source: str) -> TipText | Rejected:
+    link = _link(item)
+    whole = child_text(item, "encoded", "content") or _atom_content(item, "content")
+    short = child_text(item, "description") or _atom_content(item, "summary")
+    words = "" if whole else plain(to_markdown(short))
+    broken = bool(_BROKEN_OFF.search(words))
+    teaser = _BROKEN_OFF.sub("", words) if broken else ""
+    return tip_from(
+        title=plain(to_markdown(child_text(item, "title"))),
+        body="" if broken else to_markdown(whole or short, base=link),
+        published_on=next(
+            (day for name in ("pubDate", "published", "date", "updated") if (day := day_of(child_text(item, name)))),
+            None,
+        ),
+        categories=(),
+        tags=[child.text or child.get("label") or child.get("term") or "" for child in children(item, "category")],
+        teaser=teaser,
+        link=link,
+        source=source,
+        line=item.sourceline or 0,
+        complete=not broken,
+    )
+
+
+def _atom_content(item: _Element, name: str) -> str:
+    """The HTML of an Atom text construct (RFC 4287 section 3.1), or of nothing."""
+    from html import escape
+
+    from lxml import etree
+
+    for child in children(item, name):
+        kind = child.get("type", "text")
+        if kind == "xhtml":
+            return "".join(etree.tostring(part, encoding="unicode", with_tail=False) for part in child)
+        text = child.text or ""
+        return text if kind in ("html", "text/html") else f"<p>{escape(text)}</p>" if text.strip() else ""
+    return ""
+
+
+def _link(item: _Element) -> str:
+    for child in children(item, "link"):
+        if child.get("href") and child.get("rel", "alternate") == "alternate":
+            return str(child.get("href"))
+        if child.text and child.text.strip():
+            return str(child.text.strip())
+    return ""

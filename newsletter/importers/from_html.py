@@ -1,0 +1,280 @@
+"""HTML from anywhere to Markdown: first sanitised, then written anew; what has no place in a tip leaves its words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+DEEP = 2_000  # characters of HTML that may nest deeper than libxml2 follows (256)
+MAX_DEPTH = 60  # of elements; deeper ones are words without marks
+_BLOCKS = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "figcaption",
+        "figure",
+        "footer",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "li",
+        "main",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+    ]
+)
+_INLINE = frozenset(
+    [
+        "a",
+        "b",
+        "br",
+        "cite",
+        "code",
+        "del",
+        "em",
+        "i",
+        "img",
+        "kbd",
+        "q",
+        "s",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "sup",
+        "u",
+    ]
+)
+_SILENT = frozenset(
+    [
+        "script",
+        "style",
+        "iframe",
+        "object",
+        "embed",
+        "form",
+        "input",
+        "button",
+        "select",
+        "textarea",
+        "noscript",
+        "template",
+        "svg",
+        "math",
+    ]
+)
+_SHORTCODE = re.compile(
+    r"\[/?(?:caption|gallery|embed|video|audio|playlist|wp_caption|vc_\w+|et_pb_\w+|su_\w+)(?:\s[^\[\]]*)?/?\]"
+)
+_SIGNS = re.compile(r"[\\`*\[\]<]|~~|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_START = re.compile(r"(?P<number>\d{1,9})(?=[.)](?:\s|\Z))|(?=#{1,6}(?:\s|\Z)|>|[-+](?:\s|\Z)|(?:[-=] ?)+\Z|~~~)")
+_BREAK, _PARAGRAPH = "\ue010", "\ue011"  # a line end and an empty line that the author put into the source
+_PRIVATE = re.compile("[\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def to_markdown(html: str, *, base: str = "", lines_count: bool = False) -> str:
+    """The body of a tip. base: the page's own address, for relative links.
+
+    lines_count: line ends in the source are line ends, and empty lines part paragraphs, as WordPress has it.
+    """
+    import lxml.html
+    import nh3
+
+    clean = nh3.clean(
+        _SHORTCODE.sub("", _PRIVATE.sub("", html)),
+        tags=set(_BLOCKS | _INLINE),
+        clean_content_tags=set(_SILENT),
+        attributes={"a": {"href"}, "img": {"src", "alt"}, "ol": {"start"}},
+        url_schemes={"http", "https", "mailto"},
+        strip_comments=True,
+        link_rel=None,
+    )
+    root = lxml.html.fragment_fromstring(clean.replace("\r\n", "\n").replace("\r", "\n"), create_parent="div")
+    written = "\n\n".join(_Writer(base, lines_count=lines_count).blocks(root, 0))
+    if written or len(clean) < DEEP:
+        return written
+    return "\n\n".join(_paragraphs(_escaped(unescape(re.sub("<[^<>]*>", " ", clean)))))  # too deep for the parser
+
+
+class _Writer:
+    def __init__(self, base: str, *, lines_count: bool) -> None:
+        self._base = base
+        self._lines_count = lines_count
+
+    # -- blocks --------------------------------------------------------------------------------
+
+    def blocks(self, node: HtmlElement, depth: int) -> list[str]:
+        """The paragraphs, lists, headings in a node."""
+        found: list[str] = []
+        run = self._text(node.text)
+        for child in node:
+            if child.tag in _BLOCKS and depth < MAX_DEPTH:
+                found += [*_paragraphs(run), *self._block(child, depth + 1)]
+                run = ""
+            else:
+                run += self._inline(child, depth + 1)
+            run += self._text(child.tail)
+        return [*found, *_paragraphs(run)]
+
+    def _block(self, node: HtmlElement, depth: int) -> list[str]:  # noqa: PLR0911 - one answer per kind
+        match node.tag:
+            case "h1" | "h2" | "h3" | "h4" | "h5" | "h6":
+                words = " ".join(" ".join(self.blocks(node, depth)).replace("\\\n", " ").split())
+                return [f"{'#' * max(2, int(node.tag[1]))} {words}"] if words else []
+            case "ul" | "ol":
+                return self._list(node, depth)
+            case "blockquote":
+                inside = "\n\n".join(self.blocks(node, depth))
+                return ["\n".join(f"> {line}".rstrip() for line in inside.split("\n"))] if inside else []
+            case "pre":
+                text = _PRIVATE.sub("", node.text_content()).strip("\n")
+                fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
+                return [f"{fence}\n{text}\n{fence}"] if text.strip() else []
+            case "hr":
+                return ["---"]
+            case "tr":
+                cells = [" ".join(self.blocks(cell, depth)) for cell in node]
+                return [" | ".join(cell for cell in cells if cell)] if any(cells) else []
+            case _:
+                return self.blocks(node, depth)
+
+    def _list(self, node: HtmlElement, depth: int) -> list[str]:
+        items = []
+        start = int(node.get("start", "1")) if node.get("start", "1").isdecimal() else 1
+        for number, child in enumerate((child for child in node if child.tag == "li"), start=min(start, 999_999)):
+            mark = f"{number}. " if node.tag == "ol" else "- "
+            parts = self.blocks(child, depth)
+            text = "\n\n".join(parts)
+            if len(parts) == 2 and parts[1].lstrip().startswith(("- ", "1. ")):
+                text = "\n".join(parts)
+            if text:
+                items.append(mark + text.replace("\n", "\n" + " " * len(mark)))
+        loose = any("\n\n" in item for item in items)
+        return [re.sub(r"[ ]+(?=\n|\Z)", "", ("\n\n" if loose else "\n").join(items))] if items else []
+
+    # -- inline --------------------------------------------------------------------------------
+
+    def _text(self, text: str | None) -> str:
+        if not text:
+            return ""
+        if self._lines_count:
+            text = re.sub(r"[ \t\xa0]*\n[ \t\xa0]*", "\n", text)
+            text = re.sub(r"\n{2,}", _PARAGRAPH, text).replace("\n", _BREAK)
+        return _escaped(text)
+
+    def _inside(self, node: HtmlElement, depth: int) -> str:
+        if depth >= MAX_DEPTH:
+            return self._text(node.text_content())
+        parts = [self._text(node.text)]
+        for child in node:
+            parts += [self._inline(child, depth + 1), self._text(child.tail)]
+        return "".join(parts)
+
+    def _inline(self, node: HtmlElement, depth: int) -> str:  # noqa: PLR0911 - one answer per kind
+        match node.tag:
+            case "br":
+                return _BREAK
+            case "img":
+                return self._link(self._text(node.get("alt")) or "Picture", node.get("src", ""))
+            case "code" | "kbd":
+                text = " ".join(node.text_content().split())
+                return f"`{text}`" if text and "`" not in text else self._text(text)
+            case "a":
+                if node.find(".//img") is not None:
+                    words = " ".join(self._text(part) for part in _words_with_alt(node))
+                    return self._link(words.strip() or "Picture", node.get("href", ""))
+                return self._link(self._inside(node, depth), node.get("href", ""))
+            case "b" | "strong":
+                return _wrapped(self._inside(node, depth), "**")
+            case "i" | "em" | "cite":
+                return _wrapped(self._inside(node, depth), "*")
+            case _:
+                return self._inside(node, depth)
+
+    def _link(self, words: str, url: str) -> str:
+        """A Markdown link; only its words where the address leads nowhere."""
+        words = re.sub(f"[{_BREAK}{_PARAGRAPH}]", " ", words)
+        try:
+            target = urljoin(self._base, url.strip()) if url.strip() else ""
+            scheme = urlsplit(target).scheme
+        except ValueError:
+            return words
+        if scheme not in ("http", "https", "mailto") or re.search(r"[\s<>\"\\]", target) or not words.strip():
+            return words
+        shown = f"<{target}>" if re.search("[()]", target) else target
+        lead, trail = words[: len(words) - len(words.lstrip())], words[len(words.rstrip()) :]
+        return f"{lead}[{words.strip()}]({shown}){trail}"
+
+
+def _escaped(text: str) -> str:
+    """Words on one line so that Markdown shows them as they are."""
+    return _SIGNS.sub(lambda sign: "".join("\\" + one for one in sign[0]), re.sub(r"[\s\xa0]+", " ", text))
+
+
+def _words_with_alt(node: HtmlElement) -> Iterator[str]:
+    """The words of a link, its pictures by what stands for them."""
+    for child in node.iter():
+        if child.tag == "img":
+            yield child.get("alt", "")
+        elif child.text:
+            yield child.text
+        if child is not node and child.tail:
+            yield child.tail
+
+
+def _wrapped(text: str, mark: str) -> str:
+    """Words between marks; blanks stay outside, and beside punctuation there must be one (CommonMark 0.31 section 6.2)."""
+    core = text.strip(f" {_BREAK}{_PARAGRAPH}")
+    if not core or "*" in re.sub(r"\\\*", "", core) or re.search(f"[{_BREAK}{_PARAGRAPH}]", core):
+        return text
+    before, _, after = text.partition(core)
+    before = before or ("" if core[0].isalnum() else " ")
+    after = after or ("" if core[-1].isalnum() else " ")
+    return f"{before}{mark}{core}{mark}{after}"
+
+
+def _paragraphs(run: str) -> list[str]:
+    found = []
+    for part in run.split(_PARAGRAPH):
+        lines = [" ".join(line.split()) for line in part.split(_BREAK)]
+        while lines and not lines[0]:
+            lines.pop(0)
+        while lines and not lines[-1]:
+            lines.pop()
+        kept = [_safe_start(line) for line in lines if line]
+        if kept:
+            found.append("\\\n".join(kept))
+    return found
+
+
+def _safe_start(line: str) -> str:
+    """A line whose beginning only looks like Markdown."""
+    start = _START.match(line)
+    return f"{start['number'] or ''}\\{line[start.end() :]}" if start else line

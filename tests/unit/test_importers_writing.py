@@ -1,0 +1,74 @@
+"""What is exported comes back as the same tip, whatever is in it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.domain.tips import TipRules, TipText
+from newsletter.importers import read
+from newsletter.importers.markdown import parse
+from newsletter.importers.writing import as_file
+from newsletter.rendering.data import data_dir
+
+LINE = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=80).map(str.strip)
+TITLES = st.tuples(LINE, st.sampled_from(["a", "Zoë", "7", "日"])).map(lambda parts: " ".join(parts).strip())
+LABELS = st.lists(LINE.map(lambda text: " ".join(text.split())).filter(bool), max_size=4, unique=True).map(tuple)
+BODIES = (
+    st.lists(st.one_of(LINE, st.sampled_from(["---", "# head", "key: value", "```", "- item", "   indented", ""])))
+    .map("\n".join)
+    .map(lambda text: text.replace("\x85", "").strip())
+    .filter(bool)
+)
+RULES = st.sampled_from(
+    [
+        TipRules(),
+        TipRules(season="the Tuesday before Thanksgiving"),
+        TipRules(series="Phone", part=2),
+        TipRules(rerun="never", months="March to May", fallback=True),
+    ]
+)
+TIPS = st.builds(
+    TipText,
+    title=TITLES,
+    body=BODIES,
+    key=st.from_regex(r"[a-z0-9][a-z0-9-]{0,40}", fullmatch=True),
+    published_on=st.none() | st.dates(),
+    categories=LABELS,
+    tags=LABELS,
+    takeaway=LINE,
+    teaser=LINE,
+    rules=RULES,
+    source=st.just("x.md"),
+)
+
+
+@given(TIPS, st.booleans())
+def test_a_written_tip_is_read_back_as_it_was(tip: TipText, whole: bool) -> None:  # noqa: FBT001
+    from dataclasses import replace
+
+    tip = tip if whole else replace(tip, complete=False, body="", teaser=tip.teaser or "It began")
+    (found,) = parse(as_file(tip), "x.md")
+    assert isinstance(found, TipText), found
+    assert replace(found, line=0) == tip
+
+
+@pytest.mark.parametrize("path", sorted((data_dir() / "seeds").glob("*.md")), ids=lambda path: path.stem)
+def test_every_starter_tip_survives_being_written(path: Path) -> None:
+    (tip,) = read([path], "markdown")
+    assert isinstance(tip, TipText)
+    (again,) = parse(as_file(tip), tip.source)
+    assert again == tip
+
+
+def test_a_written_tip_is_pleasant_to_edit() -> None:
+    tip = TipText(
+        "Say “it”", "Once.", key="say-it", published_on=date(2014, 8, 12), tags=("a", "b: c"), takeaway='"Do"'
+    )
+    assert as_file(tip) == (
+        '---\nkey: "say-it"\ntitle: "Say “it”"\ndate: 2014-08-12\ntags: ["a", "b: c"]\ntakeaway: "\\"Do\\""\n---\nOnce.\n'
+    )
