@@ -7,21 +7,24 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+from jinja2 import nodes
 from markupsafe import Markup
 
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.ports import Rendered
+from newsletter.domain.ports import NOTHING_MORE, Rendered
+from newsletter.domain.reading import NOTHING_BESIDE, Beside
 from newsletter.domain.site import Site
 from newsletter.domain.tips import TipText
-from newsletter.mail.personal import day_in_words
 from newsletter.rendering.inline import inline
 from newsletter.rendering.markdown import to_html
 from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
+from newsletter.rendering.words import Words, link, strong
 
 MAX_SUBJECT = 60
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+YEARS = {5: "Five years", 10: "Ten years", 15: "Fifteen years", 20: "Twenty years"}
 _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
-_RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
 
 
 class Letters:
@@ -30,30 +33,56 @@ class Letters:
     def __init__(self, site: Site, template_dirs: Sequence[Path]) -> None:
         self._site = site
         self._templates = Templates([directory / "email" for directory in template_dirs])
+        self.words = Words(site.language, template_dirs)
         self._templates.environment.globals |= {
             "site": site,
-            "direction": "rtl" if site.language.startswith(_RIGHT_TO_LEFT) else "ltr",
+            "brand": site.brand,
+            "_": self.words.for_templates(),
+            "direction": self.words.direction,
             "footer_links": _footer_links(site),
         }
         self._templates.environment.filters |= {
-            "day": day_in_words,
+            "day": self.words.day,
+            "weekday": lambda day: self.words.say(DAYS[day.weekday()]),
+            "years": lambda years: self.words.say(YEARS[years]),
+            "link": link,
+            "markdown": _markdown,
+            "plain": to_text,
             "shorten": shorten,
+            "strong": strong,
             "underlined": underlined,
             "wrap": wrap,
         }
 
-    def issue(self, tip: TipText, *, tip_key: str, number: int, slot: date, person: Mapping[str, str]) -> Rendered:
+    def issue(
+        self,
+        tip: TipText,
+        *,
+        tip_key: str,
+        number: int,
+        slot: date,
+        person: Mapping[str, str],
+        beside: Beside = NOTHING_BESIDE,
+        kind: str = "issue",
+        more: Mapping[str, object] = NOTHING_MORE,
+    ) -> Rendered:
         """The weekly letter; raises TemplateError."""
         values = {
             "tip": tip,
             "number": number,
             "slot": slot,
+            "beside": beside,
             "online_url": self._site.url(f"/tips/{tip_key}"),
-            "body_html": Markup(to_html(tip.body)),  # noqa: S704 - markdown-it escapes raw HTML
+            "body_html": _markdown(tip.body),
             "body_text": to_text(tip.body),
             **person,
+            **more,
         }
-        return self._render("issue", values)
+        return self._render(kind, values)
+
+    def parse(self, path: Path) -> nodes.Template:
+        """One file as our engine reads it; raises TemplateSyntaxError, OSError and UnicodeDecodeError."""
+        return self._templates.environment.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
     def notice(self, kind: str, values: Mapping[str, object]) -> Rendered:
         """A transactional mail; raises TemplateError, also for a kind that has no folder."""
@@ -84,6 +113,10 @@ def _footer_links(site: Site) -> list[tuple[str, str]]:
         ("Home page", site.home_url),
     ]
     return [(words, url) for words, url in links if url]
+
+
+def _markdown(text: str) -> Markup:
+    return Markup(to_html(text))  # noqa: S704 - markdown-it escapes raw HTML
 
 
 def _tidy(text: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 
 from sqlalchemy import func
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, col, delete, select, text
 
 from newsletter.domain.errors import NotFound
-from newsletter.domain.tips import TipCard, TipFull, TipState, TipText
-from newsletter.store.tables import Tip, TipLabel
+from newsletter.domain.reading import Votes, plain
+from newsletter.domain.tips import TipCard, TipFull, TipRules, TipState, TipText
+from newsletter.store.tables import FormerKey, Tip, TipLabel, Vote
 
 CATEGORY, TAG = "category", "tag"
 
@@ -24,14 +26,22 @@ class SqlTips:
 
     def cards(self) -> list[TipCard]:
         """All tips in queue order; two queries, however many tips."""
-        c = Tip
-        rows = self._session.exec(
-            select(c).order_by(col(c.position), col(c.id)).execution_options(populate_existing=False)
-        ).all()
+        labels = self._all_labels()
+        return [_card(row, labels[row.id or 0]) for row in self._in_order()]
+
+    def all(self) -> list[TipFull]:
+        """Every tip with its text, in queue order; two queries."""
+        labels = self._all_labels()
+        return [_full(row, labels[row.id or 0]) for row in self._in_order()]
+
+    def _in_order(self) -> Iterable[Tip]:
+        return self._session.exec(select(Tip).order_by(col(Tip.position), col(Tip.id))).all()
+
+    def _all_labels(self) -> dict[int, dict[str, list[str]]]:
         labels: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for label in self._session.exec(select(TipLabel).order_by(col(TipLabel.place))):
             labels[label.tip_id][label.kind].append(label.name)
-        return [_card(row, labels[row.id or 0]) for row in rows]
+        return labels
 
     def get(self, key: str) -> TipFull:
         """Raises NotFound."""
@@ -46,6 +56,15 @@ class SqlTips:
         if row is None:
             raise NotFound(f"there is no tip number {tip_id}")
         return self._full(row)
+
+    def several(self, ids: Sequence[int]) -> list[TipFull]:
+        """Some tips by their numbers; two queries."""
+        labels: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        wanted = select(TipLabel).where(col(TipLabel.tip_id).in_(ids)).order_by(col(TipLabel.place))
+        for label in self._session.exec(wanted):
+            labels[label.tip_id][label.kind].append(label.name)
+        rows = self._session.exec(select(Tip).where(col(Tip.id).in_(ids))).all()
+        return [_full(row, labels[row.id or 0]) for row in rows]
 
     def find(self, identity: str) -> TipFull | None:
         """The tip with this identity (domain.tips.identity)."""
@@ -72,13 +91,23 @@ class SqlTips:
         self._write(row, text)
         return self._full(row).card
 
-    def rewrite(self, tip_id: int, text: TipText, now: datetime, *, complete_state: TipState | None = None) -> None:
-        """Replace the text; complete_state also sets the state."""
+    def rewrite(
+        self,
+        tip_id: int,
+        found: TipText,
+        now: datetime,
+        *,
+        complete_state: TipState | None = None,
+        identity: str | None = None,
+    ) -> None:
+        """Replace the text; complete_state also sets the state, identity also title and day in what finds it again."""
         row = self._session.get_one(Tip, tip_id)
         row.changed_at = now
         if complete_state is not None:
             row.state = complete_state.value
-        self._write(row, text)
+        if identity is not None:
+            row.identity, row.published_on = identity, found.published_on
+        self._write(row, found)
 
     def set_state(self, tip_id: int, state: TipState, *, sent_on: date | None = None) -> None:
         """Move a tip to another state; sent_on also says when it ran."""
@@ -103,29 +132,91 @@ class SqlTips:
         self._session.flush()
 
     def key_taken(self, key: str) -> bool:
-        """Is there a tip with this key?"""
+        """Is it the key of a tip, or was it once?"""
+        return self.is_key(key) or self._session.get(FormerKey, key) is not None
+
+    def is_key(self, key: str) -> bool:
+        """Is it the key of a tip now?"""
         return self._session.exec(select(Tip.id).where(Tip.key == key)).first() is not None
+
+    def rekey(self, tip_id: int, key: str) -> None:
+        """Give a tip another key; the old one leads to it from now on."""
+        row = self._session.get_one(Tip, tip_id)
+        if row.key == key:
+            return
+        again = self._session.get(FormerKey, key)
+        if again is not None and again.tip_id == tip_id:
+            self._session.delete(again)
+        self._session.add(FormerKey(key=row.key, tip_id=tip_id))
+        row.key = key
+        self._session.flush()
+
+    def vote(self, tip_id: int, subscriber_id: int, *, useful: bool) -> None:
+        """Keep a reader's answer; a later one takes its place."""
+        self._session.merge(Vote(tip_id=tip_id, subscriber_id=subscriber_id, useful=useful))
+        self._session.flush()
+
+    def votes(self, tip_id: int) -> Votes:
+        """How readers answered."""
+        query = select(Vote.useful, func.count()).where(Vote.tip_id == tip_id).group_by(col(Vote.useful))
+        counts = dict(self._session.exec(query).all())
+        return Votes(counts.get(True, 0), counts.get(False, 0))
 
     def _last_position(self) -> int:
         return self._session.exec(select(func.max(Tip.position))).one() or 0
 
-    def _write(self, row: Tip, text: TipText) -> None:
-        row.title, row.body, row.complete = text.title, text.body, text.complete
-        row.takeaway, row.teaser = text.takeaway, text.teaser
+    def _write(self, row: Tip, found: TipText) -> None:
+        row.title, row.body, row.complete = found.title, found.body, found.complete
+        row.takeaway, row.teaser = found.takeaway, found.teaser
+        for name, value in asdict(found.rules).items():
+            setattr(row, name, value)
         self._session.flush()
         self._session.exec(delete(TipLabel).where(col(TipLabel.tip_id) == row.id))
-        for kind, names in ((CATEGORY, text.categories), (TAG, text.tags)):
+        for kind, names in ((CATEGORY, found.categories), (TAG, found.tags)):
             for place, name in enumerate(names):
-                self._session.add(TipLabel(tip_id=row.id or 0, kind=kind, name=name, place=place))
+                self._session.add(TipLabel(tip_id=row.id or 0, kind=kind, name=name, slug=slug_of(name), place=place))
         self._session.flush()
+        self._make_findable(row.id or 0, found)
+
+    def _make_findable(self, tip_id: int, found: TipText) -> None:
+        """Write the tip's words into the full-text index."""
+        words = {
+            "id": tip_id,
+            "title": found.title,
+            "takeaway": found.takeaway,
+            "labels": " · ".join((*found.categories, *found.tags)),
+            "body": plain(found.body) or found.teaser,
+        }
+        connection = self._session.connection()
+        connection.execute(text("DELETE FROM tip_search WHERE rowid = :id"), words)
+        connection.execute(
+            text(
+                "INSERT INTO tip_search (rowid, title, takeaway, labels, body)"
+                " VALUES (:id, :title, :takeaway, :labels, :body)"
+            ),
+            words,
+        )
 
     def _full(self, row: Tip) -> TipFull:
         labels: dict[str, list[str]] = defaultdict(list)
         query = select(TipLabel).where(TipLabel.tip_id == row.id).order_by(col(TipLabel.place))
         for label in self._session.exec(query):
             labels[label.kind].append(label.name)
-        card = _card(row, labels)
-        text = TipText(
+        return _full(row, labels)
+
+
+def slug_of(name: str) -> str:
+    """A label's place in addresses, which is the same however the label is capitalised; "" for one of signs only."""
+    from slugify import slugify
+
+    return str(slugify(name, max_length=100))
+
+
+def _full(row: Tip, labels: dict[str, list[str]]) -> TipFull:
+    card = _card(row, labels)
+    return TipFull(
+        card,
+        TipText(
             title=row.title,
             body=row.body,
             complete=row.complete,
@@ -134,14 +225,16 @@ class SqlTips:
             tags=card.tags,
             takeaway=row.takeaway,
             teaser=row.teaser,
+            key=row.key,
+            rules=TipRules(row.season, row.series, row.part, row.rerun, row.months, row.fallback),
             already_run=row.state == TipState.ARCHIVE,
             source=row.source,
             line=row.source_line,
-        )
-        return TipFull(card, text)
+        ),
+    )
 
 
-def _card(row: Tip, labels: dict[str, list[str]] | defaultdict[str, list[str]]) -> TipCard:
+def _card(row: Tip, labels: dict[str, list[str]]) -> TipCard:
     return TipCard(
         id=row.id or 0,
         key=row.key,

@@ -9,11 +9,12 @@ from datetime import date
 from email import message_from_bytes
 from pathlib import Path
 
-import lxml.html  # type: ignore[import-untyped]
+import lxml.html
 import pytest
 
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.ports import Rendered
+from newsletter.domain.reading import Beside, Mention
 from newsletter.domain.site import Site
 from newsletter.domain.tips import TipText
 from newsletter.mail.compiled import compile_letter, twin_sentinels
@@ -52,6 +53,7 @@ PERSON = {
     "name": "Ada <Lovelace>",
     "address": "ada@host.example",
     "preferences_url": "https://news.example/p/ada.0123456789012345678901",
+    "useful_url": "https://news.example/useful/ada.3.0123456789012345678901",
     "joined_on": "3 May 2025",
 }
 CONFIRM = {"confirm_url": "https://news.example/confirm/ada.1748952000.0123456789012345678901"}
@@ -127,6 +129,7 @@ def test_both_parts_of_the_issue_have_the_same_links() -> None:
     assert set(re.findall(r"https?://[^\s)]+", MAILS["issue"].text)) == links
     assert links == {
         *("https://news.example/", SITE.contact_url, SITE.home_url, "https://news.example/tips/say-it"),
+        *(PERSON["useful_url"] + "/yes", PERSON["useful_url"] + "/no"),
         *(PERSON["unsubscribe_url"], PERSON["preferences_url"], "https://example.org/when?a=1&b=2"),
     }
 
@@ -142,6 +145,28 @@ def test_only_the_links_that_are_set_stand_in_the_footer() -> None:
     assert "Contact" not in bare.text + bare.html
     assert "Home page" not in bare.text + bare.html
     assert "Sign up: https://news.example/" in bare.text
+
+
+def test_the_letter_leads_into_the_archive_where_there_is_something() -> None:
+    beside = Beside(Mention("near", "A near one"), Mention("then", "An old <one>"), 10)
+    mail = LETTERS.issue(TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), person=PERSON, beside=beside)
+    for part in (mail.html, mail.text):
+        assert "ten years ago this tuesday" in part.lower()
+        assert "https://news.example/tips/near" in part
+        assert "https://news.example/tips/then" in part
+    assert "An old &lt;one&gt;" in mail.html
+    assert "years ago" not in MAILS["issue"].html + MAILS["issue"].text
+
+
+def test_a_logo_stands_for_the_title_and_reads_well_with_pictures_off() -> None:
+    (logo,) = lxml.html.document_fromstring(issue(replace(SITE, has_logo=True)).html).findall(".//img")
+    assert (logo.get("src"), logo.get("alt")) == ("https://news.example/logo", "Tip of the Week")
+
+
+def test_the_owners_colour_is_in_every_place_of_ours() -> None:
+    mail = issue(replace(SITE, colour="#8a1538"))
+    assert "#8a1538" in mail.html
+    assert "#17664f" not in mail.html
 
 
 def test_a_tip_without_a_takeaway_has_no_empty_box() -> None:

@@ -1,0 +1,261 @@
+"""Tips as readers find them in the archive: plain words, teasers, lists and hits; reads no store and renders nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from html import unescape
+
+from newsletter.domain.tips import TipFull, TipText
+
+TEASER_WORDS = 50
+HIT, HIT_END = "\ue000", "\ue001"
+"""Stand around what was looked for in a `Hit`: private characters, which no tip's plain words have."""
+
+# -- words -----------------------------------------------------------------------------------------
+
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_HIDDEN = re.compile("[\uf021-\uf07e]")  # an escaped sign while marks are taken away
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_FENCE = re.compile(r" {0,3}(?:`{3,}|~{3,}).*")
+_RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|=+[ \t]*)\Z")
+_HEADING = re.compile(r" {0,3}#{1,6}(?=[ \t]|\Z)")
+_START = re.compile(r"[ \t]*(?:(?P<item>[-+*]|\d{1,9}[.)])(?=[ \t]|\Z)|>)[ \t]*")
+_LINK = re.compile(r"!?\[(?P<words>[^\[\]]*)\](?:\([^()\s]*(?:\([^()\s]*\)[^()\s]*)?(?:\s+\"[^\"]*\")?\)|\[[^\]]*\])")
+_ADDRESS = re.compile(r"<((?:https?://|mailto:)[^<>\s]+)>")
+_MARKS = re.compile(r"`+|~~|\*+(?=\S)|(?<=\S)\*+|(?<![^\W_])_+(?=\S)|(?<=\S)_+(?![^\W_])")
+
+
+def plain(markdown: str) -> str:
+    """The words of a Markdown text on one line, without its marks."""
+    return " ".join(text for _, text in _blocks(markdown))
+
+
+def _blocks(markdown: str) -> Iterator[tuple[bool, str]]:
+    """(is it a heading, its words on one line) for every paragraph, heading and list item."""
+    lines: list[str] = []
+    for raw in [*_PRIVATE.sub("", markdown).splitlines(), ""]:
+        line, is_new = _without_start(raw)
+        is_heading = bool(_HEADING.match(line))
+        if lines and (is_new or is_heading or not line.strip() or _RULE.match(line)):
+            yield False, _words(" ".join(lines))
+            lines = []
+        if is_heading:
+            yield True, _words(_HEADING.sub("", line, count=1).rstrip("# \t"))
+        elif line.strip() and not _RULE.match(line) and not _FENCE.match(line):
+            lines.append(line.strip().removesuffix("\\"))
+
+
+def _without_start(line: str) -> tuple[str, bool]:
+    """A line without the marks of quotes and items it begins with; does it begin an item?"""
+    is_item = False
+    while not _RULE.match(line) and (start := _START.match(line)):
+        is_item = is_item or bool(start["item"])
+        line = line[start.end() :]
+    return line, is_item
+
+
+def _words(text: str) -> str:
+    text = _ESCAPED.sub(lambda found: chr(0xF000 + ord(found[1])), text)
+    text = _MARKS.sub("", _ADDRESS.sub(r"\1", _LINK.sub(lambda found: found["words"], text)))
+    shown = unescape(_HIDDEN.sub(lambda found: chr(ord(found[0]) - 0xF000), text))
+    return " ".join(_PRIVATE.sub("", shown).split())
+
+
+# -- teasers ---------------------------------------------------------------------------------------
+
+_SENTENCE_END = re.compile(r"[.!?…]+[\"”’')\]]*(?=\s+(?P<next>\S))")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:Mrs?|Ms|Mx|Drs?|Prof|Sr|Jr|St|Rev|Hon|Gen|Col|Capt|Lt|Sgt|vs|approx|No|Nos|Fig|Vol|Inc|Ltd|Co|Corp|Dept"
+    r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)|\b[A-Za-z]|\b(?:e\.g|i\.e|a\.k\.a|U\.S|U\.K|Ph\.D))\.\Z"
+)
+_MOST, _LEAST = 1.4, 0.5  # of the words wanted, where a sentence may end the teaser
+
+
+def sentences(text: str) -> list[str]:
+    """One line of prose cut after its sentences; "Mr." ends none, nor does a mark that goes on in lower case."""
+    found, start = [], 0
+    for end in _SENTENCE_END.finditer(text):
+        if end["next"].lstrip("“‘\"'(")[:1].islower() or _ABBREVIATION.search(text, start, end.end()):
+            continue
+        found.append(text[start : end.end()].strip())
+        start = end.end()
+    return [*found, text[start:].strip()] if text[start:].strip() else found
+
+
+def teaser(text: TipText, words: int = TEASER_WORDS) -> str:
+    """What a list shows of a tip: its own teaser, else about so many words, ended at a sentence."""
+    if text.teaser:
+        return text.teaser
+    parts: list[str] = []
+    counts: list[int] = []
+    blocks = (block for is_heading, block in _blocks(text.body) if not is_heading)
+    while (not counts or counts[-1] <= words * _MOST) and (block := next(blocks, "")):
+        for part in sentences(block):
+            parts.append(part)
+            counts.append(len(part.split()) + (counts[-1] if counts else 0))
+    ends = [number for number, count in enumerate(counts) if words * _LEAST <= count <= words * _MOST]
+    if ends:
+        best = min(ends, key=lambda number: abs(counts[number] - words))
+        return " ".join(parts[: best + 1])
+    every = " ".join(parts).split()
+    if len(every) <= words * _MOST:
+        return " ".join(every)
+    return " ".join(every[:words]).rstrip(" ,;:–—-") + " …"
+
+
+# -- what a page shows -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A category or a tag; slug: its place in addresses, "" when its name has no letter for one."""
+
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A tip as a link shows it. ran_on: the day it ran last, here or before this system."""
+
+    key: str
+    title: str
+    ran_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A tip in a list. complete: False for a teaser; source: where the whole of it is, if that is a web address."""
+
+    key: str
+    title: str
+    ran_on: date | None
+    teaser: str
+    complete: bool = True
+    source: str = ""
+    categories: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A tip that was found: title and an excerpt, with HIT and HIT_END around the words looked for."""
+
+    entry: Entry
+    title: str
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which tips of the archive: all, or those of one year, category or tag (by slug)."""
+
+    kind: str = "all"
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a list: `total` tips in all, on `pages` pages; `label`: the category or tag they have in common."""
+
+    entries: tuple[Entry, ...]
+    total: int
+    pages: int
+    label: Label | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """What a search found, the best first, out of `total`."""
+
+    hits: tuple[Hit, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the archive has: how many tips in each year, newest first, and with each label, by name."""
+
+    years: tuple[tuple[int, int], ...]
+    categories: tuple[tuple[Label, int], ...]
+    tags: tuple[tuple[Label, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """What readers answered to "was this useful?"."""
+
+    useful: int = 0
+    not_useful: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PublicTip:
+    """A tip of the archive with what stands around it. changed_at: aware."""
+
+    tip: TipFull
+    ran_on: date | None
+    teaser: str
+    changed_at: datetime
+    categories: tuple[Label, ...] = ()
+    tags: tuple[Label, ...] = ()
+    previous: Mention | None = None
+    next: Mention | None = None
+    related: tuple[Entry, ...] = ()
+    votes: Votes = Votes()
+
+    @property
+    def source(self) -> str:
+        """Where the whole of a teaser can be read, or ""."""
+        return web_address(self.tip.text.source)
+
+
+def web_address(source: str) -> str:
+    """The source of a tip, if it is an address that a page may link to."""
+    return source if re.fullmatch(r"https?://[^\s\"<>]{1,2000}", source, re.IGNORECASE) else ""
+
+
+# -- beside the letter -----------------------------------------------------------------------------
+
+ANNIVERSARIES = (10, 5, 15, 20)
+_NEAR_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a letter shows of the archive besides its tip. years: how long ago `years_ago` ran."""
+
+    related: Mention | None = None
+    years_ago: Mention | None = None
+    years: int = 0
+
+
+NOTHING_BESIDE = Beside()
+
+
+def anniversary(day: date, years: int) -> tuple[date, date]:
+    """The days around the same day `years` ago: each week has one of them, whatever its weekday is now."""
+    then = day.replace(year=day.year - years, day=min(day.day, 28)) if (day.month, day.day) == (2, 29) else day
+    then = then.replace(year=day.year - years)
+    return (
+        date.fromordinal(then.toordinal() - _NEAR_DAYS),
+        date.fromordinal(then.toordinal() + _NEAR_DAYS),
+    )
+
+
+# -- searching -------------------------------------------------------------------------------------
+
+MAX_QUERY, MAX_TERMS = 200, 12
+_TERM = re.compile(r"[\"“”„](?P<phrase>[^\"“”„]+)[\"“”„]|(?P<word>[^\W_]+)")
+
+
+def search_terms(query: str) -> list[str]:
+    """The words and "quoted phrases" of what somebody typed; signs have no meaning."""
+    found = []
+    for term in _TERM.finditer(query[:MAX_QUERY]):
+        words = " ".join(re.findall(r"[^\W_]+", term["phrase"] or term["word"]))
+        if words:
+            found.append(words)
+    return found[:MAX_TERMS]

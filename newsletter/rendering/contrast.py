@@ -1,0 +1,63 @@
+"""The colours that words of a finished letter really have, computed from its HTML; says which words are too faint."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from newsletter.domain.colours import ENOUGH, contrast
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+_DARK = "@media (prefers-color-scheme: dark) {"
+_RULE = re.compile(r"^\s*([^{}@]+?) \{ ([^{}]+) \}", re.MULTILINE)
+_COLOUR = r"(?<![-\w]){}:\s*(#[0-9a-fA-F]{{6}}|#[0-9a-fA-F]{{3}})\b"
+_PLACES = (("color", "ink"), ("background-color", "paper"))
+
+
+def faint_words(html: str, *, dark: bool) -> list[tuple[str, str, str, float]]:
+    """(words, ink, paper, ratio) of everything under 4.5:1; in a style the hexadecimal colours count."""
+    body = _painted(html, dark=dark).find("body")
+    found = []
+    for node in body.iter() if body is not None else ():
+        words = (
+            " ".join(filter(None, [node.text, *(child.tail for child in node)])) if isinstance(node.tag, str) else ""
+        )
+        if words.strip():
+            ink, paper = _nearest(node, "ink", "#000000"), _nearest(node, "paper", "#ffffff")
+            ratio = contrast(ink, paper)
+            if ratio < ENOUGH:
+                found.append((" ".join(words.split()), ink, paper, ratio))
+    return found
+
+
+def _painted(html: str, *, dark: bool) -> HtmlElement:
+    """The page with `ink` and `paper` on each element that sets them."""
+    import lxml.html
+    from lxml.cssselect import CSSSelector, SelectorError
+
+    root = lxml.html.document_fromstring(html or "<p></p>")
+    for node in root.iter():
+        if isinstance(node.tag, str):
+            _declare(node, node.get("style", ""))
+    if dark and _DARK in html:
+        rules = html.split(_DARK, 1)[1].split("</style>", 1)[0]
+        for selector, style in _RULE.findall(rules):
+            try:
+                nodes = CSSSelector(selector)(root)
+            except SelectorError:
+                continue
+            for node in nodes:
+                _declare(node, style)
+    return root
+
+
+def _declare(node: HtmlElement, style: str) -> None:
+    for name, place in _PLACES:
+        for colour in re.findall(_COLOUR.format(name), style):
+            node.set(place, colour)
+
+
+def _nearest(node: HtmlElement, place: str, otherwise: str) -> str:
+    return next((str(at.get(place)) for at in (node, *node.iterancestors()) if at.get(place)), otherwise)

@@ -1,0 +1,85 @@
+"""Are an owner's own templates sound? Every file is read, its names are compared with ours, and the letter is rendered once."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+
+from jinja2 import TemplateSyntaxError, meta
+
+from newsletter.domain.errors import TemplateError
+from newsletter.domain.reading import Beside, Mention
+from newsletter.domain.site import Site
+from newsletter.domain.tips import TipText
+from newsletter.mail.compiled import sentinels
+from newsletter.rendering.data import data_dir
+from newsletter.rendering.letters import Letters
+
+FOLDERS = ("email", "web")
+_SAMPLE = TipText("A title", "A text with *marks* and a [link](https://example.org/).", takeaway="A takeaway.")
+_BESIDE = Beside(Mention("one", "Another tip"), Mention("two", "An old tip"), 10)
+
+
+def shipped() -> list[str]:
+    """Our templates by the names under which an owner's win, as in `email/issue/body.html`."""
+    ours = data_dir() / "templates"
+    return sorted(
+        str(path.relative_to(ours)) for folder in FOLDERS for path in (ours / folder).rglob("*") if path.is_file()
+    )
+
+
+def prove(site: Site, own: Path) -> None:
+    """Raise TemplateError, with file and line, for the first template in `own` that could not be used."""
+    ours = data_dir() / "templates"
+    if not own.is_dir():
+        raise TemplateError(f"there is no directory {own}", fix="Mend NEWSLETTER_TEMPLATES, or leave it empty")
+    names, letters = set(shipped()), Letters(site, [own, ours])
+    for path in sorted(path for folder in FOLDERS for path in (own / folder).rglob("*") if path.is_file()):
+        name = str(path.relative_to(own))
+        found = _names_in(letters, path)
+        known = _known_to(letters, name, names, ours)
+        for unknown in sorted(found - known) if name in names else ():
+            line = _line_of(path, unknown)
+            raise TemplateError(f"{unknown!r} is not known here", source=str(path), line=line, fix=_fix(known))
+    letters.issue(_SAMPLE, tip_key="a-title", number=1, slot=date(2025, 6, 3), person=sentinels("x"), beside=_BESIDE)
+
+
+def _names_in(letters: Letters, path: Path) -> set[str]:
+    """The names that a template takes from outside; raises TemplateError."""
+    try:
+        return set(meta.find_undeclared_variables(letters.parse(path)))
+    except TemplateSyntaxError as error:
+        raise TemplateError(str(error.message), source=str(path), line=error.lineno) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateError(f"cannot be read: {error}", source=str(path), fix="Save it as UTF-8") from None
+
+
+def _known_to(letters: Letters, name: str, names: set[str], ours: Path) -> set[str]:
+    """What our templates of the same folder use, and those they build on; what everybody may use."""
+    folder = name.rpartition("/")[0]
+    base = "email/_base" if name.startswith("email") else "web"
+    near = [one for one in names if one.rpartition("/")[0] in (folder, base)]
+    everybody = {"site", "brand", "_", "path", "direction", "language", "weekday", "footer_links", "style_url"}
+    letter = set(sentinels("x")) | {
+        "tip",
+        "number",
+        "slot",
+        "beside",
+        "online_url",
+        "body_html",
+        "body_text",
+        "subject",
+    }
+    return everybody.union(
+        *(_names_in(letters, ours / one) for one in near), letter if folder == "email/issue" else set()
+    )
+
+
+def _line_of(path: Path, name: str) -> int:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((at for at, line in enumerate(lines, start=1) if re.search(rf"\b{re.escape(name)}\b", line)), 1)
+
+
+def _fix(known: set[str]) -> str:
+    return f"The names are {', '.join(sorted(known))}"

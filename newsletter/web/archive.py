@@ -1,0 +1,99 @@
+"""The archive: lists of tips, one tip, and the search; what may be read by whom is decided in the store's one condition."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from markupsafe import Markup, escape
+from starlette.responses import RedirectResponse, Response
+
+from newsletter.app import App
+from newsletter.domain.errors import NotFound
+from newsletter.domain.reading import HIT, HIT_END, MAX_QUERY, Hit, Selection
+from newsletter.web.kept import CACHE_CONTROL, Shelf
+from newsletter.web.pages import Pages
+
+PER_PAGE = 20
+MOST_HITS = 20
+
+
+class Reading:
+    """One method per URL of the archive. They run in threads."""
+
+    def __init__(self, app: App, pages: Pages) -> None:
+        self._app = app
+        self._pages = pages
+        self._shelf = Shelf(app.clock)
+        self._teasers = app.settings.teasers == "show"
+
+    def archive(self, request: Request, number: str = "1") -> Response:
+        """All tips that ran, newest first."""
+        return self._list(request, Selection(), number, "/archive")
+
+    def year(self, request: Request, year: str, number: str = "1") -> Response:
+        """Those of one year."""
+        if not (len(year) == 4 and year.isascii() and year.isdecimal()):
+            raise NotFound(f"no year: {year[:20]!r}")
+        return self._list(request, Selection("year", year), number, f"/archive/{year}")
+
+    def category(self, request: Request, name: str, number: str = "1") -> Response:
+        """Those of one category."""
+        return self._list(request, Selection("category", name[:200]), number, "/categories/")
+
+    def tag(self, request: Request, name: str, number: str = "1") -> Response:
+        """Those with one tag."""
+        return self._list(request, Selection("tag", name[:200]), number, "/tags/")
+
+    def tip(self, request: Request, slug: str) -> Response:
+        """One tip that ran, whole; an address it had before leads here."""
+
+        def make() -> bytes:
+            with self._app.store.read() as tx:
+                found = tx.archive.get(slug, teasers=self._teasers)
+            return bytes(self._pages.page("tip", found=found).body)
+
+        try:
+            return self._shelf.answer(request, f"tip {slug}", self._version(), make)
+        except NotFound:
+            with self._app.store.read() as tx:
+                new = tx.archive.successor(slug)
+            if not new:
+                raise
+            return RedirectResponse(self._pages.path(f"/tips/{new}"), 301, {"Cache-Control": CACHE_CONTROL})
+
+    def search(self, q: str = "") -> Response:
+        """What holds the words; without words, the form."""
+        query = " ".join(q[:MAX_QUERY].split())
+        with self._app.store.read() as tx:
+            found = tx.archive.search(query, MOST_HITS, teasers=self._teasers)
+        hits = [(hit.entry, marked(hit.title), excerpt(hit)) for hit in found.hits]
+        return self._pages.page("search", query=query, hits=hits, total=found.total)
+
+    def _list(self, request: Request, selection: Selection, number: str, address: str) -> Response:
+        """One page of a list. Every spelling of a label has its page, and the page says which address is the right one."""
+        page = int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else 0
+
+        def make() -> bytes:
+            with self._app.store.read() as tx:
+                found = tx.archive.choose(selection, page, PER_PAGE, teasers=self._teasers)
+                contents = tx.archive.contents(teasers=self._teasers)
+            base = address + (found.label.slug if found.label else "")
+            answer = self._pages.page(
+                "archive", found=found, contents=contents, selection=selection, page=page, base=base
+            )
+            return bytes(answer.body)
+
+        return self._shelf.answer(request, f"{selection.kind} {page} {selection.value}", self._version(), make)
+
+    def _version(self) -> int:
+        with self._app.store.read() as tx:
+            return tx.archive.version()
+
+
+def excerpt(hit: Hit) -> Markup:
+    """Where the words stand, or the tip's teaser when they stand in its title alone."""
+    return marked(hit.excerpt) if HIT in hit.excerpt else escape(hit.entry.teaser)
+
+
+def marked(text: str) -> Markup:
+    """Escaped, with `<mark>` around what was looked for."""
+    return escape(text).replace(HIT, Markup("<mark>")).replace(HIT_END, Markup("</mark>"))

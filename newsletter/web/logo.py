@@ -1,0 +1,30 @@
+"""The owner's logo, from the file that NEWSLETTER_LOGO names; read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from fastapi import Request
+from starlette.responses import Response
+
+from newsletter.domain.errors import NotFound
+
+_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff\xe0": "image/jpeg", b"GIF8": "image/gif"}
+
+
+def logo_door(path: Path | None) -> Callable[[Request], Response]:
+    """What answers for the picture; not found when there is none."""
+    body = path.read_bytes() if path else b""
+    tag = f'"{sha256(body).hexdigest()[:16]}"'
+    headers = {"ETag": tag, "Cache-Control": "public, max-age=86400"}
+
+    def door(request: Request) -> Response:
+        if not body:
+            raise NotFound("no logo is set")
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type=_TYPES.get(body[:4], "image/jpeg"), headers=headers)
+
+    return door

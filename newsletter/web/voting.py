@@ -1,0 +1,39 @@
+"""The two links below a tip in the letter: a page that asks, and a button that counts; decides nothing itself."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from newsletter.actions import vote as voting
+from newsletter.app import App
+from newsletter.domain.errors import NotFound
+from newsletter.web.bodies import Body
+from newsletter.web.pages import Pages
+
+ANSWERS = {"yes": True, "no": False}
+
+
+class Voting:
+    """One method per URL. They run in threads."""
+
+    def __init__(self, app: App, pages: Pages) -> None:
+        self._app = app
+        self._pages = pages
+
+    def ask(self, token: str, answer: str) -> Response:
+        """A page with a button: mail scanners follow both links, but press nothing."""
+        useful = _useful(answer)
+        view = voting.look(self._app.store, self._app.signer, token)
+        return self._pages.page("useful", view=view, useful=useful, counted=False)
+
+    def vote(self, token: str, answer: str, _: Body) -> Response:
+        """Count the answer."""
+        useful = _useful(answer)
+        view = voting.vote(self._app.store, self._app.signer, token, useful=useful)
+        return self._pages.page("useful", view=view, useful=useful, counted=True)
+
+
+def _useful(answer: str) -> bool:
+    if answer not in ANSWERS:
+        raise NotFound(f"no such answer: {answer[:20]!r}")
+    return ANSWERS[answer]

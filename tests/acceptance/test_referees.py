@@ -1,0 +1,152 @@
+"""What others say of our letters and pages: SpamAssassin, html-validate, doiuse-email and axe, over all starter tips."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import date, timedelta
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from newsletter.app import App
+from newsletter.domain.tips import TipState
+from newsletter.rendering.data import data_dir
+from newsletter.settings import load_settings
+from tests.support.front import KEY, Front, open_front
+from tests.support.needs import need, need_referees
+
+CLIENTS = (
+    "gmail.desktop-webmail,gmail.ios,gmail.android,outlook.windows,outlook.macos,apple-mail.*,yahoo.desktop-webmail"
+)
+GRACEFUL = {
+    "`@media` is not supported by `outlook.windows`": "which has no phones and shows the letter by day",
+}
+"""What we use although somebody does not know it, and what they see instead."""
+
+
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The letter of every starter tip, with an archive beside it."""
+    place = tmp_path_factory.mktemp("letters")
+    environ = {
+        "DATABASE_URL": f"sqlite:///{place}/newsletter.db", "SECRET_KEY": KEY, "OWNER": "reader@mail.example.net",
+        "FROM": "Tip of the Week <tips@news.example.org>", "BASE_URL": "https://news.example.org",
+        "REPLY_TO": "editor@news.example.org", "POSTAL_ADDRESS": "12 Harbor Street, Springfield",
+    }  # fmt: skip
+    app = App(load_settings({f"NEWSLETTER_{name}": value for name, value in environ.items()}))
+    app.upgrade_database()
+    app.import_tips([data_dir() / "seeds"], queue=True)
+    with app.store.write() as tx:
+        cards = tx.tips.cards()
+        for card in cards[:4]:
+            tx.tips.set_state(card.id, TipState.SENT, sent_on=date(2024, 3, 5))
+    found = {card.key: app.preview(card.key) for card in cards}
+    assert {f.message for letter in found.values() for f in app.preflight(letter) if f.level != "ok"} == set()
+    app.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def pages_of_letters(letters: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Their HTML parts as files."""
+    place = tmp_path_factory.mktemp("html")
+    for key, letter in letters.items():
+        part = message_from_bytes(letter, policy=default).get_body(("html",))
+        assert part
+        (place / f"{key}.html").write_text(str(part.get_content()), encoding="utf-8")
+    return sorted(place.iterdir())
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """An archive of the starter tips."""
+    with open_front(tmp_path_factory.mktemp("front"), reply_to="editor@tips.example") as front:
+        front.app.import_tips([data_dir() / "seeds"], queue=True)
+        with front.app.store.write() as tx:
+            for at, card in enumerate(tx.tips.cards()):
+                ran_on = date(2025, 4, 29) - timedelta(weeks=at)
+                tx.tips.set_state(card.id, TipState.SENT, sent_on=ran_on)
+        yield front
+
+
+@pytest.fixture(scope="module")
+def addresses(front: Front) -> list[str]:
+    paths = re.findall(r"<loc>https://tips\.example(/[^<]*)</loc>", front.http.get("/sitemap.xml").text)
+    kinds = {path.split("/")[1]: path for path in paths}
+    return [*sorted(kinds.values()), "/archive/page/2", "/search?q=wait", "/search?q=nothingatall", "/nothing"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = need("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False).stdout  # noqa: S603
+
+
+def test_no_letter_looks_like_spam(letters: dict[str, bytes], tmp_path: Path) -> None:
+    program = need("spamassassin")
+    box = tmp_path / "box"
+    box.write_bytes(
+        b"".join(b"From x Tue Jun  3 12:00:00 2025\n" + raw.replace(b"\r\n", b"\n") + b"\n" for raw in letters.values())
+    )
+    judged = run(program, "--local", "--mbox", box, cwd=tmp_path)
+    scores = [float(score) for score in re.findall(r"^X-Spam-Status: \w+, score=(-?[\d.]+)", judged, re.MULTILINE)]
+    assert len(scores) == len(letters)
+    assert max(scores) <= 1.0
+
+
+def test_every_letter_is_valid_html(pages_of_letters: list[Path]) -> None:
+    referees = need_referees()
+    need("npm")
+    config = referees / "letter.json"
+    program = referees / "node_modules/.bin/html-validate"
+    assert run(program, "--config", config, "--formatter", "text", *pages_of_letters, cwd=referees) == ""
+
+
+def test_no_letter_needs_what_a_mail_program_lacks(pages_of_letters: list[Path]) -> None:
+    referees = need_referees()
+    found = json.loads(run("node", referees / "doiuse.mjs", CLIENTS, *pages_of_letters, cwd=referees))
+    assert len(found) == len(pages_of_letters)
+    assert {error for errors in found.values() for error in errors} <= set(GRACEFUL)
+
+
+def test_every_public_page_is_valid_html(front: Front, addresses: list[str], tmp_path: Path) -> None:
+    referees = need_referees()
+    files = []
+    for at, address in enumerate(addresses):
+        files.append(tmp_path / f"{at}.html")
+        files[-1].write_text(front.http.get(address).text, encoding="utf-8")
+    program = referees / "node_modules/.bin/html-validate"
+    found = run(program, "--config", referees / "page.json", "--formatter", "text", *files, cwd=referees)
+    assert found == "", addresses
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_letters_and_pages(
+    front: Front, addresses: list[str], pages_of_letters: list[Path], browser: Browser, scheme: str
+) -> None:
+    axe = (need_referees() / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+    context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True)
+    page = context.new_page()
+    base = httpx.URL(front.http.base_url)
+    found = {}
+    for url in [*(file.as_uri() for file in pages_of_letters[::6]), *(str(base.join(path)) for path in addresses)]:
+        page.goto(url)
+        page.evaluate(f"{axe};0")
+        for violation in page.evaluate("axe.run().then(found => found.violations)"):
+            found[violation["id"]] = (url, violation["nodes"][0]["html"])
+    context.close()
+    assert found == {}

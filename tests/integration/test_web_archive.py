@@ -1,0 +1,342 @@
+"""The archive as browsers and programs get it: lists, one tip, the search, feeds, and how long each may be kept."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import feedparser  # type: ignore[import-untyped]
+import pytest
+from lxml import etree
+from sqlalchemy import Connection, Engine, event
+
+from newsletter.app import App
+from newsletter.domain.ports import Tx
+from newsletter.domain.reading import Selection
+from newsletter.domain.tips import TipState, TipText, identity
+from tests.support.front import FRIDAY, Front, open_front
+
+NEWEST = date(2025, 4, 29)
+
+
+def add(app: App, title: str, ran_on: date | None = NEWEST, **more: Any) -> str:
+    """A tip of the archive; its key."""
+    key = re.sub(r"\W+", "-", title.lower()).strip("-")
+    text = TipText(title, **{"body": f"{title} is what this is about. It is short.", "published_on": ran_on, **more})
+    with app.store.write() as tx:
+        tx.tips.add(text, identity(title, ran_on), key, TipState.ARCHIVE if ran_on else TipState.FRESH, FRIDAY)
+    return key
+
+
+def add_many(app: App, number: int) -> None:
+    with app.store.write() as tx:
+        for n in range(number):
+            text = TipText(
+                f"Tip number {n}",
+                f"The text of {n} is here. " * 10,
+                published_on=NEWEST - timedelta(weeks=n),
+                categories=("Calls & Letters",),
+                tags=("phone", f"tag{n % 3}"),
+            )
+            tx.tips.add(text, identity(text.title, text.published_on), f"tip-{n}", TipState.ARCHIVE, FRIDAY)
+
+
+def titles(page: str) -> list[str]:
+    return re.findall(r'<h2><a href="/tips/([^"]+)"', page)
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    with open_front(tmp_path, reply_to="Editor <editor@tips.example>") as front:
+        yield front
+
+
+# -- lists -----------------------------------------------------------------------------------------
+
+
+def test_the_archive_has_pages_newest_first_that_lead_to_each_other(front: Front) -> None:
+    add_many(front.app, 45)
+    first, second, third = (front.http.get(path).text for path in ("/archive", "/archive/page/2", "/archive/page/3"))
+    assert titles(first) + titles(second) + titles(third) == [f"tip-{n}" for n in range(45)]
+    assert '<link rel="next" href="/archive/page/2">' in first
+    assert '<link rel="prev" href="/archive">' in second
+    assert 'rel="next"' not in third
+    assert '<link rel="canonical" href="https://tips.example/archive/page/2">' in second
+
+
+@pytest.mark.parametrize(
+    "path", ["/archive/page/0", "/archive/page/4", "/archive/page/x", "/archive/page/99999999999", "/archive/1999",
+             "/archive/nineteen", "/tags/none", "/categories/none", "/tags/phone/page/9", "/archive/²⁰²⁵"],
+)  # fmt: skip
+def test_a_list_that_does_not_exist_is_not_found(front: Front, path: str) -> None:
+    add_many(front.app, 45)
+    assert front.http.get(path).status_code == 404
+
+
+def test_tips_are_found_by_category_tag_and_year_however_the_name_is_spelt(front: Front) -> None:
+    add_many(front.app, 45)
+    for path in ("/categories/calls-letters", f"/categories/{quote('Calls & Letters')}", "/categories/CALLS-LETTERS"):
+        page = front.http.get(path)
+        assert (page.status_code, len(titles(page.text))) == (200, 20)
+        assert '<link rel="canonical" href="https://tips.example/categories/calls-letters">' in page.text
+        assert "<h1>Calls &amp; Letters</h1>" in page.text
+    assert titles(front.http.get("/tags/tag1").text) == [f"tip-{n}" for n in range(1, 45, 3)]
+    assert titles(front.http.get("/archive/2024").text)[0] == "tip-17"
+
+
+def test_every_label_and_year_of_the_archive_is_linked_from_it(front: Front) -> None:
+    add_many(front.app, 30)
+    page = front.http.get("/archive").text
+    assert {"/categories/calls-letters", "/archive/2025", "/archive/2024"} <= set(re.findall(r'href="(/[^"]+)"', page))
+
+
+def test_a_list_shows_the_beginning_of_each_tip_and_the_owners_teaser_where_there_is_one(front: Front) -> None:
+    add(front.app, "One", body="Mr. Low *waits*. " + "And so on it goes. " * 60)
+    add(front.app, "Two", teaser="My own words.")
+    page = front.http.get("/archive").text
+    assert "Mr. Low waits. And so" in page
+    assert "My own words." in page
+
+
+def test_a_teaser_is_no_page_unless_the_owner_wants_it(front: Front, tmp_path: Path) -> None:
+    more: dict[str, Any] = {
+        "complete": False,
+        "teaser": "It began so",
+        "source": "https://old.example/half",
+        "body": "",
+    }
+    key = add(front.app, "Half", **more)
+    assert front.http.get(f"/tips/{key}").status_code == 404
+    assert "Half" not in front.http.get("/archive").text
+    (tmp_path / "two").mkdir()
+    with open_front(tmp_path / "two", teasers="show") as open_one:
+        add(open_one.app, "Half", **more)
+        assert 'href="https://old.example/half"' in open_one.http.get("/archive").text
+        assert 'href="https://old.example/half"' in open_one.http.get(f"/tips/{key}").text
+
+
+LOOKS: tuple[Callable[[Tx], object], ...] = (
+    lambda tx: tx.archive.choose(Selection(), 1, 20),
+    lambda tx: tx.archive.choose(Selection("tag", "phone"), 1, 20),
+    lambda tx: tx.archive.contents(),
+    lambda tx: tx.archive.get("tip-1"),
+    lambda tx: tx.archive.search("text", 20),
+    lambda tx: tx.archive.latest(20),
+    lambda tx: tx.tips.cards(),
+    lambda tx: tx.tips.all(),
+)
+
+
+def test_no_list_makes_more_queries_for_more_rows(front: Front) -> None:
+    counts: list[int] = []
+
+    def count(connection: Connection, *_: object) -> None:
+        if not connection.get_execution_options().get("immediate"):
+            counts[-1] += 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        for fill, number in ((add_many, 3), (add_more, 60)):
+            fill(front.app, number)
+            for look in LOOKS:
+                counts.append(0)
+                with front.app.store.read() as tx:
+                    look(tx)
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert counts[: len(LOOKS)] == counts[len(LOOKS) :]
+    assert max(counts) <= 10
+
+
+def add_more(app: App, number: int) -> None:
+    for n in range(number):
+        add(app, f"More {n}", NEWEST - timedelta(days=n), tags=("phone",), body="The text of more.")
+
+
+# -- one tip ---------------------------------------------------------------------------------------
+
+
+def test_a_tip_leads_to_its_neighbours_its_relations_and_the_sign_up(front: Front) -> None:
+    old = add(front.app, "The old", NEWEST - timedelta(weeks=2), tags=("greeting",))
+    here = add(front.app, "The middle", NEWEST - timedelta(weeks=1), tags=("phone", "waiting"), categories=("Calls",))
+    new = add(front.app, "The new", NEWEST, tags=("waiting",))
+    page = front.http.get(f"/tips/{here}").text
+    assert f'rel="prev" href="/tips/{old}"' in page
+    assert f'rel="next" href="/tips/{new}"' in page
+    related = page[page.index("Read next") : page.index('<nav class="narrow')]
+    assert f"/tips/{new}" in related
+    assert f"/tips/{old}" not in related
+    assert "Did you like this?" in page
+    assert 'href="/#signup"' in page
+    assert {"/tags/phone", "/tags/waiting", "/categories/calls"} <= set(re.findall(r'href="(/[^"]+)"', page))
+    assert 'href="mailto:editor@tips.example?subject=The%20middle"' in page
+
+
+def test_a_tip_says_what_it_is_to_programs_that_show_links(front: Front) -> None:
+    key = add(front.app, 'A "quoted" <tip>', takeaway="Do & be kind.")
+    page = front.http.get(f"/tips/{key}").text
+    for meta in (
+        '<link rel="canonical" href="https://tips.example/tips/a-quoted-tip">',
+        '<meta property="og:type" content="article">',
+        '<meta property="og:title" content="A &#34;quoted&#34; &lt;tip&gt;">',
+        '<meta property="og:description" content="Do &amp; be kind.">',
+        '<meta property="article:published_time" content="2025-04-29">',
+        '<link rel="alternate" type="application/atom+xml" title="Tip of the Week" href="/feed.xml">',
+    ):
+        assert meta in page
+
+
+def test_an_address_that_a_tip_had_leads_to_it_for_ever(front: Front) -> None:
+    key = add(front.app, "Say the name")
+    with front.app.store.write() as tx:
+        tip_id = tx.tips.get(key).card.id
+        tx.tips.rekey(tip_id, "use-the-name")
+        tx.tips.rekey(tip_id, "name")
+        assert tx.tips.key_taken(key)
+    for old in (key, "use-the-name"):
+        answer = front.http.get(f"/tips/{old}")
+        assert (answer.status_code, answer.headers["location"]) == (301, "/tips/name")
+    assert front.http.get("/tips/name").status_code == 200
+
+
+def test_what_readers_answered_is_shown_when_somebody_did(front: Front) -> None:
+    key = add(front.app, "Say the name")
+    with front.app.store.write() as tx:
+        tip_id = tx.tips.get(key).card.id
+        for reader, useful in ((1, False), (1, True), (2, True), (3, False)):
+            tx.tips.vote(tip_id, reader, useful=useful)
+    assert "2 of 3 readers who answered found this useful" in front.http.get(f"/tips/{key}").text
+
+
+# -- how long it may be kept -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/archive", "/tips/one", "/tags/t", "/feed.xml", "/feed.json", "/sitemap.xml"])
+def test_an_answer_is_asked_for_again_only_when_it_changed(front: Front, path: str) -> None:
+    add(front.app, "One", tags=("t",))
+    answer = front.http.get(path)
+    assert "public" in answer.headers["cache-control"]
+    tag, modified = answer.headers["etag"], answer.headers["last-modified"]
+    for headers in ({"If-None-Match": f'"x", W/{tag}'}, {"If-Modified-Since": modified}):
+        again = front.http.get(path, headers=headers)
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert front.http.get(path, headers={"If-None-Match": '"x"', "If-Modified-Since": modified}).status_code == 200
+    assert front.http.get(path, headers={"If-Modified-Since": "nonsense"}).status_code == 200
+
+    front.clock.forward(minutes=1)
+    add(front.app, "Two", NEWEST + timedelta(days=7), tags=("t",))
+
+    new = front.http.get(path, headers={"If-None-Match": tag, "If-Modified-Since": modified})
+    assert (new.status_code, new.headers["etag"] != tag) == (200, True)
+    assert front.http.get(path, headers={"If-Modified-Since": modified}).status_code == 200
+
+
+def test_votes_are_shown_after_a_while_although_no_tip_changed(front: Front) -> None:
+    key = add(front.app, "One")
+    front.http.get(f"/tips/{key}")
+    with front.app.store.write() as tx:
+        tx.tips.vote(tx.tips.get(key).card.id, 1, useful=True)
+    front.clock.forward(minutes=11)
+    assert "found this useful" in front.http.get(f"/tips/{key}").text
+
+
+# -- searching -------------------------------------------------------------------------------------
+
+
+def test_a_search_finds_forms_of_a_word_and_marks_them(front: Front) -> None:
+    key = add(front.app, "On the telephone", body="She **waited** for an hour.\n\nCafé hours are long.")
+    add(front.app, "Something else")
+    page = front.http.get("/search", params={"q": "waiting"}).text
+    assert titles(page) == [key]
+    assert "She <mark>waited</mark> for an hour." in page
+    assert titles(front.http.get("/search", params={"q": "cafe"}).text) == [key]
+    assert "On the <mark>telephone</mark>" in front.http.get("/search", params={"q": "teleph"}).text
+
+
+def test_a_search_ranks_the_title_first_and_takes_any_word_when_no_tip_has_all(front: Front) -> None:
+    body = add(front.app, "First", NEWEST, body="A word about patience, and patience again.")
+    title = add(front.app, "Patience", NEWEST - timedelta(days=7), body="Nothing here.")
+    assert titles(front.http.get("/search", params={"q": "patience"}).text) == [title, body]
+    assert len(titles(front.http.get("/search", params={"q": "patience zebra"}).text)) == 2
+
+
+def test_what_waits_in_the_queue_is_not_found(front: Front) -> None:
+    add(front.app, "A surprise", None)
+    assert titles(front.http.get("/search", params={"q": "surprise"}).text) == []
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ['"', '" OR 1', "NEAR(a b)", "title:x", "a*", "^a", "(", "AND", "a AND", "-", "{a b}:c", "'; DROP TABLE tip; --",
+     "\x00", "x" * 5000, "日本", "a\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace"), "🙂"],
+)  # fmt: skip
+def test_nothing_that_is_typed_is_an_instruction(front: Front, typed: str) -> None:
+    add(front.app, "One")
+    assert front.http.get("/search", params={"q": typed}).status_code == 200
+
+
+def test_neither_query_nor_tip_can_bring_markup_into_the_hits(front: Front) -> None:
+    add(front.app, "The <b>bold</b> script", body="Beware of <script>alert(1)</script> and \ue000this\ue001.")
+    page = front.http.get("/search", params={"q": '<script>"bold'}).text
+    assert "<script" not in page
+    assert "&lt;<mark>script</mark>&gt;" in page
+    assert "<b>" not in page
+    assert "<mark>this" not in page
+
+
+def test_search_results_are_not_for_other_search_engines(front: Front) -> None:
+    assert '<meta name="robots" content="noindex, follow">' in front.http.get("/search?q=x").text
+
+
+# -- feeds -----------------------------------------------------------------------------------------
+
+
+def test_the_atom_feed_reads_well_and_has_the_newest_tips_whole(front: Front) -> None:
+    add_many(front.app, 25)
+    add(front.app, "Fish & <chips> \x0b]]>", NEWEST + timedelta(days=7), body="Say *it*. <script>x</script>")
+    answer = front.http.get("/feed.xml")
+    feed = feedparser.parse(answer.content)
+    assert (feed.bozo, feed.version, answer.headers["content-type"]) == (False, "atom10", "application/atom+xml")
+    assert len(feed.entries) == 20
+    assert feed.feed.title == "Tip of the Week"
+    assert {link.rel: link.href for link in feed.feed.links}["self"] == "https://tips.example/feed.xml"
+    newest = feed.entries[0]
+    assert newest.link == newest.id == "https://tips.example/tips/fish-chips"
+    assert "<em>it</em>" in newest.content[0].value
+    assert "<script" not in newest.content[0].value
+    assert newest.published.startswith("2025-05-06")
+    assert feed.feed.updated >= newest.published
+
+
+def test_the_json_feed_keeps_to_version_1_1(front: Front) -> None:
+    add_many(front.app, 3)
+    answer = front.http.get("/feed.json")
+    feed = json.loads(answer.content)
+    assert answer.headers["content-type"] == "application/feed+json"
+    assert feed["version"] == "https://jsonfeed.org/version/1.1"
+    assert [item["id"] for item in feed["items"]] == [f"https://tips.example/tips/tip-{n}" for n in range(3)]
+    assert all(item["content_html"].startswith("<p>") for item in feed["items"])
+    assert feed["items"][0]["date_published"] == "2025-04-29T12:00:00+00:00"
+    assert set(feed["items"][0]["tags"]) == {"Calls & Letters", "phone", "tag0"}
+
+
+def test_the_feeds_of_an_empty_archive_are_valid_too(front: Front) -> None:
+    feed = feedparser.parse(front.http.get("/feed.xml").content)
+    assert (feed.bozo, feed.entries, bool(feed.feed.updated)) == (False, [], True)
+    assert json.loads(front.http.get("/feed.json").content)["items"] == []
+
+
+def test_the_sitemap_names_every_public_page_and_each_of_them_is_there(front: Front) -> None:
+    add_many(front.app, 25)
+    add(front.app, "A surprise", None)
+    root = etree.fromstring(front.http.get("/sitemap.xml").content)
+    found = [node.text or "" for node in root.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
+    assert len([url for url in found if "/tips/" in url]) == 25
+    paths = [url.removeprefix("https://tips.example") for url in found]
+    assert {path: front.http.get(path).status_code for path in paths if front.http.get(path).status_code != 200} == {}
+    assert "Sitemap: https://tips.example/sitemap.xml" in front.http.get("/robots.txt").text

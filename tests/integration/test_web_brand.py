@@ -1,0 +1,51 @@
+"""Brand by settings only: a colour and a logo, on pages as in letters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from newsletter.domain.errors import SettingsError
+from newsletter.settings import load_settings
+from tests.support.front import open_front
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
+
+
+def test_the_colour_is_in_the_stylesheet_and_nothing_of_ours_is_left(tmp_path: Path) -> None:
+    with open_front(tmp_path, colour="#8a1538") as front:
+        css, page = front.http.get("/style.css").text, front.http.get("/archive").text
+    assert "--accent: #8a1538" in css
+    assert "#17664f" not in css
+    assert "%238a1538" in page
+
+
+def test_the_logo_is_served_once_and_stands_for_the_title(tmp_path: Path) -> None:
+    (tmp_path / "logo.png").write_bytes(PNG)
+    with open_front(tmp_path, logo=str(tmp_path / "logo.png")) as front:
+        answer = front.http.get("/logo")
+        assert (answer.content, answer.headers["content-type"]) == (PNG, "image/png")
+        assert front.http.get("/logo", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+        assert 'src="/logo" alt="Tip of the Week"' in front.http.get("/archive").text
+
+
+def test_without_a_logo_there_is_no_picture_and_no_address_for_it(tmp_path: Path) -> None:
+    with open_front(tmp_path) as front:
+        assert front.http.get("/logo").status_code == 404
+        assert "<img" not in front.http.get("/archive").text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("COLOUR", "#ffcc00", "The nearest that can be read is #"),
+        ("COLOUR", "reddish", "Write it as #17664f"),
+        ("LOGO", "/nowhere/logo.png", "cannot be read"),
+        ("LOGO", __file__, "Name a PNG, JPEG or GIF file"),
+    ],
+)
+def test_a_brand_that_cannot_be_used_is_said_at_once(name: str, value: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=f"NEWSLETTER_{name}") as caught:
+        load_settings({f"NEWSLETTER_{name}": value})
+    assert words in str(caught.value)

@@ -1,0 +1,64 @@
+"""One colour to all shades: every one can be read, and one that cannot is refused with the nearest that can."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.domain.colours import (
+    CARD,
+    ENOUGH,
+    GREEN,
+    NIGHT_CARD,
+    NIGHT_PAPER,
+    PAPER,
+    brand_colour,
+    contrast,
+    mix,
+    palette,
+)
+from newsletter.domain.errors import InputError
+
+COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+
+
+def test_the_measure_itself_is_right() -> None:
+    assert round(contrast("#000", "#ffffff"), 1) == 21
+    assert round(contrast("#767676", "#fff"), 2) == 4.54
+    assert contrast("#777", "#fff") < 4.5
+
+
+def test_mixing_goes_from_one_colour_to_the_other() -> None:
+    assert [mix("#000000", "#ffffff", part) for part in (0, 0.5, 1)] == ["#000000", "#808080", "#ffffff"]
+
+
+@given(COLOURS)
+def test_every_colour_is_taken_or_the_nearest_that_would_be_is_named(colour: str) -> None:
+    try:
+        taken = brand_colour(colour)
+    except InputError as error:
+        (near,) = re.findall("#[0-9a-f]{6}", error.fix)
+        taken = brand_colour(near)
+    shades = palette(taken)
+    pairs = [(shades.accent, ground) for ground in (PAPER, CARD, shades.tint)]
+    pairs += [(shades.deep, CARD), (shades.ink, shades.accent), (shades.ink, shades.deep)]
+    pairs += [(shades.night_accent, ground) for ground in (NIGHT_PAPER, NIGHT_CARD, shades.night_tint)]
+    pairs += [(shades.night_ink, shades.night_accent), (shades.night_deep, NIGHT_CARD)]
+    assert [pair for pair in pairs if contrast(*pair) < ENOUGH] == []
+
+
+def test_our_own_green_is_as_it_was_chosen() -> None:
+    assert palette(brand_colour("#17664F")) is GREEN
+
+
+@pytest.mark.parametrize("text", ["green", "#12345", "", "#17664f;", "url(x)", "#ggg"])
+def test_what_is_no_colour_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="#17664f"):
+        brand_colour(text)
+
+
+def test_three_digits_are_a_colour() -> None:
+    assert brand_colour("#036") == "#003366"

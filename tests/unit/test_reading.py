@@ -1,0 +1,111 @@
+"""Plain words, teasers, sentences, search terms: what the archive says of a tip, as values."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.domain.reading import (
+    HIT,
+    HIT_END,
+    MAX_TERMS,
+    anniversary,
+    plain,
+    search_terms,
+    sentences,
+    teaser,
+    web_address,
+)
+from newsletter.domain.tips import TipText
+
+MARKED = (
+    '# A head\n\nSay *it* **once**, [here](https://x.example/a_b "t") and <https://y.example>.\\\nAgain\n\n'
+    "- one `two`\n- three\n\n1. four\n\n> five\n\n---\n\n![a clock](https://x.example/c.png) snake_case \\*star\\* &amp;"
+)
+
+
+def test_plain_words_have_no_mark_left() -> None:
+    assert plain(MARKED) == (
+        "A head Say it once, here and https://y.example. Again one two three four five a clock snake_case *star* &"
+    )
+
+
+def test_plain_words_never_hold_the_signs_around_a_hit() -> None:
+    assert {HIT, HIT_END}.isdisjoint(plain(f"a {HIT}b{HIT_END} c &#xE000;"))
+
+
+@given(st.text(max_size=300))
+def test_any_text_has_plain_words_on_one_line(text: str) -> None:
+    words = plain(text)
+    assert words == " ".join(words.split())
+
+
+def test_titles_and_initials_and_lower_case_end_no_sentence() -> None:
+    text = "Mr. Low met Mrs. Gray. “Go!” she said. Why? J. R. came at 5 p.m. sharp… and left. Done"
+    assert sentences(text) == [
+        "Mr. Low met Mrs. Gray.", "“Go!” she said.", "Why?", "J. R. came at 5 p.m. sharp… and left.", "Done",
+    ]  # fmt: skip
+
+
+def of(body: str, own: str = "") -> str:
+    return teaser(TipText("A tip", body, teaser=own))
+
+
+def test_the_owners_teaser_wins() -> None:
+    assert of("Some text.", "Mine.") == "Mine."
+
+
+def test_a_teaser_ends_at_the_sentence_nearest_to_fifty_words() -> None:
+    found = of("\n\n".join(f"Number {n} has exactly eight words in it." for n in range(20)))
+    assert len(found.split()) == 48
+    assert found.endswith("in it.")
+
+
+def test_a_teaser_has_no_heading_and_no_mark_in_it() -> None:
+    assert of("## Not me\n\nOnly *this*.\n\n- And this.") == "Only this. And this."
+
+
+def test_one_endless_sentence_is_cut_at_fifty_words_and_says_so() -> None:
+    found = of("word, " * 200)
+    assert found == " ".join(["word,"] * 50).rstrip(",") + " …"
+
+
+def test_a_short_text_is_its_own_teaser() -> None:
+    assert of("No full stop here") == "No full stop here"
+    assert of("") == ""
+
+
+@given(st.dates(date(1990, 1, 1), date(2090, 1, 1)), st.sampled_from([5, 10, 15, 20]))
+def test_every_anniversary_is_a_week_with_each_weekday_once(day: date, years: int) -> None:
+    first, last = anniversary(day, years)
+    assert last - first == timedelta(days=6)
+    assert first.year in (day.year - years - 1, day.year - years)
+
+
+@pytest.mark.parametrize(
+    ("typed", "terms"),
+    [
+        ('wait OR "say it" NEAR(x)', ["wait", "OR", "say it", "NEAR", "x"]),
+        ('" * ^ : ( - )', []),
+        ("“hand over” now", ["hand over", "now"]),
+        ("snake_case don't", ["snake", "case", "don", "t"]),
+    ],
+)
+def test_signs_mean_nothing_to_the_search_but_quotes(typed: str, terms: list[str]) -> None:
+    assert search_terms(typed) == terms
+
+
+@given(st.text(max_size=400))
+def test_search_terms_are_few_and_are_words(typed: str) -> None:
+    terms = search_terms(typed)
+    assert len(terms) <= MAX_TERMS
+    assert all('"' not in term and term.strip() for term in terms)
+
+
+@pytest.mark.parametrize("source", ["javascript:alert(1)", "seeds/01.md", 'https://x.example/"><', "https://a b", ""])
+def test_only_a_web_address_becomes_a_link_to_a_source(source: str) -> None:
+    assert web_address(source) == ""
+    assert web_address("https://x.example/a?b=1") == "https://x.example/a?b=1"

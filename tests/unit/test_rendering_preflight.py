@@ -1,0 +1,105 @@
+"""What preflight finds: nothing in our own letter, and each fault by its name."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+
+from newsletter.domain.ports import Rendered
+from newsletter.domain.site import Site
+from newsletter.mail.headers import issue_headers
+from newsletter.mail.message import build
+from newsletter.rendering.preflight import preflight
+from newsletter.rendering.side_by_side import side_by_side
+from tests.unit.test_rendering_letters import PERSON, SITE, issue
+
+
+def letter(rendered: Rendered, site: Site = SITE) -> bytes:
+    headers = issue_headers(
+        site,
+        subject=rendered.subject,
+        issue=3,
+        slot_or_date=date(2025, 6, 3),
+        archived_at="https://news.example/tips/say-it",
+        person=PERSON,
+    )
+    return build(headers, rendered, "b0undary")
+
+
+OURS = issue()
+
+
+def changed(old: str, new: str, *, text: str | None = None, subject: str | None = None) -> bytes:
+    assert old in OURS.html
+    return letter(
+        Rendered(subject or OURS.subject, OURS.text if text is None else text, OURS.html.replace(old, new, 1))
+    )
+
+
+def faults(raw: bytes) -> dict[str, tuple[str, str]]:
+    return {found.id: (found.level, found.message) for found in preflight(raw) if found.level != "ok"}
+
+
+def test_our_own_letter_passes_every_check() -> None:
+    findings = preflight(letter(OURS))
+    assert {found.level for found in findings} == {"ok"}
+    assert len({found.id for found in findings}) == 9
+
+
+@pytest.mark.parametrize(
+    ("html", "check", "level"),
+    [
+        ("<script>1</script>", "markup", "error"),
+        ("<form></form>", "markup", "error"),
+        ('<link rel="stylesheet" href="x.css">', "markup", "error"),
+        ("<style>@import url(x.css);</style>", "markup", "error"),
+        ('<p style="display: none">x</p>', "markup", "warning"),
+        ("<h1>Another</h1>", "markup", "warning"),
+        ('<img src="https://x.example/a.png">', "pictures", "error"),
+        ('<img src="a.png" alt="A">', "pictures", "error"),
+        ('<img src="https://x.example/a.png" alt="" width="1" height="1">', "pictures", "error"),
+        ("<p>Dear {{ name }}</p>", "placeholders", "error"),
+        ("<p>https://recipient.invalid/x</p>", "placeholders", "error"),
+        ('<a href="/relative">x</a>', "links", "error"),
+        ('<a href="https://x.example/"></a>', "links", "error"),
+        ('<a href="http://localhost:8000/">x</a>', "links", "warning"),
+        ('<a href="http://x.example/">x</a>', "links", "warning"),
+        ('<a href="https://only.example/">x</a>', "text", "warning"),
+        ('<p style="color: #aaaaaa">x</p>', "contrast", "error"),
+        (f"<p>{'long ' * 20_000}</p>", "size", "error"),
+    ],
+)
+def test_a_fault_in_the_html_is_found(html: str, check: str, level: str) -> None:
+    found = faults(changed("</h1>", f"</h1>{html}"))
+    assert found[check][0] == level
+
+
+@pytest.mark.parametrize("subject", ["A SUBJECT IN CAPITALS", "x" * 61, "Now!!! Really"])
+def test_a_doubtful_subject_is_found(subject: str) -> None:
+    assert faults(changed("<h1", "<h1", subject=subject))["subject"][0] == "warning"
+
+
+def test_a_letter_without_a_text_part_or_with_wide_lines_is_found() -> None:
+    assert faults(changed("<h1", "<h1", text=" "))["text"][0] == "error"
+    assert "wider than 78" in faults(changed("<h1", "<h1", text=OURS.text + "wide " * 20))["text"][1]
+
+
+def test_a_header_that_is_missing_or_cannot_work_is_found() -> None:
+    raw = letter(OURS)
+    assert "List-Unsubscribe-Post" in faults(re.sub(rb"List-Unsubscribe-Post:.*\r\n", b"", raw))["headers"][1]
+    assert "must be" in faults(raw.replace(b"List-Unsubscribe=One-Click", b"One-Click"))["headers"][1]
+    encoded = re.sub(rb"List-Unsubscribe: .*\r\n( .*\r\n)*", b"List-Unsubscribe: =?utf-8?q?x?=\r\n", raw)
+    assert "one click does not work" in faults(encoded)["headers"][1]
+
+
+def test_the_page_for_the_owner_shows_day_night_and_text_and_runs_nothing() -> None:
+    raw = changed("</h1>", "</h1><script>alert(1)</script>")
+    page = side_by_side(raw, preflight(raw))
+    assert page.count("<iframe") == page.count("sandbox") == 3
+    assert "<script" not in page
+    assert "@media not all" in page
+    assert "@media all" in page
+    assert "&lt;script&gt; does not work in mail" in page
+    assert "Say what happens next\n=====" in page

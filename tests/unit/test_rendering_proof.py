@@ -1,0 +1,62 @@
+"""An owner's broken template is named with file and line before anything is sent."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from newsletter.domain.errors import TemplateError
+from newsletter.domain.site import Site
+from newsletter.rendering.data import data_dir
+from newsletter.rendering.proof import prove, shipped
+
+SITE = Site("Tips", "Tips", "tips@news.example", "https://news.example")
+
+
+def own(directory: Path, name: str, text: str) -> Path:
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_copy_of_every_template_of_ours_is_sound(tmp_path: Path) -> None:
+    for name in shipped():
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data_dir() / "templates" / name, target)
+    prove(SITE, tmp_path)
+
+
+def test_an_owners_letter_may_use_all_that_ours_gets(tmp_path: Path) -> None:
+    own(tmp_path, "email/issue/subject.txt", "{{ site.title }} {{ number }}: {{ tip.title }} {{ slot|day }}")
+    own(tmp_path, "email/issue/body.txt", "{{ name }} {{ body_text }} {{ tip.takeaway }} {{ unsubscribe_url }}")
+    own(tmp_path, "email/mine/whatever.txt", "{{ my_own }}")
+    prove(SITE, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "words"),
+    [
+        ("email/issue/body.html", "<p>\n{% if %}\n", 2, "Expected an expression"),
+        ("email/issue/body.txt", "a\nb\n{{ tipp.title }}", 3, "'tipp' is not known here"),
+        ("email/issue/body.txt", "a\n{{ tip.titel }} {{ unsubscribe_url }}", 2, "titel"),
+        ("email/issue/subject.txt", "{{ tip.title|shrten }}", 1, "shrten"),
+        ("email/confirm/body.html", "\n{{ confrm_url }}", 2, "'confrm_url' is not known here"),
+        ("email/_base/body.html", "{% block x %}", 1, "block"),
+        ("web/tip.html", "\n\n{{ fond.tip }}", 3, "'fond' is not known here"),
+        ("web/archive.html", "{% for %}", 1, "Expected"),
+    ],
+)
+def test_a_broken_template_is_named_with_its_line(tmp_path: Path, name: str, text: str, line: int, words: str) -> None:
+    path = own(tmp_path, name, text)
+    with pytest.raises(TemplateError, match=words) as caught:
+        prove(SITE, tmp_path)
+    assert (caught.value.source, caught.value.line) == (str(path), line)
+
+
+def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError, match="NEWSLETTER_TEMPLATES"):
+        prove(SITE, tmp_path / "nowhere")
