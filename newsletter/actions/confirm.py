@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
+from newsletter.actions.erase import forgive
 from newsletter.domain.errors import BadToken
 from newsletter.domain.people import Consent, Reader
 from newsletter.domain.ports import Store, Tx
@@ -22,10 +23,11 @@ class ConfirmView:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """What the link did."""
+    """What the link did; the key is what makes two addresses one."""
 
     verdict: Verdict
     address: str
+    address_key: str
 
 
 def confirm_token(signer: Signer, subscriber_key: str, signup_at: int) -> str:
@@ -41,17 +43,23 @@ def look(store: Store, signer: Signer, token: str, now: datetime) -> ConfirmView
     return ConfirmView(on_confirm(reader.status, reader.signup_at, link_signup_at, now), reader.address)
 
 
-def confirm(store: Store, signer: Signer, token: str, now: datetime) -> Confirmed:
-    """Do it, once: the reader is confirmed, the log says so, a welcome waits for the sender. Raises BadToken."""
+def confirm(store: Store, signer: Signer, token: str, now: datetime, *, next_slot: date | None = None) -> Confirmed:
+    """Do it, once: the reader is confirmed, the log says so, a welcome waits for the sender. Raises BadToken.
+
+    next_slot: the day of the first letter, for the welcome.
+    """
     subscriber_key, link_signup_at = _opened(signer, token)
     with store.write() as tx:
         reader = _reader(tx, subscriber_key)
         verdict = on_confirm(reader.status, reader.signup_at, link_signup_at, now)
         if verdict is Verdict.DO:
             tx.subscribers.set_status(reader.id, Status.CONFIRMED, now)
+            tx.subscribers.change(reader.id, confirmation_mailed_at=None)  # answered: see may_mail_confirmation
+            forgive(tx, signer, reader.address_key)
             tx.subscribers.log_consent(reader.id, Consent(now, "confirm", "link in the confirmation mail"))
-            tx.notices.add("welcome", reader.address, {"subscriber_key": reader.key}, now)
-    return Confirmed(verdict, reader.address)
+            first = next_slot.isoformat() if next_slot else None
+            tx.notices.add("welcome", reader.address, {"subscriber_key": reader.key, "next_slot": first}, now)
+    return Confirmed(verdict, reader.address, reader.address_key)
 
 
 def _opened(signer: Signer, token: str) -> tuple[str, datetime]:

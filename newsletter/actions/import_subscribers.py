@@ -1,29 +1,22 @@
-"""Readers from a CSV file: decides row by row, writes in batches; resubscribes nobody and mails nothing itself."""
+"""Readers from a CSV file: what each row says, line by line; the store decides and writes; mails nothing itself."""
 
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import TypeVar
 
+from newsletter.actions.erase import ERASED, erased_keys
 from newsletter.actions.subscribe import clean_name
-from newsletter.domain.address import Address, parse_address
+from newsletter.domain.address import parse_address
 from newsletter.domain.errors import InputError, UsageError
-from newsletter.domain.people import Consent, NewReader, Reader
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.subscription import Status, may_mail_confirmation
+from newsletter.domain.imports import Columns, ImportCounts, ImportedReader, Was, find_columns
+from newsletter.domain.ports import Store
+from newsletter.mail.tokens import Signer
 
 T = TypeVar("T")
-
-BATCH = 2_000  # rows per write transaction: a second or less for everybody who waits
-EMAIL = ("email", "emailaddress", "address", "mail")
-NAME = ("name", "fullname", "displayname")
-FIRST = ("first", "firstname", "givenname")
-LAST = ("last", "lastname", "surname", "familyname")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +29,15 @@ class RejectedRow:
 
 
 @dataclass(slots=True)
-class Report:
-    """What the import did. left: readers who had left and stay away. repeated: addresses that came again in the file.
+class Report(ImportCounts):
+    """What the import did, and every row it could not use."""
 
-    asked: how many confirmation mails wait to be sent.
-    """
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    suppressed: int = 0
-    left: int = 0
-    repeated: int = 0
-    asked: int = 0
     rejected: list[RejectedRow] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One usable row."""
-
-    line: int
-    address: Address
-    name: str
 
 
 def import_subscribers(
     store: Store,
+    signer: Signer,
     lines: Iterable[str],
     *,
     confirmed_source: str | None,
@@ -73,134 +48,66 @@ def import_subscribers(
     """Take in the lines of a CSV file (`csv` newlines, a BOM already gone, bytes that are not UTF-8 as surrogates).
 
     confirmed_source: the proof of an earlier consent, or None: then everybody new is asked to confirm.
-    make_key: a fresh, unguessable subscriber key at each call. Constant memory but for one number per address.
+    make_key: a fresh, unguessable subscriber key at each call. Constant memory, but for the rows that are rejected.
     Raises InputError when no column of addresses can be found, UsageError for an empty proof.
     """
     if confirmed_source is not None and not confirmed_source.strip():
         raise UsageError("confirmed readers need a proof", fix='Say where they agreed: --source "paper list, 3 May"')
-    report, seen = Report(), set[int]()
-    rows = read_rows(lines, report.rejected)
-    while batch := list(islice(rows, BATCH)):
-        with store.read() if dry_run else store.write() as tx:
-            taker = _Taker(tx, report, confirmed_source, make_key, now, dry_run=dry_run)
-            for row in batch:
-                taker.take(row, known=hash(row.address.key) in seen)
-                seen.add(hash(row.address.key))
+    report = Report()
+    rows = read_rows(lines, report.rejected, make_key, _erasures(store, signer), now)
+    counts = store.import_readers(rows, proof=confirmed_source, now=now, dry_run=dry_run)
+    for name in ("added", "updated", "unchanged", "suppressed", "left", "repeated", "asked"):
+        setattr(report, name, getattr(counts, name))
     return report
 
 
-# -- one row ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Taker:
-    tx: Tx
-    report: Report
-    confirmed_source: str | None
-    make_key: Callable[[], str]
-    now: datetime
-    dry_run: bool
-
-    def take(self, row: Row, *, known: bool) -> None:
-        """Suppression first, then their own word, then what the file brings."""
-        reader = self.tx.subscribers.by_address(row.address.key)
-        if known and (reader or self.dry_run):
-            self.report.repeated += 1
-        elif self.tx.suppressions.get(row.address.key):
-            self.report.suppressed += 1
-        elif reader is None:
-            self._add(row)
-        elif reader.status is Status.UNSUBSCRIBED:
-            self.report.left += 1
-            self.report.unchanged += 1
-        elif self._update(row, reader):
-            self.report.updated += 1
-        else:
-            self.report.unchanged += 1
-
-    def _add(self, row: Row) -> None:
-        self.report.added += 1
-        confirmed = self.confirmed_source is not None
-        self.report.asked += not confirmed
-        if self.dry_run:
-            return
-        new = NewReader(
-            row.address,
-            row.name,
-            self.make_key(),
-            Status.CONFIRMED if confirmed else Status.PENDING,
-            source="import",
-            signup_at=self.now,
-            confirmed_at=self.now if confirmed else None,
-        )
-        reader = self.tx.subscribers.add(new, self.now)
-        self._log(reader)
-        if not confirmed:
-            self._ask(reader)
-
-    def _update(self, row: Row, reader: Reader) -> bool:
-        """What a known reader gains: a name they did not have, a confirmation, or a second question."""
-        named = bool(row.name and not reader.name)
-        undecided = reader.status in (Status.PENDING, Status.EXPIRED)
-        confirms = undecided and self.confirmed_source is not None
-        asks = (
-            reader.status is Status.PENDING
-            and not confirms
-            and may_mail_confirmation(reader.status, reader.confirmation_mailed_at, self.now)
-        )
-        self.report.asked += asks
-        if self.dry_run:
-            return named or confirms or asks
-        if named:
-            self.tx.subscribers.rename(reader.id, row.name)
-        if confirms:
-            self.tx.subscribers.set_status(reader.id, Status.CONFIRMED, self.now)
-            self._log(reader)
-        if asks:
-            self.tx.subscribers.sign_up_again(reader.id, row.name or reader.name, self.now)
-            self._log(reader)
-            self._ask(reader)
-        return named or confirms or asks
-
-    def _log(self, reader: Reader) -> None:
-        proof = "added by the owner from a file" if self.confirmed_source is None else self.confirmed_source.strip()
-        what = "signup" if self.confirmed_source is None else "import"
-        self.tx.subscribers.log_consent(reader.id, Consent(self.now, what, proof))
-
-    def _ask(self, reader: Reader) -> None:
-        values = {"subscriber_key": reader.key, "signup_at": int(self.now.timestamp())}
-        self.tx.notices.add("confirm", reader.address, values, self.now)
-        self.tx.subscribers.confirmation_mailed(reader.id, self.now)
+def _erasures(store: Store, signer: Signer) -> Callable[[str], bool]:
+    """Was an address erased? The hashes are few and kept at hand."""
+    with store.read() as tx:
+        hashes = {entry.address_key for entry in tx.suppressions.each() if entry.reason == ERASED}
+    if not hashes:
+        return lambda _: False
+    return lambda address_key: not hashes.isdisjoint(erased_keys(signer, address_key))
 
 
 # -- the file --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """Where in a row the address and the parts of the name are."""
-
-    address: int
-    name: tuple[int, ...]
-
-
-def read_rows(lines: Iterable[str], rejected: list[RejectedRow]) -> Iterator[Row]:
+def read_rows(
+    lines: Iterable[str],
+    rejected: list[RejectedRow],
+    make_key: Callable[[], str],
+    is_erased: Callable[[str], bool],
+    now: datetime,
+) -> Iterator[ImportedReader]:
     """Usable rows; the others go to `rejected`. Raises InputError when no column of addresses can be found."""
     records = _records(lines, rejected)
     line, head = next(records, (1, []))
-    columns = _columns(head)
+    columns = find_columns(head)
     if columns is None:
         columns = _without_head(head)
         records = _chain((line, head), records)
+    has_status, name_it = columns.has_status, columns.text
     for line, cells in records:
         text = cells[columns.address].strip() if len(cells) > columns.address else ""
         try:
             address = parse_address(text)
+            was = columns.was(cells) if has_status else Was.ACTIVE
         except InputError as error:
             rejected.append(RejectedRow(line, text[:320], error.message if text else "there is no address in this row"))
-        else:
-            name = " ".join(cells[at].strip() for at in columns.name if at < len(cells))
-            yield Row(line, address, clean_name(name))
+            continue
+        yield ImportedReader(
+            line,
+            address.text,
+            address.key,
+            clean_name(name_it(cells)),
+            make_key(),
+            was,
+            columns.at(cells, columns.signup, now),
+            columns.at(cells, columns.confirmed, now),
+            columns.at(cells, columns.left, now),
+            is_erased(address.key),
+        )
 
 
 def _records(lines: Iterable[str], rejected: list[RejectedRow]) -> Iterator[tuple[int, list[str]]]:
@@ -218,7 +125,10 @@ def _records(lines: Iterable[str], rejected: list[RejectedRow]) -> Iterator[tupl
         except csv.Error as error:
             rejected.append(RejectedRow(line, "", f"the row cannot be read: {error}"))
         else:
-            if any(cell.strip() for cell in cells):
+            text = "".join(cells)
+            if text.isascii() and text.strip():
+                yield line, cells
+            elif text.strip():
                 yield line, [_readable(cell) for cell in cells]
 
 
@@ -236,21 +146,11 @@ def _readable(cell: str) -> str:
     return cell
 
 
-def _columns(head: Sequence[str]) -> _Columns | None:
-    titles = [re.sub(r"[\W_]", "", cell).casefold() for cell in head]
-
-    def find(names: Sequence[str]) -> tuple[int, ...]:
-        return next(((titles.index(name),) for name in names if name in titles), ())
-
-    address = find(EMAIL)
-    return _Columns(address[0], find(NAME) or find(FIRST) + find(LAST)) if address else None
-
-
-def _without_head(cells: Sequence[str]) -> _Columns:
+def _without_head(cells: Sequence[str]) -> Columns:
     """A plain list of addresses: the first row is one already."""
     for at, cell in enumerate(cells):
         if "@" in cell:
-            return _Columns(at, ())
+            return Columns(at)
     raise InputError(
         f"no column of addresses: {', '.join(cells)[:200] or 'the file is empty'}",
         line=1,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from newsletter.domain.address import parse_address
-from newsletter.domain.errors import BadToken, NotFound
+from newsletter.domain.errors import BadToken, InputError, NotFound
 from newsletter.domain.people import Consent, Reader
 from newsletter.domain.ports import Store, Tx
-from newsletter.domain.subscription import Status, Verdict, on_leave
+from newsletter.domain.subscription import Reason, Status, Verdict, on_leave
 from newsletter.mail.tokens import Purpose, Signer
 
 
@@ -20,6 +20,7 @@ class LeaveView:
     verdict: Verdict
     address: str
     status: str
+    quarterly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,7 @@ def look(store: Store, signer: Signer, token: str, *, purpose: Purpose = Purpose
     subscriber_key, _ = _opened(signer, token, purpose)
     with store.read() as tx:
         reader = tx.subscribers.by_key(subscriber_key)
-    if reader is None:
-        return LeaveView(Verdict.ALREADY, "", "")
-    return LeaveView(on_leave(reader.status), reader.address, reader.shown_status)
+    return _view(reader)
 
 
 def leave(
@@ -52,7 +51,7 @@ def leave(
         reader = tx.subscribers.by_key(subscriber_key)
         if reader is None:
             return Left(Verdict.ALREADY, "")
-        return _end(tx, reader, f"issue {issue}, {how}" if issue else how, now)
+        return end(tx, reader, how, now, issue=issue)
 
 
 def unsubscribe_address(store: Store, address_text: str, now: datetime) -> Left:
@@ -62,15 +61,55 @@ def unsubscribe_address(store: Store, address_text: str, now: datetime) -> Left:
         reader = tx.subscribers.by_address(address.key)
         if reader is None:
             raise NotFound(f"there is no subscriber {address.text}", fix="See: newsletter subscribers list")
-        return _end(tx, reader, "command", now)
+        return end(tx, reader, "command", now)
 
 
-def _end(tx: Tx, reader: Reader, proof: str, now: datetime) -> Left:
+def end(tx: Tx, reader: Reader, how: str, now: datetime, *, issue: int = 0) -> Left:
+    """End a subscription inside a transaction; issue: the one whose letter it came from, or 0."""
     verdict = on_leave(reader.status)
     if verdict is Verdict.DO:
         tx.subscribers.set_status(reader.id, Status.UNSUBSCRIBED, now)
-        tx.subscribers.log_consent(reader.id, Consent(now, "leave", proof))
+        tx.subscribers.log_consent(reader.id, Consent(now, "leave", f"issue {issue}, {how}" if issue else how))
+        tx.farewells.add(reader.id, issue or None, now)
     return Left(verdict, reader.address)
+
+
+def explain(store: Store, signer: Signer, token: str, *, reason: str, words: str) -> LeaveView:
+    """Keep why somebody left; only after they did. Raises BadToken, InputError for a reason that is none of the five."""
+    subscriber_key, _ = _opened(signer, token, Purpose.UNSUBSCRIBE)
+    if reason not in {"", *Reason}:
+        raise InputError("this is none of the five reasons", fix="Go back and choose one")
+    with store.write() as tx:
+        reader = tx.subscribers.by_key(subscriber_key)
+        if reader and reader.status is Status.UNSUBSCRIBED:
+            tx.farewells.explain(reader.id, reason, clean_words(words))
+    return _view(reader)
+
+
+def agree_to_quarterly(
+    store: Store, signer: Signer, token: str, *, agrees: bool, form: str, origin: str, now: datetime
+) -> LeaveView:
+    """One best tip every three months, or not any more: a consent of its own, logged as such. Raises BadToken."""
+    subscriber_key, _ = _opened(signer, token, Purpose.UNSUBSCRIBE)
+    with store.write() as tx:
+        reader = tx.subscribers.by_key(subscriber_key)
+        if reader and reader.status is Status.UNSUBSCRIBED and bool(reader.quarterly_at) is not agrees:
+            tx.subscribers.change(reader.id, quarterly_at=now if agrees else None)
+            what = "quarterly" if agrees else "no-quarterly"
+            tx.subscribers.log_consent(reader.id, Consent(now, what, form, origin))
+            reader = tx.subscribers.by_key(subscriber_key)
+    return _view(reader)
+
+
+def clean_words(text: str) -> str:
+    """A line of text of at most 300 characters, without controls; it is only ever shown to the owner."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text[:1000]).split())[:300]
+
+
+def _view(reader: Reader | None) -> LeaveView:
+    if reader is None:
+        return LeaveView(Verdict.ALREADY, "", "")
+    return LeaveView(on_leave(reader.status), reader.address, reader.shown_status, bool(reader.quarterly_at))
 
 
 def _opened(signer: Signer, token: str, purpose: Purpose) -> tuple[str, int]:

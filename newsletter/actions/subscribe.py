@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from newsletter.actions.erase import is_erased
 from newsletter.domain.address import Address, parse_address
 from newsletter.domain.errors import Refused, UsageError
-from newsletter.domain.people import Consent, NewReader, Reader
+from newsletter.domain.people import LEFT_ELSEWHERE, Consent, NewReader, Reader
 from newsletter.domain.ports import Store, Tx
 from newsletter.domain.subscription import Status, may_mail_confirmation
+from newsletter.mail.tokens import Signer
 
 MAX_NAME = 100
 _NEVER_IN_A_NAME = {"Cc", "Cs", "Co", "Cn"}  # controls, lone surrogates, private and unassigned code points
@@ -32,6 +34,9 @@ class Added:
 
 def clean_name(text: str) -> str:
     """One line of at most 100 characters without controls; "" for what a mail program would make a link of."""
+    if text.isascii() and text.isprintable():  # most are, and an import has a million
+        name = " ".join(text[: 10 * MAX_NAME].split())[:MAX_NAME].rstrip()
+        return "" if _LIKE_A_URL.search(name) else name
     shown = "".join(
         " " if char.isspace() else char
         for char in unicodedata.normalize("NFC", text[: 10 * MAX_NAME])
@@ -41,28 +46,51 @@ def clean_name(text: str) -> str:
     return "" if _LIKE_A_URL.search(name) else name
 
 
-def subscribe(store: Store, *, address_text: str, name: str, form: str, origin: str, key: str, now: datetime) -> None:
-    """Take a sign-up; the caller answers the same whatever comes of it. Raises InputError for what is no address.
+def subscribe(store: Store, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime) -> bool:
+    """Take a sign-up; the caller answers the same whatever comes of it. Was a confirmation mail needed?
 
     form: the version of the words the visitor saw, kept as proof. origin: where the request came from.
     key: a fresh, unguessable subscriber key. One transaction; at most one confirmation mail per address in 24 hours.
+    For an address that gets none, the same rows are written and taken back: the time says as little as the answer.
     """
-    address, name = parse_address(address_text), clean_name(name)
+    name = clean_name(name)
     with store.write() as tx:
         reader = tx.subscribers.by_address(address.key)
-        if tx.suppressions.get(address.key) or not _may_mail(reader, now):
-            return
+        suppressed = tx.suppressions.get(address.key)
+        if (suppressed and suppressed.reason != LEFT_ELSEWHERE) or not _may_mail(reader, now):
+            _pretend(tx, name, form, origin, key, now)
+            return False
         reader = _pending(tx, reader, address, name=name, source=form, key=key, now=now)
         tx.subscribers.log_consent(reader.id, Consent(now, "signup", form, origin))
-        _ask_to_confirm(tx, reader, now)
+        ask_to_confirm(tx, reader, now)
+        return True
+
+
+def _pretend(tx: Tx, name: str, form: str, origin: str, key: str, now: datetime) -> None:
+    nobody = Address(f"{key}@nobody.invalid", f"{key}@nobody.invalid")
+    with tx.rehearsal():
+        reader = _pending(tx, tx.subscribers.by_address(nobody.key), nobody, name=name, source=form, key=key, now=now)
+        tx.subscribers.log_consent(reader.id, Consent(now, "signup", form, origin))
+        tx.subscribers.change(reader.id, confirmation_mailed_at=now)
+    tx.notices.add(
+        "confirm", nobody.text, {"subscriber_key": key, "signup_at": int(now.timestamp())}, now, wanted=False
+    )
 
 
 def add_subscriber(
-    store: Store, *, address_text: str, name: str, confirmed_source: str | None, key: str, now: datetime
+    store: Store,
+    signer: Signer,
+    *,
+    address_text: str,
+    name: str,
+    confirmed_source: str | None,
+    key: str,
+    now: datetime,
 ) -> Added:
     """Add a reader by hand: confirmed if `confirmed_source` says where the consent was given, else asked to confirm.
 
-    Raises InputError, UsageError for an empty source, and Refused for a suppressed address or for one who left.
+    Raises InputError, UsageError for an empty source, and Refused for a suppressed address, for one who left and for
+    one who was erased.
     """
     address, name = parse_address(address_text), clean_name(name)
     if confirmed_source is not None and not confirmed_source.strip():
@@ -71,14 +99,14 @@ def add_subscriber(
         reader = tx.subscribers.by_address(address.key)
         if reader and reader.status in (Status.CONFIRMED, Status.PAUSED) and not reader.suppressed:
             return Added(reader.status, reader.address, changed=False)
-        _refuse_the_unwilling(tx, reader, address)
+        _refuse_the_unwilling(tx, signer, reader, address)
         if confirmed_source is not None:
             return _import_confirmed(tx, reader, address, name=name, proof=confirmed_source.strip(), key=key, now=now)
         if not _may_mail(reader, now):
             return Added(Status.PENDING, address.text, changed=False)
         reader = _pending(tx, reader, address, name=name, source="command", key=key, now=now)
         tx.subscribers.log_consent(reader.id, Consent(now, "signup", "added by the owner"))
-        _ask_to_confirm(tx, reader, now)
+        ask_to_confirm(tx, reader, now)
         return Added(Status.PENDING, reader.address, changed=True)
 
 
@@ -94,23 +122,31 @@ def _pending(
     if reader is None:
         return tx.subscribers.add(NewReader(address, name, key, Status.PENDING, source, signup_at=now), now)
     tx.subscribers.sign_up_again(reader.id, name, now)
-    return reader
+    return replace(reader, signup_at=now, status=Status.PENDING)
 
 
-def _ask_to_confirm(tx: Tx, reader: Reader, now: datetime) -> None:
-    values = {"subscriber_key": reader.key, "signup_at": int(now.timestamp())}
-    tx.notices.add("confirm", reader.address, values, now)
-    tx.subscribers.confirmation_mailed(reader.id, now)
+def ask_to_confirm(tx: Tx, reader: Reader, now: datetime, *, kind: str = "confirm") -> None:
+    """Queue the mail that asks for a confirmation of the reader's sign-up; kind: confirm or remind."""
+    values = {"subscriber_key": reader.key, "signup_at": int(reader.signup_at.timestamp())}
+    tx.notices.add(kind, reader.address, values, now)
+    tx.subscribers.change(reader.id, confirmation_mailed_at=now)
 
 
-def _refuse_the_unwilling(tx: Tx, reader: Reader | None, address: Address) -> None:
+def _refuse_the_unwilling(tx: Tx, signer: Signer, reader: Reader | None, address: Address) -> None:
+    if is_erased(tx, signer, address.key):
+        raise Refused(f"{address.text} was erased at their wish", fix="Only they can come back: by the sign-up form")
     if found := tx.suppressions.get(address.key):
         raise Refused(
             f"{address.text} is suppressed ({found.reason})",
             fix=f"If that was a mistake: newsletter suppressions remove {address.text}",
         )
-    if reader and reader.status is Status.UNSUBSCRIBED:
+    if reader and has_left(reader):
         raise Refused(f"{reader.address} has left", fix="Only they can come back: by the sign-up form")
+
+
+def has_left(reader: Reader) -> bool:
+    """Did they leave, and not come back by their own word? A sign-up alone may be anybody's."""
+    return reader.left_at is not None and reader.status not in (Status.CONFIRMED, Status.PAUSED)
 
 
 def _import_confirmed(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,27 +16,75 @@ if TYPE_CHECKING:
     from newsletter.actions.confirm import Confirmed
     from newsletter.actions.import_subscribers import Report as SubscribersReport
     from newsletter.actions.leave import Left
+    from newsletter.actions.preferences import Change
     from newsletter.actions.subscribe import Added
+    from newsletter.app.guard import Guard
+    from newsletter.domain.address import Address
+    from newsletter.domain.people import Reader
+
+HOUR = timedelta(hours=1)
+ATTACK = {
+    "headline": "Somebody misuses your sign-up form",
+    "lines": [
+        """More confirmation mails left within an hour than people answered. So that your form is no weapon, the door is \
+closed: no confirmation mail leaves for the next hour, or longer if it goes on. Letters are not touched.""",
+        "Visitors are told to come back later. Once it is quiet, the door opens by itself.",
+    ],
+    "next_step": "Nothing; if it comes again and again, look into the log of your web server for where it comes from.",
+}
 
 
 @dataclass
 class ReaderVerbs(Parts):
     """What one can do with readers."""
 
-    def subscribe(self, email: str, name: str, *, form: str, origin: str) -> None:
-        """Take a sign-up from the form."""
-        from newsletter.actions.subscribe import subscribe
+    @cached_property
+    def guard(self) -> Guard:
+        """Who may knock how often, in the memory of this process."""
+        from newsletter.app.guard import Guard
 
-        subscribe(
-            self.store, address_text=email, name=name, form=form, origin=origin, key=fresh_key(), now=self.clock()
-        )
+        return Guard()
+
+    def subscribe(self, email: str, name: str, *, form: str, origin: str, proven: bool = True) -> None:
+        """Take a sign-up from the form; see `Guard.enter` for `proven`. Raises InputError and TooMany."""
+        from newsletter.actions.subscribe import subscribe
+        from newsletter.domain.address import parse_address
+
+        address, now = parse_address(email), self.clock()
+        self._refuse_disposable(address)
+        visit = self.guard.enter(address.key, origin, proven=proven, now=now)
+        if visit.closes:
+            self._close_the_door(now)
+            raise self.guard.turn_away()
+        if subscribe(self.store, address=address, name=name, form=form, origin=origin, key=fresh_key(), now=now):
+            self.bell.set()
+        else:
+            self.guard.give_back(visit)
+
+    def _refuse_disposable(self, address: Address) -> None:
+        domain = address.key.rpartition("@")[2]
+        parents = {".".join(domain.split(".")[at:]) for at in range(domain.count("."))}
+        if not self._disposable.isdisjoint(parents):
+            raise InputError("this address is one to throw away", fix="Use one where our letters can stay")
+
+    @cached_property
+    def _disposable(self) -> frozenset[str]:
+        return self.settings.refused_domains()
+
+    def _close_the_door(self, now: datetime) -> None:
+        with self.store.write() as tx:
+            tx.upkeep.leave_unreminded(now - HOUR, now)
+            if self.site.owner:
+                tx.notices.add("alarm", self.site.owner, ATTACK, now)
         self.bell.set()
 
     def confirm(self, token: str) -> Confirmed:
         """Confirm a sign-up by its link."""
         from newsletter.actions.confirm import confirm
 
-        confirmed = confirm(self.store, self.signer, token, self.clock())
+        now = self.clock()
+        confirmed = confirm(self.store, self.signer, token, now, next_slot=self.schedule.next_slot(now))
+        self.guard.answered(confirmed.address_key)
         self.bell.set()
         return confirmed
 
@@ -42,6 +93,45 @@ class ReaderVerbs(Parts):
         from newsletter.actions.leave import leave
 
         return leave(self.store, self.signer, token, how=how, now=self.clock())
+
+    def change_preferences(self, token: str, change: Change) -> Reader | None:
+        """Do one of the changes of `actions.preferences`; the reader after it, None if they are no more."""
+        from newsletter.actions import preferences
+
+        reader = preferences.change(self.store, self.signer, token, change, self.clock())
+        self.bell.set()
+        return reader
+
+    def send_link(self, email: str, *, origin: str) -> None:
+        """Mail somebody their personal link, if we know them. Raises InputError and TooMany."""
+        from newsletter.actions.preferences import send_link
+        from newsletter.domain.address import parse_address
+
+        address, now = parse_address(email), self.clock()
+        self.guard.ask_for_link(origin, now)
+        send_link(self.store, address=address, key=fresh_key(), now=now)
+        self.bell.set()
+
+    def erase(self, address: str) -> str:
+        """Remove a person by the owner's command; the address as it was."""
+        from newsletter.actions.erase import erase_address
+
+        return erase_address(self.store, self.signer, address, self.clock())
+
+    def pause_subscriber(self, address: str, weeks: int) -> datetime:
+        """Pause by the owner's command; until when."""
+        from newsletter.actions.preferences import pause_address
+
+        return pause_address(self.store, address, weeks, self.clock())
+
+    def housekeeping(self) -> Mapping[str, int]:
+        """What time brings about: pauses end, a reminder, what is forgotten; to be rung hourly and before a freeze."""
+        from newsletter.actions.upkeep import keep_house
+
+        done = keep_house(self.store, self.clock())
+        if done["reminded"]:
+            self.bell.set()
+        return done
 
     def unsubscribe(self, address: str) -> Left:
         """Unsubscribe by hand."""
@@ -55,6 +145,7 @@ class ReaderVerbs(Parts):
 
         return add_subscriber(
             self.store,
+            self.signer,
             address_text=address,
             name=name,
             confirmed_source=confirmed_source,
@@ -63,16 +154,22 @@ class ReaderVerbs(Parts):
         )
 
     def import_subscribers(
-        self, path: Path, *, confirmed_source: str | None = None, dry_run: bool = False
+        self,
+        path: Path,
+        *,
+        confirmed_source: str | None = None,
+        dry_run: bool = False,
+        watched: Callable[[Iterable[str]], Iterable[str]] | None = None,
     ) -> SubscribersReport:
-        """Read readers from a CSV file."""
+        """Read readers from a CSV file; watched: what its lines pass through on the way, to show how far it is."""
         from newsletter.actions.import_subscribers import import_subscribers
 
         try:
             with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
                 return import_subscribers(
                     self.store,
-                    lines,
+                    self.signer,
+                    watched(lines) if watched else lines,
                     confirmed_source=confirmed_source,
                     make_key=fresh_key,
                     now=self.clock(),

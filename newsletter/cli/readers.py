@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -80,6 +84,10 @@ def show(door: Door, *, address: str) -> None:
         consents, deliveries = tx.subscribers.consents(reader.id), tx.subscribers.deliveries(reader.id)
     document = {
         **_reader(reader),
+        "pace": reader.pace.value,
+        "paused_until": _iso(reader.paused_until),
+        "left_at": _iso(reader.left_at),
+        "quarterly_at": _iso(reader.quarterly_at),
         "consent": [{**asdict(consent), "at": _iso(consent.at)} for consent in consents],
         "deliveries": [
             {"issue": d.issue, "slot": d.slot.isoformat() if d.slot else None, "state": d.state, "reason": d.reason}
@@ -89,7 +97,8 @@ def show(door: Door, *, address: str) -> None:
 
     def draw(screen: Screen) -> None:
         facts = [("name", reader.name), ("status", reader.shown_status), ("signed up", screen.when(reader.signup_at)),
-                 ("confirmed", screen.when(reader.confirmed_at)), ("left", screen.when(reader.left_at))]  # fmt: skip
+                 ("confirmed", screen.when(reader.confirmed_at)), ("left", screen.when(reader.left_at)),
+                 ("paused until", screen.when(reader.paused_until)), ("pace", reader.pace.value)]  # fmt: skip
         screen.facts(facts, title=reader.address)
         rows = [(screen.when(c.at), c.what, c.proof, c.origin) for c in consents]
         screen.table(["!when", "!consent", "proof", "origin"], rows, empty="No consent is on record.")
@@ -158,10 +167,12 @@ def _mail_now(door: Door) -> str:
 def import_(door: Door, *, file: Path, confirmed: bool, source: str | None, dry_run: bool) -> int:
     """Readers from a CSV file with a head line: email (or address), and name, or first and last name.
 
-    Nobody who has left comes back, and nobody who is suppressed is touched.
+    The exports of Mailchimp, Kit, Substack, Buttondown, Ghost and listmonk are understood: status and dates are kept,
+    who left there stays away here, and refused mailboxes are suppressed. Nobody who has left comes back.
     """
     proof = _proof(source, confirmed=confirmed)
-    report = door.app.import_subscribers(file, confirmed_source=proof, dry_run=dry_run)
+    with _progress(file) as watched:
+        report = door.app.import_subscribers(file, confirmed_source=proof, dry_run=dry_run, watched=watched)
     counts = {
         name: getattr(report, name) for name in ("added", "updated", "unchanged", "suppressed", "left", "repeated")
     }
@@ -177,6 +188,124 @@ def import_(door: Door, *, file: Path, confirmed: bool, source: str | None, dry_
 
     door.report(document, draw)
     return 1 if report.rejected and not any(counts.values()) else 0
+
+
+@contextmanager
+def _progress(file: Path) -> Iterator[Callable[[Iterable[str]], Iterable[str]] | None]:
+    """How far the file is read, on stderr while a person watches; else nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=max(1, file.stat().st_size))
+
+        def watched(lines: Iterable[str]) -> Iterable[str]:
+            done = 0
+            for number, line in enumerate(lines):
+                done += len(line)  # characters, near enough to octets
+                if number % 1000 == 0:
+                    bar.update(task, completed=done)
+                yield line
+            bar.update(task, description="writing", completed=file.stat().st_size)
+
+        yield watched
+
+
+# Every line of a spreadsheet that begins with one of these is a formula (OWASP, CSV injection).
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def defused(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+@subscribers.command("export")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@yes
+@click.pass_obj
+def export(door: Door, *, file: Path, status: str | None, yes: bool) -> None:
+    """Every reader as a CSV file that spreadsheets open without danger, and that `import` understands."""
+    import csv
+
+    if file.exists():
+        door.agree(f"{file} exists already. Write over it?", yes=yes)
+    columns = ("address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at")
+    number = 0
+    with private(file) as target, door.app.store.read() as tx:
+        out = csv.writer(target)
+        out.writerow(columns)
+        for reader in tx.subscribers.each(status):
+            cells = (reader.address, reader.name, reader.shown_status, reader.pace.value, reader.source)
+            dates = (_iso(at) or "" for at in (reader.signup_at, reader.confirmed_at, reader.left_at))
+            out.writerow([defused(cell) for cell in (*cells, *dates)])
+            number += 1
+    document = {"file": str(file), "exported": number}
+    door.report(document, lambda screen: screen.line(f"{number:,} readers are in {file}, which only you can read."))
+
+
+@contextmanager
+def private(file: Path) -> Iterator[TextIO]:
+    """A new text file that nobody else on the machine can read."""
+    file.unlink(missing_ok=True)
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "w", encoding="utf-8-sig", newline="") as target:  # noqa: PTH123 - a descriptor
+        yield target
+
+
+@subscribers.command("erase")
+@click.argument("address")
+@yes
+@click.pass_obj
+def erase(door: Door, *, address: str, yes: bool) -> None:
+    """Remove a person for good; a keyed hash stays, so that no import brings them back."""
+    reader = _known(door, address)
+    door.agree(f"Erase {reader.address} and all that is known of them?", yes=yes)
+    erased = door.app.erase(reader.address)
+    door.report({"address": erased, "erased": True}, lambda screen: screen.line(f"{erased} is erased."))
+
+
+@subscribers.command("pause")
+@click.argument("address")
+@click.option("--weeks", type=click.IntRange(1, 52), required=True, help="For how long.")
+@click.pass_obj
+def pause(door: Door, *, address: str, weeks: int) -> None:
+    """No letter for some weeks; then they come again by themselves."""
+    reader = _known(door, address)
+    until = door.app.pause_subscriber(reader.address, weeks)
+    after = _known(door, address)
+    document = {**_reader(after), "paused_until": _iso(until)}
+    door.report(document, lambda screen: screen.line(f"{after.address} is paused until {screen.when(until)}."))
+
+
+@subscribers.command("stats")
+@click.pass_obj
+def stats(door: Door) -> None:
+    """How many readers there are, why people leave, and which tips lose them."""
+    with door.app.store.read() as tx:
+        counts, reasons = dict(tx.subscribers.count()), tx.farewells.by_reason()
+        tips, words = tx.farewells.by_tip(10), tx.farewells.words(10)
+    document = {
+        "subscribers": counts,
+        "left_because": {loss.reason or "not_said": loss.number for loss in reasons},
+        "left_by_tip": [{"issue": loss.issue, "tip": loss.tip, "left": loss.number} for loss in tips],
+        "words": [{"at": _iso(at), "reason": reason, "words": said} for at, reason, said in words],
+    }
+
+    def draw(screen: Screen) -> None:
+        screen.facts([(name, counts.get(name, 0)) for name in STATUSES], title="Readers")
+        rows = [(loss.reason or "not said", loss.number) for loss in reasons]
+        screen.table(["!left because", ">readers"], rows, empty="Nobody has left.")
+        lost = [(loss.tip, loss.issue, loss.number) for loss in tips]
+        screen.table(["tip", ">issue", ">left"], lost, empty="No letter has lost a reader.")
+        for at, reason, said in words:
+            screen.line(f"{screen.when(at)}: {said} ({reason or 'no reason'})")
+
+    door.report(document, draw)
 
 
 @subscribers.command("unsubscribe")

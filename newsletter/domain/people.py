@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from newsletter.domain.address import Address
-from newsletter.domain.subscription import Status
+from newsletter.domain.subscription import Pace, Status
+
+LEFT_ELSEWHERE = "unsubscribed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,16 @@ class NewReader:
     source: str
     signup_at: datetime
     confirmed_at: datetime | None = None
+    left_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A subscriber. Times aware (UTC)."""
+    """A subscriber. Times aware (UTC).
+
+    quarterly_at: when somebody who left agreed to one tip every three months. new_address: asked for at
+    new_address_at, not confirmed yet.
+    """
 
     id: int
     key: str
@@ -38,6 +45,11 @@ class Reader:
     left_at: datetime | None
     paused_until: datetime | None
     confirmation_mailed_at: datetime | None
+    link_mailed_at: datetime | None = None
+    pace: Pace = Pace.WEEKLY
+    quarterly_at: datetime | None = None
+    new_address: Address | None = None
+    new_address_at: datetime | None = None
     suppressed: bool = False
 
     @property
@@ -50,7 +62,8 @@ class Reader:
 class Consent:
     """One entry of the consent log: what was said, when, how we know.
 
-    what: signup, confirm, import, leave, pause. proof: form version, source text or issue number.
+    what: signup, confirm, import, leave, pause, resume, pace, quarterly, no-quarterly, move.
+    proof: form version, source text, issue number or door.
     """
 
     at: datetime
@@ -61,12 +74,25 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """An address never to mail. reason: hard_bounce, complaint, manual, erased."""
+    """An address never to mail. reason: hard_bounce, complaint, manual, unsubscribed, erased.
+
+    unsubscribed: they left where a file came from, and come back by their own word alone. erased: the key is a hash.
+    """
 
     address_key: str
     reason: str
     source: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """How many left by one letter, or for one reason; issue and tip are None outside of a letter."""
+
+    number: int
+    reason: str = ""
+    issue: int | None = None
+    tip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,23 @@ class Status(StrEnum):
     EXPIRED = "expired"  # never confirmed in time
 
 
+class Pace(StrEnum):
+    """How often a reader wants a letter."""
+
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"  # the first letter four weeks or more after the last
+
+
+class Reason(StrEnum):
+    """Why somebody left, in their own choice of five."""
+
+    TOO_OFTEN = "too_often"
+    NOT_USEFUL = "not_useful"
+    NO_TIME = "no_time"
+    NEVER_ASKED = "never_asked"
+    OTHER = "other"
+
+
 class Verdict(StrEnum):
     """What a door should do with a request; each has its page."""
 
@@ -26,6 +43,13 @@ class Verdict(StrEnum):
 
 CONFIRM_WITHIN = timedelta(days=30)
 CONFIRM_MAIL_EVERY = timedelta(hours=24)
+REMIND_AFTER = timedelta(days=3)
+FORGET_AFTER = CONFIRM_WITHIN + timedelta(days=1)  # for a day, lists say that it expired
+KEEP_ORIGIN_FOR = timedelta(days=30)  # then shortened to its network
+KEEP_NAME_ON_FAREWELL_FOR = timedelta(days=30)
+MONTH = timedelta(days=27)  # four weeks, less a day for a late issue
+PAUSES = (4, 8, 12)  # weeks
+LONGEST_PAUSE = timedelta(days=366)
 
 
 def on_confirm(status: Status, signup_at: datetime, link_signup_at: datetime, now: datetime) -> Verdict:
@@ -47,7 +71,11 @@ def on_leave(status: Status) -> Verdict:
 
 
 def may_mail_confirmation(status: Status | None, last_mail_at: datetime | None, now: datetime) -> bool:
-    """Is a confirmation mail to be sent for this sign-up? At most one per address in 24 hours."""
+    """Is a confirmation mail to be sent for this sign-up? At most one per address in 24 hours.
+
+    last_mail_at: of the last one that is not answered. A press on its button proves who asked for it, so somebody
+    who leaves today can come back today, and a stranger gains nothing.
+    """
     if status in (Status.CONFIRMED, Status.PAUSED):
         return False
     return last_mail_at is None or now - last_mail_at >= CONFIRM_MAIL_EVERY

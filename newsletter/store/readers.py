@@ -6,17 +6,47 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, text
+from sqlalchemy import and_, func, text
 from sqlmodel import Session, col, delete, select
 
+from newsletter.domain.address import Address
+from newsletter.domain.people import LEFT_ELSEWHERE, DeliveryFacts, NewReader, Reader
 from newsletter.domain.people import Consent as ConsentEntry
-from newsletter.domain.people import DeliveryFacts, NewReader, Reader
 from newsletter.domain.people import Suppression as SuppressionEntry
-from newsletter.domain.subscription import Status
+from newsletter.domain.subscription import Pace, Status
 from newsletter.store.tables import Consent, Delivery, Issue, Subscriber, Suppression
 
-DELIVERABLE = "s.status = 'confirmed' AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)"
-"""Who is in an audience; `s` is the subscriber. The claim in `ledger.py` reads the same columns again."""
+DELIVERABLE = (
+    "s.status = 'confirmed' AND NOT s.resting"
+    " AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)"
+)
+"""Who is in an audience; `s` is the subscriber. The claim in `ledger.py` reads status and suppression again; `resting`
+(has had this month's letter) and the end of a pause are made true by `upkeep.wake`, which goes before every freeze."""
+CHANGEABLE = frozenset(
+    {
+        "name",
+        "pace",
+        "quarterly_at",
+        "confirmation_mailed_at",
+        "link_mailed_at",
+        "reminded_at",
+        "new_address",
+        "new_address_at",
+    }
+)
+
+
+_IS_SUPPRESSED = and_(
+    col(Suppression.address_key) == col(Subscriber.address_key), col(Suppression.reason) != LEFT_ELSEWHERE
+)
+_ERASE = (
+    "UPDATE delivery SET reply = NULL WHERE subscriber_id = :id",
+    "DELETE FROM attempt WHERE subscriber_id = :id",
+    "UPDATE farewell SET subscriber_id = NULL, words = '' WHERE subscriber_id = :id",
+    "DELETE FROM notice WHERE address = :address",
+    "DELETE FROM suppression WHERE address_key = :key",
+    "DELETE FROM subscriber WHERE id = :id",  # its consent goes with it
+)
 
 
 class SqlSubscribers:
@@ -43,11 +73,12 @@ class SqlSubscribers:
             status=reader.status.value,
             source=reader.source,
             signup_at=reader.signup_at,
+            left_at=reader.left_at,
             confirmed_at=reader.confirmed_at or (now if reader.status is Status.CONFIRMED else None),
         )
         self._session.add(row)
         self._session.flush()
-        return _reader(row, self._suppressed(row.address_key))
+        return read_reader(row, suppressed=self._suppressed(row.address_key))
 
     def set_status(
         self, subscriber_id: int, status: Status, now: datetime, *, paused_until: datetime | None = None
@@ -56,8 +87,8 @@ class SqlSubscribers:
         row = self._session.get_one(Subscriber, subscriber_id)
         row.status = status.value
         row.paused_until = paused_until
-        if status is Status.CONFIRMED and row.confirmed_at is None:
-            row.confirmed_at = now
+        if status is Status.CONFIRMED:
+            row.confirmed_at, row.left_at, row.quarterly_at = row.confirmed_at or now, None, None
         if status is Status.UNSUBSCRIBED:
             row.left_at = now
         self._session.flush()
@@ -66,18 +97,43 @@ class SqlSubscribers:
         """Back to pending with a new sign-up time."""
         row = self._session.get_one(Subscriber, subscriber_id)
         row.status, row.signup_at, row.confirmed_at, row.paused_until = Status.PENDING.value, now, None, None
-        row.name = name or row.name
+        row.name, row.pace = name or row.name, Pace.WEEKLY.value
         self._session.flush()
 
-    def rename(self, subscriber_id: int, name: str) -> None:
-        """Change the name."""
-        self._session.get_one(Subscriber, subscriber_id).name = name
+    def change(self, subscriber_id: int, **values: Any) -> None:
+        """Write fields of one row by name."""
+        row = self._session.get_one(Subscriber, subscriber_id)
+        if not values.keys() <= CHANGEABLE:
+            raise ValueError(f"not to be changed like this: {sorted(values.keys() - CHANGEABLE)}")
+        if "new_address" in values:
+            wanted: Address | None = values.pop("new_address")
+            row.new_address, row.new_address_key = (wanted.text, wanted.key) if wanted else ("", "")
+        for name, value in values.items():
+            setattr(row, name, value)
         self._session.flush()
 
-    def confirmation_mailed(self, subscriber_id: int, now: datetime) -> None:
-        """Remember when a confirmation mail was asked for last."""
-        self._session.get_one(Subscriber, subscriber_id).confirmation_mailed_at = now
+    def move(self, subscriber_id: int, address: Address) -> None:
+        """Another address for the same person."""
+        row = self._session.get_one(Subscriber, subscriber_id)
+        row.address, row.address_key = address.text, address.key
+        row.new_address, row.new_address_key = "", ""
         self._session.flush()
+
+    def is_asked_to_move(self, address_key: str, since: datetime) -> bool:
+        """Did anybody ask for this address since then?"""
+        query = select(Subscriber.id).where(
+            Subscriber.new_address_key == address_key, col(Subscriber.new_address_at) > since
+        )
+        return self._session.exec(query).first() is not None
+
+    def erase(self, subscriber_id: int) -> None:
+        """Remove the person everywhere; counts of issues stay as they were."""
+        row = self._session.get_one(Subscriber, subscriber_id)
+        known = {"id": subscriber_id, "key": row.address_key, "address": row.address}
+        for sql in _ERASE:
+            phrase = text(sql)
+            self._session.connection().execute(phrase, {name: known[name] for name in phrase.compile().params})
+        self._session.expire_all()
 
     def log_consent(self, subscriber_id: int, consent: ConsentEntry) -> None:
         """Add to the consent log."""
@@ -114,7 +170,7 @@ class SqlSubscribers:
         """All readers in the order they came, or those with one shown status; streams."""
         query = (
             select(Subscriber, Suppression.address_key)
-            .join(Suppression, col(Suppression.address_key) == Subscriber.address_key, isouter=True)
+            .join(Suppression, _IS_SUPPRESSED, isouter=True)
             .order_by(col(Subscriber.id))
             .execution_options(yield_per=1000)
         )
@@ -123,14 +179,14 @@ class SqlSubscribers:
         elif status is not None:
             query = query.where(Subscriber.status == status, col(Suppression.address_key).is_(None))
         for row, suppressed in self._session.exec(query):
-            yield _reader(row, suppressed is not None)
+            yield read_reader(row, suppressed=suppressed is not None)
 
     def count(self) -> Mapping[str, int]:
         """How many by shown status."""
         is_suppressed = col(Suppression.address_key).is_not(None)
         query = (
             select(Subscriber.status, is_suppressed, func.count())
-            .join(Suppression, col(Suppression.address_key) == Subscriber.address_key, isouter=True)
+            .join(Suppression, _IS_SUPPRESSED, isouter=True)
             .group_by(Subscriber.status, is_suppressed)
         )
         counts: dict[str, int] = {}
@@ -146,10 +202,11 @@ class SqlSubscribers:
 
     def _one(self, condition: Any) -> Reader | None:
         row = self._session.exec(select(Subscriber).where(condition)).first()
-        return _reader(row, self._suppressed(row.address_key)) if row else None
+        return read_reader(row, suppressed=self._suppressed(row.address_key)) if row else None
 
     def _suppressed(self, address_key: str) -> bool:
-        return self._session.get(Suppression, address_key) is not None
+        found = self._session.get(Suppression, address_key)
+        return found is not None and found.reason != LEFT_ELSEWHERE
 
 
 class SqlSuppressions:
@@ -208,7 +265,8 @@ def to_ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
-def _reader(row: Subscriber, suppressed: bool) -> Reader:  # noqa: FBT001
+def read_reader(row: Subscriber, *, suppressed: bool) -> Reader:
+    """A row as the verbs see it."""
     return Reader(
         id=row.id or 0,
         key=row.key,
@@ -222,6 +280,11 @@ def _reader(row: Subscriber, suppressed: bool) -> Reader:  # noqa: FBT001
         left_at=row.left_at,
         paused_until=row.paused_until,
         confirmation_mailed_at=row.confirmation_mailed_at,
+        link_mailed_at=row.link_mailed_at,
+        pace=Pace(row.pace),
+        quarterly_at=row.quarterly_at,
+        new_address=Address(row.new_address, row.new_address_key) if row.new_address else None,
+        new_address_at=row.new_address_at,
         suppressed=suppressed,
     )
 

@@ -8,39 +8,77 @@ import signal
 from fastapi import FastAPI
 
 from newsletter.app import App
+from newsletter.web.archive import Reading
 from newsletter.web.doors import Doors
 from newsletter.web.errors import answer_errors
+from newsletter.web.feeds import Feeds
 from newsletter.web.headers import StrictHeaders
+from newsletter.web.joining import Joining
+from newsletter.web.logo import logo_door
+from newsletter.web.owner import Owner
 from newsletter.web.pages import Pages
+from newsletter.web.personal import Personal
 from newsletter.web.server import WebServer
+from newsletter.web.voting import Voting
 
 log = logging.getLogger(__name__)
-GET, POST = ("GET", "HEAD"), ("POST",)
+GET, POST, OPTIONS = ("GET", "HEAD"), ("POST",), ("OPTIONS",)
 
 
 def make_web(app: App) -> FastAPI:
     """The ASGI application of one newsletter. No GET or HEAD changes a row; nothing sets a cookie."""
     pages = Pages(app.site, app.schedule, app.settings.templates)
-    doors = Doors(app, pages)
+    doors, reading, feeds = Doors(app, pages), Reading(app, pages), Feeds(app)
+    joining, personal = Joining(app, pages), Personal(app, pages)
+    voting, logo = Voting(app, pages), logo_door(app.settings.logo)
+    owner = Owner(app, pages)
     web = FastAPI(title=app.site.title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for methods, path, door in (
-        (GET, "/", doors.home),
-        (POST, "/subscribe", doors.subscribe),
-        (GET, "/subscribe/sent", doors.sent),
-        (GET, "/confirm/{token}", doors.ask_confirm),
-        (POST, "/confirm/{token}", doors.confirm),
-        (GET, "/u/{token}", doors.ask_leave),
-        (POST, "/u/{token}", doors.leave),
-        (GET, "/p/{token}", doors.preferences),
-        (POST, "/p/{token}", doors.change_preferences),
-        (GET, "/archive", doors.archive),
-        (GET, "/tips/{slug}", doors.tip),
+        (GET, "/", joining.home),
+        (POST, "/subscribe", joining.subscribe),
+        (OPTIONS, "/subscribe", joining.preflight),
+        (GET, "/subscribe/sent", joining.sent),
+        (GET, "/signup/embed", joining.embed),
+        (GET, "/signup/embed/sent", joining.embed_sent),
+        (GET, "/signup.js", joining.script),
+        (GET, "/confirm/{token}", joining.ask_confirm),
+        (POST, "/confirm/{token}", joining.confirm),
+        (GET, "/u/{token}", personal.ask_leave),
+        (POST, "/u/{token}", personal.leave),
+        (GET, "/u/{token}/why", personal.ask_leave),
+        (POST, "/u/{token}/why", personal.why),
+        (GET, "/p/{token}", personal.preferences),
+        (POST, "/p/{token}", personal.change_preferences),
+        (GET, "/p/{token}/data.json", personal.data),
+        (GET, "/link", personal.ask_link),
+        (POST, "/link", personal.send_link),
+        (GET, "/move/{token}", personal.ask_move),
+        (POST, "/move/{token}", personal.move),
+        (GET, "/archive", reading.archive),
+        (GET, "/archive/page/{number}", reading.archive),
+        (GET, "/archive/{year}", reading.year),
+        (GET, "/archive/{year}/page/{number}", reading.year),
+        (GET, "/categories/{name}", reading.category),
+        (GET, "/categories/{name}/page/{number}", reading.category),
+        (GET, "/tags/{name}", reading.tag),
+        (GET, "/tags/{name}/page/{number}", reading.tag),
+        (GET, "/tips/{slug}", reading.tip),
+        (GET, "/search", reading.search),
+        (GET, "/useful/{token}/{answer}", voting.ask),
+        (POST, "/useful/{token}/{answer}", voting.vote),
+        (GET, "/feed.xml", feeds.atom),
+        (GET, "/feed.json", feeds.json),
+        (GET, "/sitemap.xml", feeds.sitemap),
+        (GET, "/robots.txt", feeds.robots),
+        (GET, "/logo", logo),
+        (GET, "/owner/{token}", owner.ask),
+        (POST, "/owner/{token}", owner.act),
         (GET, "/style.css", doors.style),
         (GET, "/healthz", doors.healthz),
         (GET, "/readyz", doors.readyz),
     ):
         web.add_api_route(path, door, methods=list(methods), response_model=None)
-    strict = StrictHeaders(app.settings.frame_ancestors)
+    strict = StrictHeaders(app.settings.frame_ancestors, app.settings.allowed_origins)
     answer_errors(web, pages, strict)
     web.add_middleware(strict.around)
     return web
@@ -53,6 +91,7 @@ def make_server(app: App) -> WebServer:
     """
     with app.store.read():
         app.signer  # noqa: B018 - made here, so that a missing key is said at once
+        app.renderer  # noqa: B018 - and a broken template of the owner's
     host, port = app.settings.listen
     return WebServer(make_web(app), host, port, trusted_proxies=app.settings.trusted_proxies)
 

@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from newsletter.app.guard import TooMany
 from newsletter.domain.errors import BadToken, Busy, InputError, NewsletterError, NotFound, SchemaError
 from newsletter.web.bodies import wants_json
 from newsletter.web.headers import StrictHeaders
@@ -37,6 +38,8 @@ BAD_LINK = Answer(
     "It is not complete, or it is no longer in use. Mail programs sometimes cut long links in two.",
     "Open it again from the mail, whole; or take the link at the foot of a newer letter.",
 )
+BAD_ADDRESS = Answer(422, "Please look at this again", "This is not a whole e-mail address.", "Write it as name@domain")
+NOT_AN_ADDRESS = ("not an e-mail address", "the address is too long")
 BUSY = Answer(503, "One moment, please", "We are busy just now, and nothing was lost.", "Try again in a minute.")
 BROKEN = Answer(
     500, "Something went wrong here", "The fault is ours, and it has been noted.", "Try again in a few minutes."
@@ -54,7 +57,11 @@ HEADINGS = {405: "That is not possible here", 413: "That was too much", 415: "We
 def answer_for(error: Exception) -> Answer:
     """What a visitor is told. Words of our own errors are for the owner, but for those about a field."""
     if isinstance(error, InputError):
+        if error.message.startswith(NOT_AN_ADDRESS):
+            return BAD_ADDRESS
         return Answer(422, "Please look at this again", f"{error.message[:1].upper()}{error.message[1:]}.", error.fix)
+    if isinstance(error, TooMany):
+        return Answer(429, "Not just now, please", f"{error.message[:1].upper()}{error.message[1:]}.", error.fix)
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return NOT_FOUND
@@ -70,7 +77,9 @@ def answer_errors(web: FastAPI, pages: Pages, strict: StrictHeaders) -> None:
         answer = answer_for(error)
         if answer.status >= 500 and isinstance(error, NewsletterError):
             log.error("%s %s: %s", request.method, _route(request), error)
-        headers = dict(getattr(error, "headers", None) or {}) | ({"Retry-After": "60"} if answer is BUSY else {})
+        headers = dict(getattr(error, "headers", None) or {})
+        if wait_for := {503: "60", 429: "3600"}.get(answer.status):
+            headers["Retry-After"] = wait_for
         if wants_json(request):
             found = {"error": answer.text.rstrip("."), "fix": answer.next}
             return JSONResponse(found, answer.status, headers)
@@ -79,7 +88,7 @@ def answer_errors(web: FastAPI, pages: Pages, strict: StrictHeaders) -> None:
     def respond_outside(request: Request, error: Exception) -> Response:
         """Unforeseen errors are answered outside of every middleware, then raised on: the server logs them."""
         response = respond(request, error)
-        strict.apply(MutableHeaders(raw=response.raw_headers), request.url.path)
+        strict.apply(MutableHeaders(raw=response.raw_headers), request.url.path, request.headers.get("origin", ""))
         return response
 
     web.add_exception_handler(HTTPException, respond)

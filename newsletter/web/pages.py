@@ -12,10 +12,10 @@ from starlette.responses import HTMLResponse
 
 from newsletter.domain.calendar import Schedule
 from newsletter.domain.site import Site
-from newsletter.mail.personal import day_in_words
 from newsletter.rendering.data import data_dir
 from newsletter.rendering.markdown import to_html
 from newsletter.rendering.templates import Templates
+from newsletter.rendering.words import Words, link, strong
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -26,16 +26,25 @@ class Pages:
     def __init__(self, site: Site, schedule: Schedule, own: Path | None) -> None:
         folders = [*([own] if own else []), data_dir() / "templates"]
         self._templates = Templates([folder / "web" for folder in folders])
-        self.style = self._templates.render("style.css", {}).encode()
+        self.style = self._templates.render("style.css", {"site": site}).encode()
         self.style_tag = sha256(self.style).hexdigest()[:16]
         self._root = urlsplit(site.base_url).path
+        self.words = Words(site.language, folders)
         self._templates.environment.globals |= {
             "site": site,
-            "weekday": DAYS[schedule.weekday],
+            "_": self.words.for_templates(),
+            "language": self.words.language,
+            "direction": self.words.direction,
+            "weekday": self.words.say(DAYS[schedule.weekday]),
             "path": self.path,
             "style_url": self.path(f"/style.css?v={self.style_tag}"),
         }
-        self._templates.environment.filters |= {"day": day_in_words, "markdown": _markdown}
+        self._templates.environment.filters |= {
+            "day": self.words.day,
+            "link": link,
+            "markdown": _markdown,
+            "strong": strong,
+        }
 
     def path(self, path: str) -> str:
         """An address on this site as links write it: base_url may have a path of its own."""

@@ -78,7 +78,10 @@ def _bound(host: str, port: int) -> socket.socket:
     """A socket on host and port: bound here, because uvicorn ends the whole process when it cannot."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
+        # Accepted sockets inherit it; asyncio sets it only on sockets of its own, and then answers wait 40 ms for an ACK.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener  # noqa: TRY300
     except OSError as error:
         raise NewsletterError(
             f"the web cannot listen on {host}:{port} ({error.strerror or error})",

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions import import_subscribers as module
 from newsletter.actions.import_subscribers import Report, import_subscribers
 from newsletter.domain.errors import InputError, UsageError
 from newsletter.domain.ports import Store
 from newsletter.domain.subscription import Status
+from newsletter.mail.tokens import Signer
 from newsletter.store.database import upgrade
 from newsletter.store.sql import open_store
 
 NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)
+SIGNER = Signer(["a-key-that-only-tests-have"])
 PROOF = "paper list, 3 May 2026"
 
 
@@ -37,6 +38,7 @@ def take(
     keys = count(first_key)
     return import_subscribers(
         store,
+        SIGNER,
         text.splitlines(keepends=True),
         confirmed_source=proof,
         make_key=lambda: f"{next(keys):016}",
@@ -177,12 +179,12 @@ def test_a_dry_run_counts_the_same_and_writes_nothing(store: Store) -> None:
 def test_what_a_spreadsheet_saved_as_windows_1252_keeps_its_letters(store: Store, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes("email;name\nanna@tips.example.com;Jérôme Müller\n".encode("cp1252"))
     with (tmp_path / "list.csv").open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        import_subscribers(store, lines, confirmed_source=PROOF, make_key=lambda: "k" * 16, now=NOW)
+        import_subscribers(store, SIGNER, lines, confirmed_source=PROOF, make_key=lambda: "k" * 16, now=NOW)
     assert readers(store) == {"anna@tips.example.com": ("Jérôme Müller", "confirmed")}
 
 
-def test_more_rows_than_one_transaction_takes_are_all_taken(store: Store) -> None:
-    rows = module.BATCH + 7
+def test_some_thousand_rows_are_all_taken(store: Store) -> None:
+    rows = 5_007
     text = "email\n" + "".join(f"r{number}@tips.example.com\n" for number in range(rows))
     assert take(store, text).added == rows
     with store.read() as tx:

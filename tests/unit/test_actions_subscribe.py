@@ -12,6 +12,7 @@ from newsletter.actions.confirm import confirm, confirm_token, look
 from newsletter.actions.leave import leave, unsubscribe_address
 from newsletter.actions.leave import look as look_at_leaving
 from newsletter.actions.subscribe import MAX_NAME, add_subscriber, clean_name, subscribe
+from newsletter.domain.address import parse_address
 from newsletter.domain.errors import BadToken, InputError, NotFound, Refused, UsageError
 from newsletter.domain.people import Reader
 from newsletter.domain.subscription import Status, Verdict
@@ -33,7 +34,7 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
 def sign_up(
     store: SqlStore, address: str = ANNA, *, name: str = "", now: datetime = TUESDAY, key: str = "k" * 16
 ) -> None:
-    subscribe(store, address_text=address, name=name, form="page/1", origin="192.0.2.7", key=key, now=now)
+    subscribe(store, address=parse_address(address), name=name, form="page/1", origin="192.0.2.7", key=key, now=now)
 
 
 def find(store: SqlStore, address: str = ANNA) -> Reader:
@@ -106,7 +107,7 @@ def test_a_suppressed_address_is_not_stored_and_not_mailed(store: SqlStore) -> N
 
 
 def test_who_is_on_the_list_is_not_mailed_again(store: SqlStore) -> None:
-    add_subscriber(store, address_text=ANNA, name="", confirmed_source="list", key="k", now=TUESDAY)
+    add_subscriber(store, SIGNER, address_text=ANNA, name="", confirmed_source="list", key="k", now=TUESDAY)
     sign_up(store, now=TUESDAY + timedelta(days=9))
     assert find(store).status is Status.CONFIRMED
     assert waiting(store) == 0
@@ -200,7 +201,7 @@ def test_a_signed_link_of_another_shape_or_of_nobody_is_refused(store: SqlStore,
     ("fields", "proof"), [(["a1"], "issue 361, one-click"), ([], "one-click"), (["a", "b"], "issue 10, one-click")]
 )
 def test_leaving_is_written_down_with_the_issue_that_caused_it(store: SqlStore, fields: list[str], proof: str) -> None:
-    add_subscriber(store, address_text=ANNA, name="", confirmed_source="list", key="k" * 16, now=TUESDAY)
+    add_subscriber(store, SIGNER, address_text=ANNA, name="", confirmed_source="list", key="k" * 16, now=TUESDAY)
     token = SIGNER.sign(Purpose.UNSUBSCRIBE, "k" * 16, *fields)
 
     assert leave(store, SIGNER, token, how="one-click", now=TUESDAY).verdict is Verdict.DO
@@ -239,8 +240,12 @@ def test_the_owner_unsubscribes_an_address_and_hears_of_one_that_is_not_there(st
 
 
 def test_the_owner_adds_a_reader_with_the_proof_of_their_consent(store: SqlStore) -> None:
-    added = add_subscriber(store, address_text=ANNA, name="Anna", confirmed_source="fair, May", key="k", now=TUESDAY)
-    again = add_subscriber(store, address_text=ANNA, name="Anna", confirmed_source="fair, May", key="l", now=TUESDAY)
+    added = add_subscriber(
+        store, SIGNER, address_text=ANNA, name="Anna", confirmed_source="fair, May", key="k", now=TUESDAY
+    )
+    again = add_subscriber(
+        store, SIGNER, address_text=ANNA, name="Anna", confirmed_source="fair, May", key="l", now=TUESDAY
+    )
 
     assert (added.status, added.changed, again.changed) == (Status.CONFIRMED, True, False)
     assert consents(store) == [("import", "fair, May", "")]
@@ -249,19 +254,19 @@ def test_the_owner_adds_a_reader_with_the_proof_of_their_consent(store: SqlStore
 
 def test_the_owner_cannot_confirm_without_a_proof(store: SqlStore) -> None:
     with pytest.raises(UsageError):
-        add_subscriber(store, address_text=ANNA, name="", confirmed_source="  ", key="k", now=TUESDAY)
+        add_subscriber(store, SIGNER, address_text=ANNA, name="", confirmed_source="  ", key="k", now=TUESDAY)
 
 
 def test_a_reader_added_without_a_proof_is_asked_once(store: SqlStore) -> None:
-    added = add_subscriber(store, address_text=ANNA, name="", confirmed_source=None, key="k", now=TUESDAY)
-    again = add_subscriber(store, address_text=ANNA, name="", confirmed_source=None, key="l", now=TUESDAY)
+    added = add_subscriber(store, SIGNER, address_text=ANNA, name="", confirmed_source=None, key="k", now=TUESDAY)
+    again = add_subscriber(store, SIGNER, address_text=ANNA, name="", confirmed_source=None, key="l", now=TUESDAY)
     assert (added.status, added.changed, again.changed) == (Status.PENDING, True, False)
     assert waiting(store) == 1
 
 
 def test_a_proof_confirms_who_had_not_answered_yet(store: SqlStore) -> None:
     sign_up(store)
-    added = add_subscriber(store, address_text=ANNA, name="", confirmed_source="phone", key="l", now=TUESDAY)
+    added = add_subscriber(store, SIGNER, address_text=ANNA, name="", confirmed_source="phone", key="l", now=TUESDAY)
     assert (added.status, added.changed, find(store).status) == (Status.CONFIRMED, True, Status.CONFIRMED)
 
 
@@ -271,16 +276,16 @@ def test_the_owner_cannot_bring_back_who_left(store: SqlStore, proof: str | None
     unsubscribe_address(store, ANNA, TUESDAY)
     with pytest.raises(Refused, match="left"):
         add_subscriber(
-            store, address_text=ANNA, name="", confirmed_source=proof, key="l", now=TUESDAY + timedelta(days=90)
+            store, SIGNER, address_text=ANNA, name="", confirmed_source=proof, key="l", now=TUESDAY + timedelta(days=90)
         )
     assert find(store).status is Status.UNSUBSCRIBED
     assert waiting(store) == 1
 
 
 def test_the_owner_hears_that_an_address_is_suppressed(store: SqlStore) -> None:
-    add_subscriber(store, address_text=ANNA, name="", confirmed_source="list", key="k", now=TUESDAY)
+    add_subscriber(store, SIGNER, address_text=ANNA, name="", confirmed_source="list", key="k", now=TUESDAY)
     with store.write() as tx:
         tx.suppressions.add(ANNA.lower(), "hard_bounce", "issue 3", TUESDAY)
     with pytest.raises(Refused, match="hard_bounce") as refusal:
-        add_subscriber(store, address_text=ANNA, name="", confirmed_source="list", key="k", now=TUESDAY)
+        add_subscriber(store, SIGNER, address_text=ANNA, name="", confirmed_source="list", key="k", now=TUESDAY)
     assert "newsletter suppressions remove" in refusal.value.fix

@@ -12,6 +12,7 @@ from newsletter.actions.leave import unsubscribe_address
 from newsletter.actions.notices import flush
 from newsletter.actions.subscribe import subscribe
 from newsletter.app import App
+from newsletter.domain.address import parse_address
 from newsletter.domain.errors import SenderTrouble, TemplateError
 from newsletter.domain.outcomes import Rejected
 from newsletter.settings import load_settings
@@ -217,8 +218,10 @@ def test_an_address_with_an_umlaut_domain_leaves_in_ascii(app: App) -> None:
 
 def test_sign_up_and_mail_are_one_transaction(app: App) -> None:
     key = "x" * 16
-    subscribe(app.store, address_text=ANNA, name="", form="f", origin="", key=key, now=FRIDAY)
+    subscribe(app.store, address=parse_address(ANNA), name="", form="f", origin="", key=key, now=FRIDAY)
     with pytest.raises(Exception, match="UNIQUE"):
-        subscribe(app.store, address_text="bob@host.example", name="", form="f", origin="", key=key, now=FRIDAY)
+        subscribe(
+            app.store, address=parse_address("bob@host.example"), name="", form="f", origin="", key=key, now=FRIDAY
+        )
     with app.store.read() as tx:
         assert (tx.notices.waiting(), tx.subscribers.by_address("bob@host.example")) == (1, None)

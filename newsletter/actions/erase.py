@@ -1,0 +1,49 @@
+"""Removing a person for good, and remembering by a keyed hash alone that no file may bring them back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from newsletter.domain.address import parse_address
+from newsletter.domain.errors import NotFound
+from newsletter.domain.people import LEFT_ELSEWHERE, Reader
+from newsletter.domain.ports import Store, Tx
+from newsletter.mail.tokens import Purpose, Signer
+
+ERASED = "erased"
+
+
+def erase_address(store: Store, signer: Signer, address_text: str, now: datetime) -> str:
+    """By the owner's command; the address as it was. Raises InputError and NotFound."""
+    address = parse_address(address_text)
+    with store.write() as tx:
+        reader = tx.subscribers.by_address(address.key)
+        if reader is None:
+            raise NotFound(f"there is no subscriber {address.text}", fix="See: newsletter subscribers list")
+        erase(tx, signer, reader, now)
+    return reader.address
+
+
+def erase(tx: Tx, signer: Signer, reader: Reader, now: datetime) -> None:
+    """Remove the person, keep the hash. Their own sign-up and confirmation lift it again (`forgive`)."""
+    tx.subscribers.erase(reader.id)
+    tx.suppressions.add(erased_keys(signer, reader.address_key)[0], ERASED, "", now)
+
+
+def is_erased(tx: Tx, signer: Signer, address_key: str) -> bool:
+    """Was this address erased, under any of our keys?"""
+    return any(tx.suppressions.get(key) for key in erased_keys(signer, address_key))
+
+
+def forgive(tx: Tx, signer: Signer, address_key: str) -> None:
+    """They came back by their own word: what a file or an erasure had said of them counts no more."""
+    found = tx.suppressions.get(address_key)
+    if found and found.reason == LEFT_ELSEWHERE:
+        tx.suppressions.remove(address_key)
+    for key in erased_keys(signer, address_key):
+        tx.suppressions.remove(key)
+
+
+def erased_keys(signer: Signer, address_key: str) -> tuple[str, ...]:
+    """What stands for the address among the suppressions: no address, and useless without our key."""
+    return tuple(f"{ERASED}:{seal}" for seal in signer.seals(Purpose.ERASED, address_key))

@@ -1,0 +1,22 @@
+"""What the house does by itself between issues: reminds once, ends pauses, forgets in time; rings no bell itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from newsletter.actions.subscribe import ask_to_confirm
+from newsletter.domain.ports import Store
+
+REMINDERS = 500  # in one turn: an import of many who were asked does not become a flood
+
+
+def keep_house(store: Store, now: datetime) -> Mapping[str, int]:
+    """One turn; safe to call at any time. How many of each: woken, reminded, and what `Upkeep.forget` counts."""
+    with store.write() as tx:
+        woken = tx.upkeep.wake(now)
+        waiting = tx.upkeep.unanswered(now, REMINDERS)
+        for reader in waiting:
+            ask_to_confirm(tx, reader, now, kind="remind")
+            tx.subscribers.change(reader.id, reminded_at=now)
+        return {"woken": woken, "reminded": len(waiting), **tx.upkeep.forget(now)}

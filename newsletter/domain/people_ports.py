@@ -1,0 +1,114 @@
+"""The part of `ports` that is about people: readers and their consent, suppressions, farewells, what time brings about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from newsletter.domain.address import Address
+from newsletter.domain.imports import ImportCounts, ImportedReader
+from newsletter.domain.people import Consent, DeliveryFacts, Losses, NewReader, Reader, Suppression
+from newsletter.domain.subscription import Status
+
+
+class Subscribers(Protocol):
+    """The readers and their consent, one log entry per change."""
+
+    def by_address(self, address_key: str) -> Reader | None: ...
+    def by_key(self, subscriber_key: str) -> Reader | None: ...
+    def add(self, reader: NewReader, now: datetime) -> Reader: ...
+    def set_status(
+        self, subscriber_id: int, status: Status, now: datetime, *, paused_until: datetime | None = None
+    ) -> None: ...
+    def sign_up_again(self, subscriber_id: int, name: str, now: datetime) -> None:
+        """Back to pending with a new sign-up time; old confirm links become stale."""
+        ...
+
+    def change(self, subscriber_id: int, **values: object) -> None:
+        """Write fields of `people.Reader` by name (new_address takes an Address or None)."""
+        ...
+
+    def move(self, subscriber_id: int, address: Address) -> None:
+        """Give a reader another address, whose key must be free."""
+        ...
+
+    def is_asked_to_move(self, address_key: str, since: datetime) -> bool:
+        """Was a change to this address asked for by anybody since then?"""
+        ...
+
+    def erase(self, subscriber_id: int) -> None:
+        """Remove the person: row, consent, mails, replies; deliveries and reasons stay without a name."""
+        ...
+
+    def log_consent(self, subscriber_id: int, consent: Consent) -> None: ...
+    def consents(self, subscriber_id: int) -> list[Consent]: ...
+    def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]: ...
+    def each(self, status: str | None = None) -> Iterator[Reader]: ...
+    def count(self) -> Mapping[str, int]:
+        """How many by status (suppressed counts apart)."""
+        ...
+
+    def mailable(self) -> int:
+        """How many are confirmed and not suppressed: the audience if an issue froze now."""
+        ...
+
+
+class Suppressions(Protocol):
+    """Addresses never to mail, whatever consent says."""
+
+    def get(self, address_key: str) -> Suppression | None: ...
+    def add(self, address_key: str, reason: str, source: str, now: datetime) -> bool:
+        """False when it was there already (the first reason stays)."""
+        ...
+
+    def remove(self, address_key: str) -> bool: ...
+    def each(self) -> Iterator[Suppression]: ...
+
+
+class Farewells(Protocol):
+    """Who left by which letter, and why."""
+
+    def add(self, subscriber_id: int, issue: int | None, now: datetime) -> None: ...
+    def explain(self, subscriber_id: int, reason: str, words: str) -> None:
+        """Why, for their last leave; nothing if that was forgotten."""
+        ...
+
+    def by_reason(self) -> list[Losses]: ...
+    def by_tip(self, limit: int) -> list[Losses]:
+        """The letters that lost the most readers."""
+        ...
+
+    def words(self, limit: int) -> list[tuple[datetime, str, str]]:
+        """(when, reason, words), newest first."""
+        ...
+
+
+class Upkeep(Protocol):
+    """What time alone brings about. Each method is safe to call at any time, any number of times."""
+
+    def wake(self, now: datetime) -> int:
+        """End pauses whose time has come, see who has had this month's letter; how many pauses ended."""
+        ...
+
+    def unanswered(self, now: datetime, limit: int) -> list[Reader]:
+        """Who signed up three days ago or more, and has been reminded of it by nobody."""
+        ...
+
+    def leave_unreminded(self, since: datetime, now: datetime) -> None:
+        """No reminder for sign-ups since then: the door was under attack."""
+        ...
+
+    def forget(self, now: datetime) -> Mapping[str, int]:
+        """Expire and remove old sign-ups, shorten origins, cut names from farewells, drop sent mails; how many of each."""
+        ...
+
+
+class TakesReaders(Protocol):
+    """The part of `ports.Store` that takes in a whole file of readers."""
+
+    def import_readers(
+        self, rows: Iterable[ImportedReader], *, proof: str | None, now: datetime, dry_run: bool
+    ) -> ImportCounts:
+        """Constant memory, one short transaction. proof: of their consent, or None: then everybody new is asked."""
+        ...

@@ -1,0 +1,63 @@
+"""The page behind the four links of a preview mail, for the owner: GET shows, POST does; the rules are the app's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from newsletter.actions.owner_word import Action, View
+from newsletter.app import App
+from newsletter.domain.errors import Refused
+from newsletter.web.bodies import Body
+from newsletter.web.pages import Pages
+
+CONFLICT = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What one action is called: in a question, on its button, when it is done, and among the others."""
+
+    question: str
+    button: str
+    done: str
+    label: str
+
+
+WORDS = {
+    Action.APPROVE: Words("Let this letter go?", "Yes, let it go", "It goes", "Approve"),
+    Action.SKIP: Words("No letter this week?", "Yes, skip this week", "This week is skipped", "Skip this week"),
+    Action.SWAP: Words(
+        "Let the two tips change places?", "Yes, swap them", "They have changed places", "Swap with next"
+    ),
+    Action.HOLD: Words("Hold this letter back?", "Yes, hold it back", "It is held back", "Hold"),
+}
+
+
+class Owner:
+    """One method per URL. They run in threads, so each may wait for the database."""
+
+    def __init__(self, app: App, pages: Pages) -> None:
+        self._app = app
+        self._pages = pages
+
+    def ask(self, token: str) -> Response:
+        """What would be done, and a button."""
+        return self._page(self._app.owner_view(token))
+
+    def act(self, token: str, _: Body) -> Response:
+        """Do it. Where the plan has changed since the mail, an approval or a swap is asked for again."""
+        before = self._app.owner_view(token)
+        try:
+            after = self._app.owner_act(token)
+        except Refused as error:
+            return self._page(before, problem=str(error), status=CONFLICT)
+        asked_again = before.changed and before.action in (Action.APPROVE, Action.SWAP) and after.wish == before.wish
+        return self._page(after, done=not asked_again)
+
+    def _page(self, view: View, *, done: bool = False, problem: str = "", status: int = 200) -> Response:
+        others = [(action.value, words.label) for action, words in WORDS.items() if action is not view.action]
+        return self._pages.page(
+            "owner", status, view=view, words=WORDS[view.action], others=others, done=done, problem=problem
+        )

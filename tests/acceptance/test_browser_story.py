@@ -1,0 +1,229 @@
+"""A reader's whole story in a real browser, with and without JavaScript, and axe's verdict on every page of it."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from newsletter.domain.subscription import Status
+from tests.support.front import Front, add_tip, links_in, open_front, text_of
+from tests.support.needs import need
+
+ANNA, NEW = "anna@host.example", "anna@new.example"
+AXE = files("axe_playwright_python").joinpath("axe.min.js")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    with open_front(tmp_path, frame_ancestors="*") as front:
+        add_tip(front.app, "Say the name", date(2025, 4, 29))
+        yield front
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = need("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, front: Front, *, script: bool, scheme: str = "light", width: int = 390) -> Iterator[Page]:
+    context = browser.new_context(
+        base_url=str(front.http.base_url),
+        java_script_enabled=script,
+        bypass_csp=script,
+        color_scheme="dark" if scheme == "dark" else "light",
+        viewport={"width": width, "height": 844},
+    )
+    try:
+        yield context.new_page()
+        assert context.cookies() == []
+    finally:
+        context.close()
+
+
+def mailed(front: Front, door: str) -> str:
+    """The path of the link to `door` in the newest mail."""
+    front.app.flush_notices()
+    (url,) = {link for link in links_in(text_of(front.mails()[-1])) if f"/{door}/" in link}
+    return urlsplit(url).path
+
+
+def heading(page: Page) -> str:
+    return page.get_by_role("heading", level=1).inner_text()
+
+
+def sign_up(page: Page) -> None:
+    page.goto("/")
+    page.get_by_label("Your e-mail address").fill(ANNA)
+    page.get_by_role("button", name="Send me the tips").click()
+
+
+def story(front: Front, page: Page, look: Callable[[str], None]) -> None:  # noqa: PLR0915 - one story
+    """Sign up, confirm, pause, move, leave, say why, come back; `look` is called on every page."""
+    page.goto("/")
+    look("the form")
+    page.get_by_role("button", name="Send me the tips").click()
+    look("a slip")
+    sign_up(page)
+    assert "mailbox" in heading(page)
+    look("look into your mailbox")
+
+    page.goto(mailed(front, "confirm"))
+    look("one click")
+    page.get_by_role("button", name="Yes").click()
+    assert "Welcome" in heading(page)
+    look("welcome")
+
+    page.goto(mailed(front, "p"))
+    look("preferences")
+    page.get_by_role("button", name="8 weeks").click()
+    assert front.reader(ANNA).status is Status.PAUSED
+    look("paused")
+    page.get_by_role("button", name="End the pause now").click()
+    page.get_by_label("Once a month").check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    assert front.reader(ANNA).pace == "monthly"
+    page.get_by_role("button", name="Erase me").click()
+    assert page.get_by_role("alert").is_visible()
+    look("not erased")
+
+    page.get_by_role("button", name="Unsubscribe me").click()
+    assert "off the list" in heading(page)
+    look("left")
+    page.get_by_label("A line about it").fill("Too much to read")
+    page.get_by_role("button", name="It comes too often").click()
+    assert "Thank you" in heading(page)
+    page.get_by_label("three months").check()
+    page.get_by_role("button", name="Keep it so").click()
+    assert front.reader(ANNA).quarterly_at
+    look("thanks")
+
+    page.get_by_role("link", name="Sign up again").click()
+    sign_up(page)
+    page.goto(mailed(front, "confirm"))
+    page.get_by_role("button", name="Yes").click()
+    assert front.reader(ANNA).status is Status.CONFIRMED
+    assert front.reader(ANNA).quarterly_at is None
+
+    page.goto("/link")
+    look("send me my link")
+    page.get_by_label("Your e-mail address").fill(ANNA)
+    page.get_by_role("button", name="Send it").click()
+    look("link sent")
+    page.goto(mailed(front, "p"))
+    page.get_by_label("A new e-mail address").fill(NEW)
+    page.get_by_role("button", name="Ask me there").click()
+    page.goto(mailed(front, "move"))
+    look("new address")
+    page.get_by_role("button", name="Yes").click()
+    assert front.reader(NEW).status is Status.CONFIRMED
+    look("moved")
+    page.goto(front.leave_path(NEW))
+    look("leave?")
+    page.goto(front.preferences_path(NEW))
+    page.get_by_label("Forget my address").check()
+    page.get_by_role("button", name="Erase me").click()
+    assert "erased" in heading(page)
+    look("erased")
+    for path in ("/signup/embed", "/signup/embed/sent", "/nothing", "/u/bad"):
+        page.goto(path)
+        look(path)
+
+
+@pytest.mark.parametrize("script", [False, True])
+def test_the_whole_story_needs_no_javascript_and_is_not_hurt_by_it(
+    browser: Browser,
+    front: Front,
+    script: bool,  # noqa: FBT001
+) -> None:
+    with opened(browser, front, script=script) as page:
+        pages: list[str] = []
+        story(front, page, pages.append)
+    assert len(pages) > 15
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "language"), [("light", 390, "en"), ("dark", 1280, "de"), ("light", 320, "ar")]
+)
+def test_axe_finds_nothing_on_any_page(
+    browser: Browser, tmp_path: Path, scheme: str, width: int, language: str
+) -> None:
+    """The German and Arabic sites are walked by their addresses; the English one through the whole story."""
+    found: dict[str, list[str]] = {}
+    with (
+        open_front(tmp_path, language=language, frame_ancestors="*") as front,
+        opened(browser, front, script=True, scheme=scheme, width=width) as page,
+    ):
+        add_tip(front.app, "Say the name", date(2025, 4, 29))
+
+        def look(name: str) -> None:
+            page.evaluate(AXE.read_text())
+            result = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
+            found[name] = [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in result["violations"]]
+            found[name] += ["wide"] * page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+        if language == "de":
+            walk(front, page, look)
+        else:
+            story(front, page, look)
+    assert {name: what for name, what in found.items() if what} == {}
+    assert len(found) > 8
+
+
+def walk(front: Front, page: Page, look: Callable[[str], None]) -> None:
+    front.http.post("/subscribe", data={"email": ANNA})
+    confirm, leave, own = front.confirm_path(ANNA), front.leave_path(ANNA), front.preferences_path(ANNA)
+    for path in ("/", "/subscribe/sent", confirm, own, "/link", "/signup/embed", "/nothing"):
+        page.goto(path)
+        look(path)
+    front.http.post(confirm)
+    for path in (own, leave):
+        page.goto(path)
+        look(path)
+    front.http.post(leave)
+    page.goto(leave)
+    look("left")
+
+
+def test_the_form_works_inside_a_frame_of_another_site(browser: Browser, front: Front) -> None:
+    home = str(front.http.base_url)
+    with opened(browser, front, script=True) as page:
+        page.route(
+            re.compile(r"/shop$"),
+            lambda route: route.fulfill(
+                body=f'<html lang="en"><title>Shop</title><body><script src="{home}/signup.js"></script></html>',
+                content_type="text/html",
+            ),
+        )
+        page.goto("/shop")
+        frame = page.frame_locator("iframe")
+        frame.get_by_label("Your e-mail address").fill(ANNA)
+        frame.get_by_role("button", name="Send me the tips").click()
+        frame.get_by_role("heading", name="Now look into your mailbox").wait_for()
+    assert front.reader(ANNA).status is Status.PENDING
+
+
+def test_every_target_of_the_preferences_is_large(browser: Browser, front: Front) -> None:
+    front.http.post("/subscribe", data={"email": ANNA})
+    front.http.post(front.confirm_path(ANNA))
+    with opened(browser, front, script=False, width=320) as page:
+        page.goto(front.preferences_path(ANNA))
+        for target in page.locator(
+            "button, .button, .top a, .foot a, input:not([tabindex]):not([type=checkbox]):not([type=radio]):not([type=hidden])"
+        ).all():
+            box = target.bounding_box()
+            assert box
+            assert box["height"] >= 44, target.inner_text()
