@@ -7,8 +7,11 @@ a clock that jumps changes nothing: the slot is unique, the ledger knows who has
 from __future__ import annotations
 
 import logging
+import select
 import signal
+import socket
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -18,12 +21,12 @@ from apscheduler.triggers.interval import IntervalTrigger
 from newsletter.app import DAEMON, App
 from newsletter.domain.calendar import WEEKDAYS
 from newsletter.domain.errors import NewsletterError
-from newsletter.domain.issues import IssueState
 from newsletter.domain.ports import SendingRight
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = timedelta(seconds=2)  # a sign-up, a resume or a retry never waits longer than this
+TELL_EVERY = timedelta(minutes=1)  # what the owner should know: previews, reports, alarms
 TROUBLE_PAUSE = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 
 
@@ -45,9 +48,7 @@ class Daemon:
             if self._app.stop.is_set() or timedelta() < wait_for <= TROUBLE_PAUSE[-1]:  # more: the clock was set back
                 return
             try:
-                issue = self._app.publish_due()
-                if issue and issue.state is IssueState.NO_CONTENT:
-                    self._tell_once(f"There is no tip for {issue.slot}: {issue.pause_reason}")
+                self._app.publish_due()
                 for number in self._app.unfinished():
                     self._send(number)
             except NewsletterError as error:
@@ -57,6 +58,24 @@ class Daemon:
             except Exception:
                 self._later("a fault of the program")
                 log.exception("a fault while sending; the next ring tries again")
+
+    def owner(self) -> None:
+        """Tell the owner what is new; what was told stands in the database, so that no ring tells it twice."""
+        try:
+            self._app.owner_round()
+        except NewsletterError as error:
+            log.warning("%s", error)
+        except Exception:
+            log.exception("a fault while telling the owner; the next ring tries again")
+
+    def upkeep(self) -> None:
+        """What time brings about for readers: pauses end, reminders, what is forgotten."""
+        try:
+            self._app.housekeeping()
+        except NewsletterError as error:
+            log.warning("%s", error)
+        except Exception:
+            log.exception("a fault in the housekeeping; the next ring tries again")
 
     def notices(self) -> None:
         """Send transactional mails until `stop`: when the bell rings, since a visitor waits for it, else now and then."""
@@ -99,8 +118,10 @@ def run(app: App, *, web: bool = True) -> int:
 
     Raises Busy when another process sends on this database, and whatever keeps the web from listening.
     """
-    _listen_to_signals(app)
+    asked_to_stop = _listen_to_signals()
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a long send makes it warn of every ring it leaves out
+    if not _is_adopted(app, asked_to_stop, web=web):
+        return 0
     with app.store.sending(DAEMON, app.clock(), hold_in_doubt=app.settings.in_doubt == "hold") as right:
         if right.recovered:
             log.warning("%d letters were in doubt after a crash and are put back", right.recovered)
@@ -118,7 +139,7 @@ def run(app: App, *, web: bool = True) -> int:
         scheduler = _alarm_clock(app, daemon)
         log.info("running; the next issue is due %s", _due_words(app))
         try:
-            _wait(app, scheduler)
+            _wait(app, scheduler, asked_to_stop)
         finally:
             log.info("stopping; letters in flight are finished")
             app.stop.set()
@@ -130,10 +151,33 @@ def run(app: App, *, web: bool = True) -> int:
     return 0
 
 
-def _wait(app: App, scheduler: BackgroundScheduler) -> None:
+def _is_adopted(app: App, asked_to_stop: socket.socket, *, web: bool) -> bool:
+    """A database that is a copy mails nobody: only the pages answer until somebody adopts it. False: told to stop."""
+    why = app.hold()
+    if not why:
+        return True
+    log.error("in hold, nothing is mailed: %s. If no other copy of it mails, say: newsletter db adopt", why)
+    server = None
+    if web:
+        from newsletter.web import make_server
+
+        server = make_server(app)
+        server.start()
+    try:
+        while not (app.stop.is_set() or select.select([asked_to_stop], [], [], 1)[0]):
+            if not app.hold():
+                log.info("adopted")
+                return True
+        return False
+    finally:
+        if server:
+            server.stop()
+
+
+def _wait(app: App, scheduler: BackgroundScheduler, asked_to_stop: socket.socket) -> None:
     """Until somebody says stop. A clock that is set back by a day would keep the alarms silent for a day."""
     seen_at = app.clock()
-    while not app.stop.wait(1):
+    while not (app.stop.is_set() or select.select([asked_to_stop], [], [], 1)[0]):
         now = app.clock()
         if now < seen_at:
             ring_now(scheduler)
@@ -159,16 +203,27 @@ def _alarm_clock(app: App, daemon: Daemon) -> BackgroundScheduler:
     )
     scheduler.add_job(daemon.letters, slot, id="slot")
     scheduler.add_job(daemon.letters, IntervalTrigger(seconds=int(LOOK_EVERY.total_seconds())), id="letters")
+    scheduler.add_job(daemon.owner, IntervalTrigger(seconds=int(TELL_EVERY.total_seconds())), id="owner")
+    scheduler.add_job(daemon.upkeep, IntervalTrigger(hours=1), id="upkeep", next_run_time=datetime.now(schedule.zone))
     scheduler.start()
     return scheduler
 
 
-def _listen_to_signals(app: App) -> None:
-    def stop(_number: int, _frame: object) -> None:
-        app.stop.set()
+def _listen_to_signals() -> socket.socket:
+    """A socket that can be read once SIGTERM or SIGINT has come.
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    Not an Event: one that a handler sets waits for ever if the handler interrupted the thread that waits for it.
+    """
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)
+
+    def tell(_number: int, _frame: object) -> None:
+        with suppress(BlockingIOError):
+            mouth.send(b"!")
+
+    signal.signal(signal.SIGTERM, tell)
+    signal.signal(signal.SIGINT, tell)
+    return ear
 
 
 def _due_words(app: App) -> str:

@@ -62,6 +62,8 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
     for noun in NOUNS:
         command = root.get_command(ctx, noun)
         if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield noun, command
             yield from ((f"{noun} {verb}", found) for verb, found in command.commands.items())
         elif command:
             yield noun, command

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from newsletter.domain.calendar import Schedule, due_slot
+from newsletter.actions.planning import Last, Rules, last_slot, look_ahead
 from newsletter.domain.errors import NewsletterError, SchemaError
+from newsletter.domain.forecast import HORIZON, runway
 from newsletter.domain.issues import IssueState
 from newsletter.domain.ports import Store, Tx
-from newsletter.domain.queue import choose, is_fresh
 from newsletter.domain.site import Site
 from newsletter.mail.dkim import Dkim
 
-FEW_WEEKS = 8
 WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html: the WAL-reset bug
 EXAMPLES = ("example.org", "example.com", "example.net")
-EXPLAINED = (IssueState.DONE, IssueState.SENDING, IssueState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +32,7 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class _Facts:
     site: Site
-    schedule: Schedule
-    late_window: timedelta
+    rules: Rules
     has_key: bool
     has_sender: bool
     warnings: Sequence[str]
@@ -46,8 +43,7 @@ def check(
     store: Store,
     *,
     site: Site,
-    schedule: Schedule,
-    late_window: timedelta,
+    rules: Rules,
     has_key: bool,
     has_sender: bool,
     warnings: Sequence[str],
@@ -58,10 +54,10 @@ def check(
 ) -> list[Check]:
     """Every check, in the order to mend them.
 
-    late_window: how late an issue may start. warnings: misspelt settings. sqlite_version: as in `3.51.3`.
-    preview: makes the next letter, or raises. dkim: gives what signs letters, or raises.
+    warnings: misspelt settings. sqlite_version: as in `3.51.3`. preview: makes the next letter, or raises.
+    dkim: gives what signs letters, or raises.
     """
-    facts = _Facts(site, schedule, late_window, has_key, has_sender, warnings, sqlite_version)
+    facts = _Facts(site, rules, has_key, has_sender, warnings, sqlite_version)
     return [*_settings(facts), _dkim(dkim), *_database(store, facts, preview, now)]
 
 
@@ -149,10 +145,11 @@ def _database(store: Store, facts: _Facts, preview: Callable[[], object], now: d
     try:
         with store.read() as tx:
             yield _ok("database", "the database fits this program")
+            yield _hold(store)
             yield _sqlite(facts.sqlite_version)
             yield _invariants(tx)
-            yield from _tips(tx)
-            yield _last_slot(tx, facts, now)
+            yield from _tips(tx, facts, now)
+            yield _last_slot(last_slot(tx, facts.rules, now))
             waiting = tx.notices.waiting()
     except SchemaError as error:
         yield _error("database", error.message, error.fix or "Run: newsletter db upgrade")
@@ -179,37 +176,45 @@ def _invariants(tx: Tx) -> Check:
     return _ok("invariants", "the ledger adds up")
 
 
-def _tips(tx: Tx) -> Iterator[Check]:
-    cards = tx.tips.cards()
-    choice, fresh = choose(cards), sum(map(is_fresh, cards))
+def _tips(tx: Tx, facts: _Facts, now: datetime) -> Iterator[Check]:
+    lines = look_ahead(tx, facts.rules, now, HORIZON).lines()
+    first, left = next((line for line in lines if line.skip_reason is None), lines[0]), runway(lines)
     more = "Bring tips in: newsletter tips import PATH…"
-    if choice.tip is None:
-        yield _error("next_tip", choice.reason, more)
+    if first.tip is None:
+        yield _error("next_tip", first.reason, more)
         return
-    yield _ok("next_tip", f"the next tip is “{choice.tip.title}”")
-    weeks = f"fresh tips for {fresh} week{'' if fresh == 1 else 's'}"
-    yield _ok("runway", weeks) if fresh >= FEW_WEEKS else _warning("runway", f"only {weeks} are left", more)
+    yield _ok("next_tip", f"the next tip is “{first.title}”")
+    if words := left.warning():
+        fix = (
+            more if left.with_reruns is None else f"{more}; or let some stand in: fallback: true in their front matter"
+        )
+        yield _warning("runway", words, fix)
+    else:
+        yield _ok("runway", f"fresh tips for {left.fresh_weeks} weeks")
 
 
-def _last_slot(tx: Tx, facts: _Facts, now: datetime) -> Check:
-    due = due_slot(facts.schedule, now, facts.late_window)
-    issue = tx.issues.for_slot(due.slot)
-    if issue is None and not any(known.slot and known.slot < due.slot for known in tx.issues.each()):
-        return _ok("last_slot", "no issue has been due yet")
-    state = issue.state if issue else None
-    if state in EXPLAINED:
-        return _ok("last_slot", f"the issue of {due.slot} is {state}")
-    if issue is None:
-        words = f"nothing was sent on {due.slot}, and nothing says why"
-        fix = "It is not too late: newsletter issues send" if not due.missed else "Let the daemon run: newsletter run"
-        return _error("last_slot", words, fix)
-    why = f" ({issue.pause_reason})" if issue.pause_reason else ""
-    fix = f"Look: newsletter issues status {issue.number}; then: newsletter issues resume {issue.number}"
-    if state is IssueState.NO_CONTENT:
+def _last_slot(last: Last) -> Check:
+    if last.ok:
+        return _ok("last_slot", last.words)
+    if not last.explained:
+        return _error(
+            "last_slot", last.words, "If it is not too late: newsletter issues send; and let it run: newsletter run"
+        )
+    fix = f"Look: newsletter issues status {last.number}; then: newsletter issues resume {last.number}"
+    if last.state is None:
+        fix = f"Say yes: newsletter calendar approve {last.slot}; or: newsletter calendar skip {last.slot}"
+    elif last.state is IssueState.NO_CONTENT:
         fix = "Bring tips in: newsletter tips import PATH…"
-    elif state is IssueState.MISSED:
+    elif last.state is IssueState.MISSED:
         fix = "Let the daemon run: newsletter run; an issue outside the calendar: newsletter issues send --extra --tip KEY"
-    return _warning("last_slot", f"the issue of {due.slot} is {state}{why}", fix)
+    return _warning("last_slot", last.words, fix)
+
+
+def _hold(store: Store) -> Check:
+    if why := store.hold():
+        fix = "If no other copy of it mails: newsletter db adopt. Until then it mails nobody"
+        return _error("installation", f"nothing is mailed from this database: {why}", fix)
+    return _ok("installation", "this database is no copy of another one")
 
 
 def _notices(store: Store, waiting: int) -> Check:

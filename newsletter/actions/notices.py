@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from threading import Event
 
 from newsletter.actions.confirm import confirm_token
+from newsletter.actions.owner_word import tokens
+from newsletter.actions.preferences import move_token
 from newsletter.domain.address import parse_address
-from newsletter.domain.delivery import GIVE_UP_AFTER
+from newsletter.domain.delivery import GIVE_UP_AFTER, Claim
 from newsletter.domain.errors import NewsletterError, SenderTrouble
 from newsletter.domain.outcomes import Cause, Envelope, Outcome, Rejected, Sent
 from newsletter.domain.people import Reader
-from newsletter.domain.ports import Clock, Notice, Renderer, Sender, Session, Store
+from newsletter.domain.ports import Clock, Notice, Rendered, Renderer, Sender, Session, Store
 from newsletter.domain.site import Site
 from newsletter.domain.subscription import Status
+from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox, notice_headers
 from newsletter.mail.message import build
-from newsletter.mail.personal import joined_in_words
+from newsletter.mail.personal import joined_in_words, personal
 from newsletter.mail.tokens import Purpose, Signer
 
 Values = Mapping[str, object]
@@ -35,6 +39,7 @@ def flush(
     sender_factory: Callable[[], Sender],
     clock: Clock,
     stop: Event,
+    dkim: Dkim | None = None,
 ) -> int:
     """Send what is due over one session, one mail at a time; how many left.
 
@@ -42,7 +47,7 @@ def flush(
     Raises SenderTrouble when the next hop is the trouble: what is left keeps its place for the next call.
     A mail that cannot be composed waits, the others go, and then its error is raised (TemplateError, mostly).
     """
-    office, sent = _Office(store, renderer, site, signer, clock), 0
+    office, sent = _Office(store, renderer, site, signer, clock, dkim), 0
     broken: NewsletterError | None = None
     with ExitStack() as stack:
         session: Session | None = None
@@ -78,6 +83,7 @@ class _Office:
     site: Site
     signer: Signer
     clock: Clock
+    dkim: Dkim | None = None
 
     def claim(self) -> Notice | None:
         with self.store.write() as tx:
@@ -85,13 +91,9 @@ class _Office:
 
     def compose(self, notice: Notice) -> bytes | None:
         """The whole message; None when nobody wants it any more."""
-        values: Values = notice.values
-        if "subscriber_key" in notice.values:
-            reader = self._wanted_by(notice)
-            if reader is None:
-                return None
-            values = self._asking(reader) if notice.kind == "confirm" else self._personal(reader)
-        rendered = self.renderer.notice(notice.kind, values)
+        rendered = self._preview(notice) if notice.kind == "preview" else self._rendered(notice)
+        if rendered is None:
+            return None
         headers = notice_headers(
             self.site,
             to=notice.address,
@@ -100,23 +102,79 @@ class _Office:
             date=self.clock(),
             kind=notice.kind,
         )
-        return build(headers, rendered, "notice")
+        message = build(headers, rendered, "notice")
+        return self.dkim.sign(message, self.clock()) if self.dkim else message
+
+    def _preview(self, notice: Notice) -> Rendered:
+        """The coming letter as an invented reader would get it, below the owner's four links."""
+        values = notice.values
+        slot, tip_id = date.fromisoformat(str(values["slot"])), int(str(values["tip_id"]))
+        with self.store.read() as tx:
+            tip = tx.tips.by_id(tip_id)
+            beside = tx.archive.beside(tip_id, slot)
+        claim = Claim(0, 0, "preview", notice.address, "", self.clock().date().isoformat(), 1, self.clock())
+        links = {
+            action: self.site.url(f"/owner/{token}") for action, token in tokens(self.signer, slot, tip_id).items()
+        }
+        return self.renderer.issue(
+            replace(tip.text, title=str(values["title"])),
+            tip_key=tip.card.key,
+            number=int(str(values["number"])),
+            slot=slot,
+            person=personal(claim, site=self.site, signer=self.signer, secret=b"preview: nobody's", date=""),
+            beside=beside,
+            kind="preview",
+            more={**values, "slot": slot, "links": links, "then": _dated(values["then"])},
+        )
+
+    def _rendered(self, notice: Notice) -> Rendered | None:
+        values: Values = notice.values
+        if "subscriber_key" in notice.values:
+            reader = self._wanted_by(notice)
+            if reader is None:
+                return None
+            values = self._values(notice, reader)
+        elif notice.kind == "report":
+            coming = _dated([values["next"]] if values["next"] else [])
+            values = {**values, "fresh_until": _day(values["fresh_until"] or None), "next": next(iter(coming), None)}
+        return self.renderer.notice(notice.kind, values)
 
     def _wanted_by(self, notice: Notice) -> Reader | None:
         """The reader, if the mail still fits them: much may have happened since it was queued."""
         with self.store.read() as tx:
             reader = tx.subscribers.by_key(str(notice.values["subscriber_key"]))
-        if reader is None or reader.suppressed or reader.address != notice.address:
-            return None
-        if notice.kind != "confirm":
-            return reader if reader.status is Status.CONFIRMED else None
-        same = int(reader.signup_at.timestamp()) == notice.values["signup_at"]
-        return reader if same and reader.status is Status.PENDING else None
+        return reader if reader and not reader.suppressed and _fits(notice, reader) else None
+
+    def _values(self, notice: Notice, reader: Reader) -> Values:
+        match notice.kind:
+            case "confirm" | "remind":
+                return self._asking(reader)
+            case "move":
+                token = move_token(self.signer, reader.key, int(str(notice.values["asked_at"])))
+                return {"address": notice.address, "move_url": self.site.url(f"/move/{token}")}
+            case "welcome":
+                return {**self._personal(reader), **self._latest(), "next_slot": _day(notice.values.get("next_slot"))}
+            case _:
+                return self._personal(reader)
 
     def _asking(self, reader: Reader) -> Values:
         """Before the confirmation a mail shows not one word that the visitor typed, but for the address."""
         token = confirm_token(self.signer, reader.key, int(reader.signup_at.timestamp()))
         return {"address": reader.address, "confirm_url": self.site.url(f"/confirm/{token}")}
+
+    def _latest(self) -> Values:
+        """The tip that ran last: nobody should have to wait for the first."""
+        with self.store.read() as tx:
+            latest = next(iter(tx.archive.latest(1)), None)
+        if latest is None:
+            return {}
+        tip = latest.tip
+        return {
+            "latest_url": self.site.url(f"/tips/{tip.card.key}"),
+            "latest_title": tip.card.title,
+            "latest_body": tip.text.body,
+            "latest_takeaway": tip.text.takeaway,
+        }
 
     def _personal(self, reader: Reader) -> Values:
         joined_on = reader.confirmed_at.date().isoformat() if reader.confirmed_at else ""
@@ -124,6 +182,7 @@ class _Office:
             "address": reader.address,
             "name": reader.name,
             "joined_on": joined_in_words(joined_on, self.site.language),
+            "joined_day": reader.confirmed_at.date() if reader.confirmed_at else None,
             "unsubscribe_url": self.site.url(f"/u/{self.signer.sign(Purpose.UNSUBSCRIBE, reader.key)}"),
             "preferences_url": self.site.url(f"/p/{self.signer.sign(Purpose.PREFERENCES, reader.key)}"),
         }
@@ -152,3 +211,29 @@ class _Office:
             tx.notices.done(notice.id, state, reply, now)
             if suppress:
                 tx.suppressions.add(parse_address(notice.address).key, "hard_bounce", f"{notice.kind} mail", now)
+
+
+def _fits(notice: Notice, reader: Reader) -> bool:
+    """Does this mail still say what is so?"""
+    match notice.kind:
+        case "confirm" | "remind":
+            same = int(reader.signup_at.timestamp()) == notice.values["signup_at"]
+            return same and reader.status is Status.PENDING and reader.address == notice.address
+        case "move":
+            asked_at = int(reader.new_address_at.timestamp()) if reader.new_address_at else 0
+            wanted = reader.new_address.text if reader.new_address else ""
+            return wanted == notice.address and asked_at == notice.values["asked_at"]
+        case "link":
+            return reader.address == notice.address and reader.status not in (Status.PENDING, Status.EXPIRED)
+        case _:
+            return reader.address == notice.address and reader.status is Status.CONFIRMED
+
+
+def _dated(lines: object) -> list[Values]:
+    """Lines of the calendar, their dates as dates again."""
+    found = lines if isinstance(lines, list) else []
+    return [{**line, "date": date.fromisoformat(line["date"])} for line in found]
+
+
+def _day(text: object) -> date | None:
+    return date.fromisoformat(text) if isinstance(text, str) else None

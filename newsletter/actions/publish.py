@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
-from newsletter.domain.calendar import Due, Schedule, due_slot
+from newsletter.actions.planning import (
+    UNSENT,
+    NextIssue,
+    Rules,
+    choice_for,
+    is_over,
+    is_skipped,
+    next_issue,
+    plan_of,
+    titled,
+    waits_for,
+)
+from newsletter.domain.calendar import Due, due_slot
+from newsletter.domain.calendar_ports import Wish
 from newsletter.domain.delivery import Claim
 from newsletter.domain.errors import NotFound, Refused
 from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState
+from newsletter.domain.plans import Kind
 from newsletter.domain.ports import Rendered, Renderer, Store, Tx
-from newsletter.domain.queue import Choice, choose, why_not
+from newsletter.domain.reading import NOTHING_BESIDE, Beside
 from newsletter.domain.site import Site
-from newsletter.domain.tips import TipCard, TipFull
+from newsletter.domain.tips import TipFull
 from newsletter.mail.compiled import Compiled, compile_letter, twin_sentinels
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import format_date, issue_headers
@@ -20,20 +34,12 @@ from newsletter.mail.message import build
 from newsletter.mail.personal import personal
 from newsletter.mail.tokens import Signer
 
-ENDED = (IssueState.DONE, IssueState.CANCELLED, IssueState.MISSED)
+__all__ = ["NextIssue", "Press", "Rules", "next_issue"]
+
 _TOO_LATE = "found after the late window"
-_UNSENT = (IssueState.PLANNED, IssueState.PREPARING, IssueState.NO_CONTENT)
-
-
-@dataclass(frozen=True, slots=True)
-class NextIssue:
-    """What goes out next: slot, when it is due (aware), the tip or None, why, and to how many."""
-
-    slot: date
-    due_at: datetime
-    tip: TipCard | None
-    reason: str
-    audience: int
+_HELD = "held back or not approved until it was too late"
+_TEASER = "only its teaser is here; import the page with the whole article"
+_NOBODY = "nobody would get it: no reader is confirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,156 +52,169 @@ class Press:
     dkim: Dkim | None = None
 
 
-# -- which slot --------------------------------------------------------------------------------------
-
-
-def next_issue(store: Store, schedule: Schedule, now: datetime, late_window: timedelta) -> NextIssue:
-    """The slot that is due and not sent yet, else the coming one; the function `publish_due` goes by. Reads only."""
-    with store.read() as tx:
-        slot = _open_slot(tx, schedule, now, late_window)
-        while slot is None or _is_ended(tx.issues.for_slot(slot)):
-            slot = schedule.next_slot(now) if slot is None else slot + timedelta(days=7)
-        issue = tx.issues.for_slot(slot)
-        bound = tx.tips.by_id(issue.tip_id).card if issue and issue.tip_id else None
-        choice = Choice(bound, f"bound to issue {issue.number}") if issue and bound else choose(tx.tips.cards())
-        return NextIssue(slot, schedule.starts_at(slot), choice.tip, choice.reason, tx.subscribers.mailable())
-
-
-def _open_slot(tx: Tx, schedule: Schedule, now: datetime, late_window: timedelta) -> date | None:
-    due = due_slot(schedule, now, late_window)
-    return None if due.missed or _is_ended(tx.issues.for_slot(due.slot)) else due.slot
-
-
-def _is_ended(issue: IssueFacts | None) -> bool:
-    return issue is not None and issue.state in ENDED
-
-
 # -- T0 to T1 ----------------------------------------------------------------------------------------
 
 
-def publish_due(
-    store: Store, press: Press, schedule: Schedule, now: datetime, late_window: timedelta
-) -> IssueFacts | None:
+def publish_due(store: Store, press: Press, rules: Rules, now: datetime) -> IssueFacts | None:
     """Freeze the issue of the slot that is due; None when none is. Safe to call by anybody, at any time, again.
 
     A slot found too late is written down as missed, but only where an issue went before: a newsletter that is
     a day old has missed nothing.
     """
-    due = due_slot(schedule, now, late_window)
+    due = due_slot(rules.schedule, now, rules.late_window)
     with store.read() as tx:  # rung every two seconds: look before taking the write lock
-        if not _is_work(tx, due):
+        if not _is_work(tx, rules, due):
             return None
     with store.write() as tx:
-        if not _is_work(tx, due):
+        if not _is_work(tx, rules, due):
             return None
         issue = tx.issues.plan(due.slot, due.due_at, now)
         if due.missed:
-            tx.issues.change(issue.number, IssueEvent.MISS, now, reason=_TOO_LATE)
+            tx.issues.change(issue.number, IssueEvent.MISS, now, reason=_why_missed(tx, rules, due.slot))
             return None
-    return _to_the_end(store, press, issue, schedule, now)
+    return _to_the_end(store, press, issue, rules, now)
 
 
-def _is_work(tx: Tx, due: Due) -> bool:
+def _is_work(tx: Tx, rules: Rules, due: Due) -> bool:
     """Is there anything to write down for this slot? It waits for the first reader: no tip is spent on nobody."""
+    if is_skipped(tx, due.slot):
+        return False
     issue = tx.issues.for_slot(due.slot)
     if due.missed:
         last = tx.issues.last_slot()  # a day-old newsletter has missed nothing, nor has a clock that was set back
-        return issue.state in _UNSENT if issue else last is not None and last < due.slot
-    if (issue and issue.state not in _UNSENT) or tx.subscribers.mailable() == 0:
+        return issue.state in UNSENT if issue else last is not None and last < due.slot
+    if (issue and issue.state not in UNSENT) or tx.subscribers.mailable() == 0 or _waits(tx, rules, due.slot, None):
         return False
-    return not issue or issue.state is not IssueState.NO_CONTENT or choose(tx.tips.cards()).tip is not None
+    if rules.approval or (issue and issue.state is IssueState.NO_CONTENT):
+        tip = issue.tip_key if issue and issue.tip_key else choice_for(tx, rules, due.slot).tip
+        known = tip is None and issue is not None and issue.state is IssueState.NO_CONTENT
+        return not known and not _waits(tx, rules, due.slot, tip)
+    return True
 
 
-def publish_early(store: Store, press: Press, schedule: Schedule, now: datetime) -> IssueFacts:
-    """Freeze the coming slot's issue before its time; that slot is then done. Raises Refused when it went already."""
-    slot = schedule.next_slot(now)
+def _waits(tx: Tx, rules: Rules, slot: date | None, tip_key: str | None) -> str:
+    return waits_for(tx.calendar.wishes().get(slot), tip_key, rules) if slot else ""
+
+
+def _why_missed(tx: Tx, rules: Rules, slot: date | None) -> str:
+    held = slot and _waits(tx, rules, slot, choice_for(tx, rules, slot).tip)
+    return _HELD if held else _TOO_LATE
+
+
+def publish_early(store: Store, press: Press, rules: Rules, now: datetime) -> IssueFacts:
+    """Freeze the coming slot's issue before its time; that slot is then done. The command is the owner's approval.
+
+    Raises Refused when it went already, is skipped or held, or when nobody would get it.
+    """
+    slot = rules.schedule.next_slot(now)
     with store.write() as tx:
         if tx.subscribers.mailable() == 0:
-            raise Refused("nobody would get it: no reader is confirmed", fix="See: newsletter subscribers list")
-        issue = tx.issues.plan(slot, schedule.starts_at(slot), now)
-    if issue.state in ENDED:
+            raise Refused(_NOBODY, fix="See: newsletter subscribers list")
+        wish = tx.calendar.wishes().get(slot)
+        if wish and wish.wish is not Wish.APPROVE:
+            words = {Wish.SKIP: "skipped", Wish.HOLD: "held back"}[wish.wish]
+            raise Refused(f"the issue of {slot} is {words}", fix=f"First: newsletter calendar approve {slot}")
+        issue = tx.issues.plan(slot, rules.schedule.starts_at(slot), now)
+    if is_over(issue):
         raise Refused(f"the issue of {slot} is {issue.state} already", fix="See: newsletter issues list")
-    return _to_the_end(store, press, issue, schedule, now)
+    return _to_the_end(store, press, issue, replace(rules, approval=False), now)
 
 
-def publish_extra(store: Store, press: Press, tip_key: str, schedule: Schedule, now: datetime) -> IssueFacts:
+def publish_extra(store: Store, press: Press, tip_key: str, rules: Rules, now: datetime) -> IssueFacts:
     """Freeze an issue outside the calendar. Raises NotFound, and Refused for a tip that is only a teaser."""
     with store.write() as tx:
         tip = tx.tips.get(tip_key)
         if not tip.card.complete:
-            raise Refused(f"{tip_key} cannot be sent: {why_not(tip.card)}")
+            raise Refused(f"{tip_key} cannot be sent: {_TEASER}")
         if tx.subscribers.mailable() == 0:
-            raise Refused("nobody would get it: no reader is confirmed", fix="See: newsletter subscribers list")
+            raise Refused(_NOBODY, fix="See: newsletter subscribers list")
         issue = tx.issues.plan(None, now, now)
         tx.issues.change(issue.number, IssueEvent.PREPARE, now)
         tx.issues.bind(issue.number, tip.card.id, now)
         issue = tx.issues.get(issue.number)
-    return _to_the_end(store, press, issue, schedule, now)
+    return _to_the_end(store, press, issue, rules, now)
 
 
-def finish_preparing(store: Store, press: Press, schedule: Schedule, now: datetime, late_window: timedelta) -> None:
+def finish_preparing(store: Store, press: Press, rules: Rules, now: datetime) -> None:
     """Take up what a crash left between T0 and T1, if it is not too late for its slot."""
     with store.read() as tx:
         left = [issue for issue in tx.issues.open() if issue.state is IssueState.PREPARING]
         somebody = bool(left) and tx.subscribers.mailable() > 0
     for issue in left:
-        if issue.slot and now - issue.due_at > late_window:
-            _miss(store, issue.number, now)
+        if issue.slot and now - issue.due_at > rules.late_window:
+            _miss(store, rules, issue, now)
         elif somebody:
-            _freeze(store, press, issue, schedule, now)
+            _freeze(store, press, issue, rules, now)
 
 
-def _miss(store: Store, number: int, now: datetime) -> None:
+def _miss(store: Store, rules: Rules, issue: IssueFacts, now: datetime) -> None:
     with store.write() as tx:
-        if tx.issues.get(number).state is IssueState.PREPARING:
-            tx.issues.change(number, IssueEvent.MISS, now, reason=_TOO_LATE)
+        if tx.issues.get(issue.number).state is IssueState.PREPARING:
+            reason = _HELD if _waits(tx, rules, issue.slot, issue.tip_key) else _TOO_LATE
+            tx.issues.change(issue.number, IssueEvent.MISS, now, reason=reason)
 
 
-def _to_the_end(store: Store, press: Press, issue: IssueFacts, schedule: Schedule, now: datetime) -> IssueFacts:
+def _to_the_end(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
     if issue.state in (IssueState.PLANNED, IssueState.NO_CONTENT):
-        issue = _choose(store, issue, now)
+        issue = _choose(store, issue, rules, now)
     if issue.state is IssueState.PREPARING:
-        issue = _freeze(store, press, issue, schedule, now)
+        issue = _freeze(store, press, issue, rules, now)
     return issue
 
 
-def _choose(store: Store, issue: IssueFacts, now: datetime) -> IssueFacts:
+def _choose(store: Store, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
     """Bind the next tip to the issue; without one the slot says so and stays open for a tip that comes in time."""
     with store.write() as tx:
         issue = tx.issues.get(issue.number)
-        if issue.state not in (IssueState.PLANNED, IssueState.NO_CONTENT):
+        if issue.slot is None or issue.state not in (IssueState.PLANNED, IssueState.NO_CONTENT):
             return issue  # another process chose meanwhile
-        choice = choose(tx.tips.cards())
+        choice = choice_for(tx, rules, issue.slot)
+        if choice.kind is Kind.SKIPPED or _waits(tx, rules, issue.slot, choice.tip):
+            return issue  # the owner spoke meanwhile
         if choice.tip is None:
             if issue.state is IssueState.PLANNED:
                 tx.issues.change(issue.number, IssueEvent.FIND_NOTHING, now, reason=choice.reason)
             return tx.issues.get(issue.number)
         tx.issues.change(issue.number, IssueEvent.PREPARE, now)
-        tx.issues.bind(issue.number, choice.tip.id, now)
+        tx.issues.bind(issue.number, tx.tips.get(choice.tip).card.id, now)
         return tx.issues.get(issue.number)
 
 
-def _freeze(store: Store, press: Press, issue: IssueFacts, schedule: Schedule, now: datetime) -> IssueFacts:
+def _freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
     """Compile outside any transaction (it takes a moment), then keep letter and audience in one."""
     with store.read() as tx:
-        tip = tx.tips.by_id(issue.tip_id or 0)
         secret = tx.issues.secret(issue.number)
-    subject, compiled = compile_issue(press, tip, issue.number, issue.slot or schedule.day_of(issue.due_at), secret)
+        day = issue.slot or rules.schedule.day_of(issue.due_at)
+        tip = _dated(tx, tx.tips.by_id(issue.tip_id or 0), rules, day)
+        beside = tx.archive.beside(tip.card.id, day)
+    subject, compiled = compile_issue(press, tip, issue.number, day, secret, beside)
     with store.write() as tx:
-        if tx.issues.get(issue.number).state is IssueState.PREPARING and tx.subscribers.mailable():
+        issue = tx.issues.get(issue.number)
+        held = _waits(tx, rules, issue.slot, issue.tip_key)
+        if issue.state is IssueState.PREPARING and tx.subscribers.mailable() and not held:
             tx.issues.freeze(issue.number, subject, compiled.dumps(), now)
         return tx.issues.get(issue.number)
+
+
+def _dated(tx: Tx, tip: TipFull, rules: Rules, day: date) -> TipFull:
+    """The tip with its title as it is on that day; `{{ year }}` is bound when the letter is."""
+    card = titled(tip.card, plan_of(tx, rules), day) if "{" in tip.card.title else tip.card
+    return TipFull(card, replace(tip.text, title=card.title))
 
 
 # -- the letter --------------------------------------------------------------------------------------
 
 
-def compile_issue(press: Press, tip: TipFull, number: int, day: date, secret: bytes) -> tuple[str, Compiled]:
+def compile_issue(
+    press: Press, tip: TipFull, number: int, day: date, secret: bytes, beside: Beside = NOTHING_BESIDE
+) -> tuple[str, Compiled]:
     """The subject and the letter with holes. Raises TemplateError. The same input gives the same bytes."""
     nonce = f"z{secret.hex()[:12]}q"
     first, second = twin_sentinels(nonce)
-    one = press.renderer.issue(tip.text, tip_key=tip.card.key, number=number, slot=day, person=first)
-    two = press.renderer.issue(tip.text, tip_key=tip.card.key, number=number, slot=day, person=second)
+    one, two = (
+        press.renderer.issue(tip.text, tip_key=tip.card.key, number=number, slot=day, person=person, beside=beside)
+        for person in (first, second)
+    )
     headers = issue_headers(
         press.site,
         subject=one.subject,
@@ -213,13 +232,23 @@ class Letter:
     `message(claim, now)` may be called by several threads.
     """
 
-    def __init__(self, press: Press, compiled: Compiled, tip: TipFull, number: int, day: date, secret: bytes) -> None:
+    def __init__(
+        self,
+        press: Press,
+        compiled: Compiled,
+        tip: TipFull,
+        number: int,
+        day: date,
+        secret: bytes,
+        beside: Beside = NOTHING_BESIDE,
+    ) -> None:
         self._press = press
         self._compiled = compiled
         self._tip = tip
         self._number = number
         self._day = day
         self._secret = secret
+        self._beside = beside
         self._date = (0, "")
 
     def message(self, claim: Claim, now: datetime) -> bytes:
@@ -238,7 +267,12 @@ class Letter:
 
     def _slow(self, values: dict[str, str]) -> bytes:
         rendered: Rendered = self._press.renderer.issue(
-            self._tip.text, tip_key=self._tip.card.key, number=self._number, slot=self._day, person=values
+            self._tip.text,
+            tip_key=self._tip.card.key,
+            number=self._number,
+            slot=self._day,
+            person=values,
+            beside=self._beside,
         )
         headers = issue_headers(
             self._press.site,
@@ -260,29 +294,30 @@ class Letter:
         return text
 
 
-def open_letter(store: Store, press: Press, number: int, schedule: Schedule) -> Letter:
+def open_letter(store: Store, press: Press, number: int, rules: Rules) -> Letter:
     """The frozen letter of an issue; raises NotFound before it was frozen."""
     with store.read() as tx:
         issue = tx.issues.get(number)
         compiled = Compiled.loads(tx.issues.compiled(number))
-        tip = tx.tips.by_id(issue.tip_id or 0)
         secret = tx.issues.secret(number)
-    return Letter(press, compiled, tip, number, issue.slot or schedule.day_of(issue.due_at), secret)
+        day = issue.slot or rules.schedule.day_of(issue.due_at)
+        tip = _dated(tx, tx.tips.by_id(issue.tip_id or 0), rules, day)
+        beside = tx.archive.beside(tip.card.id, day)
+    return Letter(press, compiled, tip, number, day, secret, beside)
 
 
-def sample_letter(
-    store: Store, press: Press, schedule: Schedule, now: datetime, late_window: timedelta, tip_key: str | None
-) -> Letter:
+def sample_letter(store: Store, press: Press, rules: Rules, now: datetime, tip_key: str | None) -> Letter:
     """The letter that would go out, of the next tip or of one that is named; nothing is written. Raises NotFound."""
-    coming = next_issue(store, schedule, now, late_window)
+    coming = next_issue(store, rules, now)
     key = tip_key or (coming.tip.key if coming.tip else None)
     if key is None:
         raise NotFound(f"there is no tip to show: {coming.reason}", fix="See: newsletter tips list")
     with store.read() as tx:
-        tip = tx.tips.get(key)
+        tip = _dated(tx, tx.tips.get(key), rules, coming.slot)
         number = tx.issues.last_number() + 1
+        beside = tx.archive.beside(tip.card.id, coming.slot)
     if not tip.card.complete:
-        raise Refused(f"{key} cannot be sent: {why_not(tip.card)}")
+        raise Refused(f"{key} cannot be sent: {_TEASER}")
     secret = b"preview: nobody's"
-    compiled = compile_issue(press, tip, number, coming.slot, secret)[1]
-    return Letter(press, compiled, tip, number, coming.slot, secret)
+    compiled = compile_issue(press, tip, number, coming.slot, secret, beside)[1]
+    return Letter(press, compiled, tip, number, coming.slot, secret, beside)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from newsletter.app.calendar import CalendarVerbs
 from newsletter.app.issues import COMMAND, DAEMON, IssueVerbs
 from newsletter.app.parts import SchemaStatus, fresh_key, system_clock
 from newsletter.app.readers import ReaderVerbs
@@ -17,7 +18,7 @@ __all__ = ["COMMAND", "DAEMON", "App", "SchemaStatus", "fresh_key", "system_cloc
 
 
 @dataclass
-class App(TipVerbs, IssueVerbs, ReaderVerbs):
+class App(TipVerbs, IssueVerbs, CalendarVerbs, ReaderVerbs):
     """One newsletter, ready to act: `App(settings)`, or with a clock of your own."""
 
     def doctor(self) -> list[Check]:
@@ -28,12 +29,11 @@ class App(TipVerbs, IssueVerbs, ReaderVerbs):
 
         return check(
             self.store,
-            schedule=self.schedule,
+            rules=self.rules,
             site=self.site,
             has_key=bool(self.settings.secret_key),
             has_sender=bool(self.settings.sender_url),
             warnings=self.settings.warnings,
-            late_window=self.settings.late_window,
             sqlite_version=sqlite3.sqlite_version,
             dkim=lambda: self.dkim,
             preview=self.preview,

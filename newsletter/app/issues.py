@@ -30,7 +30,7 @@ class IssueVerbs(Parts):
         """What goes out next, and when."""
         from newsletter.actions.publish import next_issue
 
-        return next_issue(self.store, self.schedule, self.clock(), self.settings.late_window)
+        return next_issue(self.store, self.rules, self.clock())
 
     def preview(self, tip_key: str | None = None) -> bytes:
         """The whole message of the next issue (or of one tip) as an invented reader would get it."""
@@ -60,13 +60,13 @@ class IssueVerbs(Parts):
         self._refuse_a_second_command()
         self.sender()  # a sender that is not set is found before anything is written
         now, press = self.clock(), self.press
-        publish.finish_preparing(self.store, press, self.schedule, now, self.settings.late_window)
+        publish.finish_preparing(self.store, press, self.rules, now)
         if extra_tip is not None:
-            issue: IssueFacts | None = publish.publish_extra(self.store, press, extra_tip, self.schedule, now)
+            issue: IssueFacts | None = publish.publish_extra(self.store, press, extra_tip, self.rules, now)
         elif early:
-            issue = publish.publish_early(self.store, press, self.schedule, now)
+            issue = publish.publish_early(self.store, press, self.rules, now)
         else:
-            issue = publish.publish_due(self.store, press, self.schedule, now, self.settings.late_window)
+            issue = publish.publish_due(self.store, press, self.rules, now)
         unfinished = self.unfinished()
         if issue is None and not unfinished:
             return None
@@ -113,7 +113,7 @@ class IssueVerbs(Parts):
         from newsletter.actions.deliver import Route, deliver
         from newsletter.actions.publish import open_letter
 
-        letter = open_letter(self.store, self.press, number, self.schedule)
+        letter = open_letter(self.store, self.press, number, self.rules)
         route = Route(
             store=self.store,
             ledger=right.ledger,
@@ -136,14 +136,16 @@ class IssueVerbs(Parts):
         from newsletter.actions import publish
 
         now = self.clock()
-        publish.finish_preparing(self.store, self.press, self.schedule, now, self.settings.late_window)
-        return publish.publish_due(self.store, self.press, self.schedule, now, self.settings.late_window)
+        publish.finish_preparing(self.store, self.press, self.rules, now)
+        return publish.publish_due(self.store, self.press, self.rules, now)
 
     def flush_notices(self) -> int:
-        """Send the transactional mails that are due; how many left."""
+        """Send the transactional mails that are due; how many left. None does from a database that is held."""
         from newsletter.actions.notices import flush
 
-        return flush(self.store, self.renderer, self.site, self.signer, self.sender, self.clock, self.stop)
+        if self.store.hold():
+            return 0
+        return flush(self.store, self.renderer, self.site, self.signer, self.sender, self.clock, self.stop, self.dkim)
 
     def tell_owner(self, headline: str, lines: Sequence[str], next_step: str) -> None:
         """Queue a mail to the owner, if one is set."""
@@ -156,7 +158,7 @@ class IssueVerbs(Parts):
         from newsletter.actions.publish import sample_letter
 
         now = self.clock()
-        letter = sample_letter(self.store, self.press, self.schedule, now, self.settings.late_window, tip_key)
+        letter = sample_letter(self.store, self.press, self.rules, now, tip_key)
         today = self.schedule.day_of(now).isoformat()
         return letter.message(Claim(0, 0, "preview", address, "", today, 1, now), now)
 

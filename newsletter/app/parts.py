@@ -21,10 +21,12 @@ from newsletter.mail.tokens import Signer
 from newsletter.settings import Settings
 
 if TYPE_CHECKING:
+    from newsletter.actions.planning import Rules
     from newsletter.actions.publish import Press
     from newsletter.mail.dkim import Dkim
 
 KEY_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+_TO_LETTERS = (KEY_LETTERS * 8).encode()  # 256 octets: each of the 32 letters stands for 8 of them
 
 
 def system_clock() -> datetime:
@@ -34,7 +36,7 @@ def system_clock() -> datetime:
 
 def fresh_key() -> str:
     """A subscriber's key: 16 letters and digits out of 32, 80 bits."""
-    return "".join(secrets.choice(KEY_LETTERS) for _ in range(16))
+    return secrets.token_bytes(16).translate(_TO_LETTERS).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,16 @@ class Parts:
         return Schedule.parse(self.settings.schedule, self.settings.timezone)
 
     @cached_property
+    def rules(self) -> Rules:
+        """What the calendar goes by."""
+        from newsletter.actions.planning import Rules
+        from newsletter.domain.plans import Policy
+
+        settings = self.settings
+        approval = settings.approval == "required"
+        return Rules(self.schedule, settings.late_window, Policy(settings.rerun_after), approval)
+
+    @cached_property
     def signer(self) -> Signer:
         """The keys of all links; raises SettingsError when there is none."""
         return Signer(self.settings.signing_keys())
@@ -86,10 +98,14 @@ class Parts:
 
     @cached_property
     def renderer(self) -> Renderer:
-        """Templates to mails: the owner's files first, then ours."""
+        """Templates to mails: the owner's files first, then ours. Raises TemplateError now, not when mail is due."""
         from newsletter.rendering.data import data_dir
         from newsletter.rendering.letters import Letters
 
+        if self.settings.templates:
+            from newsletter.rendering.proof import prove
+
+            prove(self.site, self.settings.templates)
         own = [self.settings.templates] if self.settings.templates else []
         return Letters(self.site, [*own, data_dir() / "templates"])
 
@@ -133,6 +149,14 @@ class Parts:
 
         upgrade(sqlite_path(self.settings.database_url))
         return self.schema_status()
+
+    def hold(self) -> str:
+        """Why nothing is mailed from this database, or ""."""
+        return self.store.hold()
+
+    def adopt(self) -> None:
+        """Mail from this database from now on."""
+        self.store.adopt(self.clock())
 
     def backup(self, path: Path) -> None:
         """A consistent copy of the live database in a new file."""

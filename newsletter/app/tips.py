@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from newsletter.app.parts import Parts
 
 if TYPE_CHECKING:
+    from newsletter.actions.export_tips import Exported
     from newsletter.actions.import_tips import Report as TipsReport
+    from newsletter.domain.reading import Votes
     from newsletter.domain.tips import TipCard
+    from newsletter.rendering.preflight import Finding
 
 
 @dataclass
@@ -26,6 +29,50 @@ class TipVerbs(Parts):
         from newsletter.importers import read
 
         return import_tips(self.store, read(paths, format_), queue=queue, dry_run=dry_run, now=self.clock())
+
+    def export_tips(self, directory: Path, *, dry_run: bool = False) -> Exported:
+        """Every tip as a Markdown file that imports as unchanged."""
+        from newsletter.actions.export_tips import export_tips
+        from newsletter.importers import as_file
+
+        return export_tips(self.store, directory, as_file, dry_run=dry_run)
+
+    def tip_file(self, key: str) -> str:
+        """One tip as a Markdown file; raises NotFound."""
+        from newsletter.importers import as_file
+
+        with self.store.read() as tx:
+            return as_file(tx.tips.get(key).text)
+
+    def edit_tip(self, key: str, written: str) -> TipsReport:
+        """Put a tip's file in place of the tip; another key in it moves the tip, and its old address leads on."""
+        from newsletter.actions.edit_tip import edit_tip
+        from newsletter.importers.markdown import parse
+
+        return edit_tip(self.store, key, parse(written, f"{key}.md")[0], now=self.clock())
+
+    def preflight(self, letter: bytes) -> list[Finding]:
+        """What mail programs and their filters will find in a finished letter."""
+        from newsletter.rendering.preflight import preflight
+
+        return preflight(letter)
+
+    def show_letter(self, letter: bytes, findings: Sequence[Finding]) -> Path:
+        """Write the letter beside its checks as a page in the data directory, and open the browser, where there is one."""
+        import webbrowser
+
+        from newsletter.rendering.side_by_side import side_by_side
+
+        page = (self.settings.data_dir / "preview.html").resolve()
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(side_by_side(letter, findings), encoding="utf-8")
+        webbrowser.open(page.as_uri())
+        return page
+
+    def votes(self, tip_id: int) -> Votes:
+        """How readers answered to "was this useful?"."""
+        with self.store.read() as tx:
+            return tx.tips.votes(tip_id)
 
     def retire_tip(self, key: str) -> TipCard:
         """Never run this tip again."""

@@ -24,11 +24,14 @@ NOUNS = {
     "web": ("serve", "The web alone."),
     "doctor": ("setup", "What is not right, and how to mend it."),
     "config": ("setup", "The settings: show."),
-    "db": ("setup", "The database: upgrade, status, backup."),
-    "tips": ("tips", "The library: import, list, show, add, retire, move."),
+    "db": ("setup", "The database: upgrade, status, backup, adopt."),
+    "tips": ("tips", "The library: import, list, show, add, edit, export, retire, move, pin, unpin, lint, why."),
+    "calendar": ("calendar", "The weeks ahead: skip, unskip, hold, approve, runway, simulate."),
     "issues": ("issues", "The editions: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
-    "subscribers": ("readers", "The readers: add, list, show, import, unsubscribe."),
+    "subscribers": ("readers", "The readers: add, list, show, stats, import, export, pause, unsubscribe, erase."),
     "suppressions": ("readers", "Addresses never to mail: list, add, remove."),
+    "templates": ("templates", "Mails and pages of your own: list, copy, check."),
+    "form": ("form", "The sign-up form for your own site, as a link, HTML, an iframe or a script."),
     "completion": ("setup", "Completion for your shell: bash, zsh or fish."),
 }  # fmt: skip
 

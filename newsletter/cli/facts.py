@@ -78,6 +78,7 @@ def next_document(coming: NextIssue) -> dict[str, object]:
         "tip": coming.tip.key if coming.tip else None,
         "title": coming.tip.title if coming.tip else None,
         "reason": coming.reason,
+        "waits": coming.waits or None,
         "audience": coming.audience,
     }
 
@@ -90,4 +91,6 @@ def people(number: int) -> str:
 def next_in_words(screen: Screen, coming: NextIssue) -> str:
     """When the next issue is, and what it will be."""
     what = f"“{coming.tip.title}”" if coming.tip else f"nothing yet: {coming.reason}"
+    if coming.waits:
+        return f"“{coming.tip.title if coming.tip else coming.slot}” of {screen.day(coming.slot)} does not go: {coming.waits}."
     return f"No issue is due. The next is {screen.when(coming.due_at)}: {what}, to {people(coming.audience)}."

@@ -42,6 +42,8 @@ def next_(door: Door) -> None:
         tip = f"{coming.tip.title} ({coming.tip.key})" if coming.tip else "none"
         facts = [("slot", screen.day(coming.slot)), ("due", screen.when(coming.due_at)), ("tip", tip),
                  ("why", coming.reason), ("audience", coming.audience)]  # fmt: skip
+        if coming.waits:
+            facts.append(("but", f"{coming.waits}: newsletter calendar approve {coming.slot}"))
         screen.facts(facts, title="Due now" if coming.due_at <= door.clock() else "Next")
         if coming.tip is None:
             screen.line("Bring tips in: newsletter tips import PATH…", "dim")
@@ -52,14 +54,17 @@ def next_(door: Door) -> None:
 @issues.command("preview")
 @tip_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.eml", help="The whole letter.")
+@click.option("--open", "open_", is_flag=True, help="Show HTML (light, dark, phone), text and checks in the browser.")
 @as_of
 @click.pass_obj
-def preview(door: Door, *, tip: str | None, out: Path | None) -> None:
-    """The letter as a reader would get it; nothing is sent and nothing is written down."""
+def preview(door: Door, *, tip: str | None, out: Path | None, open_: bool) -> None:
+    """The letter as a reader would get it, with what is wrong with it; nothing is sent and nothing is written down."""
     from email import message_from_bytes
     from email.policy import default
 
     letter = door.app.preview(tip)
+    findings = door.app.preflight(letter)
+    page = door.app.show_letter(letter, findings) if open_ else None
     message = message_from_bytes(letter, policy=default)
     part = message.get_body(("plain",))
     text = "\n".join(str(part.get_content()).splitlines()) if part else ""
@@ -72,15 +77,22 @@ def preview(door: Door, *, tip: str | None, out: Path | None) -> None:
         "text": text,
         "bytes": len(letter),
         "out": str(out) if out else None,
+        "page": str(page) if page else None,
+        "checks": [{"id": f.id, "level": f.level, "message": f.message} for f in findings],
     }
 
     def draw(screen: Screen) -> None:
+        from newsletter.cli.screen import mark
+
         if out:
             screen.line(f"{out} written, {len(letter):,} bytes. A mail program opens it.")
-        else:
+        if page:
+            screen.line(f"Open it in your browser: {page.as_uri()}")
+        if not out and not page:
             screen.facts(headers, title=str(message["Subject"]))
             screen.line()
             screen.line(text)
+        screen.table(["!", "!", " "], [(mark(f.level), f.id, f.message) for f in findings], empty="")
 
     door.report(document, draw)
 
@@ -140,7 +152,7 @@ def _would_send(door: Door, *, early: bool, tip: str | None) -> int:
             title = tx.tips.get(tip).card.title
     else:
         title = coming.tip.title if coming.tip else "no tip"
-    would = bool(tip) or early or coming.due_at <= door.clock()
+    would = bool(tip) or early or (coming.due_at <= door.clock() and not coming.waits)
     words = f"Would send “{title}” to {people(coming.audience)}."
     document = {"issue": None, "dry_run": True, "would_send": would, "next": next_document(coming)}
     door.report(document, lambda screen: screen.line(words if would else next_in_words(screen, coming)))

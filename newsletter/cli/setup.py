@@ -193,6 +193,22 @@ def db_backup(door: Door, file: Path) -> None:
     door.report({"file": str(file), "bytes": size}, lambda screen: screen.line(f"{file} written, {size:,} bytes."))
 
 
+@db.command("adopt")
+@yes
+@as_of
+@click.pass_obj
+def db_adopt(door: Door, *, yes: bool) -> None:
+    """Let a database that was copied or put back mail again, from here."""
+    why = door.app.hold()
+    if not why:
+        door.report({"adopted": False, "was": ""}, lambda screen: screen.line("This database is no copy; it mails."))
+        return
+    door.agree(f"Mail from here from now on? Nothing else may mail from a copy of it. It was held: {why}.", yes=yes)
+    door.app.adopt()
+    words = "Adopted: letters and mails go out from here again. Look first at: newsletter doctor, newsletter calendar"
+    door.report({"adopted": True, "was": why}, lambda screen: screen.line(words))
+
+
 # -- completion ------------------------------------------------------------------------------------
 
 

@@ -9,23 +9,28 @@ from typing import TYPE_CHECKING
 
 import click
 
+from newsletter.cli import dates
 from newsletter.cli.door import Door, Noun, dry_run, yes
-from newsletter.domain.errors import UsageError
-from newsletter.domain.queue import why_not
+from newsletter.domain.errors import NewsletterError, UsageError
 from newsletter.domain.tips import TipState
+from newsletter.domain.why import standing
 
 if TYPE_CHECKING:
     from newsletter.actions.import_tips import Report
     from newsletter.cli.screen import Screen
     from newsletter.domain.tips import TipCard
 
-FORMATS = ["auto", "markdown", "archive-page"]
+FORMATS = ["auto", "markdown", "archive-page", "csv", "wxr", "feed"]
 COUNTED = ("added", "updated", "unchanged", "teasers")
 
 
 @click.group(cls=Noun)
 def tips() -> None:
     """The library of tips, in the order they will be sent."""
+
+
+for verb in (dates.pin, dates.unpin, dates.lint, dates.why):
+    tips.add_command(verb)
 
 
 def _iso(day: date | None) -> str | None:
@@ -81,21 +86,30 @@ def show(door: Door, *, key: str) -> None:
     """One tip, whole."""
     with door.app.store.read() as tx:
         tip = tx.tips.get(key)
+        votes = tx.tips.votes(tip.card.id)
     card, text = tip.card, tip.text
-    reason = why_not(card)
+    reason = standing(card)
 
     def draw(screen: Screen) -> None:
         facts = [
             ("key", card.key), ("state", f"{card.state.value}: {reason}" if reason else "fresh: in the queue"),
             ("published", screen.day(card.published_on)), ("last sent", screen.day(card.last_sent_on)),
             ("categories", card.categories), ("tags", card.tags), ("takeaway", text.takeaway),
+            ("useful", f"{votes.useful} yes, {votes.not_useful} no"),
             ("source", f"{text.source}:{text.line}" if text.line else text.source),
         ]  # fmt: skip
         screen.facts(facts, title=card.title)
         screen.line()
         screen.line(text.body or text.teaser)
 
-    more = {"body": text.body, "teaser": text.teaser, "takeaway": text.takeaway, "source": text.source}
+    more = {
+        "useful": votes.useful,
+        "not_useful": votes.not_useful,
+        "body": text.body,
+        "teaser": text.teaser,
+        "takeaway": text.takeaway,
+        "source": text.source,
+    }
     door.report({**_card(card), **more, "why_not": reason}, draw)
 
 
@@ -124,6 +138,43 @@ def add(door: Door, *, file: Path, dry_run: bool) -> int:
     """Put one tip, a Markdown file with front matter, at the end of the queue."""
     report = door.app.import_tips([file], format_="markdown", queue=True, dry_run=dry_run)
     return _imported(door, report, dry_run=dry_run)
+
+
+@tips.command("edit")
+@click.argument("key")
+@click.pass_obj
+def edit(door: Door, *, key: str) -> int:
+    """Change a tip in your editor ($VISUAL or $EDITOR). Another key in it moves the tip; the old address leads on."""
+    before = door.app.tip_file(key)
+    written = click.edit(before, extension=".md", require_save=True)
+    if written is None or written == before:
+        door.report({"key": key, "changed": False}, lambda screen: screen.line("Nothing was changed."))
+        return 0
+    try:
+        report = door.app.edit_tip(key, written)
+    except NewsletterError:
+        kept = Path(f"{key}.rejected.md")
+        kept.write_text(written, encoding="utf-8")
+        door.say(f"What you wrote is in {kept}; mend it, then: newsletter tips import {kept}")
+        raise
+    return _imported(door, report, dry_run=False)
+
+
+@tips.command("export")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@dry_run
+@click.pass_obj
+def export(door: Door, *, directory: Path, dry_run: bool) -> None:
+    """Write every tip as a Markdown file. Edit them where you like; `tips import DIR` takes what changed."""
+    done = door.app.export_tips(directory, dry_run=dry_run)
+    would = "would be " if dry_run else ""
+
+    def draw(screen: Screen) -> None:
+        screen.line(f"{done.written} files {would}written in {directory}, {done.unchanged} were there already.")
+
+    door.report(
+        {"written": done.written, "unchanged": done.unchanged, "files": list(done.files), "dry_run": dry_run}, draw
+    )
 
 
 def _imported(door: Door, report: Report, *, dry_run: bool) -> int:

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
+from newsletter.domain.calendar_ports import Calendar
 from newsletter.domain.delivery import Claim, Finished
 from newsletter.domain.issues import IssueEvent, IssueFacts
 from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.domain.people import Consent, DeliveryFacts, NewReader, Reader, Suppression
-from newsletter.domain.subscription import Status
+from newsletter.domain.people import DeliveryFacts
+from newsletter.domain.people_ports import Farewells, Subscribers, Suppressions, TakesReaders, Upkeep
+from newsletter.domain.reading import NOTHING_BESIDE, Beside, Votes
+from newsletter.domain.reading_ports import Archive
 from newsletter.domain.tips import TipCard, TipFull, TipState, TipText
 
 Clock = Callable[[], datetime]
@@ -93,11 +96,28 @@ class Rendered:
     html: str
 
 
+NOTHING_MORE: Mapping[str, object] = {}
+
+
 class Renderer(Protocol):
     """Templates to mails. Raises TemplateError with file and line."""
 
-    def issue(self, tip: TipText, *, tip_key: str, number: int, slot: date, person: Mapping[str, str]) -> Rendered:
-        """The weekly letter; `person` maps every hole (`mail.compiled.HOLES`) to a value or a sentinel."""
+    def issue(
+        self,
+        tip: TipText,
+        *,
+        tip_key: str,
+        number: int,
+        slot: date,
+        person: Mapping[str, str],
+        beside: Beside = NOTHING_BESIDE,
+        kind: str = "issue",
+        more: Mapping[str, object] = NOTHING_MORE,
+    ) -> Rendered:
+        """The weekly letter; `person` maps every hole (`mail.compiled.HOLES`) to a value or a sentinel.
+
+        kind: a folder whose templates stand over those of the letter, as `preview`; more: what they show besides.
+        """
         ...
 
     def notice(self, kind: str, values: Mapping[str, object]) -> Rendered:
@@ -119,8 +139,16 @@ class Tips(Protocol):
     def by_id(self, tip_id: int) -> TipFull: ...
     def find(self, identity: str) -> TipFull | None: ...
     def add(self, text: TipText, identity: str, key: str, state: TipState, now: datetime) -> TipCard: ...
-    def rewrite(self, tip_id: int, text: TipText, now: datetime, *, complete_state: TipState | None = None) -> None:
-        """Replace the text; `complete_state` also sets the state (a teaser that was completed)."""
+    def rewrite(
+        self,
+        tip_id: int,
+        found: TipText,
+        now: datetime,
+        *,
+        complete_state: TipState | None = None,
+        identity: str | None = None,
+    ) -> None:
+        """Replace the text; `complete_state` also sets the state (a teaser that was completed), `identity` the day."""
         ...
 
     def set_state(self, tip_id: int, state: TipState, *, sent_on: date | None = None) -> None: ...
@@ -128,47 +156,24 @@ class Tips(Protocol):
         """To the first place, before another tip, or (neither) to the last; raises NotFound."""
         ...
 
-    def key_taken(self, key: str) -> bool: ...
-
-
-class Subscribers(Protocol):
-    """The readers and their consent, one log entry per change."""
-
-    def by_address(self, address_key: str) -> Reader | None: ...
-    def by_key(self, subscriber_key: str) -> Reader | None: ...
-    def add(self, reader: NewReader, now: datetime) -> Reader: ...
-    def set_status(
-        self, subscriber_id: int, status: Status, now: datetime, *, paused_until: datetime | None = None
-    ) -> None: ...
-    def sign_up_again(self, subscriber_id: int, name: str, now: datetime) -> None:
-        """Back to pending with a new sign-up time; old confirm links become stale."""
+    def key_taken(self, key: str) -> bool:
+        """Is it the key of a tip, or was it once?"""
         ...
 
-    def rename(self, subscriber_id: int, name: str) -> None: ...
-    def confirmation_mailed(self, subscriber_id: int, now: datetime) -> None: ...
-    def log_consent(self, subscriber_id: int, consent: Consent) -> None: ...
-    def consents(self, subscriber_id: int) -> list[Consent]: ...
-    def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]: ...
-    def each(self, status: str | None = None) -> Iterator[Reader]: ...
-    def count(self) -> Mapping[str, int]:
-        """How many by status (suppressed counts apart)."""
+    def is_key(self, key: str) -> bool: ...
+    def all(self) -> list[TipFull]:
+        """Every tip with its text, in queue order."""
         ...
 
-    def mailable(self) -> int:
-        """How many are confirmed and not suppressed: the audience if an issue froze now."""
+    def rekey(self, tip_id: int, key: str) -> None:
+        """Give a tip another key; the old one leads to it from now on."""
         ...
 
-
-class Suppressions(Protocol):
-    """Addresses never to mail, whatever consent says."""
-
-    def get(self, address_key: str) -> Suppression | None: ...
-    def add(self, address_key: str, reason: str, source: str, now: datetime) -> bool:
-        """False when it was there already (the first reason stays)."""
+    def vote(self, tip_id: int, subscriber_id: int, *, useful: bool) -> None:
+        """Keep a reader's answer; a later one takes its place."""
         ...
 
-    def remove(self, address_key: str) -> bool: ...
-    def each(self) -> Iterator[Suppression]: ...
+    def votes(self, tip_id: int) -> Votes: ...
 
 
 class Issues(Protocol):
@@ -193,6 +198,18 @@ class Issues(Protocol):
 
     def last_slot(self) -> date | None:
         """The newest slot that has an issue."""
+        ...
+
+    def recent(self, limit: int) -> list[IssueFacts]:
+        """Newest first, without counts."""
+        ...
+
+    def last_slot_before(self, slot: date) -> date | None:
+        """The newest slot before this one that has an issue."""
+        ...
+
+    def from_slot(self, slot: date) -> list[IssueFacts]:
+        """The issues of this slot and of later ones, without counts."""
         ...
 
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
@@ -231,7 +248,10 @@ class Issues(Protocol):
 class Notices(Protocol):
     """Transactional mails that wait to be sent: confirmation, welcome, owner's mails."""
 
-    def add(self, kind: str, address: str, values: Mapping[str, object], now: datetime) -> None: ...
+    def add(self, kind: str, address: str, values: Mapping[str, object], now: datetime, *, wanted: bool = True) -> None:
+        """Queue a mail; one that is not wanted is only written down as skipped."""
+        ...
+
     def due(self, now: datetime, limit: int) -> list[Notice]:
         """Claimed for this caller: attempts is counted and the next attempt moved on before anything is sent."""
         ...
@@ -258,13 +278,24 @@ class Tx(Protocol):
     @property
     def tips(self) -> Tips: ...
     @property
+    def archive(self) -> Archive: ...
+    @property
     def subscribers(self) -> Subscribers: ...
     @property
     def suppressions(self) -> Suppressions: ...
     @property
+    def farewells(self) -> Farewells: ...
+    @property
+    def upkeep(self) -> Upkeep: ...
+    @property
     def issues(self) -> Issues: ...
     @property
+    def calendar(self) -> Calendar: ...
+    @property
     def notices(self) -> Notices: ...
+    def rehearsal(self) -> AbstractContextManager[None]:
+        """What is written inside is undone at its end: the same work, and no trace."""
+        ...
 
 
 class Ledger(Protocol):
@@ -309,7 +340,7 @@ class Holder:
     since: str
 
 
-class Store(Protocol):
+class Store(TakesReaders, Protocol):
     """The database."""
 
     def read(self) -> AbstractContextManager[Tx]: ...
@@ -322,4 +353,16 @@ class Store(Protocol):
         ...
 
     def holder(self) -> Holder | None: ...
+    def hold(self) -> str:
+        """Why nothing may be mailed from this database (it is a copy, or was put back); "" when all is well."""
+        ...
+
+    def adopt(self, now: datetime) -> None:
+        """From now on this database is the one that mails."""
+        ...
+
+    def beat(self, now: datetime) -> None:
+        """Leave a mark in the database and beside it, by which a copy is known; nothing happens while it is held."""
+        ...
+
     def close(self) -> None: ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from newsletter.domain.colours import GREEN, Palette, palette
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -21,11 +23,28 @@ class Site:
     resources_url: str = ""
     home_url: str = ""
     bounce_domain: str = ""
+    colour: str = GREEN.accent
+    has_logo: bool = False
 
     @property
     def from_domain(self) -> str:
         """The domain letters come from; List-ID and Message-ID use it."""
         return self.from_address.rpartition("@")[2]
+
+    @property
+    def brand(self) -> Palette:
+        """The shades of the newsletter's colour."""
+        return palette(self.colour)
+
+    @property
+    def logo_url(self) -> str:
+        """Where the logo is, or ""."""
+        return self.url("/logo") if self.has_logo else ""
+
+    @property
+    def reply_address(self) -> str:
+        """The bare address that answers go to."""
+        return self.reply_to.rpartition("<")[2].rstrip("> ") or self.from_address
 
     def url(self, path: str) -> str:
         """An absolute address on the site; `path` begins with a slash."""

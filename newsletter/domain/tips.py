@@ -22,12 +22,31 @@ class TipState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TipRules:
+    """When a tip may run, in the words of its source; `seasons.parse_rule`, `reruns.parse_rerun` and `parse_months` read them.
+
+    part: its place in the series, from 1. fallback: may stand in when nothing else is left.
+    """
+
+    season: str = ""
+    series: str = ""
+    part: int = 0
+    rerun: str = ""
+    months: str = ""
+    fallback: bool = False
+
+
+NO_RULES = TipRules()
+
+
+@dataclass(frozen=True, slots=True)
 class TipText:
     """The text of a tip as an importer found it or as the store holds it.
 
     body: Markdown, "" for a teaser. teaser: plain text, where the source broke off, or the owner's own.
     published_on: the day it ran, if the source says so. already_run: the source is an archive.
     source, line: where it was found, for messages.
+    key: of the tip in the library, where the source knows it: then the source says all of the text.
     """
 
     title: str
@@ -38,6 +57,8 @@ class TipText:
     tags: tuple[str, ...] = ()
     takeaway: str = ""
     teaser: str = ""
+    rules: TipRules = NO_RULES
+    key: str = ""
     already_run: bool = False
     source: str = ""
     line: int = 0
@@ -106,6 +127,7 @@ def merge(old: TipText, new: TipText) -> TipText:
             complete=True,
             takeaway=new.takeaway or old.takeaway,
             teaser=new.teaser or (old.teaser if old.complete else ""),  # where an excerpt broke off is no teaser
+            rules=old.rules if new.rules == NO_RULES else new.rules,
         )
     return labels if old.complete else replace(labels, teaser=new.teaser or old.teaser)
 

@@ -18,7 +18,7 @@ from newsletter.mail.message import frame, header_block, one_newline
 from newsletter.mail.qp import quote
 
 HEADER_HOLES = ("to", "message_id", "date", "unsubscribe_url", "unsubscribe_mailto")
-BODY_HOLES = ("name", "address", "unsubscribe_url", "preferences_url", "joined_on")
+BODY_HOLES = ("name", "address", "unsubscribe_url", "preferences_url", "useful_url", "joined_on")
 HOLES = tuple(dict.fromkeys(HEADER_HOLES + BODY_HOLES))
 
 Hole = tuple[str, str]  # the name of a value, and the context that says how it is encoded
@@ -36,6 +36,7 @@ def sentinels(nonce: str) -> dict[str, str]:
     return marks | {
         "unsubscribe_url": f"https://recipient.invalid/{marks['unsubscribe_url']}",
         "preferences_url": f"https://recipient.invalid/{marks['preferences_url']}",
+        "useful_url": f"https://recipient.invalid/{marks['useful_url']}",
         "unsubscribe_mailto": f"mailto:{marks['unsubscribe_mailto']}@recipient.invalid",
     }
 

@@ -39,6 +39,7 @@ def personal(claim: Claim, *, site: Site, signer: Signer, secret: bytes, date: s
         "name": claim.name,
         "address": claim.address,
         "preferences_url": site.url(f"/p/{signer.sign(Purpose.PREFERENCES, claim.subscriber_key)}"),
+        "useful_url": site.url(f"/useful/{signer.sign(Purpose.USEFUL, claim.subscriber_key, issue)}"),
         "joined_on": joined_in_words(claim.joined_on, site.language),
     }
 

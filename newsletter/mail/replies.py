@@ -55,7 +55,9 @@ def classify(reply: Reply) -> Outcome | None:
 
 def _refused(reply: Reply) -> Outcome:
     """A 5yz. Without an enhanced code nobody is ever suppressed: 550 alone says too many things."""
-    _, subject, detail = [int(part) for part in reply.enhanced.split(".")] if reply.enhanced else [0, 0, 0]
+    _, subject, detail = (
+        [int(part) for part in reply.enhanced.split(".")] if reply.enhanced.startswith("5.") else [0, 0, 0]
+    )
     if subject == 7 or (subject, detail) in ((1, 7), (1, 8)):
         return Rejected(reply, Cause.POLICY)  # 5.1.7 and 5.1.8 are about our address (RFC 3463 section 3.2)
     if subject == 1 and reply.stage is Stage.RCPT:

@@ -24,8 +24,11 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     FORM = "form"
+    USEFUL = "useful"  # to say whether a tip was
     OWNER = "owner"
     BOUNCE = "bounce"  # in an envelope sender
+    MOVE = "move"  # to a new address
+    ERASED = "erased"  # stands for an address that was erased
     UNSUBSCRIBE_MAIL = "unsubscribe-mail"  # in the address of a mailto: link
 
 
@@ -72,6 +75,10 @@ class Signer:
     def seal(self, purpose: Purpose, text: str) -> str:
         """A MAC of 64 bits in 16 lower-case letters and digits, for places that lose upper case."""
         return _seal(self._keys[0], purpose, text)
+
+    def seals(self, purpose: Purpose, text: str) -> tuple[str, ...]:
+        """The seal of every key, the first one first."""
+        return tuple(_seal(key, purpose, text) for key in self._keys)
 
     def is_sealed(self, purpose: Purpose, text: str, seal: str) -> bool:
         """Did any of our keys seal this text for this purpose?"""

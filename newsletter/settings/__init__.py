@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from newsletter.domain.colours import brand_colour
 from newsletter.domain.errors import InputError, SettingsError
 from newsletter.domain.site import Site
 from newsletter.settings import values as v
@@ -74,6 +75,12 @@ class Settings:
         v.matching(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", "Write a language tag, as in en or pt-BR"),
     )
     owner: str = _setting("owner@example.org", "Who is told when something needs a person.", v.address)
+    colour: str = _setting(
+        "#17664f", "The colour of links, buttons and the takeaway; checked for contrast.", brand_colour
+    )
+    logo: Path | None = _setting(
+        "", "A picture (PNG, JPEG or GIF) that stands for the title at the top.", v.optional(v.picture, unset=None)
+    )
     contact_url: str = _setting("", "How to reach you.", v.optional(v.link), group="Footer links")
     resources_url: str = _setting("", "More to read.", v.optional(v.link))
     home_url: str = _setting("", "Your own site.", v.optional(v.link))
@@ -87,6 +94,16 @@ class Settings:
     trusted_proxies: tuple[str, ...] = _setting("", "Proxies whose X-Forwarded-For is believed.", v.networks)
     frame_ancestors: tuple[str, ...] = _setting("", "Sites that may show the form in a frame.", v.origins)
     allowed_origins: tuple[str, ...] = _setting("", "Sites whose own form may post here.", v.origins)
+    teasers: str = _setting(
+        "hide",
+        "Tips of which only the beginning is here: hide them in the archive, or show it with a link to the whole.",
+        v.matching("hide|show", "Write hide or show"),
+    )
+    disposable_domains: Path | None = _setting(
+        "",
+        "File with one domain a line; addresses there cannot sign up. Meant for throw-away mailboxes.",
+        v.optional(Path, unset=None),
+    )
     data_dir: Path = _setting("data", "Directory of the database and of other files.", Path, group="Storage")
     database_url: str = _setting(
         "sqlite:///data/newsletter.db",
@@ -113,7 +130,19 @@ class Settings:
     bounce_domain: str = _setting(
         "", "The domain that bounces come back to.", v.optional(v.matching(r"[\w-]+(\.[\w-]+)+", "Write a domain name"))
     )
-    rerun_after: timedelta = _setting("18 months", "How long a tip rests before it may run again.", v.parse_duration)
+    rerun_after: timedelta | None = _setting(
+        "18 months", "How long a tip rests before it may run again; or never.", v.rest
+    )
+    approval: str = _setting(
+        "silence",
+        "Silence: the letter goes unless you say no to its preview. Required: it waits for your yes.",
+        v.matching("silence|required", "Write silence or required"),
+    )
+    ping_url: str = _setting(
+        "",
+        "Called (GET) after each issue that went, so that a watchdog elsewhere notices silence.",
+        v.optional(v.web_url),
+    )
     dkim_selector: str = _setting(
         "",
         "The DKIM selector; unset, letters leave unsigned and the relay signs.",
@@ -167,7 +196,20 @@ class Settings:
             resources_url=self.resources_url,
             home_url=self.home_url,
             bounce_domain=self.bounce_domain,
+            colour=self.colour,
+            has_logo=self.logo is not None,
         )
+
+    def refused_domains(self) -> frozenset[str]:
+        """Domains that may not sign up, in lower case; raises SettingsError when their file cannot be read."""
+        path = self.disposable_domains
+        if path is None:
+            return frozenset()
+        try:
+            lines = path.read_text(encoding="utf-8").lower().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} cannot be read: {error}", fix="Name a text file, one domain a line") from None
+        return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
     def signing_keys(self) -> tuple[str, ...]:
         """The keys, never empty; raises SettingsError when none is set."""

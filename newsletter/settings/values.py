@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from newsletter.domain.address import parse_address
 from newsletter.domain.calendar import Schedule
@@ -29,6 +30,11 @@ def parse_duration(text: str) -> timedelta:
     if not end or end != len(text.strip()):
         raise ValueError("Write a number and a unit, as in 24h, 90 days or 18 months")
     return found
+
+
+def rest(text: str) -> timedelta | None:
+    """How long, or `never`."""
+    return None if text.strip().lower() == "never" else parse_duration(text)
 
 
 def optional(read: Callable[[str], object], *, unset: object = "") -> Callable[[str], object]:
@@ -165,3 +171,23 @@ def mask_passwords(text: str) -> str:
     """URLs without their passwords."""
     text = re.sub(r"://([^:/\s]*):\S*@", r"://\1:********@", text)
     return re.sub(r"(?i)([?&](?:password|pass|secret|token|key)=)[^&\s]*", r"\1********", text)
+
+
+MAX_PICTURE = 200_000  # octets
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
+
+
+def picture(text: str) -> Path:
+    """The path of a picture that mail programs show."""
+    path = Path(text)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise ValueError(f"The file cannot be read: {error.strerror or error}") from None
+    if not head.startswith(_PICTURES):
+        raise ValueError("Name a PNG, JPEG or GIF file")
+    if size > MAX_PICTURE:
+        raise ValueError(f"The picture has {size} octets; make it smaller than {MAX_PICTURE}")
+    return path

@@ -20,10 +20,15 @@ from newsletter.store.invariants import HAS_OPEN, broken_invariants
 from newsletter.store.ledger import sql_time
 from newsletter.store.readers import DELIVERABLE, delivery_facts
 from newsletter.store.tables import CompiledIssue, Delivery, Issue, Subscriber, Tip
+from newsletter.store.upkeep import SqlUpkeep
 
 _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
     AND (state IN ('sent', 'sending') OR crashes > 0))
     OR EXISTS (SELECT 1 FROM attempt WHERE issue_id = :issue AND event = 'in_doubt')"""
+# In the order of the primary key, so that counting a million rows sorts none of them.
+_STATES = tuple(state.value for state in State)
+_COUNT = f"""SELECT issue_id, {", ".join(f"sum(state = '{state}')" for state in _STATES)}
+    FROM delivery{{where}} GROUP BY issue_id"""  # noqa: S608  (states)
 LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
 
 
@@ -63,6 +68,20 @@ class SqlIssues:
         """The newest slot that has an issue."""
         return self._session.exec(select(func.max(col(Issue.slot)))).one()
 
+    def recent(self, limit: int) -> list[IssueFacts]:
+        """Newest first, without counts."""
+        rows = self._session.exec(select(Issue).order_by(col(Issue.id).desc()).limit(limit)).all()
+        return self._facts(rows, counted=False)
+
+    def last_slot_before(self, slot: date) -> date | None:
+        """The newest slot before this one that has an issue."""
+        return self._session.exec(select(func.max(col(Issue.slot))).where(col(Issue.slot) < slot)).one()
+
+    def from_slot(self, slot: date) -> list[IssueFacts]:
+        """The issues of this slot and of later ones, without counts."""
+        rows = self._session.exec(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot))).all()
+        return self._facts(rows, counted=False)
+
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
         """T0. The write transaction is IMMEDIATE, so whoever comes second finds the first one's row."""
         row = self._session.exec(select(Issue).where(Issue.slot == slot)).first() if slot else None
@@ -101,6 +120,7 @@ class SqlIssues:
         """T1: letter and audience in one transaction; the snapshot size."""
         row = self._session.get_one(Issue, number)
         row.subject = subject
+        SqlUpkeep(self._session).wake(now)
         self._session.merge(CompiledIssue(issue_id=number, data=compiled))
         self._session.flush()
         frozen = self._execute(
@@ -111,6 +131,7 @@ class SqlIssues:
         row.audience = frozen
         if row.tip_id is not None:
             tip = self._session.get_one(Tip, row.tip_id)
+            row.tip_was = tip.state
             tip.state, tip.last_sent_on = TipState.SENT, row.slot or row.due_at.date()
         self.change(number, IssueEvent.FREEZE, now)
         return frozen
@@ -191,23 +212,33 @@ class SqlIssues:
         if row.tip_id is None or reached:
             return
         tip = self._session.get_one(Tip, row.tip_id)
-        if row.run == 1 and tip.state == TipState.SENT:
-            tip.state, tip.last_sent_on = _state_before(row, tip), None
-        row.run = None
+        if row.tip_was:
+            before = select(func.max(func.coalesce(Issue.slot, func.date(Issue.due_at)))).where(
+                Issue.tip_id == tip.id,
+                Issue.id != row.id,
+                col(Issue.run).is_not(None),
+                col(Issue.started_at).is_not(None),
+            )
+            last = self._session.exec(before).one()
+            tip.last_sent_on = date.fromisoformat(str(last)) if last else None
+            tip.state = row.tip_was if tip.state == TipState.SENT else tip.state
+        row.run, row.tip_was = None, ""
 
     def _facts(self, rows: Sequence[Issue], *, counted: bool) -> list[IssueFacts]:
         counts: dict[int, dict[str, int]] = defaultdict(dict)
         skipped: dict[int, dict[str, int]] = defaultdict(dict)
         if counted:
-            query = select(Delivery.issue_id, Delivery.state, col(Delivery.reason), func.count()).group_by(
-                col(Delivery.issue_id), col(Delivery.state), col(Delivery.reason)
+            one = f" WHERE issue_id = {rows[0].id or 0:d}" if len(rows) == 1 else ""
+            for issue, *numbers in self._session.connection().execute(text(_COUNT.format(where=one))):
+                counts[issue] = dict(zip(_STATES, numbers, strict=True))
+            asked = [issue for issue, numbers in counts.items() if numbers[State.SKIPPED]]
+            query = select(Delivery.issue_id, col(Delivery.reason), func.count()).where(
+                col(Delivery.issue_id).in_(asked), Delivery.state == State.SKIPPED
             )
-            if len(rows) == 1:
-                query = query.where(Delivery.issue_id == rows[0].id)
-            for issue, state, reason, number in self._session.exec(query):
-                counts[issue][state] = counts[issue].get(state, 0) + number
-                if state == State.SKIPPED and reason:
-                    skipped[issue][reason] = number
+            for issue, reason, number in self._session.exec(
+                query.group_by(col(Delivery.issue_id), col(Delivery.reason))
+            ):
+                skipped[issue][reason or ""] = number
         keys = dict(
             self._session.exec(select(Tip.id, Tip.key).where(col(Tip.id).in_({row.tip_id for row in rows}))).all()
         )
@@ -215,11 +246,6 @@ class SqlIssues:
 
     def _execute(self, sql: str, **values: Any) -> int:
         return int(self._session.connection().execute(text(sql), values).rowcount)
-
-
-def _state_before(row: Issue, tip: Tip) -> TipState:
-    """What a tip was before its first run: in a slot always fresh; outside the calendar an archived one may go too."""
-    return TipState.ARCHIVE if row.slot is None and tip.published_on else TipState.FRESH
 
 
 def _facts(row: Issue, tip_key: str | None, counts: dict[str, int], skipped: dict[str, int]) -> IssueFacts:

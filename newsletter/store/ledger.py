@@ -72,8 +72,9 @@ _REOPEN = """UPDATE delivery SET state = ?, attempts = 0, first_attempt_at = NUL
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'rejected'"""
 _DUE_AT_ONCE = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attempt_at = NULL
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'deferred'"""
-_SKIP_CANCELLED = """UPDATE delivery SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ?
-    WHERE state IN ('pending', 'deferred') AND issue_id IN (SELECT id FROM issue WHERE state = 'cancelled')"""
+_SKIP_CANCELLED = """UPDATE delivery INDEXED BY delivery_{state}
+    SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ?
+    WHERE state = '{state}' AND issue_id IN (SELECT id FROM issue WHERE state = 'cancelled')"""
 _NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt_at = :latest
     WHERE state = 'deferred' AND next_attempt_at > :latest"""
 
@@ -155,8 +156,9 @@ class SqliteLedger:
         with self._transaction():
             number = self._recover_sending(now)
             self._db.execute("UPDATE sender_run SET recovered = ? WHERE id = ?", (number, self._owner))
-            to = transition(State.PENDING, Event.SKIP)
-            self._db.execute(_SKIP_CANCELLED, (to, Skip.CANCELLED, to_ms(now)))
+            for state in (State.PENDING, State.DEFERRED):
+                to = transition(state, Event.SKIP)
+                self._db.execute(_SKIP_CANCELLED.format(state=state.value), (to, Skip.CANCELLED, to_ms(now)))
             self._db.execute(_NOT_TOO_LATE, {"latest": to_ms(now + LONGEST_WAIT)})
         return number
 

@@ -22,10 +22,19 @@ class SqlNotices:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, kind: str, address: str, values: Mapping[str, Any], now: datetime) -> None:
-        """Queue a mail for the sender."""
+    def add(self, kind: str, address: str, values: Mapping[str, Any], now: datetime, *, wanted: bool = True) -> None:
+        """Queue a mail for the sender, or write down that none is wanted."""
+        state, done_at = ("pending", None) if wanted else ("skipped", now)
         self._session.add(
-            Notice(kind=kind, address=address, data=dict(values), state="pending", created_at=now, next_attempt_at=now)
+            Notice(
+                kind=kind,
+                address=address,
+                data=dict(values),
+                state=state,
+                created_at=now,
+                next_attempt_at=now,
+                done_at=done_at,
+            )
         )
         self._session.flush()
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from sqlmodel import Session
 
+from newsletter.domain.errors import Refused
+from newsletter.domain.imports import ImportCounts, ImportedReader
 from newsletter.domain.ports import Holder, SendingRight
+from newsletter.store import identity
+from newsletter.store.archive import SqlArchive
+from newsletter.store.calendar import SqlCalendar
 from newsletter.store.database import BUSY_FOR, Database, set_pragmas, sqlite_path
+from newsletter.store.farewells import SqlFarewells
 from newsletter.store.issues import SqlIssues
 from newsletter.store.ledger import SqliteLedger
 from newsletter.store.lock import holder_of, sending_lock
@@ -22,6 +28,7 @@ from newsletter.store.notices import SqlNotices
 from newsletter.store.readers import SqlSubscribers, SqlSuppressions
 from newsletter.store.tables import SenderRun
 from newsletter.store.tips import SqlTips
+from newsletter.store.upkeep import SqlUpkeep
 
 CHECKPOINT_EVERY = 8000  # pages (32 MB) of ledger between two fsyncs; a quarter of a second is lost to each
 
@@ -31,15 +38,36 @@ class SqlTx:
     """Implements ports.Tx on one session."""
 
     tips: SqlTips
+    archive: SqlArchive
     subscribers: SqlSubscribers
     suppressions: SqlSuppressions
+    farewells: SqlFarewells
+    upkeep: SqlUpkeep
     issues: SqlIssues
+    calendar: SqlCalendar
     notices: SqlNotices
+    session: Session
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Everything inside is undone: a savepoint that is always taken back."""
+        savepoint = self.session.begin_nested()
+        yield
+        savepoint.rollback()
 
 
 def _tx(session: Session) -> SqlTx:
     return SqlTx(
-        SqlTips(session), SqlSubscribers(session), SqlSuppressions(session), SqlIssues(session), SqlNotices(session)
+        SqlTips(session),
+        SqlArchive(session),
+        SqlSubscribers(session),
+        SqlSuppressions(session),
+        SqlFarewells(session),
+        SqlUpkeep(session),
+        SqlIssues(session),
+        SqlCalendar(session),
+        SqlNotices(session),
+        session,
     )
 
 
@@ -67,6 +95,9 @@ class SqlStore:
         """Be the only sender; see ports.Store."""
         self._database.check_schema()
         with sending_lock(self.path, role, now):
+            if why := self.hold():
+                raise Refused(f"nothing is mailed from this database: {why}", fix=identity.FIX)
+            self.beat(now)
             run = self._start_run(role, now)
             ledger = SqliteLedger(self._connect(), self._database.write_lock, run, hold_in_doubt=hold_in_doubt)
             try:
@@ -74,10 +105,39 @@ class SqlStore:
             finally:
                 ledger.close()
                 self._end_run(run)
+                self.beat(now)
 
     def holder(self) -> Holder | None:
         """Who sends on this database now."""
         return holder_of(self.path)
+
+    def hold(self) -> str:
+        """Why nothing may be mailed from this database, or ""."""
+        with self._database.reading() as session:
+            return identity.hold(session, self.path)
+
+    def adopt(self, now: datetime) -> None:
+        """From now on this database is the one that mails."""
+        with self._database.writing() as session:
+            mark = identity.adopt(session, now)
+        identity.write(self.path, mark)
+
+    def beat(self, now: datetime) -> None:
+        """One more beat: in the database first, then beside it."""
+        with self._database.writing() as session:
+            mark = None if identity.hold(session, self.path) else identity.beat(session, now)
+        if mark:
+            identity.write(self.path, mark)
+
+    def import_readers(
+        self, rows: Iterable[ImportedReader], *, proof: str | None, now: datetime, dry_run: bool
+    ) -> ImportCounts:
+        """Take in many readers; see ports.Store."""
+        from newsletter.store.importing import import_readers
+
+        self._database.check_schema()
+        with closing(self._connect()) as connection:
+            return import_readers(connection, self._database.write_lock, rows, proof=proof, now=now, dry_run=dry_run)
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,4 +1,7 @@
-"""The nouns with identity, as SQLModel tables; a row validates nothing, so only checked values come here."""
+"""The nouns with identity, as SQLModel tables; a row validates nothing, so only checked values come here.
+
+Not here, since no table class can say it: `tip_search`, the full-text index, and the triggers; see the migrations.
+"""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -51,8 +54,20 @@ class Tip(SQLModel, table=True):
     position: int
     source: str = ""
     source_line: int = 0
+    season: str = ""
+    series: str = ""
+    part: int = 0
+    rerun: str = ""
+    months: str = ""
+    fallback: bool = False
+    pin_on: date | None = None
     added_at: datetime = _at()
     changed_at: datetime = _at()
+
+    # All that the archive's lists ask for, so that none of them reads the texts of all tips.
+    __table_args__ = (
+        Index("tip_for_lists", "last_sent_on", "published_on", "state", "complete", "key", "title", "changed_at"),
+    )
 
 
 class TipLabel(SQLModel, table=True):
@@ -63,13 +78,45 @@ class TipLabel(SQLModel, table=True):
     tip_id: int = Field(foreign_key="tip.id", primary_key=True, ondelete="CASCADE")
     kind: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
+    slug: str = ""
     place: int = 0
 
-    __table_args__ = (Index("tip_label_by_name", "kind", "name"),)
+    __table_args__ = (Index("tip_label_by_slug", "kind", "slug"),)
+
+
+class FormerKey(SQLModel, table=True):
+    """A key that a tip had once; its address leads to the new one."""
+
+    __tablename__ = "former_key"
+
+    key: str = Field(primary_key=True)
+    tip_id: int = Field(foreign_key="tip.id", ondelete="CASCADE")
+
+
+class Vote(SQLModel, table=True):
+    """What a reader answered to "was this useful?"; the last answer counts."""
+
+    __tablename__ = "vote"
+
+    tip_id: int = Field(foreign_key="tip.id", primary_key=True, ondelete="CASCADE")
+    subscriber_id: int = Field(primary_key=True)  # no foreign key: an erased reader's answer stays, nameless
+    useful: bool
+
+
+class Library(SQLModel, table=True):
+    """One row: a number that triggers raise with every change of a tip, so that pages can be kept until then."""
+
+    __tablename__ = "library"
+
+    id: int | None = Field(default=None, primary_key=True)
+    version: int = 0
 
 
 class Subscriber(SQLModel, table=True):
-    """A reader. key stands in links; address_key makes two spellings one person."""
+    """A reader. key stands in links; address_key makes two spellings one person.
+
+    resting: has had this month's letter, see `upkeep`. new_address: asked for, not confirmed yet.
+    """
 
     __tablename__ = "subscriber"
 
@@ -85,6 +132,19 @@ class Subscriber(SQLModel, table=True):
     left_at: datetime | None = _at(null=True)
     paused_until: datetime | None = _at(null=True)
     confirmation_mailed_at: datetime | None = _at(null=True)
+    reminded_at: datetime | None = _at(null=True)
+    link_mailed_at: datetime | None = _at(null=True)
+    pace: str = "weekly"
+    resting: bool = False
+    quarterly_at: datetime | None = _at(null=True)
+    new_address: str = ""
+    new_address_key: str = ""
+    new_address_at: datetime | None = _at(null=True)
+
+    __table_args__ = (
+        Index("subscriber_moving", "new_address_key", sqlite_where=text("new_address_key <> ''"),
+              postgresql_where=text("new_address_key <> ''")),
+    )  # fmt: skip
 
 
 class Consent(SQLModel, table=True):
@@ -100,6 +160,19 @@ class Consent(SQLModel, table=True):
     origin: str = ""
 
 
+class Farewell(SQLModel, table=True):
+    """One leave and why, tied to the letter it came from; subscriber_id goes after 30 days, the reason stays."""
+
+    __tablename__ = "farewell"
+
+    id: int | None = Field(default=None, primary_key=True)
+    subscriber_id: int | None = Field(default=None, index=True)
+    at: datetime = _at()
+    issue_id: int | None = None
+    reason: str = ""
+    words: str = ""
+
+
 class Suppression(SQLModel, table=True):
     """An address never to mail; issue_id: the issue whose bounce put it here, if one did."""
 
@@ -112,8 +185,40 @@ class Suppression(SQLModel, table=True):
     issue_id: int | None = None
 
 
+class SlotWish(SQLModel, table=True):
+    """What the owner wants of one slot. wish: skip, hold or approve; about: the reason, or the key that was approved."""
+
+    __tablename__ = "slot_wish"
+
+    slot: date = Field(primary_key=True)
+    wish: str
+    about: str = ""
+
+
+class Told(SQLModel, table=True):
+    """What the owner was told already, so that it is told once; what: preview, report, alarm, runway, lint or ping."""
+
+    __tablename__ = "told"
+
+    what: str = Field(primary_key=True)
+    about: str = Field(primary_key=True)
+    at: datetime = _at()
+
+
+class Installation(SQLModel, table=True):
+    """One row: which installation this database belongs to, and how often it has beaten; see `store.identity`."""
+
+    __tablename__ = "installation"
+
+    key: str = Field(primary_key=True)
+    machine: str = ""
+    host: str = ""
+    beat: int = 0
+    beat_at: datetime = _at()
+
+
 class Issue(SQLModel, table=True):
-    """A numbered edition. slot: NULL outside the calendar; run: 1 for a tip's first run."""
+    """A numbered edition. slot: NULL outside the calendar; run: 1 for a tip's first run; tip_was: its state before."""
 
     __tablename__ = "issue"
 
@@ -123,6 +228,7 @@ class Issue(SQLModel, table=True):
     state: str = Field(index=True)
     tip_id: int | None = Field(default=None, foreign_key="tip.id")
     run: int | None = None
+    tip_was: str = ""
     subject: str = ""
     secret: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     audience: int = 0

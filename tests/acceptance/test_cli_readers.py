@@ -82,3 +82,53 @@ def test_a_suppressed_address_is_listed_and_can_be_freed(newsletter: Command) ->
     assert newsletter("suppressions", "remove", "eve@tips.example.com", "--yes").returncode == 0
     assert newsletter("suppressions", "remove", "eve@tips.example.com", "--yes").returncode == 1
     assert newsletter("subscribers", "add", "eve@tips.example.com", *PROOF).returncode == 0
+
+
+def test_an_export_is_safe_for_spreadsheets_private_and_comes_back_whole(newsletter: Command, home: Path) -> None:
+    newsletter("subscribers", "add", "anna@tips.example.com", "--name", "=cmd|calc", *PROOF)
+    newsletter("subscribers", "add", "berta@tips.example.com", "--name", "Berta", *PROOF)
+    newsletter("subscribers", "unsubscribe", "berta@tips.example.com", "--yes")
+    assert newsletter("subscribers", "export", "out.csv").returncode == 0
+    text = (home / "out.csv").read_text(encoding="utf-8-sig")
+    assert "anna@tips.example.com,'=cmd|calc,confirmed,weekly" in text
+    assert (home / "out.csv").stat().st_mode & 0o077 == 0
+    assert newsletter("subscribers", "export", "out.csv").returncode == 2, "it is not overwritten unasked"
+    newsletter("subscribers", "erase", "anna@tips.example.com", "--yes")
+    done = json.loads(newsletter("subscribers", "import", "out.csv", *PROOF, "--json").stdout)
+    assert (done["added"], done["suppressed"], done["left"], done["rejected"]) == (0, 1, 1, [])
+
+
+def test_an_erased_reader_is_gone_and_no_command_brings_them_back(newsletter: Command) -> None:
+    newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
+    assert newsletter("subscribers", "erase", "anna@tips.example.com").returncode == 2
+    assert newsletter("subscribers", "erase", "anna@tips.example.com", "--yes").returncode == 0
+    assert newsletter("subscribers", "show", "anna@tips.example.com").returncode == 1
+    assert newsletter("subscribers", "add", "anna@tips.example.com", *PROOF).returncode == 1
+    assert "anna@" not in newsletter("suppressions", "list", "--json").stdout
+
+
+def test_a_pause_by_command_is_shown(newsletter: Command) -> None:
+    newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
+    assert newsletter("subscribers", "pause", "anna@tips.example.com", "--weeks", "6").returncode == 0
+    assert shown(newsletter, "anna@tips.example.com")["status"] == "paused"
+    assert newsletter("subscribers", "pause", "anna@tips.example.com", "--weeks", "99").returncode == 2
+
+
+def test_statistics_tell_why_people_leave(newsletter: Command) -> None:
+    newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
+    newsletter("subscribers", "unsubscribe", "anna@tips.example.com", "--yes")
+    document = json.loads(newsletter("subscribers", "stats", "--json").stdout)
+    assert document == {
+        "subscribers": {"unsubscribed": 1}, "left_because": {"not_said": 1}, "left_by_tip": [], "words": [],
+    }  # fmt: skip
+    assert "not said" in newsletter("subscribers", "stats").stdout
+
+
+def test_the_form_for_other_sites_comes_in_four_kinds(newsletter: Command) -> None:
+    for kind, words in (
+        ("link", 'href="https://tips.example/#signup"'),
+        ("html", 'action="https://tips.example/subscribe"'),
+        ("iframe", 'src="https://tips.example/signup/embed"'),
+        ("script", 'src="https://tips.example/signup.js"'),
+    ):
+        assert words in newsletter("form", "--kind", kind).stdout

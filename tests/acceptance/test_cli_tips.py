@@ -85,3 +85,49 @@ def test_an_empty_library_says_what_to_do(run_cli: Command) -> None:
     run_cli("db", "upgrade")
     assert "newsletter tips import" in run_cli("tips", "list").stdout
     assert json.loads(run_cli("tips", "list", "--json").stdout) == {"tips": []}
+
+
+def test_what_is_exported_imports_as_unchanged_and_an_edit_changes_that_alone(newsletter: Command, home: Path) -> None:
+    done = json.loads(newsletter("tips", "export", "library", "--json").stdout)
+    number = len(tips(newsletter))
+    assert (done["written"], done["unchanged"], len(done["files"])) == (number, 0, number)
+    again = json.loads(newsletter("tips", "import", "library", "--json").stdout)
+    assert (again["added"], again["updated"], again["unchanged"], again["rejected"]) == (0, 0, number, [])
+    assert json.loads(newsletter("tips", "export", "library", "--json").stdout)["written"] == 0
+
+    path = home / "library" / done["files"][0]
+    path.write_text(path.read_text(encoding="utf-8").replace('title: "', 'title: "Now: '), encoding="utf-8")
+    changed = json.loads(newsletter("tips", "import", "library", "--json").stdout)
+    assert (changed["added"], changed["updated"], changed["unchanged"]) == (0, 1, number - 1)
+    key = path.stem
+    assert next(tip["title"] for tip in tips(newsletter) if tip["key"] == key).startswith("Now: ")
+
+
+def editor(home: Path, script: str) -> dict[str, str]:
+    """An editor that is a line of sed."""
+    path = home / "editor.sh"
+    path.write_text(f"#!/bin/sh\nsed -i '{script}' \"$1\"\n", encoding="utf-8")
+    path.chmod(0o755)
+    return {"EDITOR": str(path), "VISUAL": str(path)}
+
+
+def test_a_tip_is_edited_in_the_owners_editor_and_a_new_key_keeps_the_old_address(
+    newsletter: Command, home: Path
+) -> None:
+    key = tips(newsletter)[0]["key"]
+    env = editor(home, 's/^key: .*/key: "a-better-name"/; s/^title: .*/title: "A better name"/')
+    done = json.loads(newsletter("tips", "edit", key, "--json", env=env).stdout)
+    assert (done["updated"], done["rejected"]) == (1, [])
+    shown = json.loads(newsletter("tips", "show", "a-better-name", "--json").stdout)
+    assert (shown["title"], shown["useful"], shown["not_useful"]) == ("A better name", 0, 0)
+    assert newsletter("tips", "show", key).returncode == 1
+
+
+def test_an_edit_that_is_no_tip_is_kept_in_a_file_and_changes_nothing(newsletter: Command, home: Path) -> None:
+    key = tips(newsletter)[0]["key"]
+    before = tips(newsletter)
+    done = newsletter("tips", "edit", key, env=editor(home, "s/^title: .*//"))
+    assert done.returncode == 1
+    assert "the title is missing" in done.stderr
+    assert "title" not in (home / f"{key}.rejected.md").read_text(encoding="utf-8").splitlines()[2]
+    assert tips(newsletter) == before

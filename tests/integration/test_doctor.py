@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from newsletter.actions.doctor import Check, check
+from newsletter.actions.planning import Rules
 from newsletter.domain.calendar import Schedule
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.issues import IssueEvent
@@ -14,7 +15,8 @@ from newsletter.domain.ports import Store
 from newsletter.domain.site import Site
 from newsletter.domain.tips import TipState, TipText
 from newsletter.store.database import upgrade
-from newsletter.store.sql import open_store
+from newsletter.store.sql import SqlStore, open_store
+from tests.support.library import add_reader
 
 SCHEDULE = Schedule(1, time(8), ZoneInfo("Europe/Berlin"))
 TUESDAY = datetime(2026, 5, 5, 6, tzinfo=UTC)  # 08:00 in Berlin
@@ -29,12 +31,13 @@ SITE = Site(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[SqlStore]:
     upgrade(tmp_path / "newsletter.db")
     opened = open_store(f"sqlite:///{tmp_path}/newsletter.db")
     with opened.write() as tx:
-        for number in range(8):
+        for number in range(9):
             tx.tips.add(TipText(f"Tip {number}", "Body"), f"tip {number}", f"tip-{number}", TipState.FRESH, TUESDAY)
+    add_reader(opened, "reader@a.example")
     yield opened
     opened.close()
 
@@ -57,8 +60,7 @@ def told(
     checks = check(
         store,
         site=site,
-        schedule=SCHEDULE,
-        late_window=timedelta(hours=24),
+        rules=Rules(SCHEDULE, timedelta(hours=24)),
         has_key=has_key,
         has_sender=has_sender,
         warnings=warnings,
@@ -117,7 +119,7 @@ def test_few_fresh_tips_are_a_warning_and_none_an_error(store: Store) -> None:
         tx.tips.set_state(cards[0].id, TipState.RETIRED)
     checks = told(store)
     assert wrong(checks) == {"runway"}
-    assert "7 weeks" in checks["runway"].message
+    assert "8 weeks" in checks["runway"].message
     with store.write() as tx:
         for card in cards:
             tx.tips.set_state(card.id, TipState.RETIRED)

@@ -91,7 +91,7 @@ def test_two_processes_at_the_same_moment_make_one_issue(room: Newsroom) -> None
     with other.store.read() as tx:  # this process looked before the other one wrote
         assert tx.issues.for_slot(SLOT) is None
         room.publish_due()
-    late = publish_due(other.store, other.press, other.schedule, TUESDAY, WINDOW)
+    late = publish_due(other.store, other.press, other.rules, TUESDAY)
     other.close()
 
     assert late is None
@@ -154,7 +154,7 @@ def test_a_slot_without_a_tip_says_so_and_is_sent_when_one_comes_in_time(room: N
     sent = room.publish_due()
 
     assert empty
-    assert (empty.state, empty.pause_reason) == (IssueState.NO_CONTENT, "no fresh tip is left in the queue")
+    assert (empty.state, empty.pause_reason) == (IssueState.NO_CONTENT, "no fresh tip is left, and none may run again")
     assert again is None
     assert sent
     assert (sent.number, sent.state, sent.tip_key) == (empty.number, IssueState.SENDING, key)
@@ -268,7 +268,7 @@ def test_taking_up_changes_nothing_where_another_process_was_faster(room: Newsro
     room.publish_due()
     first = room.issue(number)
     room.hand.forward(minutes=5)
-    finish_preparing(room.store, room.press, room.schedule, room.clock(), WINDOW)
+    finish_preparing(room.store, room.press, room.rules, room.clock())
 
     assert room.issue(number) == first
 

@@ -20,8 +20,14 @@ from newsletter.store.sql import SqlStore
 def test_all_migrations_together_make_the_declared_tables(tmp_path: Path) -> None:
     upgrade(tmp_path / "n.db")
     engine = make_engine(tmp_path / "n.db")
+
+    def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+        """The full-text index brings tables of its own, which no metadata knows."""
+        return not (kind == "table" and name and name.startswith("tip_search"))
+
     with engine.connect() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
+        context = MigrationContext.configure(connection, opts={"include_name": is_ours})
+        differences = compare_metadata(context, SQLModel.metadata)
     engine.dispose()
 
     assert differences == []

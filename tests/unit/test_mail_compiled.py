@@ -36,10 +36,12 @@ def render(person: Person) -> Rendered:
     text = (
         f"{person['name']}{person['address']}, hello.\n{person['name']}\n. dots\n…  {person['name']} \n"
         f"{'long words ' * 9}{person['joined_on']}.{person['unsubscribe_url']}\n{person['preferences_url']}"
+        f" {person['useful_url']}/yes"
     )
     page = (
         f'<p title="{safe["name"]}">Größe {safe["name"]} = {safe["address"]}.</p>\n'
-        f'<a href="{safe["unsubscribe_url"]}">leave</a> <a href="{safe["preferences_url"]}">set</a>{safe["joined_on"]}'
+        f'<a href="{safe["unsubscribe_url"]}">leave</a> <a href="{safe["preferences_url"]}">set</a>'
+        f'<a href="{safe["useful_url"]}/yes">yes</a>{safe["joined_on"]}'
     )
     return Rendered("A tip", text, page)
 
@@ -83,6 +85,7 @@ people = st.fixed_dictionaries(
         "name": awkward,
         "address": awkward,
         "preferences_url": urls,
+        "useful_url": urls,
         "joined_on": awkward,
     }
 )

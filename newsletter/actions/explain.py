@@ -1,0 +1,119 @@
+"""Why this tip, why this date: answers in words for a newcomer, from the same forecast; changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from newsletter.actions.planning import Rules, look_ahead
+from newsletter.actions.wishes import weeks_until
+from newsletter.domain.ageing import Finding, lint
+from newsletter.domain.errors import NotFound
+from newsletter.domain.forecast import HORIZON, ForecastSlot
+from newsletter.domain.issues import IssueState
+from newsletter.domain.likeness import Library
+from newsletter.domain.plans import Kind
+from newsletter.domain.ports import Store
+from newsletter.domain.seasons import parse_rule
+from newsletter.domain.tips import TipState, TipText
+from newsletter.domain.why import why_not
+
+BECAUSE = {
+    Kind.SKIPPED: "You skipped this date. The tip that would have gone comes a week later.",
+    Kind.PINNED: "You gave this tip this very date, and that comes before everything else.",
+    Kind.SEASONAL: "No tip is pinned to this date, and this tip has its season in this week.",
+    Kind.SERIES: "A series is running: its parts follow week after week, until a pin or a season comes between.",
+    Kind.FRESH: "Nothing is pinned to this date, no season falls on it and no series is running. So the queue goes on.",
+    Kind.RERUN: "Every tip that may run on this date has run before. So the one that rested longest runs again.",
+    Kind.FALLBACK: "No fresh tip is left and none has rested long enough. So a tip that you marked as fallback stands in.",
+    Kind.NONE: "No tip may run on this date. Bring tips in (newsletter tips import), or mark some with fallback: true.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WhyDate:
+    """One slot: what goes out in it, in one line and in a sentence."""
+
+    line: ForecastSlot
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class WhyTip:
+    """One tip: when it goes out (None: not within ten years), and why not in the next slot ("" when it does).
+
+    runs: the days on which it ran.
+    """
+
+    key: str
+    title: str
+    line: ForecastSlot | None
+    next_slot: date
+    why_not: str
+    runs: tuple[date, ...]
+
+
+def why_date(store: Store, rules: Rules, slot: date, now: datetime) -> WhyDate:
+    """What goes, or went, out in a slot. Raises NotFound for one before this newsletter, or too far away."""
+    with store.read() as tx:
+        issue = tx.issues.for_slot(slot)
+        if issue and issue.tip_key and issue.state is not IssueState.PREPARING:
+            title = issue.subject or tx.tips.get(issue.tip_key).card.title
+            line = ForecastSlot(slot, issue.tip_key, title, Kind.PINNED, f"issue {issue.number}, {issue.state}")
+            return WhyDate(line, f"This is history: see newsletter issues status {issue.number}.")
+        weeks = weeks_until(rules, slot, now)
+        if weeks > HORIZON:
+            raise NotFound(f"{slot} is more than ten years away", fix="See: newsletter calendar")
+        lines = look_ahead(tx, rules, now, weeks).lines()
+    line_of = next((line for line in lines if line.date == slot), None)
+    if line_of is None:
+        known = f"issue {issue.number} is {issue.state}" if issue else "there was no issue"
+        raise NotFound(f"nothing is planned for {slot}: {known}", fix="See: newsletter calendar")
+    bound = line_of.reason.startswith("bound")
+    return WhyDate(line_of, "The letter is being made." if bound else BECAUSE[line_of.kind])
+
+
+def why_tip(store: Store, rules: Rules, key: str, now: datetime, on: date | None = None) -> WhyTip:
+    """When a tip goes out, and why not on a date, which is the next slot if none is named. Raises NotFound."""
+    with store.read() as tx:
+        card = tx.tips.get(key).card
+        weeks = max(HORIZON, weeks_until(rules, on, now)) if on else HORIZON
+        ahead = look_ahead(tx, rules, now, weeks)
+        lines = ahead.lines()
+        plans = {tip.key: tip for tip in tx.calendar.plans()}
+    line = next((line for line in lines if line.tip == key), None)
+    slot = on or next((line.date for line in lines if line.kind is not Kind.SKIPPED), lines[0].date)
+    reason = why_not(key, slot, ahead.programme_at(slot))
+    title = line.title if line else card.title
+    return WhyTip(key, title, line, slot, reason, plans[key].runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """What an editor would mark in one tip."""
+
+    key: str
+    title: str
+    findings: tuple[Finding, ...]
+
+
+def lint_tips(store: Store, keys: tuple[str, ...], today: date) -> list[Linted]:
+    """Those tips, or all that are whole and not retired; each held against all others. Raises NotFound."""
+    with store.read() as tx:
+        tips = {tip.card.key: tip for tip in tx.tips.all()}
+    for key in keys:
+        if key not in tips:
+            raise NotFound(f"there is no tip {key[:80]!r}", fix="See: newsletter tips list")
+    usable = {
+        key: tip.text for key, tip in tips.items() if tip.card.complete and tip.card.state is not TipState.RETIRED
+    }
+    library = Library(usable)
+    return [
+        Linted(key, tips[key].card.title, tuple(_lint(tips[key].text, today, library, key)))
+        for key in (keys or tuple(usable))
+    ]
+
+
+def _lint(text: TipText, today: date, library: Library, key: str) -> list[Finding]:
+    season = parse_rule(text.rules.season) if text.rules.season else None
+    return lint(text, today=today, season=season, library=library, key=key)

@@ -1,0 +1,217 @@
+"""What the owner is told, each thing once: previews, reports, alarms, runway, ageing; mails wait for `notices`.
+
+Rung every minute by the daemon. What was told stands in the database, so that a restart repeats nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from newsletter.actions.explain import Linted, lint_tips
+from newsletter.actions.planning import WEEK, NextIssue, Rules, last_slot, look_ahead, next_issue
+from newsletter.domain.ageing import Level
+from newsletter.domain.calendar import due_slot
+from newsletter.domain.forecast import HORIZON, ForecastSlot, runway
+from newsletter.domain.issues import IssueFacts, IssueState
+from newsletter.domain.ports import Store, Tx
+from newsletter.domain.reruns import plural
+from newsletter.domain.seasons import in_words
+
+PREVIEW_BEFORE = timedelta(days=1)
+REPORT_OPEN_AFTER = timedelta(days=1)
+"""An issue that still waits for slow receivers is reported on after this time."""
+REPORT_WITHIN = timedelta(days=6)
+COMING = 3  # lines in a mail
+LINTED = 8  # issues ahead
+NIGHT = 3  # o'clock, in the newsletter's zone
+RECENT = 3  # issues
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a round did: how many mails wait now, and whether the watchdog is to be called."""
+
+    mails: int = 0
+    ping: bool = False
+
+
+def tell_owner(store: Store, rules: Rules, owner: str, now: datetime) -> Told:
+    """One round: everything the owner should know by now and does not. owner: an address."""
+    mails = 0
+    coming = next_issue(store, rules, now)
+    with store.write() as tx:
+        mails += _preview(tx, rules, owner, coming, now)
+        mails += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
+        mails += _alarm(tx, rules, owner, now)
+        ping = _ping(tx, rules, now)
+        is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
+        tonight = is_night and tx.calendar.tell("night", rules.schedule.day_of(now).isoformat(), now)
+    return Told(mails + (_night(store, rules, owner, now) if tonight else 0), ping)
+
+
+# -- before ------------------------------------------------------------------------------------------
+
+
+def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime) -> int:
+    """The letter the day before; again when another tip has taken its place."""
+    waits = coming.due_at <= now
+    if coming.due_at - now > PREVIEW_BEFORE or coming.audience == 0 or (waits and not coming.waits):
+        return 0
+    if coming.tip is None:
+        lines = [f"{coming.reason[:1].upper()}{coming.reason[1:]}.", "Without one, no letter goes out that day."]
+        next_step = "Bring tips in: newsletter tips import PATH…; or skip the date: newsletter calendar skip DATE"
+        about = f"There is nothing to send on {in_words(coming.slot)}"
+        return _tell(tx, "empty", coming.slot.isoformat(), owner, _alarm_values(about, lines, next_step), now)
+    issue = tx.issues.for_slot(coming.slot)
+    values = {
+        "slot": coming.slot.isoformat(),
+        "due_at": coming.due_at.astimezone(rules.schedule.zone).strftime("%A, %H:%M %Z"),
+        "tip_id": coming.tip.id,
+        "title": coming.tip.title,
+        "reason": coming.reason,
+        "number": issue.number if issue else tx.issues.last_number() + 1,
+        "audience": coming.audience,
+        "waits": coming.waits,
+        "then": _lines(look_ahead(tx, rules, now, COMING + 1).lines(), after=coming.slot),
+    }
+    return _tell(tx, "preview", f"{coming.slot} {coming.tip.key}", owner, values, now, kind="preview")
+
+
+# -- after -------------------------------------------------------------------------------------------
+
+
+def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) -> int:
+    """How an issue went, once: when it is done, or after a day if some letters still wait."""
+    started = issue.started_at
+    if started is None or now - started > REPORT_WITHIN or tx.calendar.is_told("report", str(issue.number)):
+        return 0
+    if issue.state is not IssueState.DONE and (
+        issue.state is not IssueState.SENDING or now - started < REPORT_OPEN_AFTER
+    ):
+        return 0
+    issue, lines = tx.issues.get(issue.number), look_ahead(tx, rules, now, HORIZON).lines()
+    before = [
+        other.started_at for other in tx.issues.recent(RECENT) if other.number < issue.number and other.started_at
+    ]
+    week = tx.calendar.came_and_went(before[0] if before else started - WEEK, now)
+    left, first = runway(lines), next((line for line in lines if line.tip), None)
+    values = {
+        "number": issue.number,
+        "subject": issue.subject,
+        "audience": issue.audience,
+        "sent": issue.counts.get("sent", 0),
+        "deferred": issue.counts.get("deferred", 0) + issue.counts.get("pending", 0),
+        "rejected": issue.counts.get("rejected", 0) + issue.counts.get("failed", 0),
+        "held": issue.counts.get("held", 0),
+        "joined": week.joined,
+        "left": week.left,
+        "fresh_weeks": left.fresh_weeks,
+        "fresh_until": left.fresh_until.isoformat() if left.fresh_until else "",
+        "warning": left.warning(),
+        "next": _line(first) if first else None,
+    }
+    return _tell(tx, "report", str(issue.number), owner, values, now, kind="report")
+
+
+def _ping(tx: Tx, rules: Rules, now: datetime) -> bool:
+    """Is the last slot done or skipped, and the watchdog not called for it? It is called once, whatever it answers."""
+    last = last_slot(tx, rules, now)
+    went = last.state is IssueState.DONE or (last.ok and last.state is None and tx.calendar.wishes().get(last.slot))
+    return bool(went) and tx.calendar.tell("ping", last.slot.isoformat(), now)
+
+
+def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
+    """A slot went by without an issue. A pause was told when it began."""
+    last = last_slot(tx, rules, now)
+    if last.ok or last.state is IssueState.PAUSED:
+        return 0
+    begins = due_slot(rules.schedule, now, rules.late_window).due_at
+    until = (begins + rules.late_window).astimezone(rules.schedule.zone)
+    late = (
+        "It is too late for this one now."
+        if now > begins + rules.late_window
+        else f"It may still go until {until:%A, %H:%M}."
+    )
+    steps = {
+        IssueState.NO_CONTENT: "Bring tips in: newsletter tips import PATH…",
+        IssueState.MISSED: f"See that it runs: newsletter doctor. Its tip comes next, on {last.slot + WEEK}.",
+        None: f"newsletter calendar approve {last.slot}, or newsletter calendar skip {last.slot}",
+    }
+    next_step = steps.get(last.state, "newsletter doctor") if last.explained else "newsletter doctor says what is wrong"
+    values = _alarm_values(
+        f"No letter went out on {in_words(last.slot)}", [f"{last.words[:1].upper()}{last.words[1:]}.", late], next_step
+    )
+    return _tell(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
+
+
+# -- at night ----------------------------------------------------------------------------------------
+
+
+def _night(store: Store, rules: Rules, owner: str, now: datetime) -> int:
+    """Once a day: how long the tips last, and what in the next ones will read wrong."""
+    with store.read() as tx:
+        lines = look_ahead(tx, rules, now, HORIZON).lines()
+    ahead = {line.tip: line.date for line in lines[:LINTED] if line.tip}
+    linted = lint_tips(store, tuple(ahead), rules.schedule.day_of(now)) if ahead else []
+    with store.write() as tx:
+        return _runway(tx, owner, lines, now) + _ageing(tx, owner, linted, ahead, now)
+
+
+def _runway(tx: Tx, owner: str, lines: Sequence[ForecastSlot], now: datetime) -> int:
+    left = runway(lines)
+    level = str(left.level or "")
+    tx.calendar.untell("runway", keep=level)
+    if not level:
+        return 0
+    warning = left.warning()
+    values = _alarm_values(
+        f"Fresh tips for {plural(left.fresh_weeks, 'week')}" if left.fresh_weeks else "No fresh tip is left",
+        [f"{warning[:1].upper()}{warning[1:]}."],
+        "Bring tips in: newsletter tips import PATH…; see what is planned: newsletter calendar",
+    )
+    return _tell(tx, "runway", level, owner, values, now)
+
+
+def _ageing(tx: Tx, owner: str, linted: Sequence[Linted], ahead: Mapping[str, date], now: datetime) -> int:
+    """What is new of the faults and warnings; a note is worth no mail."""
+    lines = []
+    for tip in linted:
+        for found in tip.findings:
+            about = f"{tip.key} {found.rule} {hashlib.blake2b(found.excerpt.encode(), digest_size=8).hexdigest()}"
+            if found.level is not Level.NOTE and tx.calendar.tell("lint", about, now):
+                where = f"“{tip.title}”, {in_words(ahead[tip.key])}, {found.part}, line {found.line}"
+                lines.append(f"{where}: “{found.excerpt}”: {found.reason}. {found.suggestion}.")
+    if not lines:
+        return 0
+    about = f"{plural(len(lines), 'place')} to look at in the coming tips"
+    tx.notices.add(
+        "alarm", owner, _alarm_values(about, lines, "newsletter tips edit KEY; newsletter tips lint KEY"), now
+    )
+    return 1
+
+
+# -- all of them -------------------------------------------------------------------------------------
+
+
+def _tell(
+    tx: Tx, what: str, about: str, owner: str, values: Mapping[str, object], now: datetime, *, kind: str = "alarm"
+) -> int:
+    if not tx.calendar.tell(what, about, now):
+        return 0
+    tx.notices.add(kind, owner, values, now)
+    return 1
+
+
+def _alarm_values(headline: str, lines: Sequence[str], next_step: str) -> Mapping[str, object]:
+    return {"headline": headline, "lines": list(lines), "next_step": next_step}
+
+
+def _lines(lines: Sequence[ForecastSlot], *, after: date) -> list[Mapping[str, str]]:
+    return [_line(line) for line in lines if line.date > after][:COMING]
+
+
+def _line(line: ForecastSlot) -> Mapping[str, str]:
+    return {"date": line.date.isoformat(), "title": line.title or "no letter", "reason": line.reason}

@@ -1,0 +1,122 @@
+"""Behind the four links of a preview: what the owner is about to do to a slot, and doing it; the rules are `wishes`'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from newsletter.actions import wishes
+from newsletter.actions.planning import Rules, is_over, look_ahead
+from newsletter.domain.calendar_ports import SlotWish
+from newsletter.domain.errors import BadToken, Refused
+from newsletter.domain.forecast import ForecastSlot
+from newsletter.domain.issues import IssueState
+from newsletter.domain.ports import Store, Tx
+from newsletter.mail.tokens import Purpose, Signer
+
+BY_MAIL = "by the link in the preview"
+
+
+class Action(StrEnum):
+    """What a link does."""
+
+    APPROVE = "approve"
+    SKIP = "skip"
+    SWAP = "swap"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A slot as the page shows it. line: what goes out in it now, and `then` in the next one (None: nothing is known).
+
+    changed: the plan is another than in the mail. over: why nothing can be done any more, or "". wish: what was said.
+    tokens: for each action the token that fits what is planned now.
+    """
+
+    action: Action
+    slot: date
+    line: ForecastSlot | None
+    then: ForecastSlot | None
+    changed: bool
+    over: str
+    wish: SlotWish | None
+    tokens: Mapping[str, str]
+
+
+def tokens(signer: Signer, slot: date, tip_id: int) -> Mapping[str, str]:
+    """One for each action on this slot while it has this tip."""
+    return {
+        action.value: signer.sign(Purpose.OWNER, action.value, slot.strftime("%Y%m%d"), str(tip_id))
+        for action in Action
+    }
+
+
+def look(store: Store, signer: Signer, rules: Rules, token: str, now: datetime) -> View:
+    """What the link is about; reads only. Raises BadToken."""
+    action, slot, tip_id = _open(signer, token)
+    with store.read() as tx:
+        line, then = _planned(tx, rules, slot, now)
+        planned = tx.tips.get(line.tip).card.id if line and line.tip else 0
+        return View(
+            action=action,
+            slot=slot,
+            line=line,
+            then=then,
+            changed=planned != tip_id,
+            over=_over(tx, slot) or ("" if line else "its time is over"),
+            wish=tx.calendar.wishes().get(slot),
+            tokens=tokens(signer, slot, planned),
+        )
+
+
+def act(store: Store, signer: Signer, rules: Rules, token: str, now: datetime) -> View:
+    """Do it, and look again; the same link twice does it once. Raises BadToken, and Refused when it cannot be done.
+
+    Approve and swap are about the tip that was shown: where another one is planned by now, nothing is done.
+    """
+    before = look(store, signer, rules, token, now)
+    slot = before.slot
+    if before.over:
+        raise Refused(f"nothing can be done any more: {before.over}")
+    match before.action:
+        case Action.SKIP:
+            wishes.skip(store, rules, slot, BY_MAIL, now)
+        case Action.HOLD:
+            wishes.hold(store, rules, slot, BY_MAIL, now)
+        case Action.APPROVE if not before.changed or _is_silent(before):
+            wishes.approve(store, rules, slot, now)
+        case Action.SWAP if not before.changed:
+            wishes.swap(store, rules, slot, now)
+    return look(store, signer, rules, token, now)
+
+
+def _is_silent(view: View) -> bool:
+    """Is the slot without a tip only because the owner skipped it? Then a yes takes that back."""
+    return view.line is not None and view.line.skip_reason is not None
+
+
+def _open(signer: Signer, token: str) -> tuple[Action, date, int]:
+    fields = signer.open(Purpose.OWNER, token)
+    try:
+        action, day, tip_id = fields
+        return Action(action), date.fromisoformat(day), int(tip_id)
+    except ValueError:
+        raise BadToken("this link is not one of ours", fix="Open it again from the mail, whole") from None
+
+
+def _planned(tx: Tx, rules: Rules, slot: date, now: datetime) -> tuple[ForecastSlot | None, ForecastSlot | None]:
+    weeks = wishes.weeks_until(rules, slot, now) + 4
+    lines = [line for line in look_ahead(tx, rules, now, weeks).lines() if line.date >= slot]
+    if not lines or lines[0].date != slot:
+        return None, None
+    return lines[0], next((line for line in lines[1:] if line.tip), None)
+
+
+def _over(tx: Tx, slot: date) -> str:
+    issue = tx.issues.for_slot(slot)
+    if is_over(issue) or (issue and issue.state in (IssueState.SENDING, IssueState.PAUSED)):
+        return f"the issue of that day is {issue.state}" if issue else ""
+    return ""

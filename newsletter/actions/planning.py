@@ -1,0 +1,211 @@
+"""The calendar on a real store: which slot is open, what goes out in it and why, and what comes after; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+
+from newsletter.domain.calendar import Due, Schedule, due_slot
+from newsletter.domain.calendar_ports import SlotWish, Wish
+from newsletter.domain.forecast import ForecastSlot, forecast, played_to
+from newsletter.domain.issues import IssueFacts, IssueState
+from newsletter.domain.plans import Choice, Plan, Policy, TipPlan
+from newsletter.domain.ports import Store, Tx
+from newsletter.domain.programme import Programme, choose
+from newsletter.domain.tips import TipCard, TipState
+
+WEEK = timedelta(days=7)
+ENDED = (IssueState.DONE, IssueState.CANCELLED, IssueState.MISSED)
+UNSENT = (IssueState.PLANNED, IssueState.PREPARING, IssueState.NO_CONTENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the calendar goes by. approval: nothing goes without the owner's word."""
+
+    schedule: Schedule
+    late_window: timedelta
+    policy: Policy = field(default_factory=Policy)
+    approval: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NextIssue:
+    """What goes out next: slot, when it is due (aware), the tip (its title as it will be) or None, why, and to how many.
+
+    waits: why it does not go although its time has come; "" when it does.
+    """
+
+    slot: date
+    due_at: datetime
+    tip: TipCard | None
+    reason: str
+    audience: int
+    waits: str = ""
+
+
+# -- one slot ----------------------------------------------------------------------------------------
+
+
+def plan_of(tx: Tx, rules: Rules) -> Plan:
+    """Everything the choice depends on, as it is now."""
+    skips = {slot: wish.about for slot, wish in tx.calendar.wishes().items() if wish.wish is Wish.SKIP}
+    return Plan(tuple(tx.calendar.plans()), rules.policy, skips)
+
+
+def choice_for(tx: Tx, rules: Rules, slot: date) -> Choice:
+    """What goes out in this slot."""
+    return choose(slot, plan_of(tx, rules))
+
+
+def is_skipped(tx: Tx, slot: date) -> bool:
+    """Does the owner want no issue in this slot?"""
+    wish = tx.calendar.wishes().get(slot)
+    return wish is not None and wish.wish is Wish.SKIP
+
+
+def is_over(issue: IssueFacts | None) -> bool:
+    """Has this issue come to its end?"""
+    return issue is not None and issue.state in ENDED
+
+
+def waits_for(wish: SlotWish | None, tip_key: str | None, rules: Rules) -> str:
+    """Why this tip may not go yet although nothing else is in its way, or ""."""
+    if wish and wish.wish is Wish.HOLD:
+        return ": ".join(filter(None, ("you hold it back", wish.about)))
+    if rules.approval and tip_key and wish != SlotWish(Wish.APPROVE, tip_key):
+        return "it waits for your approval"
+    return ""
+
+
+def next_issue(store: Store, rules: Rules, now: datetime) -> NextIssue:
+    """The slot that is due and not sent yet, else the coming one; the function `publish_due` goes by. Reads only."""
+    with store.read() as tx:
+        slot = _due_and_open(tx, rules, now) or rules.schedule.next_slot(now)
+        while is_over(tx.issues.for_slot(slot)) or is_skipped(tx, slot):
+            slot += WEEK
+        issue = tx.issues.for_slot(slot)
+        plan = plan_of(tx, rules)
+        key, reason = _bound(issue) or _chosen(choose(slot, plan))
+        waits = waits_for(tx.calendar.wishes().get(slot), key, rules) if not issue or issue.state in UNSENT else ""
+        tip = titled(tx.tips.get(key).card, plan, slot) if key else None
+        return NextIssue(slot, rules.schedule.starts_at(slot), tip, reason, tx.subscribers.mailable(), waits)
+
+
+def titled(card: TipCard, plan: Plan, slot: date) -> TipCard:
+    """The card with its title as it will be on that day."""
+    return replace(card, title=next(tip.title_on(slot) for tip in plan.tips if tip.key == card.key))
+
+
+def _bound(issue: IssueFacts | None) -> tuple[str | None, str] | None:
+    return (issue.tip_key, f"bound to issue {issue.number}") if issue and issue.tip_key else None
+
+
+def _chosen(choice: Choice) -> tuple[str | None, str]:
+    return choice.tip, choice.reason
+
+
+def _due_and_open(tx: Tx, rules: Rules, now: datetime) -> date | None:
+    due = due_slot(rules.schedule, now, rules.late_window)
+    over = due.missed or is_over(tx.issues.for_slot(due.slot)) or is_skipped(tx, due.slot)
+    return None if over else due.slot
+
+
+# -- the slots ahead ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The coming slots and the plan they are played from: what is bound to an issue already is pinned in it."""
+
+    slots: tuple[date, ...]
+    plan: Plan
+    bound: Mapping[date, int]
+
+    def lines(self, weeks: int | None = None) -> list[ForecastSlot]:
+        """What goes out in them, or in the first `weeks`."""
+        return [
+            replace(line, reason=f"bound to issue {self.bound[line.date]}") if line.date in self.bound else line
+            for line in forecast(self.slots[:weeks], self.plan)
+        ]
+
+    def programme_at(self, slot: date) -> Programme:
+        """As it will be when this slot comes."""
+        return played_to(slot, self.slots, self.plan)
+
+
+def look_ahead(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Iterable[str] = ()) -> Ahead:
+    """The first open slot and those after it, `weeks` in all. changes: see `Plan.with_change`; raises what that raises."""
+    first = _due_and_open(tx, rules, now) or rules.schedule.next_slot(now)
+    issues = {issue.slot: issue for issue in tx.issues.from_slot(first)}
+    slots: list[date] = []
+    while len(slots) < weeks:
+        if not is_over(issues.get(first)):
+            slots.append(first)
+        first += WEEK
+    plan = plan_of(tx, rules)
+    bound = {slot: issues[slot] for slot in slots if slot in issues and issues[slot].tip_key}
+    for slot, issue in bound.items():
+        tips = tuple(_bind(tip, slot) if tip.key == issue.tip_key else tip for tip in plan.tips)
+        plan = replace(plan, tips=tips, skips={day: why for day, why in plan.skips.items() if day != slot})
+    for change in changes:
+        plan = plan.with_change(change)
+    return Ahead(tuple(slots), plan, {slot: issue.number for slot, issue in bound.items()})
+
+
+def _bind(tip: TipPlan, slot: date) -> TipPlan:
+    """The tip as if its run in this slot were still to come, whatever else it is."""
+    runs = tuple(day for day in tip.runs if day != slot)
+    state = TipState.SENT if tip.state is TipState.RETIRED else tip.state
+    return replace(tip, pin=slot, runs=runs, position=-1, state=state, complete=True)
+
+
+# -- the slot that went by ---------------------------------------------------------------------------
+
+_FINE = (IssueState.DONE, IssueState.SENDING, IssueState.CANCELLED)
+GRACE = timedelta(minutes=15)
+"""How long after a slot began nobody asks where its issue is: letters are compiled, a machine comes up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The last slot that began. words: how it is with it. explained: is it known why nothing went, or did it go?
+
+    ok: it went, or was not meant to go.
+    """
+
+    slot: date
+    words: str
+    ok: bool
+    explained: bool
+    state: IssueState | None = None
+    number: int = 0
+
+
+def last_slot(tx: Tx, rules: Rules, now: datetime) -> Last:
+    """What became of the last slot."""
+    due = due_slot(rules.schedule, now, rules.late_window)
+    issue, wish = tx.issues.for_slot(due.slot), tx.calendar.wishes().get(due.slot)
+    if wish and wish.wish is Wish.SKIP and (not issue or issue.state in UNSENT):
+        about = f": {wish.about}" if wish.about else ""
+        return Last(due.slot, f"{due.slot} was skipped{about}", ok=True, explained=True)
+    if issue and issue.state not in (IssueState.PLANNED, IssueState.PREPARING):
+        why = f" ({issue.pause_reason})" if issue.pause_reason else ""
+        words = f"the issue of {due.slot} is {issue.state}{why}"
+        return Last(due.slot, words, issue.state in _FINE, explained=True, state=issue.state, number=issue.number)
+    return _nothing_yet(tx, rules, due, wish, is_begun=issue is not None)
+
+
+def _nothing_yet(tx: Tx, rules: Rules, due: Due, wish: SlotWish | None, *, is_begun: bool) -> Last:
+    """A slot of which no issue tells anything."""
+    held = wish is not None and wish.wish is Wish.HOLD
+    if not is_begun and not held and tx.issues.last_slot_before(due.slot) is None:
+        return Last(due.slot, "no issue has been due yet", ok=True, explained=True)
+    if tx.subscribers.mailable() == 0:
+        return Last(due.slot, f"nobody was there to read the issue of {due.slot}", ok=True, explained=True)
+    if waits := waits_for(wish, choice_for(tx, rules, due.slot).tip, rules):
+        return Last(due.slot, f"the issue of {due.slot} has not gone: {waits}", ok=False, explained=True)
+    if due.late_for < GRACE:
+        return Last(due.slot, f"the issue of {due.slot} is about to go", ok=True, explained=True)
+    return Last(due.slot, f"nothing was sent on {due.slot}, and nothing says why", ok=False, explained=False)

@@ -1,0 +1,142 @@
+"""What the owner says of slots: pin, skip, hold, approve, swap; each can be said again without harm, and chooses nothing."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from newsletter.actions.planning import WEEK, Rules, is_over, look_ahead
+from newsletter.domain.calendar import Schedule
+from newsletter.domain.calendar_ports import SlotWish, Wish
+from newsletter.domain.errors import InputError, Refused
+from newsletter.domain.forecast import ForecastSlot
+from newsletter.domain.issues import IssueEvent, IssueState
+from newsletter.domain.ports import Store, Tx
+from newsletter.domain.seasons import WEEKDAYS, in_words
+from newsletter.domain.tips import TipState
+
+MAX_REASON = 200  # characters
+_ON_THE_WAY = (IssueState.SENDING, IssueState.PAUSED)
+
+
+def parse_slot(text: str, schedule: Schedule) -> date:
+    """A day as a person writes it, which must be a slot's; raises InputError with the slots next to it."""
+    try:
+        day = date.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError(f"{text[:40]!r} is not a day", fix="Write it as 2026-12-29") from None
+    if day.weekday() != schedule.weekday:
+        before = schedule.slot_on_or_before(day)
+        here, there = WEEKDAYS[day.weekday()], WEEKDAYS[schedule.weekday]
+        raise InputError(f"{day} is a {here}; issues go out on a {there}", fix=f"Say {before} or {before + WEEK}")
+    return day
+
+
+def pin(store: Store, rules: Rules, key: str, slot: date, now: datetime) -> str:
+    """Give a tip its slot; its title. Raises NotFound, and Refused where it could not go out."""
+    with store.write() as tx:
+        card = tx.tips.get(key).card
+        if not card.complete or card.state is TipState.RETIRED:
+            what = "retired" if card.state is TipState.RETIRED else "only a teaser"
+            raise Refused(f"{key} cannot be sent: it is {what}", fix="See: newsletter tips list")
+        _must_be_open(tx, rules, slot, now)
+        other = next((tip.key for tip in tx.calendar.plans() if tip.pin == slot and tip.key != key), None)
+        if other:
+            raise Refused(f"{other} is pinned to {slot} already", fix=f"First: newsletter tips unpin {other}")
+        tx.calendar.pin(key, slot)
+        return card.title
+
+
+def unpin(store: Store, key: str) -> str:
+    """Back into the order of the queue; the title. Raises NotFound."""
+    with store.write() as tx:
+        tx.calendar.pin(key, None)
+        return tx.tips.get(key).card.title
+
+
+def skip(store: Store, rules: Rules, slot: date, reason: str, now: datetime) -> None:
+    """No issue in this slot; one that was being made is cancelled, and its tip stays next. Raises Refused if it went."""
+    with store.write() as tx:
+        _must_be_open(tx, rules, slot, now)
+        tx.calendar.wish(slot, SlotWish(Wish.SKIP, _one_line(reason)))
+        issue = tx.issues.for_slot(slot)
+        if issue and issue.state is IssueState.PREPARING:
+            tx.issues.change(issue.number, IssueEvent.CANCEL, now, reason="skipped")
+
+
+def hold(store: Store, rules: Rules, slot: date, reason: str, now: datetime) -> None:
+    """No issue in this slot before it is approved; once the late window is over it is missed. Raises Refused if it went."""
+    with store.write() as tx:
+        _must_be_open(tx, rules, slot, now)
+        tx.calendar.wish(slot, SlotWish(Wish.HOLD, _one_line(reason)))
+
+
+def approve(store: Store, rules: Rules, slot: date, now: datetime) -> str:
+    """What is planned for this slot may go, whatever was said before; the tip's key. Raises Refused if there is none."""
+    with store.write() as tx:
+        _must_be_open(tx, rules, slot, now)
+        tx.calendar.wish(slot, None)
+        line = _line_of(tx, rules, slot, now)
+        if line.tip is None:
+            raise Refused(f"there is nothing to approve on {slot}: {line.reason}", fix="See: newsletter calendar")
+        tx.calendar.wish(slot, SlotWish(Wish.APPROVE, line.tip))
+        return line.tip
+
+
+def unsay(store: Store, rules: Rules, slot: date, now: datetime) -> bool:
+    """Take back what was said of this slot; False when nothing was. Raises Refused if it is over."""
+    with store.write() as tx:
+        _must_be_open(tx, rules, slot, now)
+        said = slot in tx.calendar.wishes()
+        tx.calendar.wish(slot, None)
+        return said
+
+
+def swap(store: Store, rules: Rules, slot: date, now: datetime) -> tuple[ForecastSlot, ForecastSlot]:
+    """Let this slot's tip and that of the next one that has one change places, by pins; the two lines as they were.
+
+    Raises Refused where there are no two tips, or where this one is bound already.
+    """
+    with store.write() as tx:
+        _must_be_open(tx, rules, slot, now)
+        ahead = look_ahead(tx, rules, now, weeks_until(rules, slot, now) + 8)
+        lines = [line for line in ahead.lines() if line.date >= slot and line.tip]
+        if len(lines) < 2 or lines[0].date != slot or slot in ahead.bound:
+            raise Refused(f"the tip of {slot} cannot be swapped", fix="See: newsletter calendar")
+        first, second = lines[0], lines[1]
+        for key, day in ((str(first.tip), second.date), (str(second.tip), first.date)):
+            for tip in tx.calendar.plans():
+                if tip.pin == day:
+                    tx.calendar.pin(tip.key, None)
+            tx.calendar.pin(key, day)
+        wish = tx.calendar.wishes().get(slot)
+        if wish and wish.wish is Wish.APPROVE:  # that was about the other tip
+            tx.calendar.wish(slot, None)
+        return first, second
+
+
+def weeks_until(rules: Rules, slot: date, now: datetime) -> int:
+    """How many slots a look ahead needs to reach this one."""
+    return max((slot - rules.schedule.last_slot(now)).days // 7 + 1, 1)
+
+
+def _line_of(tx: Tx, rules: Rules, slot: date, now: datetime) -> ForecastSlot:
+    lines = look_ahead(tx, rules, now, weeks_until(rules, slot, now)).lines()
+    return next(line for line in lines if line.date == slot)
+
+
+def _must_be_open(tx: Tx, rules: Rules, slot: date, now: datetime) -> None:
+    issue = tx.issues.for_slot(slot)
+    if is_over(issue):
+        raise Refused(f"the issue of {in_words(slot)} is {issue.state if issue else ''} already")
+    if issue and issue.state in _ON_THE_WAY:
+        fix = f"Stop it: newsletter issues pause {issue.number}, or cancel {issue.number}"
+        raise Refused(f"the issue of {in_words(slot)} is on its way", fix=fix)
+    if rules.schedule.starts_at(slot) + rules.late_window < now:
+        raise Refused(f"{in_words(slot)} is over", fix="See the slots ahead: newsletter calendar")
+
+
+def _one_line(text: str) -> str:
+    words = " ".join(text.split())
+    if len(words) > MAX_REASON:
+        raise InputError(f"the reason has {len(words)} characters", fix=f"Shorten it to {MAX_REASON}")
+    return words

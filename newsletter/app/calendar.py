@@ -1,0 +1,154 @@
+"""The verbs of the calendar, bound: the forecast, what the owner says of slots, and what the owner is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from newsletter.app.parts import Parts
+from newsletter.domain.forecast import HORIZON
+
+if TYPE_CHECKING:
+    from newsletter.actions.explain import Linted, WhyDate, WhyTip
+    from newsletter.actions.owner_word import View
+    from newsletter.actions.planning import Last
+    from newsletter.domain.forecast import ForecastSlot, Runway
+    from newsletter.domain.simulation import Simulation
+
+
+@dataclass
+class CalendarVerbs(Parts):
+    """What one can do with the calendar."""
+
+    # -- looking ahead -------------------------------------------------------------------------
+
+    def forecast(self, weeks: int = HORIZON, changes: Sequence[str] = ()) -> list[ForecastSlot]:
+        """What goes out in the coming slots; with `changes`, if the owner did that."""
+        from newsletter.actions.planning import look_ahead
+
+        with self.store.read() as tx:
+            return look_ahead(tx, self.rules, self.clock(), weeks, changes).lines()
+
+    def runway(self) -> Runway:
+        """How long the library lasts."""
+        from newsletter.domain.forecast import runway
+
+        return runway(self.forecast())
+
+    def simulate(self, *, years: int, readers: int, churn: float, seed: int = 1) -> Simulation:
+        """Play years of the calendar with readers who come and go."""
+        from newsletter.actions.planning import look_ahead
+        from newsletter.domain.simulation import simulate
+
+        with self.store.read() as tx:
+            ahead = look_ahead(tx, self.rules, self.clock(), 1)
+        return simulate(ahead.plan, ahead.slots[0], years=years, readers=readers, churn=churn, seed=seed)
+
+    def why_date(self, slot: date) -> WhyDate:
+        """Why this tip in this slot."""
+        from newsletter.actions.explain import why_date
+
+        return why_date(self.store, self.rules, slot, self.clock())
+
+    def why_tip(self, key: str, on: date | None = None) -> WhyTip:
+        """When a tip goes out, and why not on a date."""
+        from newsletter.actions.explain import why_tip
+
+        return why_tip(self.store, self.rules, key, self.clock(), on)
+
+    def lint_tips(self, keys: Sequence[str] = ()) -> list[Linted]:
+        """What will not age well, or not mail well."""
+        from newsletter.actions.explain import lint_tips
+
+        return lint_tips(self.store, tuple(keys), self.schedule.day_of(self.clock()))
+
+    def last_slot(self) -> Last:
+        """What became of the last slot."""
+        from newsletter.actions.planning import last_slot
+
+        with self.store.read() as tx:
+            return last_slot(tx, self.rules, self.clock())
+
+    # -- the owner's word ----------------------------------------------------------------------
+
+    def parse_slot(self, text: str) -> date:
+        """A slot's day as a person writes it."""
+        from newsletter.actions.wishes import parse_slot
+
+        return parse_slot(text, self.schedule)
+
+    def pin_tip(self, key: str, slot: date) -> str:
+        """Give a tip its day; its title."""
+        from newsletter.actions.wishes import pin
+
+        return pin(self.store, self.rules, key, slot, self.clock())
+
+    def unpin_tip(self, key: str) -> str:
+        """Back into the queue; its title."""
+        from newsletter.actions.wishes import unpin
+
+        return unpin(self.store, key)
+
+    def skip_slot(self, slot: date, reason: str = "") -> None:
+        """No issue on that day."""
+        from newsletter.actions.wishes import skip
+
+        skip(self.store, self.rules, slot, reason, self.clock())
+
+    def hold_slot(self, slot: date, reason: str = "") -> None:
+        """No issue on that day before it is approved."""
+        from newsletter.actions.wishes import hold
+
+        hold(self.store, self.rules, slot, reason, self.clock())
+
+    def approve_slot(self, slot: date) -> str:
+        """What is planned for that day may go; the tip's key."""
+        from newsletter.actions.wishes import approve
+
+        return approve(self.store, self.rules, slot, self.clock())
+
+    def unskip_slot(self, slot: date) -> bool:
+        """Take back what was said of that day; False when nothing was."""
+        from newsletter.actions.wishes import unsay
+
+        return unsay(self.store, self.rules, slot, self.clock())
+
+    def swap_slot(self, slot: date) -> tuple[ForecastSlot, ForecastSlot]:
+        """Let the tips of that day and of the next change places; the two as they were."""
+        from newsletter.actions.wishes import swap
+
+        return swap(self.store, self.rules, slot, self.clock())
+
+    def owner_view(self, token: str) -> View:
+        """What a link of a preview is about."""
+        from newsletter.actions.owner_word import look
+
+        return look(self.store, self.signer, self.rules, token, self.clock())
+
+    def owner_act(self, token: str) -> View:
+        """Do what a link of a preview says."""
+        from newsletter.actions.owner_word import act
+
+        return act(self.store, self.signer, self.rules, token, self.clock())
+
+    # -- what the owner is told ----------------------------------------------------------------
+
+    def owner_round(self) -> int:
+        """Tell the owner what is new, call the watchdog, leave a mark; rung every minute. How many mails wait now."""
+        from newsletter.actions.owner import tell_owner
+        from newsletter.senders.ping import ping
+
+        now = self.clock()
+        if self.store.hold():
+            return 0
+        self.store.beat(now)
+        if not self.site.owner:
+            return 0
+        told = tell_owner(self.store, self.rules, self.site.owner, now)
+        if told.mails:
+            self.bell.set()
+        if told.ping and self.settings.ping_url:
+            ping(self.settings.ping_url)
+        return told.mails

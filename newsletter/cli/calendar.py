@@ -1,0 +1,264 @@
+"""`newsletter calendar …`: the weeks ahead, what the owner wants of them, and how long the library lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from newsletter.cli.door import Door, Noun, as_of, everywhere
+from newsletter.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from newsletter.cli.screen import Screen
+    from newsletter.domain.forecast import ForecastSlot
+    from newsletter.domain.simulation import Simulation
+
+LONGEST = 520  # weeks: ten years
+
+
+@click.group(cls=Noun, invoke_without_command=True, params=everywhere())
+@click.option("--weeks", type=click.IntRange(1, LONGEST), default=52, show_default=True, help="How far.")
+@click.option(
+    "--ics", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it for a calendar program."
+)
+@click.option(
+    "--with",
+    "changes",
+    multiple=True,
+    metavar="CHANGE",
+    help='Only see what would change: "skip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY".',
+)
+@as_of
+@click.pass_context
+def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Sequence[str]) -> None:
+    """What goes out in the coming weeks, and why: what the daemon will do, if nothing is changed."""
+    door: Door = ctx.obj
+    if ctx.invoked_subcommand:
+        return
+    lines = door.app.forecast(weeks, changes)
+    before = door.app.forecast(weeks) if changes else lines
+    if ics:
+        _write_ics(door, ics, lines)
+    document: dict[str, object] = {"slots": [_line(line) for line in lines]}
+    if changes:
+        document["changes"] = [
+            {"date": new.date.isoformat(), "before": old.tip, "after": new.tip} for old, new in _changed(before, lines)
+        ]
+
+    def draw(screen: Screen) -> None:
+        if ics:
+            screen.line(f"{ics} written, {len(lines)} dates. A calendar program opens it.")
+        elif changes:
+            _draw_changes(screen, _changed(before, lines))
+        else:
+            _draw(screen, lines)
+
+    door.report(document, draw)
+
+
+def _line(line: ForecastSlot) -> dict[str, object]:
+    return {
+        "date": line.date.isoformat(), "tip": line.tip, "title": line.title or None, "reason": line.reason,
+        "kind": line.kind.value,
+    }  # fmt: skip
+
+
+def _draw(screen: Screen, lines: Sequence[ForecastSlot]) -> None:
+    from newsletter.domain.forecast import runway
+
+    rows = [(screen.day(line.date), line.title or "–", line.reason) for line in lines]
+    screen.table(["!goes out on", "tip", "why this one"], rows, empty="No slot.")
+    screen.line()
+    if warning := runway(lines).warning():
+        screen.line(f"{warning[:1].upper()}{warning[1:]}.", "yellow")
+    screen.line(
+        "Another order: newsletter tips move KEY --first · A date for a tip: newsletter tips pin KEY --on DATE · "
+        "A week off: newsletter calendar skip DATE · Why: newsletter tips why DATE",
+        "dim",
+    )
+
+
+def _changed(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:
+    from newsletter.domain.forecast import changes
+
+    return changes(before, after)
+
+
+def _draw_changes(screen: Screen, changed: Sequence[tuple[ForecastSlot, ForecastSlot]]) -> None:
+    rows = [(screen.day(new.date), old.title or "–", new.title or "–", new.reason) for old, new in changed]
+    screen.table(["!goes out on", "now", "then", "why"], rows, empty="Nothing would change.")
+    screen.line("This is only what would be; nothing was changed.", "dim")
+
+
+def _write_ics(door: Door, path: Path, lines: Sequence[ForecastSlot]) -> None:
+    from newsletter.domain.forecast import ics
+
+    host = urlsplit(door.settings.base_url).hostname or "localhost"
+    text = ics(lines, name=door.settings.title, domain=host, stamp=door.clock())
+    path.write_text(text, encoding="utf-8", newline="")
+
+
+# -- the owner's word --------------------------------------------------------------------------------
+
+day = click.argument("day", metavar="DATE")
+reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; it stands in the calendar.")
+
+
+def _slot(door: Door, text: str) -> date:
+    return door.app.parse_slot(text)
+
+
+def _said(door: Door, slot: date, words: str) -> None:
+    """Report what was said, and what goes out around that date now."""
+    weeks = min(max((slot - door.clock().date()).days // 7 + 3, 1), LONGEST)
+    near = [line for line in door.app.forecast(weeks) if abs((line.date - slot).days) <= 7]
+
+    def draw(screen: Screen) -> None:
+        screen.line(words)
+        screen.table(
+            ["!goes out on", "tip", "why this one"],
+            [(screen.day(line.date), line.title or "–", line.reason) for line in near],
+            empty="",
+        )
+
+    door.report({"date": slot.isoformat(), "slots": [_line(line) for line in near]}, draw)
+
+
+@calendar.command("skip")
+@day
+@reason_option
+@as_of
+@click.pass_obj
+def skip(door: Door, *, day: str, reason: str) -> None:
+    """No issue on that date; the tip that would have gone comes a week later."""
+    slot = _slot(door, day)
+    door.app.skip_slot(slot, reason)
+    _said(door, slot, f"No issue goes out on {slot}. To change your mind: newsletter calendar unskip {slot}")
+
+
+@calendar.command("unskip")
+@day
+@as_of
+@click.pass_obj
+def unskip(door: Door, *, day: str) -> None:
+    """Take back what was said of that date: skipped, held back or approved."""
+    slot = _slot(door, day)
+    said = door.app.unskip_slot(slot)
+    _said(door, slot, f"{slot} is like any other date again." if said else f"Nothing was said of {slot}.")
+
+
+@calendar.command("hold")
+@day
+@reason_option
+@as_of
+@click.pass_obj
+def hold(door: Door, *, day: str, reason: str) -> None:
+    """Hold the issue of that date back until it is approved; too late, and it is missed."""
+    slot = _slot(door, day)
+    door.app.hold_slot(slot, reason)
+    _said(door, slot, f"The issue of {slot} is held back until you say: newsletter calendar approve {slot}")
+
+
+@calendar.command("approve")
+@day
+@as_of
+@click.pass_obj
+def approve(door: Door, *, day: str) -> None:
+    """What is planned for that date may go, also if it was held back or skipped."""
+    slot = _slot(door, day)
+    key = door.app.approve_slot(slot)
+    _said(door, slot, f"{key} may go out on {slot}.")
+
+
+# -- how long it lasts -------------------------------------------------------------------------------
+
+
+@calendar.command("runway")
+@as_of
+@click.pass_obj
+def runway(door: Door) -> None:
+    """For how many weeks there are tips that never ran, and what comes after them."""
+    left = door.app.runway()
+    document = {
+        "fresh_weeks": left.fresh_weeks,
+        "fresh_until": left.fresh_until.isoformat() if left.fresh_until else None,
+        "with_reruns": LONGEST if left.with_reruns is None else left.with_reruns,
+        "runs_dry": left.with_reruns is not None,
+        "warning": left.warning(),
+    }
+
+    def draw(screen: Screen) -> None:
+        until = f", until {screen.day(left.fresh_until)}" if left.fresh_until else ""
+        dry = "ten years and more" if left.with_reruns is None else f"{left.with_reruns} weeks, then nothing is left"
+        screen.facts([("fresh tips for", f"{left.fresh_weeks} weeks{until}"), ("with tips that run again for", dry)])
+        if warning := left.warning():
+            screen.line(f"{warning[:1].upper()}{warning[1:]}.", "yellow")
+
+    door.report(document, draw)
+
+
+@calendar.command("simulate")
+@click.option("--years", type=click.IntRange(1, 50), default=10, show_default=True)
+@click.option("--readers", type=click.IntRange(0, 5_000), default=500, show_default=True)
+@click.option(
+    "--churn",
+    default="20%",
+    show_default=True,
+    metavar="PERCENT",
+    help="How many of them leave in a year; others come.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another number draws other lots.")
+@as_of
+@click.pass_obj
+def simulate(door: Door, *, years: int, readers: int, churn: str, seed: int) -> None:
+    """Play years of this calendar in a moment: empty weeks, gaps, and what a reader gets twice."""
+    share = _share(churn)
+    played = door.app.simulate(years=years, readers=readers, churn=share, seed=seed)
+    document = {
+        "years": years, "slots": played.slots, "issues": played.issues, "skipped": played.skipped,
+        "empty": [slot.isoformat() for slot in played.empty], "longest_gap_days": played.longest_gap.days,
+        "reruns_begin": played.reruns_begin.isoformat() if played.reruns_begin else None,
+        "kinds": {kind.value: count for kind, count in played.kinds.items()}, "readers": played.readers,
+        "readers_with_repeats": played.readers_with_repeats, "repeats": played.repeats,
+        "most_repeats": played.most_repeats,
+        "soonest_repeat_days": played.soonest_repeat.days if played.soonest_repeat else None,
+    }  # fmt: skip
+    door.report(document, lambda screen: _draw_simulation(screen, played, years))
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text.strip().removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(f"{text!r} is not a share of readers", fix="Write it as 20%")
+    return share
+
+
+def _draw_simulation(screen: Screen, played: Simulation, years: int) -> None:
+    empty = f"{len(played.empty)}, the first on {screen.day(played.empty[0])}" if played.empty else "none"
+    kinds = ", ".join(f"{count} {kind}" for kind, count in played.kinds.items() if kind not in ("skipped", "none"))
+    repeats = (
+        f"{played.readers_with_repeats:,} of {played.readers:,} readers got a tip again, {played.most_repeats} at most"
+        if played.repeats
+        else "nobody gets a tip twice"
+    )
+    soonest = f"; after {played.soonest_repeat.days} days at the soonest" if played.soonest_repeat else ""
+    facts = [
+        ("issues", f"{played.issues:,} in {played.slots:,} weeks: {kinds}"),
+        ("empty weeks", empty),
+        ("skipped by you", played.skipped),
+        ("longest gap", f"{played.longest_gap.days} days"),
+        ("first re-run", screen.day(played.reruns_begin) if played.reruns_begin else "none"),
+        ("repeats", repeats + soonest),
+    ]
+    screen.facts(facts, title=f"{years} year{'' if years == 1 else 's'} of this calendar")
+    if played.empty:
+        advice = "To leave no week empty: more tips, or fallback: true in the front matter of your best ones."
+        screen.line(advice, "yellow")

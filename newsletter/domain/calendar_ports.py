@@ -1,0 +1,71 @@
+"""The part of `ports` that is about the calendar: plans of tips, the owner's wishes for slots, what the owner knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from newsletter.domain.plans import TipPlan
+
+
+class Wish(StrEnum):
+    """What the owner wants of one slot; silence is none of these."""
+
+    SKIP = "skip"  # no issue
+    HOLD = "hold"  # no issue before it is approved
+    APPROVE = "approve"  # this tip may go
+
+
+@dataclass(frozen=True, slots=True)
+class SlotWish:
+    """A wish with what it is about: the reason of a skip or hold, the key of the tip that was approved."""
+
+    wish: Wish
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What happened among readers in a span of time."""
+
+    joined: int
+    left: int
+
+
+class Calendar(Protocol):
+    """What the choice of a tip depends on, besides the texts."""
+
+    def plans(self) -> list[TipPlan]:
+        """Every tip with its rules and its runs; two queries."""
+        ...
+
+    def pin(self, key: str, slot: date | None) -> None:
+        """Give a tip its slot, or take it away (None); raises NotFound."""
+        ...
+
+    def wishes(self) -> Mapping[date, SlotWish]:
+        """Every wish, also of slots that are over."""
+        ...
+
+    def wish(self, slot: date, wish: SlotWish | None) -> None:
+        """Write the wish for a slot in the place of another one; None: silence again."""
+        ...
+
+    def is_told(self, what: str, about: str) -> bool:
+        """Was the owner told?"""
+        ...
+
+    def tell(self, what: str, about: str, now: datetime) -> bool:
+        """Remember that the owner was told; False when that was so already."""
+        ...
+
+    def untell(self, what: str, *, keep: str = "") -> None:
+        """Forget what was told of this kind, but for one thing, so that it can be told again."""
+        ...
+
+    def came_and_went(self, since: datetime, until: datetime) -> Week:
+        """How many were confirmed, and how many left, in this time."""
+        ...

@@ -1,0 +1,107 @@
+"""What the calendar is planned from, in the database; what goes out when is decided in `domain.programme`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import lru_cache
+
+from sqlalchemy import func
+from sqlmodel import Session, col, delete, select
+
+from newsletter.domain.calendar_ports import SlotWish as SlotWishFacts
+from newsletter.domain.calendar_ports import Week, Wish
+from newsletter.domain.errors import NotFound
+from newsletter.domain.plans import TipPlan
+from newsletter.domain.reruns import parse_months, parse_rerun
+from newsletter.domain.seasons import parse_rule
+from newsletter.domain.tips import TipState
+from newsletter.store.tables import Farewell, Issue, SlotWish, Subscriber, Tip, Told
+
+_read_season = lru_cache(maxsize=4096)(parse_rule)
+_read_rerun = lru_cache(maxsize=4096)(parse_rerun)
+_read_months = lru_cache(maxsize=4096)(parse_months)
+
+
+class SqlCalendar:
+    """Implements calendar_ports.Calendar on one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def plans(self) -> list[TipPlan]:
+        """Every tip in the order of the queue."""
+        runs: dict[int, set[date]] = defaultdict(set)
+        went = select(col(Issue.tip_id), col(Issue.slot), col(Issue.due_at)).where(
+            col(Issue.run).is_not(None), col(Issue.started_at).is_not(None)
+        )
+        for tip_id, slot, due_at in self._session.exec(went):
+            runs[tip_id or 0].add(slot or due_at.date())
+        columns = (
+            Tip.id, Tip.key, Tip.title, Tip.position, Tip.complete, Tip.state, Tip.season, Tip.series, Tip.part,
+            Tip.pin_on, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on,
+        )  # fmt: skip
+        rows = self._session.connection().execute(select(*columns).order_by(col(Tip.position), col(Tip.id)))  # type: ignore[call-overload]
+        return [
+            TipPlan(
+                key=row.key,
+                title=row.title,
+                position=row.position,
+                complete=row.complete,
+                state=TipState(row.state),
+                season=_read_season(row.season) if row.season else None,
+                series=row.series,
+                part=row.part,
+                pin=row.pin_on,
+                rerun=_read_rerun(row.rerun),
+                months=_read_months(row.months),
+                fallback=row.fallback,
+                runs=tuple(sorted(runs[row.id] | ({row.published_on} if row.published_on else set()))),
+            )
+            for row in rows
+        ]
+
+    def pin(self, key: str, slot: date | None) -> None:
+        """Give a tip its slot, or take it away."""
+        row = self._session.exec(select(Tip).where(Tip.key == key)).first()
+        if row is None:
+            raise NotFound(f"there is no tip {key!r}", fix="See: newsletter tips list")
+        row.pin_on = slot
+        self._session.flush()
+
+    def wishes(self) -> Mapping[date, SlotWishFacts]:
+        """Every wish, also of slots that are over."""
+        return {row.slot: SlotWishFacts(Wish(row.wish), row.about) for row in self._session.exec(select(SlotWish))}
+
+    def wish(self, slot: date, wish: SlotWishFacts | None) -> None:
+        """Write a wish down, or forget it."""
+        self._session.exec(delete(SlotWish).where(col(SlotWish.slot) == slot))
+        if wish:
+            self._session.add(SlotWish(slot=slot, wish=wish.wish.value, about=wish.about))
+        self._session.flush()
+
+    # -- what the owner knows ------------------------------------------------------------------
+
+    def is_told(self, what: str, about: str) -> bool:
+        """Was the owner told?"""
+        return self._session.get(Told, (what, about)) is not None
+
+    def tell(self, what: str, about: str, now: datetime) -> bool:
+        """Remember it; False when the owner knew."""
+        if self.is_told(what, about):
+            return False
+        self._session.add(Told(what=what, about=about, at=now))
+        self._session.flush()
+        return True
+
+    def untell(self, what: str, *, keep: str = "") -> None:
+        """Forget what was told of this kind."""
+        self._session.exec(delete(Told).where(col(Told.what) == what, col(Told.about) != keep))
+        self._session.flush()
+
+    def came_and_went(self, since: datetime, until: datetime) -> Week:
+        """How many were confirmed, and how many left, in this time."""
+        joined = select(func.count()).where(col(Subscriber.confirmed_at) > since, col(Subscriber.confirmed_at) <= until)
+        left = select(func.count()).where(col(Farewell.at) > since, col(Farewell.at) <= until)
+        return Week(joined=self._session.exec(joined).one(), left=self._session.exec(left).one())

@@ -1,0 +1,204 @@
+"""Months of random newsletters played through the real verbs: what was forecast is what is sent, once, and pins are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from newsletter.domain.errors import IllegalTransition, NotFound, Refused
+from newsletter.domain.issues import IssueFacts, IssueState
+from newsletter.domain.plans import Kind
+from newsletter.domain.reruns import parse_rerun
+from newsletter.domain.tips import TipRules, TipState, TipText, identity
+from newsletter.testing import MemorySender
+from tests.support.library import SLOT, TUESDAY, add_readers
+from tests.support.newsroom import Newsroom, open_newsroom
+
+WEEK = timedelta(days=7)
+WEEKS = 12
+REST = timedelta(days=28)
+PLAYED = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+
+rules = st.one_of(
+    st.just(TipRules()),
+    st.sampled_from(["12 March", "the week of Easter", "the first Tuesday of April"]).map(lambda s: TipRules(season=s)),
+    st.sampled_from(["never", "after 5 weeks", "at most 2 runs"]).map(lambda r: TipRules(rerun=r)),
+    st.sampled_from(["April", "March to May"]).map(lambda m: TipRules(months=m)),
+    st.just(TipRules(fallback=True)),
+)
+slots = st.integers(0, WEEKS - 1).map(lambda week: SLOT + week * WEEK)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """A library and what its owner says. series: how many parts one has; old: tips that ran before this system."""
+
+    tips: list[TipRules]
+    old: int
+    series: int
+    skips: set[date]
+    pins: dict[int, date]
+
+
+wishes = st.builds(
+    Wishes,
+    st.lists(rules, max_size=7),
+    st.integers(0, 2),
+    st.integers(0, 3),
+    st.sets(slots, max_size=3),
+    st.dictionaries(st.integers(0, 6), slots, max_size=3),
+)
+
+
+def fill(room: Newsroom, wanted: Wishes) -> dict[str, date]:
+    """Put the library in and say the wishes; the pins that were taken."""
+    parts = [TipRules(series="A story", part=part + 1) for part in range(wanted.series)]
+    texts = [TipText(f"Tip {place}", "Use it.", rules=found) for place, found in enumerate([*wanted.tips, *parts])]
+    texts += [TipText(f"Old {n}", "Use it.", published_on=SLOT - (n + 1) * REST) for n in range(wanted.old)]
+    with room.store.write() as tx:
+        for text in texts:
+            state = TipState.ARCHIVE if text.published_on else TipState.FRESH
+            key = text.title.lower().replace(" ", "-")
+            tx.tips.add(text, identity(text.title, text.published_on), key, state, TUESDAY)
+    for slot in wanted.skips:
+        room.skip_slot(slot)
+    pins: dict[str, date] = {}
+    for place, slot in wanted.pins.items():
+        if place < len(wanted.tips) and slot not in pins.values():
+            room.pin_tip(f"tip-{place}", slot)
+            pins[f"tip-{place}"] = slot
+    return pins
+
+
+def issues(room: Newsroom) -> list[IssueFacts]:
+    with room.store.read() as tx:
+        return [issue for issue in reversed(tx.issues.each()) if issue.slot]
+
+
+def play(room: Newsroom) -> None:
+    """What one ring of the daemon does."""
+    room.publish_due()
+    for number in room.unfinished():
+        room.round(number)
+
+
+@PLAYED
+@given(wishes)
+def test_what_was_forecast_for_a_season_is_what_was_then_sent(wanted: Wishes) -> None:
+    with (
+        TemporaryDirectory() as directory,
+        open_newsroom(Path(directory), MemorySender(), rerun_after="4 weeks") as room,
+    ):
+        add_readers(room.files, 1)
+        room.hand.now = TUESDAY - timedelta(days=1)
+        pins = fill(room, wanted)
+        said = room.forecast(WEEKS)
+        for week in range(WEEKS):
+            room.hand.now = room.schedule.starts_at(SLOT + week * WEEK)
+            play(room)
+        went = {issue.slot: issue.tip_key for issue in issues(room)}
+
+        assert {line.date: line.tip for line in said if line.kind is not Kind.SKIPPED} == went
+        for key, slot in pins.items():
+            assert slot in wanted.skips or went[slot] == key
+        assert room.broken() == []
+
+
+steps = st.lists(
+    st.one_of(
+        st.integers(1, 24 * 8).map(lambda hours: timedelta(hours=hours)),  # time goes by, or the daemon is out
+        st.integers(1, 24 * 9).map(lambda hours: -timedelta(hours=hours)),  # the clock is set back
+        st.sampled_from(["skip", "swap", "pin", "cancel", "hold", "approve"]),
+    ),
+    min_size=10,
+    max_size=30,
+)
+
+
+def meddle(room: Newsroom, what: str) -> None:
+    """The owner does something with the next slot; what is refused is refused."""
+    slot = room.next_issue().slot
+    try:
+        match what:
+            case "skip":
+                room.skip_slot(slot)
+            case "hold":
+                room.hold_slot(slot)
+            case "approve":
+                room.approve_slot(slot)
+            case "swap":
+                room.swap_slot(slot)
+            case "pin":
+                room.pin_tip("tip-0", slot + WEEK)
+            case "cancel":
+                room.cancel(max((issue.number for issue in issues(room)), default=0))
+    except (Refused, NotFound, IllegalTransition):
+        return
+
+
+@PLAYED
+@given(wishes, steps)
+def test_whatever_the_owner_and_the_clock_do_a_slot_has_one_issue_and_no_tip_comes_too_soon(
+    wanted: Wishes, story: list[timedelta | str]
+) -> None:
+    with (
+        TemporaryDirectory() as directory,
+        open_newsroom(Path(directory), MemorySender(), rerun_after="4 weeks") as room,
+    ):
+        add_readers(room.files, 1)
+        room.hand.now = TUESDAY - timedelta(days=1)
+        fill(room, wanted)
+        chosen: dict[date, Kind] = {}
+        for step in story:
+            if isinstance(step, str):
+                meddle(room, step)
+                continue
+            room.hand.now += step
+            said, line = room.next_issue(), room.forecast(1)[0]
+            before = {issue.slot for issue in issues(room) if issue.started_at}
+            play(room)
+            for issue in issues(room):
+                if issue.slot and issue.started_at and issue.slot not in before:
+                    assert (said.slot, said.tip and said.tip.key, said.waits) == (issue.slot, issue.tip_key, "")
+                    chosen[issue.slot] = line.kind
+
+        went = [issue for issue in issues(room) if issue.started_at and issue.counts["sent"]]
+        assert len({issue.slot for issue in went}) == len(went)
+        assert room.broken() == []
+        memory = room.way
+        assert isinstance(memory, MemorySender)
+        assert len(memory.letters) == len(went), "one letter for each issue"
+        for issue in went:
+            if issue.slot and chosen[issue.slot] is Kind.RERUN:
+                assert rested(room, issue, went)
+
+
+def rested(room: Newsroom, issue: IssueFacts, went: list[IssueFacts]) -> bool:
+    """Did the tip of a re-run rest as long as its rule or the newsletter's says?"""
+    with room.store.read() as tx:
+        text = tx.tips.get(str(issue.tip_key)).text
+    rest = parse_rerun(text.rules.rerun).after or timedelta(weeks=4)
+    earlier = [other.slot for other in went if other.tip_key == issue.tip_key and other.number < issue.number]
+    return all(issue.slot - slot >= rest for slot in earlier if issue.slot and slot and slot < issue.slot)
+
+
+def test_an_outage_longer_than_the_window_costs_a_slot_and_no_tip() -> None:
+    with TemporaryDirectory() as directory, open_newsroom(Path(directory), MemorySender()) as room:
+        add_readers(room.files, 1)
+        fill(room, Wishes([TipRules()] * 3, 0, 0, set(), {}))
+        play(room)
+        room.hand.now = TUESDAY + WEEK + timedelta(days=2)
+        play(room)
+        room.hand.now = TUESDAY + 2 * WEEK
+        play(room)
+
+        assert [(issue.state, issue.tip_key) for issue in issues(room)] == [
+            (IssueState.DONE, "tip-0"),
+            (IssueState.MISSED, None),
+            (IssueState.DONE, "tip-1"),
+        ]

@@ -1,0 +1,343 @@
+"""What the owner is told and when, each thing once; and what the four links of a preview do."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from newsletter.domain.issues import IssueEvent, IssueState
+from newsletter.domain.tips import TipState, TipText, identity
+from newsletter.testing import MemorySender, answer
+from newsletter.web import make_web
+from newsletter.web.server import WebServer
+from tests.support.library import SLOT, TUESDAY, add_readers, add_tip
+from tests.support.newsroom import OWNER, Newsroom, mails, open_newsroom, text_of
+
+WEEK = timedelta(days=7)
+DAY = timedelta(days=1)
+BODY = "Say the name of the person you talk to, once and early, and mean it. " * 6
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Newsroom]:
+    """Two readers, a dozen tips, and a clock a day and a half before the slot, at an hour when nothing is looked through."""
+    with open_newsroom(tmp_path, MemorySender()) as room:
+        add_readers(room.files, 2)
+        for number in range(12):
+            add_tip(room.files, f"Tip number {number}", body=f"{BODY} {number}")
+        room.hand.now = TUESDAY - timedelta(hours=36)
+        yield room
+
+
+def told(room: Newsroom) -> list[EmailMessage]:
+    """One round, and the mails that came of it."""
+    room.owner_round()
+    memory = room.memory()
+    room.flush_notices()
+    assert all(letter.envelope.recipient == OWNER for letter in memory.letters)
+    return mails(memory.letters)
+
+
+def subjects(room: Newsroom) -> list[str]:
+    return [str(mail["Subject"]) for mail in told(room)]
+
+
+def links(mail: EmailMessage) -> dict[str, str]:
+    """The four links of a preview, by what they do."""
+    found = re.findall(r"https://tips\.example(/owner/(\w+)\.\S+)", text_of(mail))
+    return {action: path for path, action in found}
+
+
+def preview(room: Newsroom) -> EmailMessage:
+    room.hand.now = TUESDAY - timedelta(hours=20)
+    return next(mail for mail in told(room) if "preview" in text_of(mail).casefold())
+
+
+def test_the_day_before_the_owner_sees_the_letter_and_what_comes_next_once(room: Newsroom) -> None:
+    early = subjects(room)
+    mail = preview(room)
+    again = subjects(room)
+    text = " ".join(text_of(mail).split())
+
+    assert (early, again) == ([], [])
+    assert mail["Subject"] == "[Tip of the Week] 5 March 2024: Tip number 0"
+    assert "Do nothing, and it goes by itself" in text
+    assert "Say the name of the person you talk to" in text
+    assert "Why this tip: next in the queue, 11 more behind it. 12 March 2024: Tip number 1 19 March" in text
+    assert set(links(mail)) == {"approve", "skip", "swap", "hold"}
+
+
+def test_another_plan_is_shown_again(room: Newsroom) -> None:
+    preview(room)
+    room.swap_slot(SLOT)
+    assert subjects(room) == ["[Tip of the Week] 5 March 2024: Tip number 1"]
+
+
+def test_after_the_send_the_owner_reads_how_it_went(room: Newsroom) -> None:
+    room.hand.now = TUESDAY
+    room.publish_due()
+    during = subjects(room)
+    room.memory({"reader2@a.example": [answer("rcpt", "550 5.1.1 no such user")]})
+    room.round()
+    room.unsubscribe("reader1@a.example")
+    mail = next(mail for mail in told(room) if "No. 1" in str(mail["Subject"]))
+    text = " ".join(text_of(mail).split())
+
+    assert during == []
+    assert mail["Subject"] == "[Tip of the Week] No. 1: 1 of 2 sent"
+    assert "Sent 1 of 2 Refused 1 Joined 2 Left 1" in text
+    assert "12 March 2024: Tip number 1" in text
+    assert "Fresh tips for 11 weeks, until 21 May 2024." in text
+    assert subjects(room) == []
+
+
+def test_an_issue_that_waits_for_slow_receivers_is_reported_on_after_a_day(room: Newsroom) -> None:
+    room.hand.now = TUESDAY
+    room.publish_due()
+    room.memory({"reader2@a.example": [answer("rcpt", "451 4.7.1 later")] * 9})
+    room.round()
+    first = [subject for subject in subjects(room) if "No. 1" in subject]
+    room.hand.now = TUESDAY + DAY
+    mail = next(mail for mail in told(room) if "No. 1" in str(mail["Subject"]))
+
+    assert first == []
+    assert "Waiting 1" in " ".join(text_of(mail).split())
+
+
+def test_a_tuesday_without_an_issue_is_an_alarm_once(room: Newsroom) -> None:
+    room.hand.now = TUESDAY
+    room.publish_due()
+    room.round()
+    told(room)
+    room.hand.now = room.schedule.starts_at(SLOT + WEEK) + timedelta(minutes=10)
+    patient = [subject for subject in subjects(room) if "No letter" in subject]
+    room.hand.forward(minutes=10)
+    alarm = [subject for subject in subjects(room) if "No letter" in subject]
+    room.hand.forward(hours=5)
+    again = [subject for subject in subjects(room) if "No letter" in subject]
+    room.hand.now = TUESDAY + WEEK + 2 * DAY
+    room.publish_due()
+    missed = [subject for subject in subjects(room) if "No letter" in subject]
+
+    assert (patient, again) == ([], [])
+    assert alarm == missed == ["[Tip of the Week] No letter went out on 12 March 2024"]
+
+
+@pytest.mark.parametrize("what", ["skip", "done"])
+def test_a_slot_that_was_skipped_or_went_is_no_alarm(room: Newsroom, what: str) -> None:
+    room.hand.now = TUESDAY
+    room.publish_due()
+    room.round()
+    if what == "skip":
+        room.skip_slot(SLOT + WEEK)
+    room.hand.now = TUESDAY + WEEK
+    room.publish_due()
+    for number in room.unfinished():
+        room.round(number)
+    room.hand.forward(hours=20)
+
+    assert not [subject for subject in subjects(room) if "No letter" in subject]
+    assert room.last_slot().ok
+
+
+def test_a_coming_week_without_a_tip_is_told_the_day_before(room: Newsroom) -> None:
+    for number in range(12):
+        room.retire_tip(f"tip-number-{number}")
+    room.hand.now = TUESDAY - timedelta(hours=20)
+    assert "[Tip of the Week] There is nothing to send on 5 March 2024" in subjects(room)
+
+
+def test_the_owner_is_warned_at_eight_four_and_two_weeks_and_again_after_a_refill(room: Newsroom) -> None:
+    def warned(weeks_gone: int, day: int) -> list[str]:
+        for number in range(weeks_gone):
+            room.retire_tip(f"tip-number-{number}")
+        room.hand.now = TUESDAY - 6 * DAY + day * DAY - timedelta(hours=1)
+        return [subject for subject in subjects(room) if "Fresh tips" in subject]
+
+    seen = [warned(3, -30), warned(4, -29), warned(5, -28), warned(8, -27), warned(10, -26)]
+    for number in range(12, 24):
+        add_tip(room.files, f"Tip number {number}", body=f"{BODY} {number}")
+    full, again = warned(0, -25), warned(18, -24)
+
+    weeks = [[subject.rpartition(" for ")[2] for subject in subjects] for subjects in seen]
+    assert weeks == [[], ["8 weeks"], [], ["4 weeks"], ["2 weeks"]]
+    assert full == []
+    assert again == ["[Tip of the Week] Fresh tips for 6 weeks"]
+
+
+def test_at_night_what_will_read_wrong_in_the_next_eight_issues_is_told_once(room: Newsroom) -> None:
+    stale = TipText("Stale", f"Recently we saw it happen. {BODY}")
+    late = TipText("Far away", "Nowadays we see it happen. " + "Another thing altogether, told at length. " * 12)
+    with room.store.write() as tx:
+        tx.tips.add(stale, identity("Stale", None), "stale", TipState.FRESH, TUESDAY)
+        tx.tips.move("stale", first=True)
+        tx.tips.add(late, identity("Far away", None), "far-away", TipState.FRESH, TUESDAY)
+    room.hand.now = TUESDAY - timedelta(days=5)
+    evening = told(room)
+    room.hand.now += DAY
+    next_day = told(room)
+    text = " ".join(text_of(evening[-1]).split())
+
+    assert next_day == []
+    assert "“Stale”, 5 March 2024, body, line 1" in text
+    assert "Far away" not in text
+
+
+# -- the links -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def pages(room: Newsroom) -> Iterator[httpx.Client]:
+    server = WebServer(make_web(room), "127.0.0.1", 0)
+    server.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+        yield client
+    server.stop()
+
+
+@pytest.fixture
+def visit(room: Newsroom) -> Iterator[httpx.Client]:
+    with pages(room) as client:
+        yield client
+
+
+def test_a_get_changes_nothing_and_the_button_does(room: Newsroom, visit: httpx.Client) -> None:
+    path = links(preview(room))["skip"]
+    seen = visit.get(path)
+    planned = room.next_issue().slot
+    done = visit.post(path)
+    twice = visit.post(path)
+
+    assert (seen.status_code, planned) == (200, SLOT)
+    assert "Yes, skip this week" in seen.text
+    assert seen.headers["cache-control"] == "no-store"
+    assert (done.status_code, twice.status_code) == (200, 200)
+    assert "This week is skipped" in done.text
+    assert room.next_issue().slot == SLOT + WEEK
+
+
+def test_swapping_by_a_link_twice_swaps_once(room: Newsroom, visit: httpx.Client) -> None:
+    path = links(preview(room))["swap"]
+    done, twice = visit.post(path), visit.post(path)
+
+    assert "They have changed places" in done.text
+    assert "The plan is not the one of that mail any more" in twice.text
+    assert [line.tip for line in room.forecast(2)] == ["tip-number-1", "tip-number-0"]
+
+
+def test_holding_and_then_approving_lets_it_go(room: Newsroom, visit: httpx.Client) -> None:
+    found = links(preview(room))
+    visit.post(found["hold"])
+    room.hand.now = TUESDAY
+    held = room.publish_due()
+    approved = visit.post(found["approve"])
+    issue = room.publish_due()
+
+    assert held is None
+    assert "It goes" in approved.text
+    assert issue
+    assert issue.state is IssueState.SENDING
+
+
+def test_an_approval_of_a_tip_that_is_not_planned_any_more_approves_nothing(tmp_path: Path) -> None:
+    with open_newsroom(tmp_path, MemorySender(), approval="required") as room:
+        add_readers(room.files, 1)
+        for number in range(12):
+            add_tip(room.files, f"Tip number {number}", body=f"{BODY} {number}")
+        mail = preview(room)
+        with room.store.write() as tx:
+            tx.tips.move("tip-number-5", first=True)
+        with pages(room) as visit:
+            page = visit.post(links(mail)["approve"])
+        room.hand.now = TUESDAY
+
+        assert "It waits for your approval" in " ".join(text_of(mail).split())
+        assert "The plan is not the one of that mail any more" in page.text
+        assert room.publish_due() is None
+
+
+def test_what_is_on_its_way_is_past_every_button(room: Newsroom, visit: httpx.Client) -> None:
+    found = links(preview(room))
+    room.hand.now = TUESDAY
+    room.publish_due()
+    for path in found.values():
+        assert "Nothing is left to decide" in visit.get(path).text
+        assert visit.post(path).status_code == 409
+    assert room.issue().state is IssueState.SENDING
+
+
+@pytest.mark.parametrize(
+    "change", [lambda path: path + "x", lambda path: path.replace("skip", "hold"), lambda _: "/owner/x"]
+)
+def test_a_link_that_was_changed_does_nothing(room: Newsroom, visit: httpx.Client, change: object) -> None:
+    assert callable(change)
+    path = change(links(preview(room))["skip"])
+    assert visit.get(path).status_code == visit.post(path).status_code == 400
+    assert room.next_issue().slot == SLOT
+
+
+def test_readyz_knows_of_a_slot_that_nothing_explains(room: Newsroom, visit: httpx.Client) -> None:
+    new = visit.get("/readyz").status_code
+    with room.store.write() as tx:
+        issue = tx.issues.plan(SLOT - WEEK, TUESDAY - WEEK, TUESDAY - WEEK)
+        tx.issues.change(issue.number, IssueEvent.MISS, TUESDAY - WEEK)
+    room.hand.now = TUESDAY + timedelta(hours=1)
+    silent = visit.get("/readyz")
+    room.publish_due()
+
+    assert new == 200
+    assert (silent.status_code, silent.text) == (503, "nothing was sent on 2024-03-05, and nothing says why\n")
+    assert visit.get("/readyz").status_code == 200
+
+
+# -- the watchdog ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def watchdog() -> Iterator[tuple[str, list[str]]]:
+    """A server that notes who calls, and answers with an error."""
+    calls: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            calls.append(self.path)
+            self.send_error(500)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/beat", calls
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_watchdog_is_called_once_for_each_slot_that_went_or_was_skipped(
+    tmp_path: Path, watchdog: tuple[str, list[str]]
+) -> None:
+    url, calls = watchdog
+    with open_newsroom(tmp_path, MemorySender(), ping_url=url) as room:
+        number = room.start()
+        room.owner_round()
+        before = len(calls)
+        room.round(number)
+        for _ in range(3):
+            room.owner_round()
+        after = len(calls)
+        room.skip_slot(SLOT + WEEK)
+        room.hand.now = TUESDAY + WEEK
+        room.owner_round()
+
+        assert (before, after, len(calls)) == (0, 1, 2)
