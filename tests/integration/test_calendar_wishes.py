@@ -72,6 +72,21 @@ def test_a_skip_that_comes_while_the_letter_is_made_still_counts(room: Newsroom)
     assert room.why_tip("one").line == room.forecast(1)[0]
 
 
+def test_a_letter_that_is_being_made_is_held_back_too(room: Newsroom) -> None:
+    room.hand.now = TUESDAY
+    with room.store.write() as tx:
+        number = tx.issues.plan(SLOT, TUESDAY, TUESDAY).number
+        tx.issues.change(number, IssueEvent.PREPARE, TUESDAY)
+        tx.issues.bind(number, tx.tips.get("one").card.id, TUESDAY)
+    room.hold_slot(SLOT)
+    room.publish_due()
+    held = room.issue(number).state
+    room.approve_slot(SLOT)
+    room.publish_due()
+
+    assert (held, room.issue(number).state) == (IssueState.PREPARING, IssueState.SENDING)
+
+
 def test_a_skip_can_be_taken_back(room: Newsroom) -> None:
     room.skip_slot(SLOT)
     assert room.unskip_slot(SLOT)
@@ -230,6 +245,9 @@ def test_the_slot_that_is_bound_shows_what_is_bound_and_the_rest_goes_on_from_th
     room.hand.now = TUESDAY
     room.publish_due()
     with room.store.write() as tx:
+        tx.tips.move("three", first=True)
+        tx.calendar.pin("two", SLOT)  # said too late: the letter is made
+        tx.tips.move("two", first=True)
         tx.tips.move("three", first=True)
     lines = room.forecast(3)
 

@@ -1,0 +1,46 @@
+"""`newsletter run` on a copied database: the pages answer, nothing is mailed, and after `db adopt` it goes on by itself."""
+
+from __future__ import annotations
+
+import signal
+import urllib.request
+from pathlib import Path
+from urllib.error import URLError
+
+from newsletter.cli.mailbox import free_port
+from newsletter.store.identity import path_of
+from newsletter.store.sql import SqlStore
+from tests.conftest import Command
+from tests.support.library import add_readers
+from tests.support.processes import Process, wait_until
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except URLError:
+        return False
+
+
+def test_a_copy_waits_for_its_owner_and_then_sends(newsletter: Command, home: Path) -> None:
+    port = free_port(0)
+    with (home / ".env").open("a") as env:
+        env.write(f"NEWSLETTER_LISTEN=127.0.0.1:{port}\n")
+    store = SqlStore(home / "data/newsletter.db")
+    add_readers(store, 1)
+    store.close()
+    newsletter("issues", "send", "--as-of", "2026-11-24T08:00")
+    path_of(home / "data/newsletter.db").unlink()
+
+    with Process(home, "run", "--as-of", "2026-12-01T08:00") as process:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), what="the pages answer")
+        before = len(list((home / "mail").rglob("new/*")))
+        newsletter("db", "adopt", "--yes")
+        wait_until(lambda: len(list((home / "mail").rglob("new/*"))) > before, what="the letter of that day goes")
+        process.send(signal.SIGTERM)
+        assert process.ends() == 0
+
+    assert before == 1
+    assert "in hold, nothing is mailed: it is a copy" in process.said
+    assert "adopted" in process.said
