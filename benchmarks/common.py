@@ -87,8 +87,8 @@ def fill(database: Path, readers: int) -> None:
     connection = sqlite3.connect(database)
     with connection:
         connection.executemany(
-            "INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, confirmed_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, confirmed_at,"
+            " pace, resting, new_address, new_address_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'weekly', 0, '', '')",
             rows,
         )
     connection.close()

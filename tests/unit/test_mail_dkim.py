@@ -119,7 +119,7 @@ def test_every_letter_that_was_built_verifies(person: dict[str, str], subject: s
 LETTER_SIGNED = BOTH.sign(build(headers(dict.fromkeys(("name", "address"), "x") | {
     "to": "ada@host.example", "message_id": "<1@news.example>", "date": "Tue, 02 Jun 2026 12:00:00 +0000",
     "unsubscribe_url": "https://news.example/u/abc", "unsubscribe_mailto": "mailto:tips+u-abc@news.example",
-}), render(dict.fromkeys(("name", "address", "joined_on", "unsubscribe_url", "preferences_url"), "x")), "b"), NOW)  # fmt: skip
+}), render(dict.fromkeys(("name", "address", "joined_on", "unsubscribe_url", "preferences_url", "useful_url"), "x")), "b"), NOW)  # fmt: skip
 
 
 def test_both_fields_of_one_click_are_signed_and_the_four_that_matter_once_more() -> None:
