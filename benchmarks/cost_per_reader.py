@@ -72,7 +72,7 @@ def send(database: Path) -> dict[str, float]:
 
     app, now = Here(load_settings(environ(database))), datetime.now(UTC)
     began = time.perf_counter()
-    issue = publish_early(app.store, app.press, app.schedule, now)
+    issue = publish_early(app.store, app.press, app.rules, now)
     frozen = time.perf_counter()
     cpu = time.process_time()
     with app.store.sending("a benchmark", now) as right:

@@ -94,7 +94,7 @@ def run_everything(app: App, database: Path, statements: dict[str, None]) -> dic
 
     store = Overheard(database)
     with overheard(statements):
-        timed("compile and freeze", lambda: publish_early(app.store, app.press, app.schedule, now))
+        timed("compile and freeze", lambda: publish_early(app.store, app.press, app.rules, now))
         interrupt(database, now)
 
         def resume() -> None:

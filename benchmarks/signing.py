@@ -31,14 +31,14 @@ def main() -> None:
     with scratch() as directory:
         fill(directory / "n.db", 1)
         app = open_app(directory / "n.db")
-        number = publish_early(app.store, app.press, app.schedule, datetime.now(UTC)).number
+        number = publish_early(app.store, app.press, app.rules, datetime.now(UTC)).number
 
         def ours(*keys: tuple[str, str, str]) -> Callable[[], dict[str, float]]:
             press = replace(app.press, dkim=load_dkim("tips.example", keys))
-            letter = open_letter(app.store, press, number, app.schedule)
+            letter = open_letter(app.store, press, number, app.rules)
             return lambda: timed(lambda n: letter.message(CLAIMS[n % 1000], NOW), options.letters)
 
-        unsigned = open_letter(app.store, app.press, number, app.schedule)
+        unsigned = open_letter(app.store, app.press, number, app.rules)
 
         def with_dkimpy(n: int) -> bytes:
             message = unsigned.message(CLAIMS[n % 1000], NOW)

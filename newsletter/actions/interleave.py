@@ -7,6 +7,7 @@ Still no row is in `sending` that has no connection, and no timer holds an outco
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from newsletter.actions.shift import Line, Shift
 from newsletter.domain.delivery import Claim, Finished
@@ -80,7 +81,7 @@ class Interleaver:
         if isinstance(letter, Rejected):
             self._end(session, letter)
         else:
-            self._step(session, lambda: session.start(*letter))
+            self._step(session, partial(session.start, *letter))
 
     def _hear(self) -> None:
         """Let every connection go on that can, waiting for the first if need be."""

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_REST = timedelta(minutes=1)  # a longer one ends the round; the next finds what went before in the ledger
 LOOK_UP_EVERY = 0.25  # seconds between two looks whether somebody said stop
+_AGAIN = (Deferred, InDoubt)
 TROUBLES_IN_A_ROW = 2  # a connection is renewed once before it is given up for now
 
 Compose = Callable[[Claim, datetime], bytes]
@@ -140,7 +141,7 @@ class Shift:
         """Take an outcome into the tally; a tripped breaker stops everybody."""
         done = self.done
         with done.lock:
-            done.final += not isinstance(outcome, Deferred | InDoubt)
+            done.final += not isinstance(outcome, _AGAIN)
             done.sent += isinstance(outcome, Sent)
             reason = self.breaker.saw(claim.subscriber_id, outcome)
             if reason and not done.paused:

@@ -7,6 +7,7 @@ most 64 octets (RFC 5321 section 4.5.3.1.1).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from newsletter.domain.errors import BadToken, SettingsError
 from newsletter.domain.site import Site
@@ -17,6 +18,7 @@ _BOUNCE = re.compile(r"(?:.*\+)?b-(([0-9a-z]{1,8})-([0-9a-z]{1,13}))-([0-9a-f]{1
 _LEAVE = re.compile(r"(?:.*\+)?u-(([0-9a-z]{1,32})-([0-9a-z]{1,8}))-([0-9a-f]{16})\Z", re.DOTALL)
 
 
+@lru_cache(maxsize=4096)
 def base36(number: int) -> str:
     """A number, 0 or more, in digits and lower-case letters; `int(text, 36)` reads it."""
     text = ""
