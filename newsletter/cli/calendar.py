@@ -15,7 +15,7 @@ from newsletter.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from newsletter.cli.screen import Screen
-    from newsletter.domain.forecast import ForecastSlot
+    from newsletter.domain.forecast import ForecastSlot, Runway
     from newsletter.domain.simulation import Simulation
 
 LONGEST = 520  # weeks: ten years
@@ -56,7 +56,7 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
         elif changes:
             _draw_changes(screen, _changed(before, lines))
         else:
-            _draw(screen, lines)
+            _draw(screen, lines, door.app.runway())
 
     door.report(document, draw)
 
@@ -68,13 +68,11 @@ def _line(line: ForecastSlot) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _draw(screen: Screen, lines: Sequence[ForecastSlot]) -> None:
-    from newsletter.domain.forecast import runway
-
+def _draw(screen: Screen, lines: Sequence[ForecastSlot], left: Runway) -> None:
     rows = [(screen.day(line.date), line.title or "–", line.reason) for line in lines]
     screen.table(["!goes out on", "tip", "why this one"], rows, empty="No slot.")
     screen.line()
-    if warning := runway(lines).warning():
+    if warning := left.warning():  # of the whole library, however few weeks are shown
         screen.line(f"{warning[:1].upper()}{warning[1:]}.", "yellow")
     screen.line(
         "Another order: newsletter tips move KEY --first · A date for a tip: newsletter tips pin KEY --on DATE · "

@@ -153,3 +153,10 @@ def test_a_copied_database_says_so_and_is_adopted(newsletter: Command, home: Pat
     assert doctor["installation"]["level"] == "error"
     assert adopted.returncode == 0
     assert json.loads(sent.stdout)["state"] == "done"
+
+
+def test_a_short_look_ahead_is_not_taken_for_a_short_library(newsletter: Command) -> None:
+    few, whole = newsletter("calendar", "--weeks", "4"), newsletter("calendar", "runway")
+
+    assert "Fresh tips are left" not in few.stdout
+    assert "53 weeks" in whole.stdout
