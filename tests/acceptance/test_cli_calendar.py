@@ -156,7 +156,8 @@ def test_a_copied_database_says_so_and_is_adopted(newsletter: Command, home: Pat
 
 
 def test_a_short_look_ahead_is_not_taken_for_a_short_library(newsletter: Command) -> None:
-    few, whole = newsletter("calendar", "--weeks", "4"), newsletter("calendar", "runway")
+    day = ("--as-of", "2026-11-22T12:00")
+    few, whole = newsletter("calendar", "--weeks", "4", *day), newsletter("calendar", "runway", *day)
 
     assert "Fresh tips are left" not in few.stdout
     assert "53 weeks" in whole.stdout
