@@ -39,8 +39,7 @@ def test_confirmed_and_its_proof_come_together(newsletter: Command) -> None:
 
 def test_who_left_does_not_come_back_by_a_command_or_a_file(newsletter: Command, home: Path) -> None:
     newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
-    assert newsletter("subscribers", "unsubscribe", "anna@tips.example.com").returncode == 2
-    assert newsletter("subscribers", "unsubscribe", "anna@tips.example.com", "--yes").returncode == 0
+    assert newsletter("subscribers", "unsubscribe", "anna@tips.example.com").returncode == 0
     assert newsletter("subscribers", "add", "anna@tips.example.com", *PROOF).returncode == 1
     (home / "list.csv").write_text("email\nanna@tips.example.com\n", encoding="utf-8")
     done = json.loads(newsletter("subscribers", "import", "list.csv", *PROOF, "--json").stdout)
@@ -87,7 +86,7 @@ def test_a_suppressed_address_is_listed_and_can_be_freed(newsletter: Command) ->
 def test_an_export_is_safe_for_spreadsheets_private_and_comes_back_whole(newsletter: Command, home: Path) -> None:
     newsletter("subscribers", "add", "anna@tips.example.com", "--name", "=cmd|calc", *PROOF)
     newsletter("subscribers", "add", "berta@tips.example.com", "--name", "Berta", *PROOF)
-    newsletter("subscribers", "unsubscribe", "berta@tips.example.com", "--yes")
+    newsletter("subscribers", "unsubscribe", "berta@tips.example.com")
     assert newsletter("subscribers", "export", "out.csv").returncode == 0
     text = (home / "out.csv").read_text(encoding="utf-8-sig")
     assert "anna@tips.example.com,'=cmd|calc,confirmed,weekly" in text
@@ -116,7 +115,7 @@ def test_a_pause_by_command_is_shown(newsletter: Command) -> None:
 
 def test_statistics_tell_why_people_leave(newsletter: Command) -> None:
     newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
-    newsletter("subscribers", "unsubscribe", "anna@tips.example.com", "--yes")
+    newsletter("subscribers", "unsubscribe", "anna@tips.example.com")
     document = json.loads(newsletter("subscribers", "stats", "--json").stdout)
     assert document == {
         "subscribers": {"unsubscribed": 1}, "left_because": {"not_said": 1}, "left_by_tip": [], "words": [],
