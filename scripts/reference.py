@@ -49,7 +49,11 @@ def commands_page() -> str:
     ]
     for name, command in _commands():
         arguments = [_argument(param) for param in command.params if isinstance(param, click.Argument)]
-        options = [param for param in command.params if isinstance(param, click.Option) and param.name not in shared]
+        options = [
+            param
+            for param in command.params
+            if isinstance(param, click.Option) and param.name not in shared and not param.hidden
+        ]
         lines += ["", f"## newsletter {' '.join([name, *arguments])}", "", *(command.help or "").splitlines()]
         if options:
             lines += ["", *_options(options)]
@@ -76,7 +80,11 @@ def _argument(argument: click.Argument) -> str:
 
 
 def _options(options: list[click.Parameter] | list[click.Option]) -> list[str]:
-    return [f"- `{_written(option)}` {option.help}" for option in options if isinstance(option, click.Option)]
+    return [
+        f"- `{_written(option)}` {option.help}"
+        for option in options
+        if isinstance(option, click.Option) and not option.hidden
+    ]
 
 
 def _written(option: click.Option) -> str:
