@@ -116,7 +116,8 @@ class Shift:
     def rest(self) -> bool:
         """Wait until the rates allow another letter; False when that is not what we wait for, or takes too long."""
         now = self.route.clock()
-        wait = self.pace.wait_for(now)
+        with self.done.lock:  # the pace forgets as it answers; another worker may be asking it
+            wait = self.pace.wait_for(now)
         if not timedelta() < wait <= LONGEST_REST:
             return False
         while not self.is_over and self.route.clock() < now + wait:

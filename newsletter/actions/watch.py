@@ -15,6 +15,7 @@ A_RING = 6  # looks, more than the daemon takes to see that a deferred letter is
 
 def watch(store: Store, numbers: Sequence[int], stop: Event, progress: Callable[[int, int], None] | None) -> None:
     """Come back when every issue has only letters left that wait, was stopped, or nothing moves for a minute."""
+    between_looks = Event()  # not `stop`: a signal handler sets that one, and could wait for its lock for ever
     for number in numbers:
         still, seen = 0, (-1, -1)
         while still < (STILL_FOR if seen[0] else A_RING):
@@ -27,5 +28,6 @@ def watch(store: Store, numbers: Sequence[int], stop: Event, progress: Callable[
             if issue.state is not IssueState.SENDING:
                 break
             still, seen = (still + 1, seen) if now_open == seen else (0, now_open)
-            if stop.wait(LOOK_EVERY):
+            between_looks.wait(LOOK_EVERY)
+            if stop.is_set():
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from threading import Event
 
 from fastapi import FastAPI
 
@@ -103,8 +104,9 @@ def serve(app: App) -> int:
     server = make_server(app)
     server.start()
     log.info("listening on %s:%d; readers come to %s", server.host, server.port, app.site.url("/"))
-    while not app.stop.wait(1):
-        pass
+    between_looks = Event()  # not `stop`: the handler sets that one, and could wait for its lock for ever
+    while not app.stop.is_set():
+        between_looks.wait(1)
     server.stop()
     return 0
 
