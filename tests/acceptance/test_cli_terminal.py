@@ -147,7 +147,7 @@ def test_ctrl_c_finishes_the_letter_in_flight_and_says_how_to_go_on(
 
 
 def test_a_question_without_a_yes_changes_nothing(start: Start, with_readers: Command, home: Path) -> None:
-    terminal = start(home, "subscribers", "unsubscribe", "anna@tips.example.com")
+    terminal = start(home, "subscribers", "erase", "anna@tips.example.com")
     terminal.until("[y/N]")
     terminal.answer("n")
     code, _ = terminal.end()
