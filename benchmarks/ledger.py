@@ -15,9 +15,9 @@ from common import arguments, fill, interleaved, machine, open_app, report, scra
 from newsletter.actions.publish import publish_early
 from newsletter.domain.delivery import Finished
 from newsletter.domain.outcomes import Reply, Sent, Stage
-from newsletter.store.database import set_pragmas
 from newsletter.store.ledger import SqliteLedger
 from newsletter.store.sql import CHECKPOINT_EVERY
+from newsletter.store.sqlite import set_pragmas
 
 NOW = datetime(2025, 3, 4, 13, tzinfo=UTC)
 ACCEPTED = Sent(Reply(Stage.DOT, 250, "2.0.0", "Ok: queued as 4ZbK2Q1x2Tz9vQ"))

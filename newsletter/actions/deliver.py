@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Event, Thread
 from typing import Protocol, cast
 
@@ -18,36 +19,52 @@ from newsletter.domain.delivery import Claim, Finished, Skip
 from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.issues import IssueEvent, IssueState
 from newsletter.domain.outcomes import Outcome, Rejected
-from newsletter.domain.ports import FlowSender
+from newsletter.domain.partner import Partner
+from newsletter.domain.ports import FlowSender, Store
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
 
-def deliver(route: Route, number: int, *, on_progress: Progress | None = None) -> Round:
+def deliver(store: Store, route: Route, number: int, *, on_progress: Progress | None = None) -> Round:
     """Send what is due of an issue in `sending`, over all connections; returns when nothing is due or `stop` is set.
 
     `stop` lets the letters in flight end and be recorded. Finishes the issue when no open delivery is left.
     Raises what a worker could not handle (TemplateError, a full disk): everything it had is recorded or in doubt.
     """
-    shift = Shift(route, number)
-    done = shift.done
-    with route.store.read() as tx:
+    with store.read() as tx:
         issue = tx.issues.get(number)
-    before = issue.audience - sum(issue.counts[state] for state in ("pending", "sending", "deferred"))
-    threads = [
-        Thread(target=_work, args=(shift, worker), name=f"sender-{n}", daemon=True)
-        for n, worker in enumerate(_workers(shift, max(1, min(route.sender.connections, issue.audience - before))))
-    ]
-    for thread in threads:
-        thread.start()
-    stops = (route.stop, shift.halt)
-    _wait(threads, done, stops, lambda: on_progress and on_progress(before + done.final, issue.audience))
-    _settle(shift)
+    still = sum(issue.counts[state] for state in ("pending", "sending", "deferred"))
+    alone = replace(route, partner=None)
+    shift = Shift(route if still >= route.partner_from else alone, number)
+    done = shift.done
+    before = issue.audience - still
+    room = max(1, min(route.sender.connections, still))
+
+    def look() -> None:
+        if on_progress:
+            on_progress(before + done.final, issue.audience)
+
+    carry(shift, room, look)
+    if done.deserted and not shift.is_over:  # what it left may have come back when we were through already
+        shift.route = alone
+        carry(shift, room, look)
+    _settle(store, shift)
     if done.failure:
         raise done.failure
     return done
+
+
+def carry(shift: Shift, room: int, look: Callable[[], object]) -> None:
+    """One round over up to `room` connections; `look` is called now and then, and at the end. Settles nothing."""
+    threads = [
+        Thread(target=_work, args=(shift, worker), name=f"sender-{n}", daemon=True)
+        for n, worker in enumerate(_workers(shift, room))
+    ]
+    for thread in threads:
+        thread.start()
+    _wait(threads, shift.done, (shift.route.stop, shift.halt), look)
 
 
 class _Worker(Protocol):
@@ -58,14 +75,36 @@ class _Worker(Protocol):
 
 
 def _workers(shift: Shift, room: int) -> Sequence[_Worker]:
-    """Few workers for all connections where they can be interleaved, else one for each; none when there is no way out."""
-    lines = [Line() for _ in range(room)]
+    """One worker for all connections where they can be interleaved, else one for each; none when there is no way out.
+
+    A partner gets half of the room. Not where there are rates to keep: they are counted in this process.
+    """
+    partner = None if shift.pace.longest or room < 2 else shift.route.partner
+    theirs = room // 2 if partner else 0
+    lines = [Line() for _ in range(room - theirs)]
     if shift.is_over or shift.is_spent or not shift.open(lines[0]):
         return []
+    helper: list[_Worker] = [_Beside(shift, partner, theirs)] if partner else []
     if getattr(lines[0].session, "may_flow", False):
-        sender, few = cast("FlowSender", shift.route.sender), min(shift.route.drivers, room)
-        return [Interleaver(shift, sender, lines[n::few]) for n in range(few)]
-    return [_OneLine(shift, line) for line in lines]
+        return [*helper, Interleaver(shift, cast("FlowSender", shift.route.sender), lines)]
+    return [*helper, *(_OneLine(shift, line) for line in lines)]
+
+
+class _Beside:
+    """A second process, as one more worker: this thread only listens to it."""
+
+    def __init__(self, shift: Shift, partner: Partner, room: int) -> None:
+        self._shift = shift
+        self._partner = partner
+        self._room = room
+
+    def loop(self) -> None:
+        """Until it has said its last word."""
+        for word in self._partner.work(self._room, lambda: self._shift.is_over):
+            self._shift.hear(word)
+
+    def close(self) -> None:
+        """Nothing is in this thread's hand."""
 
 
 def _wait(workers: Sequence[Thread], done: Round, stops: Sequence[Event], look: Callable[[], object]) -> None:
@@ -152,7 +191,7 @@ class _OneLine:
         return outcome
 
 
-def _settle(shift: Shift) -> None:
+def _settle(store: Store, shift: Shift) -> None:
     """After the last worker: stop, close or finish the issue.
 
     A tripped breaker's refusals are taken back before the pause: a crash between the two only tries them again.
@@ -162,7 +201,7 @@ def _settle(shift: Shift) -> None:
     if done.paused:
         log.error("issue %d is paused: %s", number, done.paused)
         route.ledger.reopen(number, shift.breaker.run, now)
-    with route.store.write() as tx:
+    with store.write() as tx:
         if not done.paused and tx.issues.finish_if_done(number, now):
             return
         state = tx.issues.get(number).state
@@ -173,4 +212,4 @@ def _settle(shift: Shift) -> None:
             tx.issues.change(number, IssueEvent.PAUSE, now, reason=done.paused)
 
 
-__all__ = ["Progress", "Round", "Route", "deliver"]
+__all__ = ["Progress", "Round", "Route", "Shift", "carry", "deliver"]

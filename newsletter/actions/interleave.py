@@ -85,9 +85,11 @@ class Interleaver:
 
     def _hear(self) -> None:
         """Let every connection go on that can, waiting for the first if need be."""
-        if self._busy:
-            for session in self._sender.ready(list(self._busy), WAIT_FOR):
+        wait = WAIT_FOR
+        while self._busy and (ready := self._sender.ready(list(self._busy), wait)):
+            for session in ready:
                 self._step(session, session.proceed)
+            wait = 0.0
 
     def _step(self, session: FlowSession, step: Callable[[], Outcome | None]) -> None:
         line, _ = self._busy[session]

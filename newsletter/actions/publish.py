@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -29,9 +30,9 @@ from newsletter.domain.site import Site
 from newsletter.domain.tips import TipFull
 from newsletter.mail.compiled import Compiled, compile_letter, twin_sentinels
 from newsletter.mail.dkim import Dkim
-from newsletter.mail.headers import format_date, issue_headers
+from newsletter.mail.filling import Filling
+from newsletter.mail.headers import issue_headers
 from newsletter.mail.message import build
-from newsletter.mail.personal import personal
 from newsletter.mail.tokens import Signer
 
 __all__ = ["NextIssue", "Press", "Rules", "next_issue"]
@@ -242,30 +243,20 @@ class Letter:
         secret: bytes,
         beside: Beside = NOTHING_BESIDE,
     ) -> None:
+        self.filling = Filling(compiled, site=press.site, signer=press.signer, secret=secret, dkim=press.dkim)
         self._press = press
-        self._compiled = compiled
         self._tip = tip
         self._number = number
         self._day = day
-        self._secret = secret
         self._beside = beside
-        self._date = (0, "")
 
-    def message(self, claim: Claim, now: datetime) -> bytes:
-        """The whole message for one reader: CRLF lines, not dot-stuffed."""
-        values = personal(
-            claim, site=self._press.site, signer=self._press.signer, secret=self._secret, date=self._date_at(now)
-        )
-        dkim, compiled = self._press.dkim, self._compiled
-        if not compiled.uniform:
-            message = self._slow(values)
-            return dkim.sign(message, now) if dkim else message
-        if dkim is None:
-            return compiled.fill(values)
-        message, body = compiled.fill_to_sign(values)
-        return dkim.sign(message, now, body=body)
+    @property
+    def message(self) -> Callable[[Claim, datetime], bytes]:
+        """Writes the whole message for one reader: CRLF lines, not dot-stuffed."""
+        return self.filling.message if self.filling.compiled.uniform else self._slow
 
-    def _slow(self, values: dict[str, str]) -> bytes:
+    def _slow(self, claim: Claim, now: datetime) -> bytes:
+        values, dkim = self.filling.values(claim, now), self._press.dkim
         rendered: Rendered = self._press.renderer.issue(
             self._tip.text,
             tip_key=self._tip.card.key,
@@ -282,16 +273,8 @@ class Letter:
             archived_at=self._press.site.url(f"/tips/{self._tip.card.key}"),
             person=values,
         )
-        return build(headers, rendered, f"z{self._secret.hex()[:12]}q")
-
-    def _date_at(self, now: datetime) -> str:
-        """The Date header, made once a second."""
-        second = int(now.timestamp())
-        known, text = self._date
-        if known != second:
-            text = format_date(now)
-            self._date = (second, text)
-        return text
+        message = build(headers, rendered, f"z{self.filling.secret.hex()[:12]}q")
+        return dkim.sign(message, now) if dkim else message
 
 
 def open_letter(store: Store, press: Press, number: int, rules: Rules) -> Letter:

@@ -10,10 +10,11 @@ from threading import Event, Lock
 
 from newsletter.domain.breaker import Breaker
 from newsletter.domain.delivery import Claim, Finished
-from newsletter.domain.errors import AuthenticationRefused, InputError, SenderTrouble
+from newsletter.domain.errors import AuthenticationRefused, InputError, NewsletterError, SenderTrouble
 from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.pace import Pace
-from newsletter.domain.ports import Clock, Ledger, Sender, Session, Store
+from newsletter.domain.partner import Partner, Word
+from newsletter.domain.ports import Clock, Ledger, Sender, Session
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ EnvelopeFrom = Callable[[Claim], str]
 class Round:
     """How one round of sending ended: how many went, and how many need no other try.
 
-    trouble: what the next hop said; paused: why the breaker stopped the issue.
+    trouble: what the next hop said; paused: why the breaker stopped the issue; deserted: a second process died.
     """
 
     sent: int = 0
@@ -38,24 +39,25 @@ class Round:
     trouble: str = ""
     paused: str = ""
     failure: BaseException | None = None
+    deserted: bool = False
     lock: Lock = field(default_factory=Lock)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Everything a worker needs for one issue; made by `app.py`.
+    """Everything a worker needs for one issue; made by `app`.
 
-    drivers: threads among which connections that interleave are shared out. One, unless composing lets go of the lock.
+    partner: somebody who may help, where this many letters are left or more.
     """
 
-    store: Store
     ledger: Ledger
     sender: Sender
     compose: Compose
     envelope_from: EnvelopeFrom
     clock: Clock
     stop: Event
-    drivers: int = 1
+    partner: Partner | None = None
+    partner_from: int = 0
 
 
 class Shift:
@@ -148,6 +150,21 @@ class Shift:
             if reason and not done.paused:
                 done.paused = reason
         if done.paused:
+            self.halt.set()
+
+    def hear(self, word: Word) -> None:
+        """Take what a second process did into the tally; what stops it stops everybody."""
+        done = self.done
+        with done.lock:
+            done.final += word.final
+            done.sent += word.sent
+            done.trouble = word.trouble or done.trouble
+            done.paused = done.paused or word.paused
+            done.deserted |= word.died
+            self.breaker.run.extend(word.run)
+        if word.failure:
+            self.halt_for(NewsletterError(word.failure))
+        if word.paused:
             self.halt.set()
 
     def open(self, line: Line) -> bool:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from newsletter.app.parts import Parts
+from newsletter.app.parts import Parts, system_clock
 from newsletter.domain.delivery import Claim
 from newsletter.domain.errors import Busy
 from newsletter.domain.issues import IssueFacts, IssueState
 from newsletter.domain.outcomes import Envelope, Outcome
 from newsletter.domain.ports import SendingRight
-from newsletter.mail.verp import envelope_sender
 
 if TYPE_CHECKING:
     from newsletter.actions.deliver import Progress, Round
     from newsletter.actions.publish import NextIssue
+    from newsletter.app.second import SecondProcess
+    from newsletter.mail.filling import Filling
 
 DAEMON = "newsletter run"
 COMMAND = "a newsletter command"
+TWO = 2  # cores that a second process needs
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass
@@ -112,24 +121,45 @@ class IssueVerbs(Parts):
         """One round of sending for one issue, by whoever holds the right to send."""
         from newsletter.actions.deliver import Route, deliver
         from newsletter.actions.publish import open_letter
+        from newsletter.app.second import envelope_of
 
         letter = open_letter(self.store, self.press, number, self.rules)
         route = Route(
-            store=self.store,
             ledger=right.ledger,
             sender=self.sender(),
             compose=letter.message,
-            envelope_from=lambda claim: envelope_sender(self.site, self.signer, claim.issue_id, claim.subscriber_id),
+            envelope_from=envelope_of(self),
             clock=self.clock,
             stop=self.stop,
-            drivers=2 if self.dkim else 1,  # a signature is made without the interpreter's lock
+            partner=self._partner(right, number, letter.filling),
+            partner_from=self.settings.second_process,
         )
-        done = deliver(route, number, on_progress=progress)
+        done = deliver(self.store, route, number, on_progress=progress)
         if done.paused:
             self.tell_owner(
                 f"Issue {number} is paused", [done.paused], f"When that is mended: newsletter issues resume {number}"
             )
         return done
+
+    def _partner(self, right: SendingRight, number: int, filling: Filling) -> SecondProcess | None:
+        """A second process for an issue with many letters left, where it has a core and can make the letter."""
+        from newsletter.app.second import Brief, SecondProcess
+        from newsletter.store.database import sqlite_path
+
+        if not self.settings.second_process or cores() < TWO or not filling.compiled.uniform:
+            return None
+        brief = Brief(
+            settings=self.settings,
+            number=number,
+            connections=0,
+            letter=filling.compiled.dumps(),
+            secret=filling.secret,
+            database=sqlite_path(self.settings.database_url),
+            hold_in_doubt=self.settings.in_doubt == "hold",
+            ahead=self.clock() - system_clock(),
+            level=logging.getLogger().getEffectiveLevel(),
+        )
+        return SecondProcess(right, lambda connections: replace(brief, connections=connections), self.clock)
 
     def publish_due(self) -> IssueFacts | None:
         """The daemon's half of `send`: freeze what is due, finish what a crash left."""
@@ -164,7 +194,7 @@ class IssueVerbs(Parts):
 
     def _refuse_a_second_command(self) -> None:
         holder = self.store.holder()
-        if holder and holder.role != DAEMON:
+        if holder and holder.is_alive and holder.role != DAEMON:
             raise Busy(
                 f"{holder.role} (process {holder.pid}, since {holder.since}) is sending just now",
                 fix="Wait until it is done, then: newsletter issues resume",

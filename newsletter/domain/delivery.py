@@ -111,6 +111,9 @@ def _later(wait_for: timedelta, first_attempt_at: datetime, now: datetime) -> Ch
     return _change(Event.DEFER, now + wait_for)
 
 
+_ACCEPTED = _change(Event.ACCEPT)
+
+
 def after(
     outcome: Outcome, *, attempts: int, first_attempt_at: datetime, now: datetime, hold_in_doubt: bool = False
 ) -> Change:
@@ -121,7 +124,7 @@ def after(
     """
     match outcome:
         case Sent():
-            return _change(Event.ACCEPT)
+            return _ACCEPTED
         case Deferred():
             return _later(back_off(attempts), first_attempt_at, now)
         case Rejected(cause=Cause.POLICY):

@@ -317,6 +317,14 @@ class Ledger(Protocol):
         """Take back the refusals of a tripped breaker: rejected rows pending, their suppressions gone."""
         ...
 
+    def put_back(self, owner: int, now: datetime) -> int:
+        """Recover the rows of one sender that is dead for sure; how many it had."""
+        ...
+
+    def forget(self, issue: int) -> None:
+        """Another process has written rows of this issue meanwhile."""
+        ...
+
     def next_due_at(self, issue: int) -> datetime | None:
         """When the next open row may be tried; None when there is none."""
         ...
@@ -324,20 +332,25 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SendingRight:
-    """What the only sender on a database holds: its ledger, and how many rows a crash had left in doubt."""
+    """What the only sender on a database holds: its ledger, and how many rows a crash had left in doubt.
+
+    lock: the descriptor of the sending lock; whoever inherits it keeps others away too.
+    """
 
     ledger: Ledger
     recovered: int
+    lock: int
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who sends on this database now."""
+    """Who sends on this database now. A dead one's second process keeps the lock until its letters in flight ended."""
 
     role: str
     pid: int
     host: str
     since: str
+    is_alive: bool = True
 
 
 class Store(TakesReaders, Protocol):

@@ -127,6 +127,11 @@ class Settings:
         "A letter that may or may not have been accepted: resend it, or hold it for a person.",
         v.matching("resend|hold", "Write resend or hold"),
     )
+    second_process: int = _setting(
+        "10000",
+        "From this many letters on a second process helps, where there is a second core; 0: never.",
+        v.whole_number,
+    )
     bounce_domain: str = _setting(
         "", "The domain that bounces come back to.", v.optional(v.matching(r"[\w-]+(\.[\w-]+)+", "Write a domain name"))
     )

@@ -101,6 +101,13 @@ def host_and_port(text: str) -> tuple[str, int]:
     return found[1].strip("[]") or "0.0.0.0", int(found[2])  # noqa: S104 - the person asked for it
 
 
+def whole_number(text: str) -> int:
+    """A number from 0 to a thousand million."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError("Write a whole number, as in 10000")
+    return int(text)
+
+
 def words(text: str) -> tuple[str, ...]:
     """A list with commas or blanks between."""
     return tuple(re.findall(r"[^\s,]+", text))

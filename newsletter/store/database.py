@@ -11,15 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
-from newsletter.domain.errors import Busy, NewsletterError, SchemaError, SettingsError
+from newsletter.domain.errors import NewsletterError, SchemaError, SettingsError
+from newsletter.store.sqlite import BUSY_FOR, in_words, set_pragmas, translated
 
 HEAD = "0001"
 """The schema this program works on; a test holds it against the newest migration."""
-
-BUSY_FOR = 30.0  # seconds a writer waits for another process
 
 
 def sqlite_path(url: str) -> Path:
@@ -34,20 +33,6 @@ def sqlite_path(url: str) -> Path:
     if not parsed.database or parsed.database == ":memory:":
         raise SettingsError("NEWSLETTER_DATABASE_URL must name a file", fix=fix)
     return Path(parsed.database)
-
-
-def set_pragmas(connection: sqlite3.Connection, *, synchronous: str = "NORMAL") -> None:
-    """WAL and friends. NORMAL survives `kill -9`; a power cut may take the last commits back (doubles, no losses)."""
-    connection.isolation_level = None  # we say BEGIN ourselves, and of which kind
-    for pragma in (
-        f"busy_timeout = {int(BUSY_FOR * 1000)}",
-        "journal_mode = WAL",
-        f"synchronous = {synchronous}",
-        "foreign_keys = ON",
-        "temp_store = MEMORY",
-        "cache_size = -6000",  # 6 MB a connection
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
 
 
 def make_engine(path: Path) -> Engine:
@@ -84,14 +69,14 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A read transaction: one snapshot from its first query on."""
         self.check_schema()
-        with translated(), Session(self._engine, expire_on_commit=False) as session:
+        with _translated(), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A write transaction, committed at the end, rolled back on any exception."""
         self.check_schema()
-        with self.write_lock, translated(), Session(self._writer, expire_on_commit=False) as session:
+        with self.write_lock, _translated(), Session(self._writer, expire_on_commit=False) as session:
             yield session
             session.commit()
 
@@ -152,7 +137,7 @@ def upgrade(path: Path) -> tuple[str | None, str]:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     engine = make_engine(path).execution_options(immediate=True)
-    with translated(), engine.begin() as connection:
+    with _translated(), engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()
@@ -173,14 +158,10 @@ def backup(path: Path, target: Path) -> None:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Foreign errors at the border: a lock that did not come free is Busy, the rest is told in words."""
+def _translated() -> Iterator[None]:
+    """Foreign errors at the border, those of the ORM too."""
     try:
-        yield
-    except (OperationalError, sqlite3.OperationalError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        if "locked" in str(cause) or "busy" in str(cause):
-            raise Busy("another process is writing to the database", fix="Try again in a moment") from error
-        raise NewsletterError(
-            f"the database refused: {cause}", fix="Check disk space and rights of the data directory"
-        ) from error
+        with translated():
+            yield
+    except OperationalError as error:
+        raise in_words(error.orig or error) from error

@@ -12,8 +12,8 @@ from threading import RLock
 
 from newsletter.domain.imports import ImportCounts, ImportedReader
 from newsletter.domain.subscription import CONFIRM_MAIL_EVERY
-from newsletter.store.database import translated
 from newsletter.store.ledger import sql_time
+from newsletter.store.sqlite import translated
 
 _STAGE = """CREATE TEMP TABLE staged (line INTEGER, address TEXT, address_key TEXT, name TEXT, key TEXT, was TEXT,
     signup_at TEXT, confirmed_at TEXT, left_at TEXT, erased INTEGER)"""

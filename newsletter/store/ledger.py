@@ -28,8 +28,7 @@ from newsletter.domain.delivery import (
 )
 from newsletter.domain.errors import NewsletterError
 from newsletter.domain.outcomes import InDoubt, Outcome, Sent
-from newsletter.store.database import translated
-from newsletter.store.readers import from_ms, to_ms
+from newsletter.store.sqlite import BUSY_FOR, begin, from_ms, to_ms, translated
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +62,8 @@ _DUE_DEFERRED = f"""{_DUE.format(index="delivery_deferred")} WHERE d.issue_id = 
 _HAS_PENDING = "SELECT 1 FROM delivery INDEXED BY delivery_pending WHERE issue_id = ? AND state = 'pending' LIMIT 1"
 _FIRST_DEFERRED = """SELECT min(next_attempt_at) FROM delivery INDEXED BY delivery_deferred
     WHERE issue_id = ? AND state = 'deferred'"""
+_SENDING = """SELECT issue_id, subscriber_id, crashes FROM delivery INDEXED BY delivery_sending
+    WHERE state = 'sending' AND (? IS NULL OR owner = ?)"""
 _MAY_CLAIM = "SELECT 1 FROM issue WHERE id = ? AND state = 'sending'"
 _CLAIM = """UPDATE delivery SET state = ?, owner = ?, attempts = attempts + 1, first_attempt_at = ?,
     next_attempt_at = NULL WHERE issue_id = ? AND subscriber_id = ?"""
@@ -89,10 +90,15 @@ def sql_time(at: datetime) -> str:
 
 
 class SqliteLedger:
-    """Implements ports.Ledger. Only the holder of the sending lock has one; `owner` is its sender_run."""
+    """Implements ports.Ledger. Only the holder of the sending lock has one; `owner` is its sender_run.
+
+    busy_for: seconds it waits for another process that writes.
+    """
 
     def __init__(self, connection: sqlite3.Connection, lock: RLock, owner: int, *, hold_in_doubt: bool = False) -> None:
+        connection.execute("PRAGMA busy_timeout = 0").close()  # `begin` waits; after it there is nothing to wait for
         self._db = connection
+        self.busy_for = BUSY_FOR
         self._lock = lock
         self._owner = owner
         self._hold = hold_in_doubt
@@ -135,7 +141,7 @@ class SqliteLedger:
 
     def next_due_at(self, issue: int) -> datetime | None:
         """When the next open row may be tried; pending ones at once (1970)."""
-        with self._lock, translated():
+        with self._transaction():
             if self._first(_HAS_PENDING, issue):
                 return from_ms(0)
             row = self._first(_FIRST_DEFERRED, issue)
@@ -143,7 +149,7 @@ class SqliteLedger:
 
     def taken_since(self, since: datetime) -> list[tuple[datetime, str]]:
         """Asked once at the start of a round, and only where there is a rate to keep."""
-        with self._lock, translated():
+        with self._transaction():
             rows = self._db.execute(_TAKEN, (to_ms(since), sql_time(since), sql_time(since))).fetchall()
         return [(from_ms(ms), address.rpartition("@")[2]) for ms, address in rows]
 
@@ -162,6 +168,15 @@ class SqliteLedger:
             self._db.execute(_NOT_TOO_LATE, {"latest": to_ms(now + LONGEST_WAIT)})
         return number
 
+    def put_back(self, owner: int, now: datetime) -> int:
+        """Tr for one sender that is dead for sure; how many rows it had."""
+        with self._transaction():
+            return self._recover_sending(now, owner)
+
+    def forget(self, issue: int) -> None:
+        """Somebody else has written rows of this issue: what is known of its times is asked anew."""
+        self._deferred_due.pop(issue, None)
+
     def close(self) -> None:
         """Write what the database would not take before, and close the connection."""
         with self._lock:
@@ -173,10 +188,8 @@ class SqliteLedger:
             finally:
                 self._db.close()
 
-    def _recover_sending(self, now: datetime) -> int:
-        rows = self._db.execute(
-            "SELECT issue_id, subscriber_id, crashes FROM delivery INDEXED BY delivery_sending WHERE state = 'sending'"
-        ).fetchall()
+    def _recover_sending(self, now: datetime, owner: int | None = None) -> int:
+        rows = self._db.execute(_SENDING, (owner, owner)).fetchall()
         for issue, subscriber, crashes in rows:
             change = recover(crashes + 1, hold_in_doubt=self._hold)
             self._db.execute(
@@ -274,7 +287,7 @@ class SqliteLedger:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock, translated():
-            self._db.execute("BEGIN IMMEDIATE")
+            begin(self._db, self.busy_for)
             try:
                 yield
                 self._db.execute("COMMIT")

@@ -15,8 +15,9 @@ from pathlib import Path
 from newsletter.domain.errors import Busy
 from newsletter.domain.ports import Holder
 
-_TRIES = 10
-_PAUSE = 0.02  # seconds: somebody who only asks who holds the lock has it for a moment
+_PATIENCE = 0.2  # seconds: somebody who only asks who holds the lock has it for a moment
+_PATIENCE_FOR_THE_DEAD = 15.0  # its second process ends its letters in flight, and records them
+_PAUSE = 0.02
 
 
 def lock_path(database: Path) -> Path:
@@ -25,11 +26,11 @@ def lock_path(database: Path) -> Path:
 
 
 @contextmanager
-def sending_lock(database: Path, role: str, now: datetime) -> Iterator[Holder]:
-    """Hold the lock; raises Busy with the holder's name, role and what to do."""
+def sending_lock(database: Path, role: str, now: datetime) -> Iterator[int]:
+    """Hold the lock, of which the descriptor is given; raises Busy with the holder's name, role and what to do."""
     holder = Holder(role=role, pid=os.getpid(), host=platform.node(), since=now.isoformat(timespec="seconds"))
     with lock_path(database).open("a+") as file:
-        if not _locked(file.fileno()):
+        if not _locked(file.fileno(), database):
             raise Busy(
                 _words(_read(lock_path(database))), fix="One sender per database is enough; stop it or let it work"
             )
@@ -37,7 +38,7 @@ def sending_lock(database: Path, role: str, now: datetime) -> Iterator[Holder]:
         file.truncate()
         json.dump({"role": holder.role, "pid": holder.pid, "host": holder.host, "since": holder.since}, file)
         file.flush()
-        yield holder  # closing the file drops the lock
+        yield file.fileno()  # closing the file drops the lock
 
 
 def holder_of(database: Path) -> Holder | None:
@@ -53,21 +54,38 @@ def holder_of(database: Path) -> Holder | None:
     return None
 
 
-def _locked(descriptor: int) -> bool:
-    for _ in range(_TRIES):
+def _locked(descriptor: int, database: Path) -> bool:
+    began = time.monotonic()
+    while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            waited = time.monotonic() - began
+            if waited > _PATIENCE_FOR_THE_DEAD or (waited > _PATIENCE and _read(lock_path(database)).is_alive):
+                return False
             time.sleep(_PAUSE)
         else:
             return True
-    return False
+
+
+def _is_alive(pid: int, host: str) -> bool:
+    """Does the process that took the lock still run, as far as this machine can tell?"""
+    if host != platform.node():
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it runs, and is somebody else's
+    return True
 
 
 def _read(path: Path) -> Holder:
     try:
         found = json.loads(path.read_text())
-        return Holder(str(found["role"]), int(found["pid"]), str(found["host"]), str(found["since"]))
+        role, pid, host, since = str(found["role"]), int(found["pid"]), str(found["host"]), str(found["since"])
+        return Holder(role, pid, host, since, is_alive=_is_alive(pid, host))
     except (ValueError, KeyError, TypeError):
         return Holder("another process", 0, "this machine", "just now")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, func, text
@@ -14,6 +14,7 @@ from newsletter.domain.people import LEFT_ELSEWHERE, DeliveryFacts, NewReader, R
 from newsletter.domain.people import Consent as ConsentEntry
 from newsletter.domain.people import Suppression as SuppressionEntry
 from newsletter.domain.subscription import Pace, Status
+from newsletter.store.sqlite import from_ms
 from newsletter.store.tables import Consent, Delivery, Issue, Subscriber, Suppression
 
 DELIVERABLE = (
@@ -253,16 +254,6 @@ def delivery_facts(row: Delivery, slot: Any, address: str | None) -> DeliveryFac
         reply=row.reply or "",
         next_attempt_at=None if row.next_attempt_at is None else from_ms(row.next_attempt_at),
     )
-
-
-def from_ms(milliseconds: int) -> datetime:
-    """Milliseconds since 1970 to an aware time."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def to_ms(at: datetime) -> int:
-    """An aware time to milliseconds since 1970."""
-    return int(at.timestamp() * 1000)
 
 
 def read_reader(row: Subscriber, *, suppressed: bool) -> Reader:

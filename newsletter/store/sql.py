@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,18 +18,17 @@ from newsletter.domain.ports import Holder, SendingRight
 from newsletter.store import identity
 from newsletter.store.archive import SqlArchive
 from newsletter.store.calendar import SqlCalendar
-from newsletter.store.database import BUSY_FOR, Database, set_pragmas, sqlite_path
+from newsletter.store.database import Database, sqlite_path
 from newsletter.store.farewells import SqlFarewells
 from newsletter.store.issues import SqlIssues
 from newsletter.store.ledger import SqliteLedger
 from newsletter.store.lock import holder_of, sending_lock
 from newsletter.store.notices import SqlNotices
 from newsletter.store.readers import SqlSubscribers, SqlSuppressions
+from newsletter.store.sqlite import connect
 from newsletter.store.tables import SenderRun
 from newsletter.store.tips import SqlTips
 from newsletter.store.upkeep import SqlUpkeep
-
-CHECKPOINT_EVERY = 8000  # pages (32 MB) of ledger between two fsyncs; a quarter of a second is lost to each
 
 
 @dataclass(slots=True)
@@ -94,14 +92,14 @@ class SqlStore:
     def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> Iterator[SendingRight]:
         """Be the only sender; see ports.Store."""
         self._database.check_schema()
-        with sending_lock(self.path, role, now):
+        with sending_lock(self.path, role, now) as lock:
             if why := self.hold():
                 raise Refused(f"nothing is mailed from this database: {why}", fix=identity.FIX)
             self.beat(now)
             run = self._start_run(role, now)
-            ledger = SqliteLedger(self._connect(), self._database.write_lock, run, hold_in_doubt=hold_in_doubt)
+            ledger = SqliteLedger(connect(self.path), self._database.write_lock, run, hold_in_doubt=hold_in_doubt)
             try:
-                yield SendingRight(ledger, ledger.recover(now))
+                yield SendingRight(ledger, ledger.recover(now), lock)
             finally:
                 ledger.close()
                 self._end_run(run)
@@ -136,18 +134,12 @@ class SqlStore:
         from newsletter.store.importing import import_readers
 
         self._database.check_schema()
-        with closing(self._connect()) as connection:
+        with closing(connect(self.path)) as connection:
             return import_readers(connection, self._database.write_lock, rows, proof=proof, now=now, dry_run=dry_run)
 
     def close(self) -> None:
         """Close every connection."""
         self._database.close()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=BUSY_FOR, check_same_thread=False)
-        set_pragmas(connection)
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_EVERY}").close()
-        return connection
 
     def _start_run(self, role: str, now: datetime) -> int:
         with self._database.writing() as session:

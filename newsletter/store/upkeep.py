@@ -20,7 +20,8 @@ from newsletter.domain.subscription import (
     Status,
 )
 from newsletter.store.ledger import sql_time
-from newsletter.store.readers import read_reader, to_ms
+from newsletter.store.readers import read_reader
+from newsletter.store.sqlite import to_ms
 from newsletter.store.tables import Consent, Subscriber, Suppression
 
 BATCH = 5_000  # origins shortened in one call

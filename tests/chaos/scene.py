@@ -93,7 +93,9 @@ class Account:
 
 @dataclass
 class Scene:
-    """One newsletter and its server; with pipelining one thread drives all connections. Use with `with`: whatever still runs at the end is killed."""
+    """One newsletter and its server; with pipelining one thread drives all connections; together: a second process helps.
+
+    Use with `with`: whatever still runs at the end is killed."""
 
     directory: Path
     library: Path
@@ -101,6 +103,7 @@ class Scene:
     odds: Sequence[str] = ()
     seed: int = 0
     pipelining: bool = True
+    together: bool = False
     port: int = field(default_factory=_free_port)
     _running: list[Process] = field(default_factory=list)
 
@@ -108,7 +111,9 @@ class Scene:
         (self.directory / "data").mkdir(parents=True)
         shutil.copy(self.library, self.directory / "data" / "newsletter.db")
         sender = f"smtp://127.0.0.1:{self.port}?connections={CONNECTIONS}&reply_timeout=10s&final_timeout=10s"
-        (self.directory / ".env").write_text(f"{_SETTINGS}NEWSLETTER_SENDER_URL={sender}\n")
+        (self.directory / ".env").write_text(
+            f"{_SETTINGS}NEWSLETTER_SENDER_URL={sender}\nNEWSLETTER_SECOND_PROCESS={int(self.together)}\n"
+        )
         self.store = SqlStore(self.directory / "data" / "newsletter.db")
         [(self.readers,)] = self.rows("SELECT count(*) FROM subscriber")
         self.server = self.start_server()
@@ -153,6 +158,11 @@ class Scene:
             found = database.execute(query).fetchall()
         database.close()
         return found
+
+    def second_process(self) -> int:
+        """The process id of a second process that sends just now; 0: there is none."""
+        lives = self.rows("SELECT pid FROM sender_run WHERE role = 'second process' AND NOT ended ORDER BY id DESC")
+        return next((pid for (pid,) in lives if Path(f"/proc/{pid}/cmdline").exists()), 0)
 
     @property
     def log(self) -> Path:

@@ -6,6 +6,7 @@ The sender is the real command, the server a real process that logs each letter 
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -17,8 +18,9 @@ import pytest
 
 from newsletter.domain.issues import IssueState
 from newsletter.domain.subscription import Status
-from tests.chaos.scene import SLOT_TIME, Scene, make_library
+from tests.chaos.scene import CONNECTIONS, SLOT_TIME, Scene, make_library
 from tests.support.library import TUESDAY
+from tests.support.processes import wait_until
 
 SEND = ("issues", "send", "--as-of", SLOT_TIME)
 RUN = ("run", "--no-web", "--as-of", SLOT_TIME)
@@ -76,12 +78,22 @@ def kill_often(
     return hit
 
 
-@pytest.mark.parametrize(("kills", "letters", "pipelining"), [(12, 300, True), (4, 100, False)])
+@pytest.mark.parametrize(
+    ("kills", "letters", "pipelining", "together"),
+    [(12, 300, True, False), (8, 300, True, True), (4, 100, False, False), (3, 100, False, True)],
+)
 def test_kill_9_of_the_sender_again_and_again_skips_nobody(
-    tmp_path: Path, request: pytest.FixtureRequest, chance: random.Random, kills: int, letters: int, *, pipelining: bool
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    chance: random.Random,
+    kills: int,
+    letters: int,
+    *,
+    pipelining: bool,
+    together: bool,
 ) -> None:
     library = request.getfixturevalue("many" if pipelining else "some")
-    with Scene(tmp_path / "scene", library, pipelining=pipelining) as scene:
+    with Scene(tmp_path / "scene", library, pipelining=pipelining, together=together) as scene:
         hit = kill_often(scene, chance, kills, letters=letters)
         finish(scene)
         account = scene.account()
@@ -92,12 +104,40 @@ def test_kill_9_of_the_sender_again_and_again_skips_nobody(
         assert set(account.copies) == set(account.rows)
 
 
+def test_kill_9_of_the_second_process_leaves_its_letters_to_the_first(tmp_path: Path, many: Path) -> None:
+    with Scene(tmp_path / "scene", many, together=True) as scene:
+        sender = scene.start(*SEND)
+        wait_until(scene.second_process, what="a second process sends")
+        os.kill(scene.second_process(), signal.SIGKILL)
+        ended = sender.ends()
+        account = scene.account()
+
+        assert ended == 0, sender.said
+        assert "the second process died" in sender.said
+        assert set(account.copies) == set(account.rows)
+        account.check(kills=1)
+
+
+def test_a_second_process_ends_soon_after_the_first_was_killed(tmp_path: Path, many: Path) -> None:
+    with Scene(tmp_path / "scene", many, slow=1.0, together=True) as scene:
+        with scene.start(*SEND) as sender:
+            wait_until(scene.second_process, what="a second process sends")
+            second = scene.second_process()
+            sender.kill()
+        wait_until(lambda: not Path(f"/proc/{second}").exists(), what="the second process ends")
+        open_rows = scene.rows("SELECT count(*) FROM delivery WHERE state = 'sending'")
+
+        assert open_rows[0][0] <= CONNECTIONS
+        assert scene.store.holder() is None
+
+
 @pytest.mark.long
 def test_kill_9_of_the_sender_a_thousand_times_skips_nobody(tmp_path: Path, many: Path, chance: random.Random) -> None:
     kills = doubles = round_ = 0
     while kills < 1000:
         round_ += 1
-        with Scene(tmp_path / f"scene{round_}", many, pipelining=round_ % 4 != 0) as scene:
+        together = round_ % 2 == 0
+        with Scene(tmp_path / f"scene{round_}", many, pipelining=round_ % 4 != 0, together=together) as scene:
             hit = kill_often(scene, chance, 25, letters=120, commands=(SEND, SEND, SEND, RUN))
             finish(scene)
             account = scene.account()
@@ -217,7 +257,7 @@ def ask_to_stop(scene: Scene, chance: random.Random, times: int, *, letters: int
 def test_sigterm_finishes_the_letters_in_flight_and_doubles_nothing(
     tmp_path: Path, some: Path, chance: random.Random
 ) -> None:
-    with Scene(tmp_path / "scene", some, pipelining=chance.random() < 0.5) as scene:
+    with Scene(tmp_path / "scene", some, pipelining=chance.random() < 0.5, together=chance.random() < 0.5) as scene:
         asked = ask_to_stop(scene, chance, 4, letters=100)
         finish(scene)
         account = scene.account()
@@ -232,7 +272,8 @@ def test_two_hundred_sigterms_double_nothing(tmp_path: Path, many: Path, chance:
     asked = round_ = 0
     while asked < 200:
         round_ += 1
-        with Scene(tmp_path / f"scene{round_}", many, pipelining=round_ % 2 == 0) as scene:
+        together = round_ % 3 == 0
+        with Scene(tmp_path / f"scene{round_}", many, pipelining=round_ % 2 == 0, together=together) as scene:
             asked += ask_to_stop(scene, chance, 25, letters=100)
             finish(scene)
             account = scene.account()

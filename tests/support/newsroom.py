@@ -173,4 +173,5 @@ def unlock(other: sqlite3.Connection) -> None:
 
 def patience(ledger: object, milliseconds: int) -> None:
     """How long the ledger waits for another process that writes."""
-    connection_of(ledger).execute(f"PRAGMA busy_timeout = {milliseconds}")
+    assert isinstance(ledger, SqliteLedger)
+    ledger.busy_for = milliseconds / 1000

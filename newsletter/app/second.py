@@ -1,0 +1,234 @@
+"""A second sending process: what the first says to it, hears of it, and does when it dies; and its own life.
+
+The interpreter runs on one core. Another process takes half of the connections and claims letters from the same
+ledger under a name of its own. It inherits the sending lock, so that nobody takes its rows for those of a dead sender
+while it lives, and it lives only as long as the pipe from the first one is open.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+from newsletter.domain.delivery import Claim
+from newsletter.domain.errors import NewsletterError
+from newsletter.domain.partner import Word
+from newsletter.domain.ports import SendingRight
+from newsletter.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_UP_EVERY = 0.25  # seconds between two words, and between two looks whether somebody said stop
+ORPHAN_FOR = 2.0  # seconds that letters in flight have when the first process is dead
+_PACKAGE = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What the second process has to know. ahead: of this machine's clock. letter: compiled; secret: the issue's."""
+
+    settings: Settings
+    number: int
+    connections: int
+    letter: bytes
+    secret: bytes
+    database: Path
+    hold_in_doubt: bool
+    ahead: timedelta
+    level: int
+
+
+# -- the first process -------------------------------------------------------------------------------
+
+
+class SecondProcess:
+    """Implements domain.partner.Partner; made anew for each round."""
+
+    def __init__(self, right: SendingRight, brief: Callable[[int], Brief], clock: Callable[[], datetime]) -> None:
+        self._right = right
+        self._brief = brief
+        self._clock = clock
+        self._owner = 0
+        self._is_through = False
+
+    def work(self, connections: int, is_over: Callable[[], bool]) -> Iterator[Word]:
+        """As domain.partner.Partner.work."""
+        brief = self._brief(connections)
+        with self._start(brief) as process:
+            try:
+                for line in _lines(process, is_over):
+                    word = self._hear(json.loads(line))
+                    if word:
+                        yield word
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                _hang_up(process)
+                process.wait()
+                self._right.ledger.forget(brief.number)
+        if not self._is_through:
+            back = self._right.ledger.put_back(self._owner, self._clock())
+            log.warning("the second process died (%d); its %d letters are put back", process.returncode, back)
+            yield Word(died=True)
+
+    def _start(self, brief: Brief) -> subprocess.Popen[bytes]:
+        path = os.pathsep.join(filter(None, (str(_PACKAGE), os.environ.get("PYTHONPATH"))))
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "newsletter.app.second"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(self._right.lock,),
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert process.stdin  # noqa: S101 - for the types: it is a pipe
+        try:
+            pickle.dump(brief, process.stdin)
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass  # dead already; its silence says so
+        return process
+
+    def _hear(self, said: Mapping[str, Any]) -> Word | None:
+        if "owner" in said:
+            self._owner = said["owner"]
+        elif "log" in said:
+            log.log(said["log"], "%s", said["text"])
+        else:
+            self._is_through = said.pop("through", False)  # type: ignore[attr-defined]
+            return Word(**{**said, "run": tuple(said.get("run", ()))})
+        return None
+
+
+def _lines(process: subprocess.Popen[bytes], is_over: Callable[[], bool]) -> Iterator[bytes]:
+    """What it says, line by line, until it ends; the pipe to it is closed as soon as somebody says stop."""
+    assert process.stdout  # noqa: S101 - for the types: it is a pipe
+    ear, rest = process.stdout.fileno(), b""
+    while True:
+        if is_over():
+            _hang_up(process)
+        if select.select([ear], [], [], LOOK_UP_EVERY)[0]:
+            heard = os.read(ear, 65_536)
+            if not heard:
+                return
+            *lines, rest = (rest + heard).split(b"\n")
+            yield from lines
+
+
+def _hang_up(process: subprocess.Popen[bytes]) -> None:
+    try:
+        if process.stdin:
+            process.stdin.close()
+    except BrokenPipeError:
+        pass
+
+
+# -- the second process ------------------------------------------------------------------------------
+
+
+class _Mouth(logging.Handler):
+    """Words to the first process, one JSON object a line; what is logged goes there too."""
+
+    def __init__(self, out: IO[str]) -> None:
+        super().__init__()
+        self._out = out
+        self._said = (0, 0)
+        self._speaking = threading.Lock()
+
+    def say(self, **words: object) -> None:
+        with self._speaking:
+            self._out.write(json.dumps(words) + "\n")
+            self._out.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say(log=record.levelno, text=self.format(record))
+
+    def progress(self, sent: int, final: int, **words: object) -> None:
+        """What was done since the last time."""
+        before = self._said
+        self._said = (sent, final)
+        self.say(sent=sent - before[0], final=final - before[1], **words)
+
+
+def main() -> int:
+    """The life of the second process. Signals are the first one's business; the end of the pipe is the word to stop."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    first = os.getppid()
+    brief: Brief = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent
+    mouth = _Mouth(sys.stdout)
+    logging.basicConfig(level=brief.level, handlers=[mouth])
+    try:
+        _send(brief, first, mouth)
+    except BrokenPipeError:  # nobody listens any more; the rows are recorded, or in doubt
+        return 1
+    return 0
+
+
+def _send(brief: Brief, first: int, mouth: _Mouth) -> None:
+    from newsletter.actions.deliver import Route, Shift, carry
+    from newsletter.app.parts import Parts
+    from newsletter.mail.compiled import Compiled
+    from newsletter.mail.filling import Filling
+    from newsletter.store.second import second_ledger
+
+    parts = Parts(brief.settings, clock=lambda: datetime.now(UTC) + brief.ahead)
+    threading.Thread(target=_listen, args=(first, parts.stop), daemon=True).start()
+    filling = Filling(
+        Compiled.loads(brief.letter), site=parts.site, signer=parts.signer, secret=brief.secret, dkim=parts.dkim
+    )
+    with second_ledger(brief.database, parts.clock(), hold_in_doubt=brief.hold_in_doubt) as (ledger, owner):
+        mouth.say(owner=owner)
+        route = Route(ledger, parts.sender(), filling.message, envelope_of(parts), parts.clock, parts.stop)
+        shift = Shift(route, brief.number)
+        done = shift.done
+        carry(shift, brief.connections, lambda: mouth.progress(done.sent, done.final))
+    mouth.progress(
+        done.sent,
+        done.final,
+        trouble=done.trouble,
+        paused=done.paused,
+        run=shift.breaker.run,
+        failure=_words(done.failure),
+        through=True,
+    )
+
+
+def envelope_of(parts: Any) -> Callable[[Claim], str]:
+    """Who the envelope of each letter is from."""
+    from newsletter.mail.verp import envelope_sender
+
+    return lambda claim: envelope_sender(parts.site, parts.signer, claim.issue_id, claim.subscriber_id)
+
+
+def _listen(first: int, stop: threading.Event) -> None:
+    """The end of the pipe is the word to stop; when the first process is dead, letters in flight have a moment."""
+    os.read(sys.stdin.fileno(), 1)
+    stop.set()
+    while os.getppid() == first:
+        time.sleep(LOOK_UP_EVERY)
+    time.sleep(ORPHAN_FOR)
+    os._exit(1)
+
+
+def _words(failure: BaseException | None) -> str:
+    if failure is None:
+        return ""
+    return str(failure) if isinstance(failure, NewsletterError) else f"{type(failure).__name__}: {failure}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""A compiled letter on its way to each reader: values into holes, and the signature; renders nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from newsletter.domain.delivery import Claim
+from newsletter.domain.site import Site
+from newsletter.mail.compiled import Compiled
+from newsletter.mail.dkim import Dkim
+from newsletter.mail.headers import format_date
+from newsletter.mail.personal import personal
+from newsletter.mail.tokens import Signer
+
+
+class Filling:
+    """One letter of one issue. `message` and `values` may be called by several threads.
+
+    secret: the issue's own key, of its Message-IDs.
+    """
+
+    def __init__(self, compiled: Compiled, *, site: Site, signer: Signer, secret: bytes, dkim: Dkim | None) -> None:
+        self.compiled = compiled
+        self.secret = secret
+        self._site = site
+        self._signer = signer
+        self._dkim = dkim
+        self._date = (0, "")
+
+    def message(self, claim: Claim, now: datetime) -> bytes:
+        """The whole message for one reader: CRLF lines, not dot-stuffed. For a letter that is uniform."""
+        values = self.values(claim, now)
+        if self._dkim is None:
+            return self.compiled.fill(values)
+        message, body = self.compiled.fill_to_sign(values)
+        return self._dkim.sign(message, now, body=body)
+
+    def values(self, claim: Claim, now: datetime) -> dict[str, str]:
+        """A value for every hole."""
+        return personal(claim, site=self._site, signer=self._signer, secret=self.secret, date=self._date_at(now))
+
+    def _date_at(self, now: datetime) -> str:
+        """The Date header, made once a second."""
+        second = int(now.timestamp())
+        known, text = self._date
+        if known != second:
+            text = format_date(now)
+            self._date = (second, text)
+        return text

@@ -1,0 +1,117 @@
+"""A second process beside the first: it shares the letters, and what stops one of the two stops both."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from newsletter.app.issues import TWO, cores
+from newsletter.domain.issues import IssueState
+from tests.support.faulty_smtp import Fault, FaultySmtp, Manners
+from tests.support.newsroom import Newsroom, open_newsroom
+
+pytestmark = pytest.mark.skipif(cores() < TWO, reason="a second process is only started where there is a second core")
+
+MANY = 120
+
+
+@contextmanager
+def newsroom(
+    directory: Path, *faults: Fault, manners: Manners | None = None, least: int = MANY
+) -> Iterator[tuple[Newsroom, FaultySmtp]]:
+    with (
+        FaultySmtp(faults, manners or Manners()) as server,
+        open_newsroom(directory, sender_url=server.url("connections=4"), second_process=str(least)) as room,
+    ):
+        yield room, server
+
+
+def lives(room: Newsroom) -> list[tuple[str, int]]:
+    """Every life of a sending process: its role, and whether it said good-bye."""
+    with sqlite3.connect(room.files.path) as database:
+        found = database.execute("SELECT role, ended FROM sender_run ORDER BY id").fetchall()
+    database.close()
+    return found
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_two_processes_share_an_issue_and_every_reader_gets_one_letter(tmp_path: Path, *, pipelining: bool) -> None:
+    with newsroom(tmp_path, manners=Manners(pipelining=pipelining)) as (room, server):
+        room.start(MANY)
+        done = room.round()
+
+        assert lives(room) == [("test", 1), ("second process", 1)]
+        assert (done.sent, done.final) == (MANY, MANY)
+        assert len({letter.recipient for letter in server.letters}) == len(server.letters) == MANY
+        assert room.issue().state is IssueState.DONE
+        assert room.broken() == []
+
+
+def test_a_few_letters_need_no_second_process(tmp_path: Path) -> None:
+    with newsroom(tmp_path) as (room, _):
+        room.start(MANY - 1)
+        room.round()
+
+        assert lives(room) == [("test", 1)]
+
+
+def test_zero_means_never(tmp_path: Path) -> None:
+    with newsroom(tmp_path, least=0) as (room, _):
+        room.start(MANY)
+        room.round()
+
+        assert lives(room) == [("test", 1)]
+
+
+def test_where_there_are_rates_one_process_keeps_them(tmp_path: Path) -> None:
+    with FaultySmtp() as server:
+        url = server.url("connections=4", "per_second=1000")
+        with open_newsroom(tmp_path, sender_url=url, second_process="1") as room:
+            room.start(20)
+            room.round()
+
+            assert lives(room) == [("test", 1)]
+            assert room.counts() == {"sent": 20}
+
+
+def test_refusals_that_trip_the_breaker_pause_the_issue_and_suppress_nobody_of_either_process(tmp_path: Path) -> None:
+    with newsroom(tmp_path, Fault("rcpt", "550 5.1.1 no such user")) as (room, server):
+        room.start(MANY)
+        done = room.round()
+
+        assert "the same refusal" in done.paused
+        assert room.issue().state is IssueState.PAUSED
+        assert room.counts() == {"pending": MANY}
+        assert room.suppressed() == []
+        assert server.letters == []
+
+
+def test_deferred_letters_of_the_second_process_are_tried_again_by_the_first(tmp_path: Path) -> None:
+    with newsroom(tmp_path, Fault("rcpt", "450 4.2.0 greylisted", times=MANY)) as (room, _):
+        room.start(MANY)
+        with room.store.sending("test", room.clock()) as right:
+            room.deliver(right, 1)
+            waiting = room.counts()
+            room.hand.forward(minutes=2)
+            room.deliver(right, 1)
+
+        assert waiting == {"deferred": MANY}
+        assert room.counts() == {"sent": MANY}
+
+
+def test_a_second_process_that_cannot_start_leaves_everything_to_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with newsroom(tmp_path) as (room, _):
+        room.start(MANY)
+        done = room.round()
+
+        assert done.deserted
+        assert room.counts() == {"sent": MANY}
+        assert room.issue().state is IssueState.DONE
