@@ -7,7 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("newsletter", deadline=None)  # no timed tests: machines are busy at times
+hypothesis.settings.load_profile("newsletter")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -22,7 +22,7 @@ from tests.support.newsroom import Newsroom, open_newsroom
 WEEK = timedelta(days=7)
 WEEKS = 12
 REST = timedelta(days=28)
-PLAYED = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+PLAYED = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 
 rules = st.one_of(
     st.just(TipRules()),

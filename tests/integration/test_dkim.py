@@ -37,10 +37,12 @@ def test_every_letter_of_an_issue_leaves_signed(tmp_path: Path, second: dict[str
         assert all(verifies(room, letter) for letter in sender.letters)
 
 
-def test_two_threads_share_the_connections_while_letters_are_signed(tmp_path: Path) -> None:
+def test_what_a_second_process_sends_is_signed_too(tmp_path: Path) -> None:
     with (
         FaultySmtp() as server,
-        open_newsroom(tmp_path, sender_url=server.url("connections=5"), dkim_selector="s1", dkim_key=RSA) as room,
+        open_newsroom(
+            tmp_path, sender_url=server.url("connections=4"), second_process="1", dkim_selector="s1", dkim_key=RSA
+        ) as room,
     ):
         done = room.round(room.start(40))
         assert (done.sent, room.counts()) == (40, {"sent": 40})

@@ -11,6 +11,7 @@ import pytest
 PACKAGES = {
     "chromium": "chromium",
     "dkimproxy-verify": "libmail-dkim-perl",
+    "node": "nodejs",
     "npm": "npm",
     "smtp-sink": "postfix",
     "spamassassin": "spamassassin",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import frontmatter
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.domain.ageing import Finding, Level, lint
@@ -224,7 +224,6 @@ def test_a_starter_tip_ages_and_mails_well(path: Path) -> None:
 # -- robustness --------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.text(max_size=400), st.text(max_size=80))
 def test_any_text_can_be_read(body: str, title: str) -> None:
     text = TipText(title, body)

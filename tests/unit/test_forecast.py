@@ -23,7 +23,7 @@ from newsletter.domain.why import why_not
 
 FIRST = date(2026, 12, 1)
 WEEKS = 120
-LAW = settings(max_examples=50, deadline=None)
+LAW = settings(max_examples=50)
 SLOTS = st.integers(0, WEEKS - 1).map(lambda week: FIRST + timedelta(weeks=week))
 SEASONS = [
     parse_rule(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from base64 import b64decode
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from newsletter.keys import load_dkim
 from newsletter.mail.dkim import OVERSIGNED, Dkim, canonical_body, canonical_field
 from newsletter.mail.message import build
 from tests.support.dkim_keys import ED25519, RSA, UNFIT
-from tests.support.needs import need
+from tests.support.needs import need, need_referees
 from tests.unit.test_mail_compiled import LETTER, awkward, headers, people, render
 
 NOW = datetime(2026, 6, 2, 12, tzinfo=UTC)
@@ -149,7 +150,7 @@ def test_a_relay_may_fold_a_field_and_trim_a_blank() -> None:
 
 
 def test_a_verifier_that_is_not_python_agrees() -> None:
-    need("dkimproxy-verify")  # comes with Mail::DKIM, which knows no Ed25519
+    need("dkimproxy-verify")  # comes with Mail::DKIM; Debian 12's knows no Ed25519
     command = ["perl", str(VERIFY), BOTH.keys[0].record]
     said = [
         subprocess.run(command, input=message, capture_output=True, timeout=60, check=True).stdout.decode()  # noqa: S603
@@ -157,6 +158,16 @@ def test_a_verifier_that_is_not_python_agrees() -> None:
     ]
     assert "rsa-sha256: pass" in said[0]
     assert "rsa-sha256: fail" in said[1]
+
+
+def test_a_verifier_that_is_not_python_agrees_with_both_signatures() -> None:
+    command = [need("node"), str(need_referees() / "dkim.mjs"), json.dumps(RECORDS)]
+    said = [
+        subprocess.run(command, input=message, capture_output=True, timeout=60, check=True).stdout.decode().split("\n")  # noqa: S603
+        for message in (LETTER_SIGNED, LETTER_SIGNED.replace(b"hello", b"hallo"))
+    ]
+    assert sorted(said[0]) == ["", "ed25519-sha256: pass", "rsa-sha256: pass"]
+    assert sorted(said[1]) == ["", "ed25519-sha256: neutral", "rsa-sha256: neutral"]
 
 
 def test_no_key_is_no_dkim() -> None:

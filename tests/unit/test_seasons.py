@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.domain.errors import InputError
@@ -111,14 +111,12 @@ def test_easter_is_where_the_almanacs_have_it(year: int, day: str) -> None:
     assert str(easter(year)) == day
 
 
-@settings(deadline=None)
 @given(st.integers(1583, 9000))
 def test_easter_is_a_sunday_between_22_march_and_25_april(year: int) -> None:
     assert easter(year).weekday() == 6
     assert date(year, 3, 22) <= easter(year) <= date(year, 4, 25)
 
 
-@settings(deadline=None)
 @given(st.integers(1583, 3000))
 def test_easter_is_the_sunday_after_the_full_moon_of_the_tables(year: int) -> None:
     """Independently: the tables of Clavius, by golden number and epact (Explanatory Supplement, 12.3)."""
@@ -134,13 +132,11 @@ def test_easter_is_the_sunday_after_the_full_moon_of_the_tables(year: int) -> No
     assert easter(year) == full + timedelta(days=(6 - full.weekday()) % 7 or 7)
 
 
-@settings(deadline=None)
 @given(RULES)
 def test_a_rule_reads_back_from_its_own_words(rule: Rule) -> None:
     assert parse_rule(rule.words()) == rule
 
 
-@settings(deadline=None)
 @given(RULES, st.integers(1700, 2400), st.integers(0, 6))
 def test_a_slot_is_on_the_newsletters_day_and_matches_its_rule(rule: Rule, year: int, weekday: int) -> None:
     slot = rule.slot_in(year, weekday)
@@ -161,7 +157,6 @@ def test_what_is_no_season_is_refused_with_examples(words: str) -> None:
     assert len(str(caught.value)) < 600
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60) | st.lists(st.sampled_from(["the", "week", "of", "before", "Tuesday", "Easter", "3", "days", "2027", *MONTHS]), max_size=7).map(" ".join))  # fmt: skip
 def test_any_text_is_a_rule_or_an_input_error(text: str) -> None:
     try:
