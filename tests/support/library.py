@@ -39,7 +39,7 @@ def add_readers(store: SqlStore, number: int) -> list[int]:
 
 def add_tip(store: SqlStore, title: str = "Say the name", **fields: object) -> str:
     """A fresh complete tip; its key."""
-    key = title.lower().replace(" ", "-")
+    key = str(fields.get("key", title.lower().replace(" ", "-")))
     text = TipText(title=title, body=str(fields.get("body", "Use the name *once*, early, and mean it.")))
     with store.write() as tx:
         tx.tips.add(text, identity(title, None), key, TipState.FRESH, TUESDAY)
