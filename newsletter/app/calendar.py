@@ -91,6 +91,12 @@ class CalendarVerbs(Parts):
 
         return unpin(self.store, key)
 
+    def rerun_tip(self, key: str, rule: str | None = None, *, unseen: bool | None = None) -> str:
+        """Say when a tip may run again, and for whom; None leaves that as it is. The whole rule in words."""
+        from newsletter.actions.wishes import rerun
+
+        return rerun(self.store, key, rule, self.clock(), unseen=unseen)
+
     def skip_slot(self, slot: date, reason: str = "") -> None:
         """No issue on that day."""
         from newsletter.actions.wishes import skip

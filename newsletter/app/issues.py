@@ -17,6 +17,7 @@ from newsletter.mail.verp import envelope_sender
 if TYPE_CHECKING:
     from newsletter.actions.deliver import Progress, Round
     from newsletter.actions.publish import NextIssue
+    from newsletter.domain.sharing import Shares
 
 DAEMON = "newsletter run"
 COMMAND = "a newsletter command"
@@ -31,6 +32,16 @@ class IssueVerbs(Parts):
         from newsletter.actions.publish import next_issue
 
         return next_issue(self.store, self.rules, self.clock())
+
+    def next_shares(self) -> Shares | None:
+        """How many would get which tip of the next issue; None when all get the same, or none is there."""
+        from newsletter.actions.audience import shares_for
+
+        coming = self.next_issue()
+        if coming.tip is None:
+            return None
+        with self.store.read() as tx:
+            return shares_for(tx, self.rules, coming.slot, coming.tip.key)
 
     def preview(self, tip_key: str | None = None) -> bytes:
         """The whole message of the next issue (or of one tip) as an invented reader would get it."""
@@ -111,14 +122,13 @@ class IssueVerbs(Parts):
     def deliver(self, right: SendingRight, number: int, *, progress: Progress | None = None) -> Round:
         """One round of sending for one issue, by whoever holds the right to send."""
         from newsletter.actions.deliver import Route, deliver
-        from newsletter.actions.publish import open_letter
+        from newsletter.actions.publish import composer
 
-        letter = open_letter(self.store, self.press, number, self.rules)
         route = Route(
             store=self.store,
             ledger=right.ledger,
             sender=self.sender(),
-            compose=letter.message,
+            compose=composer(self.store, self.press, number, self.rules),
             envelope_from=lambda claim: envelope_sender(self.site, self.signer, claim.issue_id, claim.subscriber_id),
             clock=self.clock,
             stop=self.stop,
