@@ -13,6 +13,7 @@ from newsletter.domain.errors import NotFound
 from newsletter.domain.forecast import HORIZON, ForecastSlot
 from newsletter.domain.issues import IssueState
 from newsletter.domain.likeness import Library
+from newsletter.domain.links import Ask, judge, links_of
 from newsletter.domain.plans import Kind
 from newsletter.domain.ports import Store
 from newsletter.domain.seasons import parse_rule
@@ -122,6 +123,19 @@ def lint_tips(store: Store, keys: tuple[str, ...], today: date) -> list[Linted]:
     return [
         Linted(key, tips[key].card.title, tuple(_lint(tips[key].text, today, library, key)))
         for key in (keys or tuple(usable))
+    ]
+
+
+def lint_links(store: Store, keys: tuple[str, ...], ask: Ask) -> list[Linted]:
+    """What became of the links of those tips, or of all that are whole and not retired. Raises NotFound."""
+    with store.read() as tx:
+        tips = [tx.tips.get(key) for key in keys] or [tip for tip in tx.tips.all() if _is_usable(tip.card)]
+    links = {tip.card.key: tuple(links_of(tip.text)) for tip in tips}
+    answers = ask([link.url for of_tip in links.values() for link in of_tip])
+    found = {key: [judge(link, answers[link.url]) for link in of_tip] for key, of_tip in links.items()}
+    return [
+        Linted(tip.card.key, tip.card.title, tuple(finding for finding in found[tip.card.key] if finding))
+        for tip in tips
     ]
 
 

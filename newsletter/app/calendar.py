@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -63,6 +63,15 @@ class CalendarVerbs(Parts):
         from newsletter.actions.explain import lint_tips
 
         return lint_tips(self.store, tuple(keys), self.schedule.day_of(self.clock()))
+
+    def lint_links(self, keys: Sequence[str] = (), progress: Callable[[int, int], None] | None = None) -> list[Linted]:
+        """Which links of the tips are dead; asks the web. progress: (asked, of how many)."""
+        from functools import partial
+
+        from newsletter.actions.explain import lint_links
+        from newsletter.senders.links import ask
+
+        return lint_links(self.store, tuple(keys), partial(ask, on_progress=progress))
 
     def last_slot(self) -> Last:
         """What became of the last slot."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli.door import Door, Verb, as_of
 from newsletter.cli.facts import shares_document
+from newsletter.cli.sending import progress
 
 if TYPE_CHECKING:
     from newsletter.actions.explain import Linted, WhyDate, WhyTip
@@ -127,11 +129,16 @@ def _report_tip(door: Door, found: WhyTip, *, asked: bool) -> None:
 
 @click.command(cls=Verb)
 @click.argument("keys", nargs=-1, metavar="[KEY…]")
+@click.option("--links", is_flag=True, help="Also ask every link on the web whether it is still there.")
 @as_of
 @click.pass_obj
-def lint(door: Door, *, keys: Sequence[str]) -> int:
+def lint(door: Door, *, keys: Sequence[str], links: bool) -> int:
     """What in a tip will read wrong in two years, or will not mail well. Exit code 1 for what must not go out as it is."""
     linted = door.app.lint_tips(keys)
+    if links:
+        with progress("asking") as show:
+            dead = {tip.key: tip.findings for tip in door.app.lint_links(keys, show)}
+        linted = [replace(tip, findings=(*tip.findings, *dead.get(tip.key, ()))) for tip in linted]
     document = {
         "tips": [
             {"key": tip.key, "title": tip.title, "findings": [
