@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from newsletter.actions.audience import shares_for, shares_of
 from newsletter.actions.planning import Rules, look_ahead
 from newsletter.actions.wishes import weeks_until
 from newsletter.domain.ageing import Finding, lint
@@ -12,10 +13,12 @@ from newsletter.domain.errors import NotFound
 from newsletter.domain.forecast import HORIZON, ForecastSlot
 from newsletter.domain.issues import IssueState
 from newsletter.domain.likeness import Library
+from newsletter.domain.links import Ask, judge, links_of
 from newsletter.domain.plans import Kind
 from newsletter.domain.ports import Store
 from newsletter.domain.seasons import parse_rule
-from newsletter.domain.tips import TipState, TipText
+from newsletter.domain.sharing import Shares
+from newsletter.domain.tips import TipCard, TipState, TipText
 from newsletter.domain.why import why_not
 
 BECAUSE = {
@@ -32,10 +35,14 @@ BECAUSE = {
 
 @dataclass(frozen=True, slots=True)
 class WhyDate:
-    """One slot: what goes out in it, in one line and in a sentence."""
+    """One slot: what goes out in it, in one line and in a sentence.
+
+    shares: of the next slot, or of one that went, if not everybody gets its tip.
+    """
 
     line: ForecastSlot
     because: str
+    shares: Shares | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,8 @@ def why_date(store: Store, rules: Rules, slot: date, now: datetime) -> WhyDate:
         if issue and issue.tip_key and issue.state is not IssueState.PREPARING:
             title = issue.subject or tx.tips.get(issue.tip_key).card.title
             line = ForecastSlot(slot, issue.tip_key, title, Kind.PINNED, f"issue {issue.number}, {issue.state}")
-            return WhyDate(line, f"This is history: see newsletter issues status {issue.number}.")
+            shares = shares_of(tx, tx.issues.get(issue.number))
+            return WhyDate(line, f"This is history: see newsletter issues status {issue.number}.", shares)
         weeks = weeks_until(rules, slot, now)
         if weeks > HORIZON:
             raise NotFound(f"{slot} is more than ten years away", fix="See: newsletter calendar")
@@ -70,7 +78,13 @@ def why_date(store: Store, rules: Rules, slot: date, now: datetime) -> WhyDate:
         known = f"issue {issue.number} is {issue.state}" if issue else "there was no issue"
         raise NotFound(f"nothing is planned for {slot}: {known}", fix="See: newsletter calendar")
     bound = line_of.reason.startswith("bound")
-    return WhyDate(line_of, "The letter is being made." if bound else BECAUSE[line_of.kind])
+    because = "The letter is being made." if bound else BECAUSE[line_of.kind]
+    return WhyDate(line_of, because, _shares(store, rules, line_of) if slot == lines[0].date else None)
+
+
+def _shares(store: Store, rules: Rules, line: ForecastSlot) -> Shares | None:
+    with store.read() as tx:
+        return shares_for(tx, rules, line.date, line.tip) if line.tip else None
 
 
 def why_tip(store: Store, rules: Rules, key: str, now: datetime, on: date | None = None) -> WhyTip:
@@ -104,14 +118,29 @@ def lint_tips(store: Store, keys: tuple[str, ...], today: date) -> list[Linted]:
     for key in keys:
         if key not in tips:
             raise NotFound(f"there is no tip {key[:80]!r}", fix="See: newsletter tips list")
-    usable = {
-        key: tip.text for key, tip in tips.items() if tip.card.complete and tip.card.state is not TipState.RETIRED
-    }
+    usable = {key: tip.text for key, tip in tips.items() if _is_usable(tip.card)}
     library = Library(usable)
     return [
         Linted(key, tips[key].card.title, tuple(_lint(tips[key].text, today, library, key)))
         for key in (keys or tuple(usable))
     ]
+
+
+def lint_links(store: Store, keys: tuple[str, ...], ask: Ask) -> list[Linted]:
+    """What became of the links of those tips, or of all that are whole and not retired. Raises NotFound."""
+    with store.read() as tx:
+        tips = [tx.tips.get(key) for key in keys] or [tip for tip in tx.tips.all() if _is_usable(tip.card)]
+    links = {tip.card.key: tuple(links_of(tip.text)) for tip in tips}
+    answers = ask([link.url for of_tip in links.values() for link in of_tip])
+    found = {key: [judge(link, answers[link.url]) for link in of_tip] for key, of_tip in links.items()}
+    return [
+        Linted(tip.card.key, tip.card.title, tuple(finding for finding in found[tip.card.key] if finding))
+        for tip in tips
+    ]
+
+
+def _is_usable(card: TipCard) -> bool:
+    return card.complete and card.state is not TipState.RETIRED
 
 
 def _lint(text: TipText, today: date, library: Library, key: str) -> list[Finding]:

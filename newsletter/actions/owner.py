@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from newsletter.actions.audience import shares_for, shares_of
 from newsletter.actions.explain import Linted, lint_tips
 from newsletter.actions.planning import WEEK, NextIssue, Rules, last_slot, look_ahead, next_issue
 from newsletter.domain.ageing import Level
@@ -65,7 +66,10 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
         next_step = "Bring tips in: newsletter tips import PATH…; or skip the date: newsletter calendar skip DATE"
         about = f"There is nothing to send on {in_words(coming.slot)}"
         return _tell(tx, "empty", coming.slot.isoformat(), owner, _alarm_values(about, lines, next_step), now)
-    issue = tx.issues.for_slot(coming.slot)
+    about = f"{coming.slot} {coming.tip.key}"
+    if tx.calendar.is_told("preview", about):
+        return 0
+    issue, shares = tx.issues.for_slot(coming.slot), shares_for(tx, rules, coming.slot, coming.tip.key)
     values = {
         "slot": coming.slot.isoformat(),
         "due_at": coming.due_at.astimezone(rules.schedule.zone).strftime("%A, %H:%M %Z"),
@@ -73,11 +77,12 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
         "title": coming.tip.title,
         "reason": coming.reason,
         "number": issue.number if issue else tx.issues.last_number() + 1,
-        "audience": coming.audience,
+        "audience": shares.own if shares else coming.audience,
+        "shares": shares.words() if shares else "",
         "waits": coming.waits,
         "then": _lines(look_ahead(tx, rules, now, COMING + 1).lines(), after=coming.slot),
     }
-    return _tell(tx, "preview", f"{coming.slot} {coming.tip.key}", owner, values, now, kind="preview")
+    return _tell(tx, "preview", about, owner, values, now, kind="preview")
 
 
 # -- after -------------------------------------------------------------------------------------------
@@ -97,11 +102,13 @@ def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) 
         other.started_at for other in tx.issues.recent(RECENT) if other.number < issue.number and other.started_at
     ]
     week = tx.calendar.came_and_went(before[0] if before else started - WEEK, now)
+    shares = shares_of(tx, issue)
     left, first = runway(lines), next((line for line in lines if line.tip), None)
     values = {
         "number": issue.number,
         "subject": issue.subject,
         "audience": issue.audience,
+        "shares": shares.words() if shares else "",
         "sent": issue.counts.get("sent", 0),
         "deferred": issue.counts.get("deferred", 0) + issue.counts.get("pending", 0),
         "rejected": issue.counts.get("rejected", 0) + issue.counts.get("failed", 0),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from newsletter.actions.audience import offers_for
 from newsletter.actions.planning import (
     UNSENT,
     NextIssue,
@@ -26,11 +27,12 @@ from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.plans import Kind
 from newsletter.domain.ports import Rendered, Renderer, Store, Tx
 from newsletter.domain.reading import NOTHING_BESIDE, Beside
+from newsletter.domain.sharing import Offer, OtherLetter
 from newsletter.domain.site import Site
 from newsletter.domain.tips import TipFull
 from newsletter.mail.compiled import Compiled, compile_letter, twin_sentinels
 from newsletter.mail.dkim import Dkim
-from newsletter.mail.filling import Filling
+from newsletter.mail.filling import Filling, Write, by_letter
 from newsletter.mail.headers import issue_headers
 from newsletter.mail.message import build
 from newsletter.mail.tokens import Signer
@@ -182,19 +184,55 @@ def _choose(store: Store, issue: IssueFacts, rules: Rules, now: datetime) -> Iss
 
 
 def _freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
-    """Compile outside any transaction (it takes a moment), then keep letter and audience in one."""
-    with store.read() as tx:
-        secret = tx.issues.secret(issue.number)
-        day = issue.slot or rules.schedule.day_of(issue.due_at)
-        tip = _dated(tx, tx.tips.by_id(issue.tip_id or 0), rules, day)
-        beside = tx.archive.beside(tip.card.id, day)
-    subject, compiled = compile_issue(press, tip, issue.number, day, secret, beside)
-    with store.write() as tx:
-        issue = tx.issues.get(issue.number)
-        held = _waits(tx, rules, issue.slot, issue.tip_key)
-        if issue.state is IssueState.PREPARING and tx.subscribers.mailable() and not held:
-            tx.issues.freeze(issue.number, subject, compiled.dumps(), now)
-        return tx.issues.get(issue.number)
+    """Compile outside any transaction (it takes a moment), then keep letters and audience in one."""
+    key, letters, wanted = issue.tip_key or "", dict[str, OtherLetter](), {issue.tip_key or ""}
+    while True:
+        with store.read() as tx:
+            offers = offers_for(tx, rules, issue.slot, key)
+            wanted |= _picked(tx, offers)
+            sources = [_source(tx, rules, issue, tip) for tip in wanted - letters.keys()]
+        for source in sources:
+            letters[source.tip.card.key] = _compiled(press, source)
+        with store.write() as tx:
+            issue = tx.issues.get(issue.number)
+            held = _waits(tx, rules, issue.slot, key)
+            if issue.state is IssueState.PREPARING and tx.subscribers.mailable() and not held:
+                tx.upkeep.wake(now)
+                wanted = _picked(tx, offers)
+                if wanted - letters.keys():  # who came meanwhile gets a tip that nobody needed before
+                    continue
+                own = letters.pop(key)
+                ready = [offer for offer in offers if offer.tip == key or offer.tip in wanted]
+                others = {tip: letter for tip, letter in letters.items() if tip in wanted}
+                tx.issues.freeze(issue.number, own.subject, own.compiled, now, offers=ready, others=others)
+            return tx.issues.get(issue.number)
+
+
+def _picked(tx: Tx, offers: Sequence[Offer]) -> set[str]:
+    """The tips that somebody would get."""
+    return set(tx.issues.shares(offers)) - {""} if offers else set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a letter is made of."""
+
+    tip: TipFull
+    number: int
+    day: date
+    secret: bytes
+    beside: Beside
+
+
+def _source(tx: Tx, rules: Rules, issue: IssueFacts, key: str) -> _Source:
+    day = issue.slot or rules.schedule.day_of(issue.due_at)
+    tip = _dated(tx, tx.tips.get(key), rules, day)
+    return _Source(tip, issue.number, day, tx.issues.secret(issue.number), tx.archive.beside(tip.card.id, day))
+
+
+def _compiled(press: Press, source: _Source) -> OtherLetter:
+    subject, compiled = compile_issue(press, source.tip, source.number, source.day, source.secret, source.beside)
+    return OtherLetter(subject, compiled.dumps())
 
 
 def _dated(tx: Tx, tip: TipFull, rules: Rules, day: date) -> TipFull:
@@ -251,7 +289,7 @@ class Letter:
         self._beside = beside
 
     @property
-    def message(self) -> Callable[[Claim, datetime], bytes]:
+    def message(self) -> Write:
         """Writes the whole message for one reader: CRLF lines, not dot-stuffed."""
         return self.filling.message if self.filling.compiled.uniform else self._slow
 
@@ -278,15 +316,51 @@ class Letter:
 
 
 def open_letter(store: Store, press: Press, number: int, rules: Rules) -> Letter:
-    """The frozen letter of an issue; raises NotFound before it was frozen."""
+    """The frozen letter of an issue's own tip; raises NotFound before it was frozen."""
     with store.read() as tx:
         issue = tx.issues.get(number)
-        compiled = Compiled.loads(tx.issues.compiled(number))
-        secret = tx.issues.secret(number)
-        day = issue.slot or rules.schedule.day_of(issue.due_at)
-        tip = _dated(tx, tx.tips.by_id(issue.tip_id or 0), rules, day)
-        beside = tx.archive.beside(tip.card.id, day)
-    return Letter(press, compiled, tip, number, day, secret, beside)
+        return _opened(press, _source(tx, rules, issue, issue.tip_key or ""), tx.issues.compiled(number))
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """All letters of an issue, by the tip_id of a claim: None for the one about its own tip, which there always is."""
+
+    each: Mapping[int | None, Letter]
+
+    @property
+    def compose(self) -> Write:
+        """What writes the message for a claim."""
+        return by_letter({tip_id: letter.message for tip_id, letter in self.each.items()})
+
+    @property
+    def are_uniform(self) -> bool:
+        """Can all be filled, so that no template is needed any more?"""
+        return all(letter.filling.compiled.uniform for letter in self.each.values())
+
+    @property
+    def secret(self) -> bytes:
+        """The issue's own key."""
+        return self.each[None].filling.secret
+
+    def dumps(self) -> dict[int | None, bytes]:
+        """Each as `mail.compiled` keeps it."""
+        return {tip_id: letter.filling.compiled.dumps() for tip_id, letter in self.each.items()}
+
+
+def open_letters(store: Store, press: Press, number: int, rules: Rules) -> Letters:
+    """The frozen letters of an issue; raises NotFound before it was frozen."""
+    letters: dict[int | None, Letter] = {None: open_letter(store, press, number, rules)}
+    with store.read() as tx:
+        issue = tx.issues.get(number)
+        for tip_id, compiled in tx.issues.others(number).items():
+            source = _source(tx, rules, issue, tx.tips.by_id(tip_id).card.key)
+            letters[tip_id] = _opened(press, source, compiled)
+    return Letters(letters)
+
+
+def _opened(press: Press, source: _Source, compiled: bytes) -> Letter:
+    return Letter(press, Compiled.loads(compiled), source.tip, source.number, source.day, source.secret, source.beside)
 
 
 def sample_letter(store: Store, press: Press, rules: Rules, now: datetime, tip_key: str | None) -> Letter:

@@ -37,14 +37,14 @@ def vote(store: Store, signer: Signer, token: str, *, useful: bool) -> VoteView:
 
 
 def _asked(tx: Tx, signer: Signer, token: str) -> tuple[TipFull, int]:
-    """The tip of the letter's issue, and the reader it went to."""
+    """The tip of the letter, and the reader it went to."""
     fields = signer.open(Purpose.USEFUL, token)
     try:
         subscriber_key, number = fields[0], int(fields[1], 36)
-        issue = tx.issues.get(number)
+        own = tx.issues.get(number).tip_id
     except (IndexError, ValueError, OverflowError, NotFound):
         raise BadToken("this letter was a preview, so no answer is counted") from None
     reader = tx.subscribers.by_key(subscriber_key)
-    if reader is None or issue.tip_id is None:
+    if reader is None or own is None:
         raise BadToken("this link belongs to nobody any more")
-    return tx.tips.by_id(issue.tip_id), reader.id
+    return tx.tips.by_id(tx.issues.tip_of(number, reader.id) or own), reader.id

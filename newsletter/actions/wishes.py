@@ -1,7 +1,8 @@
-"""What the owner says of slots: pin, skip, hold, approve, swap; each can be said again without harm, and chooses nothing."""
+"""What the owner says of slots and tips: pin, re-run, skip, hold, approve, swap; each can be said again without harm, and chooses nothing."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
 from newsletter.actions.planning import WEEK, Rules, is_over, look_ahead
@@ -11,6 +12,7 @@ from newsletter.domain.errors import InputError, Refused
 from newsletter.domain.forecast import ForecastSlot
 from newsletter.domain.issues import IssueEvent, IssueState
 from newsletter.domain.ports import Store, Tx
+from newsletter.domain.reruns import parse_rerun
 from newsletter.domain.seasons import WEEKDAYS, in_words
 from newsletter.domain.tips import TipState
 
@@ -51,6 +53,22 @@ def unpin(store: Store, key: str) -> str:
     with store.write() as tx:
         tx.calendar.pin(key, None)
         return tx.tips.get(key).card.title
+
+
+def rerun(store: Store, key: str, rule: str | None, now: datetime, *, unseen: bool | None) -> str:
+    """Write a tip's own rule for re-runs: `rule` in its place, `unseen` into it; None leaves that as it is. The rule in words.
+
+    Raises NotFound, and InputError for what is no rule.
+    """
+    with store.write() as tx:
+        tip = tx.tips.get(key)
+        wanted = parse_rerun(tip.text.rules.rerun if rule is None else rule)
+        if unseen is not None:
+            wanted = replace(wanted, never=False, unseen=unseen)
+        if wanted != parse_rerun(tip.text.rules.rerun):
+            rules = replace(tip.text.rules, rerun=wanted.words())
+            tx.tips.rewrite(tip.card.id, replace(tip.text, rules=rules), now)
+        return wanted.words()
 
 
 def skip(store: Store, rules: Rules, slot: date, reason: str, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -64,6 +64,15 @@ class CalendarVerbs(Parts):
 
         return lint_tips(self.store, tuple(keys), self.schedule.day_of(self.clock()))
 
+    def lint_links(self, keys: Sequence[str] = (), progress: Callable[[int, int], None] | None = None) -> list[Linted]:
+        """Which links of the tips are dead; asks the web. progress: (asked, of how many)."""
+        from functools import partial
+
+        from newsletter.actions.explain import lint_links
+        from newsletter.senders.links import ask
+
+        return lint_links(self.store, tuple(keys), partial(ask, on_progress=progress))
+
     def last_slot(self) -> Last:
         """What became of the last slot."""
         from newsletter.actions.planning import last_slot
@@ -90,6 +99,12 @@ class CalendarVerbs(Parts):
         from newsletter.actions.wishes import unpin
 
         return unpin(self.store, key)
+
+    def rerun_tip(self, key: str, rule: str | None = None, *, unseen: bool | None = None) -> str:
+        """Say when a tip may run again, and for whom; None leaves that as it is. The whole rule in words."""
+        from newsletter.actions.wishes import rerun
+
+        return rerun(self.store, key, rule, self.clock(), unseen=unseen)
 
     def skip_slot(self, slot: date, reason: str = "") -> None:
         """No issue on that day."""

@@ -17,9 +17,9 @@ from newsletter.domain.ports import SendingRight
 
 if TYPE_CHECKING:
     from newsletter.actions.deliver import Progress, Round
-    from newsletter.actions.publish import NextIssue
+    from newsletter.actions.publish import Letters, NextIssue
     from newsletter.app.second import SecondProcess
-    from newsletter.mail.filling import Filling
+    from newsletter.domain.sharing import Shares
 
 DAEMON = "newsletter run"
 COMMAND = "a newsletter command"
@@ -40,6 +40,16 @@ class IssueVerbs(Parts):
         from newsletter.actions.publish import next_issue
 
         return next_issue(self.store, self.rules, self.clock())
+
+    def next_shares(self) -> Shares | None:
+        """How many would get which tip of the next issue; None when all get the same, or none is there."""
+        from newsletter.actions.audience import shares_for
+
+        coming = self.next_issue()
+        if coming.tip is None:
+            return None
+        with self.store.read() as tx:
+            return shares_for(tx, self.rules, coming.slot, coming.tip.key)
 
     def preview(self, tip_key: str | None = None) -> bytes:
         """The whole message of the next issue (or of one tip) as an invented reader would get it."""
@@ -120,18 +130,18 @@ class IssueVerbs(Parts):
     def deliver(self, right: SendingRight, number: int, *, progress: Progress | None = None) -> Round:
         """One round of sending for one issue, by whoever holds the right to send."""
         from newsletter.actions.deliver import Route, deliver
-        from newsletter.actions.publish import open_letter
+        from newsletter.actions.publish import open_letters
         from newsletter.app.second import envelope_of
 
-        letter = open_letter(self.store, self.press, number, self.rules)
+        letters = open_letters(self.store, self.press, number, self.rules)
         route = Route(
             ledger=right.ledger,
             sender=self.sender(),
-            compose=letter.message,
+            compose=letters.compose,
             envelope_from=envelope_of(self),
             clock=self.clock,
             stop=self.stop,
-            partner=self._partner(right, number, letter.filling),
+            partner=self._partner(right, number, letters),
             partner_from=self.settings.second_process,
         )
         done = deliver(self.store, route, number, on_progress=progress)
@@ -141,19 +151,19 @@ class IssueVerbs(Parts):
             )
         return done
 
-    def _partner(self, right: SendingRight, number: int, filling: Filling) -> SecondProcess | None:
-        """A second process for an issue with many letters left, where it has a core and can make the letter."""
+    def _partner(self, right: SendingRight, number: int, letters: Letters) -> SecondProcess | None:
+        """A second process for an issue with many letters left, where it has a core and can make the letters."""
         from newsletter.app.second import Brief, SecondProcess
         from newsletter.store.database import sqlite_path
 
-        if not self.settings.second_process or cores() < TWO or not filling.compiled.uniform:
+        if not self.settings.second_process or cores() < TWO or not letters.are_uniform:
             return None
         brief = Brief(
             settings=self.settings,
             number=number,
             connections=0,
-            letter=filling.compiled.dumps(),
-            secret=filling.secret,
+            letters=letters.dumps(),
+            secret=letters.secret,
             database=sqlite_path(self.settings.database_url),
             hold_in_doubt=self.settings.in_doubt == "hold",
             ahead=self.clock() - system_clock(),

@@ -81,8 +81,8 @@ class Parts:
         from newsletter.domain.plans import Policy
 
         settings = self.settings
-        approval = settings.approval == "required"
-        return Rules(self.schedule, settings.late_window, Policy(settings.rerun_after), approval)
+        approval, unseen = settings.approval == "required", settings.rerun_to == "unseen"
+        return Rules(self.schedule, settings.late_window, Policy(settings.rerun_after, unseen=unseen), approval)
 
     @cached_property
     def signer(self) -> Signer:

@@ -38,12 +38,12 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Brief:
-    """What the second process has to know. ahead: of this machine's clock. letter: compiled; secret: the issue's."""
+    """What the second process has to know. ahead: of this machine's clock. letters: compiled, by tip_id of a claim."""
 
     settings: Settings
     number: int
     connections: int
-    letter: bytes
+    letters: Mapping[int | None, bytes]
     secret: bytes
     database: Path
     hold_in_doubt: bool
@@ -182,17 +182,27 @@ def _send(brief: Brief, first: int, mouth: _Mouth) -> None:
     from newsletter.actions.deliver import Route, Shift, carry
     from newsletter.app.parts import Parts
     from newsletter.mail.compiled import Compiled
-    from newsletter.mail.filling import Filling
+    from newsletter.mail.filling import Filling, by_letter
     from newsletter.store.second import second_ledger
 
     parts = Parts(brief.settings, clock=lambda: datetime.now(UTC) + brief.ahead)
     threading.Thread(target=_listen, args=(first, parts.stop), daemon=True).start()
-    filling = Filling(
-        Compiled.loads(brief.letter), site=parts.site, signer=parts.signer, secret=brief.secret, dkim=parts.dkim
-    )
+    fillings = {
+        tip_id: Filling(
+            Compiled.loads(letter), site=parts.site, signer=parts.signer, secret=brief.secret, dkim=parts.dkim
+        )
+        for tip_id, letter in brief.letters.items()
+    }
     with second_ledger(brief.database, parts.clock(), hold_in_doubt=brief.hold_in_doubt) as (ledger, owner):
         mouth.say(owner=owner)
-        route = Route(ledger, parts.sender(), filling.message, envelope_of(parts), parts.clock, parts.stop)
+        route = Route(
+            ledger,
+            parts.sender(),
+            by_letter({tip: one.message for tip, one in fillings.items()}),
+            envelope_of(parts),
+            parts.clock,
+            parts.stop,
+        )
         shift = Shift(route, brief.number)
         done = shift.done
         carry(shift, brief.connections, lambda: mouth.progress(done.sent, done.final))

@@ -25,7 +25,7 @@ NOUNS = {
     "doctor": ("setup", "What is not right, and how to mend it."),
     "config": ("setup", "The settings: show."),
     "db": ("setup", "The database: upgrade, status, backup, adopt."),
-    "tips": ("tips", "The library: import, list, show, add, edit, export, retire, move, pin, unpin, lint, why."),
+    "tips": ("tips", "The library: import, list, show, add, edit, export, retire, move, pin, unpin, rerun, lint, why."),
     "calendar": ("calendar", "The weeks ahead: skip, unskip, hold, approve, runway, simulate."),
     "issues": ("issues", "The editions: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
     "subscribers": ("readers", "The readers: add, list, show, stats, import, export, pause, unsubscribe, erase."),

@@ -31,7 +31,7 @@ LONGEST = 520  # weeks: ten years
     "changes",
     multiple=True,
     metavar="CHANGE",
-    help='Only see what would change: "skip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY".',
+    help='Only see what would change: "skip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY", "unseen KEY".',
 )
 @as_of
 @click.pass_context
@@ -64,7 +64,7 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
 def _line(line: ForecastSlot) -> dict[str, object]:
     return {
         "date": line.date.isoformat(), "tip": line.tip, "title": line.title or None, "reason": line.reason,
-        "kind": line.kind.value,
+        "kind": line.kind.value, "unseen": line.unseen,
     }  # fmt: skip
 
 

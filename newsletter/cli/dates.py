@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli.door import Door, Verb, as_of
+from newsletter.cli.facts import shares_document
+from newsletter.cli.sending import progress
 
 if TYPE_CHECKING:
     from newsletter.actions.explain import Linted, WhyDate, WhyTip
@@ -49,6 +52,26 @@ def unpin(door: Door, *, key: str) -> None:
     door.report({"key": key, "title": title, "pinned_to": None, "date": when}, draw)
 
 
+@click.command(cls=Verb)
+@key_argument
+@click.argument("rule", required=False)
+@click.option("--unseen/--everybody", default=None, help="Again only for readers who have not had it; or for all.")
+@as_of
+@click.pass_obj
+def rerun(door: Door, *, key: str, rule: str | None, unseen: bool | None) -> None:
+    """When a tip may run again, and for whom: "never", "after 2 years, at most 3 runs", --unseen. Alone: shows it."""
+    words = door.app.rerun_tip(key, rule, unseen=unseen)
+    line = door.app.why_tip(key).line
+    own = words or "like every other tip: NEWSLETTER_RERUN_AFTER and NEWSLETTER_RERUN_TO say"
+    document = {"key": key, "rerun": words, "date": line.date.isoformat() if line else None}
+
+    def draw(screen: Screen) -> None:
+        facts = [("runs again", own), ("goes out on", screen.day(line.date) if line else "not within ten years")]
+        screen.facts([*facts, *([("why then", line.reason)] if line else [])], title=key)
+
+    door.report(document, draw)
+
+
 # -- why -------------------------------------------------------------------------------------------
 
 
@@ -69,12 +92,15 @@ def _report_date(door: Door, found: WhyDate) -> None:
     line = found.line
     document = {
         "date": line.date.isoformat(), "tip": line.tip, "title": line.title or None, "reason": line.reason,
-        "because": found.because,
+        "because": found.because, "shares": shares_document(found.shares),
     }  # fmt: skip
 
     def draw(screen: Screen) -> None:
         tip = f"“{line.title}” ({line.tip})" if line.tip else "nothing"
-        screen.facts([("goes out", tip), ("why", line.reason), ("", found.because)], title=screen.day(line.date))
+        facts = [("goes out", tip), ("why", line.reason), ("", found.because)]
+        if found.shares:
+            facts.append(("to whom", found.shares.words()))
+        screen.facts(facts, title=screen.day(line.date))
 
     door.report(document, draw)
 
@@ -103,11 +129,16 @@ def _report_tip(door: Door, found: WhyTip, *, asked: bool) -> None:
 
 @click.command(cls=Verb)
 @click.argument("keys", nargs=-1, metavar="[KEY…]")
+@click.option("--links", is_flag=True, help="Also ask every link on the web whether it is still there.")
 @as_of
 @click.pass_obj
-def lint(door: Door, *, keys: Sequence[str]) -> int:
+def lint(door: Door, *, keys: Sequence[str], links: bool) -> int:
     """What in a tip will read wrong in two years, or will not mail well. Exit code 1 for what must not go out as it is."""
     linted = door.app.lint_tips(keys)
+    if links:
+        with progress("asking") as show:
+            dead = {tip.key: tip.findings for tip in door.app.lint_links(keys, show)}
+        linted = [replace(tip, findings=(*tip.findings, *dead.get(tip.key, ()))) for tip in linted]
     document = {
         "tips": [
             {"key": tip.key, "title": tip.title, "findings": [

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from newsletter.domain.delivery import OPEN, State
+from newsletter.domain.delivery import OPEN, Skip, State
 from newsletter.domain.issues import IssueState
 
 if TYPE_CHECKING:
     from newsletter.actions.publish import NextIssue
     from newsletter.cli.screen import Screen
     from newsletter.domain.issues import IssueFacts
+    from newsletter.domain.sharing import Shares
 
 FAILED = 1
 PARTLY = 4
@@ -28,6 +29,7 @@ def document_of(issue: IssueFacts) -> dict[str, object]:
         "issue": issue.number,
         "slot": issue.slot.isoformat() if issue.slot else None,
         "tip": issue.tip_key,
+        "tips": _tips(issue),
         "state": issue.state.value,
         "audience": issue.audience,
         "counts": {state.value: issue.counts.get(state.value, 0) for state in State},
@@ -37,6 +39,12 @@ def document_of(issue: IssueFacts) -> dict[str, object]:
         "started_at": iso(issue.started_at),
         "done_at": iso(issue.done_at),
     }
+
+
+def _tips(issue: IssueFacts) -> dict[str, int]:
+    """How many readers each tip of the issue has."""
+    everybody = issue.audience - issue.skipped_for.get(Skip.HAD_IT, 0)
+    return dict(issue.tips) or ({issue.tip_key: everybody} if issue.tip_key and everybody else {})
 
 
 def exit_code_of(issue: IssueFacts) -> int:
@@ -53,6 +61,7 @@ def draw_issue(screen: Screen, issue: IssueFacts, *, took: float | None = None) 
     skipped = ", ".join(f"{number} {reason}" for reason, number in issue.skipped_for.items())
     facts: list[tuple[str, object]] = [
         ("tip", f"{issue.subject} ({issue.tip_key})" if issue.subject else issue.tip_key),
+        *((f"{number} get", key) for key, number in issue.tips.items() if key != issue.tip_key),
         ("state", issue.state.value),
         *([("because", issue.pause_reason)] if issue.pause_reason else []),
         ("audience", issue.audience),
@@ -81,6 +90,14 @@ def next_document(coming: NextIssue) -> dict[str, object]:
         "waits": coming.waits or None,
         "audience": coming.audience,
     }
+
+
+def shares_document(shares: Shares | None) -> dict[str, object] | None:
+    """Who gets what of an issue whose tip not everybody gets; None when everybody does."""
+    if shares is None:
+        return None
+    others = [{"tip": share.key, "title": share.title, "readers": share.readers} for share in shares.others]
+    return {"own": shares.own, "others": others, "had_it": shares.had_it}
 
 
 def people(number: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.door import Door, Noun, as_of, dry_run, yes
-from newsletter.cli.facts import document_of, draw_issue, iso, next_document, next_in_words, people
+from newsletter.cli.facts import document_of, draw_issue, iso, next_document, next_in_words, people, shares_document
 from newsletter.cli.sending import send_and_report
 from newsletter.domain.delivery import State
 from newsletter.domain.errors import NotFound, UsageError
@@ -36,19 +36,21 @@ tip_option = click.option("--tip", metavar="KEY", help="Another tip than the nex
 @click.pass_obj
 def next_(door: Door) -> None:
     """The slot, the tip and the size of the audience of what goes out next."""
-    coming = door.app.next_issue()
+    coming, shares = door.app.next_issue(), door.app.next_shares()
 
     def draw(screen: Screen) -> None:
         tip = f"{coming.tip.title} ({coming.tip.key})" if coming.tip else "none"
         facts = [("slot", screen.day(coming.slot)), ("due", screen.when(coming.due_at)), ("tip", tip),
                  ("why", coming.reason), ("audience", coming.audience)]  # fmt: skip
+        if shares:
+            facts.append(("to whom", shares.words()))
         if coming.waits:
             facts.append(("but", f"{coming.waits}: newsletter calendar approve {coming.slot}"))
         screen.facts(facts, title="Due now" if coming.due_at <= door.clock() else "Next")
         if coming.tip is None:
             screen.line("Bring tips in: newsletter tips import PATH…", "dim")
 
-    door.report(next_document(coming), draw)
+    door.report({**next_document(coming), "shares": shares_document(shares)}, draw)
 
 
 @issues.command("preview")
@@ -251,15 +253,18 @@ def deliveries(door: Door, *, number: int, state: str | None) -> None:
         tx.issues.get(number)
         found = list(tx.issues.deliveries(number, state))
     document = [
-        {"address": d.address, "state": d.state, "reason": d.reason, "attempts": d.attempts, "reply": d.reply,
+        {"address": d.address, "tip": d.tip, "state": d.state, "reason": d.reason, "attempts": d.attempts,
+         "reply": d.reply,
          "next_attempt_at": iso(d.next_attempt_at)}
         for d in found
     ]  # fmt: skip
 
     def draw(screen: Screen) -> None:
+        several = len({d.tip for d in found}) > 1
         rows = [
             (
                 d.address,
+                *([d.tip] if several else []),
                 d.state,
                 d.attempts,
                 d.reason or d.reply,
@@ -267,6 +272,7 @@ def deliveries(door: Door, *, number: int, state: str | None) -> None:
             )
             for d in found
         ]
-        screen.table(["!address", "!state", ">attempts", "why", "!again"], rows, empty="No such delivery.")
+        heads = ["!address", *(["tip"] if several else []), "!state", ">attempts", "why", "!again"]
+        screen.table(heads, rows, empty="No such delivery.")
 
     door.report({"issue": number, "deliveries": document}, draw)

@@ -90,7 +90,13 @@ def show(door: Door, *, address: str) -> None:
         "quarterly_at": _iso(reader.quarterly_at),
         "consent": [{**asdict(consent), "at": _iso(consent.at)} for consent in consents],
         "deliveries": [
-            {"issue": d.issue, "slot": d.slot.isoformat() if d.slot else None, "state": d.state, "reason": d.reason}
+            {
+                "issue": d.issue,
+                "slot": d.slot.isoformat() if d.slot else None,
+                "tip": d.tip,
+                "state": d.state,
+                "reason": d.reason,
+            }
             for d in deliveries
         ],
     }
@@ -102,8 +108,8 @@ def show(door: Door, *, address: str) -> None:
         screen.facts(facts, title=reader.address)
         rows = [(screen.when(c.at), c.what, c.proof, c.origin) for c in consents]
         screen.table(["!when", "!consent", "proof", "origin"], rows, empty="No consent is on record.")
-        letters = [(d.issue, screen.day(d.slot), d.state, d.reason or d.reply) for d in deliveries]
-        screen.table([">issue", "!slot", "!letter", "why"], letters, empty="No letter yet.")
+        letters = [(d.issue, screen.day(d.slot), d.tip, d.state, d.reason or d.reply) for d in deliveries]
+        screen.table([">issue", "!slot", "tip", "!letter", "why"], letters, empty="No letter yet.")
 
     door.report(document, draw)
 

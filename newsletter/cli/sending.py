@@ -23,8 +23,8 @@ Progress = Callable[[int, int], None]
 def send_and_report(door: Door, send: Callable[[Progress | None], IssueFacts | None]) -> int:
     """Run `send`, show how it goes, report how it ended; the exit code of the contract."""
     began = time.monotonic()
-    with _polite_interrupt(door), _progress() as progress:
-        issue = send(progress)
+    with _polite_interrupt(door), progress("sending") as show:
+        issue = send(show)
     if issue is None:
         coming = door.app.next_issue()
         document = {"issue": None, "slot": None, "state": None, "next": next_document(coming)}
@@ -62,7 +62,7 @@ def _polite_interrupt(door: Door) -> Iterator[None]:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress | None]:
+def progress(doing: str) -> Iterator[Progress | None]:
     """A bar with rate and remaining time on a terminal's stderr; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield None
@@ -72,14 +72,14 @@ def _progress() -> Iterator[Progress | None]:
     from newsletter.cli.screen import console
 
     columns = (
-        TextColumn("sending"),
+        TextColumn(doing),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}", style="dim"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sending", total=None, rate="")
+        task = bar.add_task(doing, total=None, rate="")
 
         def show(done: int, audience: int) -> None:
             speed = bar.tasks[0].speed

@@ -29,7 +29,7 @@ def tips() -> None:
     """The library of tips, in the order they will be sent."""
 
 
-for verb in (dates.pin, dates.unpin, dates.lint, dates.why):
+for verb in (dates.pin, dates.unpin, dates.rerun, dates.lint, dates.why):
     tips.add_command(verb)
 
 

@@ -53,6 +53,7 @@ class Skip(StrEnum):
     ERASED = "erased"
     NOT_CONFIRMED = "not_confirmed"
     CANCELLED = "cancelled"
+    HAD_IT = "had_it"  # the issue's tip, and every other one that may run again
 
 
 TABLE: dict[tuple[State, Event], State] = {
@@ -146,7 +147,8 @@ def recover(crashes: int, *, hold_in_doubt: bool = False) -> Change:
 class Claim:
     """One letter a worker may send now: the row is committed as `sending` under its owner.
 
-    joined_on: the date the reader confirmed, ISO, or "". attempts: this one included.
+    joined_on: the date the reader confirmed, ISO, or "". attempts: this one included. tip_id: which of the issue's
+    letters it is, None for that of its own tip.
     """
 
     issue_id: int
@@ -157,6 +159,7 @@ class Claim:
     joined_on: str
     attempts: int
     first_attempt_at: datetime
+    tip_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

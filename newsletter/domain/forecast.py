@@ -23,7 +23,7 @@ _NOT_FRESH = (Kind.RERUN, Kind.FALLBACK, Kind.NONE)
 class ForecastSlot:
     """One line of the calendar. tip: a key, or None with the reason; title: with its year filled, "" without a tip.
 
-    skip_reason: what the owner wrote, None for a slot that is not skipped.
+    skip_reason: what the owner wrote, None for a slot that is not skipped. unseen: see `plans.Choice`.
     """
 
     date: date
@@ -32,6 +32,7 @@ class ForecastSlot:
     kind: Kind
     reason: str
     skip_reason: str | None = None
+    unseen: bool = False
 
 
 def weekly(first: date, weeks: int) -> Iterator[date]:
@@ -62,12 +63,17 @@ def _play(programme: Programme, slots: Iterable[date]) -> Iterator[ForecastSlot]
 
 def _line(slot: date, choice: Choice, programme: Programme) -> ForecastSlot:
     title = programme.tips[choice.tip].title_on(slot) if choice.tip else ""
-    return ForecastSlot(slot, choice.tip, title, choice.kind, choice.reason, programme.skips.get(slot))
+    skipped = programme.skips.get(slot)
+    return ForecastSlot(slot, choice.tip, title, choice.kind, choice.reason, skipped, choice.unseen)
 
 
 def changes(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:
-    """The lines in which two forecasts of the same slots differ: another tip, or none."""
-    return [(old, new) for old, new in zip(before, after, strict=True) if (old.tip, old.kind) != (new.tip, new.kind)]
+    """The lines in which two forecasts of the same slots differ: another tip or none, or for other readers."""
+    return [(old, new) for old, new in zip(before, after, strict=True) if _what(old) != _what(new)]
+
+
+def _what(line: ForecastSlot) -> tuple[str | None, Kind, bool]:
+    return line.tip, line.kind, line.unseen
 
 
 # -- runway ------------------------------------------------------------------------------------------

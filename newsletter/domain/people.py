@@ -97,7 +97,7 @@ class Losses:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFacts:
-    """One delivery for people to read; reply is the last one of the next hop, whole."""
+    """One delivery for people to read; reply is the last one of the next hop, whole; tip: the key of what it carries."""
 
     issue: int
     slot: date | None
@@ -107,3 +107,4 @@ class DeliveryFacts:
     attempts: int
     reply: str
     next_attempt_at: datetime | None
+    tip: str = ""

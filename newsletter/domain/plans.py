@@ -80,10 +80,12 @@ class Policy:
     """The newsletter's own rules. rerun_after: how long a tip rests, None: nothing runs again unless its own rule says so.
 
     fallback_rest: how long a fallback rests before it may stand in again, so that nobody gets the same tip twice running.
+    unseen: a tip runs again only for readers who have not had it, unless its own rule says so.
     """
 
     rerun_after: timedelta | None = timedelta(days=548)
     fallback_rest: timedelta = timedelta(weeks=4)
+    unseen: bool = False
 
     def rest_of(self, tip: TipPlan) -> timedelta | None:
         """How long this tip rests between two runs; None for ever."""
@@ -91,14 +93,23 @@ class Policy:
             return None
         return tip.rerun.after if tip.rerun.after is not None else self.rerun_after
 
+    def is_for_unseen(self, tip: TipPlan) -> bool:
+        """Would it run again, and only for readers who have not had it?"""
+        wanted = self.unseen if tip.rerun.unseen is None else tip.rerun.unseen
+        return wanted and tip.state is not TipState.FRESH
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What goes out in one slot: the key of the tip or None, which way it was found, and the reason for a newcomer."""
+    """What goes out in one slot: the key of the tip or None, which way it was found, and the reason for a newcomer.
+
+    unseen: only readers who have not had it get it; the others get another (see `sharing`).
+    """
 
     tip: str | None
     kind: Kind
     reason: str
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,7 @@ class Plan:
     def with_change(self, change: str) -> Plan:
         """The plan if the owner did this; raises InputError for what is no change, NotFound for an unknown tip.
 
-        `skip DATE [REASON]`, `unskip DATE`, `pin KEY DATE`, `unpin KEY`, `retire KEY`.
+        `skip DATE [REASON]`, `unskip DATE`, `pin KEY DATE`, `unpin KEY`, `retire KEY`, `unseen KEY`.
         """
         match change.split():
             case ["skip", day, *reason]:
@@ -126,12 +137,15 @@ class Plan:
                 return self._with(key, pin=None)
             case ["retire", key]:
                 return self._with(key, state=TipState.RETIRED)
+            case ["unseen", key]:
+                rule = next((tip.rerun for tip in self.tips if tip.key == key), _NO_RULE)
+                return self._with(key, rerun=replace(rule, unseen=True))
         raise InputError(
             f"{change[:80]!r} is not a change to the calendar",
-            fix='Write "skip 2026-12-29", "unskip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY" or "retire KEY"',
+            fix='Write "skip 2026-12-29", "unskip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY" or "unseen KEY"',
         )
 
-    def _with(self, key: str, **change: date | TipState | None) -> Plan:
+    def _with(self, key: str, **change: date | TipState | Rerun | None) -> Plan:
         if all(tip.key != key for tip in self.tips):
             raise NotFound(f"there is no tip {key[:80]!r}", fix="See: newsletter tips list")
         return replace(self, tips=tuple(replace(tip, **change) if tip.key == key else tip for tip in self.tips))  # type: ignore[arg-type]

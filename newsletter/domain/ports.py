@@ -19,6 +19,7 @@ from newsletter.domain.people import DeliveryFacts
 from newsletter.domain.people_ports import Farewells, Subscribers, Suppressions, TakesReaders, Upkeep
 from newsletter.domain.reading import NOTHING_BESIDE, Beside, Votes
 from newsletter.domain.reading_ports import Archive
+from newsletter.domain.sharing import NO_OTHERS, Offer, OtherLetter
 from newsletter.domain.tips import TipCard, TipFull, TipState, TipText
 
 Clock = Callable[[], datetime]
@@ -174,6 +175,7 @@ class Tips(Protocol):
         ...
 
     def votes(self, tip_id: int) -> Votes: ...
+    def useful(self) -> Mapping[str, int]: ...
 
 
 class Issues(Protocol):
@@ -221,11 +223,39 @@ class Issues(Protocol):
         ...
 
     def bind(self, number: int, tip_id: int, now: datetime) -> None: ...
-    def freeze(self, number: int, subject: str, compiled: bytes, now: datetime) -> int:
-        """T1: keep the compiled letter, copy the audience into deliveries, go to sending; the snapshot size."""
+    def freeze(
+        self,
+        number: int,
+        subject: str,
+        compiled: bytes,
+        now: datetime,
+        *,
+        offers: Sequence[Offer] = (),
+        others: Mapping[str, OtherLetter] = NO_OTHERS,
+    ) -> int:
+        """T1: keep the compiled letter, copy the audience into deliveries, go to sending; the snapshot size.
+
+        offers: each reader gets the first they have not had; () when all get the issue's own tip. others: by key.
+        """
+        ...
+
+    def shares(self, offers: Sequence[Offer]) -> Mapping[str, int]:
+        """How many would get each tip if an issue froze now, in the order of the offers; "" for who has had all."""
+        ...
+
+    def has_stood_in(self, offer: Offer) -> bool:
+        """Did any reader get this tip in the place of another since then?"""
         ...
 
     def compiled(self, number: int) -> bytes: ...
+    def others(self, number: int) -> Mapping[int, bytes]:
+        """The compiled letters of an issue's other tips, by the ids of these."""
+        ...
+
+    def tip_of(self, number: int, subscriber_id: int) -> int | None:
+        """The id of the tip that this reader's letter was about; None when there is no such letter."""
+        ...
+
     def secret(self, number: int) -> bytes:
         """16 random bytes made with the issue: the key of its Message-IDs."""
         ...

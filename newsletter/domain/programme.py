@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from newsletter.domain.plans import Choice, Kind, Plan, TipPlan, last_sent
@@ -68,7 +69,7 @@ class Programme:
         """What goes out in this slot."""
         if slot in self.skips:
             return Choice(None, Kind.SKIPPED, ": ".join(filter(None, ("skipped", self.skips[slot]))))
-        return (
+        return self._addressed(
             self._pinned(slot)
             or self._in_season(slot)
             or self._next_part(slot)
@@ -90,6 +91,12 @@ class Programme:
             self._open.add(tip.series)
         if leader == key or leader in self._place:
             self._put_to_rest(self.tips[leader])
+
+    def _addressed(self, choice: Choice) -> Choice:
+        """Say of a tip that runs again for some readers only that it does."""
+        if choice.tip is None or not self.policy.is_for_unseen(self.tips[choice.tip]):
+            return choice
+        return replace(choice, reason=f"{choice.reason}, for readers who have not had it", unseen=True)
 
     def _pinned(self, slot: date) -> Choice | None:
         for key in self._pins.get(slot, ()):
@@ -124,7 +131,7 @@ class Programme:
         return Choice(key, Kind.FRESH, f"{words}, {more}")
 
     def _rerun(self, slot: date) -> Choice | None:
-        key = self._first_that_fits(self._rested(slot), slot)
+        key = self._first_that_fits(self.rested(slot), slot)
         if key is None:
             return None
         tip = self.tips[key]
@@ -259,8 +266,8 @@ class Programme:
                 days.append(_after(part.last_run, rest))
         return max(days, default=date.min)
 
-    def _rested(self, slot: date) -> Iterator[str]:
-        """Tips that may run again, the one that rests longest first."""
+    def rested(self, slot: date) -> Iterator[str]:
+        """Tips that may run again, with those that begin a series, the one that rests longest first."""
         for last, _position, key in self._resting:
             if last != date.min and slot - last < self._least_rest:
                 return

@@ -16,16 +16,21 @@ _LONGEST = 36_525  # days
 _NEVER = re.compile(r"never|no|false")
 _AFTER = re.compile(r"(?:after )?(?P<count>\d{1,4}) (?P<unit>year|month|week|day)s?")
 _AT_MOST = re.compile(r"(?:at most )?(?P<count>\d{1,3}) (?:run|time)s?(?: in all)?|(?P<once>once|twice)")
+_TO = re.compile(r"(?:only )?(?:to )?(?:(?P<unseen>unseen)(?: readers)?|everybody)")
 _RANGE = re.compile(r"(?P<first>[a-z]+) (?:to|through|[-–]) (?P<last>[a-z]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """never: one run only. after: how long it rests, None for the newsletter's own rule. at_most: runs in all."""
+    """never: one run only. after: how long it rests, None for the newsletter's own rule. at_most: runs in all.
+
+    unseen: it runs again only for readers who have not had it; None for the newsletter's own rule.
+    """
 
     never: bool = False
     after: timedelta | None = None
     at_most: int | None = None
+    unseen: bool | None = None
 
     def words(self) -> str:
         """The rule as `parse_rerun` reads it back; "" for the newsletter's own."""
@@ -34,11 +39,13 @@ class Rerun:
         parts = [f"after {span(self.after)}"] if self.after is not None else []
         if self.at_most is not None:
             parts.append(f"at most {plural(self.at_most, 'run')}")
+        if self.unseen is not None:
+            parts.append("unseen" if self.unseen else "everybody")
         return ", ".join(parts)
 
 
 def parse_rerun(text: str) -> Rerun:
-    """Read `never`, `after 18 months`, `at most 3 runs`, or the last two with a comma; raises InputError."""
+    """Read `never`, or any of `after 18 months`, `at most 3 runs` and `unseen` with commas; raises InputError."""
     words = " ".join(text[:200].casefold().split())
     if not words:
         return Rerun()
@@ -46,17 +53,20 @@ def parse_rerun(text: str) -> Rerun:
         return Rerun(never=True)
     after: timedelta | None = None
     at_most: int | None = None
+    unseen: bool | None = None
     for part in re.split(r"\s*,\s*(?:and )?|\s+and\s+", words):
         if (found := _AFTER.fullmatch(part)) and after is None and 0 < (days := _days(found)) <= _LONGEST:
             after = timedelta(days=days)
         elif (found := _AT_MOST.fullmatch(part)) and at_most is None and found["count"] != "0":
             at_most = int(found["count"]) if found["count"] else {"once": 1, "twice": 2}[found["once"]]
+        elif (found := _TO.fullmatch(part)) and unseen is None:
+            unseen = bool(found["unseen"])
         else:
             raise InputError(
                 f"{text[:80]!r} does not say when a tip may run again",
-                fix='Write "never", "after 18 months", "at most 3 runs" or "after 2 years, at most 3 runs"',
+                fix='Write "never", "after 18 months", "at most 3 runs", "unseen" or "after 2 years, at most 3 runs"',
             )
-    return Rerun(after=after, at_most=at_most)
+    return Rerun(after=after, at_most=at_most, unseen=unseen)
 
 
 def _days(found: re.Match[str]) -> int:

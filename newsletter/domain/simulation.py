@@ -50,7 +50,8 @@ class Stay:
 def simulate(plan: Plan, first: date, *, years: int, readers: int, churn: float, seed: int = 1) -> Simulation:
     """Play `years` of the plan for `readers`, of whom the share `churn` (0 to 1) leaves in a year and is replaced.
 
-    The same arguments give the same result. Seasonal tips count as repeats too.
+    The same arguments give the same result. Seasonal tips count as repeats too. A tip that runs for readers who have
+    not had it is nobody's repeat; what the others get in its place is new to them, and not counted.
     """
     lines = forecast(weekly(first, round(years * _SLOTS_A_YEAR)), plan)
     stays = _stays(len(lines), readers, churn, seed)
@@ -102,6 +103,7 @@ def _repeats(lines: Sequence[ForecastSlot], stays: Sequence[Stay]) -> tuple[list
         count = 0
         for places in twice:
             seen = places[bisect_left(places, stay.joined) : bisect_left(places, stay.left)]
+            seen = [place for nth, place in enumerate(seen) if not (nth and lines[place].unseen)]
             count += max(len(seen) - 1, 0)
             for before, after in pairwise(seen):
                 apart = lines[after].date - lines[before].date

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from newsletter.domain.delivery import Claim
@@ -11,6 +12,15 @@ from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import format_date
 from newsletter.mail.personal import personal
 from newsletter.mail.tokens import Signer
+
+Write = Callable[[Claim, datetime], bytes]
+
+
+def by_letter(writers: Mapping[int | None, Write]) -> Write:
+    """Who writes the message for a claim, by its tip_id; mostly an issue has one letter, that of None."""
+    if len(writers) == 1:
+        return writers[None]
+    return lambda claim, now: writers[claim.tip_id](claim, now)
 
 
 class Filling:

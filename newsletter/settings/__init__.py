@@ -138,6 +138,11 @@ class Settings:
     rerun_after: timedelta | None = _setting(
         "18 months", "How long a tip rests before it may run again; or never.", v.rest
     )
+    rerun_to: str = _setting(
+        "everybody",
+        "Who gets a tip that runs again: everybody, or the unseen: those who have not had it; others get another.",
+        v.matching("everybody|unseen", "Write everybody or unseen"),
+    )
     approval: str = _setting(
         "silence",
         "Silence: the letter goes unless you say no to its preview. Required: it waits for your yes.",

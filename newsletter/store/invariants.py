@@ -27,6 +27,10 @@ CHECKS = {
     "I4 a delivery is `sending`, but not by the last sender": """
         SELECT issue_id, subscriber_id FROM delivery INDEXED BY delivery_sending
         WHERE state = 'sending' AND owner IS NOT (SELECT max(id) FROM sender_run) LIMIT 5""",
+    "a delivery is about a tip of which its issue has no letter": """
+        SELECT d.issue_id, d.subscriber_id, d.tip_id FROM delivery d INDEXED BY delivery_by_tip
+        LEFT JOIN other_letter o ON o.issue_id = d.issue_id AND o.tip_id = d.tip_id
+        WHERE d.tip_id IS NOT NULL AND o.tip_id IS NULL LIMIT 5""",
     "I7 an issue is done with open deliveries": f"SELECT id FROM issue WHERE state = 'done' AND ({HAS_OPEN})",  # noqa: S608  (a constant)
     "I7 an issue is cancelled, but deliveries of it wait": """
         SELECT DISTINCT i.id FROM issue i JOIN delivery d ON d.issue_id = i.id

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -15,11 +16,14 @@ from newsletter.domain.delivery import Event, Skip, State, transition
 from newsletter.domain.errors import NotFound
 from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.people import DeliveryFacts
+from newsletter.domain.sharing import NO_OTHERS, Offer
+from newsletter.domain.sharing import OtherLetter as OtherLetterFacts
 from newsletter.domain.tips import TipState
+from newsletter.store import sharing
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
 from newsletter.store.ledger import sql_time
 from newsletter.store.readers import DELIVERABLE, delivery_facts
-from newsletter.store.tables import CompiledIssue, Delivery, Issue, Subscriber, Tip
+from newsletter.store.tables import CompiledIssue, Delivery, Issue, OtherLetter, Subscriber, Tip
 from newsletter.store.upkeep import SqlUpkeep
 
 _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
@@ -116,18 +120,30 @@ class SqlIssues:
         row.tip_id, row.run = tip_id, (runs or 0) + 1
         self._session.flush()
 
-    def freeze(self, number: int, subject: str, compiled: bytes, now: datetime) -> int:
-        """T1: letter and audience in one transaction; the snapshot size."""
+    def freeze(
+        self,
+        number: int,
+        subject: str,
+        compiled: bytes,
+        now: datetime,
+        *,
+        offers: Sequence[Offer] = (),
+        others: Mapping[str, OtherLetterFacts] = NO_OTHERS,
+    ) -> int:
+        """T1: letters and audience in one transaction; the snapshot size."""
         row = self._session.get_one(Issue, number)
         row.subject = subject
         SqlUpkeep(self._session).wake(now)
         self._session.merge(CompiledIssue(issue_id=number, data=compiled))
         self._session.flush()
-        frozen = self._execute(
-            "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes)"  # noqa: S608  (a constant)
-            f" SELECT :issue, s.id, 'pending', 0, 0 FROM subscriber s WHERE {DELIVERABLE} ORDER BY s.id",
-            issue=number,
-        )
+        if offers:
+            frozen = self._share_out(number, row.tip_id, offers, others)
+        else:
+            frozen = self._execute(
+                "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes)"  # noqa: S608  (a constant)
+                f" SELECT :issue, s.id, 'pending', 0, 0 FROM subscriber s WHERE {DELIVERABLE} ORDER BY s.id",
+                issue=number,
+            )
         row.audience = frozen
         if row.tip_id is not None:
             tip = self._session.get_one(Tip, row.tip_id)
@@ -135,6 +151,60 @@ class SqlIssues:
             tip.state, tip.last_sent_on = TipState.SENT, row.slot or row.due_at.date()
         self.change(number, IssueEvent.FREEZE, now)
         return frozen
+
+    def _share_out(
+        self, number: int, own: int | None, offers: Sequence[Offer], others: Mapping[str, OtherLetterFacts]
+    ) -> int:
+        """The audience, each with their tip, and the letters of the other tips."""
+        ids = self._ids(offers)
+        for key, letter in others.items():
+            self._session.add(
+                OtherLetter(issue_id=number, tip_id=ids[key], subject=letter.subject, data=letter.compiled)
+            )
+        self._session.flush()
+        return self._execute(
+            "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes, tip_id, reason)"  # noqa: S608  (ids)
+            " SELECT :issue, id, CASE pick WHEN 0 THEN :skipped ELSE 'pending' END, 0, 0,"
+            " nullif(nullif(pick, :own), 0), CASE pick WHEN 0 THEN :reason END"
+            f" FROM ({sharing.shares([(ids[offer.tip], offer) for offer in offers])})",
+            issue=number,
+            own=own,
+            skipped=transition(State.PENDING, Event.SKIP).value,
+            reason=Skip.HAD_IT.value,
+        )
+
+    def shares(self, offers: Sequence[Offer]) -> Mapping[str, int]:
+        """How many would get each tip; "" for who has had all."""
+        ids = self._ids(offers)
+        query = sharing.shares([(ids[offer.tip], offer) for offer in offers])
+        counted = text(f"SELECT pick, count(*) AS readers FROM ({query}) GROUP BY pick")  # noqa: S608  (ids)
+        counts = {row.pick: row.readers for row in self._session.connection().execute(counted)}
+        found = {key: counts[tip] for key, tip in ids.items() if tip in counts}
+        return found | ({"": counts[0]} if 0 in counts else {})
+
+    def has_stood_in(self, offer: Offer) -> bool:
+        """Did any reader get this tip in the place of another since then?"""
+        query = sharing.stood_in(self._ids([offer])[offer.tip], offer)
+        return self._session.connection().execute(text(query)).first() is not None
+
+    def others(self, number: int) -> Mapping[int, bytes]:
+        """The compiled letters of an issue's other tips."""
+        rows = self._session.exec(select(OtherLetter).where(OtherLetter.issue_id == number))
+        return {row.tip_id: row.data for row in rows}
+
+    def tip_of(self, number: int, subscriber_id: int) -> int | None:
+        """The tip that this reader's letter was about."""
+        query = select(func.coalesce(Delivery.tip_id, Issue.tip_id)).join(Issue, col(Issue.id) == Delivery.issue_id)
+        return self._session.exec(
+            query.where(Delivery.issue_id == number, Delivery.subscriber_id == subscriber_id)
+        ).first()
+
+    def _ids(self, offers: Sequence[Offer]) -> dict[str, int]:
+        """The ids of the tips by their keys, in the order of the offers."""
+        known = dict(
+            self._session.exec(select(Tip.key, Tip.id).where(col(Tip.key).in_([offer.tip for offer in offers]))).all()
+        )
+        return {offer.tip: known[offer.tip] or 0 for offer in offers}
 
     def compiled(self, number: int) -> bytes:
         """The frozen letter; raises NotFound before the issue was frozen."""
@@ -190,8 +260,9 @@ class SqlIssues:
     def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]:
         """Every delivery of an issue; streams."""
         query = (
-            select(Delivery, col(Issue.slot), Subscriber.address)
+            select(Delivery, col(Issue.slot), Subscriber.address, Tip.key)
             .join(Issue, col(Issue.id) == Delivery.issue_id)
+            .join(Tip, col(Tip.id) == func.coalesce(Delivery.tip_id, Issue.tip_id), isouter=True)
             .join(Subscriber, col(Subscriber.id) == Delivery.subscriber_id, isouter=True)
             .where(Delivery.issue_id == number)
             .order_by(col(Delivery.subscriber_id))
@@ -199,8 +270,8 @@ class SqlIssues:
         )
         if state is not None:
             query = query.where(Delivery.state == state)
-        for row, slot, address in self._session.exec(query):
-            yield delivery_facts(row, slot, address)
+        for row, slot, address, tip in self._session.exec(query):
+            yield delivery_facts(row, slot, address, tip)
 
     def broken_invariants(self) -> list[str]:
         """Each broken one in words."""
@@ -242,7 +313,34 @@ class SqlIssues:
         keys = dict(
             self._session.exec(select(Tip.id, Tip.key).where(col(Tip.id).in_({row.tip_id for row in rows}))).all()
         )
-        return [_facts(row, keys.get(row.tip_id), counts[row.id or 0], skipped[row.id or 0]) for row in rows]
+        tips = self._tips([row.id or 0 for row in rows]) if counted else {}
+        return [
+            replace(
+                _facts(row, keys.get(row.tip_id), counts[row.id or 0], skipped[row.id or 0]),
+                tips=tips.get(row.id or 0, {}),
+            )
+            for row in rows
+        ]
+
+    def _tips(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
+        """For issues with more than one tip: how many readers each has."""
+        shared = self._session.exec(
+            select(OtherLetter.issue_id).where(col(OtherLetter.issue_id).in_(numbers)).distinct()
+        ).all()
+        found: dict[int, dict[str, int]] = {}
+        for number in shared:
+            tip_id = func.coalesce(Delivery.tip_id, Issue.tip_id)
+            query = (
+                select(Tip.key, func.count())
+                .select_from(Delivery)
+                .join(Issue, col(Issue.id) == Delivery.issue_id)
+                .join(Tip, col(Tip.id) == tip_id)
+                .where(Delivery.issue_id == number, func.coalesce(Delivery.reason, "") != Skip.HAD_IT)
+                .group_by(Tip.key)
+                .order_by(tip_id != Issue.tip_id, func.count().desc(), Tip.key)
+            )
+            found[number] = dict(self._session.exec(query).all())
+        return found
 
     def _execute(self, sql: str, **values: Any) -> int:
         return int(self._session.connection().execute(text(sql), values).rowcount)

@@ -52,7 +52,7 @@ _SUPPRESS = """INSERT OR IGNORE INTO suppression (address_key, reason, source, a
     SELECT s.address_key, 'hard_bounce', ?, ?, ? FROM subscriber s WHERE s.id = ?"""
 # INDEXED BY: without it SQLite takes the primary key and walks over every row that is done already.
 _DUE = """SELECT d.subscriber_id, d.attempts, d.first_attempt_at, d.state,
-        s.key, s.address, s.name, s.status, s.confirmed_at,
+        s.key, s.address, s.name, s.status, s.confirmed_at, d.tip_id,
         EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)
     FROM delivery d INDEXED BY {index} LEFT JOIN subscriber s ON s.id = d.subscriber_id"""
 _DUE_PENDING = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = ? AND d.state = 'pending'
@@ -81,7 +81,7 @@ _NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt
 
 LONGEST_WAIT = max(BACK_OFF[-1], IN_DOUBT_FOR)
 
-_Row = tuple[int, int, int | None, str, str | None, str, str, str, str | None, int]
+_Row = tuple[int, int, int | None, str, str | None, str, str, str, str | None, int | None, int]
 
 
 def sql_time(at: datetime) -> str:
@@ -224,7 +224,7 @@ class SqliteLedger:
 
     def _claim_rows(self, issue: int, rows: Sequence[_Row], ms: int, now: datetime) -> list[Claim]:
         claims, written = [], []
-        for subscriber, attempts, first, state, key, address, name, status, confirmed_at, suppressed in rows:
+        for subscriber, attempts, first, state, key, address, name, status, confirmed_at, tip, suppressed in rows:
             skip = _why_skip(key, status, suppressed)
             if skip is not None:
                 to = transition(State(state), Event.SKIP)
@@ -234,7 +234,7 @@ class SqliteLedger:
             written.append((to, self._owner, first or ms, issue, subscriber))
             joined_on = (confirmed_at or "")[:10]
             first_at = from_ms(first) if first else now
-            claims.append(Claim(issue, subscriber, key or "", address, name, joined_on, attempts + 1, first_at))
+            claims.append(Claim(issue, subscriber, key or "", address, name, joined_on, attempts + 1, first_at, tip))
         self._db.executemany(_CLAIM, written)
         return claims
 

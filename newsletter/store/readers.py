@@ -15,7 +15,7 @@ from newsletter.domain.people import Consent as ConsentEntry
 from newsletter.domain.people import Suppression as SuppressionEntry
 from newsletter.domain.subscription import Pace, Status
 from newsletter.store.sqlite import from_ms
-from newsletter.store.tables import Consent, Delivery, Issue, Subscriber, Suppression
+from newsletter.store.tables import Consent, Delivery, Issue, Subscriber, Suppression, Tip
 
 DELIVERABLE = (
     "s.status = 'confirmed' AND NOT s.resting"
@@ -159,13 +159,14 @@ class SqlSubscribers:
     def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]:
         """What was sent to this reader, newest first."""
         query = (
-            select(Delivery, col(Issue.slot), Subscriber.address)
+            select(Delivery, col(Issue.slot), Subscriber.address, Tip.key)
             .join(Issue, col(Issue.id) == Delivery.issue_id)
+            .join(Tip, col(Tip.id) == func.coalesce(Delivery.tip_id, Issue.tip_id), isouter=True)
             .join(Subscriber, col(Subscriber.id) == Delivery.subscriber_id)
             .where(Delivery.subscriber_id == subscriber_id)
             .order_by(col(Delivery.issue_id).desc())
         )
-        return [delivery_facts(row, slot, address) for row, slot, address in self._session.exec(query)]
+        return [delivery_facts(row, slot, address, tip) for row, slot, address, tip in self._session.exec(query)]
 
     def each(self, status: str | None = None) -> Iterator[Reader]:
         """All readers in the order they came, or those with one shown status; streams."""
@@ -242,7 +243,7 @@ class SqlSuppressions:
             yield _suppression(row)
 
 
-def delivery_facts(row: Delivery, slot: Any, address: str | None) -> DeliveryFacts:
+def delivery_facts(row: Delivery, slot: Any, address: str | None, tip: str | None) -> DeliveryFacts:
     """A delivery row for people to read."""
     return DeliveryFacts(
         issue=row.issue_id,
@@ -253,6 +254,7 @@ def delivery_facts(row: Delivery, slot: Any, address: str | None) -> DeliveryFac
         attempts=row.attempts,
         reply=row.reply or "",
         next_attempt_at=None if row.next_attempt_at is None else from_ms(row.next_attempt_at),
+        tip=tip or "",
     )
 
 

@@ -205,14 +205,32 @@ class Told(SQLModel, table=True):
     at: datetime = _at()
 
 
+class WatchdogCall(SQLModel, table=True):
+    """The call of the watchdog for one slot. next_attempt_at: None when it came to its end; reply: why it failed."""
+
+    __tablename__ = "watchdog_call"
+
+    slot: date = Field(primary_key=True)
+    attempts: int = 0
+    next_attempt_at: datetime | None = _at(null=True)
+    done_at: datetime | None = _at(null=True)
+    reply: str = ""
+
+
 class Installation(SQLModel, table=True):
-    """One row: which installation this database belongs to, and how often it has beaten; see `store.identity`."""
+    """One row: which installation this database belongs to, and how often it has beaten; see `store.identity`.
+
+    inode, device, path: of the file, as it was at the last beat.
+    """
 
     __tablename__ = "installation"
 
     key: str = Field(primary_key=True)
     machine: str = ""
     host: str = ""
+    inode: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    device: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    path: str = Field(default="", sa_column_kwargs={"server_default": ""})
     beat: int = 0
     beat_at: datetime = _at()
 
@@ -249,10 +267,22 @@ class CompiledIssue(SQLModel, table=True):
     data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class OtherLetter(SQLModel, table=True):
+    """A frozen letter of an issue for readers who have had its own tip; tip_id: what it is about instead."""
+
+    __tablename__ = "other_letter"
+
+    issue_id: int = Field(foreign_key="issue.id", primary_key=True)
+    tip_id: int = Field(foreign_key="tip.id", primary_key=True)
+    subject: str
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class Delivery(SQLModel, table=True):
     """One issue to one subscriber. Times are milliseconds since 1970 UTC: there are millions of these rows.
 
     owner: the sender_run that claimed it. reply: the last reply, whole. reason: why it was skipped.
+    tip_id: what the letter is about, where that is not the issue's own tip.
     """
 
     __tablename__ = "delivery"
@@ -268,6 +298,7 @@ class Delivery(SQLModel, table=True):
     last_at: int | None = Field(default=None, sa_type=BigInteger)
     reason: str | None = None
     reply: str | None = None
+    tip_id: int | None = None
 
     __table_args__ = (
         Index("delivery_pending", "issue_id", "subscriber_id", sqlite_where=text("state = 'pending'"),
@@ -277,6 +308,8 @@ class Delivery(SQLModel, table=True):
         Index("delivery_sending", "issue_id", sqlite_where=text("state = 'sending'"),
               postgresql_where=text("state = 'sending'")),
         Index("delivery_by_subscriber", "subscriber_id"),
+        Index("delivery_by_tip", "tip_id", "subscriber_id", sqlite_where=text("tip_id IS NOT NULL"),
+              postgresql_where=text("tip_id IS NOT NULL")),
         {"sqlite_with_rowid": False},
     )  # fmt: skip
 

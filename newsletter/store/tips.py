@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 
@@ -161,6 +161,11 @@ class SqlTips:
         query = select(Vote.useful, func.count()).where(Vote.tip_id == tip_id).group_by(col(Vote.useful))
         counts = dict(self._session.exec(query).all())
         return Votes(counts.get(True, 0), counts.get(False, 0))
+
+    def useful(self) -> Mapping[str, int]:
+        """How many readers found each tip useful, where some did."""
+        query = select(Tip.key, func.count()).join(Vote, col(Vote.tip_id) == Tip.id).where(Vote.useful)
+        return dict(self._session.exec(query.group_by(Tip.key)).all())
 
     def _last_position(self) -> int:
         return self._session.exec(select(func.max(Tip.position))).one() or 0

@@ -6,7 +6,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
@@ -46,6 +48,38 @@ def test_the_program_names_the_newest_migration() -> None:
     scripts = ScriptDirectory(str(Path(database.__file__).with_name("migrations")))
 
     assert scripts.get_current_head() == HEAD
+
+
+def _older(path: Path, version: str) -> sqlite3.Connection:
+    """A database as an older program made it."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
+    engine = make_engine(path).execution_options(immediate=True)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+    engine.dispose()
+    return sqlite3.connect(path)
+
+
+def test_an_older_database_keeps_its_letters_when_it_is_upgraded(tmp_path: Path) -> None:
+    old = _older(tmp_path / "n.db", "0001")
+    old.execute(
+        "INSERT INTO issue (id, slot, due_at, state, tip_was, subject, secret, audience, reason, planned_at)"
+        " VALUES (1, '2024-03-05', '2024-03-05 13:00:00', 'done', '', 'Say', x'00', 1, '', '2024-03-05 13:00:00')"
+    )
+    old.execute("INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes) VALUES (1, 7, 'sent', 1, 0)")
+    old.execute("INSERT INTO installation VALUES ('k', 'm', 'host', 3, '2024-03-05 13:00:00')")
+    old.commit()
+    old.close()
+    versions = upgrade(tmp_path / "n.db")
+    store = SqlStore(tmp_path / "n.db")
+    with store.read() as tx:
+        issue = tx.issues.get(1)
+    store.close()
+
+    assert versions == ("0001", HEAD)
+    assert (issue.counts["sent"], issue.tips) == (1, {})
 
 
 def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:

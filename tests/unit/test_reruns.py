@@ -11,7 +11,17 @@ from newsletter.domain.reruns import Rerun, months_in_words, parse_months, parse
 
 
 @pytest.mark.parametrize(
-    "words", ["", "never", "after 18 months", "after 2 years, at most 3 runs", "at most 1 run", "after 45 days"]
+    "words",
+    [
+        "",
+        "never",
+        "after 18 months",
+        "after 2 years, at most 3 runs",
+        "at most 1 run",
+        "after 45 days",
+        "unseen",
+        "at most 2 runs, everybody",
+    ],
 )
 def test_a_rule_for_re_runs_reads_back_from_its_own_words(words: str) -> None:
     assert parse_rerun(words).words() == words
@@ -28,6 +38,14 @@ def test_eighteen_months_are_as_many_days_as_in_the_settings() -> None:
 def test_a_rule_for_re_runs_that_is_none_is_refused(words: str) -> None:
     with pytest.raises(InputError):
         parse_rerun(words)
+
+
+def test_for_whom_a_tip_runs_again_may_be_said_in_several_ways() -> None:
+    assert parse_rerun("after 2 years, only to unseen readers") == Rerun(after=timedelta(days=730), unseen=True)
+    assert parse_rerun("unseen, at most 3 runs") == Rerun(at_most=3, unseen=True)
+    assert parse_rerun("to everybody").unseen is False
+    with pytest.raises(InputError):
+        parse_rerun("unseen, everybody")
 
 
 def test_months_are_read_as_a_list_or_from_one_to_another() -> None:

@@ -1,0 +1,187 @@
+"""Asking links on a real server: dead, moved, slow and endless ones; and that nothing private is asked."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from newsletter.domain.ageing import Level
+from newsletter.domain.links import LinkAnswer, Trouble
+from newsletter.senders import links
+from newsletter.senders.links import ask, is_public
+from newsletter.testing import MemorySender
+from tests.support.library import add_tip
+from tests.support.newsroom import open_newsroom
+
+
+class Site(BaseHTTPRequestHandler):
+    """Answers by the path; `asked` keeps (method, path)."""
+
+    asked: list[tuple[str, str]]
+
+    def do_HEAD(self) -> None:
+        self.asked.append((self.command, self.path))
+        match self.path.strip("/").split("/"):
+            case ["head-refused"] if self.command == "HEAD":
+                self._answer(405)
+            case ["head-cut"] if self.command == "HEAD":
+                self.close_connection = True
+            case ["to", code, *where]:
+                self._answer(int(code), "/" + "/".join(where))
+            case ["out", *where]:
+                self._answer(302, "http://" + "/".join(where))
+            case ["circle"]:
+                self._answer(302, "/circle")
+            case ["further", *_]:
+                self._answer(302, f"{self.path}x/")
+            case ["slow"]:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                self.wfile.flush()
+                self.server.patience.wait(20)  # type: ignore[attr-defined]
+            case [code] if code.isdecimal():
+                self._answer(int(code))
+            case _:
+                self._answer(200)
+
+    do_GET = do_HEAD  # noqa: N815 - http.server's own word
+
+    def _answer(self, status: int, location: str = "") -> None:
+        self.send_response(status)
+        if location:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""
+
+
+@contextmanager
+def site() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The address of a site, and what it was asked."""
+    handler = type("Asked", (Site,), {"asked": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    server.patience = threading.Event()  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", handler.asked  # type: ignore[attr-defined]
+    finally:
+        server.patience.set()  # type: ignore[attr-defined]
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def one(url: str, *, patience: float = 5.0) -> LinkAnswer:
+    return ask([url], may_reach=lambda _: True, patience=patience)[url]
+
+
+def test_a_page_that_is_there_is_asked_once_without_its_text() -> None:
+    with site() as (base, asked):
+        assert one(f"{base}/ü?q=ä b#part") == LinkAnswer(200)
+        assert asked == [("HEAD", "/%C3%BC?q=%C3%A4%20b")]
+
+
+@pytest.mark.parametrize("path", ["head-refused", "head-cut"])
+def test_a_site_that_does_not_know_head_is_asked_again(path: str) -> None:
+    with site() as (base, asked):
+        assert one(f"{base}/{path}") == LinkAnswer(200)
+        assert [method for method, _ in asked] == ["HEAD", "GET"]
+
+
+@pytest.mark.parametrize("status", [404, 410, 403, 500])
+def test_a_refusal_is_told_as_it_is(status: int) -> None:
+    with site() as (base, _):
+        assert one(f"{base}/{status}") == LinkAnswer(status)
+
+
+def test_a_move_for_good_is_told_and_one_for_now_is_not() -> None:
+    with site() as (base, _):
+        assert one(f"{base}/to/301/new") == LinkAnswer(200, moved_to=f"{base}/new")
+        assert one(f"{base}/to/302/new") == LinkAnswer(200)
+        assert one(f"{base}/to/302/to/301/new") == LinkAnswer(200), "what comes after a move for now may change"
+        assert one(f"{base}/to/301/404") == LinkAnswer(404, moved_to=f"{base}/404")
+
+
+@pytest.mark.parametrize(("path", "requests"), [("/circle", 1), ("/further/", links.HOPS + 1)])
+def test_redirections_without_end_are_given_up(path: str, requests: int) -> None:
+    with site() as (base, asked):
+        assert one(f"{base}{path}") == LinkAnswer(trouble=Trouble.LOOP)
+    assert len(asked) == requests
+
+
+def test_a_slow_site_is_not_waited_for() -> None:
+    with site() as (base, _):
+        assert one(f"{base}/slow", patience=0.3).trouble is Trouble.TIMEOUT
+
+
+def test_a_port_where_nobody_listens_is_a_broken_connection() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert one(f"http://127.0.0.1:{port}/").trouble is Trouble.BROKEN
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a.invalid/", "http://[::1/", "http://a.example:port/", f"http://{'x' * 70}.example/"]
+)
+def test_what_has_no_host_is_told(url: str) -> None:
+    assert one(url).trouble is Trouble.NO_HOST
+
+
+def test_nothing_private_is_asked_neither_at_once_nor_by_redirection() -> None:
+    with site() as (base, asked):
+        assert ask([base])[base].trouble is Trouble.PRIVATE
+        assert asked == []
+        hops: list[object] = []
+        url = f"{base}/out/127.0.0.1:1/"
+        answer = ask([url], may_reach=lambda address: not (hops.append(address) or len(hops) > 1))[url]  # type: ignore[func-returns-value]
+        assert answer.trouble is Trouble.PRIVATE
+        assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.1.1", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fe80::1",  # noqa: S104
+        "fd00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "ff02::1",
+    ],
+)  # fmt: skip
+def test_private_addresses_are_known_in_every_dress(address: str) -> None:
+    assert not is_public(ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::6810:84e5", "64:ff9b::5db8:d822"])
+def test_public_addresses_are_asked(address: str) -> None:
+    assert is_public(ip_address(address))
+
+
+def test_only_so_many_are_asked_and_each_once() -> None:
+    with site() as (base, asked):
+        urls = [f"{base}/{n}x" for n in range(links.MOST + 3)]
+        seen: list[tuple[int, int]] = []
+        found = ask([*urls, *urls[:5]], may_reach=lambda _: True, on_progress=lambda *n: seen.append(n))
+        assert len(asked) == links.MOST
+    assert [answer.trouble for answer in found.values()].count(Trouble.NOT_ASKED) == 3
+    assert seen[-1] == (links.MOST, links.MOST)
+
+
+def test_the_findings_of_a_library_name_tip_line_and_reason(tmp_path: Path) -> None:
+    with open_newsroom(tmp_path, MemorySender()) as room:
+        add_tip(room.files, "Linked", body="One.\n\nSee [this](http://127.0.0.1:1/secret).")
+        add_tip(room.files, "Plain")
+        linked, plain = room.lint_links()
+
+    assert (linked.key, plain.findings) == ("linked", ())
+    (finding,) = linked.findings
+    assert (finding.part, finding.line, finding.level) == ("body", 3, Level.FAULT)
+    assert "private network" in finding.reason

@@ -1,0 +1,119 @@
+"""Weeks of re-runs for random readers who come and go: nobody gets a tip twice within its rest, nor two letters for a slot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from newsletter.domain.reruns import parse_rerun
+from newsletter.domain.sharing import Shares
+from newsletter.domain.tips import TipRules, TipState, TipText, identity
+from newsletter.testing import MemorySender
+from tests.support.library import SLOT, TUESDAY, add_reader, add_readers
+from tests.support.newsroom import Newsroom, open_newsroom
+
+WEEK = timedelta(days=7)
+WEEKS = 14
+REST = timedelta(weeks=4)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """tips: their rules for re-runs; to_all: the newsletter's own; come, leave: the weeks in which a reader does."""
+
+    tips: list[str]
+    to_all: bool
+    come: list[int]
+    leave: dict[int, int]
+
+
+crowds = st.builds(
+    Crowd,
+    st.lists(st.sampled_from(["", "unseen", "everybody", "after 6 weeks, unseen", "never"]), min_size=3, max_size=8),
+    st.booleans(),
+    st.lists(st.integers(0, WEEKS - 1), min_size=1, max_size=6),
+    st.dictionaries(st.integers(0, 5), st.integers(2, WEEKS - 1), max_size=3),
+)
+
+
+def fill(room: Newsroom, crowd: Crowd) -> None:
+    """One tip for each rule, and one that ran before this system."""
+    texts = [TipText(f"Tip {n}", "Use it.", rules=TipRules(rerun=rule)) for n, rule in enumerate(crowd.tips)]
+    texts.append(TipText("Old", "Use it.", published_on=SLOT - 9 * WEEK))
+    with room.store.write() as tx:
+        for text in texts:
+            state = TipState.ARCHIVE if text.published_on else TipState.FRESH
+            tx.tips.add(
+                text, identity(text.title, text.published_on), text.title.lower().replace(" ", "-"), state, TUESDAY
+            )
+    add_readers(room.files, 1)
+
+
+def turn(room: Newsroom, crowd: Crowd, week: int) -> None:
+    """One week: some come, some leave, and the issue goes."""
+    room.hand.now = room.schedule.starts_at(SLOT + week * WEEK)
+    for reader, joins in enumerate(crowd.come):
+        if joins == week:
+            add_reader(room.files, f"crowd{reader}@a.example")
+        if crowd.leave.get(reader) == week and joins < week:
+            room.unsubscribe(f"crowd{reader}@a.example")
+    said = room.next_shares()
+    issue = room.publish_due()
+    for number in room.unfinished():
+        room.round(number)
+    if issue:
+        _as_said(room, issue.number, said or Shares(issue.audience, (), 0))
+
+
+def _as_said(room: Newsroom, number: int, said: Shares) -> None:
+    issue = room.issue(number)
+    others = {key: readers for key, readers in issue.tips.items() if key != issue.tip_key}
+    assert others == {share.key: share.readers for share in said.others}
+    assert issue.skipped_for.get("had_it", 0) == said.had_it
+
+
+def letters(room: Newsroom) -> dict[str, list[tuple[date, str]]]:
+    """By address: in which slots who got what."""
+    found: dict[str, list[tuple[date, str]]] = {}
+    with room.store.read() as tx:
+        for issue in tx.issues.each():
+            for row in tx.issues.deliveries(issue.number, "sent"):
+                assert row.slot
+                found.setdefault(row.address, []).append((row.slot, row.tip))
+    return found
+
+
+def rests(crowd: Crowd, tip: str) -> timedelta:
+    """How long before this tip may come to the same reader again."""
+    rule = parse_rerun(crowd.tips[int(tip[4:])] if tip != "old" else "")
+    for_all = crowd.to_all if rule.unseen is None else not rule.unseen
+    return (rule.after or REST) if for_all else timedelta.max
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(crowds)
+def test_nobody_gets_a_tip_too_soon_again_and_who_gets_what_was_known_before(crowd: Crowd) -> None:
+    with (
+        TemporaryDirectory() as directory,
+        open_newsroom(
+            Path(directory), MemorySender(), rerun_after="4 weeks", rerun_to="everybody" if crowd.to_all else "unseen"
+        ) as room,
+    ):
+        fill(room, crowd)
+        for week in range(WEEKS):
+            turn(room, crowd, week)
+
+        went = letters(room)
+        for had in went.values():
+            assert len({slot for slot, _ in had}) == len(had), "one letter for each slot"
+            for (slot, tip), (other, again) in combinations(had, 2):
+                assert tip != again or abs(other - slot) >= rests(crowd, tip)
+        assert isinstance(room.way, MemorySender)
+        assert len(room.way.letters) == sum(map(len, went.values()))
+        assert room.broken() == []

@@ -1,0 +1,56 @@
+"""Where links stand in a tip, and what an editor is told of their answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from newsletter.domain.ageing import Level
+from newsletter.domain.links import Link, LinkAnswer, Trouble, judge, links_of
+from newsletter.domain.tips import TipText
+
+LINK = Link("body", 3, "https://a.example/x")
+
+
+def test_every_way_to_write_a_link_is_found_with_its_line() -> None:
+    body = (
+        "See [a page](https://a.example/one) and [another](<https://a.example/two>).\n"
+        "Bare: https://a.example/three, or <https://a.example/four>!\n"
+        '<a href="https://a.example/five">x</a> ![](http://a.example/six.png "Six")\n'
+        "[seven]: https://a.example/Ada_(language)\n"
+        "mailto:anna@a.example and ftp://a.example are no pages."
+    )
+    found = [(link.line, link.url.removeprefix("https://a.example/")) for link in links_of(TipText("T", body))]
+
+    assert found == [
+        (1, "one"), (1, "two"), (2, "three"), (2, "four"), (3, "five"), (3, "http://a.example/six.png"),
+        (4, "Ada_(language)"),
+    ]  # fmt: skip
+
+
+def test_the_takeaway_is_looked_through_too() -> None:
+    assert [link.part for link in links_of(TipText("T", "", takeaway="See https://a.example."))] == ["takeaway"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "words"),
+    [
+        (LinkAnswer(404), Level.FAULT, "gone (404)"),
+        (LinkAnswer(410), Level.FAULT, "gone (410)"),
+        (LinkAnswer(403), Level.NOTE, "does not answer programs"),
+        (LinkAnswer(503), Level.WARNING, "answers with a fault (503)"),
+        (LinkAnswer(trouble=Trouble.PRIVATE), Level.FAULT, "private network"),
+        (LinkAnswer(trouble=Trouble.TIMEOUT), Level.WARNING, "no answer came in time"),
+        (LinkAnswer(200, moved_to="https://a.example/new"), Level.NOTE, "moved for good"),
+    ],
+)
+def test_an_answer_is_told_with_its_place(answer: LinkAnswer, level: Level, words: str) -> None:
+    found = judge(LINK, answer)
+
+    assert found
+    assert (found.part, found.line, found.excerpt, found.rule, found.level) == ("body", 3, LINK.url, "link", level)
+    assert words in found.reason
+    assert found.suggestion
+
+
+def test_a_link_that_works_is_not_mentioned() -> None:
+    assert judge(LINK, LinkAnswer(200)) is None

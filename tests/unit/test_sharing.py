@@ -1,0 +1,90 @@
+"""To whom a tip that runs again is offered, and what stands in for it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from newsletter.domain.forecast import forecast
+from newsletter.domain.plans import Kind, Plan, Policy, TipPlan
+from newsletter.domain.programme import Programme
+from newsletter.domain.reruns import Rerun
+from newsletter.domain.sharing import Offer, Share, Shares, other_offers, own_offer
+from newsletter.domain.simulation import simulate
+from newsletter.domain.tips import TipState
+
+SLOT = date(2026, 3, 3)
+WEEK = timedelta(weeks=1)
+REST = Policy(timedelta(weeks=4))
+UNSEEN = Rerun(unseen=True)
+
+
+def ran(key: str, weeks_ago: int, rerun: Rerun = Rerun(), **more: object) -> TipPlan:  # noqa: B008 - it is frozen
+    values = {"position": 1, "state": TipState.SENT, "runs": (SLOT - weeks_ago * WEEK,), **more}
+    return TipPlan(key, key.title(), rerun=rerun, **values)  # type: ignore[arg-type]
+
+
+def test_a_first_run_goes_to_everybody_whatever_its_rule() -> None:
+    fresh = TipPlan("new", "New", 1, rerun=UNSEEN)
+
+    assert own_offer(fresh, SLOT, Policy(unseen=True)) is None
+
+
+def test_a_re_run_for_the_unseen_asks_for_every_letter_and_one_for_everybody_for_stand_ins_of_late() -> None:
+    assert own_offer(ran("a", 9, UNSEEN), SLOT, REST) == Offer("a")
+    assert own_offer(ran("a", 9), SLOT, Policy(unseen=True)) == Offer("a")
+    assert own_offer(ran("a", 9, Rerun(unseen=False)), SLOT, Policy(REST.rerun_after, unseen=True)) == Offer(
+        "a", SLOT - 4 * WEEK
+    )
+    assert own_offer(ran("a", 9), SLOT, REST) == Offer("a", SLOT - 4 * WEEK)
+    assert own_offer(ran("a", 9), SLOT, Policy(None)) is None
+
+
+def test_a_fallback_may_come_again_as_soon_as_fallbacks_do() -> None:
+    policy = Policy(timedelta(weeks=50), fallback_rest=timedelta(weeks=3))
+
+    assert own_offer(ran("a", 9, fallback=True), SLOT, policy) == Offer("a", SLOT - 3 * WEEK)
+
+
+def test_the_most_useful_of_the_rested_stands_in_and_then_the_one_that_rested_longest() -> None:
+    tips = (
+        ran("own", 30, UNSEEN),
+        ran("old", 20),
+        ran("older", 21),
+        ran("loved", 5),
+        ran("tired", 3),
+        ran("never", 20, Rerun(never=True)),
+        ran("summer", 20, months=frozenset({7})),
+        ran("part", 20, series="A story", part=1),
+        TipPlan("fresh", "Fresh", 1),
+        TipPlan("teaser", "Teaser", 1, complete=False, state=TipState.ARCHIVE),
+    )
+    found = other_offers("own", SLOT, Programme(Plan(tips, REST)), {"loved": 3, "tired": 9, "never": 9})
+
+    assert [offer.tip for offer in found] == ["loved", "older", "old"]
+
+
+def test_the_calendar_says_for_whom_a_tip_runs_again() -> None:
+    plan = Plan((ran("a", 30, UNSEEN), ran("b", 20)), REST)
+    first, second = forecast([SLOT, SLOT + WEEK], plan)
+    changed = forecast([SLOT + WEEK], plan.with_change("unseen b").with_change("retire a"))[0]
+
+    assert (first.kind, first.unseen, second.unseen, changed.unseen) == (Kind.RERUN, True, False, True)
+    assert first.reason.endswith(", 7 months ago, for readers who have not had it")
+
+
+def test_what_runs_for_the_unseen_is_no_repeat_in_a_simulation() -> None:
+    tips = tuple(TipPlan(f"tip{n}", f"Tip {n}", n) for n in range(10))
+    to_all = simulate(Plan(tips, REST), SLOT, years=1, readers=20, churn=0.2)
+    to_unseen = simulate(Plan(tips, Policy(REST.rerun_after, unseen=True)), SLOT, years=1, readers=20, churn=0.2)
+
+    assert to_all.repeats > 0
+    assert to_unseen.repeats == 0
+
+
+def test_who_gets_what_is_said_in_sentences() -> None:
+    shares = Shares(120, (Share("a", "Say the name", 300), Share("b", "Listen", 1)), 3)
+
+    assert shares.words() == (
+        "It runs again, for 120 readers. Of those who have had it, 300 get “Say the name”, 1 gets “Listen”. "
+        "3 get no letter, for there is no tip left that they have not had."
+    )
