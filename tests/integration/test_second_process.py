@@ -6,14 +6,20 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from newsletter.app.issues import TWO, cores
 from newsletter.domain.issues import IssueState
+from newsletter.domain.outcomes import Envelope
+from newsletter.domain.tips import TipState, TipText, identity
+from newsletter.testing import Letter
 from tests.support.faulty_smtp import Fault, FaultySmtp, Manners
-from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.library import SLOT, TUESDAY, add_reader, add_readers, add_tip
+from tests.support.newsroom import Newsroom, mails, open_newsroom
 
 pytestmark = pytest.mark.skipif(cores() < TWO, reason="a second process is only started where there is a second core")
 
@@ -29,6 +35,10 @@ def newsroom(
         open_newsroom(directory, sender_url=server.url("connections=4"), second_process=str(least)) as room,
     ):
         yield room, server
+
+
+def read(server: FaultySmtp) -> list[EmailMessage]:
+    return mails([Letter(Envelope(taken.sender, taken.recipient), taken.message) for taken in server.letters])
 
 
 def lives(room: Newsroom) -> list[tuple[str, int]]:
@@ -102,6 +112,45 @@ def test_deferred_letters_of_the_second_process_are_tried_again_by_the_first(tmp
 
         assert waiting == {"deferred": MANY}
         assert room.counts() == {"sent": MANY}
+
+
+def test_both_processes_know_which_letter_of_an_issue_is_for_whom(tmp_path: Path) -> None:
+    with (
+        FaultySmtp() as server,
+        open_newsroom(
+            tmp_path,
+            sender_url=server.url("connections=4"),
+            second_process="20",
+            rerun_after="3 weeks",
+            rerun_to="unseen",
+        ) as room,
+    ):
+        add_readers(room.files, 10)
+        old = add_tip(room.files, "Say the name")
+        add_tip(room.files, "Listen first")
+        for week in range(2):
+            room.hand.now = TUESDAY + timedelta(weeks=week)
+            room.publish_due()
+            room.round(week + 1)
+        for number in range(10):
+            add_reader(room.files, f"new{number}@a.example")
+        with room.store.write() as tx:
+            archived = TipText("Old and loved", "Use it.", published_on=SLOT - timedelta(weeks=80))
+            tx.tips.add(archived, identity(archived.title, None), "old-and-loved", TipState.ARCHIVE, TUESDAY)
+        server.letters.clear()
+        room.pin_tip(old, SLOT + timedelta(weeks=8))
+        room.hand.now = TUESDAY + timedelta(weeks=8)
+        issue = room.publish_due()
+        assert issue
+        room.round(issue.number)
+        subjects = {
+            letter.recipient: mail["Subject"] for letter, mail in zip(server.letters, read(server), strict=True)
+        }
+
+        assert [role for role, _ in lives(room)].count("second process") == 1
+        assert subjects == {f"new{n}@a.example": "Say the name" for n in range(10)} | {
+            f"reader{n}@a.example": "Old and loved" for n in range(1, 11)
+        }
 
 
 def test_a_second_process_that_cannot_start_leaves_everything_to_the_first(
