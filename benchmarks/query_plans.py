@@ -20,7 +20,7 @@ from newsletter.actions.publish import publish_early
 from newsletter.app import App
 from newsletter.domain.delivery import Claim, Finished
 from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
-from newsletter.domain.ports import SendingRight
+from newsletter.domain.sending_ports import SendingRight
 from newsletter.store.sql import SqlStore
 
 PARTIAL = ("delivery_pending", "delivery_deferred", "delivery_sending")

@@ -21,7 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from newsletter.app import DAEMON, App
 from newsletter.domain.calendar import WEEKDAYS
 from newsletter.domain.errors import NewsletterError
-from newsletter.domain.ports import SendingRight
+from newsletter.domain.sending_ports import SendingRight
 
 log = logging.getLogger(__name__)
 

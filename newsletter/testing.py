@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.outcomes import Envelope, Outcome, Reply, Sent, Stage
-from newsletter.domain.ports import Sender
+from newsletter.domain.sending_ports import Sender
 from newsletter.mail.replies import classify, parse_reply
 
 

@@ -19,8 +19,8 @@ from newsletter.domain.delivery import Claim, Finished, Skip
 from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.issues import IssueEvent, IssueState
 from newsletter.domain.outcomes import Outcome, Rejected
-from newsletter.domain.partner import Partner
-from newsletter.domain.ports import FlowSender, Store
+from newsletter.domain.ports import Store
+from newsletter.domain.sending_ports import FlowSender, Partner
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from newsletter.actions.shift import Line, Shift
 from newsletter.domain.delivery import Claim, Finished
 from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.outcomes import Outcome, Rejected
-from newsletter.domain.ports import FlowSender, FlowSession
+from newsletter.domain.sending_ports import FlowSender, FlowSession
 
 WAIT_FOR = 0.25  # seconds without a reply after which we look whether somebody said stop
 

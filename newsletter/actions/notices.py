@@ -19,7 +19,8 @@ from newsletter.domain.delivery import GIVE_UP_AFTER, Claim
 from newsletter.domain.errors import NewsletterError, SenderTrouble
 from newsletter.domain.outcomes import Cause, Envelope, Outcome, Rejected, Sent
 from newsletter.domain.people import Reader
-from newsletter.domain.ports import Clock, Notice, Rendered, Renderer, Sender, Session, Store
+from newsletter.domain.ports import Clock, Notice, Rendered, Renderer, Store
+from newsletter.domain.sending_ports import Sender, Session
 from newsletter.domain.site import Site
 from newsletter.domain.subscription import Status
 from newsletter.mail.dkim import Dkim

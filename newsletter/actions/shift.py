@@ -13,8 +13,8 @@ from newsletter.domain.delivery import Claim, Finished
 from newsletter.domain.errors import AuthenticationRefused, InputError, NewsletterError, SenderTrouble
 from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.pace import Pace
-from newsletter.domain.partner import Partner, Word
-from newsletter.domain.ports import Clock, Ledger, Sender, Session
+from newsletter.domain.ports import Clock
+from newsletter.domain.sending_ports import Ledger, Partner, Sender, Session, Word
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from newsletter.domain.delivery import Claim
 from newsletter.domain.errors import Busy
 from newsletter.domain.issues import IssueFacts, IssueState
 from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.domain.ports import SendingRight
+from newsletter.domain.sending_ports import SendingRight
 
 if TYPE_CHECKING:
     from newsletter.actions.deliver import Progress, Round

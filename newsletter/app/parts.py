@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from newsletter.domain.calendar import Schedule
-from newsletter.domain.ports import Clock, Renderer, Sender, Store
+from newsletter.domain.ports import Clock, Renderer, Store
+from newsletter.domain.sending_ports import Sender
 from newsletter.domain.site import Site
 from newsletter.mail.tokens import Signer
 from newsletter.settings import Settings

@@ -25,8 +25,7 @@ from typing import IO, Any
 
 from newsletter.domain.delivery import Claim
 from newsletter.domain.errors import NewsletterError
-from newsletter.domain.partner import Word
-from newsletter.domain.ports import SendingRight
+from newsletter.domain.sending_ports import SendingRight, Word
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ class Brief:
 
 
 class SecondProcess:
-    """Implements domain.partner.Partner; made anew for each round."""
+    """Implements domain.sending_ports.Partner; made anew for each round."""
 
     def __init__(self, right: SendingRight, brief: Callable[[int], Brief], clock: Callable[[], datetime]) -> None:
         self._right = right
@@ -65,7 +64,7 @@ class SecondProcess:
         self._is_through = False
 
     def work(self, connections: int, is_over: Callable[[], bool]) -> Iterator[Word]:
-        """As domain.partner.Partner.work."""
+        """As domain.sending_ports.Partner.work."""
         brief = self._brief(connections)
         with self._start(brief) as process:
             try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from newsletter.domain.errors import AuthenticationRefused, SenderTrouble
 from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.domain.ports import Sender, Session
+from newsletter.domain.sending_ports import Sender, Session
 
 _log = logging.getLogger(__name__)
 

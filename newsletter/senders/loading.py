@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from newsletter.domain.errors import SettingsError
-from newsletter.domain.ports import Sender
+from newsletter.domain.sending_ports import Sender
 from newsletter.senders.failover import FailoverSender
 from newsletter.senders.url import SenderUrl, parse_sender_urls
 

@@ -12,7 +12,7 @@ from typing import cast
 
 from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.domain.ports import FlowSession
+from newsletter.domain.sending_ports import FlowSession
 from newsletter.senders.dial import dial
 from newsletter.senders.flow import Flow
 from newsletter.senders.local import check_envelope
@@ -55,7 +55,7 @@ class SmtpSession:
         self._letter = (Envelope("", ""), b"")
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
-        """As `domain.ports.Session.send`; reconnects at the next letter where the last one cost the connection."""
+        """As `domain.sending_ports.Session.send`; reconnects at the next letter where the last one cost the connection."""
         refusal = self._refusal(envelope)
         if refusal:
             return refusal
@@ -67,11 +67,11 @@ class SmtpSession:
 
     @property
     def may_flow(self) -> bool:
-        """As `domain.ports.FlowSession`."""
+        """As `domain.sending_ports.FlowSession`."""
         return self._connection.may_flow
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
-        """As `domain.ports.FlowSession.start`."""
+        """As `domain.sending_ports.FlowSession.start`."""
         refusal = self._refusal(envelope)
         if refusal:
             return refusal
@@ -79,7 +79,7 @@ class SmtpSession:
         return self._flowing(self._start)
 
     def proceed(self) -> Outcome | None:
-        """As `domain.ports.FlowSession.proceed`."""
+        """As `domain.sending_ports.FlowSession.proceed`."""
         return self._flowing(self._flow.proceed) if self._flow else None
 
     def interest(self) -> tuple[int, int]:

@@ -87,7 +87,7 @@ class Connection(smtplib.SMTP):
             raise
 
     def carry(self, envelope: Envelope, message: bytes) -> Outcome:
-        """One transaction (RFC 5321 section 3.3), as `domain.ports.Session.send` has it. Closed after any trouble.
+        """One transaction (RFC 5321 section 3.3), as `domain.sending_ports.Session.send` has it. Closed after any trouble.
 
         Raises Stale if the connection was gone before the letter's data and had carried another one before.
         """

@@ -90,7 +90,7 @@ def sql_time(at: datetime) -> str:
 
 
 class SqliteLedger:
-    """Implements ports.Ledger. Only the holder of the sending lock has one; `owner` is its sender_run.
+    """Implements sending_ports.Ledger. Only the holder of the sending lock has one; `owner` is its sender_run.
 
     busy_for: seconds it waits for another process that writes.
     """
@@ -106,7 +106,7 @@ class SqliteLedger:
         self._unwritten: Sequence[Finished] = ()  # what the database would not take: the next `advance` writes it first
 
     def advance(self, issue: int, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
-        """T3 then T2 in one transaction; see ports.Ledger.
+        """T3 then T2 in one transaction; see sending_ports.Ledger.
 
         When it raises (a full disk, a locked database), nothing is claimed, and `finished` is kept here and
         written by the next call.

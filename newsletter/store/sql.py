@@ -14,7 +14,7 @@ from sqlmodel import Session
 
 from newsletter.domain.errors import Refused
 from newsletter.domain.imports import ImportCounts, ImportedReader
-from newsletter.domain.ports import Holder, SendingRight
+from newsletter.domain.sending_ports import Holder, SendingRight
 from newsletter.store import identity
 from newsletter.store.archive import SqlArchive
 from newsletter.store.calendar import SqlCalendar

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.delivery import OPEN, Claim, Event, Finished, State, transition
-from newsletter.domain.ports import SendingRight
+from newsletter.domain.sending_ports import SendingRight
 from newsletter.domain.subscription import Status
 from newsletter.store.sql import SqlStore
 from tests.chaos.model import NOW, OUTCOMES, Ledger, Model, Reader, explore

@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Sent, Stage
-from newsletter.domain.ports import FlowSender, FlowSession, Session
+from newsletter.domain.sending_ports import FlowSender, FlowSession, Session
 from newsletter.senders import make_sender
 from tests.support.driven import Driven
 from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, Manners

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.domain.ports import FlowSender, FlowSession
+from newsletter.domain.sending_ports import FlowSender, FlowSession
 
 
 class Driven:

@@ -11,7 +11,7 @@ import pytest
 PACKAGES = {
     "chromium": "chromium",
     "dkimproxy-verify": "libmail-dkim-perl",
-    "node": "nodejs",
+    "node": "npm",
     "npm": "npm",
     "smtp-sink": "postfix",
     "spamassassin": "spamassassin",

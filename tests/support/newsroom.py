@@ -18,7 +18,7 @@ from newsletter.app import App
 from newsletter.domain.issues import IssueFacts
 from newsletter.domain.outcomes import Outcome
 from newsletter.domain.people import DeliveryFacts
-from newsletter.domain.ports import Sender
+from newsletter.domain.sending_ports import Sender
 from newsletter.settings import load_settings
 from newsletter.store.ledger import SqliteLedger
 from newsletter.store.sql import SqlStore

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from newsletter.domain.errors import SettingsError
 from newsletter.domain.pace import Rate
-from newsletter.domain.ports import Sender
+from newsletter.domain.sending_ports import Sender
 from newsletter.senders import SenderUrl, make_sender, parse_sender_urls
 from newsletter.senders.failover import FailoverSender
 from newsletter.senders.smtp import SmtpSender
