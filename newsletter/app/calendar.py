@@ -46,6 +46,13 @@ class CalendarVerbs(Parts):
             ahead = look_ahead(tx, self.rules, self.clock(), 1)
         return simulate(ahead.plan, ahead.slots[0], years=years, readers=readers, churn=churn, seed=seed)
 
+    def title_today(self, key: str) -> str:
+        """A tip's title as it would be in a letter of today; raises NotFound."""
+        with self.store.read() as tx:
+            tx.tips.get(key)
+            plan = next(tip for tip in tx.calendar.plans() if tip.key == key)
+        return plan.title_on(self.schedule.day_of(self.clock()))
+
     def why_date(self, slot: date) -> WhyDate:
         """Why this tip in this slot."""
         from newsletter.actions.explain import why_date
