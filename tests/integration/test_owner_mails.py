@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -297,47 +295,3 @@ def test_readyz_knows_of_a_slot_that_nothing_explains(room: Newsroom, visit: htt
     assert new == 200
     assert (silent.status_code, silent.text) == (503, "nothing was sent on 2024-03-05, and nothing says why\n")
     assert visit.get("/readyz").status_code == 200
-
-
-# -- the watchdog ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def watchdog() -> Iterator[tuple[str, list[str]]]:
-    """A server that notes who calls, and answers with an error."""
-    calls: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            calls.append(self.path)
-            self.send_error(500)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/beat", calls
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_the_watchdog_is_called_once_for_each_slot_that_went_or_was_skipped(
-    tmp_path: Path, watchdog: tuple[str, list[str]]
-) -> None:
-    url, calls = watchdog
-    with open_newsroom(tmp_path, MemorySender(), ping_url=url) as room:
-        number = room.start()
-        room.owner_round()
-        before = len(calls)
-        room.round(number)
-        for _ in range(3):
-            room.owner_round()
-        after = len(calls)
-        room.skip_slot(SLOT + WEEK)
-        room.hand.now = TUESDAY + WEEK
-        room.owner_round()
-
-        assert (before, after, len(calls)) == (0, 1, 2)
