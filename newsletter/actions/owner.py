@@ -28,6 +28,7 @@ COMING = 3  # lines in a mail
 LINTED = 8  # issues ahead
 NIGHT = 3  # o'clock, in the newsletter's zone
 RECENT = 3  # issues
+PAUSED = "paused"
 
 
 def tell_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
@@ -37,6 +38,7 @@ def tell_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
     with store.write() as tx:
         mails += _preview(tx, rules, owner, coming, now)
         mails += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
+        mails += tell_of_pauses(tx, owner, now)
         mails += _alarm(tx, rules, owner, now)
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
         tonight = is_night and tx.calendar.tell("night", rules.schedule.day_of(now).isoformat(), now)
@@ -111,6 +113,25 @@ def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) 
         "next": _line(first) if first else None,
     }
     return _tell(tx, "report", str(issue.number), owner, values, now, kind="report")
+
+
+def tell_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
+    """Every issue that stopped without the owner's hand. Said at once by who stopped it, and here if that was killed."""
+    return sum(
+        _tell(
+            tx,
+            PAUSED,
+            str(issue.number),
+            owner,
+            _alarm_values(
+                f"Issue {issue.number} is paused",
+                [issue.pause_reason],
+                f"When that is mended: newsletter issues resume {issue.number}",
+            ),
+            now,
+        )
+        for issue in tx.issues.paused()
+    )
 
 
 def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:

@@ -122,6 +122,7 @@ class IssueVerbs(Parts):
     def deliver(self, right: SendingRight, number: int, *, progress: Progress | None = None) -> Round:
         """One round of sending for one issue, by whoever holds the right to send."""
         from newsletter.actions.deliver import Route, deliver
+        from newsletter.actions.owner import tell_of_pauses
         from newsletter.actions.publish import composer
 
         route = Route(
@@ -135,10 +136,9 @@ class IssueVerbs(Parts):
             drivers=2 if self.dkim else 1,  # a signature is made without the interpreter's lock
         )
         done = deliver(route, number, on_progress=progress)
-        if done.paused:
-            self.tell_owner(
-                f"Issue {number} is paused", [done.paused], f"When that is mended: newsletter issues resume {number}"
-            )
+        if done.paused and self.site.owner:
+            with self.store.write() as tx:
+                tell_of_pauses(tx, self.site.owner, self.clock())
         return done
 
     def publish_due(self) -> IssueFacts | None:

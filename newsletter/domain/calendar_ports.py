@@ -73,8 +73,8 @@ class Calendar(Protocol):
         """Remember that the owner was told; False when that was so already."""
         ...
 
-    def untell(self, what: str, *, keep: str = "") -> None:
-        """Forget what was told of this kind, but for one thing, so that it can be told again."""
+    def untell(self, what: str, *, keep: str = "", only: str = "") -> None:
+        """Forget what was told of this kind, but for one thing, or one thing only, so that it can be told again."""
         ...
 
     def call_of(self, slot: date) -> Call | None:

@@ -96,9 +96,10 @@ class SqlCalendar:
         self._session.flush()
         return True
 
-    def untell(self, what: str, *, keep: str = "") -> None:
+    def untell(self, what: str, *, keep: str = "", only: str = "") -> None:
         """Forget what was told of this kind."""
-        self._session.exec(delete(Told).where(col(Told.what) == what, col(Told.about) != keep))
+        which = col(Told.about) == only if only else col(Told.about) != keep
+        self._session.exec(delete(Told).where(col(Told.what) == what, which))
         self._session.flush()
 
     # -- the watchdog --------------------------------------------------------------------------

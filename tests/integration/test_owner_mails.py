@@ -22,6 +22,7 @@ from tests.support.newsroom import OWNER, Newsroom, mails, open_newsroom, text_o
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
+BLOCKED = "550 5.7.1 blocked by our list"
 BODY = "Say the name of the person you talk to, once and early, and mean it. " * 6
 
 
@@ -128,6 +129,38 @@ def test_a_tuesday_without_an_issue_is_an_alarm_once(room: Newsroom) -> None:
 
     assert (patient, again) == ([], [])
     assert alarm == missed == ["[Tip of the Week] No letter went out on 12 March 2024"]
+
+
+def test_a_pause_that_nobody_could_be_told_of_is_told_at_the_next_look(room: Newsroom) -> None:
+    room.hand.now = TUESDAY
+    room.publish_due()
+    with room.store.write() as tx:  # and then the program is killed, before it could tell
+        tx.issues.change(1, IssueEvent.PAUSE, TUESDAY, reason=BLOCKED)
+    first, again = told(room), told(room)
+    text = " ".join(text_of(first[0]).split())
+
+    assert [str(mail["Subject"]) for mail in first] == ["[Tip of the Week] Issue 1 is paused"]
+    assert "blocked by our list" in text
+    assert "newsletter issues resume 1" in text
+    assert again == []
+
+
+def test_each_pause_is_told_once_and_a_pause_by_hand_not_at_all(tmp_path: Path) -> None:
+    with open_newsroom(tmp_path, MemorySender()) as room:
+        room.start(8)
+        room.pause(1)
+        by_hand = subjects(room)
+        room.memory({f"reader{n}@a.example": [answer("rcpt", BLOCKED)] * 3 for n in range(1, 9)})
+        room.resume(1)
+        first, again = subjects(room), subjects(room)
+        room.memory({f"reader{n}@a.example": [answer("rcpt", BLOCKED)] * 3 for n in range(1, 9)})
+        room.resume(1)
+        second = subjects(room)
+
+        assert room.issue().state is IssueState.PAUSED
+        assert not [subject for subject in [*by_hand, *again] if "paused" in subject]
+        assert [subject for subject in first if "paused" in subject] == ["[Tip of the Week] Issue 1 is paused"]
+        assert second == ["[Tip of the Week] Issue 1 is paused"]
 
 
 @pytest.mark.parametrize("what", ["skip", "done"])
