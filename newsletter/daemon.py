@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = timedelta(seconds=2)  # a sign-up, a resume or a retry never waits longer than this
 TELL_EVERY = timedelta(minutes=1)  # what the owner should know: previews, reports, alarms
+CALL_EVERY = timedelta(seconds=30)  # whether the watchdog elsewhere is to be called
 TROUBLE_PAUSE = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 
 
@@ -67,6 +68,21 @@ class Daemon:
             log.warning("%s", error)
         except Exception:
             log.exception("a fault while telling the owner; the next ring tries again")
+
+    def watchdog(self) -> None:
+        """Call the watchdog elsewhere; an alarm of its own, for it may keep us waiting."""
+        try:
+            call = self._app.call_watchdog()
+        except NewsletterError as error:
+            log.warning("%s", error)
+        except Exception:
+            log.exception("a fault while calling the watchdog; the next ring tries again")
+        else:
+            if call and call.done_at:
+                log.info("the watchdog was called for %s", call.slot)
+            elif call:
+                more = "it is tried again" if call.next_attempt_at else "given up"
+                log.warning("the watchdog could not be called for %s (%s); %s", call.slot, call.reply, more)
 
     def upkeep(self) -> None:
         """What time brings about for readers: pauses end, reminders, what is forgotten."""
@@ -204,6 +220,7 @@ def _alarm_clock(app: App, daemon: Daemon) -> BackgroundScheduler:
     scheduler.add_job(daemon.letters, slot, id="slot")
     scheduler.add_job(daemon.letters, IntervalTrigger(seconds=int(LOOK_EVERY.total_seconds())), id="letters")
     scheduler.add_job(daemon.owner, IntervalTrigger(seconds=int(TELL_EVERY.total_seconds())), id="owner")
+    scheduler.add_job(daemon.watchdog, IntervalTrigger(seconds=int(CALL_EVERY.total_seconds())), id="watchdog")
     scheduler.add_job(daemon.upkeep, IntervalTrigger(hours=1), id="upkeep", next_run_time=datetime.now(schedule.zone))
     scheduler.start()
     return scheduler

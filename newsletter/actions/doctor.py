@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from newsletter.actions.planning import Last, Rules, last_slot, look_ahead
+from newsletter.domain.calendar_ports import Call
 from newsletter.domain.errors import NewsletterError, SchemaError
 from newsletter.domain.forecast import HORIZON, runway
 from newsletter.domain.issues import IssueState
@@ -37,6 +38,7 @@ class _Facts:
     has_sender: bool
     warnings: Sequence[str]
     sqlite_version: str
+    has_watchdog: bool
 
 
 def check(
@@ -51,13 +53,14 @@ def check(
     preview: Callable[[], object],
     now: datetime,
     dkim: Callable[[], Dkim | None] = lambda: None,
+    has_watchdog: bool = False,
 ) -> list[Check]:
     """Every check, in the order to mend them.
 
     warnings: misspelt settings. sqlite_version: as in `3.51.3`. preview: makes the next letter, or raises.
     dkim: gives what signs letters, or raises.
     """
-    facts = _Facts(site, rules, has_key, has_sender, warnings, sqlite_version)
+    facts = _Facts(site, rules, has_key, has_sender, warnings, sqlite_version, has_watchdog)
     return [*_settings(facts), _dkim(dkim), *_database(store, facts, preview, now)]
 
 
@@ -150,6 +153,8 @@ def _database(store: Store, facts: _Facts, preview: Callable[[], object], now: d
             yield _invariants(tx)
             yield from _tips(tx, facts, now)
             yield _last_slot(last_slot(tx, facts.rules, now))
+            if facts.has_watchdog:
+                yield _watchdog(tx.calendar.last_call())
             waiting = tx.notices.waiting()
     except SchemaError as error:
         yield _error("database", error.message, error.fix or "Run: newsletter db upgrade")
@@ -208,6 +213,17 @@ def _last_slot(last: Last) -> Check:
     elif last.state is IssueState.MISSED:
         fix = "Let the daemon run: newsletter run; an issue outside the calendar: newsletter issues send --extra --tip KEY"
     return _warning("last_slot", last.words, fix)
+
+
+def _watchdog(call: Call | None) -> Check:
+    if call is None:
+        return _ok("watchdog", "the watchdog has not been called yet: no issue went since it was set")
+    if call.done_at:
+        return _ok("watchdog", f"the watchdog was called for {call.slot}")
+    words = f"the watchdog could not be called for {call.slot}: {call.reply or 'the program ended meanwhile'}"
+    if call.next_attempt_at:
+        return _hint("watchdog", f"{words}; it is tried again")
+    return _warning("watchdog", f"{words}, {call.attempts} times", "Open NEWSLETTER_PING_URL yourself, and correct it")
 
 
 def _hold(store: Store) -> Check:

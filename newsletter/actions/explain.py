@@ -65,7 +65,7 @@ def why_date(store: Store, rules: Rules, slot: date, now: datetime) -> WhyDate:
     with store.read() as tx:
         issue = tx.issues.for_slot(slot)
         if issue and issue.tip_key and issue.state is not IssueState.PREPARING:
-            title = issue.subject or tx.tips.get(issue.tip_key).card.title
+            title = issue.subject or next(t.title_on(slot) for t in tx.calendar.plans() if t.key == issue.tip_key)
             line = ForecastSlot(slot, issue.tip_key, title, Kind.PINNED, f"issue {issue.number}, {issue.state}")
             shares = shares_of(tx, tx.issues.get(issue.number))
             return WhyDate(line, f"This is history: see newsletter issues status {issue.number}.", shares)
@@ -90,7 +90,7 @@ def _shares(store: Store, rules: Rules, line: ForecastSlot) -> Shares | None:
 def why_tip(store: Store, rules: Rules, key: str, now: datetime, on: date | None = None) -> WhyTip:
     """When a tip goes out, and why not on a date, which is the next slot if none is named. Raises NotFound."""
     with store.read() as tx:
-        card = tx.tips.get(key).card
+        tx.tips.get(key)
         weeks = max(HORIZON, weeks_until(rules, on, now)) if on else HORIZON
         ahead = look_ahead(tx, rules, now, weeks)
         lines = ahead.lines()
@@ -98,7 +98,7 @@ def why_tip(store: Store, rules: Rules, key: str, now: datetime, on: date | None
     line = next((line for line in lines if line.tip == key), None)
     slot = on or next((line.date for line in lines if line.kind is not Kind.SKIPPED), lines[0].date)
     reason = why_not(key, slot, ahead.programme_at(slot))
-    title = line.title if line else card.title
+    title = line.title if line else plans[key].title_on(plans[key].last_run if plans[key].runs else slot)
     return WhyTip(key, title, line, slot, reason, plans[key].runs)
 
 

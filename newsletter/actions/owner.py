@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from newsletter.actions.audience import shares_for, shares_of
@@ -29,28 +28,21 @@ COMING = 3  # lines in a mail
 LINTED = 8  # issues ahead
 NIGHT = 3  # o'clock, in the newsletter's zone
 RECENT = 3  # issues
+PAUSED = "paused"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a round did: how many mails wait now, and whether the watchdog is to be called."""
-
-    mails: int = 0
-    ping: bool = False
-
-
-def tell_owner(store: Store, rules: Rules, owner: str, now: datetime) -> Told:
-    """One round: everything the owner should know by now and does not. owner: an address."""
+def tell_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
+    """One round: everything the owner should know by now and does not; how many mails wait now. owner: an address."""
     mails = 0
     coming = next_issue(store, rules, now)
     with store.write() as tx:
         mails += _preview(tx, rules, owner, coming, now)
         mails += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
+        mails += tell_of_pauses(tx, owner, now)
         mails += _alarm(tx, rules, owner, now)
-        ping = _ping(tx, rules, now)
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
         tonight = is_night and tx.calendar.tell("night", rules.schedule.day_of(now).isoformat(), now)
-    return Told(mails + (_night(store, rules, owner, now) if tonight else 0), ping)
+    return mails + (_night(store, rules, owner, now) if tonight else 0)
 
 
 # -- before ------------------------------------------------------------------------------------------
@@ -123,11 +115,23 @@ def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) 
     return _tell(tx, "report", str(issue.number), owner, values, now, kind="report")
 
 
-def _ping(tx: Tx, rules: Rules, now: datetime) -> bool:
-    """Is the last slot done or skipped, and the watchdog not called for it? It is called once, whatever it answers."""
-    last = last_slot(tx, rules, now)
-    went = last.state is IssueState.DONE or (last.ok and last.state is None and tx.calendar.wishes().get(last.slot))
-    return bool(went) and tx.calendar.tell("ping", last.slot.isoformat(), now)
+def tell_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
+    """Every issue that stopped without the owner's hand. Said at once by who stopped it, and here if that was killed."""
+    return sum(
+        _tell(
+            tx,
+            PAUSED,
+            str(issue.number),
+            owner,
+            _alarm_values(
+                f"Issue {issue.number} is paused",
+                [issue.pause_reason],
+                f"When that is mended: newsletter issues resume {issue.number}",
+            ),
+            now,
+        )
+        for issue in tx.issues.paused()
+    )
 
 
 def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:

@@ -238,7 +238,7 @@ def _compiled(press: Press, source: _Source) -> OtherLetter:
 def _dated(tx: Tx, tip: TipFull, rules: Rules, day: date) -> TipFull:
     """The tip with its title as it is on that day; `{{ year }}` is bound when the letter is."""
     card = titled(tip.card, plan_of(tx, rules), day) if "{" in tip.card.title else tip.card
-    return TipFull(card, replace(tip.text, title=card.title))
+    return tip.titled(card.title)
 
 
 # -- the letter --------------------------------------------------------------------------------------

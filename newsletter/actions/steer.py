@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from newsletter.actions.owner import PAUSED
 from newsletter.domain.errors import NotFound, Refused
 from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.ports import Store
@@ -20,6 +21,7 @@ def pause(store: Store, number: int, now: datetime) -> IssueFacts:
         issue = tx.issues.get(number)
         if issue.state is not IssueState.SENDING:
             raise Refused(f"issue {number} is {issue.state}, not being sent", fix=_SEE)
+        tx.calendar.tell(PAUSED, str(number), now)  # whoever does it knows it
         return tx.issues.change(number, IssueEvent.PAUSE, now, reason="paused by hand")
 
 
@@ -38,6 +40,7 @@ def resume(store: Store, number: int | None, now: datetime) -> int:
             raise Refused(f"issue {number} is {issue.state}, so there is nothing to resume", fix=_SEE)
         if issue.state is IssueState.PAUSED:
             tx.issues.change(number, IssueEvent.RESUME, now)
+            tx.calendar.untell(PAUSED, only=str(number))
         return number
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from newsletter.domain.errors import BadToken, NotFound
 from newsletter.domain.ports import Store, Tx
 from newsletter.domain.reading import Entry
+from newsletter.domain.seasons import parse_rule, title_on
 from newsletter.domain.tips import TipFull
 from newsletter.mail.tokens import Purpose, Signer
 
@@ -41,10 +42,12 @@ def _asked(tx: Tx, signer: Signer, token: str) -> tuple[TipFull, int]:
     fields = signer.open(Purpose.USEFUL, token)
     try:
         subscriber_key, number = fields[0], int(fields[1], 36)
-        own = tx.issues.get(number).tip_id
+        issue = tx.issues.get(number)
     except (IndexError, ValueError, OverflowError, NotFound):
         raise BadToken("this letter was a preview, so no answer is counted") from None
     reader = tx.subscribers.by_key(subscriber_key)
-    if reader is None or own is None:
+    if reader is None or issue.tip_id is None:
         raise BadToken("this link belongs to nobody any more")
-    return tx.tips.by_id(tx.issues.tip_of(number, reader.id) or own), reader.id
+    tip = tx.tips.by_id(tx.issues.tip_of(number, reader.id) or issue.tip_id)
+    season = parse_rule(tip.text.rules.season) if tip.text.rules.season else None
+    return tip.titled(title_on(tip.card.title, season, issue.slot or issue.due_at.date())), reader.id

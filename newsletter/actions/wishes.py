@@ -34,7 +34,7 @@ def parse_slot(text: str, schedule: Schedule) -> date:
 
 
 def pin(store: Store, rules: Rules, key: str, slot: date, now: datetime) -> str:
-    """Give a tip its slot; its title. Raises NotFound, and Refused where it could not go out."""
+    """Give a tip its slot; its title on that day. Raises NotFound, and Refused where it could not go out."""
     with store.write() as tx:
         card = tx.tips.get(key).card
         if not card.complete or card.state is TipState.RETIRED:
@@ -45,7 +45,7 @@ def pin(store: Store, rules: Rules, key: str, slot: date, now: datetime) -> str:
         if other:
             raise Refused(f"{other} is pinned to {slot} already", fix=f"First: newsletter tips unpin {other}")
         tx.calendar.pin(key, slot)
-        return card.title
+        return next(tip.title_on(slot) for tip in tx.calendar.plans() if tip.key == key)
 
 
 def unpin(store: Store, key: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from newsletter.actions.explain import Linted, WhyDate, WhyTip
     from newsletter.actions.owner_word import View
     from newsletter.actions.planning import Last
+    from newsletter.domain.calendar_ports import Call
     from newsletter.domain.forecast import ForecastSlot, Runway
     from newsletter.domain.simulation import Simulation
 
@@ -45,6 +46,13 @@ class CalendarVerbs(Parts):
         with self.store.read() as tx:
             ahead = look_ahead(tx, self.rules, self.clock(), 1)
         return simulate(ahead.plan, ahead.slots[0], years=years, readers=readers, churn=churn, seed=seed)
+
+    def title_today(self, key: str) -> str:
+        """A tip's title as it would be in a letter of today; raises NotFound."""
+        with self.store.read() as tx:
+            tx.tips.get(key)
+            plan = next(tip for tip in tx.calendar.plans() if tip.key == key)
+        return plan.title_on(self.schedule.day_of(self.clock()))
 
     def why_date(self, slot: date) -> WhyDate:
         """Why this tip in this slot."""
@@ -151,9 +159,8 @@ class CalendarVerbs(Parts):
     # -- what the owner is told ----------------------------------------------------------------
 
     def owner_round(self) -> int:
-        """Tell the owner what is new, call the watchdog, leave a mark; rung every minute. How many mails wait now."""
+        """Tell the owner what is new, leave a mark; rung every minute. How many mails wait now."""
         from newsletter.actions.owner import tell_owner
-        from newsletter.senders.ping import ping
 
         now = self.clock()
         if self.store.hold():
@@ -161,9 +168,17 @@ class CalendarVerbs(Parts):
         self.store.beat(now)
         if not self.site.owner:
             return 0
-        told = tell_owner(self.store, self.rules, self.site.owner, now)
-        if told.mails:
+        mails = tell_owner(self.store, self.rules, self.site.owner, now)
+        if mails:
             self.bell.set()
-        if told.ping and self.settings.ping_url:
-            ping(self.settings.ping_url)
-        return told.mails
+        return mails
+
+    def call_watchdog(self) -> Call | None:
+        """Call the watchdog if it is time to, and write down how that went; it may take a while. None: nothing to call for."""
+        from newsletter.actions.watchdog import end_call, take_call
+        from newsletter.senders.ping import ping
+
+        if not self.settings.ping_url or self.store.hold():
+            return None
+        slot = take_call(self.store, self.rules, self.clock())
+        return end_call(self.store, slot, ping(self.settings.ping_url), self.clock()) if slot else None

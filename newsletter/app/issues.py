@@ -130,6 +130,7 @@ class IssueVerbs(Parts):
     def deliver(self, right: SendingRight, number: int, *, progress: Progress | None = None) -> Round:
         """One round of sending for one issue, by whoever holds the right to send."""
         from newsletter.actions.deliver import Route, deliver
+        from newsletter.actions.owner import tell_of_pauses
         from newsletter.actions.publish import open_letters
         from newsletter.app.second import envelope_of
 
@@ -145,10 +146,9 @@ class IssueVerbs(Parts):
             partner_from=self.settings.second_process,
         )
         done = deliver(self.store, route, number, on_progress=progress)
-        if done.paused:
-            self.tell_owner(
-                f"Issue {number} is paused", [done.paused], f"When that is mended: newsletter issues resume {number}"
-            )
+        if done.paused and self.site.owner:
+            with self.store.write() as tx:
+                tell_of_pauses(tx, self.site.owner, self.clock())
         return done
 
     def _partner(self, right: SendingRight, number: int, letters: Letters) -> SecondProcess | None:

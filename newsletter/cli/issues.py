@@ -149,11 +149,7 @@ def send(door: Door, *, now: bool, extra: bool, tip: str | None, dry_run: bool) 
 
 def _would_send(door: Door, *, early: bool, tip: str | None) -> int:
     coming = door.app.next_issue()
-    if tip:
-        with door.app.store.read() as tx:
-            title = tx.tips.get(tip).card.title
-    else:
-        title = coming.tip.title if coming.tip else "no tip"
+    title = door.app.title_today(tip) if tip else coming.tip.title if coming.tip else "no tip"
     would = bool(tip) or early or (coming.due_at <= door.clock() and not coming.waits)
     words = f"Would send “{title}” to {people(coming.audience)}."
     document = {"issue": None, "dry_run": True, "would_send": would, "next": next_document(coming)}

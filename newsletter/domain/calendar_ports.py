@@ -35,6 +35,17 @@ class Week:
     left: int
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The call of the watchdog for a slot. next_attempt_at: None when it came to its end; reply: why the last try failed."""
+
+    slot: date
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    done_at: datetime | None = None
+    reply: str = ""
+
+
 class Calendar(Protocol):
     """What the choice of a tip depends on, besides the texts."""
 
@@ -62,8 +73,20 @@ class Calendar(Protocol):
         """Remember that the owner was told; False when that was so already."""
         ...
 
-    def untell(self, what: str, *, keep: str = "") -> None:
-        """Forget what was told of this kind, but for one thing, so that it can be told again."""
+    def untell(self, what: str, *, keep: str = "", only: str = "") -> None:
+        """Forget what was told of this kind, but for one thing, or one thing only, so that it can be told again."""
+        ...
+
+    def call_of(self, slot: date) -> Call | None:
+        """The call of the watchdog for this slot, if there was one."""
+        ...
+
+    def last_call(self) -> Call | None:
+        """The one of the newest slot."""
+        ...
+
+    def write_call(self, call: Call) -> None:
+        """Write it down in the place of what was known of it."""
         ...
 
     def came_and_went(self, since: datetime, until: datetime) -> Week:

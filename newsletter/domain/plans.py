@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from newsletter.domain.errors import InputError, NotFound
 from newsletter.domain.reruns import Rerun
-from newsletter.domain.seasons import Rule, fill_year, in_words
+from newsletter.domain.seasons import Rule, in_words, title_on
 from newsletter.domain.tips import TipState
 
 _NO_RULE = Rerun()
@@ -72,7 +72,7 @@ class TipPlan:
 
     def title_on(self, slot: date) -> str:
         """The title with its `{{ year }}` filled: the season's year, else the slot's."""
-        return fill_year(self.title, (self.season and self.season.season_of(slot)) or slot.year)
+        return title_on(self.title, self.season, slot)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,11 @@ class Hit:
     excerpt: str
 
 
+def without_hits_in_braces(title: str) -> str:
+    """A title in which a search for "year" left `{{ year }}` whole."""
+    return re.sub(r"\{\{[^{}]*\}\}", lambda found: found[0].replace(HIT, "").replace(HIT_END, ""), title)
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which tips of the archive: all, or those of one year, category or tag (by slug)."""

@@ -343,3 +343,12 @@ _YEAR = re.compile(r"\{\{\s*year\s*\}\}")
 def fill_year(title: str, year: int) -> str:
     """The title with every `{{ year }}` replaced."""
     return _YEAR.sub(str(year), title)
+
+
+def title_on(title: str, season: Rule | None, day: date | None) -> str:
+    """The title as it is in a letter of that day: with its season's year, else the day's; without one if there is no day."""
+    if "{" not in title:
+        return title
+    if day is None:
+        return " ".join(_YEAR.sub("", title).split())
+    return fill_year(title, (season and season.season_of(day)) or day.year)

@@ -96,6 +96,10 @@ class TipFull:
     card: TipCard
     text: TipText
 
+    def titled(self, title: str) -> TipFull:
+        """The tip under this title."""
+        return TipFull(replace(self.card, title=title), replace(self.text, title=title))
+
 
 def identity(title: str, published_on: date | None) -> str:
     """What makes two findings one tip: the same words in the title, and the same day."""

@@ -77,7 +77,7 @@ def _turn(tip: TipPlan, slot: date, programme: Programme) -> str:
     if tip.season:
         return ""
     if tip.series and programme.series[tip.series][0] != tip.key:
-        return _later_part(tip, programme)
+        return _later_part(tip, slot, programme)
     if not programme.fits(tip.key, slot):
         return _waits_for_stretch(tip, slot, programme)
     if tip.is_fresh:
@@ -99,13 +99,13 @@ def _no_more(tip: TipPlan) -> str:
     return ""
 
 
-def _later_part(tip: TipPlan, programme: Programme) -> str:
+def _later_part(tip: TipPlan, slot: date, programme: Programme) -> str:
     keys = programme.series[tip.series]
     before = programme.tips[keys[keys.index(tip.key) - 1]]
     words = programme.part_words(tip)
     if programme.next_part(tip.series) == tip.key:
         return ""
-    return f"it is {words}, and follows “{before.title}”"
+    return f"it is {words}, and follows “{before.title_on(slot)}”"
 
 
 def _waits_for_stretch(tip: TipPlan, slot: date, programme: Programme) -> str:

@@ -27,15 +27,17 @@ from newsletter.domain.reading import (
     anniversary,
     teaser,
     web_address,
+    without_hits_in_braces,
 )
-from newsletter.domain.tips import TipText
+from newsletter.domain.seasons import parse_rule, title_on
+from newsletter.domain.tips import TipFull, TipText
 from newsletter.store.search import search
 from newsletter.store.tips import CATEGORY, TAG, SqlTips, slug_of
 
 RAN_ON = "coalesce(tip.last_sent_on, tip.published_on)"
 _RAN = "(tip.state IN ('sent', 'archive') OR tip.last_sent_on IS NOT NULL)"
 _ORDER = f"coalesce({RAN_ON}, '0000-00-00')"
-_LIST = f"tip.id, tip.key, tip.title, tip.body, tip.teaser, tip.complete, tip.source, {RAN_ON} AS ran_on"
+_LIST = f"tip.id, tip.key, tip.title, tip.body, tip.teaser, tip.complete, tip.source, tip.season, {RAN_ON} AS ran_on"
 _LABELLED = "tip.id IN (SELECT l.tip_id FROM tip_label l WHERE l.kind = :kind AND l.slug = :value)"
 _WHERE = {"all": "1 = 1", "year": f"substr({RAN_ON}, 1, 4) = :value", CATEGORY: _LABELLED, TAG: _LABELLED}
 RELATED = 3
@@ -104,7 +106,7 @@ class SqlArchive:
         if not found:
             raise NotFound(f"the tip {key[:80]!r} has not run yet, or there is none")
         row, tips = found[0], SqlTips(self._session)
-        tip = tips.by_id(row["id"])
+        tip = _dated(tips.by_id(row["id"]), row["ran_on"])
         labels = self._labels([row["id"]]).get(row["id"], {})
         return PublicTip(
             tip=tip,
@@ -139,7 +141,12 @@ class SqlArchive:
         )
         texts = {tip.card.id: tip for tip in SqlTips(self._session).several([row["id"] for row in rows])}
         return [
-            PublicTip(tip, _day(row["ran_on"]), teaser(tip.text), _at(row["changed_at"]))
+            PublicTip(
+                _dated(tip, row["ran_on"]),
+                _day(row["ran_on"]),
+                teaser(tip.text),
+                _at(row["changed_at"]),
+            )
             for row in rows
             if (tip := texts[row["id"]])
         ]
@@ -185,7 +192,14 @@ class SqlArchive:
             f" AND ({_ORDER}, tip.id) {sign} (:place, :id) ORDER BY {_ORDER} {order}, tip.id {order} LIMIT 1",
             {"place": row["place"], "id": row["id"]},
         )
-        return _mention(rows[0]) if rows else None
+        return self._neighbour_of(rows[0]) if rows else None
+
+    def _neighbour_of(self, row: RowMapping) -> Mention:
+        """As `_mention`; the lists' index has no season, so that it is asked for where a title needs its year."""
+        season = ""
+        if "{" in row["title"]:
+            season = self._rows("SELECT season FROM tip WHERE key = :key", {"key": row["key"]})[0]["season"]
+        return Mention(row["key"], _title(row["title"], season, row["ran_on"]), _day(row["ran_on"]))
 
     def _labels(self, ids: Sequence[int]) -> dict[int, dict[str, tuple[Label, ...]]]:
         """The labels of some tips, by kind: one query."""
@@ -207,7 +221,7 @@ def _entry(
     found = TipText(row["title"], row["body"], complete=bool(row["complete"]), teaser=row["teaser"])
     return Entry(
         key=row["key"],
-        title=row["title"],
+        title=_title(row["title"], row["season"], row["ran_on"]),
         ran_on=_day(row["ran_on"]),
         teaser=teaser(found) if shows_teaser else "",
         complete=found.complete,
@@ -218,11 +232,21 @@ def _entry(
 
 def _hit(row: RowMapping, labels: Mapping[int, Mapping[str, tuple[Label, ...]]]) -> Hit:
     entry = _entry(row, labels, shows_teaser=HIT not in row["excerpt"])
-    return Hit(entry, row["title_hit"], row["excerpt"])
+    title = _title(without_hits_in_braces(row["title_hit"]), row["season"], row["ran_on"])
+    return Hit(entry, title, row["excerpt"])
 
 
 def _mention(row: RowMapping) -> Mention:
-    return Mention(row["key"], row["title"], _day(row["ran_on"]))
+    return Mention(row["key"], _title(row["title"], row["season"], row["ran_on"]), _day(row["ran_on"]))
+
+
+def _dated(tip: TipFull, ran_on: str | date | None) -> TipFull:
+    return tip.titled(_title(tip.card.title, tip.text.rules.season, ran_on))
+
+
+def _title(title: str, season: str, ran_on: str | date | None) -> str:
+    """The title as it was in the letter."""
+    return title_on(title, parse_rule(season) if season else None, _day(ran_on)) if "{" in title else title
 
 
 def _day(value: str | date | None) -> date | None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, datetime
 from functools import lru_cache
 
 from sqlalchemy import func
 from sqlmodel import Session, col, delete, select
 
+from newsletter.domain.calendar_ports import Call, Week, Wish
 from newsletter.domain.calendar_ports import SlotWish as SlotWishFacts
-from newsletter.domain.calendar_ports import Week, Wish
 from newsletter.domain.errors import NotFound
 from newsletter.domain.plans import TipPlan
 from newsletter.domain.reruns import parse_months, parse_rerun
 from newsletter.domain.seasons import parse_rule
 from newsletter.domain.tips import TipState
-from newsletter.store.tables import Farewell, Issue, SlotWish, Subscriber, Tip, Told
+from newsletter.store.tables import Farewell, Issue, SlotWish, Subscriber, Tip, Told, WatchdogCall
 
 _read_season = lru_cache(maxsize=4096)(parse_rule)
 _read_rerun = lru_cache(maxsize=4096)(parse_rerun)
@@ -95,13 +96,37 @@ class SqlCalendar:
         self._session.flush()
         return True
 
-    def untell(self, what: str, *, keep: str = "") -> None:
+    def untell(self, what: str, *, keep: str = "", only: str = "") -> None:
         """Forget what was told of this kind."""
-        self._session.exec(delete(Told).where(col(Told.what) == what, col(Told.about) != keep))
+        which = col(Told.about) == only if only else col(Told.about) != keep
+        self._session.exec(delete(Told).where(col(Told.what) == what, which))
         self._session.flush()
+
+    # -- the watchdog --------------------------------------------------------------------------
+
+    def call_of(self, slot: date) -> Call | None:
+        """The call for this slot."""
+        row = self._session.get(WatchdogCall, slot)
+        return _call(row) if row else None
+
+    def last_call(self) -> Call | None:
+        """The call for the newest slot that has one."""
+        row = self._session.exec(select(WatchdogCall).order_by(col(WatchdogCall.slot).desc()).limit(1)).first()
+        return _call(row) if row else None
+
+    def write_call(self, call: Call) -> None:
+        """Write it down."""
+        self._session.merge(WatchdogCall(**asdict(call)))
+        self._session.flush()
+
+    # -- readers -------------------------------------------------------------------------------
 
     def came_and_went(self, since: datetime, until: datetime) -> Week:
         """How many were confirmed, and how many left, in this time."""
         joined = select(func.count()).where(col(Subscriber.confirmed_at) > since, col(Subscriber.confirmed_at) <= until)
         left = select(func.count()).where(col(Farewell.at) > since, col(Farewell.at) <= until)
         return Week(joined=self._session.exec(joined).one(), left=self._session.exec(left).one())
+
+
+def _call(row: WatchdogCall) -> Call:
+    return Call(row.slot, row.attempts, row.next_attempt_at, row.done_at, row.reply)

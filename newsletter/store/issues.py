@@ -37,7 +37,7 @@ LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
 
 
 class SqlIssues:
-    """Implements ports.Issues on one session."""
+    """Implements issue_ports.Issues on one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -61,7 +61,14 @@ class SqlIssues:
 
     def open(self) -> list[IssueFacts]:
         """Planned, preparing or sending, oldest first, without counts."""
-        rows = self._session.exec(select(Issue).where(col(Issue.state).in_(LIVE)).order_by(col(Issue.id))).all()
+        return self._in_state(*LIVE)
+
+    def paused(self) -> list[IssueFacts]:
+        """Paused ones, oldest first, without counts."""
+        return self._in_state(IssueState.PAUSED)
+
+    def _in_state(self, *states: IssueState) -> list[IssueFacts]:
+        rows = self._session.exec(select(Issue).where(col(Issue.state).in_(states)).order_by(col(Issue.id))).all()
         return self._facts(rows, counted=False)
 
     def last_number(self) -> int:

@@ -117,13 +117,13 @@ class SqlStore:
     def adopt(self, now: datetime) -> None:
         """From now on this database is the one that mails."""
         with self._database.writing() as session:
-            mark = identity.adopt(session, now)
+            mark = identity.adopt(session, self.path, now)
         identity.write(self.path, mark)
 
     def beat(self, now: datetime) -> None:
         """One more beat: in the database first, then beside it."""
         with self._database.writing() as session:
-            mark = None if identity.hold(session, self.path) else identity.beat(session, now)
+            mark = None if identity.hold(session, self.path) else identity.beat(session, self.path, now)
         if mark:
             identity.write(self.path, mark)
 

@@ -196,7 +196,7 @@ class SlotWish(SQLModel, table=True):
 
 
 class Told(SQLModel, table=True):
-    """What the owner was told already, so that it is told once; what: preview, report, alarm, runway, lint or ping."""
+    """What the owner was told already, so that it is told once; what: preview, report, alarm, paused, runway, lint …"""
 
     __tablename__ = "told"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,89 @@ def test_both_files_on_another_machine_are_held(room: Newsroom, tmp_path: Path) 
     copy.close()
 
     assert "another machine (old-server)" in why
+
+
+def moved(room: Newsroom, directory: Path, how: Callable[[Path, Path], object]) -> SqlStore:
+    """The whole directory of the newsletter somewhere else; nobody has it open."""
+    room.close()
+    how(room.files.path.parent, directory)
+    return SqlStore(directory / room.files.path.name)
+
+
+def installed(store: SqlStore, **values: str) -> None:
+    """Write into what the database knows of its file."""
+    with store._database.writing() as session:
+        for name, value in values.items():
+            session.connection().exec_driver_sql(f"UPDATE installation SET {name} = ?", (value,))  # noqa: S608
+
+
+@pytest.mark.parametrize("machine", ["", "as it is"])
+def test_a_whole_directory_that_is_copied_is_held_and_the_first_one_goes_on(
+    room: Newsroom, tmp_path: Path, machine: str
+) -> None:
+    if not machine:  # as where no machine has an id
+        installed(room.files, machine="")
+    copy = moved(room, tmp_path.parent / f"copy of {tmp_path.name}", shutil.copytree)
+    why, first = copy.hold(), room.hold()
+    with pytest.raises(Refused, match="db adopt"), copy.sending("a copy", TUESDAY):
+        pass
+    copy.adopt(TUESDAY)
+    after = copy.hold()
+    copy.close()
+
+    assert f"the file that mails was another one, at {room.files.path}" in why
+    assert (first, after) == ("", "")
+
+
+def test_a_directory_that_is_moved_goes_on(room: Newsroom, tmp_path: Path) -> None:
+    store = moved(room, tmp_path.parent / f"moved {tmp_path.name}", lambda old, new: old.rename(new))
+    assert store.hold() == ""
+    store.close()
+
+
+def test_a_volume_that_is_mounted_again_goes_on_and_a_copied_disk_does_not(room: Newsroom) -> None:
+    installed(room.files, device="4711")
+    assert room.hold() == "", "the same path with another device number: mounted again"
+    room.store.beat(TUESDAY)
+    installed(room.files, path="/elsewhere/newsletter.db")
+    assert room.hold() == "", "only moved"
+    installed(room.files, device="4711")
+    assert "its disk is a copy" in room.hold()
+
+
+def test_a_file_that_was_copied_away_and_put_back_is_held(room: Newsroom, tmp_path: Path) -> None:
+    room.close()
+    shutil.copy2(room.files.path, tmp_path / "aside.db")
+    (tmp_path / "aside.db").rename(room.files.path)
+    held = {check.id: check for check in room.doctor()}["installation"]
+
+    assert not held.ok
+    assert "newsletter db adopt" in held.fix
+
+
+def test_what_an_older_program_did_not_write_down_is_learned_at_the_next_beat(room: Newsroom, tmp_path: Path) -> None:
+    installed(room.files, inode="", device="", path="")
+    assert room.hold() == ""
+    room.store.beat(TUESDAY)
+    copy = moved(room, tmp_path.parent / f"copy of {tmp_path.name}", shutil.copytree)
+    assert "copy" in copy.hold()
+    copy.close()
+
+
+@pytest.mark.parametrize(("kind", "tells"), [("ext4", True), ("fuse.grpcfuse", False), ("9p", False), ("nfs4", True)])
+def test_a_file_system_whose_inodes_do_not_last_is_not_asked(tmp_path: Path, kind: str, *, tells: bool) -> None:
+    database, mounts = tmp_path / "n.db", tmp_path / "mounts"
+    database.touch()
+    device = database.stat().st_dev
+    mounts.write_text(
+        "22 27 0:0 / /proc rw - proc proc rw\n"
+        f"27 1 {os.major(device)}:{os.minor(device)} / /data rw,relatime shared:1 - {kind} /dev/vda rw\n"
+    )
+    found = identity.file_of(database, mounts)
+
+    assert bool(found.inode) is tells
+    assert found.path == str(database)
+    assert identity.file_of(database, tmp_path / "none").inode
 
 
 def test_a_crash_between_the_two_writes_of_a_beat_holds_nothing(room: Newsroom) -> None:

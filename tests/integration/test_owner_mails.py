@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -24,6 +22,7 @@ from tests.support.newsroom import OWNER, Newsroom, mails, open_newsroom, text_o
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
+BLOCKED = "550 5.7.1 blocked by our list"
 BODY = "Say the name of the person you talk to, once and early, and mean it. " * 6
 
 
@@ -130,6 +129,38 @@ def test_a_tuesday_without_an_issue_is_an_alarm_once(room: Newsroom) -> None:
 
     assert (patient, again) == ([], [])
     assert alarm == missed == ["[Tip of the Week] No letter went out on 12 March 2024"]
+
+
+def test_a_pause_that_nobody_could_be_told_of_is_told_at_the_next_look(room: Newsroom) -> None:
+    room.hand.now = TUESDAY
+    room.publish_due()
+    with room.store.write() as tx:  # and then the program is killed, before it could tell
+        tx.issues.change(1, IssueEvent.PAUSE, TUESDAY, reason=BLOCKED)
+    first, again = told(room), told(room)
+    text = " ".join(text_of(first[0]).split())
+
+    assert [str(mail["Subject"]) for mail in first] == ["[Tip of the Week] Issue 1 is paused"]
+    assert "blocked by our list" in text
+    assert "newsletter issues resume 1" in text
+    assert again == []
+
+
+def test_each_pause_is_told_once_and_a_pause_by_hand_not_at_all(tmp_path: Path) -> None:
+    with open_newsroom(tmp_path, MemorySender()) as room:
+        room.start(8)
+        room.pause(1)
+        by_hand = subjects(room)
+        room.memory({f"reader{n}@a.example": [answer("rcpt", BLOCKED)] * 3 for n in range(1, 9)})
+        room.resume(1)
+        first, again = subjects(room), subjects(room)
+        room.memory({f"reader{n}@a.example": [answer("rcpt", BLOCKED)] * 3 for n in range(1, 9)})
+        room.resume(1)
+        second = subjects(room)
+
+        assert room.issue().state is IssueState.PAUSED
+        assert not [subject for subject in [*by_hand, *again] if "paused" in subject]
+        assert [subject for subject in first if "paused" in subject] == ["[Tip of the Week] Issue 1 is paused"]
+        assert second == ["[Tip of the Week] Issue 1 is paused"]
 
 
 @pytest.mark.parametrize("what", ["skip", "done"])
@@ -297,47 +328,3 @@ def test_readyz_knows_of_a_slot_that_nothing_explains(room: Newsroom, visit: htt
     assert new == 200
     assert (silent.status_code, silent.text) == (503, "nothing was sent on 2024-03-05, and nothing says why\n")
     assert visit.get("/readyz").status_code == 200
-
-
-# -- the watchdog ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def watchdog() -> Iterator[tuple[str, list[str]]]:
-    """A server that notes who calls, and answers with an error."""
-    calls: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            calls.append(self.path)
-            self.send_error(500)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/beat", calls
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_the_watchdog_is_called_once_for_each_slot_that_went_or_was_skipped(
-    tmp_path: Path, watchdog: tuple[str, list[str]]
-) -> None:
-    url, calls = watchdog
-    with open_newsroom(tmp_path, MemorySender(), ping_url=url) as room:
-        number = room.start()
-        room.owner_round()
-        before = len(calls)
-        room.round(number)
-        for _ in range(3):
-            room.owner_round()
-        after = len(calls)
-        room.skip_slot(SLOT + WEEK)
-        room.hand.now = TUESDAY + WEEK
-        room.owner_round()
-
-        assert (before, after, len(calls)) == (0, 1, 2)

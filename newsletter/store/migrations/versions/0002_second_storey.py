@@ -41,3 +41,8 @@ def upgrade() -> None:
         sa.Column("reply", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("slot"),
     )
+    op.execute(
+        "INSERT INTO watchdog_call (slot, attempts, done_at, reply)"
+        " SELECT about, 1, at, '' FROM told WHERE what = 'ping'"
+    )
+    op.execute("DELETE FROM told WHERE what = 'ping'")

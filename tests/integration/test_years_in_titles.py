@@ -1,0 +1,78 @@
+"""`{{ year }}` in a title: wherever the tip is shown, it has the year of its letter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from newsletter.domain.seasons import parse_rule, title_on
+from newsletter.domain.tips import TipRules, TipState, TipText, identity
+from tests.support.front import FRIDAY, Front, add_tip, links_in, open_front, text_of
+
+NEW_YEAR = TipRules(season="the Tuesday on or before 1 January")
+ANNA = "anna@host.example"
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    """A tip of the new year 2026 that went out in December 2025, between two others with its tag."""
+    with open_front(tmp_path) as front:
+        add_tip(front.app, "Before it", date(2025, 4, 1), tags=("calls",))  # type: ignore[arg-type]
+        text = TipText("Calls in {{ year }}", "Say it *once*.", tags=("calls",), rules=NEW_YEAR)
+        with front.app.store.write() as tx:
+            tx.tips.add(text, identity(text.title, None), "calls", TipState.FRESH, FRIDAY)
+        front.http.post("/subscribe", data={"email": ANNA})
+        front.http.post(front.confirm_path(ANNA))
+        front.clock.now = datetime(2025, 12, 30, 13, 1, tzinfo=UTC)
+        front.app.send()
+        add_tip(front.app, "After it", date(2025, 12, 31), tags=("calls",))  # type: ignore[arg-type]
+        yield front
+
+
+def test_the_letter_had_the_year_of_its_season(front: Front) -> None:
+    assert [mail["Subject"] for mail in front.mails()][-1] == "Calls in 2026"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/archive", "/tips/calls", "/tips/before-it", "/tips/after-it", "/tags/calls", "/search?q=calls",
+        "/search?q=year", "/feed.xml", "/feed.json",
+    ],
+)  # fmt: skip
+def test_every_page_that_shows_the_title_has_it_too(front: Front, path: str) -> None:
+    page = front.http.get(path).text.replace("<mark>", "").replace("</mark>", "")
+
+    assert "Calls in 2026" in page
+    assert "{{" not in page
+
+
+def test_the_page_behind_was_this_useful_has_it(front: Front) -> None:
+    (url,) = [url for url in links_in(text_of(front.mails()[-1])) if url.endswith("/yes")]
+
+    assert "Calls in 2026" in front.http.get(urlsplit(url).path).text
+
+
+def test_a_letter_that_mentions_it_has_it(front: Front) -> None:
+    with front.app.store.read() as tx:
+        beside = tx.archive.beside(tx.tips.get("after-it").card.id, date(2026, 2, 3))
+
+    assert beside.related
+    assert beside.related.title == "Calls in 2026"
+
+
+def test_the_owner_reads_it_where_a_date_is_meant(front: Front) -> None:
+    assert front.app.why_tip("calls").title == "Calls in 2027"
+    assert front.app.why_date(date(2025, 12, 30)).line.title == "Calls in 2026"
+    assert front.app.pin_tip("calls", date(2026, 2, 3)) == "Calls in 2026"
+    assert front.app.title_today("calls") == "Calls in 2026"
+
+
+def test_a_title_without_a_day_has_no_year() -> None:
+    assert title_on("Calls in {{ year }}, and more", None, None) == "Calls in , and more"
+    assert title_on("The {{year}} list", parse_rule("25 December"), None) == "The list"
+    assert title_on("Braces } stay {", None, None) == "Braces } stay {"
