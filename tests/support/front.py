@@ -99,7 +99,7 @@ def links_in(text: str) -> list[str]:
     return re.findall(r"https?://[^\s\"'<>]+", text)
 
 
-def add_tip(app: App, title: str, ran_on: date | None, *, body: str = "Say it *once*.", **more: str) -> str:
+def add_tip(app: App, title: str, ran_on: date | None, *, body: str = "Say it *once*.", **more: object) -> str:
     """A complete tip; it ran if it has a date. Its key."""
     key = re.sub(r"\W+", "-", title.lower())
     state = TipState.ARCHIVE if ran_on else TipState.FRESH
