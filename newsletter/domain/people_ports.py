@@ -64,6 +64,9 @@ class Suppressions(Protocol):
 
     def remove(self, address_key: str) -> bool: ...
     def each(self) -> Iterator[Suppression]: ...
+    def own_key(self) -> bytes:
+        """The key of the hashes that stand for erased addresses: this database's own, whatever the settings say."""
+        ...
 
 
 class Farewells(Protocol):

@@ -14,7 +14,7 @@ from newsletter.domain.people import LEFT_ELSEWHERE, DeliveryFacts, NewReader, R
 from newsletter.domain.people import Consent as ConsentEntry
 from newsletter.domain.people import Suppression as SuppressionEntry
 from newsletter.domain.subscription import Pace, Status
-from newsletter.store.tables import Consent, Delivery, Issue, Subscriber, Suppression
+from newsletter.store.tables import Consent, Delivery, Issue, OwnKey, Subscriber, Suppression
 
 DELIVERABLE = (
     "s.status = 'confirmed' AND NOT s.resting"
@@ -239,6 +239,10 @@ class SqlSuppressions:
         query = select(Suppression).order_by(col(Suppression.at).desc()).execution_options(yield_per=1000)
         for row in self._session.exec(query):
             yield _suppression(row)
+
+    def own_key(self) -> bytes:
+        """Made with the table, once."""
+        return self._session.get_one(OwnKey, "erased").value
 
 
 def delivery_facts(row: Delivery, slot: Any, address: str | None) -> DeliveryFacts:

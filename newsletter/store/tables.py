@@ -185,6 +185,15 @@ class Suppression(SQLModel, table=True):
     issue_id: int | None = None
 
 
+class OwnKey(SQLModel, table=True):
+    """A key of the database's own, made once and changed by no setting; name: erased."""
+
+    __tablename__ = "own_key"
+
+    name: str = Field(primary_key=True)
+    value: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class SlotWish(SQLModel, table=True):
     """What the owner wants of one slot. wish: skip, hold or approve; about: the reason, or the key that was approved."""
 
