@@ -94,13 +94,16 @@ def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) 
         return 0
     issue, lines = tx.issues.get(issue.number), look_ahead(tx, rules, now, HORIZON).lines()
     before = [
-        other.started_at for other in tx.issues.recent(RECENT) if other.number < issue.number and other.started_at
+        other.started_at
+        for other in tx.issues.recent(RECENT)
+        if other.number < issue.number and other.started_at and not other.quarter
     ]
     week = tx.calendar.came_and_went(before[0] if before else started - WEEK, now)
     left, first = runway(lines), next((line for line in lines if line.tip), None)
     values = {
         "number": issue.number,
         "subject": issue.subject,
+        "quarter": issue.quarter,
         "audience": issue.audience,
         "sent": issue.counts.get("sent", 0),
         "deferred": issue.counts.get("deferred", 0) + issue.counts.get("pending", 0),

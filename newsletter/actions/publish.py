@@ -39,6 +39,8 @@ __all__ = ["NextIssue", "Press", "Rules", "next_issue"]
 _TOO_LATE = "found after the late window"
 _HELD = "held back or not approved until it was too late"
 _TEASER = "only its teaser is here; import the page with the whole article"
+WEEKLY, QUARTERLY = "issue", "quarterly"
+STREAMS = {WEEKLY: "weekly", QUARTERLY: "quarterly"}
 _NOBODY = "nobody would get it: no reader is confirmed"
 
 
@@ -143,8 +145,8 @@ def finish_preparing(store: Store, press: Press, rules: Rules, now: datetime) ->
     for issue in left:
         if issue.slot and now - issue.due_at > rules.late_window:
             _miss(store, rules, issue, now)
-        elif somebody:
-            _freeze(store, press, issue, rules, now)
+        elif somebody or issue.quarter:
+            freeze(store, press, issue, rules, now)
 
 
 def _miss(store: Store, rules: Rules, issue: IssueFacts, now: datetime) -> None:
@@ -158,7 +160,7 @@ def _to_the_end(store: Store, press: Press, issue: IssueFacts, rules: Rules, now
     if issue.state in (IssueState.PLANNED, IssueState.NO_CONTENT):
         issue = _choose(store, issue, rules, now)
     if issue.state is IssueState.PREPARING:
-        issue = _freeze(store, press, issue, rules, now)
+        issue = freeze(store, press, issue, rules, now)
     return issue
 
 
@@ -180,18 +182,19 @@ def _choose(store: Store, issue: IssueFacts, rules: Rules, now: datetime) -> Iss
         return tx.issues.get(issue.number)
 
 
-def _freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
+def freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
     """Compile outside any transaction (it takes a moment), then keep letter and audience in one."""
     with store.read() as tx:
         secret = tx.issues.secret(issue.number)
         day = issue.slot or rules.schedule.day_of(issue.due_at)
         tip = _dated(tx, tx.tips.by_id(issue.tip_id or 0), rules, day)
         beside = tx.archive.beside(tip.card.id, day)
-    subject, compiled = compile_issue(press, tip, issue.number, day, secret, beside)
+    subject, compiled = compile_issue(press, tip, issue.number, day, secret, beside, kind_of(issue))
     with store.write() as tx:
         issue = tx.issues.get(issue.number)
         held = _waits(tx, rules, issue.slot, issue.tip_key)
-        if issue.state is IssueState.PREPARING and tx.subscribers.mailable() and not held:
+        somebody = bool(issue.quarter) or tx.subscribers.mailable() > 0
+        if issue.state is IssueState.PREPARING and somebody and not held:
             tx.issues.freeze(issue.number, subject, compiled.dumps(), now)
         return tx.issues.get(issue.number)
 
@@ -206,13 +209,21 @@ def _dated(tx: Tx, tip: TipFull, rules: Rules, day: date) -> TipFull:
 
 
 def compile_issue(
-    press: Press, tip: TipFull, number: int, day: date, secret: bytes, beside: Beside = NOTHING_BESIDE
+    press: Press,
+    tip: TipFull,
+    number: int,
+    day: date,
+    secret: bytes,
+    beside: Beside = NOTHING_BESIDE,
+    kind: str = WEEKLY,
 ) -> tuple[str, Compiled]:
     """The subject and the letter with holes. Raises TemplateError. The same input gives the same bytes."""
     nonce = f"z{secret.hex()[:12]}q"
     first, second = twin_sentinels(nonce)
     one, two = (
-        press.renderer.issue(tip.text, tip_key=tip.card.key, number=number, slot=day, person=person, beside=beside)
+        press.renderer.issue(
+            tip.text, tip_key=tip.card.key, number=number, slot=day, person=person, beside=beside, kind=kind
+        )
         for person in (first, second)
     )
     headers = issue_headers(
@@ -222,6 +233,7 @@ def compile_issue(
         slot_or_date=day,
         archived_at=press.site.url(f"/tips/{tip.card.key}"),
         person=first,
+        stream=STREAMS[kind],
     )
     return one.subject, compile_letter(headers, one, two, first, second, nonce)
 
@@ -241,8 +253,10 @@ class Letter:
         day: date,
         secret: bytes,
         beside: Beside = NOTHING_BESIDE,
+        kind: str = WEEKLY,
     ) -> None:
         self._press = press
+        self._kind = kind
         self._compiled = compiled
         self._tip = tip
         self._number = number
@@ -273,6 +287,7 @@ class Letter:
             slot=self._day,
             person=values,
             beside=self._beside,
+            kind=self._kind,
         )
         headers = issue_headers(
             self._press.site,
@@ -281,6 +296,7 @@ class Letter:
             slot_or_date=self._day,
             archived_at=self._press.site.url(f"/tips/{self._tip.card.key}"),
             person=values,
+            stream=STREAMS[self._kind],
         )
         return build(headers, rendered, f"z{self._secret.hex()[:12]}q")
 
@@ -303,7 +319,12 @@ def open_letter(store: Store, press: Press, number: int, rules: Rules) -> Letter
         day = issue.slot or rules.schedule.day_of(issue.due_at)
         tip = _dated(tx, tx.tips.by_id(issue.tip_id or 0), rules, day)
         beside = tx.archive.beside(tip.card.id, day)
-    return Letter(press, compiled, tip, number, day, secret, beside)
+    return Letter(press, compiled, tip, number, day, secret, beside, kind_of(issue))
+
+
+def kind_of(issue: IssueFacts) -> str:
+    """The folder of the letter's templates."""
+    return QUARTERLY if issue.quarter else WEEKLY
 
 
 def sample_letter(store: Store, press: Press, rules: Rules, now: datetime, tip_key: str | None) -> Letter:

@@ -17,6 +17,7 @@ from newsletter.mail.verp import envelope_sender
 if TYPE_CHECKING:
     from newsletter.actions.deliver import Progress, Round
     from newsletter.actions.publish import NextIssue
+    from newsletter.actions.quarterly import Coming
 
 DAEMON = "newsletter run"
 COMMAND = "a newsletter command"
@@ -66,7 +67,7 @@ class IssueVerbs(Parts):
         elif early:
             issue = publish.publish_early(self.store, press, self.rules, now)
         else:
-            issue = publish.publish_due(self.store, press, self.rules, now)
+            issue = self.publish_due()
         unfinished = self.unfinished()
         if issue is None and not unfinished:
             return None
@@ -134,10 +135,18 @@ class IssueVerbs(Parts):
     def publish_due(self) -> IssueFacts | None:
         """The daemon's half of `send`: freeze what is due, finish what a crash left."""
         from newsletter.actions import publish
+        from newsletter.actions.quarterly import publish_quarter
 
         now = self.clock()
         publish.finish_preparing(self.store, self.press, self.rules, now)
-        return publish.publish_due(self.store, self.press, self.rules, now)
+        issue = publish.publish_due(self.store, self.press, self.rules, now)
+        return publish_quarter(self.store, self.press, self.rules, now) or issue
+
+    def coming_quarter(self) -> Coming:
+        """The next letter to those who left and asked for one tip every three months."""
+        from newsletter.actions.quarterly import coming_quarter
+
+        return coming_quarter(self.store, self.rules, self.clock())
 
     def flush_notices(self) -> int:
         """Send the transactional mails that are due; how many left. None does from a database that is held."""

@@ -27,6 +27,7 @@ def document_of(issue: IssueFacts) -> dict[str, object]:
     return {
         "issue": issue.number,
         "slot": issue.slot.isoformat() if issue.slot else None,
+        "quarter": issue.quarter or None,
         "tip": issue.tip_key,
         "state": issue.state.value,
         "audience": issue.audience,
@@ -66,7 +67,7 @@ def draw_issue(screen: Screen, issue: IssueFacts, *, took: float | None = None) 
         facts.append(
             ("took", f"{took:.1f} s" + (f", {sent / took:,.0f} letters a second" if sent and took > 1 else ""))
         )
-    day = screen.day(issue.slot) if issue.slot else "outside the calendar"
+    day = screen.day(issue.slot) if issue.slot else issue.quarter or "outside the calendar"
     screen.facts(facts, title=f"Issue {issue.number} · {day}")
 
 

@@ -53,6 +53,7 @@ class Skip(StrEnum):
     ERASED = "erased"
     NOT_CONFIRMED = "not_confirmed"
     CANCELLED = "cancelled"
+    SUBSCRIBED = "subscribed"  # gets every letter again, so none of the quarter
 
 
 TABLE: dict[tuple[State, Event], State] = {

@@ -67,7 +67,10 @@ def issue_transition(state: IssueState, event: IssueEvent) -> IssueState:
 
 @dataclass(frozen=True, slots=True)
 class IssueFacts:
-    """One issue as the verbs and doors see it. Times aware; slot None for an extra issue."""
+    """One issue as the verbs and doors see it. Times aware; slot None outside the calendar.
+
+    quarter: see `domain.quarterly`; "" for every other issue.
+    """
 
     number: int
     slot: date | None
@@ -82,3 +85,4 @@ class IssueFacts:
     done_at: datetime | None
     counts: Mapping[str, int] = field(default_factory=dict)
     skipped_for: Mapping[str, int] = field(default_factory=dict)
+    quarter: str = ""

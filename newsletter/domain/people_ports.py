@@ -53,6 +53,10 @@ class Subscribers(Protocol):
         """How many are confirmed and not suppressed: the audience if an issue froze now."""
         ...
 
+    def quarterly(self, asked_before: datetime, tip_id: int | None = None) -> int:
+        """How many who left asked for one tip every three months by then, and have not had this tip."""
+        ...
+
 
 class Suppressions(Protocol):
     """Addresses never to mail, whatever consent says."""

@@ -17,6 +17,7 @@ from newsletter.domain.issues import IssueEvent, IssueFacts
 from newsletter.domain.outcomes import Envelope, Outcome
 from newsletter.domain.people import DeliveryFacts
 from newsletter.domain.people_ports import Farewells, Subscribers, Suppressions, TakesReaders, Upkeep
+from newsletter.domain.quarterly import Ran
 from newsletter.domain.reading import NOTHING_BESIDE, Beside, Votes
 from newsletter.domain.reading_ports import Archive
 from newsletter.domain.tips import TipCard, TipFull, TipState, TipText
@@ -214,6 +215,19 @@ class Issues(Protocol):
 
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
         """T0: the issue of this slot, inserted unless it was there (UNIQUE slot)."""
+        ...
+
+    def quarter_of(self, number: int) -> str:
+        """The quarter an issue is the letter of; "" for every other one and for none."""
+        ...
+
+    def for_quarter(self, quarter: str) -> IssueFacts | None: ...
+    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
+        """T0 of a quarter's letter: the issue, inserted in `preparing` unless it was there (UNIQUE quarter)."""
+        ...
+
+    def ran_between(self, first: date, last: date) -> list[Ran]:
+        """The tips that went out in these days and could again, with what readers made of them."""
         ...
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:

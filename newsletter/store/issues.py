@@ -15,10 +15,11 @@ from newsletter.domain.delivery import Event, Skip, State, transition
 from newsletter.domain.errors import NotFound
 from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.people import DeliveryFacts
+from newsletter.domain.quarterly import ASKED_BEFORE, Ran
 from newsletter.domain.tips import TipState
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
 from newsletter.store.ledger import sql_time
-from newsletter.store.readers import DELIVERABLE, delivery_facts
+from newsletter.store.readers import DELIVERABLE, QUARTERLY, delivery_facts
 from newsletter.store.tables import CompiledIssue, Delivery, Issue, Subscriber, Tip
 from newsletter.store.upkeep import SqlUpkeep
 
@@ -29,6 +30,14 @@ _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue
 _STATES = tuple(state.value for state in State)
 _COUNT = f"""SELECT issue_id, {", ".join(f"sum(state = '{state}')" for state in _STATES)}
     FROM delivery{{where}} GROUP BY issue_id"""  # noqa: S608  (states)
+_RAN = """SELECT t.id, t.key, t.title, max(coalesce(i.slot, date(i.due_at))),
+    (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND v.useful),
+    (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND NOT v.useful),
+    sum((SELECT count(*) FROM farewell f WHERE f.issue_id = i.id))
+    FROM issue i JOIN tip t ON t.id = i.tip_id
+    WHERE i.quarter IS NULL AND i.state IN ('sending', 'paused', 'done')
+    AND coalesce(i.slot, date(i.due_at)) BETWEEN :first AND :last AND t.complete AND t.state <> 'retired'
+    GROUP BY t.id"""
 LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
 
 
@@ -93,6 +102,37 @@ class SqlIssues:
             self._session.flush()
         return self._facts([row], counted=False)[0]
 
+    def quarter_of(self, number: int) -> str:
+        """Of which quarter it is the letter."""
+        return self._session.exec(select(Issue.quarter).where(Issue.id == number)).first() or ""
+
+    def for_quarter(self, quarter: str) -> IssueFacts | None:
+        """The letter of a quarter, without counts."""
+        row = self._session.exec(select(Issue).where(Issue.quarter == quarter)).first()
+        return self._facts([row], counted=False)[0] if row else None
+
+    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
+        """T0. Its tip is bound without a run: for the calendar nothing has happened."""
+        found = self.for_quarter(quarter)
+        if found:
+            return found
+        row = Issue(
+            quarter=quarter,
+            tip_id=tip_id,
+            due_at=due_at,
+            state=IssueState.PREPARING,
+            secret=secrets.token_bytes(16),
+            planned_at=now,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return self._facts([row], counted=False)[0]
+
+    def ran_between(self, first: date, last: date) -> list[Ran]:
+        """Votes have no time, so those of an earlier run of the same tip count too."""
+        rows = self._session.connection().execute(text(_RAN), {"first": first.isoformat(), "last": last.isoformat()})
+        return [Ran(row[0], row[1], row[2], date.fromisoformat(row[3]), *row[4:]) for row in rows]
+
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:
         """Apply an event; raises IllegalTransition."""
         row = self._session.get_one(Issue, number)
@@ -123,13 +163,15 @@ class SqlIssues:
         SqlUpkeep(self._session).wake(now)
         self._session.merge(CompiledIssue(issue_id=number, data=compiled))
         self._session.flush()
+        who, values = (QUARTERLY, _quarter_values(row)) if row.quarter else (DELIVERABLE, {})
         frozen = self._execute(
-            "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes)"  # noqa: S608  (a constant)
-            f" SELECT :issue, s.id, 'pending', 0, 0 FROM subscriber s WHERE {DELIVERABLE} ORDER BY s.id",
+            "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes)"  # noqa: S608  (constants)
+            f" SELECT :issue, s.id, 'pending', 0, 0 FROM subscriber s WHERE {who} ORDER BY s.id",
             issue=number,
+            **values,
         )
         row.audience = frozen
-        if row.tip_id is not None:
+        if row.tip_id is not None and not row.quarter:
             tip = self._session.get_one(Tip, row.tip_id)
             row.tip_was = tip.state
             tip.state, tip.last_sent_on = TipState.SENT, row.slot or row.due_at.date()
@@ -248,6 +290,10 @@ class SqlIssues:
         return int(self._session.connection().execute(text(sql), values).rowcount)
 
 
+def _quarter_values(row: Issue) -> dict[str, object]:
+    return {"asked_before": sql_time(row.due_at - ASKED_BEFORE), "tip": row.tip_id}
+
+
 def _facts(row: Issue, tip_key: str | None, counts: dict[str, int], skipped: dict[str, int]) -> IssueFacts:
     return IssueFacts(
         number=row.id or 0,
@@ -263,4 +309,5 @@ def _facts(row: Issue, tip_key: str | None, counts: dict[str, int], skipped: dic
         done_at=row.done_at,
         counts={state.value: counts.get(state.value, 0) for state in State},
         skipped_for=skipped,
+        quarter=row.quarter or "",
     )

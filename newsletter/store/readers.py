@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, text
+from sqlalchemy import and_, bindparam, func, text
 from sqlmodel import Session, col, delete, select
 
 from newsletter.domain.address import Address
@@ -14,7 +14,7 @@ from newsletter.domain.people import LEFT_ELSEWHERE, DeliveryFacts, NewReader, R
 from newsletter.domain.people import Consent as ConsentEntry
 from newsletter.domain.people import Suppression as SuppressionEntry
 from newsletter.domain.subscription import Pace, Status
-from newsletter.store.tables import Consent, Delivery, Issue, OwnKey, Subscriber, Suppression
+from newsletter.store.tables import Consent, Delivery, Issue, OwnKey, Subscriber, Suppression, UtcDateTime
 
 DELIVERABLE = (
     "s.status = 'confirmed' AND NOT s.resting"
@@ -22,6 +22,13 @@ DELIVERABLE = (
 )
 """Who is in an audience; `s` is the subscriber. The claim in `ledger.py` reads status and suppression again; `resting`
 (has had this month's letter) and the end of a pause are made true by `upkeep.wake`, which goes before every freeze."""
+QUARTERLY = (
+    "s.quarterly_at <= :asked_before AND s.status NOT IN ('confirmed', 'paused')"
+    " AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)"
+    " AND NOT EXISTS (SELECT 1 FROM delivery h JOIN issue j ON j.id = h.issue_id"
+    " WHERE h.subscriber_id = s.id AND h.state = 'sent' AND j.tip_id = :tip)"
+)
+"""Who gets the letter of a quarter: left, asked for it in time, and has not had its tip."""
 CHANGEABLE = frozenset(
     {
         "name",
@@ -199,6 +206,13 @@ class SqlSubscribers:
         """The audience if an issue froze now."""
         query = text(f"SELECT count(*) FROM subscriber s WHERE {DELIVERABLE}")  # noqa: S608  (a constant)
         return int(self._session.connection().execute(query).scalar_one())
+
+    def quarterly(self, asked_before: datetime, tip_id: int | None = None) -> int:
+        """The audience of a quarter's letter if it froze now."""
+        query = text(f"SELECT count(*) FROM subscriber s WHERE {QUARTERLY}")  # noqa: S608  (a constant)
+        query = query.bindparams(bindparam("asked_before", type_=UtcDateTime()))
+        values = {"asked_before": asked_before, "tip": tip_id}
+        return int(self._session.connection().execute(query, values).scalar_one())
 
     def _one(self, condition: Any) -> Reader | None:
         row = self._session.exec(select(Subscriber).where(condition)).first()

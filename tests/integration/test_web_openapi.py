@@ -82,7 +82,7 @@ def real_path(front: Front, path: str, reader: str) -> dict[str, str]:
         "p": sign(Purpose.PREFERENCES, found.key),
         "move": sign(Purpose.MOVE, found.key, "1746178200"),
         "useful": sign(Purpose.USEFUL, found.key, "1"),
-        "owner": owner_tokens(front.app.signer, date(2025, 5, 6), tip)["skip"],
+        "owner": owner_tokens(front.app.signer, front.app.schedule.next_slot(front.clock()), tip)["skip"],
     }
     token = tokens.get(path.split("/")[1], "")
     return {"token": token, "slug": TIP, "name": "prices", "year": "2025", "number": "1", "answer": "yes"}

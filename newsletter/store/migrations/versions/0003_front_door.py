@@ -1,4 +1,4 @@
-"""The front door remembers: a key of its own for who was erased."""
+"""The front door remembers: a key of its own for who was erased; one letter a quarter for who asked for that."""
 
 import secrets
 
@@ -17,3 +17,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.bulk_insert(own_key, [{"name": "erased", "value": secrets.token_bytes(32)}])
+    op.add_column("issue", sa.Column("quarter", sa.String(), nullable=True))
+    op.create_index("issue_quarter", "issue", ["quarter"], unique=True)
+    op.create_index(
+        "subscriber_quarterly",
+        "subscriber",
+        ["quarterly_at"],
+        unique=False,
+        sqlite_where=sa.text("quarterly_at IS NOT NULL"),
+        postgresql_where=sa.text("quarterly_at IS NOT NULL"),
+    )
