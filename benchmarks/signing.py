@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from newsletter.actions.publish import open_letter, publish_early
+from newsletter.actions.letters import open_letter
+from newsletter.actions.publish import publish_early
 from newsletter.domain.delivery import Claim
 from newsletter.keys import load_dkim
 

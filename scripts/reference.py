@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import click
+from addresses import addresses_page
 
 from newsletter.cli import NOUNS, root
 from newsletter.cli.door import everywhere
@@ -118,6 +119,7 @@ def main(arguments: list[str]) -> int:
         ".env.example": env_text(),
         "docs/reference/settings.md": settings_page(),
         "docs/reference/commands.md": commands_page(),
+        "docs/reference/addresses.md": GENERATED + addresses_page(),
         "docs/delivery.md": states_page(),
     }
     stale = []

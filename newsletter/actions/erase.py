@@ -8,7 +8,7 @@ from newsletter.domain.address import parse_address
 from newsletter.domain.errors import NotFound
 from newsletter.domain.people import LEFT_ELSEWHERE, Reader
 from newsletter.domain.ports import Store, Tx
-from newsletter.mail.tokens import Purpose, Signer
+from newsletter.mail.tokens import Purpose, Signer, seal
 
 ERASED = "erased"
 
@@ -27,12 +27,12 @@ def erase_address(store: Store, signer: Signer, address_text: str, now: datetime
 def erase(tx: Tx, signer: Signer, reader: Reader, now: datetime) -> None:
     """Remove the person, keep the hash. Their own sign-up and confirmation lift it again (`forgive`)."""
     tx.subscribers.erase(reader.id)
-    tx.suppressions.add(erased_keys(signer, reader.address_key)[0], ERASED, "", now)
+    tx.suppressions.add(erased_keys(tx.suppressions.own_key(), signer, reader.address_key)[0], ERASED, "", now)
 
 
 def is_erased(tx: Tx, signer: Signer, address_key: str) -> bool:
     """Was this address erased, under any of our keys?"""
-    return any(tx.suppressions.get(key) for key in erased_keys(signer, address_key))
+    return any(tx.suppressions.get(key) for key in erased_keys(tx.suppressions.own_key(), signer, address_key))
 
 
 def forgive(tx: Tx, signer: Signer, address_key: str) -> None:
@@ -40,10 +40,15 @@ def forgive(tx: Tx, signer: Signer, address_key: str) -> None:
     found = tx.suppressions.get(address_key)
     if found and found.reason == LEFT_ELSEWHERE:
         tx.suppressions.remove(address_key)
-    for key in erased_keys(signer, address_key):
+    for key in erased_keys(tx.suppressions.own_key(), signer, address_key):
         tx.suppressions.remove(key)
 
 
-def erased_keys(signer: Signer, address_key: str) -> tuple[str, ...]:
-    """What stands for the address among the suppressions: no address, and useless without our key."""
-    return tuple(f"{ERASED}:{seal}" for seal in signer.seals(Purpose.ERASED, address_key))
+def erased_keys(own_key: bytes, signer: Signer, address_key: str) -> tuple[str, ...]:
+    """What stands for the address among the suppressions: no address, and useless without the key.
+
+    The first is by the database's own key, which outlives every change of NEWSLETTER_SECRET_KEY; the others are by the
+    keys of the settings, as an older program wrote them.
+    """
+    seals = (seal(own_key, Purpose.ERASED, address_key), *signer.seals(Purpose.ERASED, address_key))
+    return tuple(f"{ERASED}:{one}" for one in seals)

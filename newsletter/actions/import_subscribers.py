@@ -65,9 +65,10 @@ def _erasures(store: Store, signer: Signer) -> Callable[[str], bool]:
     """Was an address erased? The hashes are few and kept at hand."""
     with store.read() as tx:
         hashes = {entry.address_key for entry in tx.suppressions.each() if entry.reason == ERASED}
+        own_key = tx.suppressions.own_key()
     if not hashes:
         return lambda _: False
-    return lambda address_key: not hashes.isdisjoint(erased_keys(signer, address_key))
+    return lambda address_key: not hashes.isdisjoint(erased_keys(own_key, signer, address_key))
 
 
 # -- the file --------------------------------------------------------------------------------------

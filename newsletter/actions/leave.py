@@ -15,27 +15,34 @@ from newsletter.mail.tokens import Purpose, Signer
 
 @dataclass(frozen=True, slots=True)
 class LeaveView:
-    """What the link would do now; address and status are "" for somebody who was erased."""
+    """What the link would do now; address and status are "" for somebody who was erased.
+
+    quarterly: one tip every three months is wanted. ends_quarterly: that is what the link would end.
+    """
 
     verdict: Verdict
     address: str
     status: str
     quarterly: bool = False
+    ends_quarterly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What was done; ALREADY when they had left before."""
+    """What was done; ALREADY when they had left before. quarterly: it was the tip every three months that ended."""
 
     verdict: Verdict
     address: str
+    quarterly: bool = False
 
 
 def look(store: Store, signer: Signer, token: str, *, purpose: Purpose = Purpose.UNSUBSCRIBE) -> LeaveView:
     """Who the link belongs to and what it would do; changes nothing. Raises BadToken."""
-    subscriber_key, _ = _opened(signer, token, purpose)
+    subscriber_key, issue = _opened(signer, token, purpose)
     with store.read() as tx:
         reader = tx.subscribers.by_key(subscriber_key)
+        if reader and _is_about_quarterly(tx, reader, issue):
+            return LeaveView(Verdict.DO, reader.address, reader.shown_status, quarterly=True, ends_quarterly=True)
     return _view(reader)
 
 
@@ -51,6 +58,10 @@ def leave(
         reader = tx.subscribers.by_key(subscriber_key)
         if reader is None:
             return Left(Verdict.ALREADY, "")
+        if _is_about_quarterly(tx, reader, issue):
+            tx.subscribers.change(reader.id, quarterly_at=None)
+            tx.subscribers.log_consent(reader.id, Consent(now, "no-quarterly", f"issue {issue}, {how}"))
+            return Left(Verdict.DO, reader.address, quarterly=True)
         return end(tx, reader, how, now, issue=issue)
 
 
@@ -99,6 +110,11 @@ def agree_to_quarterly(
             tx.subscribers.log_consent(reader.id, Consent(now, what, form, origin))
             reader = tx.subscribers.by_key(subscriber_key)
     return _view(reader)
+
+
+def _is_about_quarterly(tx: Tx, reader: Reader, issue: int) -> bool:
+    """Is it the link of a quarter's letter? It ends that consent alone; a weekly letter's link leaves it as it is."""
+    return reader.quarterly_at is not None and issue > 0 and bool(tx.issues.quarter_of(issue))
 
 
 def clean_words(text: str) -> str:

@@ -91,7 +91,9 @@ def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) 
         return 0
     issue, lines = tx.issues.get(issue.number), look_ahead(tx, rules, now, HORIZON).lines()
     before = [
-        other.started_at for other in tx.issues.recent(RECENT) if other.number < issue.number and other.started_at
+        other.started_at
+        for other in tx.issues.recent(RECENT)
+        if other.number < issue.number and other.started_at and not other.quarter
     ]
     week = tx.calendar.came_and_went(before[0] if before else started - WEEK, now)
     shares = shares_of(tx, issue)
@@ -99,6 +101,7 @@ def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) 
     values = {
         "number": issue.number,
         "subject": issue.subject,
+        "quarter": issue.quarter,
         "audience": issue.audience,
         "shares": shares.words() if shares else "",
         "sent": issue.counts.get("sent", 0),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from newsletter.actions.audience import offers_for
+from newsletter.actions.letters import ONLY_A_TEASER, Press, compile_issue, source_of
 from newsletter.actions.planning import (
     UNSENT,
     NextIssue,
@@ -15,44 +16,21 @@ from newsletter.actions.planning import (
     is_over,
     is_skipped,
     next_issue,
-    plan_of,
-    titled,
     waits_for,
 )
 from newsletter.domain.calendar import Due, due_slot
 from newsletter.domain.calendar_ports import Wish
-from newsletter.domain.delivery import Claim
-from newsletter.domain.errors import NotFound, Refused
+from newsletter.domain.errors import Refused
 from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.plans import Kind
-from newsletter.domain.ports import Rendered, Renderer, Store, Tx
-from newsletter.domain.reading import NOTHING_BESIDE, Beside
+from newsletter.domain.ports import Store, Tx
 from newsletter.domain.sharing import Offer, OtherLetter
-from newsletter.domain.site import Site
-from newsletter.domain.tips import TipFull
-from newsletter.mail.compiled import Compiled, compile_letter, twin_sentinels
-from newsletter.mail.dkim import Dkim
-from newsletter.mail.filling import Filling, Write, by_letter
-from newsletter.mail.headers import issue_headers
-from newsletter.mail.message import build
-from newsletter.mail.tokens import Signer
 
 __all__ = ["NextIssue", "Press", "Rules", "next_issue"]
 
 _TOO_LATE = "found after the late window"
 _HELD = "held back or not approved until it was too late"
-_TEASER = "only its teaser is here; import the page with the whole article"
 _NOBODY = "nobody would get it: no reader is confirmed"
-
-
-@dataclass(frozen=True, slots=True)
-class Press:
-    """What it takes to make letters: the templates, who we are, the keys of the links, and what signs the whole."""
-
-    renderer: Renderer
-    site: Site
-    signer: Signer
-    dkim: Dkim | None = None
 
 
 # -- T0 to T1 ----------------------------------------------------------------------------------------
@@ -128,7 +106,7 @@ def publish_extra(store: Store, press: Press, tip_key: str, rules: Rules, now: d
     with store.write() as tx:
         tip = tx.tips.get(tip_key)
         if not tip.card.complete:
-            raise Refused(f"{tip_key} cannot be sent: {_TEASER}")
+            raise Refused(f"{tip_key} cannot be sent: {ONLY_A_TEASER}")
         if tx.subscribers.mailable() == 0:
             raise Refused(_NOBODY, fix="See: newsletter subscribers list")
         issue = tx.issues.plan(None, now, now)
@@ -146,8 +124,8 @@ def finish_preparing(store: Store, press: Press, rules: Rules, now: datetime) ->
     for issue in left:
         if issue.slot and now - issue.due_at > rules.late_window:
             _miss(store, rules, issue, now)
-        elif somebody:
-            _freeze(store, press, issue, rules, now)
+        elif somebody or issue.quarter:
+            freeze(store, press, issue, rules, now)
 
 
 def _miss(store: Store, rules: Rules, issue: IssueFacts, now: datetime) -> None:
@@ -161,7 +139,7 @@ def _to_the_end(store: Store, press: Press, issue: IssueFacts, rules: Rules, now
     if issue.state in (IssueState.PLANNED, IssueState.NO_CONTENT):
         issue = _choose(store, issue, rules, now)
     if issue.state is IssueState.PREPARING:
-        issue = _freeze(store, press, issue, rules, now)
+        issue = freeze(store, press, issue, rules, now)
     return issue
 
 
@@ -183,20 +161,22 @@ def _choose(store: Store, issue: IssueFacts, rules: Rules, now: datetime) -> Iss
         return tx.issues.get(issue.number)
 
 
-def _freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
+def freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
     """Compile outside any transaction (it takes a moment), then keep letters and audience in one."""
     key, letters, wanted = issue.tip_key or "", dict[str, OtherLetter](), {issue.tip_key or ""}
     while True:
         with store.read() as tx:
             offers = offers_for(tx, rules, issue.slot, key)
             wanted |= _picked(tx, offers)
-            sources = [_source(tx, rules, issue, tip) for tip in wanted - letters.keys()]
+            sources = [source_of(tx, rules, issue, tip) for tip in wanted - letters.keys()]
         for source in sources:
-            letters[source.tip.card.key] = _compiled(press, source)
+            subject, compiled = compile_issue(press, source)
+            letters[source.tip.card.key] = OtherLetter(subject, compiled.dumps())
         with store.write() as tx:
             issue = tx.issues.get(issue.number)
             held = _waits(tx, rules, issue.slot, key)
-            if issue.state is IssueState.PREPARING and tx.subscribers.mailable() and not held:
+            somebody = bool(issue.quarter) or tx.subscribers.mailable() > 0
+            if issue.state is IssueState.PREPARING and somebody and not held:
                 tx.upkeep.wake(now)
                 wanted = _picked(tx, offers)
                 if wanted - letters.keys():  # who came meanwhile gets a tip that nobody needed before
@@ -211,170 +191,3 @@ def _freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: da
 def _picked(tx: Tx, offers: Sequence[Offer]) -> set[str]:
     """The tips that somebody would get."""
     return set(tx.issues.shares(offers)) - {""} if offers else set()
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What a letter is made of."""
-
-    tip: TipFull
-    number: int
-    day: date
-    secret: bytes
-    beside: Beside
-
-
-def _source(tx: Tx, rules: Rules, issue: IssueFacts, key: str) -> _Source:
-    day = issue.slot or rules.schedule.day_of(issue.due_at)
-    tip = _dated(tx, tx.tips.get(key), rules, day)
-    return _Source(tip, issue.number, day, tx.issues.secret(issue.number), tx.archive.beside(tip.card.id, day))
-
-
-def _compiled(press: Press, source: _Source) -> OtherLetter:
-    subject, compiled = compile_issue(press, source.tip, source.number, source.day, source.secret, source.beside)
-    return OtherLetter(subject, compiled.dumps())
-
-
-def _dated(tx: Tx, tip: TipFull, rules: Rules, day: date) -> TipFull:
-    """The tip with its title as it is on that day; `{{ year }}` is bound when the letter is."""
-    card = titled(tip.card, plan_of(tx, rules), day) if "{" in tip.card.title else tip.card
-    return tip.titled(card.title)
-
-
-# -- the letter --------------------------------------------------------------------------------------
-
-
-def compile_issue(
-    press: Press, tip: TipFull, number: int, day: date, secret: bytes, beside: Beside = NOTHING_BESIDE
-) -> tuple[str, Compiled]:
-    """The subject and the letter with holes. Raises TemplateError. The same input gives the same bytes."""
-    nonce = f"z{secret.hex()[:12]}q"
-    first, second = twin_sentinels(nonce)
-    one, two = (
-        press.renderer.issue(tip.text, tip_key=tip.card.key, number=number, slot=day, person=person, beside=beside)
-        for person in (first, second)
-    )
-    headers = issue_headers(
-        press.site,
-        subject=one.subject,
-        issue=number,
-        slot_or_date=day,
-        archived_at=press.site.url(f"/tips/{tip.card.key}"),
-        person=first,
-    )
-    return one.subject, compile_letter(headers, one, two, first, second, nonce)
-
-
-class Letter:
-    """One frozen issue, ready to be written to each reader: by filling holes, or the slow way where it must be.
-
-    `message(claim, now)` may be called by several threads.
-    """
-
-    def __init__(
-        self,
-        press: Press,
-        compiled: Compiled,
-        tip: TipFull,
-        number: int,
-        day: date,
-        secret: bytes,
-        beside: Beside = NOTHING_BESIDE,
-    ) -> None:
-        self.filling = Filling(compiled, site=press.site, signer=press.signer, secret=secret, dkim=press.dkim)
-        self._press = press
-        self._tip = tip
-        self._number = number
-        self._day = day
-        self._beside = beside
-
-    @property
-    def message(self) -> Write:
-        """Writes the whole message for one reader: CRLF lines, not dot-stuffed."""
-        return self.filling.message if self.filling.compiled.uniform else self._slow
-
-    def _slow(self, claim: Claim, now: datetime) -> bytes:
-        values, dkim = self.filling.values(claim, now), self._press.dkim
-        rendered: Rendered = self._press.renderer.issue(
-            self._tip.text,
-            tip_key=self._tip.card.key,
-            number=self._number,
-            slot=self._day,
-            person=values,
-            beside=self._beside,
-        )
-        headers = issue_headers(
-            self._press.site,
-            subject=rendered.subject,
-            issue=self._number,
-            slot_or_date=self._day,
-            archived_at=self._press.site.url(f"/tips/{self._tip.card.key}"),
-            person=values,
-        )
-        message = build(headers, rendered, f"z{self.filling.secret.hex()[:12]}q")
-        return dkim.sign(message, now) if dkim else message
-
-
-def open_letter(store: Store, press: Press, number: int, rules: Rules) -> Letter:
-    """The frozen letter of an issue's own tip; raises NotFound before it was frozen."""
-    with store.read() as tx:
-        issue = tx.issues.get(number)
-        return _opened(press, _source(tx, rules, issue, issue.tip_key or ""), tx.issues.compiled(number))
-
-
-@dataclass(frozen=True, slots=True)
-class Letters:
-    """All letters of an issue, by the tip_id of a claim: None for the one about its own tip, which there always is."""
-
-    each: Mapping[int | None, Letter]
-
-    @property
-    def compose(self) -> Write:
-        """What writes the message for a claim."""
-        return by_letter({tip_id: letter.message for tip_id, letter in self.each.items()})
-
-    @property
-    def are_uniform(self) -> bool:
-        """Can all be filled, so that no template is needed any more?"""
-        return all(letter.filling.compiled.uniform for letter in self.each.values())
-
-    @property
-    def secret(self) -> bytes:
-        """The issue's own key."""
-        return self.each[None].filling.secret
-
-    def dumps(self) -> dict[int | None, bytes]:
-        """Each as `mail.compiled` keeps it."""
-        return {tip_id: letter.filling.compiled.dumps() for tip_id, letter in self.each.items()}
-
-
-def open_letters(store: Store, press: Press, number: int, rules: Rules) -> Letters:
-    """The frozen letters of an issue; raises NotFound before it was frozen."""
-    letters: dict[int | None, Letter] = {None: open_letter(store, press, number, rules)}
-    with store.read() as tx:
-        issue = tx.issues.get(number)
-        for tip_id, compiled in tx.issues.others(number).items():
-            source = _source(tx, rules, issue, tx.tips.by_id(tip_id).card.key)
-            letters[tip_id] = _opened(press, source, compiled)
-    return Letters(letters)
-
-
-def _opened(press: Press, source: _Source, compiled: bytes) -> Letter:
-    return Letter(press, Compiled.loads(compiled), source.tip, source.number, source.day, source.secret, source.beside)
-
-
-def sample_letter(store: Store, press: Press, rules: Rules, now: datetime, tip_key: str | None) -> Letter:
-    """The letter that would go out, of the next tip or of one that is named; nothing is written. Raises NotFound."""
-    coming = next_issue(store, rules, now)
-    key = tip_key or (coming.tip.key if coming.tip else None)
-    if key is None:
-        raise NotFound(f"there is no tip to show: {coming.reason}", fix="See: newsletter tips list")
-    with store.read() as tx:
-        tip = _dated(tx, tx.tips.get(key), rules, coming.slot)
-        number = tx.issues.last_number() + 1
-        beside = tx.archive.beside(tip.card.id, coming.slot)
-    if not tip.card.complete:
-        raise Refused(f"{key} cannot be sent: {_TEASER}")
-    secret = b"preview: nobody's"
-    compiled = compile_issue(press, tip, number, coming.slot, secret, beside)[1]
-    return Letter(press, compiled, tip, number, coming.slot, secret, beside)

@@ -17,7 +17,9 @@ from newsletter.domain.sending_ports import SendingRight
 
 if TYPE_CHECKING:
     from newsletter.actions.deliver import Progress, Round
-    from newsletter.actions.publish import Letters, NextIssue
+    from newsletter.actions.letters import Letters
+    from newsletter.actions.planning import NextIssue
+    from newsletter.actions.quarterly import Coming
     from newsletter.app.second import SecondProcess
     from newsletter.domain.sharing import Shares
 
@@ -37,7 +39,7 @@ class IssueVerbs(Parts):
 
     def next_issue(self) -> NextIssue:
         """What goes out next, and when."""
-        from newsletter.actions.publish import next_issue
+        from newsletter.actions.planning import next_issue
 
         return next_issue(self.store, self.rules, self.clock())
 
@@ -85,7 +87,7 @@ class IssueVerbs(Parts):
         elif early:
             issue = publish.publish_early(self.store, press, self.rules, now)
         else:
-            issue = publish.publish_due(self.store, press, self.rules, now)
+            issue = self.publish_due()
         unfinished = self.unfinished()
         if issue is None and not unfinished:
             return None
@@ -130,8 +132,8 @@ class IssueVerbs(Parts):
     def deliver(self, right: SendingRight, number: int, *, progress: Progress | None = None) -> Round:
         """One round of sending for one issue, by whoever holds the right to send."""
         from newsletter.actions.deliver import Route, deliver
+        from newsletter.actions.letters import open_letters
         from newsletter.actions.owner import tell_of_pauses
-        from newsletter.actions.publish import open_letters
         from newsletter.app.second import envelope_of
 
         letters = open_letters(self.store, self.press, number, self.rules)
@@ -174,10 +176,18 @@ class IssueVerbs(Parts):
     def publish_due(self) -> IssueFacts | None:
         """The daemon's half of `send`: freeze what is due, finish what a crash left."""
         from newsletter.actions import publish
+        from newsletter.actions.quarterly import publish_quarter
 
         now = self.clock()
         publish.finish_preparing(self.store, self.press, self.rules, now)
-        return publish.publish_due(self.store, self.press, self.rules, now)
+        issue = publish.publish_due(self.store, self.press, self.rules, now)
+        return publish_quarter(self.store, self.press, self.rules, now) or issue
+
+    def coming_quarter(self) -> Coming:
+        """The next letter to those who left and asked for one tip every three months."""
+        from newsletter.actions.quarterly import coming_quarter
+
+        return coming_quarter(self.store, self.rules, self.clock())
 
     def flush_notices(self) -> int:
         """Send the transactional mails that are due; how many left. None does from a database that is held."""
@@ -195,7 +205,7 @@ class IssueVerbs(Parts):
                 tx.notices.add("alarm", self.site.owner, values, self.clock())
 
     def _sample(self, address: str, tip_key: str | None) -> bytes:
-        from newsletter.actions.publish import sample_letter
+        from newsletter.actions.letters import sample_letter
 
         now = self.clock()
         letter = sample_letter(self.store, self.press, self.rules, now, tip_key)

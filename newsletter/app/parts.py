@@ -22,8 +22,8 @@ from newsletter.mail.tokens import Signer
 from newsletter.settings import Settings
 
 if TYPE_CHECKING:
+    from newsletter.actions.letters import Press
     from newsletter.actions.planning import Rules
-    from newsletter.actions.publish import Press
     from newsletter.mail.dkim import Dkim
 
 KEY_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -113,7 +113,7 @@ class Parts:
     @cached_property
     def press(self) -> Press:
         """What it takes to make letters."""
-        from newsletter.actions.publish import Press
+        from newsletter.actions.letters import Press
 
         return Press(self.renderer, self.site, self.signer, self.dkim)
 

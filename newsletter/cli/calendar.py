@@ -14,6 +14,7 @@ from newsletter.cli.door import Door, Noun, as_of, everywhere
 from newsletter.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from newsletter.actions.quarterly import Coming
     from newsletter.cli.screen import Screen
     from newsletter.domain.forecast import ForecastSlot, Runway
     from newsletter.domain.simulation import Simulation
@@ -45,6 +46,9 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
     if ics:
         _write_ics(door, ics, lines)
     document: dict[str, object] = {"slots": [_line(line) for line in lines]}
+    quarter = door.app.coming_quarter()
+    if quarter.asked:
+        document["quarter"] = _quarter(quarter)
     if changes:
         document["changes"] = [
             {"date": new.date.isoformat(), "before": old.tip, "after": new.tip} for old, new in _changed(before, lines)
@@ -57,6 +61,7 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
             _draw_changes(screen, _changed(before, lines))
         else:
             _draw(screen, lines, door.app.runway())
+            _draw_quarter(screen, quarter)
 
     door.report(document, draw)
 
@@ -79,6 +84,23 @@ def _draw(screen: Screen, lines: Sequence[ForecastSlot], left: Runway) -> None:
         "A week off: newsletter calendar skip DATE · Why: newsletter tips why DATE",
         "dim",
     )
+
+
+def _quarter(coming: Coming) -> dict[str, object]:
+    return {
+        "quarter": str(coming.quarter), "due_at": coming.due_at.isoformat(), "tip": coming.tip and coming.tip.key,
+        "audience": coming.audience, "asked": coming.asked,
+    }  # fmt: skip
+
+
+def _draw_quarter(screen: Screen, coming: Coming) -> None:
+    """The line about those who left and want one tip every three months, when there are any."""
+    if not coming.asked:
+        return
+    tip = coming.tip
+    what = f"“{tip.title}” ({tip.useful} found it useful), if nothing changes" if tip else "nothing: no tip has run"
+    who = f"{coming.audience} of the {coming.asked} who left and asked for one best tip every three months"
+    screen.line(f"{screen.when(coming.due_at)}, to {who}: {what}.")
 
 
 def _changed(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:

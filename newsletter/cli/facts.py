@@ -9,7 +9,7 @@ from newsletter.domain.delivery import OPEN, Skip, State
 from newsletter.domain.issues import IssueState
 
 if TYPE_CHECKING:
-    from newsletter.actions.publish import NextIssue
+    from newsletter.actions.planning import NextIssue
     from newsletter.cli.screen import Screen
     from newsletter.domain.issues import IssueFacts
     from newsletter.domain.sharing import Shares
@@ -28,6 +28,7 @@ def document_of(issue: IssueFacts) -> dict[str, object]:
     return {
         "issue": issue.number,
         "slot": issue.slot.isoformat() if issue.slot else None,
+        "quarter": issue.quarter or None,
         "tip": issue.tip_key,
         "tips": _tips(issue),
         "state": issue.state.value,
@@ -75,7 +76,7 @@ def draw_issue(screen: Screen, issue: IssueFacts, *, took: float | None = None) 
         facts.append(
             ("took", f"{took:.1f} s" + (f", {sent / took:,.0f} letters a second" if sent and took > 1 else ""))
         )
-    day = screen.day(issue.slot) if issue.slot else "outside the calendar"
+    day = screen.day(issue.slot) if issue.slot else issue.quarter or "outside the calendar"
     screen.facts(facts, title=f"Issue {issue.number} · {day}")
 
 

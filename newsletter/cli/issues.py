@@ -178,7 +178,7 @@ def list_(door: Door) -> None:
 
     def draw(screen: Screen) -> None:
         rows = [
-            (i.number, screen.day(i.slot) if i.slot else "extra", i.state.value, i.subject or i.tip_key, i.audience,
+            (i.number, screen.day(i.slot) if i.slot else i.quarter or "extra", i.state.value, i.subject or i.tip_key, i.audience,
              i.counts.get("sent", 0), i.counts.get("deferred", 0) + i.counts.get("pending", 0))
             for i in found
         ]  # fmt: skip

@@ -295,8 +295,10 @@ def stats(door: Door) -> None:
     with door.app.store.read() as tx:
         counts, reasons = dict(tx.subscribers.count()), tx.farewells.by_reason()
         tips, words = tx.farewells.by_tip(10), tx.farewells.words(10)
+        quarterly = tx.subscribers.quarterly(door.clock())
     document = {
         "subscribers": counts,
+        "quarterly": quarterly,
         "left_because": {loss.reason or "not_said": loss.number for loss in reasons},
         "left_by_tip": [{"issue": loss.issue, "tip": loss.tip, "left": loss.number} for loss in tips],
         "words": [{"at": _iso(at), "reason": reason, "words": said} for at, reason, said in words],
@@ -304,6 +306,8 @@ def stats(door: Door) -> None:
 
     def draw(screen: Screen) -> None:
         screen.facts([(name, counts.get(name, 0)) for name in STATUSES], title="Readers")
+        if quarterly:
+            screen.line(f"{quarterly} of those who left want one best tip every three months.")
         rows = [(loss.reason or "not said", loss.number) for loss in reasons]
         screen.table(["!left because", ">readers"], rows, empty="Nobody has left.")
         lost = [(loss.tip, loss.issue, loss.number) for loss in tips]

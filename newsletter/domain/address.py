@@ -1,9 +1,10 @@
-"""An e-mail address: is it one, how is it written, and when are two the same."""
+"""An e-mail address: is it one, how is it written, and when are two the same; asks no DNS whether it exists."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from newsletter.domain.errors import InputError
 
@@ -15,6 +16,61 @@ _PLAIN = re.compile(
 _SPECIAL = re.compile(r"@(?:.*\.)?(?:arpa|invalid|local|localhost|onion|test)\Z|--", re.IGNORECASE)
 
 
+class Flaw(StrEnum):
+    """Why a text is no address of ours. Which of the public test cases falls under which: docs/reference/addresses.md."""
+
+    TOO_LONG = "it is longer than 254 octets"
+    NO_AT = "it has no @"
+    NO_NAME = "nothing stands before the @"
+    NO_DOMAIN = "nothing stands after the @"
+    QUOTED = "a quotation mark or a backslash stands in it"
+    LITERAL = "the number of a machine stands in place of a domain"
+    COMMENT = "brackets stand in it"
+    BLANK = "a blank or a control character stands in it"
+    SECOND_AT = "it has more than one @"
+    DOT = "a dot stands at an edge or beside another"
+    LONG_NAME = "more than 64 octets stand before the @"
+    HYPHEN = "a part of the domain begins or ends with a hyphen"
+    LONG_LABEL = "a part of the domain is longer than 63 characters"
+    ONE_LABEL = "its domain has no dot"
+    CHARACTER = "a character stands where it may not"
+    DOMAIN = "its domain cannot be one of the public internet"
+
+
+# The first that fits names the flaw of a text that is refused. RFC 5321 section 4.1.2 allows quoted names and address
+# literals, RFC 5322 section 3.4.1 comments and blanks; no mail provider gives such an address to anybody.
+_FLAWS = tuple(
+    (flaw, re.compile(pattern))
+    for flaw, pattern in {
+        Flaw.NO_AT: r"\A[^@]*\Z",
+        Flaw.NO_NAME: r"\A@",
+        Flaw.NO_DOMAIN: r"@\Z",
+        Flaw.QUOTED: r'["\\]',
+        Flaw.LITERAL: r"@\[.*\]\Z",
+        Flaw.COMMENT: r"[()]",
+        Flaw.BLANK: r"[\x00-\x20\x7f]",
+        Flaw.SECOND_AT: r"@.*@",
+        Flaw.DOT: r"\A\.|\.\.|\.@|@\.|\.\Z",
+        Flaw.LONG_NAME: r"\A[^@]{65}",
+        Flaw.HYPHEN: r"@-|@.*(?:\.-|-\.)|-\Z",
+        Flaw.LONG_LABEL: r"@.*[^.]{64}",
+        Flaw.ONE_LABEL: r"@[^.]*\Z",
+        Flaw.CHARACTER: r"[^\w.!#$%&'*+/=?^`{|}~@-]|@.*[^\w.-]",
+    }.items()
+)
+
+_IN_DETAIL = (Flaw.CHARACTER, Flaw.DOMAIN)
+
+
+class BadAddress(InputError):
+    """A text that is no address, or none that mail goes to; `flaw` says why."""
+
+    def __init__(self, flaw: Flaw, detail: str = "") -> None:
+        because = f" ({detail.rstrip('.')})" if detail else ""
+        super().__init__(f"not an e-mail address: {flaw}{because}", fix="Write it as name@domain")
+        self.flaw = flaw
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """`text` is what we mail to (domain lower-cased), `key` is what makes two addresses one."""
@@ -24,7 +80,9 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Check an address by RFC 5321/5322/6531 without DNS; raises InputError with the reason.
+    """Check an address by RFC 5321/5322/6531 without DNS; raises BadAddress with the reason.
+
+    White space around it goes, as a hand leaves it in a form or a file.
 
     The local part keeps its spelling for the envelope (RFC 5321 section 2.4), the key does not.
     """
@@ -40,9 +98,10 @@ def _checked_by_library(text: str) -> Address:
     from email_validator import EmailNotValidError, validate_email
 
     if len(text.encode(errors="replace")) > MAX_OCTETS:
-        raise InputError("the address is too long", fix=f"An address has at most {MAX_OCTETS} octets")
+        raise BadAddress(Flaw.TOO_LONG)
     try:
         found = validate_email(text, check_deliverability=False, strict=True, test_environment=True)
     except EmailNotValidError as error:
-        raise InputError(f"not an e-mail address: {str(error).rstrip('.')}", fix="Write it as name@domain") from None
+        flaw = next((flaw for flaw, pattern in _FLAWS if pattern.search(text)), Flaw.DOMAIN)
+        raise BadAddress(flaw, str(error) if flaw in _IN_DETAIL else "") from None
     return Address(found.normalized, found.normalized.casefold())

@@ -54,6 +54,7 @@ class Skip(StrEnum):
     NOT_CONFIRMED = "not_confirmed"
     CANCELLED = "cancelled"
     HAD_IT = "had_it"  # the tip, and every other one that may run again
+    SUBSCRIBED = "subscribed"  # gets every letter again, so none of the quarter
 
 
 TABLE: dict[tuple[State, Event], State] = {

@@ -67,9 +67,10 @@ def issue_transition(state: IssueState, event: IssueEvent) -> IssueState:
 
 @dataclass(frozen=True, slots=True)
 class IssueFacts:
-    """One issue as the verbs and doors see it. Times aware; slot None for an extra issue.
+    """One issue as the verbs and doors see it. Times aware; slot None outside the calendar.
 
     tips: how many readers it has for each tip, its own first, where it has more than one.
+    quarter: see `domain.quarterly`; "" for every other issue.
     """
 
     number: int
@@ -86,3 +87,4 @@ class IssueFacts:
     counts: Mapping[str, int] = field(default_factory=dict)
     skipped_for: Mapping[str, int] = field(default_factory=dict)
     tips: Mapping[str, int] = field(default_factory=dict)
+    quarter: str = ""

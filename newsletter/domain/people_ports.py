@@ -53,6 +53,10 @@ class Subscribers(Protocol):
         """How many are confirmed and not suppressed: the audience if an issue froze now."""
         ...
 
+    def quarterly(self, asked_before: datetime, tip_id: int | None = None) -> int:
+        """How many who left asked for one tip every three months by then, and have not had this tip."""
+        ...
+
 
 class Suppressions(Protocol):
     """Addresses never to mail, whatever consent says."""
@@ -64,6 +68,9 @@ class Suppressions(Protocol):
 
     def remove(self, address_key: str) -> bool: ...
     def each(self) -> Iterator[Suppression]: ...
+    def own_key(self) -> bytes:
+        """The key of the hashes that stand for erased addresses: this database's own, whatever the settings say."""
+        ...
 
 
 class Farewells(Protocol):

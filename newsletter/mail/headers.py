@@ -26,9 +26,16 @@ _MAILBOX = re.compile(r"[^\s\x00-\x20\x7f-\x9f()<>\[\]:;@\\,\"]{1,64}@[^\s\x00-\
 
 
 def issue_headers(
-    site: Site, *, subject: str, issue: int, slot_or_date: date, archived_at: str, person: Mapping[str, str]
+    site: Site,
+    *,
+    subject: str,
+    issue: int,
+    slot_or_date: date,
+    archived_at: str,
+    person: Mapping[str, str],
+    stream: str = "weekly",
 ) -> Headers:
-    """The header fields of one weekly issue, those of MIME left to `message.build`.
+    """The header fields of one issue, those of MIME left to `message.build`.
 
     person: the values, or the sentinels, of the header holes of `mail.compiled`. archived_at: where the letter can be
     read (RFC 5064). Raises InputError for a value that has no place in a header.
@@ -44,7 +51,7 @@ def issue_headers(
         ("List-Subscribe", link(site.url("/"))),
         ("List-Post", "NO"),
         ("Archived-At", link(archived_at)),
-        ("Feedback-ID", f"{issue}:{slot_or_date.isoformat()}:weekly:{_sender_id(site)}"),
+        ("Feedback-ID", f"{issue}:{slot_or_date.isoformat()}:{stream}:{_sender_id(site)}"),
         *_end(site),
         ("Precedence", "bulk"),
     ]

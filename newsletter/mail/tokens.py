@@ -74,16 +74,21 @@ class Signer:
 
     def seal(self, purpose: Purpose, text: str) -> str:
         """A MAC of 64 bits in 16 lower-case letters and digits, for places that lose upper case."""
-        return _seal(self._keys[0], purpose, text)
+        return seal(self._keys[0], purpose, text)
 
     def seals(self, purpose: Purpose, text: str) -> tuple[str, ...]:
         """The seal of every key, the first one first."""
-        return tuple(_seal(key, purpose, text) for key in self._keys)
+        return tuple(seal(key, purpose, text) for key in self._keys)
 
-    def is_sealed(self, purpose: Purpose, text: str, seal: str) -> bool:
+    def is_sealed(self, purpose: Purpose, text: str, given: str) -> bool:
         """Did any of our keys seal this text for this purpose?"""
-        given = seal.encode()
-        return any([hmac.compare_digest(_seal(key, purpose, text).encode(), given) for key in self._keys])  # noqa: C419
+        sealed = given.encode()
+        return any([hmac.compare_digest(seal(key, purpose, text).encode(), sealed) for key in self._keys])  # noqa: C419
+
+
+def seal(key: bytes, purpose: Purpose, text: str) -> str:
+    """The seal of a key of 64 octets at most that is no signer's."""
+    return _digest(key, purpose, text)[:8].hex()
 
 
 def _digest(key: bytes, purpose: Purpose, text: str) -> bytes:
@@ -93,7 +98,3 @@ def _digest(key: bytes, purpose: Purpose, text: str) -> bytes:
 
 def _mac(key: bytes, purpose: Purpose, payload: str) -> str:
     return urlsafe_b64encode(_digest(key, purpose, payload))[:22].decode()
-
-
-def _seal(key: bytes, purpose: Purpose, text: str) -> str:
-    return _digest(key, purpose, text)[:8].hex()

@@ -72,7 +72,8 @@ def _known_to(letters: Letters, name: str, names: set[str], ours: Path) -> set[s
         "subject",
     }
     return everybody.union(
-        *(_names_in(letters, ours / one) for one in near), letter if folder == "email/issue" else set()
+        *(_names_in(letters, ours / one) for one in near),
+        letter if folder in ("email/issue", "email/quarterly") else set(),
     )
 
 

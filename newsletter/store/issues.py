@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -16,23 +14,29 @@ from newsletter.domain.delivery import Event, Skip, State, transition
 from newsletter.domain.errors import NotFound
 from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.people import DeliveryFacts
+from newsletter.domain.quarterly import ASKED_BEFORE, Ran
 from newsletter.domain.sharing import NO_OTHERS, Offer
 from newsletter.domain.sharing import OtherLetter as OtherLetterFacts
 from newsletter.domain.tips import TipState
 from newsletter.store import sharing
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
+from newsletter.store.issue_facts import read_issues
 from newsletter.store.ledger import sql_time
-from newsletter.store.readers import DELIVERABLE, delivery_facts
+from newsletter.store.readers import DELIVERABLE, QUARTERLY, delivery_facts
 from newsletter.store.tables import CompiledIssue, Delivery, Issue, OtherLetter, Subscriber, Tip
 from newsletter.store.upkeep import SqlUpkeep
 
 _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
     AND (state IN ('sent', 'sending') OR crashes > 0))
     OR EXISTS (SELECT 1 FROM attempt WHERE issue_id = :issue AND event = 'in_doubt')"""
-# In the order of the primary key, so that counting a million rows sorts none of them.
-_STATES = tuple(state.value for state in State)
-_COUNT = f"""SELECT issue_id, {", ".join(f"sum(state = '{state}')" for state in _STATES)}
-    FROM delivery{{where}} GROUP BY issue_id"""  # noqa: S608  (states)
+_RAN = """SELECT t.id, t.key, t.title, max(coalesce(i.slot, date(i.due_at))),
+    (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND v.useful),
+    (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND NOT v.useful),
+    sum((SELECT count(*) FROM farewell f WHERE f.issue_id = i.id))
+    FROM issue i JOIN tip t ON t.id = i.tip_id
+    WHERE i.quarter IS NULL AND i.state IN ('sending', 'paused', 'done')
+    AND coalesce(i.slot, date(i.due_at)) BETWEEN :first AND :last AND t.complete AND t.state <> 'retired'
+    GROUP BY t.id"""
 LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
 
 
@@ -47,17 +51,17 @@ class SqlIssues:
         row = self._session.get(Issue, number)
         if row is None:
             raise NotFound(f"there is no issue {number}", fix="See: newsletter issues list")
-        return self._facts([row], counted=True)[0]
+        return read_issues(self._session, [row], counted=True)[0]
 
     def for_slot(self, slot: date) -> IssueFacts | None:
         """The issue of a slot, without counts: the daemon asks every two seconds, and counting a million takes one."""
         row = self._session.exec(select(Issue).where(Issue.slot == slot)).first()
-        return self._facts([row], counted=False)[0] if row else None
+        return read_issues(self._session, [row], counted=False)[0] if row else None
 
     def each(self) -> list[IssueFacts]:
         """Newest first, with counts."""
         rows = self._session.exec(select(Issue).order_by(col(Issue.id).desc())).all()
-        return self._facts(rows, counted=True)
+        return read_issues(self._session, rows, counted=True)
 
     def open(self) -> list[IssueFacts]:
         """Planned, preparing or sending, oldest first, without counts."""
@@ -69,7 +73,7 @@ class SqlIssues:
 
     def _in_state(self, *states: IssueState) -> list[IssueFacts]:
         rows = self._session.exec(select(Issue).where(col(Issue.state).in_(states)).order_by(col(Issue.id))).all()
-        return self._facts(rows, counted=False)
+        return read_issues(self._session, rows, counted=False)
 
     def last_number(self) -> int:
         """The number of the newest issue; 0 when there is none."""
@@ -82,7 +86,7 @@ class SqlIssues:
     def recent(self, limit: int) -> list[IssueFacts]:
         """Newest first, without counts."""
         rows = self._session.exec(select(Issue).order_by(col(Issue.id).desc()).limit(limit)).all()
-        return self._facts(rows, counted=False)
+        return read_issues(self._session, rows, counted=False)
 
     def last_slot_before(self, slot: date) -> date | None:
         """The newest slot before this one that has an issue."""
@@ -91,7 +95,7 @@ class SqlIssues:
     def from_slot(self, slot: date) -> list[IssueFacts]:
         """The issues of this slot and of later ones, without counts."""
         rows = self._session.exec(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot))).all()
-        return self._facts(rows, counted=False)
+        return read_issues(self._session, rows, counted=False)
 
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
         """T0. The write transaction is IMMEDIATE, so whoever comes second finds the first one's row."""
@@ -102,7 +106,38 @@ class SqlIssues:
             )
             self._session.add(row)
             self._session.flush()
-        return self._facts([row], counted=False)[0]
+        return read_issues(self._session, [row], counted=False)[0]
+
+    def quarter_of(self, number: int) -> str:
+        """Of which quarter it is the letter."""
+        return self._session.exec(select(Issue.quarter).where(Issue.id == number)).first() or ""
+
+    def for_quarter(self, quarter: str) -> IssueFacts | None:
+        """The letter of a quarter, without counts."""
+        row = self._session.exec(select(Issue).where(Issue.quarter == quarter)).first()
+        return read_issues(self._session, [row], counted=False)[0] if row else None
+
+    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
+        """T0. Its tip is bound without a run: for the calendar nothing has happened."""
+        found = self.for_quarter(quarter)
+        if found:
+            return found
+        row = Issue(
+            quarter=quarter,
+            tip_id=tip_id,
+            due_at=due_at,
+            state=IssueState.PREPARING,
+            secret=secrets.token_bytes(16),
+            planned_at=now,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return read_issues(self._session, [row], counted=False)[0]
+
+    def ran_between(self, first: date, last: date) -> list[Ran]:
+        """Votes have no time, so those of an earlier run of the same tip count too."""
+        rows = self._session.connection().execute(text(_RAN), {"first": first.isoformat(), "last": last.isoformat()})
+        return [Ran(row[0], row[1], row[2], date.fromisoformat(row[3]), *row[4:]) for row in rows]
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:
         """Apply an event; raises IllegalTransition."""
@@ -146,13 +181,15 @@ class SqlIssues:
         if offers:
             frozen = self._share_out(number, row.tip_id, offers, others)
         else:
+            who, values = (QUARTERLY, _quarter_values(row)) if row.quarter else (DELIVERABLE, {})
             frozen = self._execute(
-                "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes)"  # noqa: S608  (a constant)
-                f" SELECT :issue, s.id, 'pending', 0, 0 FROM subscriber s WHERE {DELIVERABLE} ORDER BY s.id",
+                "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes)"  # noqa: S608  (constants)
+                f" SELECT :issue, s.id, 'pending', 0, 0 FROM subscriber s WHERE {who} ORDER BY s.id",
                 issue=number,
+                **values,
             )
         row.audience = frozen
-        if row.tip_id is not None:
+        if row.tip_id is not None and not row.quarter:
             tip = self._session.get_one(Tip, row.tip_id)
             row.tip_was = tip.state
             tip.state, tip.last_sent_on = TipState.SENT, row.slot or row.due_at.date()
@@ -302,70 +339,9 @@ class SqlIssues:
             tip.state = row.tip_was if tip.state == TipState.SENT else tip.state
         row.run, row.tip_was = None, ""
 
-    def _facts(self, rows: Sequence[Issue], *, counted: bool) -> list[IssueFacts]:
-        counts: dict[int, dict[str, int]] = defaultdict(dict)
-        skipped: dict[int, dict[str, int]] = defaultdict(dict)
-        if counted:
-            one = f" WHERE issue_id = {rows[0].id or 0:d}" if len(rows) == 1 else ""
-            for issue, *numbers in self._session.connection().execute(text(_COUNT.format(where=one))):
-                counts[issue] = dict(zip(_STATES, numbers, strict=True))
-            asked = [issue for issue, numbers in counts.items() if numbers[State.SKIPPED]]
-            query = select(Delivery.issue_id, col(Delivery.reason), func.count()).where(
-                col(Delivery.issue_id).in_(asked), Delivery.state == State.SKIPPED
-            )
-            for issue, reason, number in self._session.exec(
-                query.group_by(col(Delivery.issue_id), col(Delivery.reason))
-            ):
-                skipped[issue][reason or ""] = number
-        keys = dict(
-            self._session.exec(select(Tip.id, Tip.key).where(col(Tip.id).in_({row.tip_id for row in rows}))).all()
-        )
-        tips = self._tips([row.id or 0 for row in rows]) if counted else {}
-        return [
-            replace(
-                _facts(row, keys.get(row.tip_id), counts[row.id or 0], skipped[row.id or 0]),
-                tips=tips.get(row.id or 0, {}),
-            )
-            for row in rows
-        ]
-
-    def _tips(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
-        """For issues with more than one tip: how many readers each has."""
-        shared = self._session.exec(
-            select(OtherLetter.issue_id).where(col(OtherLetter.issue_id).in_(numbers)).distinct()
-        ).all()
-        found: dict[int, dict[str, int]] = {}
-        for number in shared:
-            tip_id = func.coalesce(Delivery.tip_id, Issue.tip_id)
-            query = (
-                select(Tip.key, func.count())
-                .select_from(Delivery)
-                .join(Issue, col(Issue.id) == Delivery.issue_id)
-                .join(Tip, col(Tip.id) == tip_id)
-                .where(Delivery.issue_id == number, func.coalesce(Delivery.reason, "") != Skip.HAD_IT)
-                .group_by(Tip.key)
-                .order_by(tip_id != Issue.tip_id, func.count().desc(), Tip.key)
-            )
-            found[number] = dict(self._session.exec(query).all())
-        return found
-
     def _execute(self, sql: str, **values: Any) -> int:
         return int(self._session.connection().execute(text(sql), values).rowcount)
 
 
-def _facts(row: Issue, tip_key: str | None, counts: dict[str, int], skipped: dict[str, int]) -> IssueFacts:
-    return IssueFacts(
-        number=row.id or 0,
-        slot=row.slot,
-        due_at=row.due_at,
-        state=IssueState(row.state),
-        tip_id=row.tip_id,
-        tip_key=tip_key,
-        subject=row.subject,
-        audience=row.audience,
-        pause_reason=row.reason,
-        started_at=row.started_at,
-        done_at=row.done_at,
-        counts={state.value: counts.get(state.value, 0) for state in State},
-        skipped_for=skipped,
-    )
+def _quarter_values(row: Issue) -> dict[str, object]:
+    return {"asked_before": sql_time(row.due_at - ASKED_BEFORE), "tip": row.tip_id}

@@ -50,9 +50,11 @@ _ATTEMPT = """INSERT INTO attempt (issue_id, subscriber_id, at, event, stage, co
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 _SUPPRESS = """INSERT OR IGNORE INTO suppression (address_key, reason, source, at, issue_id)
     SELECT s.address_key, 'hard_bounce', ?, ?, ? FROM subscriber s WHERE s.id = ?"""
+# `quarterly`: they left and asked for one tip every three months; that one they may have, and no other.
 # INDEXED BY: without it SQLite takes the primary key and walks over every row that is done already.
 _DUE = """SELECT d.subscriber_id, d.attempts, d.first_attempt_at, d.state,
-        s.key, s.address, s.name, s.status, s.confirmed_at, d.tip_id,
+        s.key, s.address, s.name,
+        iif(s.quarterly_at IS NULL OR s.status IN ('confirmed', 'paused'), s.status, 'quarterly'), s.confirmed_at, d.tip_id,
         EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)
     FROM delivery d INDEXED BY {index} LEFT JOIN subscriber s ON s.id = d.subscriber_id"""
 _DUE_PENDING = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = ? AND d.state = 'pending'
@@ -64,7 +66,7 @@ _FIRST_DEFERRED = """SELECT min(next_attempt_at) FROM delivery INDEXED BY delive
     WHERE issue_id = ? AND state = 'deferred'"""
 _SENDING = """SELECT issue_id, subscriber_id, crashes FROM delivery INDEXED BY delivery_sending
     WHERE state = 'sending' AND (? IS NULL OR owner = ?)"""
-_MAY_CLAIM = "SELECT 1 FROM issue WHERE id = ? AND state = 'sending'"
+_MAY_CLAIM = "SELECT quarter IS NOT NULL FROM issue WHERE id = ? AND state = 'sending'"
 _CLAIM = """UPDATE delivery SET state = ?, owner = ?, attempts = attempts + 1, first_attempt_at = ?,
     next_attempt_at = NULL WHERE issue_id = ? AND subscriber_id = ?"""
 _SKIP = "UPDATE delivery SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ? WHERE issue_id = ? AND subscriber_id = ?"
@@ -203,14 +205,16 @@ class SqliteLedger:
 
     def _claim(self, issue: int, take: int, now: datetime) -> list[Claim]:
         claims: list[Claim] = []
-        if not self._first(_MAY_CLAIM, issue):  # paused or cancelled by somebody since the last claim
+        found = self._first(_MAY_CLAIM, issue)
+        if found is None:  # paused or cancelled by somebody since the last claim
             return claims
+        meant_for = "quarterly" if found[0] else "confirmed"
         ms = to_ms(now)
         while len(claims) < take:
             rows = self._due(issue, take - len(claims), ms)
             if not rows:
                 break
-            claims += self._claim_rows(issue, rows, ms, now)
+            claims += self._claim_rows(issue, rows, meant_for, ms, now)
         return claims
 
     def _due(self, issue: int, limit: int, ms: int) -> list[_Row]:
@@ -222,10 +226,10 @@ class SqliteLedger:
             self._deferred_due[issue] = row[0] if row and row[0] is not None else 1 << 62
         return self._db.execute(_DUE_PENDING, (issue, limit)).fetchall()
 
-    def _claim_rows(self, issue: int, rows: Sequence[_Row], ms: int, now: datetime) -> list[Claim]:
+    def _claim_rows(self, issue: int, rows: Sequence[_Row], meant_for: str, ms: int, now: datetime) -> list[Claim]:
         claims, written = [], []
         for subscriber, attempts, first, state, key, address, name, status, confirmed_at, tip, suppressed in rows:
-            skip = _why_skip(key, status, suppressed)
+            skip = _why_skip(key, status, suppressed, meant_for)
             if skip is not None:
                 to = transition(State(state), Event.SKIP)
                 self._db.execute(_SKIP, (to, skip, ms, issue, subscriber))
@@ -297,12 +301,15 @@ class SqliteLedger:
                 raise
 
 
-def _why_skip(key: str | None, status: str, suppressed: int) -> Skip | None:
+def _why_skip(key: str | None, status: str, suppressed: int, meant_for: str) -> Skip | None:
     """Why a row of the frozen audience may not be mailed any more; decided at the claim, never earlier."""
     if key is None:
         return Skip.ERASED
     if suppressed:
         return Skip.SUPPRESSED
-    if status == "confirmed":
+    if status == meant_for:
         return None
-    return {"unsubscribed": Skip.UNSUBSCRIBED, "paused": Skip.PAUSED}.get(status, Skip.NOT_CONFIRMED)
+    if status == "confirmed":
+        return Skip.SUBSCRIBED
+    known = {"unsubscribed": Skip.UNSUBSCRIBED, "quarterly": Skip.UNSUBSCRIBED, "paused": Skip.PAUSED}
+    return known.get(status, Skip.NOT_CONFIRMED)

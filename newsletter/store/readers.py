@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, text
+from sqlalchemy import and_, bindparam, func, text
 from sqlmodel import Session, col, delete, select
 
 from newsletter.domain.address import Address
@@ -15,7 +15,7 @@ from newsletter.domain.people import Consent as ConsentEntry
 from newsletter.domain.people import Suppression as SuppressionEntry
 from newsletter.domain.subscription import Pace, Status
 from newsletter.store.sqlite import from_ms
-from newsletter.store.tables import Consent, Delivery, Issue, Subscriber, Suppression, Tip
+from newsletter.store.tables import Consent, Delivery, Issue, OwnKey, Subscriber, Suppression, Tip, UtcDateTime
 
 DELIVERABLE = (
     "s.status = 'confirmed' AND NOT s.resting"
@@ -23,6 +23,13 @@ DELIVERABLE = (
 )
 """Who is in an audience; `s` is the subscriber. The claim in `ledger.py` reads status and suppression again; `resting`
 (has had this month's letter) and the end of a pause are made true by `upkeep.wake`, which goes before every freeze."""
+QUARTERLY = (
+    "s.quarterly_at <= :asked_before AND s.status NOT IN ('confirmed', 'paused')"
+    " AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)"
+    " AND NOT EXISTS (SELECT 1 FROM delivery h JOIN issue j ON j.id = h.issue_id"
+    " WHERE h.subscriber_id = s.id AND h.state = 'sent' AND j.tip_id = :tip)"
+)
+"""Who gets the letter of a quarter: left, asked for it in time, and has not had its tip."""
 CHANGEABLE = frozenset(
     {
         "name",
@@ -202,6 +209,13 @@ class SqlSubscribers:
         query = text(f"SELECT count(*) FROM subscriber s WHERE {DELIVERABLE}")  # noqa: S608  (a constant)
         return int(self._session.connection().execute(query).scalar_one())
 
+    def quarterly(self, asked_before: datetime, tip_id: int | None = None) -> int:
+        """The audience of a quarter's letter if it froze now."""
+        query = text(f"SELECT count(*) FROM subscriber s WHERE {QUARTERLY}")  # noqa: S608  (a constant)
+        query = query.bindparams(bindparam("asked_before", type_=UtcDateTime()))
+        values = {"asked_before": asked_before, "tip": tip_id}
+        return int(self._session.connection().execute(query, values).scalar_one())
+
     def _one(self, condition: Any) -> Reader | None:
         row = self._session.exec(select(Subscriber).where(condition)).first()
         return read_reader(row, suppressed=self._suppressed(row.address_key)) if row else None
@@ -241,6 +255,10 @@ class SqlSuppressions:
         query = select(Suppression).order_by(col(Suppression.at).desc()).execution_options(yield_per=1000)
         for row in self._session.exec(query):
             yield _suppression(row)
+
+    def own_key(self) -> bytes:
+        """Made with the table, once."""
+        return self._session.get_one(OwnKey, "erased").value
 
 
 def delivery_facts(row: Delivery, slot: Any, address: str | None, tip: str | None) -> DeliveryFacts:

@@ -144,6 +144,8 @@ class Subscriber(SQLModel, table=True):
     __table_args__ = (
         Index("subscriber_moving", "new_address_key", sqlite_where=text("new_address_key <> ''"),
               postgresql_where=text("new_address_key <> ''")),
+        Index("subscriber_quarterly", "quarterly_at", sqlite_where=text("quarterly_at IS NOT NULL"),
+              postgresql_where=text("quarterly_at IS NOT NULL")),
     )  # fmt: skip
 
 
@@ -183,6 +185,15 @@ class Suppression(SQLModel, table=True):
     source: str = ""
     at: datetime = _at()
     issue_id: int | None = None
+
+
+class OwnKey(SQLModel, table=True):
+    """A key of the database's own, made once and changed by no setting; name: erased."""
+
+    __tablename__ = "own_key"
+
+    name: str = Field(primary_key=True)
+    value: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class SlotWish(SQLModel, table=True):
@@ -236,12 +247,16 @@ class Installation(SQLModel, table=True):
 
 
 class Issue(SQLModel, table=True):
-    """A numbered edition. slot: NULL outside the calendar; run: 1 for a tip's first run; tip_was: its state before."""
+    """A numbered edition. slot: NULL outside the calendar; run: 1 for a tip's first run; tip_was: its state before.
+
+    quarter: of the letter to those who left and asked for one best tip every three months, as 2026-Q1; its run is NULL.
+    """
 
     __tablename__ = "issue"
 
     id: int | None = Field(default=None, primary_key=True)
     slot: date | None = Field(default=None, unique=True)
+    quarter: str | None = None
     due_at: datetime = _at()
     state: str = Field(index=True)
     tip_id: int | None = Field(default=None, foreign_key="tip.id")
@@ -255,7 +270,10 @@ class Issue(SQLModel, table=True):
     started_at: datetime | None = _at(null=True)
     done_at: datetime | None = _at(null=True)
 
-    __table_args__ = (UniqueConstraint("tip_id", "run", name="issue_tip_runs_once"),)
+    __table_args__ = (
+        UniqueConstraint("tip_id", "run", name="issue_tip_runs_once"),
+        Index("issue_quarter", "quarter", unique=True),
+    )
 
 
 class CompiledIssue(SQLModel, table=True):

@@ -16,6 +16,7 @@ from newsletter.web.feeds import Feeds
 from newsletter.web.headers import StrictHeaders
 from newsletter.web.joining import Joining
 from newsletter.web.logo import logo_door
+from newsletter.web.openapi import Description
 from newsletter.web.owner import Owner
 from newsletter.web.pages import Pages
 from newsletter.web.personal import Personal
@@ -77,6 +78,7 @@ def make_web(app: App) -> FastAPI:
         (GET, "/style.css", doors.style),
         (GET, "/healthz", doors.healthz),
         (GET, "/readyz", doors.readyz),
+        (GET, "/openapi.json", Description(web, app.site).document),
     ):
         web.add_api_route(path, door, methods=list(methods), response_model=None)
     strict = StrictHeaders(app.settings.frame_ancestors, app.settings.allowed_origins)

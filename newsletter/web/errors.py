@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from newsletter.app.guard import TooMany
+from newsletter.domain.address import BadAddress
 from newsletter.domain.errors import BadToken, Busy, InputError, NewsletterError, NotFound, SchemaError
 from newsletter.web.bodies import wants_json
 from newsletter.web.headers import StrictHeaders
@@ -39,7 +40,6 @@ BAD_LINK = Answer(
     "Open it again from the mail, whole; or take the link at the foot of a newer letter.",
 )
 BAD_ADDRESS = Answer(422, "Please look at this again", "This is not a whole e-mail address.", "Write it as name@domain")
-NOT_AN_ADDRESS = ("not an e-mail address", "the address is too long")
 BUSY = Answer(503, "One moment, please", "We are busy just now, and nothing was lost.", "Try again in a minute.")
 BROKEN = Answer(
     500, "Something went wrong here", "The fault is ours, and it has been noted.", "Try again in a few minutes."
@@ -56,9 +56,9 @@ HEADINGS = {405: "That is not possible here", 413: "That was too much", 415: "We
 
 def answer_for(error: Exception) -> Answer:
     """What a visitor is told. Words of our own errors are for the owner, but for those about a field."""
+    if isinstance(error, BadAddress):
+        return BAD_ADDRESS
     if isinstance(error, InputError):
-        if error.message.startswith(NOT_AN_ADDRESS):
-            return BAD_ADDRESS
         return Answer(422, "Please look at this again", f"{error.message[:1].upper()}{error.message[1:]}.", error.fix)
     if isinstance(error, TooMany):
         return Answer(429, "Not just now, please", f"{error.message[:1].upper()}{error.message[1:]}.", error.fix)

@@ -44,12 +44,12 @@ class Personal:
         view = leaving.look(self._app.store, self._app.signer, token)
         if view.verdict is Verdict.ALREADY:
             return self._left(token, already=True, view=view)
-        return self._pages.page("leave", address=veiled(view.address))
+        return self._leave_page(view)
 
     def leave(self, token: str, how: How) -> Response:
         """RFC 8058 section 3.2: 200, no redirect, no cookie; the same for the button."""
         left = self._app.leave(token, how=how)
-        return self._left(token, already=left.verdict is Verdict.ALREADY)
+        return self._left(token, already=left.verdict is Verdict.ALREADY, asks=not left.quarterly)
 
     def why(self, token: str, request: Request, fields: Fields) -> Response:
         """The answer to the one question, asked after they have left; or the consent to one tip every three months."""
@@ -70,14 +70,23 @@ class Personal:
         return self._left(token, already=False, view=view, thanks=True)
 
     def _left(
-        self, token: str, *, already: bool, view: leaving.LeaveView | None = None, thanks: bool = False
+        self,
+        token: str,
+        *,
+        already: bool,
+        view: leaving.LeaveView | None = None,
+        thanks: bool = False,
+        asks: bool = True,
     ) -> Response:
         view = view or leaving.look(self._app.store, self._app.signer, token)
         if view.verdict is Verdict.DO:  # they have come back since
-            return self._pages.page("leave", address=veiled(view.address))
-        asks = bool(view.address) and view.status == "unsubscribed"
+            return self._leave_page(view)
+        asks = asks and bool(view.address) and view.status == "unsubscribed"
         action = self._pages.path(f"/u/{token}/why") if asks else ""
         return self._pages.page("left", already=already, why=action, reasons=REASONS, view=view, thanks=thanks)
+
+    def _leave_page(self, view: leaving.LeaveView) -> Response:
+        return self._pages.page("leave", address=veiled(view.address), quarterly=view.ends_quarterly)
 
     # -- preferences ---------------------------------------------------------------------------
 

@@ -118,7 +118,7 @@ def test_statistics_tell_why_people_leave(newsletter: Command) -> None:
     newsletter("subscribers", "unsubscribe", "anna@tips.example.com")
     document = json.loads(newsletter("subscribers", "stats", "--json").stdout)
     assert document == {
-        "subscribers": {"unsubscribed": 1}, "left_because": {"not_said": 1}, "left_by_tip": [], "words": [],
+        "subscribers": {"unsubscribed": 1}, "quarterly": 0, "left_because": {"not_said": 1}, "left_by_tip": [], "words": [],
     }  # fmt: skip
     assert "not said" in newsletter("subscribers", "stats").stdout
 

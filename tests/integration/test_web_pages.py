@@ -15,7 +15,7 @@ from newsletter.domain.tips import TipState
 from newsletter.store.database import sqlite_path
 from newsletter.web import make_server, make_web
 from newsletter.web.server import WebServer
-from tests.support.front import Front, add_tip, links_in, open_front, text_of
+from tests.support.front import Front, add_tip, open_front
 
 ANNA = "anna@host.example"
 
@@ -24,49 +24,6 @@ ANNA = "anna@host.example"
 def front(tmp_path: Path) -> Iterator[Front]:
     with open_front(tmp_path) as front:
         yield front
-
-
-def crawl(front: Front, start: set[str]) -> dict[str, httpx.Response]:
-    """Follow every link with HEAD and GET; press nothing."""
-    seen: dict[str, httpx.Response] = {}
-    waiting = sorted(start)
-    while waiting:
-        path = waiting.pop()
-        if path in seen:
-            continue
-        head, seen[path] = front.http.head(path), front.http.get(path)
-        assert (head.status_code, head.content) == (seen[path].status_code, b"")
-        waiting += [link.partition("#")[0] for link in re.findall(r'href="(/[^"]*)"', seen[path].text)]
-    return seen
-
-
-def test_no_look_at_any_page_or_link_of_any_mail_changes_a_row(front: Front) -> None:
-    add_tip(front.app, "Say the name", date(2025, 4, 29))
-    front.http.post("/subscribe", data={"email": ANNA})
-    front.http.post("/subscribe", data={"email": "bob@host.example"})
-    front.http.post(front.confirm_path("bob@host.example"))
-    front.app.flush_notices()
-    mailed = {link for mail in front.mails() for link in links_in(text_of(mail))}
-    start = {"/" + link.removeprefix("https://tips.example").lstrip("/") for link in mailed if "tips.example" in link}
-    before = front.rows()
-
-    seen = crawl(front, start | {"/", "/subscribe/sent", "/healthz", "/readyz", front.preferences_path(ANNA)})
-
-    assert front.rows() == before
-    assert {path.split("/")[1] for path in seen} >= {
-        "",
-        "confirm",
-        "u",
-        "p",
-        "archive",
-        "tips",
-        "style.css?v=" + _tag(seen),
-    }
-    assert {path: answer.status_code for path, answer in seen.items() if answer.status_code != 200} == {}
-
-
-def _tag(seen: dict[str, httpx.Response]) -> str:
-    return next(path.partition("=")[2] for path in seen if path.startswith("/style.css?"))
 
 
 def test_every_answer_has_the_strict_headers_and_no_cookie(front: Front) -> None:

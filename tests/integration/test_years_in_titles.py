@@ -21,7 +21,7 @@ ANNA = "anna@host.example"
 def front(tmp_path: Path) -> Iterator[Front]:
     """A tip of the new year 2026 that went out in December 2025, between two others with its tag."""
     with open_front(tmp_path) as front:
-        add_tip(front.app, "Before it", date(2025, 4, 1), tags=("calls",))  # type: ignore[arg-type]
+        add_tip(front.app, "Before it", date(2025, 4, 1), tags=("calls",))
         text = TipText("Calls in {{ year }}", "Say it *once*.", tags=("calls",), rules=NEW_YEAR)
         with front.app.store.write() as tx:
             tx.tips.add(text, identity(text.title, None), "calls", TipState.FRESH, FRIDAY)
@@ -29,7 +29,7 @@ def front(tmp_path: Path) -> Iterator[Front]:
         front.http.post(front.confirm_path(ANNA))
         front.clock.now = datetime(2025, 12, 30, 13, 1, tzinfo=UTC)
         front.app.send()
-        add_tip(front.app, "After it", date(2025, 12, 31), tags=("calls",))  # type: ignore[arg-type]
+        add_tip(front.app, "After it", date(2025, 12, 31), tags=("calls",))
         yield front
 
 

@@ -144,3 +144,21 @@ def test_a_backup_is_a_whole_database_and_never_overwrites(tmp_path: Path) -> No
     assert revision(tmp_path / "copy.db") == HEAD
     with pytest.raises(NewsletterError):
         backup(tmp_path / "n.db", tmp_path / "copy.db")
+
+
+def test_a_database_of_the_first_schema_is_brought_up_with_what_stands_in_it(tmp_path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
+    engine = make_engine(tmp_path / "n.db").execution_options(immediate=True)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO suppression VALUES ('a@b.example', 'manual', '', '2025-05-06', NULL)")
+    engine.dispose()
+
+    assert upgrade(tmp_path / "n.db") == ("0001", HEAD)
+    store = SqlStore(tmp_path / "n.db")
+    with store.read() as tx:
+        assert [entry.address_key for entry in tx.suppressions.each()] == ["a@b.example"]
+        assert len(tx.suppressions.own_key()) == 32
+    store.close()

@@ -19,6 +19,7 @@ from newsletter.app import App
 from newsletter.domain.people import Reader
 from newsletter.domain.tips import TipState, TipText, identity
 from newsletter.mail.tokens import Purpose
+from newsletter.mail.verp import base36
 from newsletter.settings import load_settings
 from newsletter.store.database import sqlite_path
 from newsletter.web import make_web
@@ -60,8 +61,11 @@ class Front:
         reader = self.reader(address)
         return f"/confirm/{confirm_token(self.app.signer, reader.key, int(reader.signup_at.timestamp()))}"
 
-    def leave_path(self, address: str) -> str:
-        return f"/u/{self.app.signer.sign(Purpose.UNSUBSCRIBE, self.reader(address).key, 'a')}"
+    def leave_path(self, address: str, issue: str = "a") -> str:
+        return f"/u/{self.app.signer.sign(Purpose.UNSUBSCRIBE, self.reader(address).key, issue)}"
+
+    def useful_path(self, address: str, issue: int) -> str:
+        return f"/useful/{self.app.signer.sign(Purpose.USEFUL, self.reader(address).key, base36(issue))}"
 
     def preferences_path(self, address: str) -> str:
         return f"/p/{self.app.signer.sign(Purpose.PREFERENCES, self.reader(address).key)}"
@@ -99,7 +103,7 @@ def links_in(text: str) -> list[str]:
     return re.findall(r"https?://[^\s\"'<>]+", text)
 
 
-def add_tip(app: App, title: str, ran_on: date | None, *, body: str = "Say it *once*.", **more: str) -> str:
+def add_tip(app: App, title: str, ran_on: date | None, *, body: str = "Say it *once*.", **more: object) -> str:
     """A complete tip; it ran if it has a date. Its key."""
     key = re.sub(r"\W+", "-", title.lower())
     state = TipState.ARCHIVE if ran_on else TipState.FRESH

@@ -1,0 +1,29 @@
+"""The front door remembers: a key of its own for who was erased; one letter a quarter for who asked for that."""
+
+import secrets
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    own_key = op.create_table(
+        "own_key",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.bulk_insert(own_key, [{"name": "erased", "value": secrets.token_bytes(32)}])
+    op.add_column("issue", sa.Column("quarter", sa.String(), nullable=True))
+    op.create_index("issue_quarter", "issue", ["quarter"], unique=True)
+    op.create_index(
+        "subscriber_quarterly",
+        "subscriber",
+        ["quarterly_at"],
+        unique=False,
+        sqlite_where=sa.text("quarterly_at IS NOT NULL"),
+        postgresql_where=sa.text("quarterly_at IS NOT NULL"),
+    )

@@ -1,0 +1,59 @@
+"""Whatever address we take, mail goes there: by a real SMTP server, with and without SMTPUTF8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from newsletter.domain.address import parse_address
+from newsletter.domain.outcomes import Envelope, Sent
+from newsletter.senders import make_sender
+from tests.support.faulty_smtp import FaultySmtp, Manners
+from tests.support.front import open_front
+from tests.unit.test_is_email import CASES, verdict
+
+LETTER = b"Message-ID: <1@tips.example>\r\nSubject: A tip\r\n\r\nSay it once.\r\n"
+TAKEN = sorted({parse_address(address).text for address, _ in CASES if verdict(address) is None})
+IN_LETTERS = [
+    "jürgen@bücher.example",
+    "почта@пошта.example",
+    "用户@例え.example",
+    "अजय@डाटा.example",
+    "δοκιμή@tips.example",
+]
+
+
+def test_every_address_of_the_suite_that_we_take_is_taken_by_a_next_hop_without_extensions() -> None:
+    with FaultySmtp(manners=Manners(smtputf8=False, eightbit=False)) as server:
+        session = make_sender(server.url(), hostname="tips.example").open()
+        outcomes = [session.send(Envelope("b@tips.example", address), LETTER) for address in TAKEN]
+        session.close()
+
+        assert len(TAKEN) == 20
+        assert all(isinstance(outcome, Sent) for outcome in outcomes)
+        assert [letter.recipient.isascii() for letter in server.letters] == [True] * len(TAKEN)
+        assert [parse_address(letter.recipient).text for letter in server.letters] == TAKEN
+
+
+@pytest.mark.parametrize(("offered", "state"), [(True, "sent"), (False, "rejected")])
+def test_a_sign_up_with_a_name_beyond_ascii_is_delivered_or_refused_with_its_reason(
+    tmp_path: Path, state: str, *, offered: bool
+) -> None:
+    with (
+        FaultySmtp(manners=Manners(smtputf8=offered)) as server,
+        open_front(tmp_path, sender_url=server.url()) as front,
+    ):
+        for address in IN_LETTERS:
+            answer = front.http.post("/subscribe", json={"email": address}, headers={"Accept": "application/json"})
+            assert answer.status_code == 202, address
+        front.app.flush_notices()
+
+        notices = front.rows()["notice"]
+        assert [row[4] for row in notices] == [state] * len(IN_LETTERS)
+        assert front.rows()["suppression"] == []
+        if offered:
+            names = [letter.recipient.partition("@")[0] for letter in server.letters]
+            assert sorted(names) == sorted(address.partition("@")[0] for address in IN_LETTERS)
+        else:
+            assert all("needs SMTPUTF8" in str(row[-1]) for row in notices)

@@ -1,0 +1,60 @@
+"""Who was erased: no file and no command brings them back, whatever becomes of the secret keys; their own word does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from newsletter.actions.erase import ERASED
+from newsletter.domain.errors import Refused
+from newsletter.domain.people import Suppression
+from newsletter.mail.tokens import Purpose, Signer
+from tests.support.front import FRIDAY, KEY, Front, open_front
+
+ANNA = "anna@host.example"
+PROOF = "a list, 3 May 2025"
+
+
+def imports(front: Front, directory: Path) -> tuple[int, int]:
+    (directory / "list.csv").write_text(f"email\n{ANNA}\n")
+    report = front.app.import_subscribers(directory / "list.csv", confirmed_source=PROOF)
+    return report.added, report.suppressed
+
+
+def hashes(front: Front) -> list[Suppression]:
+    with front.app.store.read() as tx:
+        return [entry for entry in tx.suppressions.each() if entry.reason == ERASED]
+
+
+def test_every_secret_key_may_be_changed_at_once(tmp_path: Path) -> None:
+    with open_front(tmp_path) as front:
+        front.app.add_subscriber(ANNA, confirmed_source=PROOF)
+        front.app.erase(ANNA)
+        (hash_of_anna,) = hashes(front)
+        assert "anna" not in hash_of_anna.address_key
+    with open_front(tmp_path, secret_key="quite-another-key-0123456789") as front:
+        assert imports(front, tmp_path) == (0, 1)
+        with pytest.raises(Refused, match="erased"):
+            front.app.add_subscriber(ANNA, confirmed_source=PROOF)
+
+        front.http.post("/subscribe", data={"email": ANNA})
+        front.http.post(front.confirm_path(ANNA))
+        assert (hashes(front), front.reader(ANNA).shown_status) == ([], "confirmed")
+
+
+def test_a_hash_of_an_older_program_counts_as_long_as_its_key_is_in_the_settings(tmp_path: Path) -> None:
+    with open_front(tmp_path, secret_key=f"a-newer-key-0123456789,{KEY}") as front:
+        with front.app.store.write() as tx:
+            tx.suppressions.add(f"{ERASED}:{Signer([KEY]).seal(Purpose.ERASED, ANNA)}", ERASED, "", FRIDAY)
+        assert imports(front, tmp_path) == (0, 1)
+
+
+def test_two_databases_have_two_keys(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with open_front(tmp_path / name) as front:
+            front.app.add_subscriber(ANNA, confirmed_source=PROOF)
+            front.app.erase(ANNA)
+            (tmp_path / f"{name}.txt").write_text(hashes(front)[0].address_key)
+
+    assert (tmp_path / "one.txt").read_text() != (tmp_path / "two.txt").read_text()

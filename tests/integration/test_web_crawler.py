@@ -1,0 +1,113 @@
+"""A crawler that follows every link of every mail and page with HEAD and GET, and presses nothing: no row changes."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from email.message import EmailMessage
+from pathlib import Path
+
+import httpx
+
+from newsletter.web.headers import TOKEN_PATHS
+from tests.support.front import Front, add_tip, links_in, open_front
+
+ANNA, BOB, CARL, DORA = (f"{name}@host.example" for name in ("anna", "bob", "carl", "dora"))
+MONDAY = datetime(2025, 5, 5, 13, tzinfo=UTC)
+TUESDAY = datetime(2025, 5, 6, 12, 1, tzinfo=UTC)
+SUMMER = datetime(2025, 7, 1, 12, 1, tzinfo=UTC)  # the first Tuesday of a quarter
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates/email"
+
+
+def links_of(mail: EmailMessage) -> set[str]:
+    """The paths of every link in both bodies and in the header."""
+    bodies = [str(part.get_content()) for part in mail.walk() if part.get_content_maintype() == "text"]
+    found = {link for text in [*bodies, *map(str, mail.values())] for link in links_in(text)}
+    ours = {link.removeprefix("https://tips.example") for link in found if link.startswith("https://tips.example")}
+    return {path.partition("#")[0] or "/" for path in ours}
+
+
+def crawl(front: Front, start: set[str]) -> dict[str, httpx.Response]:
+    """Follow every link with HEAD and GET; press nothing."""
+    seen: dict[str, httpx.Response] = {}
+    waiting = sorted(start)
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        head, seen[path] = front.http.head(path), front.http.get(path)
+        assert (head.status_code, head.content) == (seen[path].status_code, b""), path
+        waiting += [link.partition("#")[0] for link in re.findall(r'href="(/[^"]*)"', seen[path].text)]
+    return seen
+
+
+def crawl_all(front: Front) -> dict[str, httpx.Response]:
+    """Everything that any mail so far and the pages lead to; no row may change."""
+    start = {"/", "/subscribe/sent", "/signup/embed", "/signup.js", "/healthz", "/readyz", "/openapi.json", "/feed.xml"}
+    before = front.rows()
+    seen = crawl(front, start.union(*map(links_of, front.mails())))
+    assert front.rows() == before
+    return seen
+
+
+def press(front: Front, path: str, **fields: str) -> None:
+    assert front.http.post(path, data=fields).status_code in {200, 303}, path
+
+
+def one_of_every_mail_before_a_letter(front: Front) -> None:
+    for title in ("Say the name", "Say the price", "Say when", "Say why"):
+        add_tip(front.app, title, None)
+    add_tip(front.app, "Say it in April", date(2025, 4, 29))
+    for address in (ANNA, BOB, CARL, DORA):
+        press(front, "/subscribe", email=address)
+    front.app.flush_notices()
+    for address in (ANNA, CARL, DORA):
+        press(front, front.confirm_path(address))
+    press(front, "/link", email=CARL)
+    press(front, front.preferences_path(ANNA), action="address", email="anna@new.example")
+    front.app.tell_owner("Something is amiss", ["A line."], "Mend it")
+    front.clock.now = MONDAY
+    front.app.owner_round()
+    front.clock.forward(hours=1)
+    front.app.housekeeping()
+    front.app.flush_notices()
+
+
+def a_letter_and_its_report(front: Front) -> None:
+    front.clock.now = TUESDAY
+    front.app.send()
+    front.clock.forward(minutes=2)
+    front.app.owner_round()
+    front.app.flush_notices()
+
+
+def kinds_sent(front: Front) -> set[str]:
+    """The folders of templates that mails so far came from."""
+    with front.app.store.read() as tx:
+        letters = {"quarterly" if issue.quarter else "issue" for issue in tx.issues.each()}
+    return letters | {str(row[1]) for row in front.rows()["notice"] if row[4] == "sent"}
+
+
+def with_a_button(seen: dict[str, httpx.Response]) -> set[str]:
+    """The doors where a press would have done something."""
+    return {f"/{path.split('/')[1]}/" for path, page in seen.items() if 'method="post"' in page.text}
+
+
+def test_no_look_at_any_page_or_link_of_any_mail_changes_a_row(tmp_path: Path) -> None:
+    with open_front(tmp_path, owner="owner@tips.example") as front:
+        one_of_every_mail_before_a_letter(front)
+        seen = crawl_all(front)
+        assert with_a_button(seen) >= set(TOKEN_PATHS) - {"/useful/"}
+        press(front, front.leave_path(DORA))
+        press(front, f"{front.leave_path(DORA)}/why", season="save", quarterly="yes")
+        a_letter_and_its_report(front)
+        seen = crawl_all(front)
+        assert with_a_button(seen) >= set(TOKEN_PATHS) - {"/owner/"}
+        assert front.reader(ANNA).address == ANNA, "nobody has moved"
+
+        front.clock.now = SUMMER
+        front.app.send()
+        seen = crawl_all(front)
+        assert front.reader(DORA).quarterly_at, "the link of the quarter's letter was looked at, not pressed"
+        assert max(answer.status_code for answer in seen.values()) < 500
+        assert kinds_sent(front) == {folder.name for folder in TEMPLATES.iterdir() if folder.name != "_base"}

@@ -1,0 +1,90 @@
+"""The public is_email suites: our verdict for each case, and that what we take does no harm on its way."""
+
+from __future__ import annotations
+
+import csv
+import json
+from email import message_from_bytes, policy
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from newsletter.domain.address import BadAddress, Flaw, parse_address
+from newsletter.mail.headers import mailbox, named
+
+HERE = Path(__file__).resolve().parents[1] / "fixtures/is_email"
+SUITES = Path(__file__).resolve().parents[3] / "shared/is_email"
+CASES: list[tuple[str, str]] = [(address, word) for address, word in json.loads((HERE / "cases.json").read_text())]
+with (HERE / "numbered.csv").open(encoding="ascii", newline="") as _lines:
+    NUMBERED = {(suite, int(number)): verdict for suite, number, verdict in csv.reader(_lines)}
+BY_DIAGNOSIS = {
+    "errNoDomain": {Flaw.NO_AT, Flaw.NO_DOMAIN},
+    "errNoLocalPart": {Flaw.NO_NAME},
+    "errDomainHyphenStart": {Flaw.HYPHEN},
+    "errDomainHyphenEnd": {Flaw.HYPHEN},
+    "rfc5321TLDNumeric": {Flaw.DOMAIN},
+    "rfc5321TLD": {Flaw.ONE_LABEL},
+    "rfc5321QuotedString": {Flaw.QUOTED},
+    "rfc5321AddressLiteral": {Flaw.LITERAL},
+    "rfc5322TooLong": {Flaw.TOO_LONG},
+    "rfc5322LabelTooLong": {Flaw.LONG_LABEL, Flaw.ONE_LABEL},
+}
+TOO_STRICT_FOR_THEM = {"test@io"}
+
+
+def verdict(address: str) -> Flaw | None:
+    try:
+        parse_address(address)
+    except BadAddress as error:
+        return error.flaw
+    return None
+
+
+def test_the_suite_is_whole() -> None:
+    assert len(CASES) == 185
+    assert [sum(suite == name for suite, _ in NUMBERED) for name in ("tests", "tests-original")] == [164, 279]
+
+
+@pytest.mark.parametrize(("address", "diagnosis"), CASES, ids=[f"{n}-{word}" for n, (_, word) in enumerate(CASES)])
+def test_every_case_has_the_verdict_that_its_diagnosis_asks_for(address: str, diagnosis: str) -> None:
+    found = verdict(address)
+
+    if diagnosis == "valid" or diagnosis.startswith("dnsWarn"):
+        assert (found is None) is (address not in TOO_STRICT_FOR_THEM)
+    elif verdict(address.strip()) is None:
+        assert found is None
+        assert parse_address(address).text == address.strip(), "only the white space around it went"
+    else:
+        assert found in BY_DIAGNOSIS.get(diagnosis, set(Flaw))
+
+
+@pytest.mark.parametrize("address", [address for address, _ in CASES if verdict(address) is None])
+def test_what_we_take_stands_in_a_header_and_comes_out_of_it_again(address: str) -> None:
+    taken = parse_address(address).text
+    header = named("Jürgen, the reader", mailbox(taken), offset=4)
+    read = message_from_bytes(f"To: {header}\r\n\r\n".encode(), policy=policy.default)["To"].addresses
+
+    assert [one.addr_spec for one in read] == [mailbox(taken)]
+    assert [one.display_name for one in read] == ["Jürgen, the reader"]
+    assert parse_address(taken).text == taken, "read again, it is the same"
+
+
+@pytest.mark.parametrize("suite", ["tests", "tests-original"])
+def test_the_verdicts_by_number_are_those_of_the_suite_itself(suite: str) -> None:
+    file = SUITES / f"{suite}.xml"
+    if not file.is_file():
+        pytest.skip(
+            f"../shared/is_email/{suite}.xml is not here: it is test/{suite}.xml of github.com/dominicsayers/isemail"
+        )
+    found = {
+        (suite, int(case.get("id", ""))): getattr(verdict(_readable(case.findtext("address"))), "name", "accepted")
+        for case in ET.parse(file).getroot().iter("test")  # noqa: S314 - a file of ours
+    }
+
+    assert found == {key: word for key, word in NUMBERED.items() if key[0] == suite}
+
+
+def _readable(text: str | None) -> str:
+    """The suite writes a control character as its picture: U+2400 and its number."""
+    return "".join(chr(ord(char) - 0x2400) if 0x2400 <= ord(char) <= 0x2421 else char for char in text or "")
