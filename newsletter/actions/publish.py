@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -24,7 +24,7 @@ from newsletter.domain.errors import Refused
 from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.plans import Kind
 from newsletter.domain.ports import Store, Tx
-from newsletter.domain.sharing import Offer, OtherLetter
+from newsletter.domain.sharing import LettersMissing, Offer, OtherLetter
 
 __all__ = ["NextIssue", "Press", "Rules", "next_issue"]
 
@@ -163,31 +163,36 @@ def _choose(store: Store, issue: IssueFacts, rules: Rules, now: datetime) -> Iss
 
 def freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
     """Compile outside any transaction (it takes a moment), then keep letters and audience in one."""
-    key, letters, wanted = issue.tip_key or "", dict[str, OtherLetter](), {issue.tip_key or ""}
+    key, letters = issue.tip_key or "", dict[str, OtherLetter]()
+    with store.read() as tx:
+        offers = offers_for(tx, rules, issue.slot, key)
+        wanted = {key, *(tx.issues.shares(offers) if offers else ())} - {""}
     while True:
         with store.read() as tx:
-            offers = offers_for(tx, rules, issue.slot, key)
-            wanted |= _picked(tx, offers)
-            sources = [source_of(tx, rules, issue, tip) for tip in wanted - letters.keys()]
+            sources = [source_of(tx, rules, issue, tip) for tip in sorted(wanted - letters.keys())]
         for source in sources:
             subject, compiled = compile_issue(press, source)
             letters[source.tip.card.key] = OtherLetter(subject, compiled.dumps())
-        with store.write() as tx:
-            issue = tx.issues.get(issue.number)
-            held = _waits(tx, rules, issue.slot, key)
-            somebody = bool(issue.quarter) or tx.subscribers.mailable() > 0
-            if issue.state is IssueState.PREPARING and somebody and not held:
-                tx.upkeep.wake(now)
-                wanted = _picked(tx, offers)
-                if wanted - letters.keys():  # who came meanwhile gets a tip that nobody needed before
-                    continue
-                own = letters.pop(key)
-                ready = [offer for offer in offers if offer.tip == key or offer.tip in wanted]
-                others = {tip: letter for tip, letter in letters.items() if tip in wanted}
-                tx.issues.freeze(issue.number, own.subject, own.compiled, now, offers=ready, others=others)
-            return tx.issues.get(issue.number)
+        try:
+            return _freeze_with(store, issue.number, letters, offers, rules, now)
+        except LettersMissing as missing:  # who came meanwhile gets a tip that nobody needed before
+            wanted |= missing.tips
 
 
-def _picked(tx: Tx, offers: Sequence[Offer]) -> set[str]:
-    """The tips that somebody would get."""
-    return set(tx.issues.shares(offers)) - {""} if offers else set()
+def _freeze_with(
+    store: Store,
+    number: int,
+    letters: Mapping[str, OtherLetter],
+    offers: Sequence[Offer],
+    rules: Rules,
+    now: datetime,
+) -> IssueFacts:
+    with store.write() as tx:
+        issue = tx.issues.get(number)
+        key = issue.tip_key or ""
+        held = _waits(tx, rules, issue.slot, key)
+        somebody = bool(issue.quarter) or tx.subscribers.mailable() > 0
+        if issue.state is IssueState.PREPARING and somebody and not held:
+            own = letters[key]
+            tx.issues.freeze(number, own.subject, own.compiled, now, offers=offers, others=letters)
+        return tx.issues.get(number)

@@ -151,8 +151,11 @@ def _would_send(door: Door, *, early: bool, tip: str | None) -> int:
     coming = door.app.next_issue()
     title = door.app.title_today(tip) if tip else coming.tip.title if coming.tip else "no tip"
     would = bool(tip) or early or (coming.due_at <= door.clock() and not coming.waits)
-    words = f"Would send “{title}” to {people(coming.audience)}."
-    document = {"issue": None, "dry_run": True, "would_send": would, "next": next_document(coming)}
+    shares = None if tip else door.app.next_shares()
+    words = f"Would send “{title}” to {people(shares.own if shares else coming.audience)}."
+    words += f" {shares.words()}" if shares else ""
+    document = {"issue": None, "dry_run": True, "would_send": would, "next": next_document(coming),
+                "shares": shares_document(shares)}  # fmt: skip
     door.report(document, lambda screen: screen.line(words if would else next_in_words(screen, coming)))
     return 0
 

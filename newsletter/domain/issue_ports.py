@@ -87,6 +87,7 @@ class Issues(Protocol):
         """T1: keep the compiled letter, copy the audience into deliveries, go to sending; the snapshot size.
 
         offers: each reader gets the first they have not had; () when all get the issue's own tip. others: by key.
+        Raises LettersMissing, and the transaction must be given up.
         """
         ...
 

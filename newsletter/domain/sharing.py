@@ -8,7 +8,7 @@ the same reader again too soon, its next run passes over those to whom it came a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -38,6 +38,14 @@ class OtherLetter:
 
     subject: str
     compiled: bytes
+
+
+class LettersMissing(Exception):
+    """An audience needs letters of other tips than were compiled; tips: their keys."""
+
+    def __init__(self, tips: Iterable[str]) -> None:
+        super().__init__(tips)
+        self.tips = frozenset(tips)
 
 
 NO_OTHERS: Mapping[str, OtherLetter] = {}

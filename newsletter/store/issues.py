@@ -15,7 +15,7 @@ from newsletter.domain.errors import NotFound
 from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.people import DeliveryFacts
 from newsletter.domain.quarterly import ASKED_BEFORE, Ran
-from newsletter.domain.sharing import NO_OTHERS, Offer
+from newsletter.domain.sharing import NO_OTHERS, LettersMissing, Offer
 from newsletter.domain.sharing import OtherLetter as OtherLetterFacts
 from newsletter.domain.tips import TipState
 from newsletter.store import sharing
@@ -200,36 +200,36 @@ class SqlIssues:
         self, number: int, own: int | None, offers: Sequence[Offer], others: Mapping[str, OtherLetterFacts]
     ) -> int:
         """The audience, each with their tip, and the letters of the other tips."""
-        ids = self._ids(offers)
-        for key, letter in others.items():
-            self._session.add(
-                OtherLetter(issue_id=number, tip_id=ids[key], subject=letter.subject, data=letter.compiled)
-            )
-        self._session.flush()
-        return self._execute(
+        pasts = sharing.pasts(self._session, offers)
+        frozen = self._execute(
             "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes, tip_id, reason)"  # noqa: S608  (ids)
             " SELECT :issue, id, CASE pick WHEN 0 THEN :skipped ELSE 'pending' END, 0, 0,"
-            " nullif(nullif(pick, :own), 0), CASE pick WHEN 0 THEN :reason END"
-            f" FROM ({sharing.shares([(ids[offer.tip], offer) for offer in offers])})",
+            f" nullif(nullif(pick, :own), 0), CASE pick WHEN 0 THEN :reason END FROM ({sharing.shares(pasts)})",
             issue=number,
             own=own,
             skipped=transition(State.PENDING, Event.SKIP).value,
             reason=Skip.HAD_IT.value,
         )
+        picked = self._session.exec(select(Delivery.tip_id).where(Delivery.issue_id == number).distinct()).all()
+        keys = {past.tip: past.offer.tip for past in pasts if past.tip in picked}
+        if missing := keys.values() - others.keys():
+            raise LettersMissing(missing)
+        for tip_id, key in keys.items():
+            letter = others[key]
+            self._session.add(OtherLetter(issue_id=number, tip_id=tip_id, subject=letter.subject, data=letter.compiled))
+        return frozen
 
     def shares(self, offers: Sequence[Offer]) -> Mapping[str, int]:
         """How many would get each tip; "" for who has had all."""
-        ids = self._ids(offers)
-        query = sharing.shares([(ids[offer.tip], offer) for offer in offers])
-        counted = text(f"SELECT pick, count(*) AS readers FROM ({query}) GROUP BY pick")  # noqa: S608  (ids)
+        pasts = sharing.pasts(self._session, offers)
+        counted = text(f"SELECT pick, count(*) AS readers FROM ({sharing.shares(pasts)}) GROUP BY pick")  # noqa: S608  (ids)
         counts = {row.pick: row.readers for row in self._session.connection().execute(counted)}
-        found = {key: counts[tip] for key, tip in ids.items() if tip in counts}
+        found = {past.offer.tip: counts[past.tip] for past in pasts if past.tip in counts}
         return found | ({"": counts[0]} if 0 in counts else {})
 
     def has_stood_in(self, offer: Offer) -> bool:
         """Did any reader get this tip in the place of another since then?"""
-        query = sharing.stood_in(self._ids([offer])[offer.tip], offer)
-        return self._session.connection().execute(text(query)).first() is not None
+        return sharing.has_stood_in(self._session, offer)
 
     def others(self, number: int) -> Mapping[int, bytes]:
         """The compiled letters of an issue's other tips."""
@@ -242,13 +242,6 @@ class SqlIssues:
         return self._session.exec(
             query.where(Delivery.issue_id == number, Delivery.subscriber_id == subscriber_id)
         ).first()
-
-    def _ids(self, offers: Sequence[Offer]) -> dict[str, int]:
-        """The ids of the tips by their keys, in the order of the offers."""
-        known = dict(
-            self._session.exec(select(Tip.key, Tip.id).where(col(Tip.key).in_([offer.tip for offer in offers]))).all()
-        )
-        return {offer.tip: known[offer.tip] or 0 for offer in offers}
 
     def compiled(self, number: int) -> bytes:
         """The frozen letter; raises NotFound before the issue was frozen."""

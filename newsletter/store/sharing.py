@@ -4,43 +4,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlmodel import Session, col, select, text
 
 from newsletter.domain.sharing import Offer
 from newsletter.store.readers import DELIVERABLE
+from newsletter.store.tables import Issue, Tip
 
-_MAY_HAVE_REACHED = "(d.state NOT IN ('skipped', 'rejected', 'failed') OR d.crashes > 0)"
-STOOD_IN = """SELECT 1 FROM delivery d INDEXED BY delivery_by_tip WHERE d.tip_id = {tip:d}{who}{when}"""
-_OWN = f"""SELECT 1 FROM delivery d WHERE d.issue_id IN (SELECT i.id FROM issue i WHERE i.tip_id = {{tip:d}})
-    AND d.subscriber_id = s.id AND d.tip_id IS NULL AND {_MAY_HAVE_REACHED}"""
-_BEFORE = """SELECT 1 FROM tip t WHERE t.id = {tip:d}
-    AND substr(coalesce(s.confirmed_at, s.signup_at), 1, 10) <= t.published_on"""
+_REACHED = "d.subscriber_id = s.id AND (d.state NOT IN ('skipped', 'rejected', 'failed') OR d.crashes > 0)"
+_INSTEAD = "SELECT 1 FROM delivery d INDEXED BY delivery_by_tip WHERE d.tip_id = {tip:d}{when}"
+_SINCE = " AND d.issue_id IN (SELECT i.id FROM issue i WHERE coalesce(i.slot, date(i.due_at)) > '{day}')"
 
 
-def shares(offers: Sequence[tuple[int, Offer]]) -> str:
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An offer and what became of its tip: the issues it had, whether it ever stood in, a run before this system.
+
+    A reader is looked up in what there was only: a hundred offers for a million readers are many look-ups.
+    """
+
+    tip: int
+    offer: Offer
+    issues: tuple[int, ...]
+    has_stood_in: bool
+    published_on: date | None
+
+    def had(self) -> str:
+        """The condition that reader `s` has had it, in the sense of `Offer`."""
+        return " OR ".join(f"EXISTS ({query})" if "SELECT" in query else query for query in self._ways()) or "FALSE"
+
+    def _ways(self) -> Iterator[str]:
+        since = self.offer.since
+        if self.has_stood_in:
+            when = _SINCE.format(day=since.isoformat()) if since else ""
+            yield f"{_INSTEAD.format(tip=self.tip, when=when)} AND {_REACHED}"
+        if since is None and self.issues:
+            numbers = ", ".join(f"{number:d}" for number in self.issues)
+            yield f"SELECT 1 FROM delivery d WHERE d.issue_id IN ({numbers}) AND d.tip_id IS NULL AND {_REACHED}"
+        if since is None and self.published_on:
+            yield f"substr(coalesce(s.confirmed_at, s.signup_at), 1, 10) <= '{self.published_on.isoformat()}'"
+
+
+def pasts(session: Session, offers: Sequence[Offer]) -> list[Past]:
+    """What became of the tips that are offered: two queries, and a look for each tip."""
+    wanted = col(Tip.key).in_([offer.tip for offer in offers])
+    tips = {
+        key: (tip or 0, day)
+        for key, tip, day in session.exec(select(col(Tip.key), col(Tip.id), col(Tip.published_on)).where(wanted))
+    }
+    issues: dict[int, list[int]] = defaultdict(list)
+    for number, tip in session.exec(
+        select(Issue.id, Issue.tip_id).join(Tip, col(Tip.id) == Issue.tip_id).where(wanted)
+    ):
+        issues[tip or 0].append(number or 0)
+    stood_in = {
+        tip
+        for tip, _ in tips.values()
+        if session.connection().execute(text(_INSTEAD.format(tip=tip, when="") + " LIMIT 1")).first()
+    }
+    return [
+        Past(tip, offer, tuple(issues[tip]), tip in stood_in, day) for offer in offers for tip, day in [tips[offer.tip]]
+    ]
+
+
+def shares(offers: Sequence[Past]) -> str:
     """A query for (id, pick) of everybody who would be in an audience now, in the order they came.
 
-    offers: with the ids of their tips. pick: the first that the reader has not had; 0 for who has had all.
+    pick: the tip of the first offer that the reader has not had; 0 for who has had all.
     """
-    picks = " ".join(f"WHEN NOT ({_had(tip, offer)}) THEN {tip:d}" for tip, offer in offers)
+    picks = " ".join(f"WHEN NOT ({past.had()}) THEN {past.tip:d}" for past in offers)
     return f"SELECT s.id, CASE {picks} ELSE 0 END AS pick FROM subscriber s WHERE {DELIVERABLE} ORDER BY s.id"
 
 
-def stood_in(tip: int, offer: Offer) -> str:
-    """A query with a row if this tip came to anybody in the place of another since then."""
-    return STOOD_IN.format(tip=tip, who="", when=_since(offer)) + " LIMIT 1"
-
-
-def _had(tip: int, offer: Offer) -> str:
-    who = f" AND d.subscriber_id = s.id AND {_MAY_HAVE_REACHED}"
-    instead = f"EXISTS ({STOOD_IN.format(tip=tip, who=who, when=_since(offer))})"
-    if offer.since:
-        return instead
-    return f"EXISTS ({_OWN.format(tip=tip)}) OR {instead} OR EXISTS ({_BEFORE.format(tip=tip)})"
-
-
-def _since(offer: Offer) -> str:
-    if offer.since is None:
-        return ""
-    day = offer.since.isoformat()
-    return f" AND d.issue_id IN (SELECT i.id FROM issue i WHERE coalesce(i.slot, date(i.due_at)) > '{day}')"
+def has_stood_in(session: Session, offer: Offer) -> bool:
+    """Did the tip come to anybody in the place of another, since then?"""
+    (past,) = pasts(session, [offer])
+    when = _SINCE.format(day=offer.since.isoformat()) if offer.since else ""
+    query = _INSTEAD.format(tip=past.tip, when=when) + " LIMIT 1"
+    return past.has_stood_in and session.connection().execute(text(query)).first() is not None
