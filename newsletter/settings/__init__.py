@@ -18,6 +18,7 @@ from typing import Any
 from newsletter.domain.colours import brand_colour
 from newsletter.domain.errors import InputError, SettingsError
 from newsletter.domain.site import Site
+from newsletter.domain.subscription import Farewell
 from newsletter.settings import values as v
 
 PREFIX = "NEWSLETTER_"
@@ -132,6 +133,12 @@ class Settings:
     )
     rerun_after: timedelta | None = _setting(
         "18 months", "How long a tip rests before it may run again; or never.", v.rest
+    )
+    farewell: Farewell = _setting(
+        "page",
+        "A last mail to somebody who left: after the page with the button, always (one click in the mail program"
+        " too), or never.",
+        v.farewell,
     )
     approval: str = _setting(
         "silence",

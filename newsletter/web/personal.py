@@ -79,6 +79,19 @@ class Personal:
         action = self._pages.path(f"/u/{token}/why") if asks else ""
         return self._pages.page("left", already=already, why=action, reasons=REASONS, view=view, thanks=thanks)
 
+    # -- the way back --------------------------------------------------------------------------
+
+    def ask_back(self, token: str) -> Response:
+        """A page with a button, from the last mail: its press is a new sign-up, to be confirmed like the first."""
+        reader = leaving.who_comes_back(self._app.store, self._app.signer, token)
+        return self._pages.page("back", address=veiled(reader.address))
+
+    def come_back(self, token: str, request: Request, _: Body) -> Response:
+        """A confirmation mail is on its way, or none is needed: the answer is that of the sign-up form."""
+        origin = request.client.host if request.client else ""
+        self._app.come_back(token, form=f"back/{FORM_VERSION}", origin=origin)
+        return self._pages.page("sent")
+
     # -- preferences ---------------------------------------------------------------------------
 
     def preferences(self, token: str) -> Response:

@@ -62,6 +62,7 @@ WELCOME = PERSON | {
     "latest_url": "https://news.example/tips/a",
     "latest_title": "A & B",
 }
+FAREWELL = {"back_url": "https://news.example/back/ada.0123456789012345678901"}
 ALARM = {
     "headline": "Issue 3 is paused",
     "lines": ["3 refusals in a row: 550 5.7.1 <no>", "1,204 were sent, 1,796 wait."],
@@ -79,6 +80,7 @@ def mails() -> dict[str, Rendered]:
         "confirm": LETTERS.notice("confirm", CONFIRM),
         "welcome": LETTERS.notice("welcome", WELCOME),
         "alarm": LETTERS.notice("alarm", ALARM),
+        "farewell": LETTERS.notice("farewell", FAREWELL),
     }
 
 
