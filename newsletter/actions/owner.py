@@ -214,4 +214,4 @@ def _lines(lines: Sequence[ForecastSlot], *, after: date) -> list[Mapping[str, s
 
 
 def _line(line: ForecastSlot) -> Mapping[str, str]:
-    return {"date": line.date.isoformat(), "title": line.title or "no letter", "reason": line.reason}
+    return {"date": line.date.isoformat(), "title": line.title, "reason": line.reason}
