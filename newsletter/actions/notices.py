@@ -137,7 +137,12 @@ class _Office:
             values = self._values(notice, reader)
         elif notice.kind == "report":
             coming = _dated([values["next"]] if values["next"] else [])
-            values = {**values, "fresh_until": _day(values["fresh_until"] or None), "next": next(iter(coming), None)}
+            values = {
+                **values,
+                "title": values["subject"],
+                "fresh_until": _day(values["fresh_until"] or None),
+                "next": next(iter(coming), None),
+            }
         return self.renderer.notice(notice.kind, values)
 
     def _wanted_by(self, notice: Notice) -> Reader | None:

@@ -48,6 +48,7 @@ class Letters:
             "years": lambda years: self.words.say(YEARS[years]),
             "link": link,
             "markdown": _markdown,
+            "number": self.words.number,
             "plain": to_text,
             "shorten": shorten,
             "sentence": sentence,

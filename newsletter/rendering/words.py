@@ -93,6 +93,10 @@ class Words:
 
         return underscore
 
+    def number(self, number: int) -> str:
+        """A count as people write it, its thousands apart."""
+        return f"{number:,}".replace(",", self._texts.get("1,000", "1,000")[1])
+
     def day(self, day: date) -> str:
         """A date as people write it."""
         if "{day} {month} {year}" not in self._texts:
