@@ -40,14 +40,14 @@ class Personal:
     # -- leaving -------------------------------------------------------------------------------
 
     def ask_leave(self, token: str) -> Response:
-        """A page with a button. The letter may have been passed on, so the address is not shown whole."""
+        """A page with a button that unsubscribes. The letter may have been passed on: the address is not shown whole."""
         view = leaving.look(self._app.store, self._app.signer, token)
         if view.verdict is Verdict.ALREADY:
             return self._left(token, already=True, view=view)
         return self._pages.page("leave", address=veiled(view.address))
 
     def leave(self, token: str, how: How) -> Response:
-        """RFC 8058 section 3.2: 200, no redirect, no cookie; the same for the button."""
+        """Unsubscribe, by one click (RFC 8058 section 3.2: 200, no redirect, no cookie) or by the button."""
         left = self._app.leave(token, how=how)
         return self._left(token, already=left.verdict is Verdict.ALREADY)
 
