@@ -1,4 +1,4 @@
-"""Leaving: by the link of a letter or by the owner's command; effective for the very next claim."""
+"""Leaving: by the link of a letter or by the owner's command, effective for the very next claim; and the way back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from newsletter.domain.address import parse_address
 from newsletter.domain.errors import BadToken, InputError, NotFound
 from newsletter.domain.people import Consent, Reader
 from newsletter.domain.ports import Store, Tx
-from newsletter.domain.subscription import Reason, Status, Verdict, on_leave
+from newsletter.domain.subscription import Farewell, Reason, Status, Verdict, is_farewell_due, on_leave
 from newsletter.mail.tokens import Purpose, Signer
 
 
@@ -47,11 +47,18 @@ def look(store: Store, signer: Signer, token: str, *, purpose: Purpose = Purpose
 
 
 def leave(
-    store: Store, signer: Signer, token: str, *, how: str, now: datetime, purpose: Purpose = Purpose.UNSUBSCRIBE
+    store: Store,
+    signer: Signer,
+    token: str,
+    *,
+    how: str,
+    now: datetime,
+    purpose: Purpose = Purpose.UNSUBSCRIBE,
+    farewell: Farewell = Farewell.NEVER,
 ) -> Left:
     """End the subscription the link belongs to; a second time changes nothing. Raises BadToken.
 
-    how: the door it came by ("one-click", "page", "preferences"), for the consent log.
+    how: the door it came by ("one-click", "page", "preferences", "mail"), for the consent log and for `farewell`.
     """
     subscriber_key, issue = _opened(signer, token, purpose)
     with store.write() as tx:
@@ -62,7 +69,10 @@ def leave(
             tx.subscribers.change(reader.id, quarterly_at=None)
             tx.subscribers.log_consent(reader.id, Consent(now, "no-quarterly", f"issue {issue}, {how}"))
             return Left(Verdict.DO, reader.address, quarterly=True)
-        return end(tx, reader, how, now, issue=issue)
+        left = end(tx, reader, how, now, issue=issue)
+        if left.verdict is Verdict.DO and not reader.suppressed and is_farewell_due(farewell, reader.status, how):
+            tx.notices.add("farewell", reader.address, {"subscriber_key": reader.key, "left_at": _seconds(now)}, now)
+        return left
 
 
 def unsubscribe_address(store: Store, address_text: str, now: datetime) -> Left:
@@ -83,6 +93,26 @@ def end(tx: Tx, reader: Reader, how: str, now: datetime, *, issue: int = 0) -> L
         tx.subscribers.log_consent(reader.id, Consent(now, "leave", f"issue {issue}, {how}" if issue else how))
         tx.farewells.add(reader.id, issue or None, now)
     return Left(verdict, reader.address)
+
+
+def back_token(signer: Signer, subscriber_key: str) -> str:
+    """The token of the way back, in the last mail."""
+    return signer.sign(Purpose.BACK, subscriber_key)
+
+
+def who_comes_back(store: Store, signer: Signer, token: str) -> Reader:
+    """Whose way back it is; changes nothing. Raises BadToken, also for somebody who was erased."""
+    subscriber_key = signer.open(Purpose.BACK, token)[0]
+    with store.read() as tx:
+        reader = tx.subscribers.by_key(subscriber_key)
+    if reader is None:
+        raise BadToken("this link belongs to nobody any more", fix="Sign up again")
+    return reader
+
+
+def is_still_out(reader: Reader, left_at: int) -> bool:
+    """Is the leave of that second still their last word?"""
+    return reader.status is Status.UNSUBSCRIBED and reader.left_at is not None and _seconds(reader.left_at) == left_at
 
 
 def explain(store: Store, signer: Signer, token: str, *, reason: str, words: str) -> LeaveView:
@@ -120,6 +150,10 @@ def _is_about_quarterly(tx: Tx, reader: Reader, issue: int) -> bool:
 def clean_words(text: str) -> str:
     """A line of text of at most 300 characters, without controls; it is only ever shown to the owner."""
     return " ".join("".join(char if char.isprintable() else " " for char in text[:1000]).split())[:300]
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
 
 
 def _view(reader: Reader | None) -> LeaveView:

@@ -1,4 +1,4 @@
-"""Sending the transactional mails that wait: confirmation, welcome, owner's mails; the weekly letter is `deliver`'s.
+"""Sending the transactional mails that wait: confirmation, welcome, farewell, owner's mails; the weekly letter is `deliver`'s.
 
 Links are made here, when a mail leaves, so that no token lies in the database.
 """
@@ -12,12 +12,13 @@ from datetime import date
 from threading import Event
 
 from newsletter.actions.confirm import confirm_token
+from newsletter.actions.leave import back_token, is_still_out
 from newsletter.actions.owner_word import tokens
 from newsletter.actions.preferences import move_token
 from newsletter.domain.address import parse_address
 from newsletter.domain.delivery import GIVE_UP_AFTER, Claim
 from newsletter.domain.errors import NewsletterError, SenderTrouble
-from newsletter.domain.outcomes import Cause, Envelope, Outcome, Rejected, Sent
+from newsletter.domain.outcomes import Cause, Envelope, InDoubt, Outcome, Rejected, Sent
 from newsletter.domain.people import Reader
 from newsletter.domain.ports import Clock, Notice, Rendered, Renderer, Store
 from newsletter.domain.sending_ports import Sender, Session
@@ -140,6 +141,7 @@ class _Office:
             values = {
                 "quarter": "",
                 **values,
+                "title": values["subject"],
                 "fresh_until": _day(values["fresh_until"] or None),
                 "next": next(iter(coming), None),
             }
@@ -160,6 +162,8 @@ class _Office:
                 return {"address": notice.address, "move_url": self.site.url(f"/move/{token}")}
             case "welcome":
                 return {**self._personal(reader), **self._latest(), "next_slot": _day(notice.values.get("next_slot"))}
+            case "farewell":
+                return {"back_url": self.site.url(f"/back/{back_token(self.signer, reader.key)}")}
             case _:
                 return self._personal(reader)
 
@@ -204,6 +208,8 @@ class _Office:
             case Rejected():
                 bounced = outcome.cause is Cause.BAD_ADDRESS and "subscriber_key" in notice.values
                 self.note(notice, "rejected", str(outcome.reply), suppress=bounced)
+            case InDoubt() if notice.kind == "farewell":
+                self.note(notice, "failed", str(outcome.reply))
             case _:  # deferred, or in doubt: a second confirmation mail harms less than none
                 self.note_delay(notice, str(outcome.reply))
 
@@ -229,6 +235,9 @@ def _fits(notice: Notice, reader: Reader) -> bool:
             asked_at = int(reader.new_address_at.timestamp()) if reader.new_address_at else 0
             wanted = reader.new_address.text if reader.new_address else ""
             return wanted == notice.address and asked_at == notice.values["asked_at"]
+        case "farewell":
+            still_out = is_still_out(reader, int(str(notice.values["left_at"])))
+            return reader.address == notice.address and still_out and not notice.unanswered  # once at most
         case "link":
             return reader.address == notice.address and reader.status not in (Status.PENDING, Status.EXPIRED)
         case _:

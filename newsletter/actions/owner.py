@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 
 from newsletter.actions.audience import shares_for, shares_of
@@ -70,7 +71,7 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
         "reason": coming.reason,
         "number": issue.number if issue else tx.issues.last_number() + 1,
         "audience": shares.own if shares else coming.audience,
-        "shares": shares.words() if shares else "",
+        "shares": asdict(shares) if shares else None,
         "waits": coming.waits,
         "then": _lines(look_ahead(tx, rules, now, COMING + 1).lines(), after=coming.slot),
     }
@@ -103,7 +104,7 @@ def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) 
         "subject": issue.subject,
         "quarter": issue.quarter,
         "audience": issue.audience,
-        "shares": shares.words() if shares else "",
+        "shares": asdict(shares) if shares else None,
         "sent": issue.counts.get("sent", 0),
         "deferred": issue.counts.get("deferred", 0) + issue.counts.get("pending", 0),
         "rejected": issue.counts.get("rejected", 0) + issue.counts.get("failed", 0),
@@ -228,4 +229,4 @@ def _lines(lines: Sequence[ForecastSlot], *, after: date) -> list[Mapping[str, s
 
 
 def _line(line: ForecastSlot) -> Mapping[str, str]:
-    return {"date": line.date.isoformat(), "title": line.title or "no letter", "reason": line.reason}
+    return {"date": line.date.isoformat(), "title": line.title, "reason": line.reason}

@@ -92,7 +92,17 @@ class ReaderVerbs(Parts):
         """Unsubscribe by link."""
         from newsletter.actions.leave import leave
 
-        return leave(self.store, self.signer, token, how=how, now=self.clock())
+        farewell = self.settings.farewell
+        left = leave(self.store, self.signer, token, how=how, now=self.clock(), farewell=farewell)
+        self.bell.set()
+        return left
+
+    def come_back(self, token: str, *, form: str, origin: str) -> None:
+        """Sign somebody who left up again, by the link in the last mail. Raises BadToken, InputError and TooMany."""
+        from newsletter.actions.leave import who_comes_back
+
+        reader = who_comes_back(self.store, self.signer, token)
+        self.subscribe(reader.address, reader.name, form=form, origin=origin)
 
     def change_preferences(self, token: str, change: Change) -> Reader | None:
         """Do one of the changes of `actions.preferences`; the reader after it, None if they are no more."""

@@ -17,7 +17,7 @@ _SPECIAL = re.compile(r"@(?:.*\.)?(?:arpa|invalid|local|localhost|onion|test)\Z|
 
 
 class Flaw(StrEnum):
-    """Why a text is no address of ours. Which of the public test cases falls under which: docs/reference/addresses.md."""
+    """Why a text is no address of ours. Which of the public test cases falls under which: docs/reference/email-addresses.md."""
 
     TOO_LONG = "it is longer than 254 octets"
     NO_AT = "it has no @"

@@ -129,7 +129,10 @@ class Notices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One transactional mail. values: what its template needs, JSON."""
+    """One transactional mail. values: what its template needs, JSON.
+
+    unanswered: an attempt was begun before, and nobody knows how it ended.
+    """
 
     id: int
     kind: str
@@ -137,6 +140,7 @@ class Notice:
     values: Mapping[str, object]
     attempts: int
     created_at: datetime
+    unanswered: bool = False
 
 
 class Tx(Protocol):

@@ -33,6 +33,14 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
+class Farewell(StrEnum):
+    """After which leaves a last mail says so; one click in a mail program (RFC 8058) asks for silence."""
+
+    NEVER = "never"
+    PAGE = "page"  # after a button of ours, or a mail
+    ALWAYS = "always"
+
+
 class Verdict(StrEnum):
     """What a door should do with a request; each has its page."""
 
@@ -68,6 +76,13 @@ def on_confirm(status: Status, signup_at: datetime, link_signup_at: datetime, no
 def on_leave(status: Status) -> Verdict:
     """Leaving always works; a second time it says so and changes nothing."""
     return Verdict.ALREADY if status is Status.UNSUBSCRIBED else Verdict.DO
+
+
+def is_farewell_due(farewell: Farewell, status: Status, how: str) -> bool:
+    """Does a last mail follow this leave? Only to those who got letters, and not for the owner's own command."""
+    if farewell is Farewell.NEVER or status not in (Status.CONFIRMED, Status.PAUSED):
+        return False
+    return how in ("page", "preferences", "mail") or (how == "one-click" and farewell is Farewell.ALWAYS)
 
 
 def may_mail_confirmation(status: Status | None, last_mail_at: datetime | None, now: datetime) -> bool:

@@ -48,7 +48,7 @@ def personal(claim: Claim, *, site: Site, signer: Signer, secret: bytes, date: s
 def joined_in_words(joined_on: str, language: str) -> str:
     """The day a reader joined, for a sentence: ISO or "" in; never empty, so that a template need not ask."""
     if not joined_on:
-        return "some time ago"
+        return "some time ago" if language.startswith("en") else "–"
     day = date.fromisoformat(joined_on[:10])
     return day_in_words(day) if language.startswith("en") else day.isoformat()
 

@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     FORM = "form"
+    BACK = "back"  # to the list, for somebody who left
     USEFUL = "useful"  # to say whether a tip was
     OWNER = "owner"
     BOUNCE = "bounce"  # in an envelope sender

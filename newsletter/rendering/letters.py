@@ -13,16 +13,17 @@ from markupsafe import Markup
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.ports import NOTHING_MORE, Rendered
 from newsletter.domain.reading import NOTHING_BESIDE, Beside
+from newsletter.domain.seasons import WEEKDAYS
 from newsletter.domain.site import Site
 from newsletter.domain.tips import TipText
 from newsletter.rendering.inline import inline
 from newsletter.rendering.markdown import to_html
 from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
-from newsletter.rendering.words import Words, link, strong
+from newsletter.rendering.words import Words, link, sentence, strong
 
 MAX_SUBJECT = 60
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+FOOTER = ("Sign up", "Contact", "More resources", "Home page")
 YEARS = {5: "Five years", 10: "Ten years", 15: "Fifteen years", 20: "Twenty years"}
 _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -39,17 +40,20 @@ class Letters:
             "brand": site.brand,
             "_": self.words.for_templates(),
             "direction": self.words.direction,
-            "footer_links": _footer_links(site),
+            "footer_links": _footer_links(site, self.words),
         }
         self._templates.environment.filters |= {
             "day": self.words.day,
-            "weekday": lambda day: self.words.say(DAYS[day.weekday()]),
+            "weekday": lambda day: self.words.say(WEEKDAYS[day.weekday()]),
             "years": lambda years: self.words.say(YEARS[years]),
             "link": link,
             "markdown": _markdown,
+            "number": self.words.number,
             "plain": to_text,
             "shorten": shorten,
+            "sentence": sentence,
             "strong": strong,
+            "told": self.words.told,
             "underlined": underlined,
             "wrap": wrap,
         }
@@ -104,15 +108,10 @@ def shorten(text: str, width: int = MAX_SUBJECT) -> str:
     return text[: width - 1].rsplit(None, 1)[0].rstrip(" ,;:.–—-") + "…"
 
 
-def _footer_links(site: Site) -> list[tuple[str, str]]:
+def _footer_links(site: Site, words: Words) -> list[tuple[str, str]]:
     """The links of the footer that are set, in their order."""
-    links = [
-        ("Sign up", site.url("/")),
-        ("Contact", site.contact_url),
-        ("More resources", site.resources_url),
-        ("Home page", site.home_url),
-    ]
-    return [(words, url) for words, url in links if url]
+    urls = (site.url("/"), site.contact_url, site.resources_url, site.home_url)
+    return [(words.say(text), url) for text, url in zip(FOOTER, urls, strict=True) if url]
 
 
 def _markdown(text: str) -> Markup:

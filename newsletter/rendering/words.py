@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 
 from jinja2 import pass_eval_context
@@ -13,10 +15,23 @@ from jinja2.nodes import EvalContext
 from markupsafe import Markup, escape
 
 from newsletter.domain.errors import TemplateError
+from newsletter.domain.seasons import MONTHS, WEEKDAYS
 from newsletter.mail.personal import day_in_words
 
 RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
+MADE = "made"
+"""The table of a catalogue for what the program itself puts together of parts, for its owner: see `Words.told`."""
 _HOLE = re.compile(r"\{([a-z_]+)\}")
+_AS_IT_IS = r".+?"
+_FITS = {
+    "month": "|".join(MONTHS),
+    "weekday": "|".join(WEEKDAYS),
+    **dict.fromkeys(("count", "day", "line", "number", "part", "parts", "weeks", "year"), r"\d[\d,]*"),
+    **dict.fromkeys(("time", "zone", "slot", "key"), r"[\w:+.-]+"),
+}
+"""What a hole of a `made` sentence may stand for, by its name; any other name for whatever there is."""
+_KEPT = frozenset({"title", "name", "excerpt", "reply"})
+"""Holes whose words are not ours, so that they are not translated."""
 
 
 class Words:
@@ -27,7 +42,7 @@ class Words:
     """
 
     def __init__(self, language: str, dirs: Sequence[Path]) -> None:
-        self.language, self._texts = language, _catalogue(language, dirs)
+        self.language, (self._texts, self._made) = language, _catalogue(language, dirs)
         self.direction = "rtl" if language.partition("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
 
     def say(self, text: str, **values: object) -> str:
@@ -41,6 +56,34 @@ class Words:
             _HOLE.sub(lambda hole: str(escape(values.get(hole[1], hole[0]))), sentence)
         )
 
+    def told(self, text: str) -> str:
+        """What the program said in English, as a reason or an alarm, in this language; as it is if that is not known.
+
+        Such sentences come without their parts, so they are found by their shape: `next in the queue, {count} more
+        behind it`. A full stop and a capital at the start are carried over.
+        """
+        for bare, end in ((text, ""), (text.removesuffix("."), "." if text.endswith(".") else "")):
+            for small in (bare, bare[:1].lower() + bare[1:]):
+                found = self._find(small)
+                if found is not None:
+                    return (found if small == bare else sentence(found)) + end
+        return text
+
+    def _find(self, text: str) -> str | None:
+        if text in self._texts:
+            return self._texts[text]
+        for shape, said in self._shapes:
+            if found := shape.fullmatch(text):
+                parts = {name: part if name in _KEPT else self.told(part) for name, part in found.groupdict().items()}
+                return _HOLE.sub(lambda hole, parts=parts: parts[hole[1]], said)  # type: ignore[misc]
+        return None
+
+    @cached_property
+    def _shapes(self) -> list[tuple[re.Pattern[str], str]]:
+        """The sentences with holes, those with the most words of their own first."""
+        ours = sorted(self._made, key=lambda text: -len(_HOLE.sub("", text)))
+        return [(_shape(text), self._made[text]) for text in ours]
+
     def for_templates(self) -> Callable[..., str]:
         """What templates call `_`: HTML or plain text, as the file is."""
 
@@ -50,6 +93,10 @@ class Words:
 
         return underscore
 
+    def number(self, number: int) -> str:
+        """A count as people write it, its thousands apart."""
+        return f"{number:,}".replace(",", self._texts.get("1,000", "1,000")[1])
+
     def day(self, day: date) -> str:
         """A date as people write it."""
         if "{day} {month} {year}" not in self._texts:
@@ -58,21 +105,37 @@ class Words:
         return self.say("{day} {month} {year}", day=day.day, month=self.say(month), year=day.year)
 
 
-def _catalogue(language: str, dirs: Sequence[Path]) -> dict[str, str]:
+def sentence(text: str) -> str:
+    """The same with a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
+def _shape(text: str) -> re.Pattern[str]:
+    pieces = _HOLE.split(text)  # words, a name, words, a name …
+    fits = (f"(?P<{name}>{_FITS.get(name, _AS_IT_IS)})" for name in pieces[1::2])
+    return re.compile("".join(map("".join, zip_longest(map(re.escape, pieces[::2]), fits, fillvalue=""))), re.DOTALL)
+
+
+def _catalogue(language: str, dirs: Sequence[Path]) -> tuple[dict[str, str], dict[str, str]]:
     parts = language.split("-")
     for name in ("-".join(parts[:length]) for length in range(len(parts), 0, -1)):
         for path in (directory / "texts" / f"{name}.toml" for directory in dirs):
             if path.is_file():
                 return _read(path)
-    return {}
+    return {}, {}
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TemplateError(f"the catalogue cannot be read: {error}", source=str(path)) from None
-    return {text: said for text, said in found.items() if isinstance(said, str) and said}
+    made = found.get(MADE, {})
+    return _said(found), _said(made if isinstance(made, dict) else {})
+
+
+def _said(table: Mapping[str, object]) -> dict[str, str]:
+    return {text: said for text, said in table.items() if isinstance(said, str) and said}
 
 
 def strong(value: object) -> Markup:

@@ -18,6 +18,7 @@ from typing import Any
 from newsletter.domain.colours import brand_colour
 from newsletter.domain.errors import InputError, SettingsError
 from newsletter.domain.site import Site
+from newsletter.domain.subscription import Farewell
 from newsletter.settings import values as v
 
 PREFIX = "NEWSLETTER_"
@@ -142,6 +143,12 @@ class Settings:
         "everybody",
         "Who gets a tip that runs again: everybody, or the unseen: those who have not had it; others get another.",
         v.matching("everybody|unseen", "Write everybody or unseen"),
+    )
+    farewell: Farewell = _setting(
+        "page",
+        "A last mail to somebody who left: after the page with the button, always (one click in the mail program"
+        " too), or never.",
+        v.farewell,
     )
     approval: str = _setting(
         "silence",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from newsletter.domain.address import parse_address
 from newsletter.domain.calendar import Schedule
+from newsletter.domain.subscription import Farewell
 
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 _DAYS = {"d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "month": 365.25 / 12, "y": 365.25, "year": 365.25}
@@ -35,6 +36,13 @@ def parse_duration(text: str) -> timedelta:
 def rest(text: str) -> timedelta | None:
     """How long, or `never`."""
     return None if text.strip().lower() == "never" else parse_duration(text)
+
+
+def farewell(text: str) -> Farewell:
+    """After which leaves a last mail goes."""
+    if text not in set(Farewell):
+        raise ValueError("Write page, always or never")
+    return Farewell(text)
 
 
 def optional(read: Callable[[str], object], *, unset: object = "") -> Callable[[str], object]:

@@ -48,9 +48,12 @@ class SqlNotices:
         )
         claimed = []
         for row in self._session.exec(query):
+            unanswered = row.attempts > 0 and row.state == "pending"
             row.attempts += 1
-            row.next_attempt_at = now + back_off(row.attempts)
-            claimed.append(NoticeFacts(row.id or 0, row.kind, row.address, row.data, row.attempts, row.created_at))
+            row.next_attempt_at, row.state = now + back_off(row.attempts), "pending"
+            claimed.append(
+                NoticeFacts(row.id or 0, row.kind, row.address, row.data, row.attempts, row.created_at, unanswered)
+            )
         self._session.flush()
         return claimed
 

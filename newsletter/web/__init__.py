@@ -49,6 +49,8 @@ def make_web(app: App) -> FastAPI:
         (POST, "/u/{token}", personal.leave),
         (GET, "/u/{token}/why", personal.ask_leave),
         (POST, "/u/{token}/why", personal.why),
+        (GET, "/back/{token}", personal.ask_back),
+        (POST, "/back/{token}", personal.come_back),
         (GET, "/p/{token}", personal.preferences),
         (POST, "/p/{token}", personal.change_preferences),
         (GET, "/p/{token}/data.json", personal.data),

@@ -51,7 +51,12 @@ BY_CLASS: dict[type[NewsletterError], Answer] = {
     SchemaError: BUSY,
     NewsletterError: BROKEN,
 }
-HEADINGS = {405: "That is not possible here", 413: "That was too much", 415: "We cannot read this kind of form"}
+HEADINGS = {
+    400: "We cannot read this",
+    405: "That is not possible here",
+    413: "That was too much",
+    415: "We cannot read this kind of form",
+}
 
 
 def answer_for(error: Exception) -> Answer:
@@ -65,7 +70,7 @@ def answer_for(error: Exception) -> Answer:
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return NOT_FOUND
-        heading = HEADINGS.get(error.status_code, "We cannot read this")
+        heading = HEADINGS.get(error.status_code, HEADINGS[400])
         return Answer(error.status_code, heading, str(error.detail), "Go back and send the form again.")
     return next((BY_CLASS[kind] for kind in type(error).__mro__ if kind in BY_CLASS), BROKEN)
 

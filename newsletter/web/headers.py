@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-TOKEN_PATHS = ("/confirm/", "/u/", "/p/", "/move/", "/useful/", "/owner/")
+TOKEN_PATHS = ("/confirm/", "/u/", "/back/", "/p/", "/move/", "/useful/", "/owner/")
 POSTED_FROM_AFAR = ("/subscribe", "/subscribe/sent")
 
 

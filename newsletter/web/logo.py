@@ -21,7 +21,7 @@ def logo_door(path: Path | None) -> Callable[[Request], Response]:
     headers = {"ETag": tag, "Cache-Control": "public, max-age=86400"}
 
     def door(request: Request) -> Response:
-        """The owner's logo."""
+        """The owner's picture for the top of letters and pages; not found when none is set."""
         if not body:
             raise NotFound("no logo is set")
         if tag in request.headers.get("if-none-match", ""):

@@ -11,13 +11,12 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from newsletter.domain.calendar import Schedule
+from newsletter.domain.seasons import WEEKDAYS
 from newsletter.domain.site import Site
 from newsletter.rendering.data import data_dir
 from newsletter.rendering.markdown import to_html
 from newsletter.rendering.templates import Templates
-from newsletter.rendering.words import Words, link, strong
-
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+from newsletter.rendering.words import Words, link, sentence, strong
 
 
 class Pages:
@@ -35,7 +34,7 @@ class Pages:
             "_": self.words.for_templates(),
             "language": self.words.language,
             "direction": self.words.direction,
-            "weekday": self.words.say(DAYS[schedule.weekday]),
+            "weekday": self.words.say(WEEKDAYS[schedule.weekday]),
             "path": self.path,
             "style_url": self.path(f"/style.css?v={self.style_tag}"),
         }
@@ -43,7 +42,9 @@ class Pages:
             "day": self.words.day,
             "link": link,
             "markdown": _markdown,
+            "sentence": sentence,
             "strong": strong,
+            "told": self.words.told,
         }
 
     def path(self, path: str) -> str:

@@ -40,14 +40,14 @@ class Personal:
     # -- leaving -------------------------------------------------------------------------------
 
     def ask_leave(self, token: str) -> Response:
-        """A page with a button. The letter may have been passed on, so the address is not shown whole."""
+        """A page with a button that unsubscribes. The letter may have been passed on: the address is not shown whole."""
         view = leaving.look(self._app.store, self._app.signer, token)
         if view.verdict is Verdict.ALREADY:
             return self._left(token, already=True, view=view)
         return self._leave_page(view)
 
     def leave(self, token: str, how: How) -> Response:
-        """RFC 8058 section 3.2: 200, no redirect, no cookie; the same for the button."""
+        """Unsubscribe, by one click (RFC 8058 section 3.2: 200, no redirect, no cookie) or by the button."""
         left = self._app.leave(token, how=how)
         return self._left(token, already=left.verdict is Verdict.ALREADY, asks=not left.quarterly)
 
@@ -87,6 +87,19 @@ class Personal:
 
     def _leave_page(self, view: leaving.LeaveView) -> Response:
         return self._pages.page("leave", address=veiled(view.address), quarterly=view.ends_quarterly)
+
+    # -- the way back --------------------------------------------------------------------------
+
+    def ask_back(self, token: str) -> Response:
+        """A page with a button, from the last mail: its press is a new sign-up, to be confirmed like the first."""
+        reader = leaving.who_comes_back(self._app.store, self._app.signer, token)
+        return self._pages.page("back", address=veiled(reader.address))
+
+    def come_back(self, token: str, request: Request, _: Body) -> Response:
+        """A confirmation mail is on its way, or none is needed: the answer is that of the sign-up form."""
+        origin = request.client.host if request.client else ""
+        self._app.come_back(token, form=f"back/{FORM_VERSION}", origin=origin)
+        return self._pages.page("sent")
 
     # -- preferences ---------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ def test_the_day_before_the_owner_sees_the_letter_and_what_comes_next_once(room:
     assert mail["Subject"] == "[Tip of the Week] 5 March 2024: Tip number 0"
     assert "Do nothing, and it goes by itself" in text
     assert "Say the name of the person you talk to" in text
-    assert "Why this tip: next in the queue, 11 more behind it. 12 March 2024: Tip number 1 19 March" in text
+    assert "Why this tip: next in the queue, 11 more behind it. After it: 12 March 2024: Tip number 1 19 March" in text
     assert set(links(mail)) == {"approve", "skip", "swap", "hold"}
 
 

@@ -1,8 +1,9 @@
-"""After leaving, over real HTTP: why, one tip in three months, and what of it is kept for how long; the housekeeping."""
+"""After leaving, over real HTTP: why, one tip in three months, the last mail, and what of it is kept for how long; the housekeeping."""
 
 import re
 from collections.abc import Iterator
 from datetime import date
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from newsletter.domain.subscription import Reason, Status
 from newsletter.mail.tokens import Purpose
 from newsletter.store.upkeep import network_of
-from tests.support.front import Front, add_tip, open_front, text_of
+from tests.support.front import Front, add_tip, links_in, open_front, text_of
 
 ANNA = "anna@host.example"
 
@@ -102,6 +103,117 @@ def test_after_thirty_days_the_reason_stays_and_the_person_is_gone_from_it(front
     assert reasons(front) == [("no_time", 1)]
     front.http.post(f"{front.leave_path(ANNA)}/why", data={"reason": "other"})
     assert reasons(front) == [("no_time", 1)]
+
+
+# -- the last mail, and the way back ----------------------------------------------------------------
+
+
+def on_the_list(front: Front, address: str = ANNA) -> None:
+    front.http.post(front.confirm_path(address))
+    front.app.flush_notices()
+
+
+def goodbyes(front: Front) -> list[EmailMessage]:
+    front.app.flush_notices()
+    return [mail for mail in front.mails() if mail["Subject"].startswith("You have left")]
+
+
+def back_path(mail: EmailMessage) -> str:
+    (link,) = (link for link in links_in(text_of(mail)) if "/back/" in link)
+    return link.removeprefix("https://tips.example")
+
+
+def test_who_leaves_by_the_page_gets_one_last_mail_that_leads_back_through_a_new_confirmation(front: Front) -> None:
+    on_the_list(front)
+    for _ in range(2):
+        front.http.post(front.leave_path(ANNA))
+    (goodbye,) = goodbyes(front)
+    path, before = back_path(goodbye), front.rows()
+    page = front.http.get(path)
+    assert (page.status_code, page.headers["cache-control"], front.rows()) == (200, "no-store", before)
+    assert (ANNA in page.text, "a***@host.example" in page.text) == (False, True)
+    assert front.http.post(path).status_code == 200
+    assert subjects(front)[-1] == "Please confirm"
+    assert front.reader(ANNA).status is Status.PENDING
+    front.http.post(front.confirm_path(ANNA))
+    assert front.reader(ANNA).status is Status.CONFIRMED
+    assert [what for what in consents(front) if what in {"signup", "confirm", "leave"}] == [
+        *("signup", "confirm", "leave", "signup", "confirm")
+    ]
+    assert len(goodbyes(front)) == 1
+
+
+@pytest.mark.parametrize(
+    ("farewell", "door", "mails"),
+    [("page", "one-click", 0), ("always", "one-click", 1), ("page", "preferences", 1), ("never", "preferences", 0)],
+)
+def test_a_setting_says_after_which_leaves_the_last_mail_goes(
+    tmp_path: Path, farewell: str, door: str, mails: int
+) -> None:
+    with open_front(tmp_path, farewell=farewell) as front:
+        front.http.post("/subscribe", data={"email": ANNA})
+        on_the_list(front)
+        if door == "one-click":
+            front.http.post(front.leave_path(ANNA), data={"List-Unsubscribe": "One-Click"})
+        else:
+            front.http.post(front.preferences_path(ANNA), data={"action": "leave"})
+        assert front.reader(ANNA).status is Status.UNSUBSCRIBED
+        assert len(goodbyes(front)) == mails
+
+
+def test_nobody_gets_a_last_mail_who_got_no_letters_or_must_not_be_mailed(front: Front) -> None:
+    front.http.post(front.leave_path(ANNA))
+    front.http.post("/subscribe", data={"email": "bounced@host.example"})
+    on_the_list(front, "bounced@host.example")
+    front.app.suppress("bounced@host.example", "hard_bounce")
+    front.http.post(front.leave_path("bounced@host.example"))
+    front.http.post("/subscribe", data={"email": "command@host.example"})
+    on_the_list(front, "command@host.example")
+    front.app.unsubscribe("command@host.example")
+    assert {front.reader(who).status for who in (ANNA, "command@host.example")} == {Status.UNSUBSCRIBED}
+    assert goodbyes(front) == []
+
+
+@pytest.mark.parametrize("then", ["suppressed", "erased", "back"])
+def test_a_last_mail_that_waits_is_dropped_when_it_is_no_longer_right(front: Front, then: str) -> None:
+    on_the_list(front)
+    leave, preferences = front.leave_path(ANNA), front.preferences_path(ANNA)
+    front.http.post(leave)
+    match then:
+        case "suppressed":
+            front.app.suppress(ANNA, "complaint")
+        case "erased":
+            front.http.post(preferences, data={"action": "erase", "sure": "yes"})
+        case "back":
+            front.http.post("/subscribe", data={"email": ANNA})
+    assert goodbyes(front) == []
+
+
+def test_a_last_mail_is_not_sent_again_after_a_crash_but_is_after_a_deferral(front: Front) -> None:
+    addresses = (ANNA, "berta@host.example")
+    front.http.post("/subscribe", data={"email": addresses[1]})
+    for address in addresses:
+        on_the_list(front, address)
+    for address in addresses:
+        front.http.post(front.leave_path(address))
+    with front.app.store.write() as tx:
+        crashed, slow = tx.notices.due(front.clock(), 2)
+    with front.app.store.write() as tx:
+        tx.notices.done(slow.id, "deferred", "451 4.7.1 later", front.clock())
+    front.clock.forward(hours=1)
+    assert [mail["To"] for mail in goodbyes(front)] == [slow.address]
+    assert crashed.address == ANNA
+
+
+def test_the_way_back_ends_with_an_erasure_and_leads_nowhere_when_it_was_changed(front: Front) -> None:
+    on_the_list(front)
+    front.http.post(front.leave_path(ANNA))
+    path = back_path(goodbyes(front)[0])
+    front.http.post(front.preferences_path(ANNA), data={"action": "erase", "sure": "yes"})
+    for link in (path, f"{path}x"):
+        assert front.http.get(link).status_code == 400
+    assert front.http.post(path).status_code == 400
+    assert subjects(front)[-1].startswith("You have left")
 
 
 # -- what time brings about ------------------------------------------------------------------------

@@ -13,76 +13,17 @@ import lxml.html
 import pytest
 
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.ports import Rendered
 from newsletter.domain.reading import Beside, Mention
-from newsletter.domain.site import Site
 from newsletter.domain.tips import TipText
 from newsletter.mail.compiled import compile_letter, twin_sentinels
 from newsletter.mail.headers import issue_headers
 from newsletter.mail.message import build
-from newsletter.rendering.data import data_dir
 from newsletter.rendering.letters import Letters, shorten
+from tests.support.samples import CONFIRM, PERSON, SHIPPED, SITE, TIP, every_mail, issue
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-SITE = Site(
-    title="Tip of the Week",
-    from_name="Tip of the Week",
-    from_address="tips@news.example",
-    base_url="https://news.example",
-    reply_to="editor@news.example",
-    postal_address="12 Harbor Street\nSpringfield",
-    contact_url="https://news.example/contact",
-    home_url="https://www.example.org/",
-)
-SHIPPED = data_dir() / "templates"
 LETTERS = Letters(SITE, [SHIPPED])
-TIP = TipText(
-    "Say what happens next",
-    "A caller who hears “I’ll look into it” hears *nothing*.\n\n"
-    "## Three words\n\n- **Who** will act\n- **What** they will do, in words that a guest would use at breakfast\n"
-    "- [When](https://example.org/when?a=1&b=2) you call back\n\n> By four, I will ring you.\n\n"
-    "Promise small,\\\nkeep it all.\n\n![A clock on a wall](https://example.org/clock.png)",
-    takeaway="End each call with a name, a step & an hour.",
-)
-PERSON = {
-    "to": "ada@host.example",
-    "message_id": "<0123@news.example>",
-    "date": "Tue, 03 Jun 2025 12:00:00 +0000",
-    "unsubscribe_url": "https://news.example/u/ada.3.0123456789012345678901",
-    "unsubscribe_mailto": "mailto:tips+u-ada-3-0123456789abcdef@news.example",
-    "name": "Ada <Lovelace>",
-    "address": "ada@host.example",
-    "preferences_url": "https://news.example/p/ada.0123456789012345678901",
-    "useful_url": "https://news.example/useful/ada.3.0123456789012345678901",
-    "joined_on": "3 May 2025",
-}
-CONFIRM = {"confirm_url": "https://news.example/confirm/ada.1748952000.0123456789012345678901"}
-WELCOME = PERSON | {
-    "next_slot": "Tuesday, 10 June 2025",
-    "latest_url": "https://news.example/tips/a",
-    "latest_title": "A & B",
-}
-ALARM = {
-    "headline": "Issue 3 is paused",
-    "lines": ["3 refusals in a row: 550 5.7.1 <no>", "1,204 were sent, 1,796 wait."],
-    "next_step": "Ask your relay why, then run `newsletter issues resume 3`.",
-}
-
-
-def issue(site: Site = SITE, tip: TipText = TIP, person: dict[str, str] = PERSON) -> Rendered:
-    return Letters(site, [SHIPPED]).issue(tip, tip_key="say-it", number=3, slot=date(2025, 6, 3), person=person)
-
-
-def mails() -> dict[str, Rendered]:
-    return {
-        "issue": issue(),
-        "confirm": LETTERS.notice("confirm", CONFIRM),
-        "welcome": LETTERS.notice("welcome", WELCOME),
-        "alarm": LETTERS.notice("alarm", ALARM),
-    }
-
-
-MAILS = mails()
+MAILS = every_mail()
 KINDS = sorted(MAILS)
 
 
@@ -92,6 +33,28 @@ def check_golden(name: str, text: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+def test_every_mail_is_one_folder_of_three_files() -> None:
+    folders = {path.parent.name for path in (SHIPPED / "email").glob("*/*")} - {"_base"}
+    assert sorted(folders) == KINDS
+    for kind in KINDS:
+        assert {path.name for path in (SHIPPED / "email" / kind).iterdir()} == {"subject.txt", "body.txt", "body.html"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_parts_of_a_mail_have_the_same_links_in_the_same_order(kind: str) -> None:
+    anchors = lxml.html.document_fromstring(MAILS[kind].html).findall(".//a")
+    in_html = [url for node in anchors if (url := str(node.get("href"))).startswith("http")]
+    in_text = re.findall(r"https?://[^\s)]+", MAILS[kind].text)
+    assert list(dict.fromkeys(url.rstrip(".") for url in in_text)) == list(dict.fromkeys(in_html))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mail_is_mirrored_for_who_reads_from_right_to_left(kind: str) -> None:
+    left, right = MAILS[kind].html, every_mail(replace(SITE, language="ar"))[kind].html
+    assert not re.search(r"border-right|padding-right:2[06]|text-align:left", left)
+    assert not re.search(r"border-left|padding-left:2[06]|text-align:right", right)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -167,6 +130,11 @@ def test_the_owners_colour_is_in_every_place_of_ours() -> None:
     mail = issue(replace(SITE, colour="#8a1538"))
     assert "#8a1538" in mail.html
     assert "#17664f" not in mail.html
+
+
+def test_a_report_names_the_letter_and_not_itself() -> None:
+    assert "“Say what happens next” is out" in " ".join(MAILS["report"].html.split())
+    assert MAILS["report"].subject == "[Tip of the Week] No. 3: 1,190 of 1,204 sent"
 
 
 def test_a_tip_without_a_takeaway_has_no_empty_box() -> None:

@@ -13,7 +13,7 @@ from newsletter.mail.headers import issue_headers
 from newsletter.mail.message import build
 from newsletter.rendering.preflight import preflight
 from newsletter.rendering.side_by_side import side_by_side
-from tests.unit.test_rendering_letters import PERSON, SITE, issue
+from tests.support.samples import PERSON, SITE, issue
 
 
 def letter(rendered: Rendered, site: Site = SITE) -> bytes:

@@ -3,27 +3,44 @@
 import ast
 import re
 import tomllib
+from dataclasses import astuple
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from jinja2 import Environment, nodes
 
-from newsletter.rendering.words import Words, link, strong
+from newsletter.app import App
+from newsletter.domain.ageing import lint
+from newsletter.domain.forecast import Runway
+from newsletter.domain.likeness import Library
+from newsletter.domain.plans import Kind
+from newsletter.domain.seasons import MONTHS, WEEKDAYS
+from newsletter.domain.tips import TipText
+from newsletter.rendering.letters import FOOTER, YEARS
+from newsletter.rendering.words import MADE, Words, link, strong
+from newsletter.settings import load_settings
+from newsletter.web.errors import HEADINGS
+from newsletter.web.owner import WORDS
+from newsletter.web.personal import REASONS
+from tests.support.languages import ENGLISH
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUES = sorted((ROOT / "templates" / "texts").glob("*.toml"))
+TEMPLATES = sorted([*ROOT.glob("templates/web/*.html"), *ROOT.glob("templates/email/*/*.*")])
 HOLE = re.compile(r"\{[a-z_]+\}")
-DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-MONTHS = [
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-]  # fmt: skip
+HIDDEN = re.compile(r"<style.*?</style>|<!--.*?-->|&\w+;|<!?[a-z/][^>]*>", re.DOTALL | re.IGNORECASE)
+SPOKEN = re.compile(
+    r'\b(?:alt|title|aria-label|placeholder|label)="([^"]*)"'
+)  # attributes that somebody reads or hears
+BAD_WORDS = """Recently, last year, this summer, it is currently so. The election and the Olympics. It cost $20. Send a fax.
+TODO. Happy Easter! In 2024 we said so. See https://example.org/there and ![](clock.png)."""
 
 
 def in_templates() -> set[str]:
     """Every constant that a template hands to `_`."""
     found = set()
-    for file in [*ROOT.glob("templates/web/*.html"), *ROOT.glob("templates/email/*/*.*")]:
+    for file in TEMPLATES:
         tree = Environment(autoescape=True).parse(file.read_text(encoding="utf-8"))
         for call in tree.find_all(nodes.Call):
             if isinstance(call.node, nodes.Name) and call.node.name == "_" and isinstance(call.args[0], nodes.Const):
@@ -47,10 +64,23 @@ def in_code() -> set[str]:
             if getattr(call.func, "id", "") in {"Answer", "InputError", "TooMany", "HTTPException"}:
                 values = [*call.args, *(key.value for key in call.keywords)]
                 found |= {arg.value for arg in values if isinstance(arg, ast.Constant) and isinstance(arg.value, str)}
-    from newsletter.web.errors import HEADINGS
-    from newsletter.web.personal import REASONS
+    owners = {said for words in WORDS.values() for said in astuple(words)}
+    named = {*HEADINGS.values(), *REASONS.values(), *FOOTER, *YEARS.values(), *WEEKDAYS, *MONTHS, *owners}
+    return (found - {""}) | named
 
-    return (found - {""}) | set(HEADINGS.values()) | set(REASONS.values())
+
+def leftovers(source: str) -> list[str]:
+    """The English of a template that no catalogue can say in another language."""
+    tree = Environment(autoescape=True).parse(source)
+    data = "\0".join(node.data for node in tree.find_all(nodes.TemplateData))
+    seen = [*SPOKEN.findall(data), HIDDEN.sub(" ", data)]
+    words = [word for text in seen for word in re.findall(r"(?<![\w/])[^\W\d_]{2,}", text)]
+    said = {call.args[0] for call in tree.find_all(nodes.Call) if getattr(call.node, "name", "") == "_"}
+    constants = [node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str) and node not in said]
+    a_command = "newsletter "
+    return words + [
+        text for text in constants if re.search(r"[A-Z][a-z]|[a-z] [a-z]", text) and not text.startswith(a_command)
+    ]
 
 
 def as_shown(text: str) -> set[str]:
@@ -60,19 +90,90 @@ def as_shown(text: str) -> set[str]:
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.stem)
 def test_a_catalogue_says_everything_and_nothing_else(path: Path) -> None:
-    said = set(tomllib.loads(path.read_text(encoding="utf-8")))
+    said = set(tomllib.loads(path.read_text(encoding="utf-8"))) - {MADE}
     in_pages = in_templates()
     assert sorted(in_pages - said) == []
     assert sorted(text for text in in_code() if not as_shown(text) & said) == []
-    known = in_pages | {shown for text in in_code() for shown in as_shown(text)} | {*DAYS, *MONTHS}
-    assert sorted(said - known - {"{day} {month} {year}"}) == []
+    known = in_pages | {shown for text in in_code() for shown in as_shown(text)}
+    assert sorted(said - known - {"{day} {month} {year}", "1,000"}) == []
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.stem)
 def test_a_translation_has_the_holes_of_its_sentence(path: Path) -> None:
-    said = tomllib.loads(path.read_text(encoding="utf-8"))
+    found = tomllib.loads(path.read_text(encoding="utf-8"))
+    said = found.pop(MADE) | found
     wrong = [text for text, other in said.items() if sorted(HOLE.findall(text)) != sorted(HOLE.findall(other))]
     assert wrong == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: "/".join(path.parts[-3:]))
+def test_no_template_says_anything_past_the_catalogue(path: Path) -> None:
+    assert leftovers(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("<p>{{ n }} went <b>out</b>&nbsp;now</p>", ["went", "out", "now"]),
+        ('<img alt="A clock" class="big logo"><!-- a note --><style>a { top: 0 }</style>', ["clock"]),
+        ('{{ "Sign up" }}{{ _("Sign up") }} {{ "newsletter issues status 3" }}{{ " checked" if x }}', ["Sign up"]),
+        ("{{ ('What comes' ~ n)|wrap }}", ["What comes"]),
+        ("{# words for us #}{% for one in them %}{{ _('A {one}', one=one) }}{% endfor %} · …", []),
+    ],
+)
+def test_words_past_the_catalogue_are_seen(source: str, found: list[str]) -> None:
+    assert leftovers(source) == found
+
+
+# -- what is put together of parts -----------------------------------------------------------------
+
+
+@pytest.fixture
+def german() -> Words:
+    return Words("de", [ROOT / "templates"])
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("next in the queue, 1 more behind it", "der Nächste in der Reihe, 1 dahinter"),
+        ("It may still go until Tuesday, 18:00.", "Er kann noch hinaus bis Dienstag, 18:00."),
+        ("skipped: a week at the sea", "ausgelassen: a week at the sea"),
+        ("part 2 of 3 of Waiting, part 1 of 2", "Teil 2 von 3 von Waiting, part 1 of 2"),
+        ("Read the {name}. It is [odd] (so).", "Read the {name}. It is [odd] (so)."),
+    ],
+)
+def test_what_the_program_puts_together_is_told_by_its_shape(german: Words, said: str, told: str) -> None:
+    assert german.told(said) == told
+    assert Words("en", [ROOT / "templates"]).told(said) == said
+
+
+def test_every_reason_of_ten_years_and_every_warning_is_told(german: Words, tmp_path: Path) -> None:
+    settings = load_settings({"NEWSLETTER_DATABASE_URL": f"sqlite:///{tmp_path}/db", "NEWSLETTER_SECRET_KEY": "x" * 32})
+    app = App(settings, lambda: datetime(2026, 11, 1, tzinfo=UTC))
+    app.upgrade_database()
+    app.import_tips([ROOT / "seeds"], queue=True)
+    lines = app.forecast(520)
+    app.close()
+    reasons = {line.reason for line in lines}
+    assert {line.kind for line in lines} >= {Kind.FRESH, Kind.SEASONAL, Kind.SERIES, Kind.RERUN}
+    assert [reason for reason in reasons if german.told(reason) == reason] == []
+    for fresh, reruns in ((3, None), (1, 1), (0, 0), (2, 9), (0, 1)):
+        warning = Runway(fresh, date(2026, 11, 3) if fresh else None, reruns).warning()
+        assert not ENGLISH.search(german.told(warning))
+
+
+def test_everything_that_lint_finds_is_told(german: Words) -> None:
+    other = TipText("The same words in the title", "A story that goes on for a while and says one thing. " * 30)
+    tips = [
+        TipText("THE SAME WORDS!!", f"{BAD_WORDS} {'word ' * 1000}"),
+        TipText(f"Merry Christmas {'and ' * 20}", ""),
+        TipText("The same words in the title", other.body, takeaway="Say it."),
+    ]
+    found = [finding for tip in tips for finding in lint(tip, today=date(2026, 1, 1), library=Library({"o": other}))]
+    assert len({finding.rule for finding in found}) >= 15
+    said = {text for finding in found for text in (finding.reason, finding.suggestion)}
+    assert sorted(text for text in said if german.told(text) == text) == []
 
 
 def test_german_is_there() -> None:

@@ -1,4 +1,4 @@
-"""Writes docs/reference/addresses.md: what becomes of each case of the public is_email suites; judges none itself."""
+"""Writes docs/reference/email-addresses.md: what becomes of each case of the public is_email suites; judges none itself."""
 # ruff: noqa: INP001 - a script, not a package
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Nothing asks DNS: whether somebody is there is what the confirmation mail finds 
 """
 
 
-def addresses_page() -> str:
+def email_addresses_page() -> str:
     """The whole page, in Markdown."""
     cases = [
         (address, diagnosis, verdict(address)) for address, diagnosis in json.loads((CASES / "cases.json").read_text())

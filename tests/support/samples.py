@@ -1,0 +1,112 @@
+"""One of every mail, with what each needs: for tests of how they look, and for referees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from newsletter.domain.ports import Rendered
+from newsletter.domain.site import Site
+from newsletter.domain.tips import TipText
+from newsletter.rendering.data import data_dir
+from newsletter.rendering.letters import Letters
+
+SITE = Site(
+    title="Tip of the Week",
+    from_name="Tip of the Week",
+    from_address="tips@news.example",
+    base_url="https://news.example",
+    reply_to="editor@news.example",
+    postal_address="12 Harbor Street\nSpringfield",
+    contact_url="https://news.example/contact",
+    home_url="https://www.example.org/",
+)
+SHIPPED = data_dir() / "templates"
+TIP = TipText(
+    "Say what happens next",
+    "A caller who hears “I’ll look into it” hears *nothing*.\n\n"
+    "## Three words\n\n- **Who** will act\n- **What** they will do, in words that a guest would use at breakfast\n"
+    "- [When](https://example.org/when?a=1&b=2) you call back\n\n> By four, I will ring you.\n\n"
+    "Promise small,\\\nkeep it all.\n\n![A clock on a wall](https://example.org/clock.png)",
+    takeaway="End each call with a name, a step & an hour.",
+)
+PERSON = {
+    "to": "ada@host.example",
+    "message_id": "<0123@news.example>",
+    "date": "Tue, 03 Jun 2025 12:00:00 +0000",
+    "unsubscribe_url": "https://news.example/u/ada.3.0123456789012345678901",
+    "unsubscribe_mailto": "mailto:tips+u-ada-3-0123456789abcdef@news.example",
+    "name": "Ada <Lovelace>",
+    "address": "ada@host.example",
+    "preferences_url": "https://news.example/p/ada.0123456789012345678901",
+    "useful_url": "https://news.example/useful/ada.3.0123456789012345678901",
+    "joined_on": "3 May 2025",
+}
+CONFIRM = {"confirm_url": "https://news.example/confirm/ada.1748952000.0123456789012345678901"}
+WELCOME = PERSON | {
+    "next_slot": "Tuesday, 10 June 2025",
+    "latest_url": "https://news.example/tips/a",
+    "latest_title": "A & B",
+}
+FAREWELL = {"back_url": "https://news.example/back/ada.0123456789012345678901"}
+ALARM = {
+    "headline": "Issue 3 is paused",
+    "lines": ["3 refusals in a row: 550 5.7.1 <no>", "1,204 were sent, 1,796 wait."],
+    "next_step": "Ask your relay why, then run `newsletter issues resume 3`.",
+}
+COMING = {"date": date(2025, 6, 10), "title": "Ask what they tried", "reason": "next in the queue, 40 more behind it"}
+PREVIEW = {
+    "title": TIP.title,
+    "due_at": "Tuesday, 08:00 EDT",
+    "reason": "next in the queue, 41 more behind it",
+    "waits": "",
+    "audience": 1204,
+    "then": [COMING, {"date": date(2025, 6, 17), "title": "", "reason": "skipped"}],
+    "links": {what: f"https://news.example/owner/{what}.1" for what in ("approve", "skip", "swap", "hold")},
+}
+REPORT = {
+    "number": 3,
+    "title": TIP.title,
+    "subject": TIP.title,
+    "audience": 1204,
+    "sent": 1190,
+    "rejected": 9,
+    "deferred": 3,
+    "held": 2,
+    "joined": 14,
+    "left": 1,
+    "next": COMING,
+    "fresh_weeks": 41,
+    "fresh_until": date(2026, 3, 17),
+    "warning": "",
+}
+LINK = {"preferences_url": PERSON["preferences_url"]}
+MOVE = {"move_url": "https://news.example/move/ada.1748952000.0123456789012345678901"}
+NOTICES: dict[str, Mapping[str, object]] = {
+    "alarm": ALARM,
+    "confirm": CONFIRM,
+    "farewell": FAREWELL,
+    "link": LINK,
+    "move": MOVE,
+    "remind": CONFIRM,
+    "report": REPORT,
+    "welcome": WELCOME,
+}
+
+
+def issue(site: Site = SITE, tip: TipText = TIP, person: Mapping[str, str] = PERSON) -> Rendered:
+    """The weekly letter."""
+    return Letters(site, [SHIPPED]).issue(tip, tip_key="say-it", number=3, slot=date(2025, 6, 3), person=person)
+
+
+def every_mail(site: Site = SITE, tip: TipText = TIP) -> dict[str, Rendered]:
+    """Kind of mail to the mail."""
+    letters = Letters(site, [SHIPPED])
+    slot = date(2025, 6, 3)
+    return {
+        "issue": issue(site, tip),
+        "preview": letters.issue(
+            tip, tip_key="say-it", number=3, slot=slot, person=PERSON, kind="preview", more=PREVIEW
+        ),
+        **{kind: letters.notice(kind, values) for kind, values in NOTICES.items()},
+    }
