@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlmodel import Session
 
 from newsletter.domain.errors import Refused
-from newsletter.domain.imports import ImportCounts, ImportedReader
+from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
 from newsletter.domain.ports import Holder, SendingRight
 from newsletter.store import identity
 from newsletter.store.archive import SqlArchive
@@ -129,15 +129,13 @@ class SqlStore:
         if mark:
             identity.write(self.path, mark)
 
-    def import_readers(
-        self, rows: Iterable[ImportedReader], *, proof: str | None, now: datetime, dry_run: bool
-    ) -> ImportCounts:
+    def import_readers(self, rows: Iterable[StagedReader], terms: ImportTerms) -> ImportCounts:
         """Take in many readers; see ports.Store."""
         from newsletter.store.importing import import_readers
 
         self._database.check_schema()
         with closing(self._connect()) as connection:
-            return import_readers(connection, self._database.write_lock, rows, proof=proof, now=now, dry_run=dry_run)
+            return import_readers(connection, self._database.write_lock, rows, terms)
 
     def close(self) -> None:
         """Close every connection."""
