@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from threading import RLock
 
 from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
@@ -18,13 +19,14 @@ from newsletter.domain.subscription import CONFIRM_MAIL_EVERY
 from newsletter.store.database import translated
 from newsletter.store.ledger import sql_time
 
-SLICE = 40_000  # readers a transaction: a fifth of a second
+SLICE = 20_000  # readers a transaction: a tenth of a second
 GIVE_WAY_FOR = (
     0.05  # seconds without a lock after each; whoever waits looks every 50 ms at first (sqlite3_busy_timeout)
 )
 
 _STAGE = """CREATE TEMP TABLE staged (line INTEGER, address TEXT, address_key TEXT, name TEXT, key TEXT, was TEXT,
     signup_at TEXT, confirmed_at TEXT, left_at TEXT, paused_until TEXT, pace TEXT, erased INTEGER)"""
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # Of an address that comes twice, the row that says they are out counts, then the first. SQLite takes the other columns
 # from the row of the minimum.
 _ONCE = """CREATE TEMP TABLE once AS SELECT min((was NOT IN ('cleaned', 'unsubscribed')) * 4294967296 + line),
@@ -98,7 +100,12 @@ def import_readers(
 ) -> ImportCounts:
     """Stage, sort, then decide and write slice by slice; a dry run decides only. See ports.Store."""
     with translated():
-        for pragma in ("temp_store = FILE", "cache_size = -8000", "temp.journal_mode = OFF"):
+        for pragma in (
+            "temp_store = FILE",
+            "cache_size = -8000",
+            "temp.journal_mode = OFF",
+            "wal_autocheckpoint = 1000",
+        ):
             connection.execute(f"PRAGMA {pragma}").close()
         staged, number = _stage(connection, rows)
         counts = ImportCounts(repeated=staged - number)
@@ -118,7 +125,11 @@ def _stage(connection: sqlite3.Connection, rows: Iterable[StagedReader]) -> tupl
     """How many rows, and how many different addresses."""
     connection.execute(_STAGE)
     connection.execute("BEGIN")
-    staged = connection.executemany("INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows).rowcount
+    rest, staged = iter(rows), 0
+    while some := list(islice(rest, 100)):  # two thirds of the cost of one at a time
+        staged += len(some)
+        marks = ", ".join([_ROW] * len(some))
+        connection.execute(f"INSERT INTO staged VALUES {marks}", list(chain.from_iterable(some)))  # noqa: S608
     connection.execute(_ONCE)
     connection.execute("DROP TABLE staged")
     connection.execute("COMMIT")
