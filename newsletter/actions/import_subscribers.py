@@ -125,10 +125,20 @@ def read_rows(
             reason = str(error) if text else "there is no address in this row. Fill it in, or take the row out"
             reject(RejectedRow(line, text[:320], reason))
             continue
-        name = clean_name(undefused(f"{cells[first]} {cells[last]}".strip()))
-        times = stamp(cells[signup], latest), stamp(cells[confirmed], latest), stamp(cells[left], latest)
-        pause = stamp(cells[paused], _NEVER), cells[pace] if cells[pace] in PACES else None
-        yield line, address, key, name, make_key(), said, *times, *pause, 1 if is_erased(key) else 0
+        yield (
+            line,
+            address,
+            key,
+            clean_name(undefused(f"{cells[first]} {cells[last]}".strip())),
+            make_key(),
+            said,
+            stamp(cells[signup], latest),
+            stamp(cells[confirmed], latest),
+            stamp(cells[left], latest) if has_status else None,
+            stamp(cells[paused], _NEVER) if paused >= 0 else None,
+            cells[pace] if cells[pace] in PACES else None,
+            1 if is_erased(key) else 0,
+        )
 
 
 def _records(lines: Iterable[str], reject: Reject) -> Iterator[tuple[int, list[str]]]:

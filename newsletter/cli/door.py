@@ -180,6 +180,7 @@ def as_of(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+all_ = click.option("--all", "all_", is_flag=True, help="However many there are; --json never leaves any out.")
 yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli import reader_files
-from newsletter.cli.door import Door, Noun, dry_run, yes
+from newsletter.cli.door import Door, Noun, all_, dry_run, yes
 from newsletter.cli.reader_files import STATUSES, confirmed_option, proof_of, source_option
 from newsletter.domain.address import parse_address
 from newsletter.domain.errors import NewsletterError, NotFound
@@ -17,16 +17,12 @@ from newsletter.domain.subscription import Status
 
 if TYPE_CHECKING:
     from newsletter.cli.screen import Screen
-    from newsletter.domain.people import Reader
+    from newsletter.domain.people import Reader, Suppression
 
 
 @click.group(cls=Noun)
 def subscribers() -> None:
     """The readers and their consent."""
-
-
-subscribers.add_command(reader_files.import_)
-subscribers.add_command(reader_files.export)
 
 
 def _iso(at: datetime | None) -> str | None:
@@ -57,20 +53,23 @@ def _known(door: Door, address: str) -> Reader:
 
 @subscribers.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@all_
 @click.pass_obj
-def list_(door: Door, *, status: str | None) -> None:
-    """Every reader, or those of one status."""
+def list_(door: Door, *, status: str | None, all_: bool) -> None:
+    """The readers, or those of one status, in the order they came."""
     with door.app.store.read() as tx:
-        readers = [r for r in tx.subscribers.each() if status in (None, r.shown_status)]
+        found = tx.subscribers.each(status)
 
-    def draw(screen: Screen) -> None:
-        rows = [(r.address, r.name, r.shown_status, screen.when(r.confirmed_at or r.signup_at)) for r in readers]
-        screen.table(
-            ["!address", "name", "!status", "!since"], rows,
-            empty="Nobody is here. Add somebody: newsletter subscribers add ADDRESS",
-        )  # fmt: skip
+        def draw(screen: Screen) -> None:
+            rows = ((r.address, r.name, r.shown_status, screen.when(r.confirmed_at or r.signup_at)) for r in found)
+            counts = tx.subscribers.count()
+            screen.table(
+                ["!address", "name", "!status", "!since"], rows,
+                empty="Nobody is here. Add somebody: newsletter subscribers add ADDRESS",
+                of=None if all_ else counts.get(status, 0) if status else sum(counts.values()),
+            )  # fmt: skip
 
-    door.report({"subscribers": [_reader(reader) for reader in readers]}, draw)
+        door.report({"subscribers": map(_reader, found)}, draw)
 
 
 @subscribers.command("show")
@@ -140,6 +139,10 @@ def _mail_now(door: Door) -> str:
     except NewsletterError as error:
         door.say(f"newsletter: the confirmation mail waits: {error}")
     return "will be asked to confirm as soon as the daemon sends"
+
+
+subscribers.add_command(reader_files.import_)
+subscribers.add_command(reader_files.export)
 
 
 @subscribers.command("erase")
@@ -216,18 +219,25 @@ def suppressions() -> None:
 
 
 @suppressions.command("list")
+@all_
 @click.pass_obj
-def suppressions_list(door: Door) -> None:
-    """Every suppressed address and why."""
+def suppressions_list(door: Door, *, all_: bool) -> None:
+    """The suppressed addresses and why, the newest first."""
     with door.app.store.read() as tx:
-        found = list(tx.suppressions.each())
+        found = tx.suppressions.each()
 
-    def draw(screen: Screen) -> None:
-        rows = [(s.address_key, s.reason, s.source, screen.when(s.at)) for s in found]
-        screen.table(["!address", "!reason", "source", "!since"], rows, empty="No address is suppressed.")
+        def draw(screen: Screen) -> None:
+            rows = ((s.address_key, s.reason, s.source, screen.when(s.at)) for s in found)
+            screen.table(
+                ["!address", "!reason", "source", "!since"], rows, empty="No address is suppressed.",
+                of=None if all_ else tx.suppressions.count(),
+            )  # fmt: skip
 
-    rows = [{"address": s.address_key, "reason": s.reason, "source": s.source, "at": _iso(s.at)} for s in found]
-    door.report({"suppressions": rows}, draw)
+        door.report({"suppressions": map(_suppression, found)}, draw)
+
+
+def _suppression(found: Suppression) -> dict[str, object]:
+    return {"address": found.address_key, "reason": found.reason, "source": found.source, "at": _iso(found.at)}
 
 
 @suppressions.command("add")

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 120
+SHOWN = 50  # rows of a list that may be as long as the readers are many
 PAGE = 500  # rows or lines that are drawn at once
 STYLES = {
     "sent": "green", "done": "green", "confirmed": "green", "fresh": "green", "ok": "green",
@@ -68,18 +69,22 @@ class Screen:
         while some := list(islice(rest, PAGE)):
             self.line("\n".join(text.replace("\n", " ") for text in some), style)
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, of: int | None = None
+    ) -> None:
         """Rows under quiet heads: `!name` is not wrapped, `>name` holds numbers, `?name` goes when it is narrow here.
 
-        However many rows there are, some hundred are held at a time; the widths of columns are those of the page.
+        of: how many rows there are, where only the first are to be shown; None: show all, some hundred at a time.
         """
         rest = iter(rows)
-        page = list(islice(rest, PAGE))
+        page = list(islice(rest, PAGE if of is None else SHOWN))
         if not page:
             self.line(empty, "dim")
         while page:
             self._page(columns, page)
-            page = list(islice(rest, PAGE))
+            page = list(islice(rest, PAGE)) if of is None else []
+        if of is not None and of > SHOWN:
+            self.line(f"… and {of - SHOWN:,} more: --all or --json", "dim")
 
     def _page(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         shown = [at for at, name in enumerate(columns) if name[0] != "?" or self.console.width >= PIPED_WIDTH]

@@ -202,8 +202,16 @@ def _read_utc(text: str) -> datetime | None:
 
 def stamp(text: str, latest: str) -> str | None:
     """A time of a row as `StagedReader` has it, at most the latest; None where there is none that can be read."""
-    found = _read_utc(text.strip()) if text else None
-    return min(found.isoformat(" ", "microseconds"), latest) if found else None
+    if not text:
+        return None
+    try:
+        found: datetime | None = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo:
+        found = _read_utc(text.strip())
+    written = found.isoformat(" ", "microseconds") if found else None
+    return written if written is None or written < latest else latest
 
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # how a cell begins that a spreadsheet may run (OWASP, CSV injection)
@@ -216,7 +224,7 @@ def defused(cell: str) -> str:
 
 def undefused(cell: str) -> str:
     """What `defused` was given."""
-    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _is(cell: str, word: str) -> bool:

@@ -240,6 +240,10 @@ class SqlSuppressions:
         for row in self._session.exec(query):
             yield _suppression(row)
 
+    def count(self) -> int:
+        """How many."""
+        return self._session.exec(select(func.count()).select_from(Suppression)).one()
+
 
 def delivery_facts(row: Delivery, slot: Any, address: str | None) -> DeliveryFacts:
     """A delivery row for people to read."""
