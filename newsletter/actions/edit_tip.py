@@ -21,7 +21,7 @@ def edit_tip(store: Store, key: str, found: TipText | Rejected, *, now: datetime
         taken = new != key and tx.tips.key_taken(new) and tx.archive.successor(new) != key
     if taken:
         raise Refused(f"another tip has the key {new!r}, or had it", fix="Choose another one")
-    report = import_tips(store, [replace(found, key=key)], queue=False, dry_run=False, now=now)
+    report = import_tips(store, [replace(found, key=key, source="")], queue=False, dry_run=False, now=now)
     if report.rejected:
         raise Refused(report.rejected[0].reason)
     if new != key:

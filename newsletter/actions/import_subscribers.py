@@ -5,18 +5,32 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from newsletter.actions.erase import ERASED, erased_keys
 from newsletter.actions.subscribe import clean_name
-from newsletter.domain.address import parse_address
+from newsletter.domain.address import address_reader
 from newsletter.domain.errors import InputError, UsageError
-from newsletter.domain.imports import Columns, ImportCounts, ImportedReader, Was, find_columns
+from newsletter.domain.imports import (
+    Columns,
+    ImportCounts,
+    ImportTerms,
+    StagedReader,
+    Was,
+    find_columns,
+    stamp,
+    undefused,
+    was,
+)
 from newsletter.domain.ports import Store
+from newsletter.domain.subscription import Pace
 from newsletter.mail.tokens import Signer
 
 T = TypeVar("T")
+_NEVER = "9999"
+PACES = frozenset(pace.value for pace in Pace)
+_FIX_QUOTES = 'Close every quote, and write one inside a cell twice: ""'
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +42,12 @@ class RejectedRow:
     reason: str
 
 
+Reject = Callable[[RejectedRow], object]
+
+
 @dataclass(slots=True)
 class Report(ImportCounts):
-    """What the import did, and every row it could not use."""
+    """What the import did, and every row it could not use, unless these were to go elsewhere."""
 
     rejected: list[RejectedRow] = field(default_factory=list)
 
@@ -44,18 +61,24 @@ def import_subscribers(
     make_key: Callable[[], str],
     now: datetime,
     dry_run: bool = False,
+    reject: Reject | None = None,
+    written: Callable[[float], None] = lambda _: None,
 ) -> Report:
     """Take in the lines of a CSV file (`csv` newlines, a BOM already gone, bytes that are not UTF-8 as surrogates).
 
     confirmed_source: the proof of an earlier consent, or None: then everybody new is asked to confirm.
-    make_key: a fresh, unguessable subscriber key at each call. Constant memory, but for the rows that are rejected.
+    make_key: a fresh, unguessable subscriber key at each call, of which the store may replace the first two letters.
+    reject: takes bad rows in place of the report's list. written: is told which share of the readers is in, from 0.0 to 1.0.
+    Constant memory, but for a list of rejected rows. Nothing is written before the last line was read; then people
+    come in by thousands, each with all that belongs to them. Whoever ends it there calls it again for the rest.
     Raises InputError when no column of addresses can be found, UsageError for an empty proof.
     """
     if confirmed_source is not None and not confirmed_source.strip():
         raise UsageError("confirmed readers need a proof", fix='Say where they agreed: --source "paper list, 3 May"')
     report = Report()
-    rows = read_rows(lines, report.rejected, make_key, _erasures(store, signer), now)
-    counts = store.import_readers(rows, proof=confirmed_source, now=now, dry_run=dry_run)
+    rows = read_rows(lines, reject or report.rejected.append, make_key, _erasures(store, signer), now)
+    terms = ImportTerms(confirmed_source, now, dry_run=dry_run, written=written)
+    counts = store.import_readers(rows, terms)
     for name in ("added", "updated", "unchanged", "suppressed", "left", "repeated", "asked"):
         setattr(report, name, getattr(counts, name))
     return report
@@ -76,42 +99,50 @@ def _erasures(store: Store, signer: Signer) -> Callable[[str], bool]:
 
 def read_rows(
     lines: Iterable[str],
-    rejected: list[RejectedRow],
+    reject: Reject,
     make_key: Callable[[], str],
     is_erased: Callable[[str], bool],
     now: datetime,
-) -> Iterator[ImportedReader]:
-    """Usable rows; the others go to `rejected`. Raises InputError when no column of addresses can be found."""
-    records = _records(lines, rejected)
+) -> Iterator[StagedReader]:
+    """Usable rows; the others go to `reject`. Raises InputError when no column of addresses can be found."""
+    records = _records(lines, reject)
     line, head = next(records, (1, []))
     columns = find_columns(head)
     if columns is None:
         columns = _without_head(head)
         records = _chain((line, head), records)
-    has_status, name_it = columns.has_status, columns.text
-    for line, cells in records:
-        text = cells[columns.address].strip() if len(cells) > columns.address else ""
+    at, first, last, parse = columns.address, columns.first, columns.last, address_reader()
+    signup, confirmed, left = columns.signup, columns.confirmed, columns.left
+    paused, pace = columns.paused, columns.pace
+    latest = now.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    active, has_status, missing = Was.ACTIVE.value, columns.has_status, [""] * (columns.width + 1)
+    for line, cells in records:  # a million times: no objects, no calls that can be spared
+        cells.extend(missing)  # a short row is whole then, and the last cell is what a column that is not there says
+        text = undefused(cells[at].strip())
         try:
-            address = parse_address(text)
-            was = columns.was(cells) if has_status else Was.ACTIVE
+            address, key = parse(text)
+            said = was(columns.said(cells)) if has_status else active
         except InputError as error:
-            rejected.append(RejectedRow(line, text[:320], error.message if text else "there is no address in this row"))
+            reason = str(error) if text else "there is no address in this row. Fill it in, or take the row out"
+            reject(RejectedRow(line, text[:320], reason))
             continue
-        yield ImportedReader(
+        yield (
             line,
-            address.text,
-            address.key,
-            clean_name(name_it(cells)),
+            address,
+            key,
+            clean_name(undefused(f"{cells[first]} {cells[last]}".strip())),
             make_key(),
-            was,
-            columns.at(cells, columns.signup, now),
-            columns.at(cells, columns.confirmed, now),
-            columns.at(cells, columns.left, now),
-            is_erased(address.key),
+            said,
+            stamp(cells[signup], latest),
+            stamp(cells[confirmed], latest),
+            stamp(cells[left], latest) if has_status else None,
+            stamp(cells[paused], _NEVER) if paused >= 0 else None,
+            cells[pace] if cells[pace] in PACES else None,
+            1 if is_erased(key) else 0,
         )
 
 
-def _records(lines: Iterable[str], rejected: list[RejectedRow]) -> Iterator[tuple[int, list[str]]]:
+def _records(lines: Iterable[str], reject: Reject) -> Iterator[tuple[int, list[str]]]:
     """(line where it begins, cells) of each record that is not empty."""
     source = iter(lines)
     head = next(source, "").removeprefix("\ufeff")
@@ -124,7 +155,7 @@ def _records(lines: Iterable[str], rejected: list[RejectedRow]) -> Iterator[tupl
         except StopIteration:
             return
         except csv.Error as error:
-            rejected.append(RejectedRow(line, "", f"the row cannot be read: {error}"))
+            reject(RejectedRow(line, "", f"the row cannot be read: {error}. {_FIX_QUOTES}"))
         else:
             text = "".join(cells)
             if text.isascii() and text.strip():

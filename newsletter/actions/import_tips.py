@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from functools import reduce
 from itertools import chain, count
 
 from newsletter.domain.ports import Store, Tips
-from newsletter.domain.tips import Rejected, TipFull, TipState, TipText, first_state, identity, merge
+from newsletter.domain.tips import (
+    Rejected,
+    Take,
+    TipFull,
+    TipState,
+    TipText,
+    fingerprint,
+    first_state,
+    identity,
+    merge,
+    source_name,
+)
 
 MAX_KEY = 60  # characters, cut at a word
 
@@ -46,15 +58,18 @@ class Report:
 class _Plan:
     """One tip of the import: what is in the library and what is to be. state: None leaves it as it is.
 
-    says_all: the finding knows the tip's key, so it takes the place of what is there.
+    pieces: what each source says. says_all: the finding knows the tip's key, so it takes the place of what is there.
+    edited: the owner's own words stand in it afterwards.
     """
 
     identity: str
     key: str
     text: TipText
     state: TipState | None
-    stored: TipFull | None
+    pieces: Mapping[str, TipText]
+    stored: TipFull | None = None
     says_all: bool = False
+    edited: bool = False
 
     @property
     def changes(self) -> bool:
@@ -63,48 +78,97 @@ class _Plan:
 
 
 def import_tips(
-    store: Store, found: Iterable[TipText | Rejected], *, queue: bool, dry_run: bool, now: datetime
+    store: Store,
+    found: Iterable[TipText | Rejected],
+    *,
+    queue: bool,
+    dry_run: bool,
+    now: datetime,
+    take: Take | None = None,
 ) -> Report:
     """Add new tips, merge known ones, in one transaction; the same import again changes nothing.
 
+    What a source has said already it does not say again: a tip that its owner edited since stays edited. Where the
+    source has changed too, `take` says whose words stand; without it such a tip is left alone and named.
     queue: tips that ran before this system wait in the queue again. dry_run: the same report, nothing written.
     """
     rejected: list[Rejected] = []
-    texts: dict[str, TipText] = {}
+    groups: dict[str, dict[str, TipText]] = {}
     for piece in found:
         if isinstance(piece, Rejected):
             rejected.append(piece)
             continue
-        same = f"key {piece.key}" if piece.key else identity(piece.title, piece.published_on)
-        texts[same] = merge(texts[same], piece) if same in texts else piece
+        group = groups.setdefault(f"key {piece.key}" if piece.key else identity(piece.title, piece.published_on), {})
+        name = source_name(piece.source)
+        group[name] = merge(group[name], piece) if name in group else piece
     with store.read() if dry_run else store.write() as tx:
-        plans = list(_plan(tx.tips, texts.values(), rejected, queue=queue))
+        plans = list(_plan(tx.tips, groups.values(), rejected, queue=queue, take=take))
         if not dry_run:
             _carry_out(tx.tips, plans, now)
     return _report(plans, rejected)
 
 
-def _plan(tips: Tips, texts: Iterable[TipText], rejected: list[Rejected], *, queue: bool) -> Iterator[_Plan]:
+def _plan(
+    tips: Tips, groups: Iterable[Mapping[str, TipText]], rejected: list[Rejected], *, queue: bool, take: Take | None
+) -> Iterator[_Plan]:
     """What becomes of each tip.
 
     A known one keeps its state, also when its teaser is completed, unless the owner now queues what was archive.
     """
     given: set[str] = set()
-    for text in texts:
+    for pieces in groups:
+        text = reduce(merge, pieces.values())
         same = identity(text.title, text.published_on)
         twin = tips.find(same)
         by_key = tips.get(text.key) if text.key and tips.is_key(text.key) else None
         if by_key and twin and twin.card.id != by_key.card.id:
             reason = f"title and day are those of the tip {twin.card.key!r}; change one of the two"
             rejected.append(Rejected(text.source, text.line, reason))
-        elif stored := by_key or twin:
+        elif stored := by_key or twin or _told_before(tips, pieces):
             state = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
-            new = _in_place_of(stored.text, text) if by_key else merge(stored.text, replace(text, key=stored.card.key))
-            yield _Plan(same, stored.card.key, new, state, stored, says_all=by_key is not None)
+            plan = _Plan(same, stored.card.key, stored.text, state, pieces, stored, by_key is not None, stored.edited)
+            if news := _news(tips, stored, pieces):
+                yield from _with_news(plan, stored, news, rejected, take)
+            else:
+                yield plan
         else:
             key = text.key if text.key and not tips.key_taken(text.key) else _free_key(tips, text, given)
             given.add(key)
-            yield _Plan(same, key, text, first_state(text, queue=queue), None)
+            yield _Plan(same, key, text, first_state(text, queue=queue), pieces)
+
+
+def _told_before(tips: Tips, pieces: Mapping[str, TipText]) -> TipFull | None:
+    """The tip whose title was changed since these sources told it."""
+    told = (tips.find_source(name, identity(piece.title, piece.published_on)) for name, piece in pieces.items() if name)
+    return next(filter(None, told), None)
+
+
+def _news(tips: Tips, stored: TipFull, pieces: Mapping[str, TipText]) -> TipText | None:
+    """What the sources say that they had not said before."""
+    heard = tips.heard(stored.card.id)
+    news = [piece for name, piece in pieces.items() if not name or heard.get(name) != fingerprint(piece)]
+    return reduce(merge, news) if news else None
+
+
+def _with_news(
+    plan: _Plan, stored: TipFull, news: TipText, rejected: list[Rejected], take: Take | None
+) -> Iterator[_Plan]:
+    if plan.says_all:
+        new = _in_place_of(stored.text, news)
+        yield replace(plan, text=new, edited=stored.edited or new != stored.text)
+        return
+    new = merge(stored.text, replace(news, key=stored.card.key))
+    labelled = replace(stored.text, categories=new.categories, tags=new.tags)
+    if not stored.edited or new == labelled:
+        yield replace(plan, text=new)
+    elif take is Take.FILE:
+        yield replace(plan, text=new, edited=False)
+    elif take is Take.MINE:
+        yield plan
+    else:
+        reason = f"the file has changed, and you have changed the tip {stored.card.key!r} too; say --take file or --take mine"
+        rejected.append(Rejected(news.source, news.line, reason))
+        yield replace(plan, pieces={})
 
 
 def _in_place_of(old: TipText, new: TipText) -> TipText:
@@ -126,10 +190,15 @@ def _free_key(tips: Tips, text: TipText, given: set[str]) -> str:
 def _carry_out(tips: Tips, plans: Iterable[_Plan], now: datetime) -> None:
     for plan in plans:
         if plan.stored is None:
-            tips.add(plan.text, plan.identity, plan.key, plan.state or TipState.FRESH, now)
-        elif plan.changes:
-            same = plan.identity if plan.says_all else None
-            tips.rewrite(plan.stored.card.id, plan.text, now, complete_state=plan.state, identity=same)
+            tip_id = tips.add(plan.text, plan.identity, plan.key, plan.state or TipState.FRESH, now).id
+        else:
+            tip_id = plan.stored.card.id
+            if plan.changes:
+                same = identity(plan.text.title, plan.text.published_on) if plan.says_all else None
+                tips.rewrite(tip_id, plan.text, now, complete_state=plan.state, identity=same, edited=plan.edited)
+        for name, piece in plan.pieces.items():
+            if name:
+                tips.hear(tip_id, name, identity(piece.title, piece.published_on), fingerprint(piece))
 
 
 def _report(plans: Iterable[_Plan], rejected: Iterable[Rejected]) -> Report:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -38,6 +39,13 @@ def system_clock() -> datetime:
 def fresh_key() -> str:
     """A subscriber's key: 16 letters and digits out of 32, 80 bits."""
     return secrets.token_bytes(16).translate(_TO_LETTERS).decode()
+
+
+def fresh_keys() -> Iterator[str]:
+    """As `fresh_key` without end, for many at once."""
+    while True:
+        many = secrets.token_bytes(16_000).translate(_TO_LETTERS).decode()
+        yield from (many[at : at + 16] for at in range(0, len(many), 16))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.app.parts import Parts, fresh_key
+from newsletter.app.parts import Parts, fresh_key, fresh_keys
 from newsletter.domain.errors import InputError
 
 if TYPE_CHECKING:
     from newsletter.actions.confirm import Confirmed
+    from newsletter.actions.import_subscribers import Reject
     from newsletter.actions.import_subscribers import Report as SubscribersReport
     from newsletter.actions.leave import Left
     from newsletter.actions.preferences import Change
@@ -169,7 +170,9 @@ class ReaderVerbs(Parts):
         *,
         confirmed_source: str | None = None,
         dry_run: bool = False,
+        reject: Reject | None = None,
         watched: Callable[[Iterable[str]], Iterable[str]] | None = None,
+        written: Callable[[float], None] = lambda _: None,
     ) -> SubscribersReport:
         """Read readers from a CSV file; watched: what its lines pass through on the way, to show how far it is."""
         from newsletter.actions.import_subscribers import import_subscribers
@@ -181,9 +184,11 @@ class ReaderVerbs(Parts):
                     self.signer,
                     watched(lines) if watched else lines,
                     confirmed_source=confirmed_source,
-                    make_key=fresh_key,
+                    make_key=fresh_keys().__next__,
                     now=self.clock(),
                     dry_run=dry_run,
+                    reject=reject,
+                    written=written,
                 )
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", source=str(path)) from None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from newsletter.actions.export_tips import Exported
     from newsletter.actions.import_tips import Report as TipsReport
     from newsletter.domain.reading import Votes
-    from newsletter.domain.tips import TipCard
+    from newsletter.domain.tips import Take, TipCard
     from newsletter.rendering.preflight import Finding
 
 
@@ -22,13 +22,20 @@ class TipVerbs(Parts):
     """What one can do with tips."""
 
     def import_tips(
-        self, paths: Sequence[Path], *, format_: str = "auto", queue: bool = False, dry_run: bool = False
+        self,
+        paths: Sequence[Path],
+        *,
+        format_: str = "auto",
+        queue: bool = False,
+        dry_run: bool = False,
+        take: Take | None = None,
     ) -> TipsReport:
         """Read tips from files and directories into the library."""
         from newsletter.actions.import_tips import import_tips
         from newsletter.importers import read
 
-        return import_tips(self.store, read(paths, format_), queue=queue, dry_run=dry_run, now=self.clock())
+        found = read(paths, format_)
+        return import_tips(self.store, found, queue=queue, dry_run=dry_run, now=self.clock(), take=take)
 
     def export_tips(self, directory: Path, *, dry_run: bool = False) -> Exported:
         """Every tip as a Markdown file that imports as unchanged."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from newsletter import __version__
 from newsletter.cli.door import Door, Noun, everywhere
 from newsletter.domain.errors import NewsletterError
 
-INTERRUPTED = 130
+FAILED, INTERRUPTED = 1, 130
 
 NOUNS = {
     "init": ("setup", "Write .env with a fresh key, create the database, bring in the starter tips."),
@@ -85,7 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to fail
     try:
         code = root.main(args=arguments, prog_name="newsletter", standalone_mode=False, obj=door)
+        sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except BrokenPipeError:  # whoever read it, `head` say, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except Exception as error:  # noqa: BLE001 - the last door: whatever it was, it is told in one line
         if door.verbose > 1 and not isinstance(error, click.Abort):
             import traceback

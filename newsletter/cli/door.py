@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -75,12 +75,12 @@ class Door:
         click.echo(text, err=True)
 
     def report(self, document: Mapping[str, object], draw: Callable[[Screen], None]) -> None:
-        """One document: JSON on stdout with `--json`, else drawn for people."""
-        if self.json:
-            import json
+        """One document: JSON on stdout with `--json`, else drawn for people.
 
-            json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-            sys.stdout.write("\n")
+        An iterator among its values is a list that is written as it comes, and never held whole.
+        """
+        if self.json:
+            sys.stdout.writelines(_json(document))
         else:
             draw(self.screen)
 
@@ -97,6 +97,26 @@ class Door:
         """Let go of the database, if it was used."""
         if "app" in self.__dict__:
             self.app.close()
+
+
+def _json(document: Mapping[str, object]) -> Iterator[str]:
+    import json
+
+    def dump(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False, indent=2).replace("\n", "\n  ")
+
+    before = "{"
+    for name, value in document.items():
+        yield f"{before}\n  {dump(name)}: "
+        before = ","
+        if isinstance(value, Iterator):
+            first = next(value, None)
+            yield "[" if first is None else f"[\n    {json.dumps(first, ensure_ascii=False)}"
+            yield from (f",\n    {json.dumps(item, ensure_ascii=False)}" for item in value)
+            yield "]" if first is None else "\n  ]"
+        else:
+            yield dump(value)
+    yield "\n}\n"
 
 
 def instant(text: str, zone: str) -> datetime:
@@ -160,6 +180,7 @@ def as_of(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+all_ = click.option("--all", "all_", is_flag=True, help="However many there are; --json never leaves any out.")
 yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.door import Door, Noun, as_of, dry_run, yes
+from newsletter.cli.door import Door, Noun, all_, as_of, dry_run, yes
 from newsletter.cli.facts import document_of, draw_issue, iso, next_document, next_in_words, people, shares_document
 from newsletter.cli.sending import send_and_report
 from newsletter.domain.delivery import State
@@ -16,6 +16,7 @@ from newsletter.domain.errors import NotFound, UsageError
 if TYPE_CHECKING:
     from newsletter.cli.screen import Screen
     from newsletter.domain.issues import IssueFacts
+    from newsletter.domain.people import DeliveryFacts
 
 TRY_LATER = 75
 
@@ -245,33 +246,40 @@ def retry_failed(door: Door, *, number: int, dry_run: bool) -> None:
 @issues.command("deliveries")
 @click.argument("number", type=int)
 @click.option("--state", type=click.Choice([state.value for state in State]), help="Only these.")
+@all_
 @click.pass_obj
-def deliveries(door: Door, *, number: int, state: str | None) -> None:
+def deliveries(door: Door, *, number: int, state: str | None, all_: bool) -> None:
     """Who got it, who did not, and what the next hop said."""
     with door.app.store.read() as tx:
-        tx.issues.get(number)
-        found = list(tx.issues.deliveries(number, state))
-    document = [
-        {"address": d.address, "tip": d.tip, "state": d.state, "reason": d.reason, "attempts": d.attempts,
-         "reply": d.reply,
-         "next_attempt_at": iso(d.next_attempt_at)}
-        for d in found
-    ]  # fmt: skip
+        issue = tx.issues.get(number)
+        found, several = tx.issues.deliveries(number, state), bool(issue.tips)
 
-    def draw(screen: Screen) -> None:
-        several = len({d.tip for d in found}) > 1
-        rows = [
-            (
-                d.address,
-                *([d.tip] if several else []),
-                d.state,
-                d.attempts,
-                d.reason or d.reply,
-                screen.when(d.next_attempt_at) if d.next_attempt_at else "",
+        def draw(screen: Screen) -> None:
+            rows = (
+                (
+                    d.address,
+                    *([d.tip] if several else []),
+                    d.state,
+                    d.attempts,
+                    d.reason or d.reply,
+                    d.next_attempt_at and screen.when(d.next_attempt_at),
+                )
+                for d in found
             )
-            for d in found
-        ]
-        heads = ["!address", *(["tip"] if several else []), "!state", ">attempts", "why", "!again"]
-        screen.table(heads, rows, empty="No such delivery.")
+            heads = ["!address", *(["tip"] if several else []), "!state", ">attempts", "why", "!again"]
+            of = issue.counts.get(state, 0) if state else sum(issue.counts.values())
+            screen.table(heads, rows, empty="No such delivery.", of=None if all_ else of)
 
-    door.report({"issue": number, "deliveries": document}, draw)
+        door.report({"issue": number, "deliveries": map(_delivery, found)}, draw)
+
+
+def _delivery(found: DeliveryFacts) -> dict[str, object]:
+    return {
+        "address": found.address,
+        "tip": found.tip,
+        "state": found.state,
+        "reason": found.reason,
+        "attempts": found.attempts,
+        "reply": found.reply,
+        "next_attempt_at": iso(found.next_attempt_at),
+    }

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.door import Door, Noun, dry_run, yes
+from newsletter.cli import reader_files
+from newsletter.cli.door import Door, Noun, all_, dry_run, yes
+from newsletter.cli.reader_files import STATUSES, confirmed_option, proof_of, source_option
 from newsletter.domain.address import parse_address
-from newsletter.domain.errors import NewsletterError, NotFound, UsageError
+from newsletter.domain.errors import NewsletterError, NotFound
 from newsletter.domain.subscription import Status
 
 if TYPE_CHECKING:
     from newsletter.cli.screen import Screen
-    from newsletter.domain.people import Reader
-
-STATUSES = [*(status.value for status in Status), "suppressed"]
+    from newsletter.domain.people import Reader, Suppression
 
 
 @click.group(cls=Noun)
@@ -58,20 +53,23 @@ def _known(door: Door, address: str) -> Reader:
 
 @subscribers.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@all_
 @click.pass_obj
-def list_(door: Door, *, status: str | None) -> None:
-    """Every reader, or those of one status."""
+def list_(door: Door, *, status: str | None, all_: bool) -> None:
+    """The readers, or those of one status, in the order they came."""
     with door.app.store.read() as tx:
-        readers = [r for r in tx.subscribers.each() if status in (None, r.shown_status)]
+        found = tx.subscribers.each(status)
 
-    def draw(screen: Screen) -> None:
-        rows = [(r.address, r.name, r.shown_status, screen.when(r.confirmed_at or r.signup_at)) for r in readers]
-        screen.table(
-            ["!address", "name", "!status", "!since"], rows,
-            empty="Nobody is here. Add somebody: newsletter subscribers add ADDRESS",
-        )  # fmt: skip
+        def draw(screen: Screen) -> None:
+            rows = ((r.address, r.name, r.shown_status, screen.when(r.confirmed_at or r.signup_at)) for r in found)
+            counts = tx.subscribers.count()
+            screen.table(
+                ["!address", "name", "!status", "!since"], rows,
+                empty="Nobody is here. Add somebody: newsletter subscribers add ADDRESS",
+                of=None if all_ else counts.get(status, 0) if status else sum(counts.values()),
+            )  # fmt: skip
 
-    door.report({"subscribers": [_reader(reader) for reader in readers]}, draw)
+        door.report({"subscribers": map(_reader, found)}, draw)
 
 
 @subscribers.command("show")
@@ -117,21 +115,6 @@ def show(door: Door, *, address: str) -> None:
 # -- coming in and going ---------------------------------------------------------------------------
 
 
-def _proof(source: str | None, *, confirmed: bool) -> str | None:
-    """The proof of consent that `--confirmed` needs; None without it."""
-    if confirmed and not (source and source.strip()):
-        raise UsageError(
-            "--confirmed needs a proof", fix='Say where they agreed, as in --source "paper list, 3 May 2026"'
-        )
-    if source and not confirmed:
-        raise UsageError("--source is the proof for --confirmed", fix="Say both or neither")
-    return source if confirmed else None
-
-
-confirmed_option = click.option("--confirmed", is_flag=True, help="They have agreed already: no confirmation mail.")
-source_option = click.option("--source", metavar="TEXT", help="Where and when they agreed; kept as proof.")
-
-
 @subscribers.command("add")
 @click.argument("address")
 @click.option("--name", default="", help="How letters may greet them.")
@@ -141,7 +124,7 @@ source_option = click.option("--source", metavar="TEXT", help="Where and when th
 @click.pass_obj
 def add(door: Door, *, address: str, name: str, confirmed: bool, source: str | None, dry_run: bool) -> None:
     """Add one reader, who is asked by mail to confirm, unless they have agreed already."""
-    proof = _proof(source, confirmed=confirmed)
+    proof = proof_of(source, confirmed=confirmed)
     if dry_run:
         words = "would be added as confirmed" if confirmed else "would be asked by mail to confirm"
         wanted = parse_address(address).text
@@ -164,103 +147,8 @@ def _mail_now(door: Door) -> str:
     return "will be asked to confirm as soon as the daemon sends"
 
 
-@subscribers.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@confirmed_option
-@source_option
-@dry_run
-@click.pass_obj
-def import_(door: Door, *, file: Path, confirmed: bool, source: str | None, dry_run: bool) -> int:
-    """Readers from a CSV file with a head line: email (or address), and name, or first and last name.
-
-    The exports of Mailchimp, Kit, Substack, Buttondown, Ghost and listmonk are understood: status and dates are kept,
-    who left there stays away here, and refused mailboxes are suppressed. Nobody who has left comes back.
-    """
-    proof = _proof(source, confirmed=confirmed)
-    with _progress(file) as watched:
-        report = door.app.import_subscribers(file, confirmed_source=proof, dry_run=dry_run, watched=watched)
-    counts = {
-        name: getattr(report, name) for name in ("added", "updated", "unchanged", "suppressed", "left", "repeated")
-    }
-    document = {**counts, "rejected": [asdict(row) for row in report.rejected], "dry_run": dry_run}
-
-    def draw(screen: Screen) -> None:
-        title = "Nothing written" if dry_run else "Readers"
-        screen.facts([*counts.items(), ("rejected", len(report.rejected))], title=title)
-        for row in report.rejected:
-            screen.line(f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}", "yellow")
-        if report.asked and not dry_run:
-            screen.line(f"{report.asked:,} confirmation mails wait; the daemon sends them (newsletter run).")
-
-    door.report(document, draw)
-    return 1 if report.rejected and not any(counts.values()) else 0
-
-
-@contextmanager
-def _progress(file: Path) -> Iterator[Callable[[Iterable[str]], Iterable[str]] | None]:
-    """How far the file is read, on stderr while a person watches; else nothing."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=max(1, file.stat().st_size))
-
-        def watched(lines: Iterable[str]) -> Iterable[str]:
-            done = 0
-            for number, line in enumerate(lines):
-                done += len(line)  # characters, near enough to octets
-                if number % 1000 == 0:
-                    bar.update(task, completed=done)
-                yield line
-            bar.update(task, description="writing", completed=file.stat().st_size)
-
-        yield watched
-
-
-# Every line of a spreadsheet that begins with one of these is a formula (OWASP, CSV injection).
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def defused(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
-@subscribers.command("export")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
-@yes
-@click.pass_obj
-def export(door: Door, *, file: Path, status: str | None, yes: bool) -> None:
-    """Every reader as a CSV file that spreadsheets open without danger, and that `import` understands."""
-    import csv
-
-    if file.exists():
-        door.agree(f"{file} exists already. Write over it?", yes=yes)
-    columns = ("address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at")
-    number = 0
-    with private(file) as target, door.app.store.read() as tx:
-        out = csv.writer(target)
-        out.writerow(columns)
-        for reader in tx.subscribers.each(status):
-            cells = (reader.address, reader.name, reader.shown_status, reader.pace.value, reader.source)
-            dates = (_iso(at) or "" for at in (reader.signup_at, reader.confirmed_at, reader.left_at))
-            out.writerow([defused(cell) for cell in (*cells, *dates)])
-            number += 1
-    document = {"file": str(file), "exported": number}
-    door.report(document, lambda screen: screen.line(f"{number:,} readers are in {file}, which only you can read."))
-
-
-@contextmanager
-def private(file: Path) -> Iterator[TextIO]:
-    """A new text file that nobody else on the machine can read."""
-    file.unlink(missing_ok=True)
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "w", encoding="utf-8-sig", newline="") as target:  # noqa: PTH123 - a descriptor
-        yield target
+subscribers.add_command(reader_files.import_)
+subscribers.add_command(reader_files.export)
 
 
 @subscribers.command("erase")
@@ -341,18 +229,25 @@ def suppressions() -> None:
 
 
 @suppressions.command("list")
+@all_
 @click.pass_obj
-def suppressions_list(door: Door) -> None:
-    """Every suppressed address and why."""
+def suppressions_list(door: Door, *, all_: bool) -> None:
+    """The suppressed addresses and why, the newest first."""
     with door.app.store.read() as tx:
-        found = list(tx.suppressions.each())
+        found = tx.suppressions.each()
 
-    def draw(screen: Screen) -> None:
-        rows = [(s.address_key, s.reason, s.source, screen.when(s.at)) for s in found]
-        screen.table(["!address", "!reason", "source", "!since"], rows, empty="No address is suppressed.")
+        def draw(screen: Screen) -> None:
+            rows = ((s.address_key, s.reason, s.source, screen.when(s.at)) for s in found)
+            screen.table(
+                ["!address", "!reason", "source", "!since"], rows, empty="No address is suppressed.",
+                of=None if all_ else tx.suppressions.count(),
+            )  # fmt: skip
 
-    rows = [{"address": s.address_key, "reason": s.reason, "source": s.source, "at": _iso(s.at)} for s in found]
-    door.report({"suppressions": rows}, draw)
+        door.report({"suppressions": map(_suppression, found)}, draw)
+
+
+def _suppression(found: Suppression) -> dict[str, object]:
+    return {"address": found.address_key, "reason": found.reason, "source": found.source, "at": _iso(found.at)}
 
 
 @suppressions.command("add")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from rich import box
@@ -15,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 120
+SHOWN = 50  # rows of a list that may be as long as the readers are many
+PAGE = 500  # rows or lines that are drawn at once
 STYLES = {
     "sent": "green", "done": "green", "confirmed": "green", "fresh": "green", "ok": "green",
     "deferred": "yellow", "pending": "yellow", "held": "yellow", "paused": "yellow", "warning": "yellow",
@@ -60,8 +63,30 @@ class Screen:
         """One line, wrapped between words."""
         self.console.print(Text(clean(text), style=style))
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-        """Rows under quiet heads: `!name` is not wrapped, `>name` holds numbers, `?name` goes when it is narrow here."""
+    def lines(self, texts: Iterable[str], style: str = "") -> None:
+        """Many lines, some hundred at once."""
+        rest = iter(texts)
+        while some := list(islice(rest, PAGE)):
+            self.line("\n".join(text.replace("\n", " ") for text in some), style)
+
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, of: int | None = None
+    ) -> None:
+        """Rows under quiet heads: `!name` is not wrapped, `>name` holds numbers, `?name` goes when it is narrow here.
+
+        of: how many rows there are, where only the first are to be shown; None: show all, some hundred at a time.
+        """
+        rest = iter(rows)
+        page = list(islice(rest, PAGE if of is None else SHOWN))
+        if not page:
+            self.line(empty, "dim")
+        while page:
+            self._page(columns, page)
+            page = list(islice(rest, PAGE)) if of is None else []
+        if of is not None and of > SHOWN:
+            self.line(f"… and {of - SHOWN:,} more: --all or --json", "dim")
+
+    def _page(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         shown = [at for at, name in enumerate(columns) if name[0] != "?" or self.console.width >= PIPED_WIDTH]
         table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
         table.show_header = any(name.strip("!>?") for name in columns)
@@ -74,10 +99,7 @@ class Screen:
             )
         for row in rows:
             table.add_row(*(_cell(row[at]) for at in shown))
-        if table.row_count:
-            self.console.print(table)
-        else:
-            self.line(empty, "dim")
+        self.console.print(table)
 
     def facts(self, pairs: Iterable[tuple[str, object]], *, title: str = "") -> None:
         """Names and values, one pair a line, in a panel when there is a title."""

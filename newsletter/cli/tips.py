@@ -12,7 +12,7 @@ import click
 from newsletter.cli import dates
 from newsletter.cli.door import Door, Noun, dry_run, yes
 from newsletter.domain.errors import NewsletterError, UsageError
-from newsletter.domain.tips import TipState
+from newsletter.domain.tips import Take, TipState
 from newsletter.domain.why import standing
 
 if TYPE_CHECKING:
@@ -123,11 +123,18 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
 @paths
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True)
 @click.option("--queue", is_flag=True, help="Tips that ran before this system are to run again: put them in the queue.")
+@click.option(
+    "--take",
+    type=click.Choice([take.value for take in Take]),
+    help="Whose words stand where a file and you have both changed a tip.",
+)
 @dry_run
 @click.pass_obj
-def import_(door: Door, *, paths: Sequence[Path], format_: str, queue: bool, dry_run: bool) -> int:
-    """Bring tips in from files or directories. Importing twice changes nothing."""
-    return _imported(door, door.app.import_tips(paths, format_=format_, queue=queue, dry_run=dry_run), dry_run=dry_run)
+def import_(door: Door, *, paths: Sequence[Path], format_: str, queue: bool, take: str | None, dry_run: bool) -> int:
+    """Bring tips in from files or directories. Importing twice changes nothing, and what you have edited stays."""
+    whose = Take(take) if take else None
+    report = door.app.import_tips(paths, format_=format_, queue=queue, dry_run=dry_run, take=whose)
+    return _imported(door, report, dry_run=dry_run)
 
 
 @tips.command("add")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from functools import lru_cache
 
 from newsletter.domain.errors import InputError
 
@@ -21,19 +21,15 @@ class Was(StrEnum):
     CLEANED = "cleaned"  # the mailbox refused, complained, or was blocked
 
 
-class ImportedReader(NamedTuple):
-    """One usable row, ready for the staging table; a tuple, since there are millions. Times aware, UTC."""
+StagedReader = tuple[
+    int, str, str, str, str, str, str | None, str | None, str | None, str | None, str | None, int
+]  # fmt: skip
+"""One usable row: line, address, its key, name, subscriber key, a value of `Was`; signed up, confirmed, left, paused until;
+pace, and 1 for who was erased here.
 
-    line: int
-    address: str
-    address_key: str
-    name: str
-    key: str
-    was: Was
-    signup_at: datetime | None
-    confirmed_at: datetime | None
-    left_at: datetime | None
-    erased: bool = False
+Nothing but what databases take as it is, since there are millions: a bare tuple, no bool, no enum, and the times the text
+that sorts (UTC, `2026-05-05 12:00:00.000000`).
+"""
 
 
 @dataclass(slots=True)
@@ -52,6 +48,19 @@ class ImportCounts:
     asked: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ImportTerms:
+    """How rows are to be taken in. proof: of their consent, or None: then everybody new is asked.
+
+    written: is told which share of the readers is in, from 0.0 to 1.0.
+    """
+
+    proof: str | None
+    now: datetime
+    dry_run: bool = False
+    written: Callable[[float], None] = lambda _: None
+
+
 EMAIL = ("email", "emailaddress", "address", "mail", "subscriberemail")
 NAME = ("name", "fullname", "displayname")
 FIRST = ("first", "firstname", "givenname")
@@ -65,9 +74,11 @@ SIGNED_UP = (
     "startdate",
     "dateadded",
     "joinedat",
+    "signupat",
 )
 CONFIRMED = ("confirmtime", "confirmedat", "confirmationdate")
 LEFT = ("unsubtime", "unsubscriptiondate", "unsubscribedat", "deletedat", "cancelledat")
+PAUSED, PACE = ("pauseduntil",), ("pace",)  # our own exports
 CLEANED = ("cleantime", "bouncedat")
 STATUS = ("status", "subscriptionstatus", "subscriberstatus", "emailstatus")
 BUTTONDOWN = ("type", "subscribertype")  # too common a word, unless its other columns stand beside it
@@ -84,46 +95,54 @@ BY_WORD = {word: was for was, words in WORDS.items() for word in words.split()}
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where in a row is what; -1: nowhere."""
+    """Where in a row is what. -1: nowhere; whoever reads a row puts an empty cell at its end for that."""
 
     address: int
-    name: tuple[int, ...] = ()
+    first: int = -1  # the name, or its first part
+    last: int = -1
     signup: int = -1
     confirmed: int = -1
     left: int = -1
+    paused: int = -1
+    pace: int = -1
     cleaned: int = -1
     status: int = -1
     subscribed: int = -1
     disabled: int = -1
 
     @property
+    def width(self) -> int:
+        """How many cells a row needs."""
+        return int(max(astuple(self))) + 1
+
+    @property
     def has_status(self) -> bool:
         """Can rows say anything but "active"?"""
         return max(self.left, self.cleaned, self.status, self.subscribed, self.disabled) >= 0
 
-    def was(self, cells: Sequence[str]) -> Was:
-        """What the row says; raises InputError for a status we do not know: a guess could mail somebody who left."""
-        if _cell(cells, self.cleaned):
-            return Was.CLEANED
-        if (word := re.sub(r"[\W_]", "", _cell(cells, self.status)).casefold()) and word not in BY_WORD:
-            raise InputError(f"the status {word[:40]!r} is not known")
-        said = BY_WORD[word] if word else Was.ACTIVE
-        if said is Was.ACTIVE and (
-            _cell(cells, self.left) or _is(cells, self.subscribed, "false") or _is(cells, self.disabled, "true")
-        ):
-            return Was.UNSUBSCRIBED
-        return said
+    def said(self, cells: Sequence[str]) -> Said:
+        """What bears on a row's status; rows have few different ones."""
+        left, cleaned = bool(cells[self.left].strip()), bool(cells[self.cleaned].strip())
+        return cells[self.status], cells[self.subscribed], cells[self.disabled], left, cleaned
 
-    def text(self, cells: Sequence[str]) -> str:
-        """The parts of the name, joined."""
-        return " ".join(_cell(cells, at) for at in self.name).strip()
 
-    def at(self, cells: Sequence[str], column: int, now: datetime) -> datetime | None:
-        """A time of the row, never in the future; None where there is none or none that can be read."""
-        if column < 0 or not (text := _cell(cells, column)):
-            return None
-        found = read_time(text)
-        return found if found is None or found <= now else now
+Said = tuple[str, str, str, bool, bool]  # status, subscribed, disabled, has a day of leaving, of being cleaned
+
+
+@lru_cache(1000)
+def was(said: Said) -> str:
+    """A value of `Was`: what a row says; raises InputError for a status we do not know: a guess could mail somebody who left."""
+    status, subscribed, disabled, left, cleaned = said
+    if cleaned:
+        return Was.CLEANED.value
+    if (word := re.sub(r"[\W_]", "", status).casefold()) and word not in BY_WORD:
+        raise InputError(
+            f"the status {word[:40]!r} is not known", fix="Write active, unconfirmed, unsubscribed or cleaned"
+        )
+    known = BY_WORD[word] if word else Was.ACTIVE
+    if known is Was.ACTIVE and (left or _is(subscribed, "false") or _is(disabled, "true")):
+        return Was.UNSUBSCRIBED.value
+    return known.value
 
 
 def find_columns(head: Sequence[str]) -> Columns | None:
@@ -136,16 +155,19 @@ def find_columns(head: Sequence[str]) -> Columns | None:
     address = find(EMAIL)
     if address < 0:
         return None
-    parts = (find(NAME),) if find(NAME) >= 0 else (find(FIRST), find(LAST))
+    first, last = (find(NAME), -1) if find(NAME) >= 0 else (find(FIRST), find(LAST))
     status = find(STATUS)
     if status < 0 and {"creationdate", "unsubscriptiondate"} & set(titles):
         status = find(BUTTONDOWN)
     return Columns(
         address,
-        tuple(at for at in parts if at >= 0),
+        first=first,
+        last=last,
         signup=find(SIGNED_UP),
         confirmed=find(CONFIRMED),
         left=find(LEFT),
+        paused=find(PAUSED),
+        pace=find(PACE),
         cleaned=find(CLEANED),
         status=status,
         subscribed=find(SUBSCRIBED),
@@ -153,9 +175,8 @@ def find_columns(head: Sequence[str]) -> Columns | None:
     )
 
 
-_PLAIN = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\Z")
 _READERS: tuple[Callable[[str], datetime], ...] = (
-    datetime.fromisoformat,
+    lambda text: datetime.fromisoformat(text.removesuffix(" UTC")),
     lambda text: datetime.strptime(text.removesuffix(" UTC"), "%Y-%m-%d %H:%M:%S"),  # noqa: DTZ007 - UTC below
     lambda text: datetime.strptime(text, "%b %d, %Y %I:%M %p"),  # noqa: DTZ007
     lambda text: datetime.strptime(text, "%B %d, %Y"),  # noqa: DTZ007
@@ -164,23 +185,48 @@ _READERS: tuple[Callable[[str], datetime], ...] = (
 
 def read_time(text: str) -> datetime | None:
     """A time as tools export it, UTC where no zone is said; None for what cannot be read, or read in two ways."""
-    if _PLAIN.match(text):
-        text += "+00:00"
+    found = _read_utc(text)
+    return found and found.replace(tzinfo=UTC)
+
+
+def _read_utc(text: str) -> datetime | None:
+    """Naive, since a zone costs more than all the rest."""
     for read in _READERS:
         try:
             found = read(text)
-            if found.tzinfo is UTC:
-                return found
-            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+            return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
         except (ValueError, OverflowError):
             continue
     return None
 
 
-def _cell(cells: Sequence[str], at: int) -> str:
-    return cells[at].strip() if 0 <= at < len(cells) else ""
+def stamp(text: str, latest: str) -> str | None:
+    """A time of a row as `StagedReader` has it, at most the latest; None where there is none that can be read."""
+    if not text:
+        return None
+    try:
+        found: datetime | None = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo:
+        found = _read_utc(text.strip())
+    written = found.isoformat(" ", "microseconds") if found else None
+    return written if written is None or written < latest else latest
 
 
-def _is(cells: Sequence[str], at: int, word: str) -> bool:
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # how a cell begins that a spreadsheet may run (OWASP, CSV injection)
+
+
+def defused(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def undefused(cell: str) -> str:
+    """What `defused` was given."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def _is(cell: str, word: str) -> bool:
     alike = {"true": ("true", "1", "yes", "t"), "false": ("false", "0", "no", "f")}[word]
-    return _cell(cells, at).casefold() in alike
+    return cell.strip().casefold() in alike

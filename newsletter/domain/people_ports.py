@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from newsletter.domain.address import Address
-from newsletter.domain.imports import ImportCounts, ImportedReader
+from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
 from newsletter.domain.people import Consent, DeliveryFacts, Losses, NewReader, Reader, Suppression
 from newsletter.domain.subscription import Status
 
@@ -72,6 +72,8 @@ class Suppressions(Protocol):
         """The key of the hashes that stand for erased addresses: this database's own, whatever the settings say."""
         ...
 
+    def count(self) -> int: ...
+
 
 class Farewells(Protocol):
     """Who left by which letter, and why."""
@@ -114,8 +116,9 @@ class Upkeep(Protocol):
 class TakesReaders(Protocol):
     """The part of `ports.Store` that takes in a whole file of readers."""
 
-    def import_readers(
-        self, rows: Iterable[ImportedReader], *, proof: str | None, now: datetime, dry_run: bool
-    ) -> ImportCounts:
-        """Constant memory, one short transaction. proof: of their consent, or None: then everybody new is asked."""
+    def import_readers(self, rows: Iterable[StagedReader], terms: ImportTerms) -> ImportCounts:
+        """Constant memory, and no lock until the last row was read; then short transactions of some thousand people.
+
+        Each person comes whole; a second call with the same rows goes on where the first was ended.
+        """
         ...

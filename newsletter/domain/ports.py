@@ -73,6 +73,15 @@ class Tips(Protocol):
 
     def by_id(self, tip_id: int) -> TipFull: ...
     def find(self, identity: str) -> TipFull | None: ...
+    def find_source(self, source: str, identity: str) -> TipFull | None:
+        """The tip that this source told under this identity, whatever it is called now."""
+        ...
+
+    def heard(self, tip_id: int) -> Mapping[str, str]:
+        """The fingerprints of what sources said of a tip when last taken in, by their names."""
+        ...
+
+    def hear(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None: ...
     def add(self, text: TipText, identity: str, key: str, state: TipState, now: datetime) -> TipCard: ...
     def rewrite(
         self,
@@ -82,8 +91,12 @@ class Tips(Protocol):
         *,
         complete_state: TipState | None = None,
         identity: str | None = None,
+        edited: bool = False,
     ) -> None:
-        """Replace the text; `complete_state` also sets the state (a teaser that was completed), `identity` the day."""
+        """Replace the text; `complete_state` also sets the state (a teaser that was completed), `identity` the day.
+
+        edited: the owner's own words stand in it.
+        """
         ...
 
     def set_state(self, tip_id: int, state: TipState, *, sent_on: date | None = None) -> None: ...

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import date
 from enum import StrEnum
+from hashlib import blake2b
 
 _APOSTROPHES = re.compile("['`\u00b4\u02bc\u2018\u2019\u0301]")
 
@@ -19,6 +20,13 @@ class TipState(StrEnum):
     SENT = "sent"  # run by this system
     ARCHIVE = "archive"  # run before this system
     RETIRED = "retired"  # never to run again
+
+
+class Take(StrEnum):
+    """Whose words stand where a source and the owner have both changed a tip."""
+
+    FILE = "file"
+    MINE = "mine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +99,11 @@ class TipCard:
 
 @dataclass(frozen=True, slots=True)
 class TipFull:
-    """A tip with its text, as the letter and `tips show` need it."""
+    """A tip with its text, as the letter and `tips show` need it. edited: in the owner's own words."""
 
     card: TipCard
     text: TipText
+    edited: bool = False
 
     def titled(self, title: str) -> TipFull:
         """The tip under this title."""
@@ -106,6 +115,26 @@ def identity(title: str, published_on: date | None) -> str:
     plain = unicodedata.normalize("NFKC", _APOSTROPHES.sub("", title)).casefold()
     words = re.findall(r"\w+", plain)
     return " ".join(words) + (f" @{published_on.isoformat()}" if published_on else "")
+
+
+def source_name(source: str) -> str:
+    """What a source goes by wherever it lies: the name of its file."""
+    return re.split(r"[/\\]", source)[-1]
+
+
+def fingerprint(text: TipText) -> str:
+    """What is the same as long as a source says the same of a tip."""
+    said = (
+        text.title,
+        text.body,
+        text.complete,
+        text.published_on,
+        text.categories,
+        text.tags,
+        text.takeaway,
+        text.teaser,
+    )
+    return blake2b(repr((*said, *astuple(text.rules))).encode(), digest_size=16).hexdigest()
 
 
 def join_labels(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from sqlmodel import Session
 from newsletter.domain.errors import NewsletterError, SchemaError, SettingsError
 from newsletter.store.sqlite import BUSY_FOR, in_words, set_pragmas, translated
 
-HEAD = "0003"
+HEAD = "0005"
 """The schema this program works on; a test holds it against the newest migration."""
 
 

@@ -1,28 +1,41 @@
-"""Many readers at once: a staging table beside the database, then a few sorted statements in one short transaction.
+"""Many readers at once: staged and sorted beside the database, then written in slices of whole people.
 
-Plain SQL on a connection of its own: a million rows take seconds, and a sign-up waits for the last step alone.
+Plain SQL on a connection of its own. The staging tables are SQLite's TEMP ones, a file of their own that is gone with
+the connection: until the last row is read, nothing here holds a lock on the database. A slice is one short transaction,
+so that a sign-up never waits for the whole; one that is not written any more is written by the next import of the file,
+which finds the others unchanged.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from datetime import datetime
+import time
+from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from threading import RLock
 
-from newsletter.domain.imports import ImportCounts, ImportedReader
+from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
 from newsletter.domain.subscription import CONFIRM_MAIL_EVERY
 from newsletter.store.ledger import sql_time
 from newsletter.store.sqlite import translated
 
+SLICE = 20_000  # readers a transaction: a tenth of a second
+GIVE_WAY_FOR = (
+    0.05  # seconds without a lock after each; whoever waits looks every 50 ms at first (sqlite3_busy_timeout)
+)
+
 _STAGE = """CREATE TEMP TABLE staged (line INTEGER, address TEXT, address_key TEXT, name TEXT, key TEXT, was TEXT,
-    signup_at TEXT, confirmed_at TEXT, left_at TEXT, erased INTEGER)"""
+    signup_at TEXT, confirmed_at TEXT, left_at TEXT, paused_until TEXT, pace TEXT, erased INTEGER)"""
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # Of an address that comes twice, the row that says they are out counts, then the first. SQLite takes the other columns
 # from the row of the minimum.
 _ONCE = """CREATE TEMP TABLE once AS SELECT min((was NOT IN ('cleaned', 'unsubscribed')) * 4294967296 + line),
-    address_key, address, name, key, was, signup_at, confirmed_at, left_at, erased
+    address_key, address, name, key, was, signup_at, confirmed_at, left_at, paused_until, pace, erased
     FROM staged GROUP BY address_key ORDER BY address_key"""
-_FATE = """CREATE TEMP TABLE fate AS SELECT o.*, s.id, CASE
+# Two letters of a key rise with the addresses, so that a slice adds to a few pages of the keys' index, not to all.
+_FATE = """CREATE TEMP TABLE fate AS SELECT o.address_key, o.address, o.name, o.pace, o.signup_at, o.confirmed_at, o.left_at,
+    CASE WHEN o.paused_until > :now THEN o.paused_until END AS paused_until,
+    printf('%02x', (o.rowid - 1) * 256 / :number) || substr(o.key, 3) AS key, coalesce(s.id, o.rowid + :ids) AS id, CASE
     WHEN o.erased OR x.address_key IS NOT NULL THEN 'suppressed'
     WHEN s.id IS NULL AND o.was = 'unsubscribed' THEN 'add_left'
     WHEN s.id IS NULL AND o.was = 'cleaned' THEN 'block'
@@ -37,100 +50,128 @@ _FATE = """CREATE TEMP TABLE fate AS SELECT o.*, s.id, CASE
     WHEN s.status = 'pending' AND coalesce(s.confirmation_mailed_at, '') <= :day_ago THEN 'ask'
     ELSE 'same' END AS fate, o.name <> '' AND s.name = '' AS named
     FROM once o LEFT JOIN subscriber s ON s.address_key = o.address_key
-    LEFT JOIN suppression x ON x.address_key = o.address_key"""
+    LEFT JOIN suppression x ON x.address_key = o.address_key WHERE o.rowid > :after AND o.rowid <= :after + :slice"""
 
-_FIELDS = "key, address, address_key, name, status, source, signup_at, confirmed_at, left_at, confirmation_mailed_at"
-_ADD = f"""INSERT INTO subscriber ({_FIELDS}, pace, resting, new_address, new_address_key)
-    SELECT key, address, address_key, name,
-        CASE fate WHEN 'add_confirmed' THEN 'confirmed' WHEN 'add_asked' THEN 'pending' ELSE 'unsubscribed' END, 'import',
+_ADD = """INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, confirmed_at, left_at,
+        confirmation_mailed_at, paused_until, pace, resting, new_address, new_address_key)
+    SELECT id, key, address, address_key, name,
+        CASE fate WHEN 'add_confirmed' THEN iif(paused_until IS NULL, 'confirmed', 'paused') WHEN 'add_asked' THEN 'pending' ELSE 'unsubscribed' END, 'import',
         CASE fate WHEN 'add_asked' THEN :now ELSE coalesce(signup_at, confirmed_at, :now) END,
         CASE fate WHEN 'add_confirmed' THEN coalesce(confirmed_at, signup_at, :now) END,
         CASE fate WHEN 'add_left' THEN coalesce(left_at, :now) END,
-        CASE fate WHEN 'add_asked' THEN :now END, 'weekly', 0, '', ''
-    FROM fate WHERE fate IN ('add_confirmed', 'add_asked', 'add_left') ORDER BY address_key"""  # noqa: S608
-_WRITE = [
-    _ADD,
-    """UPDATE subscriber SET name = f.name FROM fate f
-        WHERE f.id = subscriber.id AND f.named AND f.fate IN ('confirm', 'ask', 'same')""",
-    """UPDATE subscriber SET status = 'confirmed', confirmed_at = coalesce(f.confirmed_at, f.signup_at, :now),
-        confirmation_mailed_at = NULL FROM fate f WHERE f.id = subscriber.id AND f.fate = 'confirm'""",
-    """UPDATE subscriber SET status = 'unsubscribed', left_at = coalesce(f.left_at, :now), paused_until = NULL
-        FROM fate f WHERE f.id = subscriber.id AND f.fate = 'leave'""",
-    """UPDATE subscriber SET signup_at = :now, confirmation_mailed_at = :now
-        FROM fate f WHERE f.id = subscriber.id AND f.fate = 'ask'""",
-    """INSERT INTO suppression (address_key, reason, source, at)
-        SELECT address_key, CASE fate WHEN 'block' THEN 'hard_bounce' ELSE 'unsubscribed' END, :source,
-            coalesce(left_at, :now)
-        FROM fate WHERE fate IN ('block', 'add_left', 'leave') ORDER BY address_key""",
-    """INSERT INTO consent (subscriber_id, at, what, proof, origin)
-        SELECT s.id, :now, CASE WHEN fate IN ('add_left', 'leave') THEN 'leave'
-            WHEN fate IN ('add_asked', 'ask') THEN 'signup' ELSE 'import' END, :source, ''
-        FROM fate f JOIN subscriber s ON s.address_key = f.address_key
-        WHERE fate IN ('add_confirmed', 'add_left', 'add_asked', 'confirm', 'ask', 'leave')""",
-    """INSERT INTO notice (kind, address, data, state, attempts, created_at, next_attempt_at, reply)
-        SELECT 'confirm', s.address, json_object('subscriber_key', s.key, 'signup_at', :seconds), 'pending', 0,
-            :now, :now, ''
-        FROM fate f JOIN subscriber s ON s.address_key = f.address_key WHERE fate IN ('add_asked', 'ask')""",
-]
+        CASE fate WHEN 'add_asked' THEN :now END, iif(fate = 'add_confirmed', paused_until, NULL),
+        coalesce(pace, 'weekly'), 0, '', ''
+    FROM fate WHERE fate IN ('add_confirmed', 'add_asked', 'add_left')"""
+_NAME = """UPDATE subscriber SET name = f.name FROM fate f
+    WHERE f.id = subscriber.id AND f.named AND f.fate IN ('confirm', 'ask', 'same')"""
+_CONFIRM = """UPDATE subscriber SET status = 'confirmed', confirmed_at = coalesce(f.confirmed_at, f.signup_at, :now),
+    confirmation_mailed_at = NULL FROM fate f WHERE f.id = subscriber.id AND f.fate = 'confirm'"""
+_LEAVE = """UPDATE subscriber SET status = 'unsubscribed', left_at = coalesce(f.left_at, :now), paused_until = NULL
+    FROM fate f WHERE f.id = subscriber.id AND f.fate = 'leave'"""
+_ASK = """UPDATE subscriber SET signup_at = :now, confirmation_mailed_at = :now
+    FROM fate f WHERE f.id = subscriber.id AND f.fate = 'ask'"""
+_SUPPRESS = """INSERT INTO suppression (address_key, reason, source, at)
+    SELECT address_key, CASE fate WHEN 'block' THEN 'hard_bounce' ELSE 'unsubscribed' END, :source,
+        coalesce(left_at, :now)
+    FROM fate WHERE fate IN ('block', 'add_left', 'leave') ORDER BY address_key"""
+_LOG = """INSERT INTO consent (subscriber_id, at, what, proof, origin)
+    SELECT id, :now, CASE WHEN fate IN ('add_left', 'leave') THEN 'leave'
+        WHEN fate IN ('add_asked', 'ask') THEN 'signup' ELSE 'import' END, :source, ''
+    FROM fate WHERE fate IN ('add_confirmed', 'add_left', 'add_asked', 'confirm', 'ask', 'leave')"""
+_NOTIFY = """INSERT INTO notice (kind, address, data, state, attempts, created_at, next_attempt_at, reply)
+    SELECT 'confirm', s.address, json_object('subscriber_key', s.key, 'signup_at', :seconds), 'pending', 0,
+        :now, :now, ''
+    FROM fate f JOIN subscriber s ON s.id = f.id WHERE fate IN ('add_asked', 'ask')"""
+_WRITE = {
+    _ADD: {"add_confirmed", "add_asked", "add_left"},
+    _NAME: {"confirm", "ask", "same"},
+    _CONFIRM: {"confirm"},
+    _LEAVE: {"leave"},
+    _ASK: {"ask"},
+    _SUPPRESS: {"block", "add_left", "leave"},
+    _LOG: {"add_confirmed", "add_left", "add_asked", "confirm", "ask", "leave"},
+    _NOTIFY: {"add_asked", "ask"},
+}
+"""In this order, each where one of its fates is among those of the slice: most slices know one."""
 
 
 def import_readers(
-    connection: sqlite3.Connection,
-    lock: RLock,
-    rows: Iterable[ImportedReader],
-    *,
-    proof: str | None,
-    now: datetime,
-    dry_run: bool,
+    connection: sqlite3.Connection, lock: RLock, rows: Iterable[StagedReader], terms: ImportTerms
 ) -> ImportCounts:
-    """Stage, decide, write; a dry run leaves the last out. See ports.Store."""
+    """Stage, sort, then decide and write slice by slice; a dry run decides only. See ports.Store."""
     with translated():
-        for pragma in ("temp_store = FILE", "cache_size = -24000", "temp.journal_mode = OFF"):
+        for pragma in (
+            "temp_store = FILE",
+            "cache_size = -8000",
+            "temp.journal_mode = OFF",
+            "wal_autocheckpoint = 1000",
+        ):
             connection.execute(f"PRAGMA {pragma}").close()
-        staged = _stage(connection, rows)
-        at = {"proven": proof is not None, "day_ago": sql_time(now - CONFIRM_MAIL_EVERY)}
-        connection.execute(_ONCE)
-        connection.execute("DROP TABLE staged")
-        if dry_run:
-            connection.execute(_FATE, at)
-            return _counts(connection, staged)
-        source = "added by the owner from a file" if proof is None else proof.strip()
-        values = {"now": sql_time(now), "seconds": int(now.timestamp()), "source": source}
-        with lock:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                connection.execute(_FATE, at)
-                counts = _counts(connection, staged)
-                for sql in _WRITE:
-                    connection.execute(sql, {name: value for name, value in values.items() if f":{name}" in sql})
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+        staged, number = _stage(connection, rows)
+        counts = ImportCounts(repeated=staged - number)
+        for after in range(0, number, SLICE):
+            where = {"after": after, "slice": SLICE, "number": number}
+            if terms.dry_run:
+                _decide(connection, terms, where, counts)
+            else:
+                with lock:
+                    _write(connection, terms, where, counts)
+                terms.written(min(1.0, (after + SLICE) / number))
+                time.sleep(GIVE_WAY_FOR)
         return counts
 
 
-def _stage(connection: sqlite3.Connection, rows: Iterable[ImportedReader]) -> int:
+def _stage(connection: sqlite3.Connection, rows: Iterable[StagedReader]) -> tuple[int, int]:
+    """How many rows, and how many different addresses."""
     connection.execute(_STAGE)
     connection.execute("BEGIN")
-    connection.executemany("INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_values, rows))
+    rest, staged = iter(rows), 0
+    while some := list(islice(rest, 100)):  # two thirds of the cost of one at a time
+        staged += len(some)
+        marks = ", ".join([_ROW] * len(some))
+        connection.execute(f"INSERT INTO staged VALUES {marks}", list(chain.from_iterable(some)))  # noqa: S608
+    connection.execute(_ONCE)
+    connection.execute("DROP TABLE staged")
     connection.execute("COMMIT")
-    return int(connection.execute("SELECT count(*) FROM staged").fetchone()[0])
+    return staged, connection.execute("SELECT count(*) FROM once").fetchone()[0]
 
 
-def _values(row: ImportedReader) -> tuple[object, ...]:
-    return (*row[:6], *map(_sql_time, row[6:9]), row.erased)
+def _write(connection: sqlite3.Connection, terms: ImportTerms, where: Mapping[str, int], counts: ImportCounts) -> None:
+    source = "added by the owner from a file" if terms.proof is None else terms.proof.strip()
+    values = {"now": sql_time(terms.now), "seconds": int(terms.now.timestamp()), "source": source}
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        fates = _decide(connection, terms, where, counts)
+        for sql in (sql for sql, about in _WRITE.items() if about & fates):
+            connection.execute(sql, {name: value for name, value in values.items() if f":{name}" in sql})
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
 
 
-def _sql_time(at: datetime | None) -> str | None:
-    """As `ledger.sql_time` writes a time in UTC, in a fifth of the time."""
-    return at.isoformat(" ", "microseconds")[:26] if at else None
+def _decide(
+    connection: sqlite3.Connection, terms: ImportTerms, where: Mapping[str, int], counts: ImportCounts
+) -> set[str]:
+    """Say in the table `fate` what becomes of each of a slice; count it, and which fates there are.
+
+    New readers get the ids after the last one.
+    """
+    connection.execute("DROP TABLE IF EXISTS temp.fate")
+    last = connection.execute("SELECT coalesce(max(id), 0) FROM subscriber").fetchone()[0]
+    at = {
+        "proven": terms.proof is not None,
+        "now": sql_time(terms.now),
+        "day_ago": sql_time(terms.now - CONFIRM_MAIL_EVERY),
+    }
+    connection.execute(_FATE, {**at, **where, "ids": last - where["after"]})
+    return _count(connection, counts)
 
 
-def _counts(connection: sqlite3.Connection, staged: int) -> ImportCounts:
-    found = connection.execute("SELECT fate, coalesce(named, 0), count(*) FROM fate GROUP BY 1, 2").fetchall()
-    counts = ImportCounts(repeated=staged - sum(number for _, _, number in found))
-    for fate, named, number in found:
+def _count(connection: sqlite3.Connection, counts: ImportCounts) -> set[str]:
+    fates = set()
+    for fate, named, number in connection.execute("SELECT fate, coalesce(named, 0), count(*) FROM fate GROUP BY 1, 2"):
+        fates.add(fate)
         counts.added += number * (fate in {"add_confirmed", "add_asked"})
         counts.asked += number * (fate in {"add_asked", "ask"})
         counts.suppressed += number * (fate in {"suppressed", "block", "add_left", "leave"})
@@ -138,4 +179,4 @@ def _counts(connection: sqlite3.Connection, staged: int) -> ImportCounts:
         updated = fate in {"confirm", "ask"} or (fate == "same" and named)
         counts.updated += number * updated
         counts.unchanged += number * (fate == "left" or (fate == "same" and not named))
-    return counts
+    return fates

@@ -260,6 +260,10 @@ class SqlSuppressions:
         """Made with the table, once."""
         return self._session.get_one(OwnKey, "erased").value
 
+    def count(self) -> int:
+        """How many."""
+        return self._session.exec(select(func.count()).select_from(Suppression)).one()
+
 
 def delivery_facts(row: Delivery, slot: Any, address: str | None, tip: str | None) -> DeliveryFacts:
     """A delivery row for people to read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from sqlmodel import Session
 
 from newsletter.domain.errors import Refused
-from newsletter.domain.imports import ImportCounts, ImportedReader
+from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
 from newsletter.domain.sending_ports import Holder, SendingRight
 from newsletter.store import identity
 from newsletter.store.archive import SqlArchive
@@ -97,7 +98,7 @@ class SqlStore:
                 raise Refused(f"nothing is mailed from this database: {why}", fix=identity.FIX)
             self.beat(now)
             run = self._start_run(role, now)
-            ledger = SqliteLedger(connect(self.path), self._database.write_lock, run, hold_in_doubt=hold_in_doubt)
+            ledger = SqliteLedger(self._connect(), self._database.write_lock, run, hold_in_doubt=hold_in_doubt)
             try:
                 yield SendingRight(ledger, ledger.recover(now), lock)
             finally:
@@ -127,19 +128,20 @@ class SqlStore:
         if mark:
             identity.write(self.path, mark)
 
-    def import_readers(
-        self, rows: Iterable[ImportedReader], *, proof: str | None, now: datetime, dry_run: bool
-    ) -> ImportCounts:
+    def import_readers(self, rows: Iterable[StagedReader], terms: ImportTerms) -> ImportCounts:
         """Take in many readers; see ports.Store."""
         from newsletter.store.importing import import_readers
 
         self._database.check_schema()
-        with closing(connect(self.path)) as connection:
-            return import_readers(connection, self._database.write_lock, rows, proof=proof, now=now, dry_run=dry_run)
+        with closing(self._connect()) as connection:
+            return import_readers(connection, self._database.write_lock, rows, terms)
 
     def close(self) -> None:
         """Close every connection."""
         self._database.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        return connect(self.path)
 
     def _start_run(self, role: str, now: datetime) -> int:
         with self._database.writing() as session:

@@ -6,7 +6,7 @@ Not here, since no table class can say it: `tip_search`, the full-text index, an
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, LargeBinary, UniqueConstraint, false, text
 from sqlalchemy.types import JSON, TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -36,7 +36,7 @@ def _at(*, null: bool = False, index: bool = False) -> Any:
 
 
 class Tip(SQLModel, table=True):
-    """A piece of the library. identity: see domain.tips; position: the order of the queue."""
+    """A piece of the library. identity: see domain.tips; position: the order of the queue; edited: in the owner's words."""
 
     __tablename__ = "tip"
 
@@ -60,6 +60,7 @@ class Tip(SQLModel, table=True):
     rerun: str = ""
     months: str = ""
     fallback: bool = False
+    edited: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     pin_on: date | None = None
     added_at: datetime = _at()
     changed_at: datetime = _at()
@@ -82,6 +83,17 @@ class TipLabel(SQLModel, table=True):
     place: int = 0
 
     __table_args__ = (Index("tip_label_by_slug", "kind", "slug"),)
+
+
+class TipSource(SQLModel, table=True):
+    """What a source, by the name of its file, said of a tip when it was last taken in; see domain.tips.fingerprint."""
+
+    __tablename__ = "tip_source"
+
+    tip_id: int = Field(foreign_key="tip.id", primary_key=True, ondelete="CASCADE")
+    source: str = Field(primary_key=True)
+    identity: str
+    fingerprint: str
 
 
 class FormerKey(SQLModel, table=True):

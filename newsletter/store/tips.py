@@ -13,7 +13,7 @@ from sqlmodel import Session, col, delete, select, text
 from newsletter.domain.errors import NotFound
 from newsletter.domain.reading import Votes, plain
 from newsletter.domain.tips import TipCard, TipFull, TipRules, TipState, TipText
-from newsletter.store.tables import FormerKey, Tip, TipLabel, Vote
+from newsletter.store.tables import FormerKey, Tip, TipLabel, TipSource, Vote
 
 CATEGORY, TAG = "category", "tag"
 
@@ -71,6 +71,22 @@ class SqlTips:
         row = self._session.exec(select(Tip).where(Tip.identity == identity)).first()
         return self._full(row) if row else None
 
+    def find_source(self, source: str, identity: str) -> TipFull | None:
+        """The tip that this source told under this identity, whatever it is called now."""
+        told = select(Tip).join(TipSource).where(TipSource.source == source, TipSource.identity == identity)
+        row = self._session.exec(told).first()
+        return self._full(row) if row else None
+
+    def heard(self, tip_id: int) -> dict[str, str]:
+        """The fingerprints of what sources said of a tip, by their names."""
+        query = select(TipSource.source, TipSource.fingerprint).where(TipSource.tip_id == tip_id)
+        return dict(self._session.exec(query).all())
+
+    def hear(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None:
+        """Remember what a source said."""
+        self._session.merge(TipSource(tip_id=tip_id, source=source, identity=identity, fingerprint=fingerprint))
+        self._session.flush()
+
     def add(self, text: TipText, identity: str, key: str, state: TipState, now: datetime) -> TipCard:
         """A new tip at the end of the queue."""
         row = Tip(
@@ -99,10 +115,11 @@ class SqlTips:
         *,
         complete_state: TipState | None = None,
         identity: str | None = None,
+        edited: bool = False,
     ) -> None:
         """Replace the text; complete_state also sets the state, identity also title and day in what finds it again."""
         row = self._session.get_one(Tip, tip_id)
-        row.changed_at = now
+        row.changed_at, row.edited = now, edited
         if complete_state is not None:
             row.state = complete_state.value
         if identity is not None:
@@ -236,6 +253,7 @@ def _full(row: Tip, labels: dict[str, list[str]]) -> TipFull:
             source=row.source,
             line=row.source_line,
         ),
+        edited=row.edited,
     )
 
 

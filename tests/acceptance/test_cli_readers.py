@@ -1,8 +1,12 @@
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Command
+from tests.conftest import CHECKOUT, Command
 
 PROOF = ("--confirmed", "--source", "paper list, 3 May 2026")
 
@@ -71,6 +75,31 @@ def test_lists_are_narrowed_by_status(newsletter: Command) -> None:
         found = json.loads(newsletter("subscribers", "list", "--status", status, "--json").stdout)["subscribers"]
         assert [reader["address"] for reader in found] == [address]
     assert "newsletter subscribers add" in newsletter("subscribers", "list", "--status", "expired").stdout
+
+
+def test_a_long_list_is_shown_in_part_and_told_whole(newsletter: Command, home: Path) -> None:
+    rows = "".join(f"r{number:04}@tips.example.com\n" for number in range(1_234))
+    (home / "list.csv").write_text(f"email\n{rows}", encoding="utf-8")
+    newsletter("subscribers", "import", "list.csv", *PROOF)
+    shown = newsletter("subscribers", "list").stdout
+    assert "r0049@tips.example.com" in shown
+    assert "r0050@tips.example.com" not in shown
+    assert "… and 1,184 more: --all or --json" in shown
+    for addresses in (
+        re.findall(r"r\d+@tips\.example\.com", newsletter("subscribers", "list", "--all").stdout),
+        [reader["address"] for reader in json.loads(newsletter("subscribers", "list", "--json").stdout)["subscribers"]],
+    ):
+        assert addresses == rows.split()
+
+
+def test_who_reads_the_first_lines_of_a_list_alone_is_told_of_no_error(newsletter: Command, home: Path) -> None:
+    rows = "".join(f"r{number}@tips.example.com\n" for number in range(5_000))
+    (home / "list.csv").write_text(f"email\n{rows}", encoding="utf-8")
+    newsletter("subscribers", "import", "list.csv", *PROOF)
+    command = f"{sys.executable} -m newsletter subscribers list --json | head -1"
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(command, shell=True, cwd=home, env=env, capture_output=True, text=True, check=True)  # noqa: S602
+    assert (done.stdout, done.stderr) == ("{\n", "")
 
 
 def test_a_suppressed_address_is_listed_and_can_be_freed(newsletter: Command) -> None:

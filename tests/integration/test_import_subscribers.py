@@ -1,16 +1,17 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
 
-from newsletter.actions.import_subscribers import Report, import_subscribers
+from newsletter.actions.import_subscribers import RejectedRow, Report, import_subscribers
 from newsletter.domain.errors import InputError, UsageError
 from newsletter.domain.ports import Store
 from newsletter.domain.subscription import Status
 from newsletter.mail.tokens import Signer
 from newsletter.store.database import upgrade
+from newsletter.store.importing import SLICE
 from newsletter.store.sql import open_store
 
 NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)
@@ -85,7 +86,9 @@ def test_bad_lines_are_named_and_the_others_taken(store: Store) -> None:
     report = take(store, text)
     assert report.added == 1
     assert [(row.line, row.address) for row in report.rejected] == [(2, "nobody"), (4, "two\nlines"), (7, ""), (8, "")]
-    assert all(row.reason for row in report.rejected)
+    assert all(
+        "Write it as" in row.reason or "Fill it in" in row.reason or "quote" in row.reason for row in report.rejected
+    )
 
 
 def test_a_quote_that_is_never_closed_is_told_with_its_line(store: Store) -> None:
@@ -189,3 +192,48 @@ def test_some_thousand_rows_are_all_taken(store: Store) -> None:
     assert take(store, text).added == rows
     with store.read() as tx:
         assert tx.subscribers.mailable() == rows
+
+
+def test_while_the_file_is_read_nobody_waits_for_the_database(store: Store) -> None:
+    def lines() -> Iterator[str]:
+        yield "email\n"
+        for number in range(3_000):
+            yield f"r{number}@tips.example.com\n"
+        with store.write() as tx:
+            tx.suppressions.add("r7@tips.example.com", "manual", "meanwhile", NOW)
+
+    keys = count()
+    report = import_subscribers(
+        store, SIGNER, lines(), confirmed_source=PROOF, make_key=lambda: f"{next(keys):016}", now=NOW
+    )
+    assert (report.added, report.suppressed) == (2_999, 1)
+
+
+def test_an_import_that_is_cut_short_leaves_whole_people_and_is_continued(store: Store) -> None:
+    rows = SLICE + 10
+    text = "email\n" + "".join(f"r{number}@tips.example.com\n" for number in range(rows))
+    keys = count()
+
+    def cut(share: float) -> None:
+        assert share < 1.0
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_subscribers(
+            store, SIGNER, text.splitlines(keepends=True), confirmed_source=PROOF,
+            make_key=lambda: f"{next(keys):016}", now=NOW, written=cut,
+        )  # fmt: skip
+    with store.read() as tx:
+        assert tx.subscribers.mailable() == SLICE
+        assert {len(tx.subscribers.consents(reader.id)) for reader in islice(tx.subscribers.each(), 100)} == {1}
+    again = take(store, text, first_key=rows)
+    assert (again.added, again.unchanged) == (10, SLICE)
+
+
+def test_bad_rows_can_go_elsewhere(store: Store) -> None:
+    told: list[RejectedRow] = []
+    report = import_subscribers(
+        store, SIGNER, ["email\n", "nobody\n"], confirmed_source=PROOF, make_key=lambda: "k" * 16, now=NOW,
+        reject=told.append,
+    )  # fmt: skip
+    assert ([row.line for row in told], report.rejected) == ([2], [])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.address import parse_address
+from newsletter.domain.address import address_reader, parse_address
 from newsletter.domain.errors import InputError
 
 
@@ -52,3 +54,32 @@ def test_the_quick_way_and_the_library_agree(local: str, host: str, top: str) ->
         actual = None
 
     assert expected == actual
+
+
+def verdict(read: Callable[[str], object], text: str) -> object:
+    try:
+        return read(text)
+    except InputError as error:
+        return str(error)
+
+
+def in_full(text: str) -> tuple[str, str]:
+    found = parse_address(text)
+    return found.text, found.key
+
+
+LOCALS = st.one_of(
+    st.text(LETTERS, max_size=12), st.sampled_from(["Info", "a" * 64, "a" * 65, "o'b", "käthe", '"a b"', ""])
+)
+DOMAINS = st.sampled_from(
+    ["Example.org", "example.org", "xn--bcher-kva.example", "bücher.example", "localhost", "a.test", "exa_mple.org",
+     "x.arpa", "-a.org", "a.b.c", "", f"{'d' * 63}.{'d' * 63}.{'d' * 63}.org", "example.org."]
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(LOCALS, DOMAINS), max_size=20))
+def test_who_reads_many_addresses_gives_the_verdict_on_each(parts: list[tuple[str, str]]) -> None:
+    read = address_reader()
+    for local, domain in parts:
+        text = f"{local}@{domain}"
+        assert verdict(read, text) == verdict(in_full, text)

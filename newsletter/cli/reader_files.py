@@ -1,0 +1,200 @@
+"""`newsletter subscribers import` and `export`: readers from and to CSV files; what a file means is not known here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+import click
+
+from newsletter.cli.door import Door, Verb, dry_run, yes
+from newsletter.domain.errors import UsageError
+from newsletter.domain.imports import defused
+from newsletter.domain.subscription import Status
+
+if TYPE_CHECKING:
+    from newsletter.actions.import_subscribers import RejectedRow
+    from newsletter.cli.screen import Screen
+
+STATUSES = [*(status.value for status in Status), "suppressed"]
+COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated")
+
+confirmed_option = click.option("--confirmed", is_flag=True, help="They have agreed already: no confirmation mail.")
+source_option = click.option("--source", metavar="TEXT", help="Where and when they agreed; kept as proof.")
+
+
+def proof_of(source: str | None, *, confirmed: bool) -> str | None:
+    """The proof of consent that `--confirmed` needs; None without it."""
+    if confirmed and not (source and source.strip()):
+        raise UsageError(
+            "--confirmed needs a proof", fix='Say where they agreed, as in --source "paper list, 3 May 2026"'
+        )
+    if source and not confirmed:
+        raise UsageError("--source is the proof for --confirmed", fix="Say both or neither")
+    return source if confirmed else None
+
+
+# -- in --------------------------------------------------------------------------------------------
+
+
+@click.command("import", cls=Verb)
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@confirmed_option
+@source_option
+@dry_run
+@click.pass_obj
+def import_(door: Door, *, file: Path, confirmed: bool, source: str | None, dry_run: bool) -> int:
+    """Readers from a CSV file with a head line: email (or address), and name, or first and last name.
+
+    The exports of Mailchimp, Kit, Substack, Buttondown, Ghost and listmonk are understood: status and dates are kept,
+    who left there stays away here, and refused mailboxes are suppressed. Nobody who has left comes back.
+    Nothing is written until the whole file is read; ended after that, the same command takes the rest.
+    """
+    proof = proof_of(source, confirmed=confirmed)
+    with _Kept() as rejected:
+        with _Progress(door, file) as progress:
+            report = door.app.import_subscribers(
+                file,
+                confirmed_source=proof,
+                dry_run=dry_run,
+                reject=rejected.append,
+                watched=progress.reading,
+                written=progress.written,
+            )
+        counts = {name: getattr(report, name) for name in COUNTED}
+
+        def draw(screen: Screen) -> None:
+            title = "Nothing written" if dry_run else "Readers"
+            screen.facts([*counts.items(), ("rejected", len(rejected))], title=title)
+            screen.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
+            if report.asked and not dry_run:
+                screen.line(f"{report.asked:,} confirmation mails wait; the daemon sends them (newsletter run).")
+
+        door.report({**counts, "rejected": (asdict(row) for row in rejected), "dry_run": dry_run}, draw)
+        return 1 if len(rejected) and not any(counts.values()) else 0
+
+
+class _Kept:
+    """Rows in a nameless file once there are many, so that a million bad ones need no memory."""
+
+    def __init__(self) -> None:
+        from tempfile import SpooledTemporaryFile
+
+        self._file = SpooledTemporaryFile(max_size=1_000_000, mode="w+", encoding="ascii")  # noqa: SIM115 - see exit
+        self._number = 0
+
+    def append(self, row: RejectedRow, /) -> None:
+        import json
+
+        self._file.write(json.dumps([row.line, row.address, row.reason]) + "\n")
+        self._number += 1
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __iter__(self) -> Iterator[RejectedRow]:
+        import json
+
+        from newsletter.actions.import_subscribers import RejectedRow
+
+        self._file.seek(0)
+        return (RejectedRow(*json.loads(line)) for line in self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+class _Progress:
+    """How far an import is: a bar on stderr while a person watches, and a word about what is in if it is cut short."""
+
+    def __init__(self, door: Door, file: Path) -> None:
+        self._door, self._size, self._share = door, max(1, file.stat().st_size), 0.0
+        self._show: Callable[[str, float], None] = lambda _what, _share: None
+        self.reading: Callable[[Iterable[str]], Iterator[str]] | None = None
+        self._bar = ExitStack()
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            bar = self._bar.enter_context(Progress(console=Console(stderr=True), transient=True))
+            task = bar.add_task("reading", total=1.0)
+            self._show = lambda what, share: bar.update(task, description=what, completed=share)
+            self.reading = self._read
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self._bar.close()
+        if kind and self._share:
+            self._door.say(f"newsletter: {self._share:.0%} of the readers are in; the same command takes the rest")
+
+    def written(self, share: float) -> None:
+        """So many of the readers are in, from 0.0 to 1.0."""
+        self._share = share
+        self._show("writing", share)
+
+    def _read(self, lines: Iterable[str]) -> Iterator[str]:
+        done = 0
+        for number, line in enumerate(lines):
+            done += len(line)  # characters, near enough to octets
+            if number % 1000 == 0:
+                self._show("reading", min(1.0, done / self._size))
+            yield line
+        self._show("sorting", 1.0)
+
+
+# -- out -------------------------------------------------------------------------------------------
+
+
+@click.command("export", cls=Verb)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@yes
+@click.pass_obj
+def export(door: Door, *, file: Path, status: str | None, yes: bool) -> None:
+    """Every reader as a CSV file that spreadsheets open without danger, and that `import` understands."""
+    import csv
+
+    if file.exists():
+        door.agree(f"{file} exists already. Write over it?", yes=yes)
+    columns = ("address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at")
+    number = 0
+    with door.app.store.read() as tx, private(file) as target:
+        out = csv.writer(target)
+        out.writerow([*columns, "paused_until"])
+        for reader in tx.subscribers.each(status):
+            cells = (reader.address, reader.name, reader.shown_status, reader.pace.value, reader.source)
+            times = (reader.signup_at, reader.confirmed_at, reader.left_at, reader.paused_until)
+            out.writerow([*map(defused, cells), *map(_iso, times)])
+            number += 1
+    document = {"file": str(file), "exported": number}
+    door.report(document, lambda screen: screen.line(f"{number:,} readers are in {file}, which only you can read."))
+
+
+def _iso(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
+
+
+@contextmanager
+def private(file: Path) -> Iterator[TextIO]:
+    """A text file that nobody else on the machine can read; what was there stays until the new one is whole."""
+    part = file.with_name(f"{file.name}.part")
+    part.unlink(missing_ok=True)
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(handle, "w", encoding="utf-8-sig", newline="") as target:  # noqa: PTH123 - a descriptor
+            yield target
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,22 @@
+"""What each source said of a tip when it was last taken in, and whether the owner's own words stand in it."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    op.add_column("tip", sa.Column("edited", sa.Boolean(), nullable=False, server_default=sa.false()))
+    # Who changed them was not written down; to ask once too often does no harm.
+    op.execute("UPDATE tip SET edited = 1 WHERE complete AND changed_at > added_at")
+    op.create_table(
+        "tip_source",
+        sa.Column("tip_id", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("identity", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["tip_id"], ["tip.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tip_id", "source"),
+    )

@@ -1,0 +1,141 @@
+"""A tip that its owner edited meets the file it came from again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from newsletter.actions.edit_tip import edit_tip
+from newsletter.actions.import_tips import Report, import_tips
+from newsletter.domain.tips import Take, TipText
+from newsletter.store import database
+from newsletter.store.database import make_engine, upgrade
+from newsletter.store.sql import SqlStore
+from tests.support.library import new_store
+
+NOW = datetime(2026, 1, 6, 13, 0, tzinfo=UTC)
+TIP = TipText(
+    "Sweep the floor", "Every morning.", tags=("order",), published_on=date(2014, 8, 12), source="old/tips.txt"
+)
+CHANGED = replace(TIP, body="Every evening.")
+MINE = TipText("Sweep the floor", "Whenever you see dust.", published_on=TIP.published_on)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    store = new_store(tmp_path)
+    yield store
+    store.close()
+
+
+def bring(store: SqlStore, *found: TipText, take: Take | None = None, dry_run: bool = False) -> Report:
+    return import_tips(store, found, queue=False, dry_run=dry_run, now=NOW, take=take)
+
+
+def edit(store: SqlStore, new: TipText) -> None:
+    edit_tip(store, "sweep-the-floor", new, now=NOW)
+
+
+def text_of(store: SqlStore, key: str = "sweep-the-floor") -> TipText:
+    with store.read() as tx:
+        return tx.tips.get(key).text
+
+
+def counted(report: Report) -> tuple[int, int, int, int]:
+    return report.added, report.updated, report.unchanged, len(report.rejected)
+
+
+@pytest.mark.parametrize("key", ["", "sweep-the-floor"])
+def test_an_edit_survives_the_same_file_from_wherever_it_lies_now(store: SqlStore, key: str) -> None:
+    bring(store, replace(TIP, key=key))
+    edit(store, MINE)
+    assert counted(bring(store, replace(TIP, key=key, source="C:\\elsewhere\\tips.txt"))) == (0, 0, 1, 0)
+    assert (text_of(store).body, text_of(store).tags) == (MINE.body, ())
+
+
+def test_an_edited_title_does_not_bring_the_old_tip_in_again(store: SqlStore) -> None:
+    bring(store, TIP)
+    edit(store, replace(MINE, title="Dust"))
+    assert counted(bring(store, TIP)) == (0, 0, 1, 0)
+
+
+def test_a_file_that_changed_updates_a_tip_that_nobody_edited(store: SqlStore) -> None:
+    bring(store, TIP)
+    assert counted(bring(store, CHANGED)) == (0, 1, 0, 0)
+    assert counted(bring(store, TIP)) == (0, 1, 0, 0), "and back again"
+    assert text_of(store).body == TIP.body
+
+
+def test_where_both_changed_the_tip_is_left_and_named_until_somebody_says_whose_words_stand(store: SqlStore) -> None:
+    bring(store, TIP)
+    edit(store, MINE)
+    for dry_run in (True, False):
+        report = bring(store, CHANGED, dry_run=dry_run)
+        assert counted(report) == (0, 0, 1, 1)
+        assert "'sweep-the-floor'" in report.rejected[0].reason
+        assert "--take file" in report.rejected[0].reason
+    assert text_of(store).body == MINE.body
+
+
+def test_take_mine_keeps_the_edit_and_does_not_ask_again(store: SqlStore) -> None:
+    bring(store, TIP)
+    edit(store, MINE)
+    assert counted(bring(store, CHANGED, take=Take.MINE)) == (0, 0, 1, 0)
+    assert counted(bring(store, CHANGED)) == (0, 0, 1, 0)
+    assert text_of(store).body == MINE.body
+
+
+def test_take_file_gives_the_tip_back_to_its_file(store: SqlStore) -> None:
+    bring(store, TIP)
+    edit(store, MINE)
+    assert counted(bring(store, CHANGED, take=Take.FILE)) == (0, 1, 0, 0)
+    assert counted(bring(store, TIP)) == (0, 1, 0, 0), "it is nobody's edit any more"
+
+
+def test_a_new_label_from_a_file_joins_an_edited_tip(store: SqlStore) -> None:
+    bring(store, TIP)
+    edit(store, replace(TIP, tags=("mine",)))
+    assert counted(bring(store, replace(TIP, tags=("order", "new")))) == (0, 1, 0, 0)
+    assert text_of(store).tags == ("mine", "order", "new")
+
+
+def test_the_owners_own_file_by_its_key_takes_the_place_of_an_edit(store: SqlStore) -> None:
+    bring(store, TIP)
+    edit(store, MINE)
+    own = replace(MINE, body="With a broom.", key="sweep-the-floor", source="sweep-the-floor.md")
+    assert counted(bring(store, own)) == (0, 1, 0, 0)
+    assert len(bring(store, CHANGED).rejected) == 1, "and is an edit itself"
+
+
+def test_an_older_library_is_asked_about_tips_that_were_changed_since_they_came(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
+    engine = make_engine(path).execution_options(immediate=True)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    with sqlite3.connect(path) as old:
+        for number, changed_at in ((1, "2025-01-01 00:00:00.000000"), (2, "2025-02-02 00:00:00.000000")):
+            old.execute(
+                "INSERT INTO tip (key, identity, title, body, takeaway, teaser, complete, state, position, source,"
+                " source_line, season, series, part, rerun, months, fallback, added_at, changed_at)"
+                " VALUES (?, ?, ?, 'x', '', '', 1, 'fresh', ?, '', 0, '', '', 0, '', '', 0,"
+                " '2025-01-01 00:00:00.000000', ?)",
+                (f"tip-{number}", f"tip {number}", f"Tip {number}", number, changed_at),
+            )
+    old.close()
+    upgrade(path)
+    store = SqlStore(path)
+    report = bring(store, *(TipText(f"Tip {number}", "y", source="tips.txt") for number in (1, 2)))
+    assert counted(report) == (0, 1, 1, 1)
+    assert (text_of(store, "tip-1").body, text_of(store, "tip-2").body) == ("y", "x")
+    store.close()

@@ -1,0 +1,87 @@
+"""Readers out to a file and in again: the same people, however a spreadsheet would read their names."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsletter.actions.import_subscribers import import_subscribers
+from newsletter.actions.subscribe import clean_name
+from newsletter.cli import main
+from newsletter.domain.address import parse_address
+from newsletter.domain.imports import defused, undefused
+from newsletter.domain.people import NewReader, Reader
+from newsletter.domain.ports import Store
+from newsletter.domain.subscription import Pace, Status
+from newsletter.mail.tokens import Signer
+from tests.support.library import new_store
+
+NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)
+SIGNER = Signer(["a-key-that-only-tests-have"])
+NASTY = st.text(st.sampled_from("=+-@'\",;\t\r\n ab|äß😀"), max_size=8)
+LOCAL = st.text(st.sampled_from("=+-'ab"), min_size=1, max_size=4)
+PERSON = st.tuples(
+    LOCAL, NASTY, st.sampled_from([Status.CONFIRMED, Status.PAUSED, Status.UNSUBSCRIBED]), st.sampled_from(Pace)
+)
+
+
+@given(NASTY)
+def test_a_defused_cell_begins_no_formula_and_is_read_back(cell: str) -> None:
+    assert undefused(defused(cell)) == cell
+    assert not re.match(r"[=+\-@\t\r]", defused(cell))
+
+
+@pytest.mark.usefixtures("capsys")
+@settings(max_examples=15, deadline=None)
+@given(st.lists(PERSON, max_size=6, unique_by=lambda person: person[0]))
+def test_an_export_brings_the_same_people_in_elsewhere(people: list[tuple[str, str, Status, Pace]]) -> None:
+    with TemporaryDirectory() as there, TemporaryDirectory() as here:
+        old, new = new_store(Path(there)), new_store(Path(here))
+        fill(old, people)
+        env, file = Path(there, ".env"), Path(there, "out.csv")
+        env.write_text(
+            f"NEWSLETTER_SECRET_KEY=a-key-that-only-tests-have\nNEWSLETTER_DATABASE_URL=sqlite:///{old.path}\n",
+            encoding="utf-8",
+        )
+        assert main(["--env-file", str(env), "subscribers", "export", str(file)]) == 0
+        keys = count(900)
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            report = import_subscribers(
+                new, SIGNER, lines, confirmed_source="moved", make_key=lambda: f"{next(keys):016}", now=NOW
+            )
+        assert report.rejected == []
+        assert known(new) == known(old)
+        old.close()
+        new.close()
+
+
+def fill(store: Store, people: list[tuple[str, str, Status, Pace]]) -> None:
+    with store.write() as tx:
+        for number, (local, name, status, pace) in enumerate(people):
+            at = NOW - timedelta(days=100 + number, microseconds=number)
+            reader = tx.subscribers.add(
+                NewReader(
+                    parse_address(f"{local}{number}@tips.example.com"), clean_name(name), f"{number:016}",
+                    Status.CONFIRMED, "form", at, at + timedelta(hours=1),
+                ),
+                at,
+            )  # fmt: skip
+            until = NOW + timedelta(days=40) if status is Status.PAUSED else None
+            tx.subscribers.set_status(reader.id, status, NOW - timedelta(days=3), paused_until=until)
+            tx.subscribers.change(reader.id, pace=pace.value)
+
+
+def known(store: Store) -> dict[str, tuple[object, ...]]:
+    def of(reader: Reader) -> tuple[object, ...]:
+        confirmed_at = reader.confirmed_at if reader.status is not Status.UNSUBSCRIBED else None
+        return (
+            reader.name, reader.status, reader.pace, reader.signup_at, confirmed_at, reader.left_at, reader.paused_until,
+        )  # fmt: skip
+
+    with store.read() as tx:
+        return {reader.address: of(reader) for reader in tx.subscribers.each()}
