@@ -36,7 +36,10 @@ def _at(*, null: bool = False, index: bool = False) -> Any:
 
 
 class Tip(SQLModel, table=True):
-    """A piece of the library. identity: see domain.tips; position: the order of the queue."""
+    """A piece of the library. identity: see domain.tips; position: the order of the queue.
+
+    shown_teaser: what lists show, the owner's teaser or the beginning of the text; made when the text is written.
+    """
 
     __tablename__ = "tip"
 
@@ -61,6 +64,7 @@ class Tip(SQLModel, table=True):
     months: str = ""
     fallback: bool = False
     pin_on: date | None = None
+    shown_teaser: str = ""
     added_at: datetime = _at()
     changed_at: datetime = _at()
 
