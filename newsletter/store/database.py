@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ HEAD = "0004"
 """The schema this program works on; a test holds it against the newest migration."""
 
 BUSY_FOR = 30.0  # seconds a writer waits for another process
+NAPS = (0.0003, 0.01)  # seconds between its looks, the first and the longest
 
 
 def sqlite_path(url: str) -> Path:
@@ -64,10 +66,35 @@ def make_engine(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A read that turns into a write loses updates under WAL; IMMEDIATE takes the write lock first.
-        kind = "BEGIN IMMEDIATE" if connection.get_execution_options().get("immediate") else "BEGIN"
-        connection.exec_driver_sql(kind)
+        if connection.get_execution_options().get("immediate"):
+            begin_writing(connection.connection.driver_connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def begin_writing(connection: Any) -> None:
+    """BEGIN IMMEDIATE, patiently. Raises sqlite3.OperationalError when the lock does not come free within BUSY_FOR.
+
+    Another process that sends gives the lock back after a fraction of a millisecond and takes it again as soon: SQLite's
+    own waiting, which begins with 1 ms and soon naps for 100, would let a visitor wait long for one of these gaps.
+    """
+    connection.execute("PRAGMA busy_timeout = 0").close()
+    try:
+        nap, waited = NAPS[0], 0.0
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE").close()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or waited > BUSY_FOR:
+                    raise
+            else:
+                return
+            time.sleep(nap)
+            waited, nap = waited + nap, min(nap * 1.1, NAPS[1])
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_FOR * 1000)}").close()
 
 
 class Database:

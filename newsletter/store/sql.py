@@ -51,7 +51,7 @@ class SqlTx:
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """Everything inside is undone: a savepoint that is always taken back."""
-        savepoint = self.session.begin_nested()
+        savepoint = self.session.connection().begin_nested()  # of the session it would cost five times as much
         yield
         savepoint.rollback()
 
