@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from heapq import nsmallest
+from heapq import nlargest
 
 from newsletter.domain.errors import NotFound
 from newsletter.domain.reading import Contents, Entry, Found, Label, Mention, Selection
@@ -76,8 +76,9 @@ class Catalogue:
             for place in shelf:
                 scores[place] += weight
         scores.pop(self._places.get(but, -1), None)
-        best = nsmallest(size, ((-score, place) for place, score in scores.items()))
-        return tuple(self.entries[place] for _, place in best)
+        least = min(nlargest(size, scores.values()), default=0.0)  # most share a category, and nothing else
+        best = sorted((-score, place) for place, score in scores.items() if score >= least)
+        return tuple(self.entries[place] for _, place in best[:size])
 
     def _counted(self, kind: str) -> tuple[tuple[Label, int], ...]:
         return tuple((self._labels[name], len(self._shelves[name])) for name in sorted(self._labels) if name[0] == kind)

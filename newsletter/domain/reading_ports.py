@@ -34,8 +34,8 @@ class Archive(Protocol):
         """The key that a former key leads to."""
         ...
 
-    def search(self, query: str, size: int, *, teasers: bool = False) -> Hits:
-        """Whatever is typed is looked for as words; nothing in it is an instruction."""
+    def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:
+        """Page `page` (from 1) of what was found. Whatever is typed is looked for as words, never an instruction."""
         ...
 
     def newest(self, size: int) -> tuple[Entry, ...]:

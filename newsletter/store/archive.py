@@ -104,14 +104,15 @@ class SqlArchive:
         sql = "SELECT tip.key FROM former_key f JOIN tip ON tip.id = f.tip_id WHERE f.key = ?"
         return next((str(key) for (key,) in self._rows(sql, former_key)), None)
 
-    def search(self, query: str, size: int, *, teasers: bool = False) -> Hits:
+    def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:
         """Whatever is typed is looked for as words: all of them, or else any."""
         connection, catalogue, terms = self._session.connection(), self._catalogue(teasers=teasers), search_terms(query)
         for operator in ("AND", "OR")[: len(terms)]:
             ids = [tip_id for tip_id in find(connection, terms, operator) if tip_id in catalogue]
             if ids:
-                shown = show(connection, terms, operator, ids[:size])
-                return Hits(tuple(Hit(catalogue[tip_id], *shown[tip_id]) for tip_id in ids[:size]), len(ids))
+                total, ids = len(ids), ids[(page - 1) * size : page * size]
+                shown = show(connection, terms, operator, ids) if ids else {}
+                return Hits(tuple(Hit(catalogue[tip_id], *shown[tip_id]) for tip_id in ids), total)
         return Hits((), 0)
 
     def newest(self, size: int) -> tuple[Entry, ...]:

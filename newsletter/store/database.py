@@ -74,8 +74,8 @@ def make_engine(path: Path) -> Engine:
     return engine
 
 
-def begin_writing(connection: Any) -> None:
-    """BEGIN IMMEDIATE, patiently. Raises sqlite3.OperationalError when the lock does not come free within BUSY_FOR.
+def begin_writing(connection: Any, busy_for: float = BUSY_FOR) -> None:
+    """BEGIN IMMEDIATE, patiently. Raises sqlite3.OperationalError when the lock does not come free within so many seconds.
 
     Another process that sends gives the lock back after a fraction of a millisecond and takes it again as soon: SQLite's
     own waiting, which begins with 1 ms and soon naps for 100, would let a visitor wait long for one of these gaps.
@@ -87,7 +87,7 @@ def begin_writing(connection: Any) -> None:
             try:
                 connection.execute("BEGIN IMMEDIATE").close()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or waited > BUSY_FOR:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or waited > busy_for:
                     raise
             else:
                 return

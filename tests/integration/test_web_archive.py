@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -125,7 +127,7 @@ LOOKS: tuple[Callable[[Tx], object], ...] = (
     lambda tx: tx.archive.choose(Selection("tag", "phone"), 1, 20),
     lambda tx: tx.archive.contents(),
     lambda tx: tx.archive.get("tip-1"),
-    lambda tx: tx.archive.search("text", 20),
+    lambda tx: tx.archive.search("text", 1, 20),
     lambda tx: tx.archive.latest(20),
     lambda tx: tx.tips.cards(),
     lambda tx: tx.tips.all(),
@@ -236,6 +238,58 @@ def test_an_answer_is_asked_for_again_only_when_it_changed(front: Front, path: s
     assert front.http.get(path, headers={"If-Modified-Since": modified}).status_code == 200
 
 
+def test_every_change_of_a_tip_shows_at_once(front: Front) -> None:
+    """However it is changed: by another process too, and after a change that was taken back."""
+    key = add(front.app, "One", NEWEST, tags=("first",), body="The old words.")
+    add(front.app, "Another", NEWEST - timedelta(days=7))
+    assert titles(front.http.get("/archive").text) == ["one", "another"]
+
+    with pytest.raises(LookupError):
+        change_and_fail(front.app, key)
+
+    with open_app_again(front.app) as other, other.store.write() as tx:
+        rewrite(tx, key, "Kept", "third", "The new words.")
+    for path in (
+        "/archive",
+        "/archive/2025",
+        f"/tips/{key}",
+        "/tips/another",
+        "/search?q=words",
+        "/feed.xml",
+        "/tags/third",
+        "/",
+    ):
+        assert ("Kept" in front.http.get(path).text, "Taken" in front.http.get(path).text) == (True, False), path
+    assert "The new words" in front.http.get(f"/tips/{key}").text
+    assert "The new words" in front.http.get("/archive").text
+    assert front.http.get("/tags/first").status_code == 404
+
+    with front.app.store.write() as tx:
+        tx.tips.set_state(tx.tips.get("another").card.id, TipState.SENT, sent_on=NEWEST + timedelta(days=7))
+    assert titles(front.http.get("/archive").text) == ["another", "one"]
+
+
+def change_and_fail(app: App, key: str) -> None:
+    """A change that is taken back, and whose version the next change gets."""
+    with app.store.write() as tx:
+        rewrite(tx, key, "Taken back", "second")
+        assert [entry.title for entry in tx.archive.newest(1)] == ["Taken back"]
+        raise LookupError
+
+
+@contextmanager
+def open_app_again(app: App) -> Iterator[App]:
+    """The same newsletter as another process has it."""
+    other = App(app.settings, clock=app.clock)
+    yield other
+    other.close()
+
+
+def rewrite(tx: Tx, key: str, title: str, tag: str, body: str = "The old words.") -> None:
+    found = tx.tips.get(key)
+    tx.tips.rewrite(found.card.id, replace(found.text, title=title, tags=(tag,), body=body), FRIDAY)
+
+
 def test_votes_are_shown_after_a_while_although_no_tip_changed(front: Front) -> None:
     key = add(front.app, "One")
     front.http.get(f"/tips/{key}")
@@ -263,6 +317,22 @@ def test_a_search_ranks_the_title_first_and_takes_any_word_when_no_tip_has_all(f
     title = add(front.app, "Patience", NEWEST - timedelta(days=7), body="Nothing here.")
     assert titles(front.http.get("/search", params={"q": "patience"}).text) == [title, body]
     assert len(titles(front.http.get("/search", params={"q": "patience zebra"}).text)) == 2
+
+
+def test_a_search_has_pages_that_lead_to_each_other(front: Front) -> None:
+    add_many(front.app, 25)
+    first, second, third = (front.http.get("/search", params={"q": "text here", "page": n}).text for n in (1, 2, 3))
+    assert sorted(titles(first) + titles(second) + titles(third)) == sorted(f"tip-{n}" for n in range(25))
+    assert "25 tips · page 1 of 3" in first
+    assert 'rel="next" href="/search?q=text%20here&amp;page=2"' in first
+    assert 'rel="prev" href="/search?q=text%20here&amp;page=2"' in third
+    assert 'rel="next"' not in third
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "4", "x", "99999999999", "²"])
+def test_a_page_of_a_search_that_does_not_exist_is_not_found(front: Front, page: str) -> None:
+    add_many(front.app, 25)
+    assert front.http.get("/search", params={"q": "text", "page": page}).status_code == 404
 
 
 def test_what_waits_in_the_queue_is_not_found(front: Front) -> None:

@@ -6,7 +6,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
@@ -110,3 +112,35 @@ def test_a_backup_is_a_whole_database_and_never_overwrites(tmp_path: Path) -> No
     assert revision(tmp_path / "copy.db") == HEAD
     with pytest.raises(NewsletterError):
         backup(tmp_path / "n.db", tmp_path / "copy.db")
+
+
+def test_tips_that_were_there_before_have_the_words_that_lists_show(tmp_path: Path) -> None:
+    path = tmp_path / "n.db"
+    _upgrade_to(path, "0001")
+    connection = sqlite3.connect(path)
+    with connection:
+        for key, body, own in (("long", "First *things* first. " + "More. " * 200, ""), ("own", "Body.", "My words.")):
+            connection.execute(
+                "INSERT INTO tip (key, identity, title, body, takeaway, teaser, complete, state, position, source,"
+                " source_line, season, series, part, rerun, months, fallback, added_at, changed_at)"
+                " VALUES (?, ?, 'Title', ?, '', ?, 1, 'fresh', 1, '', 0, '', '', 0, '', '', 0, '2025-01-01', '2025-01-01')",
+                (key, key, body, own),
+            )
+
+    upgrade(path)
+
+    shown = dict(connection.execute("SELECT key, shown_teaser FROM tip"))
+    connection.close()
+    assert shown["own"] == "My words."
+    assert shown["long"].startswith("First things first. More.")
+    assert len(shown["long"].split()) < 100
+
+
+def _upgrade_to(path: Path, version: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
+    engine = make_engine(path).execution_options(immediate=True)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+    engine.dispose()
