@@ -1,4 +1,4 @@
-"""The archive as browsers and programs get it: lists, one tip, the search, feeds, and how long each may be kept."""
+"""The archive as browsers and programs get it: lists, one tip, feeds, and how long each may be kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,36 +20,9 @@ from sqlalchemy import Connection, Engine, event
 from newsletter.app import App
 from newsletter.domain.ports import Tx
 from newsletter.domain.reading import Selection
-from newsletter.domain.tips import TipState, TipText, identity
+from newsletter.domain.tips import TipState
 from tests.support.front import FRIDAY, Front, open_front
-
-NEWEST = date(2025, 4, 29)
-
-
-def add(app: App, title: str, ran_on: date | None = NEWEST, **more: Any) -> str:
-    """A tip of the archive; its key."""
-    key = re.sub(r"\W+", "-", title.lower()).strip("-")
-    text = TipText(title, **{"body": f"{title} is what this is about. It is short.", "published_on": ran_on, **more})
-    with app.store.write() as tx:
-        tx.tips.add(text, identity(title, ran_on), key, TipState.ARCHIVE if ran_on else TipState.FRESH, FRIDAY)
-    return key
-
-
-def add_many(app: App, number: int) -> None:
-    with app.store.write() as tx:
-        for n in range(number):
-            text = TipText(
-                f"Tip number {n}",
-                f"The text of {n} is here. " * 10,
-                published_on=NEWEST - timedelta(weeks=n),
-                categories=("Calls & Letters",),
-                tags=("phone", f"tag{n % 3}"),
-            )
-            tx.tips.add(text, identity(text.title, text.published_on), f"tip-{n}", TipState.ARCHIVE, FRIDAY)
-
-
-def titles(page: str) -> list[str]:
-    return re.findall(r'<h2><a href="/tips/([^"]+)"', page)
+from tests.support.reading import NEWEST, add, add_many, titles
 
 
 @pytest.fixture
@@ -297,70 +270,6 @@ def test_votes_are_shown_after_a_while_although_no_tip_changed(front: Front) -> 
         tx.tips.vote(tx.tips.get(key).card.id, 1, useful=True)
     front.clock.forward(minutes=11)
     assert "found this useful" in front.http.get(f"/tips/{key}").text
-
-
-# -- searching -------------------------------------------------------------------------------------
-
-
-def test_a_search_finds_forms_of_a_word_and_marks_them(front: Front) -> None:
-    key = add(front.app, "On the telephone", body="She **waited** for an hour.\n\nCafé hours are long.")
-    add(front.app, "Something else")
-    page = front.http.get("/search", params={"q": "waiting"}).text
-    assert titles(page) == [key]
-    assert "She <mark>waited</mark> for an hour." in page
-    assert titles(front.http.get("/search", params={"q": "cafe"}).text) == [key]
-    assert "On the <mark>telephone</mark>" in front.http.get("/search", params={"q": "teleph"}).text
-
-
-def test_a_search_ranks_the_title_first_and_takes_any_word_when_no_tip_has_all(front: Front) -> None:
-    body = add(front.app, "First", NEWEST, body="A word about patience, and patience again.")
-    title = add(front.app, "Patience", NEWEST - timedelta(days=7), body="Nothing here.")
-    assert titles(front.http.get("/search", params={"q": "patience"}).text) == [title, body]
-    assert len(titles(front.http.get("/search", params={"q": "patience zebra"}).text)) == 2
-
-
-def test_a_search_has_pages_that_lead_to_each_other(front: Front) -> None:
-    add_many(front.app, 25)
-    first, second, third = (front.http.get("/search", params={"q": "text here", "page": n}).text for n in (1, 2, 3))
-    assert sorted(titles(first) + titles(second) + titles(third)) == sorted(f"tip-{n}" for n in range(25))
-    assert "25 tips · page 1 of 3" in first
-    assert 'rel="next" href="/search?q=text%20here&amp;page=2"' in first
-    assert 'rel="prev" href="/search?q=text%20here&amp;page=2"' in third
-    assert 'rel="next"' not in third
-
-
-@pytest.mark.parametrize("page", ["0", "-1", "4", "x", "99999999999", "²"])
-def test_a_page_of_a_search_that_does_not_exist_is_not_found(front: Front, page: str) -> None:
-    add_many(front.app, 25)
-    assert front.http.get("/search", params={"q": "text", "page": page}).status_code == 404
-
-
-def test_what_waits_in_the_queue_is_not_found(front: Front) -> None:
-    add(front.app, "A surprise", None)
-    assert titles(front.http.get("/search", params={"q": "surprise"}).text) == []
-
-
-@pytest.mark.parametrize(
-    "typed",
-    ['"', '" OR 1', "NEAR(a b)", "title:x", "a*", "^a", "(", "AND", "a AND", "-", "{a b}:c", "'; DROP TABLE tip; --",
-     "\x00", "x" * 5000, "日本", "a\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace"), "🙂"],
-)  # fmt: skip
-def test_nothing_that_is_typed_is_an_instruction(front: Front, typed: str) -> None:
-    add(front.app, "One")
-    assert front.http.get("/search", params={"q": typed}).status_code == 200
-
-
-def test_neither_query_nor_tip_can_bring_markup_into_the_hits(front: Front) -> None:
-    add(front.app, "The <b>bold</b> script", body="Beware of <script>alert(1)</script> and \ue000this\ue001.")
-    page = front.http.get("/search", params={"q": '<script>"bold'}).text
-    assert "<script" not in page
-    assert "&lt;<mark>script</mark>&gt;" in page
-    assert "<b>" not in page
-    assert "<mark>this" not in page
-
-
-def test_search_results_are_not_for_other_search_engines(front: Front) -> None:
-    assert '<meta name="robots" content="noindex, follow">' in front.http.get("/search?q=x").text
 
 
 # -- feeds -----------------------------------------------------------------------------------------
