@@ -10,6 +10,7 @@ import logging
 import select
 import signal
 import socket
+import sys
 import threading
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from newsletter.domain.sending_ports import SendingRight
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = timedelta(seconds=2)  # a sign-up, a resume or a retry never waits longer than this
+SWITCH_AFTER = 0.0005  # seconds that sending threads may keep the interpreter while a visitor waits; Python has 0.005
 TELL_EVERY = timedelta(minutes=1)  # what the owner should know: previews, reports, alarms
 CALL_EVERY = timedelta(seconds=30)  # whether the watchdog elsewhere is to be called
 TROUBLE_PAUSE = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
@@ -135,6 +137,7 @@ def run(app: App, *, web: bool = True) -> int:
     Raises Busy when another process sends on this database, and whatever keeps the web from listening.
     """
     asked_to_stop = _listen_to_signals()
+    sys.setswitchinterval(SWITCH_AFTER)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a long send makes it warn of every ring it leaves out
     if not _is_adopted(app, asked_to_stop, web=web):
         return 0

@@ -178,12 +178,11 @@ class _Office:
             latest = next(iter(tx.archive.latest(1)), None)
         if latest is None:
             return {}
-        tip = latest.tip
         return {
-            "latest_url": self.site.url(f"/tips/{tip.card.key}"),
-            "latest_title": tip.card.title,
-            "latest_body": tip.text.body,
-            "latest_takeaway": tip.text.takeaway,
+            "latest_url": self.site.url(f"/tips/{latest.entry.key}"),
+            "latest_title": latest.entry.title,
+            "latest_body": latest.body,
+            "latest_takeaway": latest.takeaway,
         }
 
     def _personal(self, reader: Reader) -> Values:

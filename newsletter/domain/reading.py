@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from html import unescape
 
-from newsletter.domain.tips import TipFull, TipText
+from newsletter.domain.tips import TipText
 
 TEASER_WORDS = 50
 HIT, HIT_END = "\ue000", "\ue001"
@@ -128,15 +128,26 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tip in a list. complete: False for a teaser; source: where the whole of it is, if that is a web address."""
+    """A tip in a list. complete: False for a teaser; source: where the whole of it is, if that is a web address.
 
+    changed_at: aware.
+    """
+
+    id: int
     key: str
     title: str
     ran_on: date | None
     teaser: str
+    changed_at: datetime
     complete: bool = True
     source: str = ""
     categories: tuple[Label, ...] = ()
+    tags: tuple[Label, ...] = ()
+
+    @property
+    def mention(self) -> Mention:
+        """The tip as a link shows it."""
+        return Mention(self.key, self.title, self.ran_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,23 +209,15 @@ class Votes:
 
 @dataclass(frozen=True, slots=True)
 class PublicTip:
-    """A tip of the archive with what stands around it. changed_at: aware."""
+    """A tip of the archive with its text, and with what stands around it. body: Markdown."""
 
-    tip: TipFull
-    ran_on: date | None
-    teaser: str
-    changed_at: datetime
-    categories: tuple[Label, ...] = ()
-    tags: tuple[Label, ...] = ()
+    entry: Entry
+    body: str
+    takeaway: str
     previous: Mention | None = None
     next: Mention | None = None
     related: tuple[Entry, ...] = ()
     votes: Votes = Votes()
-
-    @property
-    def source(self) -> str:
-        """Where the whole of a teaser can be read, or ""."""
-        return web_address(self.tip.text.source)
 
 
 def web_address(source: str) -> str:

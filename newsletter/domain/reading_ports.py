@@ -11,7 +11,7 @@ from newsletter.domain.reading import Beside, Contents, Entry, Found, Hits, Publ
 class Archive(Protocol):
     """What anybody may read: tips that ran, newest first. teasers: also those that are only a teaser.
 
-    No method makes more queries for more rows.
+    No method makes more queries for a larger library.
     """
 
     def version(self) -> int:
@@ -34,12 +34,16 @@ class Archive(Protocol):
         """The key that a former key leads to."""
         ...
 
-    def search(self, query: str, size: int, *, teasers: bool = False) -> Hits:
-        """Whatever is typed is looked for as words; nothing in it is an instruction."""
+    def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:
+        """Page `page` (from 1) of what was found. Whatever is typed is looked for as words, never an instruction."""
+        ...
+
+    def newest(self, size: int) -> tuple[Entry, ...]:
+        """The complete tips that ran last."""
         ...
 
     def latest(self, size: int) -> list[PublicTip]:
-        """Whole tips for feeds, without what stands around them."""
+        """The same with their texts, without what stands around them."""
         ...
 
     def addresses(self, *, teasers: bool = False) -> list[tuple[str, datetime]]:

@@ -5,11 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.domain.errors import TemplateError
+
+MOST_KNOWN = 2_000  # pairs of a type and a name; templates have a few dozen
+
+
+class _Closed(ImmutableSandboxedEnvironment):
+    """The sandbox of Jinja, which asks once for each type and name: what it says depends on nothing else."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._known: dict[tuple[type, str], bool] = {}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """May a template read this? Inspects nothing that differs between two objects of a type."""
+        pair = type(obj), attr
+        found = self._known.get(pair)
+        if found is None:
+            found = super().is_safe_attribute(obj, attr, value)
+            if len(self._known) < MOST_KNOWN:
+                self._known[pair] = found
+        return found
 
 
 class Templates:
@@ -17,7 +38,7 @@ class Templates:
 
     def __init__(self, dirs: Sequence[Path]) -> None:
         self._dirs = tuple(str(directory) for directory in dirs)
-        self.environment: Environment = ImmutableSandboxedEnvironment(
+        self.environment: Environment = _Closed(
             loader=FileSystemLoader(self._dirs),
             autoescape=lambda name: name is None or not name.endswith(".txt"),
             undefined=StrictUndefined,

@@ -51,9 +51,11 @@ class Words:
 
     def say_in_html(self, text: str, **values: object) -> Markup:
         """The same as HTML: the sentence is escaped, and so is a value that is not markup already."""
-        sentence = str(escape(self._texts.get(text, text)))
+        sentence = escape(self._texts.get(text, text))
+        if not values:
+            return sentence
         return Markup(  # noqa: S704 - escaped piece by piece
-            _HOLE.sub(lambda hole: str(escape(values.get(hole[1], hole[0]))), sentence)
+            _HOLE.sub(lambda hole: str(escape(values.get(hole[1], hole[0]))), str(sentence))
         )
 
     def told(self, text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
 from newsletter.domain.errors import NewsletterError, SchemaError, SettingsError
-from newsletter.store.sqlite import BUSY_FOR, in_words, set_pragmas, translated
+from newsletter.store.sqlite import BUSY_FOR, begin_writing, in_words, set_pragmas, translated
 
 HEAD = "0005"
 """The schema this program works on; a test holds it against the newest migration."""
@@ -49,8 +49,10 @@ def make_engine(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A read that turns into a write loses updates under WAL; IMMEDIATE takes the write lock first.
-        kind = "BEGIN IMMEDIATE" if connection.get_execution_options().get("immediate") else "BEGIN"
-        connection.exec_driver_sql(kind)
+        if connection.get_execution_options().get("immediate"):
+            begin_writing(cast("sqlite3.Connection", connection.connection.driver_connection))
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
 

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlalchemy import func, insert
+from sqlmodel import Session, SQLModel, col, select
 
 from newsletter.domain.delivery import back_off
 from newsletter.domain.ports import Notice as NoticeFacts
 from newsletter.store.tables import Notice
 
 WAITING = ("pending", "deferred")
+_ADD = insert(SQLModel.metadata.tables["notice"])
 
 
 class SqlNotices:
@@ -25,18 +26,9 @@ class SqlNotices:
     def add(self, kind: str, address: str, values: Mapping[str, Any], now: datetime, *, wanted: bool = True) -> None:
         """Queue a mail for the sender, or write down that none is wanted."""
         state, done_at = ("pending", None) if wanted else ("skipped", now)
-        self._session.add(
-            Notice(
-                kind=kind,
-                address=address,
-                data=dict(values),
-                state=state,
-                created_at=now,
-                next_attempt_at=now,
-                done_at=done_at,
-            )
-        )
-        self._session.flush()
+        entry = {"kind": kind, "address": address, "data": dict(values), "state": state, "attempts": 0, "reply": ""}
+        times = {"created_at": now, "next_attempt_at": now, "done_at": done_at}
+        self._session.connection().execute(_ADD, {**entry, **times})
 
     def due(self, now: datetime, limit: int) -> list[NoticeFacts]:
         """Claim what is due: the next attempt is moved on before anything is sent, so a crash is not a hammer."""

@@ -4,41 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection
 
-from newsletter.domain.reading import HIT, HIT_END, search_terms
+from newsletter.domain.reading import HIT, HIT_END
 
 WEIGHTS = "10.0, 4.0, 4.0, 1.0"  # of title, takeaway, labels, body
 EXCERPT = 30  # words
 
 
-def search(
-    connection: Connection, query: str, size: int, columns: str, public: str
-) -> tuple[Sequence[RowMapping], int]:
-    """The best rows (with `title_hit` and `excerpt`) and how many there are. All terms first, else any of them."""
-    terms = search_terms(query)
-    for operator in ("AND", "OR"):
-        match = _match(terms, operator)
-        if not match:
-            break
-        found = " FROM tip_search JOIN tip ON tip.id = tip_search.rowid WHERE tip_search MATCH :match AND "
-        values = {"match": match, "size": size, "hit": HIT, "end": HIT_END}
-        total = connection.execute(text(f"SELECT count(*) {found} {public}"), values).scalar_one()
-        if total:
-            sql = (
-                f"SELECT {columns}, highlight(tip_search, 0, :hit, :end) AS title_hit,"
-                f" snippet(tip_search, 3, :hit, :end, ' … ', {EXCERPT}) AS excerpt"
-                f" {found} {public} AND tip_search.rank MATCH 'bm25({WEIGHTS})' ORDER BY tip_search.rank LIMIT :size"
-            )
-            return connection.execute(text(sql), values).mappings().all(), int(total)
-        if len(terms) == 1:
-            break
-    return [], 0
+def find(connection: Connection, terms: Sequence[str], operator: str) -> list[int]:
+    """The ids of all tips that have all terms (AND) or any of them (OR), the best first."""
+    sql = f"SELECT rowid FROM tip_search WHERE tip_search MATCH ? AND rank MATCH 'bm25({WEIGHTS})' ORDER BY rank"  # noqa: S608 - a constant
+    return [tip_id for (tip_id,) in connection.exec_driver_sql(sql, (_match(terms, operator),)).all()]
+
+
+def show(connection: Connection, terms: Sequence[str], operator: str, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Title and excerpt of some of them, with HIT and HIT_END around what was looked for."""
+    sql = (
+        "SELECT rowid, highlight(tip_search, 0, ?, ?), snippet(tip_search, 3, ?, ?, ' … ', ?) FROM tip_search"  # noqa: S608
+        f" WHERE tip_search MATCH ? AND rowid IN ({', '.join('?' * len(ids))})"
+    )
+    values = (HIT, HIT_END, HIT, HIT_END, EXCERPT, _match(terms, operator), *ids)
+    return {tip_id: (title, excerpt) for tip_id, title, excerpt in connection.exec_driver_sql(sql, values).all()}
 
 
 def _match(terms: Sequence[str], operator: str) -> str:
     """An FTS5 expression of quoted strings only; the word that may still be typed counts as a beginning."""
     quoted = [f'"{term}"' for term in terms]
-    if quoted and " " not in terms[-1] and len(terms[-1]) > 1:
+    if " " not in terms[-1] and len(terms[-1]) > 1:
         quoted[-1] += "*"
     return f" {operator} ".join(quoted)

@@ -12,7 +12,7 @@ from pathlib import Path
 from newsletter.domain.errors import Busy, NewsletterError
 
 BUSY_FOR = 30.0  # seconds a writer waits for another process
-ASK_AGAIN = 0.0002  # seconds
+NAPS = (0.0002, 0.01)  # seconds between two looks for the write lock, the first and the longest
 CHECKPOINT_EVERY = 8000  # pages (32 MB) of ledger between two fsyncs; a quarter of a second is lost to each
 
 
@@ -39,23 +39,33 @@ def set_pragmas(connection: sqlite3.Connection, *, synchronous: str = "NORMAL") 
 
 
 def begin(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) -> None:
-    """BEGIN IMMEDIATE on a connection whose busy_timeout is 0; asks for `busy_for` seconds.
+    """BEGIN IMMEDIATE on a connection whose busy_timeout is 0. Raises sqlite3.OperationalError after `busy_for` seconds.
 
-    SQLite's own waiting grows to a tenth of a second and always loses to somebody who writes without a pause; a
-    transaction of ours takes a tenth of a millisecond. Raises sqlite3.OperationalError in the end.
+    Whoever sends gives the write lock back after a tenth of a millisecond and takes it again as soon: SQLite's own
+    waiting, which begins with 1 ms and soon naps for 100, would wait long for one of these gaps.
     """
-    until = 0.0
+    nap, until = NAPS[0], 0.0
     while True:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE").close()
         except sqlite3.OperationalError as error:
             now = time.monotonic()
             until = until or now + busy_for
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or now > until:
                 raise
-            time.sleep(ASK_AGAIN)
         else:
             return
+        time.sleep(nap)
+        nap = min(nap * 1.1, NAPS[1])
+
+
+def begin_writing(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) -> None:
+    """The same on a connection that elsewhere waits as SQLite does."""
+    connection.execute("PRAGMA busy_timeout = 0").close()
+    try:
+        begin(connection, busy_for)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_FOR * 1000)}").close()
 
 
 @contextmanager

@@ -3,40 +3,21 @@
 Not here, since no table class can say it: `tip_search`, the full-text index, and the triggers; see the migrations.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, LargeBinary, UniqueConstraint, false, text
-from sqlalchemy.types import JSON, TypeDecorator
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, UniqueConstraint, false, text
+from sqlalchemy.types import JSON
 from sqlmodel import Field, SQLModel
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware in, aware (UTC) out; SQLite keeps it as text that sorts."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive times: they are always a mistake here."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a naive time reached the database")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Give the zone back that SQLite does not keep."""
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def _at(*, null: bool = False, index: bool = False) -> Any:
-    return Field(default=None if null else ..., sa_type=UtcDateTime, nullable=null, index=index)
+from newsletter.store.columns import at
 
 
 class Tip(SQLModel, table=True):
-    """A piece of the library. identity: see domain.tips; position: the order of the queue; edited: in the owner's words."""
+    """A piece of the library. identity: see domain.tips; position: the order of the queue; edited: in the owner's words.
+
+    shown_teaser: what lists show, the owner's teaser or the beginning of the text; made when the text is written.
+    """
 
     __tablename__ = "tip"
 
@@ -62,8 +43,9 @@ class Tip(SQLModel, table=True):
     fallback: bool = False
     edited: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     pin_on: date | None = None
-    added_at: datetime = _at()
-    changed_at: datetime = _at()
+    shown_teaser: str = ""
+    added_at: datetime = at()
+    changed_at: datetime = at()
 
     # All that the archive's lists ask for, so that none of them reads the texts of all tips.
     __table_args__ = (
@@ -139,19 +121,19 @@ class Subscriber(SQLModel, table=True):
     name: str = ""
     status: str = Field(index=True)
     source: str = ""
-    signup_at: datetime = _at()
-    confirmed_at: datetime | None = _at(null=True)
-    left_at: datetime | None = _at(null=True)
-    paused_until: datetime | None = _at(null=True)
-    confirmation_mailed_at: datetime | None = _at(null=True)
-    reminded_at: datetime | None = _at(null=True)
-    link_mailed_at: datetime | None = _at(null=True)
+    signup_at: datetime = at()
+    confirmed_at: datetime | None = at(null=True)
+    left_at: datetime | None = at(null=True)
+    paused_until: datetime | None = at(null=True)
+    confirmation_mailed_at: datetime | None = at(null=True)
+    reminded_at: datetime | None = at(null=True)
+    link_mailed_at: datetime | None = at(null=True)
     pace: str = "weekly"
     resting: bool = False
-    quarterly_at: datetime | None = _at(null=True)
+    quarterly_at: datetime | None = at(null=True)
     new_address: str = ""
     new_address_key: str = ""
-    new_address_at: datetime | None = _at(null=True)
+    new_address_at: datetime | None = at(null=True)
 
     __table_args__ = (
         Index("subscriber_moving", "new_address_key", sqlite_where=text("new_address_key <> ''"),
@@ -168,7 +150,7 @@ class Consent(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     subscriber_id: int = Field(foreign_key="subscriber.id", index=True, ondelete="CASCADE")
-    at: datetime = _at()
+    at: datetime = at()
     what: str
     proof: str = ""
     origin: str = ""
@@ -181,7 +163,7 @@ class Farewell(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     subscriber_id: int | None = Field(default=None, index=True)
-    at: datetime = _at()
+    at: datetime = at()
     issue_id: int | None = None
     reason: str = ""
     words: str = ""
@@ -195,7 +177,7 @@ class Suppression(SQLModel, table=True):
     address_key: str = Field(primary_key=True)
     reason: str
     source: str = ""
-    at: datetime = _at()
+    at: datetime = at()
     issue_id: int | None = None
 
 
@@ -225,7 +207,7 @@ class Told(SQLModel, table=True):
 
     what: str = Field(primary_key=True)
     about: str = Field(primary_key=True)
-    at: datetime = _at()
+    at: datetime = at()
 
 
 class WatchdogCall(SQLModel, table=True):
@@ -235,8 +217,8 @@ class WatchdogCall(SQLModel, table=True):
 
     slot: date = Field(primary_key=True)
     attempts: int = 0
-    next_attempt_at: datetime | None = _at(null=True)
-    done_at: datetime | None = _at(null=True)
+    next_attempt_at: datetime | None = at(null=True)
+    done_at: datetime | None = at(null=True)
     reply: str = ""
 
 
@@ -255,7 +237,7 @@ class Installation(SQLModel, table=True):
     device: str = Field(default="", sa_column_kwargs={"server_default": ""})
     path: str = Field(default="", sa_column_kwargs={"server_default": ""})
     beat: int = 0
-    beat_at: datetime = _at()
+    beat_at: datetime = at()
 
 
 class Issue(SQLModel, table=True):
@@ -269,7 +251,7 @@ class Issue(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     slot: date | None = Field(default=None, unique=True)
     quarter: str | None = None
-    due_at: datetime = _at()
+    due_at: datetime = at()
     state: str = Field(index=True)
     tip_id: int | None = Field(default=None, foreign_key="tip.id")
     run: int | None = None
@@ -278,9 +260,9 @@ class Issue(SQLModel, table=True):
     secret: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     audience: int = 0
     reason: str = ""
-    planned_at: datetime = _at()
-    started_at: datetime | None = _at(null=True)
-    done_at: datetime | None = _at(null=True)
+    planned_at: datetime = at()
+    started_at: datetime | None = at(null=True)
+    done_at: datetime | None = at(null=True)
 
     __table_args__ = (
         UniqueConstraint("tip_id", "run", name="issue_tip_runs_once"),
@@ -352,7 +334,7 @@ class Attempt(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     issue_id: int
     subscriber_id: int
-    at: datetime = _at()
+    at: datetime = at()
     event: str
     stage: str
     code: int
@@ -371,7 +353,7 @@ class SenderRun(SQLModel, table=True):
     role: str
     host: str
     pid: int
-    started_at: datetime = _at()
+    started_at: datetime = at()
     ended: bool = False
     recovered: int = 0
 
@@ -387,9 +369,9 @@ class Notice(SQLModel, table=True):
     data: dict[str, Any] = Field(sa_column=Column("data", JSON, nullable=False))
     state: str
     attempts: int = 0
-    created_at: datetime = _at()
-    next_attempt_at: datetime = _at()
-    done_at: datetime | None = _at(null=True)
+    created_at: datetime = at()
+    next_attempt_at: datetime = at()
+    done_at: datetime | None = at(null=True)
     reply: str = ""
 
     __table_args__ = (

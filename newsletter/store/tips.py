@@ -10,12 +10,11 @@ from datetime import date, datetime
 from sqlalchemy import func
 from sqlmodel import Session, col, delete, select, text
 
+from newsletter.domain.catalogue import CATEGORY, TAG
 from newsletter.domain.errors import NotFound
-from newsletter.domain.reading import Votes, plain
+from newsletter.domain.reading import Votes, plain, teaser
 from newsletter.domain.tips import TipCard, TipFull, TipRules, TipState, TipText
 from newsletter.store.tables import FormerKey, Tip, TipLabel, TipSource, Vote
-
-CATEGORY, TAG = "category", "tag"
 
 
 class SqlTips:
@@ -189,7 +188,7 @@ class SqlTips:
 
     def _write(self, row: Tip, found: TipText) -> None:
         row.title, row.body, row.complete = found.title, found.body, found.complete
-        row.takeaway, row.teaser = found.takeaway, found.teaser
+        row.takeaway, row.teaser, row.shown_teaser = found.takeaway, found.teaser, teaser(found)
         for name, value in asdict(found.rules).items():
             setattr(row, name, value)
         self._session.flush()

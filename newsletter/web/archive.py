@@ -13,7 +13,7 @@ from newsletter.web.kept import CACHE_CONTROL, Shelf
 from newsletter.web.pages import Pages
 
 PER_PAGE = 20
-MOST_HITS = 20
+HITS_PER_PAGE = 10  # to show where the words stand costs as much as to find them
 
 
 class Reading:
@@ -60,17 +60,20 @@ class Reading:
                 raise
             return RedirectResponse(self._pages.path(f"/tips/{new}"), 301, {"Cache-Control": CACHE_CONTROL})
 
-    def search(self, q: str = "") -> Response:
-        """What holds the words; without words, the form."""
-        query = " ".join(q[:MAX_QUERY].split())
+    def search(self, q: str = "", page: str = "1") -> Response:
+        """What holds the words, the best first; without words, the form."""
+        query, number = " ".join(q[:MAX_QUERY].split()), _page(page)
         with self._app.store.read() as tx:
-            found = tx.archive.search(query, MOST_HITS, teasers=self._teasers)
+            found = tx.archive.search(query, max(1, number), HITS_PER_PAGE, teasers=self._teasers)
+        pages = max(1, -(-found.total // HITS_PER_PAGE))
+        if not 1 <= number <= pages:
+            raise NotFound(f"the search has no such page: {page[:20]!r}")
         hits = [(hit.entry, marked(hit.title), excerpt(hit)) for hit in found.hits]
-        return self._pages.page("search", query=query, hits=hits, total=found.total)
+        return self._pages.page("search", query=query, hits=hits, total=found.total, page=number, pages=pages)
 
     def _list(self, request: Request, selection: Selection, number: str, address: str) -> Response:
         """One page of a list. Every spelling of a label has its page, and the page says which address is the right one."""
-        page = int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else 0
+        page = _page(number)
 
         def make() -> bytes:
             with self._app.store.read() as tx:
@@ -89,6 +92,11 @@ class Reading:
             return tx.archive.version()
 
 
+def _page(number: str) -> int:
+    """The number of a page in an address; 0, which no page has, for what is none."""
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else 0
+
+
 def excerpt(hit: Hit) -> Markup:
     """Where the words stand, or the tip's teaser when they stand in its title alone."""
     return marked(hit.excerpt) if HIT in hit.excerpt else escape(hit.entry.teaser)
@@ -96,4 +104,4 @@ def excerpt(hit: Hit) -> Markup:
 
 def marked(text: str) -> Markup:
     """Escaped, with `<mark>` around what was looked for."""
-    return escape(text).replace(HIT, Markup("<mark>")).replace(HIT_END, Markup("</mark>"))
+    return Markup(str(escape(text)).replace(HIT, "<mark>").replace(HIT_END, "</mark>"))  # noqa: S704 - escaped before

@@ -59,17 +59,17 @@ class Feeds:
     def _atom(self) -> bytes:
         feed, tips = self._empty_atom(), self._latest()
         for found in tips:
-            card, url = found.tip.card, self._site.url(f"/tips/{found.tip.card.key}")
+            entry, url = found.entry, self._site.url(f"/tips/{found.entry.key}")
             feed.add_item(
-                title=_xml(card.title),
+                title=_xml(entry.title),
                 link=url,
                 unique_id=url,
-                description=_xml(found.teaser),
-                content=_xml(to_html(found.tip.text.body)),
+                description=_xml(entry.teaser),
+                content=_xml(to_html(found.body)),
                 author_name=_xml(self._site.from_name or self._site.title),
-                categories=[_xml(name) for name in (*card.categories, *card.tags)],
-                pubdate=_noon(found.ran_on),
-                updateddate=max(found.changed_at, _noon(found.ran_on)).replace(microsecond=0),
+                categories=[_xml(label.name) for label in (*entry.categories, *entry.tags)],
+                pubdate=_noon(found.entry.ran_on),
+                updateddate=max(found.entry.changed_at, _noon(found.entry.ran_on)).replace(microsecond=0),
             )
         return str(feed.writeString("utf-8")).encode()
 
@@ -102,14 +102,16 @@ class Feeds:
             "authors": [{"name": site.from_name or site.title, "url": site.url("/")}],
             "items": [
                 {
-                    "id": site.url(f"/tips/{found.tip.card.key}"),
-                    "url": site.url(f"/tips/{found.tip.card.key}"),
-                    "title": found.tip.card.title,
-                    "summary": found.teaser,
-                    "content_html": to_html(found.tip.text.body),
-                    "date_published": _noon(found.ran_on).isoformat(),
-                    "date_modified": max(found.changed_at, _noon(found.ran_on)).replace(microsecond=0).isoformat(),
-                    "tags": [*found.tip.card.categories, *found.tip.card.tags],
+                    "id": site.url(f"/tips/{found.entry.key}"),
+                    "url": site.url(f"/tips/{found.entry.key}"),
+                    "title": found.entry.title,
+                    "summary": found.entry.teaser,
+                    "content_html": to_html(found.body),
+                    "date_published": _noon(found.entry.ran_on).isoformat(),
+                    "date_modified": max(found.entry.changed_at, _noon(found.entry.ran_on))
+                    .replace(microsecond=0)
+                    .isoformat(),
+                    "tags": [label.name for label in (*found.entry.categories, *found.entry.tags)],
                 }
                 for found in tips
             ],

@@ -126,7 +126,7 @@ class Joining:
         values: dict[str, Any] = {"email": email, "name": name, "error": answer, "trap": HONEYPOT, "ticket": ticket}
         if page == "signup":
             with self._app.store.read() as tx:
-                values["tips"] = tx.archive.latest(LATEST)
+                values["tips"] = tx.archive.newest(LATEST)
         status = answer.status if answer else 200
         return self._pages.page(page, status, LATER if status == 429 else None, **values)
 

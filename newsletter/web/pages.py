@@ -7,10 +7,11 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from newsletter.domain.calendar import Schedule
+from newsletter.domain.reading import Entry
 from newsletter.domain.seasons import WEEKDAYS
 from newsletter.domain.site import Site
 from newsletter.rendering.data import data_dir
@@ -39,6 +40,7 @@ class Pages:
             "style_url": self.path(f"/style.css?v={self.style_tag}"),
         }
         self._templates.environment.filters |= {
+            "byline": self._byline,
             "day": self.words.day,
             "link": link,
             "markdown": _markdown,
@@ -46,6 +48,13 @@ class Pages:
             "strong": strong,
             "told": self.words.told,
         }
+
+    def _byline(self, tip: Entry) -> Markup:
+        """The day a tip ran and its categories. Here and not in a template, which would take ten times as long."""
+        ran = [f'<time datetime="{tip.ran_on}">{escape(self.words.day(tip.ran_on))}</time>'] if tip.ran_on else []
+        folder = self.path("/categories/")
+        labels = [f'<a href="{escape(folder + one.slug)}">{escape(one.name)}</a>' for one in tip.categories if one.slug]
+        return Markup(" · ".join([*ran, *labels]))  # noqa: S704 - escaped piece by piece
 
     def path(self, path: str) -> str:
         """An address on this site as links write it: base_url may have a path of its own."""

@@ -1,11 +1,13 @@
-"""The archive as browsers and programs get it: lists, one tip, the search, feeds, and how long each may be kept."""
+"""The archive as browsers and programs get it: lists, one tip, feeds, and how long each may be kept."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,36 +20,9 @@ from sqlalchemy import Connection, Engine, event
 from newsletter.app import App
 from newsletter.domain.ports import Tx
 from newsletter.domain.reading import Selection
-from newsletter.domain.tips import TipState, TipText, identity
+from newsletter.domain.tips import TipState
 from tests.support.front import FRIDAY, Front, open_front
-
-NEWEST = date(2025, 4, 29)
-
-
-def add(app: App, title: str, ran_on: date | None = NEWEST, **more: Any) -> str:
-    """A tip of the archive; its key."""
-    key = re.sub(r"\W+", "-", title.lower()).strip("-")
-    text = TipText(title, **{"body": f"{title} is what this is about. It is short.", "published_on": ran_on, **more})
-    with app.store.write() as tx:
-        tx.tips.add(text, identity(title, ran_on), key, TipState.ARCHIVE if ran_on else TipState.FRESH, FRIDAY)
-    return key
-
-
-def add_many(app: App, number: int) -> None:
-    with app.store.write() as tx:
-        for n in range(number):
-            text = TipText(
-                f"Tip number {n}",
-                f"The text of {n} is here. " * 10,
-                published_on=NEWEST - timedelta(weeks=n),
-                categories=("Calls & Letters",),
-                tags=("phone", f"tag{n % 3}"),
-            )
-            tx.tips.add(text, identity(text.title, text.published_on), f"tip-{n}", TipState.ARCHIVE, FRIDAY)
-
-
-def titles(page: str) -> list[str]:
-    return re.findall(r'<h2><a href="/tips/([^"]+)"', page)
+from tests.support.reading import NEWEST, add, add_many, titles
 
 
 @pytest.fixture
@@ -125,7 +100,7 @@ LOOKS: tuple[Callable[[Tx], object], ...] = (
     lambda tx: tx.archive.choose(Selection("tag", "phone"), 1, 20),
     lambda tx: tx.archive.contents(),
     lambda tx: tx.archive.get("tip-1"),
-    lambda tx: tx.archive.search("text", 20),
+    lambda tx: tx.archive.search("text", 1, 20),
     lambda tx: tx.archive.latest(20),
     lambda tx: tx.tips.cards(),
     lambda tx: tx.tips.all(),
@@ -236,6 +211,58 @@ def test_an_answer_is_asked_for_again_only_when_it_changed(front: Front, path: s
     assert front.http.get(path, headers={"If-Modified-Since": modified}).status_code == 200
 
 
+def test_every_change_of_a_tip_shows_at_once(front: Front) -> None:
+    """However it is changed: by another process too, and after a change that was taken back."""
+    key = add(front.app, "One", NEWEST, tags=("first",), body="The old words.")
+    add(front.app, "Another", NEWEST - timedelta(days=7))
+    assert titles(front.http.get("/archive").text) == ["one", "another"]
+
+    with pytest.raises(LookupError):
+        change_and_fail(front.app, key)
+
+    with open_app_again(front.app) as other, other.store.write() as tx:
+        rewrite(tx, key, "Kept", "third", "The new words.")
+    for path in (
+        "/archive",
+        "/archive/2025",
+        f"/tips/{key}",
+        "/tips/another",
+        "/search?q=words",
+        "/feed.xml",
+        "/tags/third",
+        "/",
+    ):
+        assert ("Kept" in front.http.get(path).text, "Taken" in front.http.get(path).text) == (True, False), path
+    assert "The new words" in front.http.get(f"/tips/{key}").text
+    assert "The new words" in front.http.get("/archive").text
+    assert front.http.get("/tags/first").status_code == 404
+
+    with front.app.store.write() as tx:
+        tx.tips.set_state(tx.tips.get("another").card.id, TipState.SENT, sent_on=NEWEST + timedelta(days=7))
+    assert titles(front.http.get("/archive").text) == ["another", "one"]
+
+
+def change_and_fail(app: App, key: str) -> None:
+    """A change that is taken back, and whose version the next change gets."""
+    with app.store.write() as tx:
+        rewrite(tx, key, "Taken back", "second")
+        assert [entry.title for entry in tx.archive.newest(1)] == ["Taken back"]
+        raise LookupError
+
+
+@contextmanager
+def open_app_again(app: App) -> Iterator[App]:
+    """The same newsletter as another process has it."""
+    other = App(app.settings, clock=app.clock)
+    yield other
+    other.close()
+
+
+def rewrite(tx: Tx, key: str, title: str, tag: str, body: str = "The old words.") -> None:
+    found = tx.tips.get(key)
+    tx.tips.rewrite(found.card.id, replace(found.text, title=title, tags=(tag,), body=body), FRIDAY)
+
+
 def test_votes_are_shown_after_a_while_although_no_tip_changed(front: Front) -> None:
     key = add(front.app, "One")
     front.http.get(f"/tips/{key}")
@@ -243,54 +270,6 @@ def test_votes_are_shown_after_a_while_although_no_tip_changed(front: Front) -> 
         tx.tips.vote(tx.tips.get(key).card.id, 1, useful=True)
     front.clock.forward(minutes=11)
     assert "found this useful" in front.http.get(f"/tips/{key}").text
-
-
-# -- searching -------------------------------------------------------------------------------------
-
-
-def test_a_search_finds_forms_of_a_word_and_marks_them(front: Front) -> None:
-    key = add(front.app, "On the telephone", body="She **waited** for an hour.\n\nCafé hours are long.")
-    add(front.app, "Something else")
-    page = front.http.get("/search", params={"q": "waiting"}).text
-    assert titles(page) == [key]
-    assert "She <mark>waited</mark> for an hour." in page
-    assert titles(front.http.get("/search", params={"q": "cafe"}).text) == [key]
-    assert "On the <mark>telephone</mark>" in front.http.get("/search", params={"q": "teleph"}).text
-
-
-def test_a_search_ranks_the_title_first_and_takes_any_word_when_no_tip_has_all(front: Front) -> None:
-    body = add(front.app, "First", NEWEST, body="A word about patience, and patience again.")
-    title = add(front.app, "Patience", NEWEST - timedelta(days=7), body="Nothing here.")
-    assert titles(front.http.get("/search", params={"q": "patience"}).text) == [title, body]
-    assert len(titles(front.http.get("/search", params={"q": "patience zebra"}).text)) == 2
-
-
-def test_what_waits_in_the_queue_is_not_found(front: Front) -> None:
-    add(front.app, "A surprise", None)
-    assert titles(front.http.get("/search", params={"q": "surprise"}).text) == []
-
-
-@pytest.mark.parametrize(
-    "typed",
-    ['"', '" OR 1', "NEAR(a b)", "title:x", "a*", "^a", "(", "AND", "a AND", "-", "{a b}:c", "'; DROP TABLE tip; --",
-     "\x00", "x" * 5000, "日本", "a\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace"), "🙂"],
-)  # fmt: skip
-def test_nothing_that_is_typed_is_an_instruction(front: Front, typed: str) -> None:
-    add(front.app, "One")
-    assert front.http.get("/search", params={"q": typed}).status_code == 200
-
-
-def test_neither_query_nor_tip_can_bring_markup_into_the_hits(front: Front) -> None:
-    add(front.app, "The <b>bold</b> script", body="Beware of <script>alert(1)</script> and \ue000this\ue001.")
-    page = front.http.get("/search", params={"q": '<script>"bold'}).text
-    assert "<script" not in page
-    assert "&lt;<mark>script</mark>&gt;" in page
-    assert "<b>" not in page
-    assert "<mark>this" not in page
-
-
-def test_search_results_are_not_for_other_search_engines(front: Front) -> None:
-    assert '<meta name="robots" content="noindex, follow">' in front.http.get("/search?q=x").text
 
 
 # -- feeds -----------------------------------------------------------------------------------------

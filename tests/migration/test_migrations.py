@@ -147,14 +147,11 @@ def test_a_backup_is_a_whole_database_and_never_overwrites(tmp_path: Path) -> No
 
 
 def test_a_database_of_the_first_schema_is_brought_up_with_what_stands_in_it(tmp_path: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
-    engine = make_engine(tmp_path / "n.db").execution_options(immediate=True)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.exec_driver_sql("INSERT INTO suppression VALUES ('a@b.example', 'manual', '', '2025-05-06', NULL)")
-    engine.dispose()
+    _upgrade_to(tmp_path / "n.db", "0001")
+    connection = sqlite3.connect(tmp_path / "n.db")
+    with connection:
+        connection.execute("INSERT INTO suppression VALUES ('a@b.example', 'manual', '', '2025-05-06', NULL)")
+    connection.close()
 
     assert upgrade(tmp_path / "n.db") == ("0001", HEAD)
     store = SqlStore(tmp_path / "n.db")
@@ -162,3 +159,35 @@ def test_a_database_of_the_first_schema_is_brought_up_with_what_stands_in_it(tmp
         assert [entry.address_key for entry in tx.suppressions.each()] == ["a@b.example"]
         assert len(tx.suppressions.own_key()) == 32
     store.close()
+
+
+def test_tips_that_were_there_before_have_the_words_that_lists_show(tmp_path: Path) -> None:
+    path = tmp_path / "n.db"
+    _upgrade_to(path, "0001")
+    connection = sqlite3.connect(path)
+    with connection:
+        for key, body, own in (("long", "First *things* first. " + "More. " * 200, ""), ("own", "Body.", "My words.")):
+            connection.execute(
+                "INSERT INTO tip (key, identity, title, body, takeaway, teaser, complete, state, position, source,"
+                " source_line, season, series, part, rerun, months, fallback, added_at, changed_at)"
+                " VALUES (?, ?, 'Title', ?, '', ?, 1, 'fresh', 1, '', 0, '', '', 0, '', '', 0, '2025-01-01', '2025-01-01')",
+                (key, key, body, own),
+            )
+
+    upgrade(path)
+
+    shown = dict(connection.execute("SELECT key, shown_teaser FROM tip"))
+    connection.close()
+    assert shown["own"] == "My words."
+    assert shown["long"].startswith("First things first. More.")
+    assert len(shown["long"].split()) < 100
+
+
+def _upgrade_to(path: Path, version: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
+    engine = make_engine(path).execution_options(immediate=True)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+    engine.dispose()

@@ -1,0 +1,79 @@
+"""The search of the archive: what it finds, what it shows of it, and what nobody can make it do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.front import Front, open_front
+from tests.support.reading import NEWEST, add, add_many, titles
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    with open_front(tmp_path, reply_to="Editor <editor@tips.example>") as front:
+        yield front
+
+
+def test_a_search_finds_forms_of_a_word_and_marks_them(front: Front) -> None:
+    key = add(front.app, "On the telephone", body="She **waited** for an hour.\n\nCafé hours are long.")
+    add(front.app, "Something else")
+    page = front.http.get("/search", params={"q": "waiting"}).text
+    assert titles(page) == [key]
+    assert "She <mark>waited</mark> for an hour." in page
+    assert titles(front.http.get("/search", params={"q": "cafe"}).text) == [key]
+    assert "On the <mark>telephone</mark>" in front.http.get("/search", params={"q": "teleph"}).text
+
+
+def test_a_search_ranks_the_title_first_and_takes_any_word_when_no_tip_has_all(front: Front) -> None:
+    body = add(front.app, "First", NEWEST, body="A word about patience, and patience again.")
+    title = add(front.app, "Patience", NEWEST - timedelta(days=7), body="Nothing here.")
+    assert titles(front.http.get("/search", params={"q": "patience"}).text) == [title, body]
+    assert len(titles(front.http.get("/search", params={"q": "patience zebra"}).text)) == 2
+
+
+def test_a_search_has_pages_that_lead_to_each_other(front: Front) -> None:
+    add_many(front.app, 25)
+    first, second, third = (front.http.get("/search", params={"q": "text here", "page": n}).text for n in (1, 2, 3))
+    assert sorted(titles(first) + titles(second) + titles(third)) == sorted(f"tip-{n}" for n in range(25))
+    assert "25 tips · page 1 of 3" in first
+    assert 'rel="next" href="/search?q=text%20here&amp;page=2"' in first
+    assert 'rel="prev" href="/search?q=text%20here&amp;page=2"' in third
+    assert 'rel="next"' not in third
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "4", "x", "99999999999", "²"])
+def test_a_page_of_a_search_that_does_not_exist_is_not_found(front: Front, page: str) -> None:
+    add_many(front.app, 25)
+    assert front.http.get("/search", params={"q": "text", "page": page}).status_code == 404
+
+
+def test_what_waits_in_the_queue_is_not_found(front: Front) -> None:
+    add(front.app, "A surprise", None)
+    assert titles(front.http.get("/search", params={"q": "surprise"}).text) == []
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ['"', '" OR 1', "NEAR(a b)", "title:x", "a*", "^a", "(", "AND", "a AND", "-", "{a b}:c", "'; DROP TABLE tip; --",
+     "\x00", "x" * 5000, "日本", "a\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace"), "🙂"],
+)  # fmt: skip
+def test_nothing_that_is_typed_is_an_instruction(front: Front, typed: str) -> None:
+    add(front.app, "One")
+    assert front.http.get("/search", params={"q": typed}).status_code == 200
+
+
+def test_neither_query_nor_tip_can_bring_markup_into_the_hits(front: Front) -> None:
+    add(front.app, "The <b>bold</b> script", body="Beware of <script>alert(1)</script> and \ue000this\ue001.")
+    page = front.http.get("/search", params={"q": '<script>"bold'}).text
+    assert "<script" not in page
+    assert "&lt;<mark>script</mark>&gt;" in page
+    assert "<b>" not in page
+    assert "<mark>this" not in page
+
+
+def test_search_results_are_not_for_other_search_engines(front: Front) -> None:
+    assert '<meta name="robots" content="noindex, follow">' in front.http.get("/search?q=x").text

@@ -1,0 +1,98 @@
+"""The public tips in memory: their lists, their neighbours, and what is related to what."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from newsletter.domain.catalogue import Catalogue, labels_of
+from newsletter.domain.errors import NotFound
+from newsletter.domain.reading import Entry, Label, Selection
+
+DAY = date(2025, 4, 29)
+AT = datetime(2025, 5, 1, tzinfo=UTC)
+
+
+def tip(number: int, *tags: str, categories: tuple[str, ...] = (), ran_on: date | None = DAY) -> Entry:
+    """The tip that ran so many weeks before DAY."""
+    return Entry(
+        id=1000 - number,
+        key=f"tip-{number}",
+        title=f"Tip {number}",
+        ran_on=ran_on and ran_on - timedelta(weeks=number),
+        teaser="",
+        changed_at=AT,
+        categories=tuple(Label(name, name.lower()) for name in categories),
+        tags=tuple(Label(name, name.lower()) for name in tags),
+    )
+
+
+def keys(entries: tuple[Entry, ...]) -> list[str]:
+    return [entry.key for entry in entries]
+
+
+def related(catalogue: Catalogue, entry: Entry, size: int = 3) -> list[str]:
+    return keys(catalogue.related(labels_of(entry), size, but=entry.id))
+
+
+def test_a_list_is_cut_into_pages_in_the_order_it_came() -> None:
+    catalogue = Catalogue(tip(number) for number in range(45))
+    pages = [catalogue.choose(Selection(), page, 20) for page in (1, 2, 3)]
+    assert [key for page in pages for key in keys(page.entries)] == [f"tip-{number}" for number in range(45)]
+    assert {(page.total, page.pages, page.label) for page in pages} == {(45, 3, None)}
+
+
+def test_an_archive_without_a_tip_has_one_empty_page_and_no_label() -> None:
+    catalogue = Catalogue([])
+    assert catalogue.choose(Selection(), 1, 20).entries == ()
+    for selection in (Selection("year", "2025"), Selection("tag", "x"), Selection("tag", "")):
+        with pytest.raises(NotFound):
+            catalogue.choose(selection, 1, 20)
+
+
+def test_two_spellings_of_a_label_are_one_shelf_and_a_label_of_signs_is_none() -> None:
+    first, second = tip(0, "phone", "Phone"), tip(1, "Phone")
+    signs = Entry(7, "signs", "Signs", DAY, "", AT, tags=(Label("!?", ""),))
+    catalogue = Catalogue([first, second, signs])
+    found = catalogue.choose(Selection("tag", "phone"), 1, 20)
+    assert (keys(found.entries), found.label) == (["tip-0", "tip-1"], Label("Phone", "phone"))
+    assert catalogue.contents.tags == ((Label("Phone", "phone"), 2),)
+
+
+def test_years_come_newest_first_with_their_numbers_and_a_tip_without_a_day_is_in_none() -> None:
+    catalogue = Catalogue([tip(0), tip(1), tip(60), tip(2, ran_on=None)])
+    assert catalogue.contents.years == ((2025, 2), (2024, 1))
+
+
+def test_neighbours_are_those_that_ran_before_and_after() -> None:
+    entries = [tip(number) for number in range(3)]
+    catalogue = Catalogue(entries)
+    assert [catalogue.beside(entry) for entry in entries] == [
+        (entries[1].mention, None),
+        (entries[2].mention, entries[0].mention),
+        (None, entries[1].mention),
+    ]
+
+
+def test_a_rare_tag_in_common_is_nearer_than_a_frequent_one_and_that_nearer_than_a_category() -> None:
+    here = tip(0, "rare", "frequent", categories=("Calls",))
+    others = [tip(number, "frequent") for number in range(4, 10)]
+    catalogue = Catalogue([here, tip(1, categories=("Calls",)), tip(2, "rare"), tip(3), *others])
+    assert related(catalogue, here, 4) == ["tip-2", "tip-4", "tip-5", "tip-6"]
+    assert related(catalogue, tip(0, categories=("Calls",))) == ["tip-1"]
+    assert related(catalogue, tip(3)) == []
+
+
+def test_of_equal_relations_the_newest_come_first_and_a_tip_is_not_its_own() -> None:
+    entries = [tip(number, "same") for number in range(6)]
+    catalogue = Catalogue(entries)
+    assert related(catalogue, entries[2]) == ["tip-0", "tip-1", "tip-3"]
+    assert keys(catalogue.related(labels_of(entries[0]), 2, but=0)) == ["tip-0", "tip-1"]
+
+
+def test_what_is_not_public_is_not_there() -> None:
+    catalogue = Catalogue([tip(0)])
+    assert (1000 in catalogue, 1 in catalogue) == (True, False)
+    with pytest.raises(NotFound):
+        catalogue.by_key("tip-1")
