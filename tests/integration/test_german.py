@@ -147,6 +147,7 @@ def test_no_mail_to_a_german_owner_has_english_in_it(room: Newsroom) -> None:
     for words in ("5. März 2024: Tipp Nummer 0", "Nr. 1: 1 von 2 verschickt", "Stelle", "ging kein Brief", "frischer"):
         assert words in subjects
     assert "Zum Mitnehmen" in whole(letters[0])
+    assert "Holen Sie sich Ihren eigenen" in whole(letters[0])
 
 
 def test_the_pages_behind_the_owners_links_are_german(room: Newsroom) -> None:
