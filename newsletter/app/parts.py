@@ -172,3 +172,9 @@ class Parts:
         from newsletter.store.database import backup, sqlite_path
 
         backup(sqlite_path(self.settings.database_url), path)
+
+    def restore(self, path: Path) -> Path:
+        """Put a backup in the place of the database; where the old one is kept. It mails nobody until it is adopted."""
+        from newsletter.store.sql import open_store
+
+        return open_store(self.settings.database_url).restore(path, self.clock())

@@ -190,6 +190,9 @@ class ReaderVerbs(Parts):
                     reject=reject,
                     written=written,
                 )
+        except InputError as error:
+            error.source = error.source or str(path)
+            raise
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", source=str(path)) from None
 

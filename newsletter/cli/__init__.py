@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -25,7 +26,7 @@ NOUNS = {
     "web": ("serve", "The web alone."),
     "doctor": ("setup", "What is not right, and how to mend it."),
     "config": ("setup", "The settings: show."),
-    "db": ("setup", "The database: upgrade, status, backup, adopt."),
+    "db": ("setup", "The database: upgrade, status, backup, restore, adopt."),
     "tips": ("tips", "The library: import, list, show, add, edit, export, retire, move, pin, unpin, rerun, lint, why."),
     "calendar": ("calendar", "The weeks ahead: skip, unskip, hold, approve, runway, simulate."),
     "issues": ("issues", "The editions: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
@@ -113,11 +114,21 @@ def _told(error: Exception) -> int:
     elif isinstance(error, click.ClickException):
         message, code = f"{error.format_message()}{_where_help_is(error)}", error.exit_code
     elif isinstance(error, OSError):
-        message, code = f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1
+        message = f"{error.filename}: {error.strerror}. {_fix_of(error)}" if error.filename else str(error)
+        code = FAILED
     else:
         message, code = f"unexpected {type(error).__name__}: {error}. Say -vv to see where", 1
-    click.echo(f"newsletter: {' '.join(message.split())}", err=True)
+    line = "".join(char if char.isprintable() else "\ufffd" for char in " ".join(message.split()))
+    click.echo(f"newsletter: {line}", err=True)
     return code
+
+
+def _fix_of(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "Make its directory first, or name another"
+    if error.errno == errno.ENOSPC:
+        return "Make room on the disk"
+    return "Check its rights, or name another place"
 
 
 def _where_help_is(error: click.ClickException) -> str:

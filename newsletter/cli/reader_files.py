@@ -190,8 +190,11 @@ def _iso(at: datetime | None) -> str:
 def private(file: Path) -> Iterator[TextIO]:
     """A text file that nobody else on the machine can read; what was there stays until the new one is whole."""
     part = file.with_name(f"{file.name}.part")
-    part.unlink(missing_ok=True)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        part.unlink(missing_ok=True)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(file)) from None
     try:
         with open(handle, "w", encoding="utf-8-sig", newline="") as target:  # noqa: PTH123 - a descriptor
             yield target

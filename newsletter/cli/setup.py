@@ -177,7 +177,8 @@ def db_upgrade(door: Door) -> None:
 def db_status(door: Door) -> int:
     """The version of the database and of this program; exit code 1 when they differ."""
     status = door.app.schema_status()
-    advice = "in step" if status.ok else "run: newsletter db upgrade"
+    is_newer = status.current > status.head
+    advice = "in step" if status.ok else "upgrade the program" if is_newer else "run: newsletter db upgrade"
     facts = [("database", status.current or "not there"), ("program", status.head), ("so", advice)]
     door.report({"current": status.current, "head": status.head, "ok": status.ok}, lambda screen: screen.facts(facts))
     return 0 if status.ok else 1
@@ -191,6 +192,22 @@ def db_backup(door: Door, file: Path) -> None:
     door.app.backup(file)
     size = file.stat().st_size
     door.report({"file": str(file), "bytes": size}, lambda screen: screen.line(f"{file} written, {size:,} bytes."))
+
+
+@db.command("restore")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@yes
+@click.pass_obj
+def db_restore(door: Door, *, file: Path, yes: bool) -> None:
+    """Put a backup in the place of the database; the old one is kept beside it. It mails nobody until `db adopt`."""
+    door.agree(f"Put {file} in the place of the database?", yes=yes)
+    kept = door.app.restore(file)
+    words = f"The database is what it was in {file}."
+    words += f" The old one is kept as {kept}." if kept.exists() else ""
+    why = door.app.hold()
+    words += f" It mails nobody ({why}) until you say: newsletter db adopt" if why else ""
+    document = {"file": str(file), "kept": str(kept) if kept.exists() else None, "held": why}
+    door.report(document, lambda screen: screen.line(words))
 
 
 @db.command("adopt")

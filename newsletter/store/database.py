@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any, cast
@@ -150,13 +150,28 @@ def backup(path: Path, target: Path) -> None:
     """Copy a live database as one consistent file (SQLite's backup API). Refuses to overwrite."""
     if target.exists():
         raise NewsletterError(f"{target} exists already", fix="Name a file that does not")
-    source = sqlite3.connect(path)
-    copy = sqlite3.connect(target)
-    try:
+    if revision(path) is None:
+        raise SchemaError(f"there is no newsletter database at {path}", fix="Run: newsletter init")
+    _copy(path, target)
+
+
+def restore(path: Path, source: Path, kept: Path) -> None:
+    """Put a backup in the place of the database, in one transaction; what was there is kept in a file of its own."""
+    found = revision(source)
+    if found is None:
+        raise NewsletterError(f"{source} is no newsletter database", fix="Name what `newsletter db backup` wrote")
+    if found > HEAD:
+        raise SchemaError(*_schema_words(found))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        _copy(path, kept)
+    _copy(source, path)
+    upgrade(path)
+
+
+def _copy(path: Path, target: Path) -> None:
+    with translated(), closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
-    finally:
-        copy.close()
-        source.close()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from newsletter.domain.sending_ports import Holder, SendingRight
 from newsletter.store import identity
 from newsletter.store.archive import Catalogues, SqlArchive
 from newsletter.store.calendar import SqlCalendar
-from newsletter.store.database import Database, sqlite_path
+from newsletter.store.database import Database, restore, sqlite_path
 from newsletter.store.farewells import SqlFarewells
 from newsletter.store.issues import SqlIssues
 from newsletter.store.ledger import SqliteLedger
@@ -136,6 +136,15 @@ class SqlStore:
         self._database.check_schema()
         with closing(self._connect()) as connection:
             return import_readers(connection, self._database.write_lock, rows, terms)
+
+    def restore(self, source: Path, now: datetime) -> Path:
+        """Put a backup in the place of the database, while nobody sends; where the old one is kept."""
+        kept = self.path.with_name(f"{self.path.name}.before-{now:%Y%m%d-%H%M%S}")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with sending_lock(self.path, "restore", now):
+            self.close()
+            restore(self.path, source, kept)
+        return kept
 
     def close(self) -> None:
         """Close every connection."""

@@ -110,3 +110,43 @@ def test_doctor_works_without_a_database(run_cli: Command) -> None:
     (check,) = [check for check in json.loads(done.stdout)["checks"] if check["id"] == "database"]
     assert check["level"] == "error"
     assert "newsletter" in check["fix"]
+
+
+def test_a_backup_can_be_put_back_and_the_database_it_replaced_is_kept(newsletter: Command, home: Path) -> None:
+    proof = ("--confirmed", "--source", "paper list")
+    newsletter("subscribers", "add", "anna@tips.example.com", *proof)
+    assert newsletter("db", "backup", "then.db").returncode == 0
+    newsletter("subscribers", "add", "berta@tips.example.com", *proof)
+    assert newsletter("db", "restore", "then.db").returncode == 2, "not unasked"
+    done = json.loads(newsletter("db", "restore", "then.db", "--yes", "--json").stdout)
+    people = json.loads(newsletter("subscribers", "list", "--json").stdout)["subscribers"]
+    assert [reader["address"] for reader in people] == ["anna@tips.example.com"]
+    assert newsletter("db", "restore", str(home / done["kept"]), "--yes").returncode == 0
+    assert len(json.loads(newsletter("subscribers", "list", "--json").stdout)["subscribers"]) == 2
+
+
+def test_what_is_no_backup_is_not_put_back(newsletter: Command, home: Path) -> None:
+    (home / "list.csv").write_text("email\n", encoding="utf-8")
+    done = newsletter("db", "restore", "list.csv", "--yes")
+    assert (done.returncode, "not a database" in done.stderr) == (1, True)
+    assert newsletter("tips", "list").returncode == 0
+
+
+def test_without_a_database_there_is_nothing_to_back_up(run_cli: Command, home: Path) -> None:
+    done = run_cli("db", "backup", "then.db")
+    assert (done.returncode, "newsletter init" in done.stderr) == (1, True)
+    assert not (home / "then.db").exists()
+
+
+def test_a_place_that_is_not_there_is_named_with_what_to_do(newsletter: Command) -> None:
+    done = newsletter("subscribers", "export", "nowhere/out.csv")
+    assert (done.returncode, done.stderr) == (
+        1, "newsletter: nowhere/out.csv: No such file or directory. Make its directory first, or name another\n",
+    )  # fmt: skip
+
+
+def test_an_unreadable_list_is_named_and_steers_no_terminal(newsletter: Command, home: Path) -> None:
+    (home / "list.csv").write_text("\x1b[31mname,town\n", encoding="utf-8")
+    done = newsletter("subscribers", "import", "list.csv")
+    assert done.stderr.startswith("newsletter: list.csv:1: no column of addresses")
+    assert "\x1b" not in done.stderr
