@@ -16,7 +16,7 @@ from newsletter.domain.delivery import Claim, Finished
 from newsletter.domain.issues import IssueEvent, IssueFacts
 from newsletter.domain.outcomes import Envelope, Outcome
 from newsletter.domain.people import DeliveryFacts
-from newsletter.domain.people_ports import Farewells, Subscribers, Suppressions, TakesReaders, Upkeep
+from newsletter.domain.people_ports import Door, Farewells, Subscribers, Suppressions, TakesReaders, Upkeep
 from newsletter.domain.quarterly import Ran
 from newsletter.domain.reading import NOTHING_BESIDE, Beside, Votes
 from newsletter.domain.reading_ports import Archive
@@ -299,6 +299,8 @@ class Tx(Protocol):
     def suppressions(self) -> Suppressions: ...
     @property
     def farewells(self) -> Farewells: ...
+    @property
+    def door(self) -> Door: ...
     @property
     def upkeep(self) -> Upkeep: ...
     @property

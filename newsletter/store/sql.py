@@ -20,6 +20,7 @@ from newsletter.store import identity
 from newsletter.store.archive import SqlArchive
 from newsletter.store.calendar import SqlCalendar
 from newsletter.store.database import BUSY_FOR, Database, set_pragmas, sqlite_path
+from newsletter.store.door import SqlDoor
 from newsletter.store.farewells import SqlFarewells
 from newsletter.store.issues import SqlIssues
 from newsletter.store.ledger import SqliteLedger
@@ -42,6 +43,7 @@ class SqlTx:
     subscribers: SqlSubscribers
     suppressions: SqlSuppressions
     farewells: SqlFarewells
+    door: SqlDoor
     upkeep: SqlUpkeep
     issues: SqlIssues
     calendar: SqlCalendar
@@ -63,6 +65,7 @@ def _tx(session: Session) -> SqlTx:
         SqlSubscribers(session),
         SqlSuppressions(session),
         SqlFarewells(session),
+        SqlDoor(session),
         SqlUpkeep(session),
         SqlIssues(session),
         SqlCalendar(session),
