@@ -1,4 +1,4 @@
-"""What the front door remembers of the last hours, in the database; who is let in is decided in `app.guard`."""
+"""What the front door remembers of the last hours: three tables, and plain SQL on them; who is let in is decided in `app.guard`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import sqlite3
 from datetime import datetime
 from typing import cast
 
-from sqlmodel import Session
+from sqlalchemy import BigInteger
+from sqlmodel import Field, Session, SQLModel
 
 from newsletter.domain.protection import HOUR, Lane
 from newsletter.store.readers import from_ms, to_ms
@@ -24,6 +25,40 @@ _LANE = "SELECT budget, unanswered, seen_at, closed_until, closures, turned_away
 _KEEP = """INSERT OR REPLACE INTO lane (name, budget, unanswered, seen_at, closed_until, closures, turned_away)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _REMEMBER = "INSERT OR REPLACE INTO asked (address_key, lane, at) SELECT ?, ?, ? WHERE ?"
+
+
+class Tally(SQLModel, table=True):
+    """How often something was done at the front door in an hour that began with the first time; ends_at: in ms."""
+
+    __tablename__ = "tally"
+
+    name: str = Field(primary_key=True)
+    count: int
+    ends_at: int = Field(sa_type=BigInteger)
+
+
+class LaneRow(SQLModel, table=True):
+    """A `domain.protection.Lane` between two sign-ups; times in ms."""
+
+    __tablename__ = "lane"
+
+    name: str = Field(primary_key=True)
+    budget: float
+    unanswered: float
+    seen_at: int | None = Field(default=None, sa_type=BigInteger)
+    closed_until: int | None = Field(default=None, sa_type=BigInteger)
+    closures: int = 0
+    turned_away: int = 0
+
+
+class Asked(SQLModel, table=True):
+    """Whose confirmation mail left by which lane, until it is answered or a day has passed; at: in ms."""
+
+    __tablename__ = "asked"
+
+    address_key: str = Field(primary_key=True)
+    lane: str
+    at: int = Field(sa_type=BigInteger)
 
 
 class SqlDoor:

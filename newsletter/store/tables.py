@@ -196,40 +196,6 @@ class OwnKey(SQLModel, table=True):
     value: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
-class Tally(SQLModel, table=True):
-    """How often something was done at the front door in an hour that began with the first time; ends_at: in ms."""
-
-    __tablename__ = "tally"
-
-    name: str = Field(primary_key=True)
-    count: int
-    ends_at: int = Field(sa_type=BigInteger)
-
-
-class LaneRow(SQLModel, table=True):
-    """A `domain.protection.Lane` between two sign-ups; times in ms."""
-
-    __tablename__ = "lane"
-
-    name: str = Field(primary_key=True)
-    budget: float
-    unanswered: float
-    seen_at: int | None = Field(default=None, sa_type=BigInteger)
-    closed_until: int | None = Field(default=None, sa_type=BigInteger)
-    closures: int = 0
-    turned_away: int = 0
-
-
-class Asked(SQLModel, table=True):
-    """Whose confirmation mail left by which lane, until it is answered or a day has passed; at: in ms."""
-
-    __tablename__ = "asked"
-
-    address_key: str = Field(primary_key=True)
-    lane: str
-    at: int = Field(sa_type=BigInteger)
-
-
 class SlotWish(SQLModel, table=True):
     """What the owner wants of one slot. wish: skip, hold or approve; about: the reason, or the key that was approved."""
 
