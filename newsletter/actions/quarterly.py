@@ -65,9 +65,7 @@ def coming_quarter(store: Store, rules: Rules, now: datetime) -> Coming:
 
 def _open_tip(tx: Tx, quarter: Quarter, due_at: datetime) -> Ran | None:
     """What is to be sent and has not been taken up."""
-    if not tx.subscribers.quarterly(due_at - ASKED_BEFORE) or tx.issues.for_quarter(str(quarter)):
-        return None
-    tip = _tip(tx, quarter)
+    tip = None if tx.issues.for_quarter(str(quarter)) else _tip(tx, quarter)
     return tip if tip and tx.subscribers.quarterly(due_at - ASKED_BEFORE, tip.tip_id) else None
 
 

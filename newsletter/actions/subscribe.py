@@ -49,24 +49,23 @@ def clean_name(text: str) -> str:
     return "" if _LIKE_A_URL.search(name) else name
 
 
-def subscribe(store: Store, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime) -> bool:
+def subscribe(tx: Tx, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime) -> bool:
     """Take a sign-up; the caller answers the same whatever comes of it. Was a confirmation mail needed?
 
     form: the version of the words the visitor saw, kept as proof. origin: where the request came from.
-    key: a fresh, unguessable subscriber key. One transaction; at most one confirmation mail per address in 24 hours.
+    key: a fresh, unguessable subscriber key. At most one confirmation mail per address in 24 hours.
     For an address that gets none, the same rows are written and taken back: the time says as little as the answer.
     """
     name = clean_name(name)
-    with store.write() as tx:
-        reader = tx.subscribers.by_address(address.key)
-        suppressed = tx.suppressions.get(address.key)
-        if (suppressed and suppressed.reason != LEFT_ELSEWHERE) or not _may_mail(reader, now):
-            _pretend(tx, name, form, origin, key, now)
-            return False
-        reader = _pending(tx, reader, address, name=name, source=form, key=key, now=now)
-        tx.subscribers.log_consent(reader.id, Consent(now, "signup", form, origin))
-        ask_to_confirm(tx, reader, now)
-        return True
+    reader = tx.subscribers.by_address(address.key)
+    suppressed = tx.suppressions.get(address.key)
+    if (suppressed and suppressed.reason != LEFT_ELSEWHERE) or not _may_mail(reader, now):
+        _pretend(tx, name, form, origin, key, now)
+        return False
+    reader = _pending(tx, reader, address, name=name, source=form, key=key, now=now)
+    tx.subscribers.log_consent(reader.id, Consent(now, "signup", form, origin))
+    ask_to_confirm(tx, reader, now)
+    return True
 
 
 def _pretend(tx: Tx, name: str, form: str, origin: str, key: str, now: datetime) -> None:

@@ -1,4 +1,8 @@
-"""Who may knock at the front door how often: limits and budgets in the memory of one process; stores and mails nothing."""
+"""Who may knock at the front door how often. What counts is in the database; stores no visitor and mails nobody.
+
+So a restart or a second process opens nothing. The memory of this process holds refusals alone: whoever was told to
+come back later is told so again without a look into the database.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from limits import RateLimitItemPerHour
-from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
-
 from newsletter.domain.errors import Refused
-from newsletter.domain.protection import Entry, Lane
+from newsletter.domain.ports import Tx
+from newsletter.domain.protection import LONGEST_CLOSURE, Entry, Lane
 
-PROVEN, UNPROVEN = 24, 18  # mails that nobody answered, an hour; by a visitor who saw our form, and by others
-PER_ORIGIN = {True: RateLimitItemPerHour(20), False: RateLimitItemPerHour(5)}
-PER_DOMAIN = RateLimitItemPerHour(15)
-LINKS = RateLimitItemPerHour(5)
-REMEMBERED = 10_000  # windows of limits, before those that are over are thrown away
+LANES = {True: ("proven", 24), False: ("unproven", 18)}
+"""Mails that nobody answered, an hour; by visitors who saw our form, and by others."""
+LIMITS = dict(LANES.values())
+PER_ORIGIN = {True: 20, False: 5}
+PER_DOMAIN, LINKS = 15, 5
+BRIEFLY = timedelta(seconds=10)  # how long a spent limit is believed without a look
+REMEMBERED = 10_000  # refusals, before those that are over are thrown away
 
 
 class TooMany(Refused):
@@ -30,57 +33,14 @@ class Visit:
     """One sign-up on its way in. closes: it was the one too many, and the owner should know."""
 
     address_key: str
-    domain: str
+    lane_name: str
+    lane: Lane
     closes: bool = False
 
-
-class HandStorage(Storage):
-    """Counters of `limits` on a clock that is told the time, so that tests need not wait."""
-
-    STORAGE_SCHEME = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-        self._counters: dict[str, tuple[int, float]] = {}
-
     @property
-    def base_exceptions(self) -> type[Exception]:
-        """No error of another library can come from here."""
-        return KeyError
-
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Add to a counter, which begins anew when its window is over."""
-        if len(self._counters) > REMEMBERED:
-            self._counters = {name: found for name, found in self._counters.items() if found[1] > self.now}
-        count, until = self._counters.get(key, (0, 0.0))
-        if until <= self.now:
-            count, until = 0, self.now + expiry
-        self._counters[key] = max(0, count + amount), until
-        return count + amount
-
-    def get(self, key: str) -> int:
-        """The count of the open window."""
-        count, until = self._counters.get(key, (0, 0.0))
-        return count if until > self.now else 0
-
-    def get_expiry(self, key: str) -> float:
-        """When the window ends."""
-        return self._counters.get(key, (0, self.now))[1]
-
-    def check(self) -> bool:
-        """Memory is always there."""
-        return True
-
-    def reset(self) -> int:
-        """Forget everything."""
-        count = len(self._counters)
-        self._counters.clear()
-        return count
-
-    def clear(self, key: str) -> None:
-        """Forget one counter."""
-        self._counters.pop(key, None)
+    def domain(self) -> str:
+        """Of the address."""
+        return self.address_key.rpartition("@")[2]
 
 
 @dataclass
@@ -92,69 +52,109 @@ class Guard:
     """
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _storage: HandStorage = field(default_factory=HandStorage)
-    _lanes: dict[bool, Lane] = field(default_factory=lambda: {True: Lane(PROVEN), False: Lane(UNPROVEN)})
-    _asked: dict[str, tuple[bool, datetime]] = field(default_factory=dict)
+    _refused_until: dict[str, datetime] = field(default_factory=dict)
+    _turned_away: dict[str, int] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._limiter = FixedWindowRateLimiter(self._storage)
+    def look(self, address_key: str, origin: str, *, proven: bool, now: datetime) -> str:
+        """Raise TooMany for what was refused a moment ago, without a look into the database.
 
-    def enter(self, address_key: str, origin: str, *, proven: bool, now: datetime) -> Visit:
-        """Let one sign-up pass, or raise TooMany. proven: it comes from a form of ours that somebody looked at."""
+        Comes back with "", or, once, with the lane that is knocked at so much that `note_pressure` should be called.
+        """
+        name, limit = LANES[proven]
+        if self._was_refused(name, now):
+            with self._lock:
+                self._turned_away[name] = self._turned_away.get(name, 0) + 1
+                if self._turned_away[name] == limit + 1:
+                    return name
+            raise _closed()
+        if self._was_refused(_origin("signup", origin), now):
+            raise _from_there()
         domain = address_key.rpartition("@")[2]
-        with self._lock:
-            self._storage.now = now.timestamp()
-            self._count_origin(origin, "signup", PER_ORIGIN[proven])
-            lane = self._lanes[proven]
-            if not lane.is_closed(now) and not self._limiter.hit(PER_DOMAIN, "domain", domain):
-                raise TooMany(f"many people sign up from {domain} just now", fix="Come back in an hour")
-            entry = lane.enter(now)
-            if entry is Entry.CLOSED:
-                raise _closed()
-            if entry is Entry.OPEN:
-                self._remember(address_key, proven=proven, now=now)
-            return Visit(address_key, domain, closes=entry is Entry.CLOSES)
+        if self._was_refused(f"domain/{domain}", now):
+            raise _to_there(domain)
+        return ""
 
-    def ask_for_link(self, origin: str, now: datetime) -> None:
+    def note_pressure(self, tx: Tx, lane_name: str) -> TooMany:
+        """Write down that a closed door is still knocked at; the error for the visitor."""
+        lane = tx.door.lane(lane_name, LIMITS[lane_name])
+        lane.turned_away = max(lane.turned_away, lane.limit + 1)
+        tx.door.keep(lane_name, lane)
+        return _closed()
+
+    def enter(self, tx: Tx, address_key: str, origin: str, *, proven: bool, now: datetime) -> Visit:
+        """Let one sign-up pass, or raise TooMany: the transaction then has nothing to keep. `settle` is to follow.
+
+        proven: it comes from a form of ours that somebody looked at.
+        """
+        lane_name, limit = LANES[proven]
+        lane = tx.door.lane(lane_name, limit)
+        if lane.closed_until and lane.is_closed(now):
+            self._refuse(lane_name, lane.closed_until)
+            raise _closed()
+        self._count_origin(tx, "signup", origin, PER_ORIGIN[proven], now)
+        visit = Visit(address_key, lane_name, lane)
+        if tx.door.is_spent(f"domain/{visit.domain}", PER_DOMAIN, now):
+            self._refuse(f"domain/{visit.domain}", now + BRIEFLY)
+            raise _to_there(visit.domain)
+        if lane.enter(now) is Entry.CLOSES:
+            tx.door.keep(lane_name, lane)
+            return Visit(address_key, lane_name, lane, closes=True)
+        return visit
+
+    def settle(self, tx: Tx, visit: Visit, now: datetime, *, mailed: bool) -> None:
+        """Count the mail; the same statements where none was needed after all."""
+        if not mailed:
+            visit.lane.give_back()
+        tx.door.keep(visit.lane_name, visit.lane)
+        tx.door.hit(f"domain/{visit.domain}", PER_DOMAIN, now, by=int(mailed))
+        tx.door.remember(visit.address_key, visit.lane_name, now, mailed=mailed)
+
+    def ask_for_link(self, tx: Tx, origin: str, now: datetime) -> None:
         """One more wish for a personal link from this origin; raises TooMany."""
-        with self._lock:
-            self._storage.now = now.timestamp()
-            self._count_origin(origin, "link", LINKS)
+        self._count_origin(tx, "link", origin, LINKS, now)
 
     def turn_away(self) -> TooMany:
         """The error for the visit that closed the door."""
         return _closed()
 
-    def give_back(self, visit: Visit) -> None:
-        """No mail was needed after all."""
-        self._settle(visit.address_key, answered=False)
-
-    def answered(self, address_key: str) -> None:
+    def answered(self, tx: Tx, address_key: str, now: datetime) -> None:
         """Somebody pressed the button of the mail."""
-        self._settle(address_key, answered=True)
+        lane_name = tx.door.take(address_key)
+        if lane_name:
+            lane = tx.door.lane(lane_name, LIMITS[lane_name])
+            lane.answered()
+            tx.door.keep(lane_name, lane)
+            tx.door.give_back(f"domain/{address_key.rpartition('@')[2]}", now)
 
-    def _settle(self, address_key: str, *, answered: bool) -> None:
+    def _count_origin(self, tx: Tx, what: str, origin: str, limit: int, now: datetime) -> None:
+        name = _origin(what, origin)
+        if name and not tx.door.hit(name, limit, now):
+            self._refuse(name, now + BRIEFLY)
+            raise _from_there()
+
+    def _was_refused(self, name: str, now: datetime) -> bool:
+        until = self._refused_until.get(name)
+        return until is not None and until - LONGEST_CLOSURE < now < until
+
+    def _refuse(self, name: str, until: datetime) -> None:
         with self._lock:
-            proven, _ = self._asked.pop(address_key, (None, None))
-            if proven is None:
-                return
-            lane = self._lanes[proven]
-            if answered:
-                lane.answered()
-            else:
-                lane.give_back()
-            self._limiter.hit(PER_DOMAIN, "domain", address_key.rpartition("@")[2], cost=-1)
+            if len(self._refused_until) > REMEMBERED:
+                self._refused_until.clear()
+            self._refused_until[name] = until
+            self._turned_away.pop(name, None)
 
-    def _count_origin(self, origin: str, what: str, limit: RateLimitItemPerHour) -> None:
-        network = origin_key(origin)
-        if network and not self._limiter.hit(limit, what, network):
-            raise TooMany("there were many requests from your network just now", fix="Come back in an hour")
 
-    def _remember(self, address_key: str, *, proven: bool, now: datetime) -> None:
-        if len(self._asked) >= REMEMBERED:
-            day_ago = now - timedelta(days=1)
-            self._asked = {key: found for key, found in self._asked.items() if found[1] > day_ago}
-        self._asked[address_key] = proven, now
+def _origin(what: str, origin: str) -> str:
+    network = origin_key(origin)
+    return f"{what}/{network}" if network else ""
+
+
+def _from_there() -> TooMany:
+    return TooMany("there were many requests from your network just now", fix="Come back in an hour")
+
+
+def _to_there(domain: str) -> TooMany:
+    return TooMany(f"many people sign up from {domain} just now", fix="Come back in an hour")
 
 
 def _closed() -> TooMany:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from newsletter.app.guard import Guard
     from newsletter.domain.address import Address
     from newsletter.domain.people import Reader
+    from newsletter.domain.ports import Tx
 
 HOUR = timedelta(hours=1)
 ATTACK = {
@@ -41,7 +42,7 @@ class ReaderVerbs(Parts):
 
     @cached_property
     def guard(self) -> Guard:
-        """Who may knock how often, in the memory of this process."""
+        """Who may knock how often."""
         from newsletter.app.guard import Guard
 
         return Guard()
@@ -53,14 +54,21 @@ class ReaderVerbs(Parts):
 
         address, now = parse_address(email), self.clock()
         self._refuse_disposable(address)
-        visit = self.guard.enter(address.key, origin, proven=proven, now=now)
-        if visit.closes:
-            self._close_the_door(now)
-            raise self.guard.turn_away()
-        if subscribe(self.store, address=address, name=name, form=form, origin=origin, key=fresh_key(), now=now):
+        if pressed := self.guard.look(address.key, origin, proven=proven, now=now):
+            with self.store.write() as tx:
+                refusal = self.guard.note_pressure(tx, pressed)
+            raise refusal
+        with self.store.write() as tx:
+            visit = self.guard.enter(tx, address.key, origin, proven=proven, now=now)
+            if visit.closes:
+                self._close_the_door(tx, now)
+            else:
+                mailed = subscribe(tx, address=address, name=name, form=form, origin=origin, key=fresh_key(), now=now)
+                self.guard.settle(tx, visit, now, mailed=mailed)
+        if visit.closes or mailed:
             self.bell.set()
-        else:
-            self.guard.give_back(visit)
+        if visit.closes:
+            raise self.guard.turn_away()
 
     def _refuse_disposable(self, address: Address) -> None:
         domain = address.key.rpartition("@")[2]
@@ -72,12 +80,10 @@ class ReaderVerbs(Parts):
     def _disposable(self) -> frozenset[str]:
         return self.settings.refused_domains()
 
-    def _close_the_door(self, now: datetime) -> None:
-        with self.store.write() as tx:
-            tx.upkeep.leave_unreminded(now - HOUR, now)
-            if self.site.owner:
-                tx.notices.add("alarm", self.site.owner, ATTACK, now)
-        self.bell.set()
+    def _close_the_door(self, tx: Tx, now: datetime) -> None:
+        tx.upkeep.leave_unreminded(now - HOUR, now)
+        if self.site.owner:
+            tx.notices.add("alarm", self.site.owner, ATTACK, now)
 
     def confirm(self, token: str) -> Confirmed:
         """Confirm a sign-up by its link."""
@@ -85,7 +91,8 @@ class ReaderVerbs(Parts):
 
         now = self.clock()
         confirmed = confirm(self.store, self.signer, token, now, next_slot=self.schedule.next_slot(now))
-        self.guard.answered(confirmed.address_key)
+        with self.store.write() as tx:
+            self.guard.answered(tx, confirmed.address_key, now)
         self.bell.set()
         return confirmed
 
@@ -119,7 +126,8 @@ class ReaderVerbs(Parts):
         from newsletter.domain.address import parse_address
 
         address, now = parse_address(email), self.clock()
-        self.guard.ask_for_link(origin, now)
+        with self.store.write() as tx:
+            self.guard.ask_for_link(tx, origin, now)
         send_link(self.store, address=address, key=fresh_key(), now=now)
         self.bell.set()
 

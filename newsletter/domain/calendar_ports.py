@@ -8,7 +8,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from newsletter.domain.issues import IssueFacts
 from newsletter.domain.plans import TipPlan
+from newsletter.domain.quarterly import Ran
 
 
 class Wish(StrEnum):
@@ -91,4 +93,24 @@ class Calendar(Protocol):
 
     def came_and_went(self, since: datetime, until: datetime) -> Week:
         """How many were confirmed, and how many left, in this time."""
+        ...
+
+
+class Quarters(Protocol):
+    """The part of `ports.Issues` that is about the letter of a quarter."""
+
+    def quarter_of(self, number: int) -> str:
+        """The quarter an issue is the letter of; "" for every other one and for none."""
+        ...
+
+    def for_quarter(self, quarter: str) -> IssueFacts | None:
+        """The letter of a quarter, without counts."""
+        ...
+
+    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
+        """T0 of a quarter's letter: the issue, inserted in `preparing` unless it was there (UNIQUE quarter)."""
+        ...
+
+    def ran_between(self, first: date, last: date) -> list[Ran]:
+        """The tips that went out in these days and could again, with what readers made of them."""
         ...

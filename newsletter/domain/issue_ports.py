@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
+from newsletter.domain.calendar_ports import Quarters
 from newsletter.domain.issues import IssueEvent, IssueFacts
 from newsletter.domain.people import DeliveryFacts
-from newsletter.domain.quarterly import Ran
 from newsletter.domain.sharing import NO_OTHERS, Offer, OtherLetter
 
 
-class Issues(Protocol):
+class Issues(Quarters, Protocol):
     """The numbered editions. A state changes only through `domain.issues`."""
 
     def get(self, number: int) -> IssueFacts:
@@ -54,19 +54,6 @@ class Issues(Protocol):
 
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
         """T0: the issue of this slot, inserted unless it was there (UNIQUE slot)."""
-        ...
-
-    def quarter_of(self, number: int) -> str:
-        """The quarter an issue is the letter of; "" for every other one and for none."""
-        ...
-
-    def for_quarter(self, quarter: str) -> IssueFacts | None: ...
-    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
-        """T0 of a quarter's letter: the issue, inserted in `preparing` unless it was there (UNIQUE quarter)."""
-        ...
-
-    def ran_between(self, first: date, last: date) -> list[Ran]:
-        """The tips that went out in these days and could again, with what readers made of them."""
         ...
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:

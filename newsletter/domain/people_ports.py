@@ -9,6 +9,7 @@ from typing import Protocol
 from newsletter.domain.address import Address
 from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
 from newsletter.domain.people import Consent, DeliveryFacts, Losses, NewReader, Reader, Suppression
+from newsletter.domain.protection import Lane
 from newsletter.domain.subscription import Status
 
 
@@ -90,6 +91,26 @@ class Farewells(Protocol):
 
     def words(self, limit: int) -> list[tuple[datetime, str, str]]:
         """(when, reason, words), newest first."""
+        ...
+
+
+class Door(Protocol):
+    """What the front door remembers over restarts and between processes: counts of an hour, lanes, whom it asked."""
+
+    def hit(self, name: str, limit: int, now: datetime, by: int = 1) -> bool:
+        """Count one more in the hour that began with the first; False, and nothing is counted, beyond the limit."""
+        ...
+
+    def is_spent(self, name: str, limit: int, now: datetime) -> bool: ...
+    def give_back(self, name: str, now: datetime) -> None: ...
+    def lane(self, name: str, limit: int) -> Lane: ...
+    def keep(self, name: str, lane: Lane) -> None: ...
+    def remember(self, address_key: str, lane: str, now: datetime, *, mailed: bool) -> None:
+        """If a confirmation mail leaves: by which lane."""
+        ...
+
+    def take(self, address_key: str) -> str:
+        """The lane of an unanswered mail to this address, and forget it; "" where there is none."""
         ...
 
 

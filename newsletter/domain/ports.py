@@ -13,7 +13,7 @@ from typing import Protocol
 
 from newsletter.domain.calendar_ports import Calendar
 from newsletter.domain.issue_ports import Issues
-from newsletter.domain.people_ports import Farewells, Subscribers, Suppressions, TakesReaders, Upkeep
+from newsletter.domain.people_ports import Door, Farewells, Subscribers, Suppressions, TakesReaders, Upkeep
 from newsletter.domain.reading import NOTHING_BESIDE, Beside, Votes
 from newsletter.domain.reading_ports import Archive
 from newsletter.domain.sending_ports import Holder, SendingRight
@@ -169,6 +169,8 @@ class Tx(Protocol):
     def suppressions(self) -> Suppressions: ...
     @property
     def farewells(self) -> Farewells: ...
+    @property
+    def door(self) -> Door: ...
     @property
     def upkeep(self) -> Upkeep: ...
     @property

@@ -19,6 +19,8 @@ CHECKS = {
         GROUP BY i.id, i.audience HAVING count(d.subscriber_id) <> i.audience""",
     "I2 a slot has more than one issue": """
         SELECT slot, count(*) FROM issue WHERE slot IS NOT NULL GROUP BY slot HAVING count(*) > 1""",
+    "I2 a quarter has more than one letter": """
+        SELECT quarter, count(*) FROM issue WHERE quarter IS NOT NULL GROUP BY quarter HAVING count(*) > 1""",
     "I2 a tip had its first run more than once": """
         SELECT tip_id, count(*) FROM issue WHERE run = 1 GROUP BY tip_id HAVING count(*) > 1""",
     "I3 a delivery is `sent` without a 250 to the dot": """

@@ -65,6 +65,7 @@ _ERASE = (
     "UPDATE farewell SET subscriber_id = NULL, words = '' WHERE subscriber_id = :id",
     "DELETE FROM notice WHERE address = :address",
     "DELETE FROM suppression WHERE address_key = :key",
+    "DELETE FROM asked WHERE address_key = :key",
     "DELETE FROM subscriber WHERE id = :id",  # its consent goes with it
 )
 

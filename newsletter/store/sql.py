@@ -20,6 +20,7 @@ from newsletter.store import identity
 from newsletter.store.archive import Catalogues, SqlArchive
 from newsletter.store.calendar import SqlCalendar
 from newsletter.store.database import Database, restore, sqlite_path
+from newsletter.store.door import SqlDoor
 from newsletter.store.farewells import SqlFarewells
 from newsletter.store.issues import SqlIssues
 from newsletter.store.ledger import SqliteLedger
@@ -41,6 +42,7 @@ class SqlTx:
     subscribers: SqlSubscribers
     suppressions: SqlSuppressions
     farewells: SqlFarewells
+    door: SqlDoor
     upkeep: SqlUpkeep
     issues: SqlIssues
     calendar: SqlCalendar
@@ -62,6 +64,7 @@ def _tx(session: Session, archive: SqlArchive) -> SqlTx:
         SqlSubscribers(session),
         SqlSuppressions(session),
         SqlFarewells(session),
+        SqlDoor(session),
         SqlUpkeep(session),
         SqlIssues(session),
         SqlCalendar(session),

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, or_, select
 
 from newsletter.domain.people import Reader
 from newsletter.domain.subscription import (
+    CONFIRM_MAIL_EVERY,
     CONFIRM_WITHIN,
     FORGET_AFTER,
     KEEP_NAME_ON_FAREWELL_FOR,
@@ -49,6 +50,8 @@ _FORGET = {
         WHERE new_address_key <> '' AND new_address_at <= :confirm""",
     "mails": """DELETE FROM notice WHERE done_at <= :confirm
         AND kind IN ('confirm', 'remind', 'welcome', 'link', 'move', 'farewell')""",
+    "tallies": "DELETE FROM tally WHERE ends_at <= :now_ms",
+    "asked": "DELETE FROM asked WHERE at <= :day_ago_ms",
 }
 
 
@@ -95,6 +98,8 @@ class SqlUpkeep:
             "confirm": sql_time(now - CONFIRM_WITHIN),
             "forget": sql_time(now - FORGET_AFTER),
             "farewell": sql_time(now - KEEP_NAME_ON_FAREWELL_FOR),
+            "now_ms": to_ms(now),
+            "day_ago_ms": to_ms(now - CONFIRM_MAIL_EVERY),
         }
         counts = {what: self._run_named(sql, before) for what, sql in _FORGET.items()}
         return counts | {"origins": self._shorten_origins(now - KEEP_ORIGIN_FOR)}

@@ -132,7 +132,8 @@ def test_mailchimp_has_a_file_of_its_own_for_who_left_and_for_who_bounced(store:
 def test_who_left_there_comes_back_by_their_own_word_alone(store: Store) -> None:
     take(store, "email,status\nleft@a.example,unsubscribed\n")
     address = parse_address("left@a.example")
-    assert subscribe(store, address=address, name="", form="page/1", origin="", key="k", now=NOW)
+    with store.write() as tx:
+        assert subscribe(tx, address=address, name="", form="page/1", origin="", key="k", now=NOW)
     back = find(store, "left@a.example")
     assert back
     confirm(store, SIGNER, confirm_token(SIGNER, back.key, int(back.signup_at.timestamp())), NOW)

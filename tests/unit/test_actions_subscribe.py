@@ -34,7 +34,8 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
 def sign_up(
     store: SqlStore, address: str = ANNA, *, name: str = "", now: datetime = TUESDAY, key: str = "k" * 16
 ) -> None:
-    subscribe(store, address=parse_address(address), name=name, form="page/1", origin="192.0.2.7", key=key, now=now)
+    with store.write() as tx:
+        subscribe(tx, address=parse_address(address), name=name, form="page/1", origin="192.0.2.7", key=key, now=now)
 
 
 def find(store: SqlStore, address: str = ANNA) -> Reader:

@@ -218,10 +218,9 @@ def test_an_address_with_an_umlaut_domain_leaves_in_ascii(app: App) -> None:
 
 def test_sign_up_and_mail_are_one_transaction(app: App) -> None:
     key = "x" * 16
-    subscribe(app.store, address=parse_address(ANNA), name="", form="f", origin="", key=key, now=FRIDAY)
-    with pytest.raises(Exception, match="UNIQUE"):
-        subscribe(
-            app.store, address=parse_address("bob@host.example"), name="", form="f", origin="", key=key, now=FRIDAY
-        )
+    with app.store.write() as tx:
+        subscribe(tx, address=parse_address(ANNA), name="", form="f", origin="", key=key, now=FRIDAY)
+    with pytest.raises(Exception, match="UNIQUE"), app.store.write() as tx:
+        subscribe(tx, address=parse_address("bob@host.example"), name="", form="f", origin="", key=key, now=FRIDAY)
     with app.store.read() as tx:
         assert (tx.notices.waiting(), tx.subscribers.by_address("bob@host.example")) == (1, None)

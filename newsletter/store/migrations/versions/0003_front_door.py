@@ -1,4 +1,4 @@
-"""The front door remembers: a key of its own for who was erased; one letter a quarter for who asked for that."""
+"""The front door remembers: its limits, a key of its own for who was erased; one letter a quarter for who asked for that."""
 
 import secrets
 
@@ -10,6 +10,31 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
+    op.create_table(
+        "tally",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "lane",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("budget", sa.Float(), nullable=False),
+        sa.Column("unanswered", sa.Float(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=True),
+        sa.Column("closed_until", sa.BigInteger(), nullable=True),
+        sa.Column("closures", sa.Integer(), nullable=False),
+        sa.Column("turned_away", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "asked",
+        sa.Column("address_key", sa.String(), nullable=False),
+        sa.Column("lane", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("address_key"),
+    )
     own_key = op.create_table(
         "own_key",
         sa.Column("name", sa.String(), nullable=False),
