@@ -128,7 +128,7 @@ def read_rows(
             continue
         yield (
             line,
-            address,
+            None if address == key else address,
             key,
             clean_name(undefused(f"{cells[first]} {cells[last]}".strip())),
             make_key(),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import nodes
@@ -16,13 +17,14 @@ from newsletter.domain.reading import NOTHING_BESIDE, Beside
 from newsletter.domain.seasons import WEEKDAYS
 from newsletter.domain.site import Site
 from newsletter.domain.tips import TipText
-from newsletter.rendering.inline import inline
+from newsletter.rendering.inline import InlineOnce, inline
 from newsletter.rendering.markdown import to_html
 from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
 from newsletter.rendering.words import Words, link, sentence, strong
 
 MAX_SUBJECT = 60
+KEPT = 32  # mails that differ in more than links and addresses
 FOOTER = ("Sign up", "Contact", "More resources", "Home page")
 YEARS = {5: "Five years", 10: "Ten years", 15: "Fifteen years", 20: "Twenty years"}
 _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -34,6 +36,7 @@ class Letters:
     def __init__(self, site: Site, template_dirs: Sequence[Path]) -> None:
         self._site = site
         self._templates = Templates([directory / "email" for directory in template_dirs])
+        self._inlined = lru_cache(maxsize=KEPT)(inline)
         self.words = Words(site.language, template_dirs)
         self._templates.environment.globals |= {
             "site": site,
@@ -92,13 +95,13 @@ class Letters:
         """A transactional mail; raises TemplateError, also for a kind that has no folder."""
         if not _KIND.match(kind):
             raise TemplateError(f"not a kind of mail: {kind!r}")
-        return self._render(kind, values)
+        return self._render(kind, values, InlineOnce(values, self._inlined))
 
-    def _render(self, kind: str, values: Mapping[str, object]) -> Rendered:
+    def _render(self, kind: str, values: Mapping[str, object], inlined: Callable[[str], str] = inline) -> Rendered:
         subject = " ".join(self._templates.render(f"{kind}/subject.txt", values).split())
         text = self._templates.render(f"{kind}/body.txt", values)
         html = self._templates.render(f"{kind}/body.html", {**values, "subject": subject})
-        return Rendered(subject, _tidy(text), inline(html))
+        return Rendered(subject, _tidy(text), inlined(html))
 
 
 def shorten(text: str, width: int = MAX_SUBJECT) -> str:

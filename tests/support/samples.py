@@ -105,6 +105,7 @@ def every_mail(site: Site = SITE, tip: TipText = TIP) -> dict[str, Rendered]:
     slot = date(2025, 6, 3)
     return {
         "issue": issue(site, tip),
+        "quarterly": letters.issue(tip, tip_key="say-it", number=3, slot=slot, person=PERSON, kind="quarterly"),
         "preview": letters.issue(
             tip, tip_key="say-it", number=3, slot=slot, person=PERSON, kind="preview", more=PREVIEW
         ),

@@ -7,8 +7,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import escape
 
-from newsletter.rendering.inline import inline
+from newsletter.rendering.inline import InlineOnce, inline
 
 PAGE = (
     '<!DOCTYPE html>\n<html lang="de" dir="ltr">\n<head><meta charset="utf-8"><title>Größe</title>\n'
@@ -112,3 +115,49 @@ def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", range(3))
 def test_the_same_page_gives_the_same_bytes_every_time(number: int) -> None:
     assert page("p { color: #111; }") == page("p { color: #111; }")
+
+
+PLAIN = st.one_of(
+    st.from_regex(r"\Ahttps://[a-z]{1,8}\.example/[A-Za-z0-9._~/-]{0,40}\Z"),
+    st.from_regex(r"\A[A-Za-z0-9._+-]{1,12}@[a-z0-9-]{1,8}\.example\Z"),
+)
+MAIL = PAGE.format(
+    style="p { margin: 0 } a { color: #123456 }",
+    kept="",
+    body='<p>For %(who)s &amp; %(name)s</p><p><a href="%(one)s">%(one)s</a> <a href="%(two)s?a=1&amp;b=2">go</a></p>',
+)
+
+
+@given(PLAIN, PLAIN, PLAIN, st.text(st.characters(exclude_characters="%", exclude_categories=["C"]), max_size=12))
+def test_what_is_inlined_once_and_filled_equals_what_is_inlined(who: str, one: str, two: str, name: str) -> None:
+    def fill(**values: str) -> str:
+        return MAIL % {key: escape(value) for key, value in values.items()}
+
+    remembered: dict[str, str] = {}
+
+    def inlined(html: str) -> str:
+        return remembered.setdefault(html, inline(html))
+
+    values = {"who": who, "one": one, "two": two, "name": name}
+    other = {**values, "who": "b@b.example", "one": "https://b.example/other"}
+    assert InlineOnce(other, inlined)(fill(**other)) == inline(fill(**other))
+    assert InlineOnce(values, inlined)(fill(**values)) == inline(fill(**values))
+
+
+def test_mails_that_differ_in_links_alone_are_inlined_once() -> None:
+    asked: list[str] = []
+
+    def inlined(html: str) -> str:
+        asked.append(html)
+        return html
+
+    for number in range(3):
+        link = f"https://tips.example/confirm/token{number}"
+        assert InlineOnce({"confirm_url": link}, inlined)(f'<a href="{link}">') == f'<a href="{link}">'
+
+    assert len(set(asked)) == 1
+
+
+def test_a_mail_that_looks_like_our_marks_is_left_to_the_slow_way() -> None:
+    html = page(body="<p>https://value.invalid/000</p>")
+    assert "https://value.invalid/000" in InlineOnce({"a": "https://tips.example/x"}, inline)(html)
