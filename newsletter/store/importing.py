@@ -152,7 +152,8 @@ def _write(connection: sqlite3.Connection, terms: ImportTerms, where: Mapping[st
             connection.execute(sql, {name: value for name, value in values.items() if f":{name}" in sql})
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # Ctrl-C may come right after the COMMIT
+            connection.execute("ROLLBACK")
         raise
 
 
