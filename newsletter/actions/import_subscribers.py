@@ -126,19 +126,20 @@ def read_rows(
             reason = str(error) if text else "there is no address in this row. Fill it in, or take the row out"
             reject(RejectedRow(line, text[:320], reason))
             continue
+        name = f"{cells[first]} {cells[last]}".strip()
+        signed_up = stamp(cells[signup], latest)
         yield (
             line,
             None if address == key else address,
             key,
-            clean_name(undefused(f"{cells[first]} {cells[last]}".strip())),
+            clean_name(undefused(name)),
             make_key(),
-            said,
-            stamp(cells[signup], latest),
-            stamp(cells[confirmed], latest),
+            ERASED if is_erased(key) else said,
+            signed_up,
+            signed_up if cells[confirmed] == cells[signup] else stamp(cells[confirmed], latest),
             stamp(cells[left], latest) if has_status else None,
             stamp(cells[paused], _NEVER) if paused >= 0 else None,
             cells[pace] if cells[pace] in PACES else None,
-            1 if is_erased(key) else 0,
         )
 
 

@@ -137,7 +137,9 @@ class _Progress:
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._bar.close()
         if kind and self._share:
-            self._door.say(f"newsletter: {self._share:.0%} of the readers are in; the same command takes the rest")
+            self._door.say(
+                f"newsletter: at least {self._share:.0%} of the readers are in; the same command takes the rest"
+            )
 
     def written(self, share: float) -> None:
         """So many of the readers are in, from 0.0 to 1.0."""

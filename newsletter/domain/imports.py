@@ -21,11 +21,9 @@ class Was(StrEnum):
     CLEANED = "cleaned"  # the mailbox refused, complained, or was blocked
 
 
-StagedReader = tuple[
-    int, str | None, str, str, str, str, str | None, str | None, str | None, str | None, str | None, int
-]  # fmt: skip
-"""One usable row: line; address where it is not its own key, the key; name, subscriber key, a value of `Was`; signed up,
-confirmed, left, paused until; pace, and 1 for who was erased here.
+StagedReader = tuple[int, str | None, str, str, str, str, str | None, str | None, str | None, str | None, str | None]
+"""One usable row: line; address where it is not its own key, the key; name, subscriber key, a value of `Was` or "erased"
+for who was erased here; signed up, confirmed, left, paused until; pace.
 
 Nothing but what databases take as it is, since there are millions: a bare tuple, no bool, no enum, and the times the text
 that sorts (UTC, `2026-05-05 12:00:00.000000`).

@@ -31,15 +31,15 @@ PRAGMAS = (
 )
 
 _STAGE = """CREATE TEMP TABLE staged (line INTEGER, address TEXT, address_key TEXT, name TEXT, key TEXT, was TEXT,
-    signup_at TEXT, confirmed_at TEXT, left_at TEXT, paused_until TEXT, pace TEXT, erased INTEGER)"""
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    signup_at TEXT, confirmed_at TEXT, left_at TEXT, paused_until TEXT, pace TEXT)"""
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # Of an address that comes twice, the row that says they are out counts, then the first. SQLite takes the other columns
 # from the row of the minimum.
 _ONCE = """CREATE TEMP TABLE once AS SELECT min((was NOT IN ('cleaned', 'unsubscribed')) * 4294967296 + line),
-    address_key, address, name, key, was, signup_at, confirmed_at, left_at, paused_until, pace, erased
+    address_key, address, name, key, was, signup_at, confirmed_at, left_at, paused_until, pace
     FROM staged GROUP BY address_key ORDER BY address_key"""
-_FATE = """CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(s.id, o.rowid + :ids) AS id, CASE
-    WHEN o.erased OR x.address_key IS NOT NULL THEN 'suppressed'
+_FATE = f"""CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(s.id, o.rowid + :ids) AS id, CASE
+    WHEN o.was = 'erased' OR x.address_key IS NOT NULL THEN 'suppressed'
     WHEN s.id IS NULL AND o.was = 'unsubscribed' THEN 'add_left'
     WHEN s.id IS NULL AND o.was = 'cleaned' THEN 'block'
     WHEN s.id IS NULL AND o.was = 'active' AND :proven THEN 'add_confirmed'
@@ -53,17 +53,16 @@ _FATE = """CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(s.id, o.r
     WHEN s.status = 'pending' AND coalesce(s.confirmation_mailed_at, '') <= :day_ago THEN 'ask'
     ELSE 'same' END AS fate, o.name <> '' AND s.name = '' AS named
     FROM once o LEFT JOIN subscriber s ON s.address_key = o.address_key
-    LEFT JOIN suppression x ON x.address_key = o.address_key WHERE o.rowid > :after AND o.rowid <= :after + :slice"""
+    LEFT JOIN suppression x ON x.address_key = o.address_key WHERE o.rowid > :after AND o.rowid <= :after + {SLICE}"""  # noqa: S608 - a number
 
-# Two letters of a key rise with the addresses, so that a slice adds to a few pages of the keys' index, not to all.
 _DECIDED = """CREATE TEMP VIEW decided AS SELECT f.id, f.fate, f.named, o.address_key, o.name, o.pace, o.signup_at,
-    o.confirmed_at, o.left_at, o.paused_until, coalesce(o.address, o.address_key) AS address,
-    printf('%02x', (o.rowid - 1) * 256 / (SELECT max(rowid) FROM once)) || substr(o.key, 3) AS key
+    o.confirmed_at, o.left_at, o.paused_until, o.key, coalesce(o.address, o.address_key) AS address
     FROM fate f JOIN once o ON o.rowid = f.place"""
 
+# Two letters of a key rise with the slices, so that each adds to a few pages of the keys' index and not to all.
 _ADD = """INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, confirmed_at, left_at,
         confirmation_mailed_at, paused_until, pace, resting, new_address, new_address_key)
-    SELECT id, key, address, address_key, name,
+    SELECT id, :letters || substr(key, 3), address, address_key, name,
         CASE fate WHEN 'add_confirmed' THEN iif(paused_until > :now, 'paused', 'confirmed')
             WHEN 'add_asked' THEN 'pending' ELSE 'unsubscribed' END, 'import',
         CASE fate WHEN 'add_asked' THEN :now ELSE coalesce(signup_at, confirmed_at, :now) END,
@@ -115,7 +114,7 @@ def import_readers(
         staged, number = _stage(connection, rows)
         counts = ImportCounts(repeated=staged - number)
         for after in range(0, number, SLICE):
-            where = {"after": after, "slice": SLICE}
+            where = {"after": after, "number": number}
             if terms.dry_run:
                 _decide(connection, terms, where, counts)
             else:
@@ -144,7 +143,8 @@ def _stage(connection: sqlite3.Connection, rows: Iterable[StagedReader]) -> tupl
 
 def _write(connection: sqlite3.Connection, terms: ImportTerms, where: Mapping[str, int], counts: ImportCounts) -> None:
     source = "added by the owner from a file" if terms.proof is None else terms.proof.strip()
-    values = {"now": sql_time(terms.now), "seconds": int(terms.now.timestamp()), "source": source}
+    letters = f"{where['after'] * 256 // where['number']:02x}"
+    values = {"letters": letters, "now": sql_time(terms.now), "seconds": int(terms.now.timestamp()), "source": source}
     connection.execute("BEGIN IMMEDIATE")
     try:
         fates = _decide(connection, terms, where, counts)
@@ -152,7 +152,8 @@ def _write(connection: sqlite3.Connection, terms: ImportTerms, where: Mapping[st
             connection.execute(sql, {name: value for name, value in values.items() if f":{name}" in sql})
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # Ctrl-C may come right after the COMMIT
+            connection.execute("ROLLBACK")
         raise
 
 
@@ -165,12 +166,8 @@ def _decide(
     """
     connection.execute("DROP TABLE IF EXISTS temp.fate")
     last = connection.execute("SELECT coalesce(max(id), 0) FROM subscriber").fetchone()[0]
-    at = {
-        "proven": terms.proof is not None,
-        "now": sql_time(terms.now),
-        "day_ago": sql_time(terms.now - CONFIRM_MAIL_EVERY),
-    }
-    connection.execute(_FATE, {**at, **where, "ids": last - where["after"]})
+    at = {"proven": terms.proof is not None, "day_ago": sql_time(terms.now - CONFIRM_MAIL_EVERY)}
+    connection.execute(_FATE, {**at, "after": where["after"], "ids": last - where["after"]})
     return _count(connection, counts)
 
 
