@@ -136,6 +136,8 @@ FACTS: dict[str, Facts] = {
     "POST /link": Facts({200: (HTML,), 202: ("CheckMail",)}, "SendLink", (*UNREAD, 422, 429)),
     "GET /move/{token}": Facts({200: (HTML,), 410: (HTML,)}, fails=(400, 503)),
     "POST /move/{token}": Facts({200: (HTML,), 410: (HTML,)}, "Nothing", UNREAD),
+    "GET /back/{token}": PERSONAL,
+    "POST /back/{token}": Facts({200: (HTML,)}, "Nothing", (*UNREAD, 422, 429)),
     "GET /archive": READING,
     "GET /archive/page/{number}": READING,
     "GET /archive/{year}": READING,
@@ -145,7 +147,13 @@ FACTS: dict[str, Facts] = {
     "GET /tags/{name}": READING,
     "GET /tags/{name}/page/{number}": READING,
     "GET /tips/{slug}": Facts({**KEPT, 301: ()}, fails=(404, 503)),
-    "GET /search": Facts(query={"q": _text(description=f"words; the first {MAX_QUERY} characters count")}),
+    "GET /search": Facts(
+        query={
+            "q": _text(description=f"words; the first {MAX_QUERY} characters count"),
+            "page": _text(description="which page of what is found, from 1"),
+        },
+        fails=(404, 503),
+    ),
     "GET /useful/{token}/{answer}": Facts(fails=(400, 404, 503)),
     "POST /useful/{token}/{answer}": Facts(PAGE, "Nothing", (404, *UNREAD)),
     "GET /feed.xml": Facts({200: ("application/atom+xml",), 304: ()}),

@@ -220,7 +220,7 @@ def test_the_owner_sees_it_coming_and_gets_a_report(front: Front) -> None:
     front.app.flush_notices()
     reports = [text_of(mail) for mail in front.mails() if mail["To"] == "owner@tips.example"]
     (report,) = [text for text in reports if "the letter of 2025-Q3" in " ".join(text.split())]
-    assert "Sent      2 of 2" in report
+    assert "Sent            2 of 2" in report
 
 
 def test_nobody_asked_so_nothing_is_written(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from schemathesis import GenerationMode, openapi
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.result import Ok
 
+from newsletter.actions.leave import back_token
 from newsletter.actions.owner_word import tokens as owner_tokens
 from newsletter.mail.tokens import Purpose
 from newsletter.web import make_web
@@ -79,6 +80,7 @@ def real_path(front: Front, path: str, reader: str) -> dict[str, str]:
     tokens = {
         "confirm": front.confirm_path(reader).rpartition("/")[2],
         "u": sign(Purpose.UNSUBSCRIBE, found.key, "1"),
+        "back": back_token(front.app.signer, found.key),
         "p": sign(Purpose.PREFERENCES, found.key),
         "move": sign(Purpose.MOVE, found.key, "1746178200"),
         "useful": sign(Purpose.USEFUL, found.key, "1"),
