@@ -17,7 +17,7 @@ HITS_PER_PAGE = 10  # to show where the words stand costs as much as to find the
 
 
 class Reading:
-    """One method per URL of the archive. They run in threads."""
+    """One method per URL of the archive. They run without threads: none waits for anybody."""
 
     def __init__(self, app: App, pages: Pages) -> None:
         self._app = app
@@ -52,7 +52,7 @@ class Reading:
             return bytes(self._pages.page("tip", found=found).body)
 
         try:
-            return self._shelf.answer(request, f"tip {slug}", self._version(), make)
+            return self._shelf.answer(request, f"tip {slug}", self._app.store.library_version(), make)
         except NotFound:
             with self._app.store.read() as tx:
                 new = tx.archive.successor(slug)
@@ -85,11 +85,9 @@ class Reading:
             )
             return bytes(answer.body)
 
-        return self._shelf.answer(request, f"{selection.kind} {page} {selection.value}", self._version(), make)
-
-    def _version(self) -> int:
-        with self._app.store.read() as tx:
-            return tx.archive.version()
+        return self._shelf.answer(
+            request, f"{selection.kind} {page} {selection.value}", self._app.store.library_version(), make
+        )
 
 
 def _page(number: str) -> int:

@@ -34,23 +34,25 @@ class Feeds:
 
     def atom(self, request: Request) -> Response:
         """Atom (RFC 4287)."""
-        return self._shelf.answer(request, "atom", self._version(), self._atom, "application/atom+xml")
+        return self._shelf.answer(
+            request, "atom", self._app.store.library_version(), self._atom, "application/atom+xml"
+        )
 
     def json(self, request: Request) -> Response:
         """JSON Feed 1.1."""
-        return self._shelf.answer(request, "json", self._version(), self._json, "application/feed+json")
+        return self._shelf.answer(
+            request, "json", self._app.store.library_version(), self._json, "application/feed+json"
+        )
 
     def sitemap(self, request: Request) -> Response:
         """Every page worth finding (sitemaps.org 0.9)."""
-        return self._shelf.answer(request, "sitemap", self._version(), self._sitemap, "application/xml")
+        return self._shelf.answer(
+            request, "sitemap", self._app.store.library_version(), self._sitemap, "application/xml"
+        )
 
     def robots(self) -> Response:
         """Everything may be read; what may not be indexed says so itself."""
         return PlainTextResponse(f"User-agent: *\nAllow: /\n\nSitemap: {self._site.url('/sitemap.xml')}\n")
-
-    def _version(self) -> int:
-        with self._app.store.read() as tx:
-            return tx.archive.version()
 
     def _latest(self) -> list[PublicTip]:
         with self._app.store.read() as tx:

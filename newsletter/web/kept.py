@@ -30,7 +30,7 @@ class _Kept:
 
 
 class Shelf:
-    """Answers by their names. They are made in threads; made twice at worst, never mixed up."""
+    """Answers by their names. Safe for threads: made twice at worst, never mixed up."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
