@@ -20,6 +20,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from newsletter.app import DAEMON, App
+from newsletter.app.parts import stand_back
 from newsletter.domain.calendar import WEEKDAYS
 from newsletter.domain.errors import NewsletterError
 from newsletter.domain.sending_ports import SendingRight
@@ -138,6 +139,9 @@ def run(app: App, *, web: bool = True) -> int:
     """
     asked_to_stop = _listen_to_signals()
     sys.setswitchinterval(SWITCH_AFTER)
+    app.serves = web
+    if not web:
+        stand_back()
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a long send makes it warn of every ring it leaves out
     if not _is_adopted(app, asked_to_stop, web=web):
         return 0

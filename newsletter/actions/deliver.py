@@ -77,14 +77,16 @@ class _Worker(Protocol):
 def _workers(shift: Shift, room: int) -> Sequence[_Worker]:
     """One worker for all connections where they can be interleaved, else one for each; none when there is no way out.
 
-    A partner gets half of the room. Not where there are rates to keep: they are counted in this process.
+    A partner gets half of the room, or all. Not where there are rates to keep: they are counted in this process.
     """
-    partner = None if shift.pace.longest or room < 2 else shift.route.partner
+    partner = None if shift.pace.longest else shift.route.partner
+    if partner and shift.route.hands_over:
+        return [] if shift.is_over else [_Beside(shift, partner, room)]
     theirs = room // 2 if partner else 0
     lines = [Line() for _ in range(room - theirs)]
     if shift.is_over or shift.is_spent or not shift.open(lines[0]):
         return []
-    helper: list[_Worker] = [_Beside(shift, partner, theirs)] if partner else []
+    helper: list[_Worker] = [_Beside(shift, partner, theirs)] if partner and theirs else []
     if getattr(lines[0].session, "may_flow", False):
         return [*helper, Interleaver(shift, cast("FlowSender", shift.route.sender), lines)]
     return [*helper, *(_OneLine(shift, line) for line in lines)]

@@ -47,7 +47,7 @@ class Round:
 class Route:
     """Everything a worker needs for one issue; made by `app`.
 
-    partner: somebody who may help, where this many letters are left or more.
+    partner: somebody who may help, where this many letters are left or more. hands_over: to do it all.
     """
 
     ledger: Ledger
@@ -58,6 +58,7 @@ class Route:
     stop: Event
     partner: Partner | None = None
     partner_from: int = 0
+    hands_over: bool = False
 
 
 class Shift:

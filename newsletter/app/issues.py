@@ -146,6 +146,7 @@ class IssueVerbs(Parts):
             stop=self.stop,
             partner=self._partner(right, number, letters),
             partner_from=self.settings.second_process,
+            hands_over=self.serves,
         )
         done = deliver(self.store, route, number, on_progress=progress)
         if done.paused and self.site.owner:

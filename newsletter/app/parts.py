@@ -5,9 +5,11 @@ Everything slow (SQLModel, Jinja2, premailer) is imported where it is needed: `n
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from newsletter.actions.planning import Rules
     from newsletter.mail.dkim import Dkim
 
+NICE = 10
 KEY_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 _TO_LETTERS = (KEY_LETTERS * 8).encode()  # 256 octets: each of the 32 letters stands for 8 of them
 
@@ -34,6 +37,12 @@ _TO_LETTERS = (KEY_LETTERS * 8).encode()  # 256 octets: each of the 32 letters s
 def system_clock() -> datetime:
     """The time it is, aware, UTC."""
     return datetime.now(UTC)
+
+
+def stand_back() -> None:
+    """Let visitors come first where cores are short: letters can wait a little. For a process that only sends."""
+    with suppress(OSError, AttributeError):  # not on every system, and not for everybody
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
 
 
 def fresh_key() -> str:
@@ -66,12 +75,14 @@ class Parts:
     """The parts of one newsletter.
 
     stop: set it, and sending ends after the letters in flight. bell: rung when a transactional mail was queued.
+    serves: this process answers visitors too, so that another one should carry the letters of a large issue.
     """
 
     settings: Settings
     clock: Clock = system_clock
     stop: threading.Event = field(default_factory=threading.Event)
     bell: threading.Event = field(default_factory=threading.Event)
+    serves: bool = False
 
     @cached_property
     def site(self) -> Site:

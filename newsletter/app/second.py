@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
+from newsletter.app.parts import stand_back
 from newsletter.domain.delivery import Claim
 from newsletter.domain.errors import NewsletterError
 from newsletter.domain.sending_ports import SendingRight, Word
@@ -167,6 +168,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     first = os.getppid()
+    stand_back()
     brief: Brief = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent
     mouth = _Mouth(sys.stdout)
     logging.basicConfig(level=brief.level, handlers=[mouth])

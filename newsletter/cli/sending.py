@@ -22,6 +22,9 @@ Progress = Callable[[int, int], None]
 
 def send_and_report(door: Door, send: Callable[[Progress | None], IssueFacts | None]) -> int:
     """Run `send`, show how it goes, report how it ended; the exit code of the contract."""
+    from newsletter.app.parts import stand_back
+
+    stand_back()
     began = time.monotonic()
     with _polite_interrupt(door), progress("sending") as show:
         issue = send(show)

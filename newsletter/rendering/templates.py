@@ -34,11 +34,15 @@ class _Closed(ImmutableSandboxedEnvironment):
 
 
 class Templates:
-    """Files of several directories; in the first that has a file, the file counts."""
+    """Files of several directories; in the first that has a file, the file counts.
+
+    The last directory is ours. Where it is the only one, nobody else's words are run, and the sandbox is left out.
+    """
 
     def __init__(self, dirs: Sequence[Path]) -> None:
         self._dirs = tuple(str(directory) for directory in dirs)
-        self.environment: Environment = _Closed(
+        engine = _Closed if len(self._dirs) > 1 else Environment
+        self.environment: Environment = engine(
             loader=FileSystemLoader(self._dirs),
             autoescape=lambda name: name is None or not name.endswith(".txt"),
             undefined=StrictUndefined,

@@ -13,6 +13,7 @@ from newsletter.web.kept import CACHE_CONTROL, Shelf
 from newsletter.web.pages import Pages
 
 PER_PAGE = 20
+MOST_SEARCHES = 500
 HITS_PER_PAGE = 10  # to show where the words stand costs as much as to find them
 
 
@@ -23,6 +24,7 @@ class Reading:
         self._app = app
         self._pages = pages
         self._shelf = Shelf(app.clock)
+        self._searches = Shelf(app.clock, most=MOST_SEARCHES)  # whoever asks nonsense pushes no tip from the other one
         self._teasers = app.settings.teasers == "show"
 
     def archive(self, request: Request, number: str = "1") -> Response:
@@ -60,16 +62,21 @@ class Reading:
                 raise
             return RedirectResponse(self._pages.path(f"/tips/{new}"), 301, {"Cache-Control": CACHE_CONTROL})
 
-    def search(self, q: str = "", page: str = "1") -> Response:
+    def search(self, request: Request, q: str = "", page: str = "1") -> Response:
         """What holds the words, the best first; without words, the form."""
         query, number = " ".join(q[:MAX_QUERY].split()), _page(page)
-        with self._app.store.read() as tx:
-            found = tx.archive.search(query, max(1, number), HITS_PER_PAGE, teasers=self._teasers)
-        pages = max(1, -(-found.total // HITS_PER_PAGE))
-        if not 1 <= number <= pages:
-            raise NotFound(f"the search has no such page: {page[:20]!r}")
-        hits = [(hit.entry, marked(hit.title), excerpt(hit)) for hit in found.hits]
-        return self._pages.page("search", query=query, hits=hits, total=found.total, page=number, pages=pages)
+
+        def make() -> bytes:
+            with self._app.store.read() as tx:
+                found = tx.archive.search(query, max(1, number), HITS_PER_PAGE, teasers=self._teasers)
+            pages = max(1, -(-found.total // HITS_PER_PAGE))
+            if not 1 <= number <= pages:
+                raise NotFound(f"the search has no such page: {page[:20]!r}")
+            hits = [(hit.entry, marked(hit.title), excerpt(hit)) for hit in found.hits]
+            answer = self._pages.page("search", query=query, hits=hits, total=found.total, page=number, pages=pages)
+            return bytes(answer.body)
+
+        return self._searches.answer(request, f"{number} {query}", self._app.store.library_version(), make)
 
     def _list(self, request: Request, selection: Selection, number: str, address: str) -> Response:
         """One page of a list. Every spelling of a label has its page, and the page says which address is the right one."""

@@ -32,8 +32,9 @@ class _Kept:
 class Shelf:
     """Answers by their names. Safe for threads: made twice at worst, never mixed up."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, most: int = MOST) -> None:
         self._clock = clock
+        self._most = most
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = Lock()
 
@@ -67,7 +68,7 @@ class Shelf:
         with self._lock:
             self._kept[name] = kept
             self._kept.move_to_end(name)
-            while len(self._kept) > MOST:
+            while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return kept
 

@@ -148,6 +148,7 @@ FACTS: dict[str, Facts] = {
     "GET /tags/{name}/page/{number}": READING,
     "GET /tips/{slug}": Facts({**KEPT, 301: ()}, fails=(404, 503)),
     "GET /search": Facts(
+        KEPT,
         query={
             "q": _text(description=f"words; the first {MAX_QUERY} characters count"),
             "page": _text(description="which page of what is found, from 1"),

@@ -62,6 +62,19 @@ def test_two_processes_share_an_issue_and_every_reader_gets_one_letter(tmp_path:
         assert room.broken() == []
 
 
+def test_a_process_that_answers_visitors_leaves_all_letters_to_another(tmp_path: Path) -> None:
+    with newsroom(tmp_path) as (room, server):
+        room.serves = True
+        room.start(MANY)
+        done = room.round()
+        with sqlite3.connect(room.files.path) as database:
+            [(helpers,)] = database.execute("SELECT count(*) FROM sender_run WHERE role = 'second process' AND ended")
+        database.close()
+
+        assert (helpers, done.sent, len(server.letters)) == (1, MANY, MANY)
+        assert room.issue().state is IssueState.DONE
+
+
 def test_a_few_letters_need_no_second_process(tmp_path: Path) -> None:
     with newsroom(tmp_path) as (room, _):
         room.start(MANY - 1)

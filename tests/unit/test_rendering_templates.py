@@ -45,7 +45,7 @@ def test_html_is_escaped_and_text_is_not(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, text: str, line: int, words: str) -> None:
-    templates = Templates([folder(tmp_path / "t", a_txt=text)])
+    templates = Templates([folder(tmp_path / "t", a_txt=text), folder(tmp_path / "ours")])
     with pytest.raises(TemplateError, match=words) as caught:
         templates.render("a.txt", {"x": []})
     assert caught.value.line == line
