@@ -147,7 +147,8 @@ def sign_up(database: Path, _lines: int) -> None:
     store = open_app(database).store
     for number in count():
         address, began = parse_address(f"visitor{number}@visitors.example"), time.perf_counter()
-        subscribe(store, address=address, name="", form="page/1", origin="", key=token_hex(8), now=datetime.now(UTC))
+        with store.write() as tx:
+            subscribe(tx, address=address, name="", form="page/1", origin="", key=token_hex(8), now=datetime.now(UTC))
         print(time.perf_counter() - began)
         if select([sys.stdin], [], [], AGAIN_AFTER)[0]:
             break
