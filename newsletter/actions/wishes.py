@@ -8,7 +8,7 @@ from datetime import date, datetime
 from newsletter.actions.planning import WEEK, Rules, is_over, look_ahead
 from newsletter.domain.calendar import Schedule
 from newsletter.domain.calendar_ports import SlotWish, Wish
-from newsletter.domain.errors import InputError, Refused
+from newsletter.domain.errors import InputError, Refused, UsageError
 from newsletter.domain.forecast import ForecastSlot
 from newsletter.domain.issues import IssueEvent, IssueState
 from newsletter.domain.ports import Store, Tx
@@ -21,15 +21,15 @@ _ON_THE_WAY = (IssueState.SENDING, IssueState.PAUSED)
 
 
 def parse_slot(text: str, schedule: Schedule) -> date:
-    """A day as a person writes it, which must be a slot's; raises InputError with the slots next to it."""
+    """A day as a person writes it, which must be a slot's; raises UsageError with the slots next to it."""
     try:
         day = date.fromisoformat(text.strip())
     except ValueError:
-        raise InputError(f"{text[:40]!r} is not a day", fix="Write it as 2026-12-29") from None
+        raise UsageError(f"{text[:40]!r} is not a day", fix="Write it as 2026-12-29") from None
     if day.weekday() != schedule.weekday:
         before = schedule.slot_on_or_before(day)
         here, there = WEEKDAYS[day.weekday()], WEEKDAYS[schedule.weekday]
-        raise InputError(f"{day} is a {here}; issues go out on a {there}", fix=f"Say {before} or {before + WEEK}")
+        raise UsageError(f"{day} is a {here}; issues go out on a {there}", fix=f"Say {before} or {before + WEEK}")
     return day
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
-from newsletter.domain.errors import InputError, NotFound
+from newsletter.domain.errors import NotFound, UsageError
 from newsletter.domain.reruns import Rerun
 from newsletter.domain.seasons import Rule, in_words, title_on
 from newsletter.domain.tips import TipState
@@ -121,7 +121,7 @@ class Plan:
     skips: Mapping[date, str] = field(default_factory=dict)
 
     def with_change(self, change: str) -> Plan:
-        """The plan if the owner did this; raises InputError for what is no change, NotFound for an unknown tip.
+        """The plan if the owner did this; raises UsageError for what is no change, NotFound for an unknown tip.
 
         `skip DATE [REASON]`, `unskip DATE`, `pin KEY DATE`, `unpin KEY`, `retire KEY`, `unseen KEY`.
         """
@@ -140,7 +140,7 @@ class Plan:
             case ["unseen", key]:
                 rule = next((tip.rerun for tip in self.tips if tip.key == key), _NO_RULE)
                 return self._with(key, rerun=replace(rule, unseen=True))
-        raise InputError(
+        raise UsageError(
             f"{change[:80]!r} is not a change to the calendar",
             fix='Write "skip 2026-12-29", "unskip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY" or "unseen KEY"',
         )
@@ -155,7 +155,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise InputError(f"{text[:40]!r} is not a day", fix="Write it as 2026-12-29") from None
+        raise UsageError(f"{text[:40]!r} is not a day", fix="Write it as 2026-12-29") from None
 
 
 def ago(earlier: date, later: date) -> str:

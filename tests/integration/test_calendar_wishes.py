@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.errors import InputError, NotFound, Refused
+from newsletter.domain.errors import NotFound, Refused, UsageError
 from newsletter.domain.issues import IssueEvent, IssueState
 from newsletter.domain.plans import Kind
 from newsletter.domain.tips import TipRules, TipState, TipText, identity
@@ -167,7 +167,7 @@ def test_what_cannot_be_pinned_or_skipped_is_refused_with_the_reason(room: Newsr
         room.pin_tip("three", SLOT + WEEK)
     with pytest.raises(NotFound):
         room.pin_tip("none-such", SLOT + WEEK)
-    with pytest.raises(InputError, match="Wednesday"):
+    with pytest.raises(UsageError, match="Wednesday"):
         room.parse_slot("2024-03-06")
     with pytest.raises(Refused, match="over"):
         room.skip_slot(SLOT - WEEK)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.domain.errors import InputError, NotFound
+from newsletter.domain.errors import NotFound, UsageError
 from newsletter.domain.forecast import ForecastSlot, changes, forecast, ics, played_to, runway, weekly
 from newsletter.domain.plans import Kind, Plan, Policy, TipPlan
 from newsletter.domain.programme import choose
@@ -217,7 +217,7 @@ def test_what_a_change_would_do_is_the_lines_that_differ() -> None:
 
 @pytest.mark.parametrize("change", ["", "skip", "skip yesterday", "pin t0", "pin t0 2026-13-01", "drop t0"])
 def test_a_change_that_is_none_is_refused(change: str) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(UsageError):
         fresh(1).with_change(change)
 
 
