@@ -147,8 +147,7 @@ def test_a_backup_is_a_whole_database_and_never_overwrites(tmp_path: Path) -> No
 
 
 def test_a_database_of_the_first_schema_is_brought_up_with_what_stands_in_it(tmp_path: Path) -> None:
-    _upgrade_to(tmp_path / "n.db", "0001")
-    connection = sqlite3.connect(tmp_path / "n.db")
+    connection = _older(tmp_path / "n.db", "0001")
     with connection:
         connection.execute("INSERT INTO suppression VALUES ('a@b.example', 'manual', '', '2025-05-06', NULL)")
     connection.close()
@@ -163,8 +162,7 @@ def test_a_database_of_the_first_schema_is_brought_up_with_what_stands_in_it(tmp
 
 def test_tips_that_were_there_before_have_the_words_that_lists_show(tmp_path: Path) -> None:
     path = tmp_path / "n.db"
-    _upgrade_to(path, "0001")
-    connection = sqlite3.connect(path)
+    connection = _older(path, "0001")
     with connection:
         for key, body, own in (("long", "First *things* first. " + "More. " * 200, ""), ("own", "Body.", "My words.")):
             connection.execute(
@@ -181,13 +179,3 @@ def test_tips_that_were_there_before_have_the_words_that_lists_show(tmp_path: Pa
     assert shown["own"] == "My words."
     assert shown["long"].startswith("First things first. More.")
     assert len(shown["long"].split()) < 100
-
-
-def _upgrade_to(path: Path, version: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
-    engine = make_engine(path).execution_options(immediate=True)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, version)
-    engine.dispose()
