@@ -46,6 +46,7 @@ class Letters:
             "footer_links": _footer_links(site, self.words),
         }
         self._templates.environment.filters |= {
+            "byline": str,  # pages have it; here it is known, so that an owner's pages can be read (see `proof`)
             "day": self.words.day,
             "weekday": lambda day: self.words.say(WEEKDAYS[day.weekday()]),
             "years": lambda years: self.words.say(YEARS[years]),
