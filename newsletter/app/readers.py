@@ -47,8 +47,13 @@ class ReaderVerbs(Parts):
 
         return Guard()
 
-    def subscribe(self, email: str, name: str, *, form: str, origin: str, proven: bool = True) -> None:
-        """Take a sign-up from the form; see `Guard.enter` for `proven`. Raises InputError and TooMany."""
+    def subscribe(
+        self, email: str, name: str, *, form: str, origin: str, proven: bool = True, at_once: bool = False
+    ) -> None:
+        """Take a sign-up from the form; see `Guard.enter` for `proven`. Raises InputError and TooMany.
+
+        at_once: raise Busy, with nothing done, where the database cannot be written to just now.
+        """
         from newsletter.actions.subscribe import subscribe
         from newsletter.domain.address import parse_address
 
@@ -58,7 +63,7 @@ class ReaderVerbs(Parts):
             with self.store.write() as tx:
                 refusal = self.guard.note_pressure(tx, pressed)
             raise refusal
-        with self.store.write() as tx:
+        with self.store.write(at_once=at_once) as tx:
             visit = self.guard.enter(tx, address.key, origin, proven=proven, now=now)
             if visit.closes:
                 self._close_the_door(tx, now)

@@ -188,7 +188,10 @@ class Store(TakesReaders, Protocol):
     """The database."""
 
     def read(self) -> AbstractContextManager[Tx]: ...
-    def write(self) -> AbstractContextManager[Tx]: ...
+    def write(self, *, at_once: bool = False) -> AbstractContextManager[Tx]:
+        """All or nothing. at_once: raise Busy after two milliseconds, instead of waiting for whoever writes."""
+        ...
+
     def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> AbstractContextManager[SendingRight]:
         """Be the only sender on this database; rows of dead senders are recovered first.
 

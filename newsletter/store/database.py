@@ -14,8 +14,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
-from newsletter.domain.errors import NewsletterError, SchemaError, SettingsError
-from newsletter.store.sqlite import BUSY_FOR, begin_writing, in_words, set_pragmas, translated
+from newsletter.domain.errors import Busy, NewsletterError, SchemaError, SettingsError
+from newsletter.store.sqlite import AT_ONCE, BUSY_FOR, begin_writing, in_words, set_pragmas, translated
 
 HEAD = "0005"
 """The schema this program works on; a test holds it against the newest migration."""
@@ -49,8 +49,8 @@ def make_engine(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A read that turns into a write loses updates under WAL; IMMEDIATE takes the write lock first.
-        if connection.get_execution_options().get("immediate"):
-            begin_writing(cast("sqlite3.Connection", connection.connection.driver_connection))
+        if busy_for := connection.get_execution_options().get("immediate"):
+            begin_writing(cast("sqlite3.Connection", connection.connection.driver_connection), busy_for)
         else:
             connection.exec_driver_sql("BEGIN")
 
@@ -64,7 +64,8 @@ class Database:
         self.path = path
         self.write_lock = RLock()
         self._engine = make_engine(path)
-        self._writer = self._engine.execution_options(immediate=True)
+        self._writer = self._engine.execution_options(immediate=BUSY_FOR)
+        self._hasty = self._engine.execution_options(immediate=AT_ONCE)
         self._checked = False
 
     @contextmanager
@@ -75,12 +76,21 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """A write transaction, committed at the end, rolled back on any exception."""
+    def writing(self, *, at_once: bool = False) -> Iterator[Session]:
+        """A write transaction, committed at the end, rolled back on any exception.
+
+        at_once: raise Busy after a moment, for somebody who can ask again where waiting hinders nobody.
+        """
         self.check_schema()
-        with self.write_lock, _translated(), Session(self._writer, expire_on_commit=False) as session:
-            yield session
-            session.commit()
+        engine = self._hasty if at_once else self._writer
+        if not self.write_lock.acquire(timeout=AT_ONCE if at_once else -1):
+            raise Busy("another thread is writing to the database", fix="Try again in a moment")
+        try:
+            with _translated(), Session(engine, expire_on_commit=False) as session:
+                yield session
+                session.commit()
+        finally:
+            self.write_lock.release()
 
     def check_schema(self) -> None:
         """Refuse a database that is missing, behind or from the future; looked at once per process."""
@@ -138,7 +148,7 @@ def upgrade(path: Path) -> tuple[str | None, str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    engine = make_engine(path).execution_options(immediate=True)
+    engine = make_engine(path).execution_options(immediate=BUSY_FOR)
     with _translated(), engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

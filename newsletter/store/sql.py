@@ -95,9 +95,9 @@ class SqlStore:
             yield _tx(session, SqlArchive(session, self._catalogues, may_keep=True))
 
     @contextmanager
-    def write(self) -> Iterator[SqlTx]:
-        """A write transaction: all or nothing."""
-        with self._database.writing() as session:
+    def write(self, *, at_once: bool = False) -> Iterator[SqlTx]:
+        """A write transaction: all or nothing. See ports.Store for `at_once`."""
+        with self._database.writing(at_once=at_once) as session:
             yield _tx(session, SqlArchive(session, self._catalogues, may_keep=False))
 
     @contextmanager

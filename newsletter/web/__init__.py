@@ -37,11 +37,12 @@ def make_web(app: App) -> FastAPI:
     joining, personal = Joining(app, pages), Personal(app, pages)
     voting, logo = Voting(app, pages), logo_door(app.settings.logo)
     owner = Owner(app, pages)
-    quick = {
+    quick: tuple[Callable[..., Response], ...] = (
         joining.home, joining.sent, joining.embed, joining.embed_sent, joining.script,
         reading.archive, reading.year, reading.category, reading.tag, reading.tip, reading.search,
         feeds.atom, feeds.json, feeds.sitemap, feeds.robots, doors.style,
-    }  # fmt: skip
+    )  # fmt: skip
+    opened: dict[Callable[..., object], Callable[..., object]] = {door: at_once(door) for door in quick}
     web = FastAPI(title=app.site.title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for methods, path, door in (
         (GET, "/", joining.home),
@@ -90,7 +91,7 @@ def make_web(app: App) -> FastAPI:
         (GET, "/readyz", doors.readyz),
         (GET, "/openapi.json", Description(web, app.site).document),
     ):
-        web.add_api_route(path, at_once(door) if door in quick else door, methods=list(methods), response_model=None)
+        web.add_api_route(path, opened.get(door, door), methods=list(methods), response_model=None)
     strict = StrictHeaders(app.settings.frame_ancestors, app.settings.allowed_origins)
     answer_errors(web, pages, strict)
     web.add_middleware(strict.around)

@@ -1,6 +1,9 @@
 """The sign-up door over real HTTP: forms, JSON, bounds, and the same answer for everybody."""
 
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -171,3 +174,33 @@ def test_a_trusted_proxy_may_say_where_a_sign_up_came_from(tmp_path: Path) -> No
         with front.app.store.read() as tx:
             (consent,) = tx.subscribers.consents(front.reader("anna@host.example").id)
     assert consent.origin == "203.0.113.9"
+
+
+@pytest.mark.parametrize("who", ["another process", "another thread"])
+def test_who_signs_up_while_somebody_writes_waits_and_keeps_nobody_else_waiting(
+    front: Front, tmp_path: Path, who: str
+) -> None:
+    other = sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)
+    writing = ExitStack()
+    if who == "another process":
+        other.execute("BEGIN IMMEDIATE")
+        writing.callback(other.execute, "COMMIT")
+    else:
+        writing.enter_context(front.app.store.write())
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(
+            httpx.post, f"{front.http.base_url}/subscribe", data={"email": "anna@host.example"}, trust_env=False
+        )
+        while not waiting.running():
+            pass
+        pages = [front.http.get("/subscribe/sent").status_code for _ in range(50)]
+        assert not waiting.done()
+        writing.close()
+        answer = waiting.result(timeout=30)
+    other.close()
+
+    assert (pages, answer.status_code) == ([200] * 50, 303)
+    assert front.reader("anna@host.example").address == "anna@host.example"
+    assert front.rows()["notice"][0][1] == "confirm"
+    assert len(front.rows()["notice"]) == 1
