@@ -42,8 +42,11 @@ def flush(
     clock: Clock,
     stop: Event,
     dkim: Dkim | None = None,
+    breath: float = 0.0,
 ) -> int:
     """Send what is due over one session, one mail at a time; how many left.
+
+    breath: seconds between two mails, in which this process may answer visitors.
 
     A mail is claimed before it is sent and its end is written after, so a crash costs it one turn.
     Raises SenderTrouble when the next hop is the trouble: what is left keeps its place for the next call.
@@ -53,7 +56,7 @@ def flush(
     broken: NewsletterError | None = None
     with ExitStack() as stack:
         session: Session | None = None
-        while not stop.is_set() and (notice := office.claim()):
+        while not stop.wait(breath) and (notice := office.claim()):
             try:
                 message = office.compose(notice)
             except NewsletterError as error:

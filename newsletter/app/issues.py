@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DAEMON = "newsletter run"
 COMMAND = "a newsletter command"
+BREATH = 0.01  # seconds between two transactional mails of a process that answers visitors too
 TWO = 2  # cores that a second process needs
 
 
@@ -196,7 +197,10 @@ class IssueVerbs(Parts):
 
         if self.store.hold():
             return 0
-        return flush(self.store, self.renderer, self.site, self.signer, self.sender, self.clock, self.stop, self.dkim)
+        breath = BREATH if self.serves else 0.0
+        return flush(
+            self.store, self.renderer, self.site, self.signer, self.sender, self.clock, self.stop, self.dkim, breath
+        )
 
     def tell_owner(self, headline: str, lines: Sequence[str], next_step: str) -> None:
         """Queue a mail to the owner, if one is set."""
