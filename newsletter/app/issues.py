@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from newsletter.app.parts import Parts, system_clock
@@ -135,14 +135,13 @@ class IssueVerbs(Parts):
         from newsletter.actions.deliver import Route, deliver
         from newsletter.actions.letters import open_letters
         from newsletter.actions.owner import tell_of_pauses
-        from newsletter.app.second import envelope_of
 
         letters = open_letters(self.store, self.press, number, self.rules)
         route = Route(
             ledger=right.ledger,
             sender=self.sender(),
             compose=letters.compose,
-            envelope_from=envelope_of(self),
+            envelope_from=self.envelope_from,
             clock=self.clock,
             stop=self.stop,
             partner=self._partner(right, number, letters),
@@ -165,7 +164,6 @@ class IssueVerbs(Parts):
         brief = Brief(
             settings=self.settings,
             number=number,
-            connections=0,
             letters=letters.dumps(),
             secret=letters.secret,
             database=sqlite_path(self.settings.database_url),
@@ -173,7 +171,7 @@ class IssueVerbs(Parts):
             ahead=self.clock() - system_clock(),
             level=logging.getLogger().getEffectiveLevel(),
         )
-        return SecondProcess(right, lambda connections: replace(brief, connections=connections), self.clock)
+        return SecondProcess(right, brief, self.clock)
 
     def publish_due(self) -> IssueFacts | None:
         """The daemon's half of `send`: freeze what is due, finish what a crash left."""

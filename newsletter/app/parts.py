@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from newsletter.domain.calendar import Schedule
+from newsletter.domain.delivery import Claim
 from newsletter.domain.ports import Clock, Renderer, Store
 from newsletter.domain.sending_ports import Sender
 from newsletter.domain.site import Site
 from newsletter.mail.tokens import Signer
+from newsletter.mail.verp import envelope_sender
 from newsletter.settings import Settings
 
 if TYPE_CHECKING:
@@ -144,6 +146,10 @@ class Parts:
 
         domain = mailbox(self.site.from_address).rpartition("@")[2].lower()
         return load_dkim(domain, self.settings.dkim_keys())
+
+    def envelope_from(self, claim: Claim) -> str:
+        """Who the envelope of a letter is from: where its bounce comes back to."""
+        return envelope_sender(self.site, self.signer, claim.issue_id, claim.subscriber_id)
 
     def sender(self) -> Sender:
         """The way to the next hop, not connected yet; raises SettingsError."""

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from newsletter.app.parts import stand_back
-from newsletter.domain.delivery import Claim
 from newsletter.domain.errors import NewsletterError
+from newsletter.domain.ports import Clock
 from newsletter.domain.sending_ports import SendingRight, Word
 from newsletter.settings import Settings
 
@@ -42,7 +42,6 @@ class Brief:
 
     settings: Settings
     number: int
-    connections: int
     letters: Mapping[int | None, bytes]
     secret: bytes
     database: Path
@@ -57,7 +56,7 @@ class Brief:
 class SecondProcess:
     """Implements domain.sending_ports.Partner; made anew for each round."""
 
-    def __init__(self, right: SendingRight, brief: Callable[[int], Brief], clock: Callable[[], datetime]) -> None:
+    def __init__(self, right: SendingRight, brief: Brief, clock: Clock) -> None:
         self._right = right
         self._brief = brief
         self._clock = clock
@@ -66,8 +65,7 @@ class SecondProcess:
 
     def work(self, connections: int, is_over: Callable[[], bool]) -> Iterator[Word]:
         """As domain.sending_ports.Partner.work."""
-        brief = self._brief(connections)
-        with self._start(brief) as process:
+        with self._start(connections) as process:
             try:
                 for line in _lines(process, is_over):
                     word = self._hear(json.loads(line))
@@ -79,13 +77,13 @@ class SecondProcess:
             finally:
                 _hang_up(process)
                 process.wait()
-                self._right.ledger.forget(brief.number)
+                self._right.ledger.forget(self._brief.number)
         if not self._is_through:
             back = self._right.ledger.put_back(self._owner, self._clock())
             log.warning("the second process died (%d); its %d letters are put back", process.returncode, back)
             yield Word(died=True)
 
-    def _start(self, brief: Brief) -> subprocess.Popen[bytes]:
+    def _start(self, connections: int) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, (str(_PACKAGE), os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "newsletter.app.second"],
@@ -96,21 +94,21 @@ class SecondProcess:
         )
         assert process.stdin  # noqa: S101 - for the types: it is a pipe
         try:
-            pickle.dump(brief, process.stdin)
+            pickle.dump((self._brief, connections, os.getpid()), process.stdin)
             process.stdin.flush()
         except BrokenPipeError:
             pass  # dead already; its silence says so
         return process
 
-    def _hear(self, said: Mapping[str, Any]) -> Word | None:
+    def _hear(self, said: dict[str, Any]) -> Word | None:
         if "owner" in said:
             self._owner = said["owner"]
-        elif "log" in said:
+            return None
+        if "log" in said:
             log.log(said["log"], "%s", said["text"])
-        else:
-            self._is_through = said.pop("through", False)  # type: ignore[attr-defined]
-            return Word(**{**said, "run": tuple(said.get("run", ()))})
-        return None
+            return None
+        self._is_through = said.pop("through", False)
+        return Word(**said)
 
 
 def _lines(process: subprocess.Popen[bytes], is_over: Callable[[], bool]) -> Iterator[bytes]:
@@ -167,19 +165,18 @@ def main() -> int:
     """The life of the second process. Signals are the first one's business; the end of the pipe is the word to stop."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    first = os.getppid()
     stand_back()
-    brief: Brief = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent
+    brief, connections, first = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent
     mouth = _Mouth(sys.stdout)
     logging.basicConfig(level=brief.level, handlers=[mouth])
     try:
-        _send(brief, first, mouth)
+        _send(brief, connections, first, mouth)
     except BrokenPipeError:  # nobody listens any more; the rows are recorded, or in doubt
         return 1
     return 0
 
 
-def _send(brief: Brief, first: int, mouth: _Mouth) -> None:
+def _send(brief: Brief, connections: int, first: int, mouth: _Mouth) -> None:
     from newsletter.actions.deliver import Route, Shift, carry
     from newsletter.app.parts import Parts
     from newsletter.mail.compiled import Compiled
@@ -188,25 +185,18 @@ def _send(brief: Brief, first: int, mouth: _Mouth) -> None:
 
     parts = Parts(brief.settings, clock=lambda: datetime.now(UTC) + brief.ahead)
     threading.Thread(target=_listen, args=(first, parts.stop), daemon=True).start()
-    fillings = {
+    writers = {
         tip_id: Filling(
             Compiled.loads(letter), site=parts.site, signer=parts.signer, secret=brief.secret, dkim=parts.dkim
-        )
+        ).message
         for tip_id, letter in brief.letters.items()
     }
     with second_ledger(brief.database, parts.clock(), hold_in_doubt=brief.hold_in_doubt) as (ledger, owner):
         mouth.say(owner=owner)
-        route = Route(
-            ledger,
-            parts.sender(),
-            by_letter({tip: one.message for tip, one in fillings.items()}),
-            envelope_of(parts),
-            parts.clock,
-            parts.stop,
-        )
+        route = Route(ledger, parts.sender(), by_letter(writers), parts.envelope_from, parts.clock, parts.stop)
         shift = Shift(route, brief.number)
         done = shift.done
-        carry(shift, brief.connections, lambda: mouth.progress(done.sent, done.final))
+        carry(shift, connections, lambda: mouth.progress(done.sent, done.final))
     mouth.progress(
         done.sent,
         done.final,
@@ -216,13 +206,6 @@ def _send(brief: Brief, first: int, mouth: _Mouth) -> None:
         failure=_words(done.failure),
         through=True,
     )
-
-
-def envelope_of(parts: Any) -> Callable[[Claim], str]:
-    """Who the envelope of each letter is from."""
-    from newsletter.mail.verp import envelope_sender
-
-    return lambda claim: envelope_sender(parts.site, parts.signer, claim.issue_id, claim.subscriber_id)
 
 
 def _listen(first: int, stop: threading.Event) -> None:

@@ -141,7 +141,7 @@ class Word:
     final: int = 0
     trouble: str = ""
     paused: str = ""
-    run: tuple[int, ...] = ()
+    run: Sequence[int] = ()
     failure: str = ""
     died: bool = False
 
