@@ -18,10 +18,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from newsletter.app.parts import stand_back
 from newsletter.domain.errors import NewsletterError
@@ -93,11 +94,9 @@ class SecondProcess:
             env={**os.environ, "PYTHONPATH": path},
         )
         assert process.stdin  # noqa: S101 - for the types: it is a pipe
-        try:
+        with suppress(BrokenPipeError):  # dead already; its silence says so
             pickle.dump((self._brief, connections, os.getpid()), process.stdin)
             process.stdin.flush()
-        except BrokenPipeError:
-            pass  # dead already; its silence says so
         return process
 
     def _hear(self, said: dict[str, Any]) -> Word | None:
@@ -127,29 +126,28 @@ def _lines(process: subprocess.Popen[bytes], is_over: Callable[[], bool]) -> Ite
 
 
 def _hang_up(process: subprocess.Popen[bytes]) -> None:
-    try:
-        if process.stdin:
+    if process.stdin:
+        with suppress(BrokenPipeError):
             process.stdin.close()
-    except BrokenPipeError:
-        pass
 
 
 # -- the second process ------------------------------------------------------------------------------
 
 
 class _Mouth(logging.Handler):
-    """Words to the first process, one JSON object a line; what is logged goes there too."""
+    """Words to the first process, one JSON object a line; what is logged goes there too. A dead one hears nothing."""
 
-    def __init__(self, out: IO[str]) -> None:
+    def __init__(self, descriptor: int) -> None:
         super().__init__()
-        self._out = out
+        self._descriptor = descriptor
         self._said = (0, 0)
         self._speaking = threading.Lock()
 
     def say(self, **words: object) -> None:
-        with self._speaking:
-            self._out.write(json.dumps(words) + "\n")
-            self._out.flush()
+        line = json.dumps(words).encode() + b"\n"
+        with self._speaking, suppress(BrokenPipeError):  # letters in flight still end, and are recorded
+            while line:
+                line = line[os.write(self._descriptor, line) :]
 
     def emit(self, record: logging.LogRecord) -> None:
         self.say(log=record.levelno, text=self.format(record))
@@ -161,19 +159,15 @@ class _Mouth(logging.Handler):
         self.say(sent=sent - before[0], final=final - before[1], **words)
 
 
-def main() -> int:
+def main() -> None:
     """The life of the second process. Signals are the first one's business; the end of the pipe is the word to stop."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     stand_back()
     brief, connections, first = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent
-    mouth = _Mouth(sys.stdout)
+    mouth = _Mouth(sys.stdout.fileno())
     logging.basicConfig(level=brief.level, handlers=[mouth])
-    try:
-        _send(brief, connections, first, mouth)
-    except BrokenPipeError:  # nobody listens any more; the rows are recorded, or in doubt
-        return 1
-    return 0
+    _send(brief, connections, first, mouth)
 
 
 def _send(brief: Brief, connections: int, first: int, mouth: _Mouth) -> None:
@@ -225,4 +219,4 @@ def _words(failure: BaseException | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -118,15 +118,20 @@ def test_kill_9_of_the_second_process_leaves_its_letters_to_the_first(tmp_path: 
         account.check(kills=1)
 
 
-def test_a_second_process_ends_soon_after_the_first_was_killed(tmp_path: Path, many: Path) -> None:
+THEIRS = """SELECT count(*) FROM delivery WHERE state = 'sending'
+    AND owner IN (SELECT id FROM sender_run WHERE role = 'second process')"""
+
+
+def test_a_second_process_ends_its_letters_soon_after_the_first_was_killed(tmp_path: Path, many: Path) -> None:
     with Scene(tmp_path / "scene", many, slow=1.0, together=True) as scene:
         with scene.start(*SEND) as sender:
-            wait_until(scene.second_process, what="a second process sends")
+            wait_until(lambda: scene.rows(THEIRS)[0][0] == CONNECTIONS // 2, what="a second process sends")
             second = scene.second_process()
             sender.kill()
         wait_until(lambda: not Path(f"/proc/{second}").exists(), what="the second process ends")
         open_rows = scene.rows("SELECT count(*) FROM delivery WHERE state = 'sending'")
 
+        assert scene.rows(THEIRS) == [(0,)]
         assert open_rows[0][0] <= CONNECTIONS
         assert scene.store.holder() is None
 
