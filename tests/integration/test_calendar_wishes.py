@@ -59,12 +59,18 @@ def test_a_skipped_slot_has_no_issue_and_its_tip_comes_a_week_later(room: Newsro
     assert sent(room) == [(SLOT + WEEK, "one", IssueState.SENDING)]
 
 
-def test_a_skip_that_comes_while_the_letter_is_made_still_counts(room: Newsroom) -> None:
+def being_made(room: Newsroom) -> int:
+    """Tuesday's letter of the first tip, taken and not compiled yet; its number."""
     room.hand.now = TUESDAY
     with room.store.write() as tx:
         number = tx.issues.plan(SLOT, TUESDAY, TUESDAY).number
         tx.issues.change(number, IssueEvent.PREPARE, TUESDAY)
         tx.issues.bind(number, tx.tips.get("one").card.id, TUESDAY)
+    return number
+
+
+def test_a_skip_that_comes_while_the_letter_is_made_still_counts(room: Newsroom) -> None:
+    being_made(room)
     room.skip_slot(SLOT)
     room.publish_due()
 
@@ -73,11 +79,7 @@ def test_a_skip_that_comes_while_the_letter_is_made_still_counts(room: Newsroom)
 
 
 def test_a_letter_that_is_being_made_is_held_back_too(room: Newsroom) -> None:
-    room.hand.now = TUESDAY
-    with room.store.write() as tx:
-        number = tx.issues.plan(SLOT, TUESDAY, TUESDAY).number
-        tx.issues.change(number, IssueEvent.PREPARE, TUESDAY)
-        tx.issues.bind(number, tx.tips.get("one").card.id, TUESDAY)
+    number = being_made(room)
     room.hold_slot(SLOT)
     room.publish_due()
     held = room.issue(number).state

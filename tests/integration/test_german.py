@@ -18,7 +18,7 @@ from newsletter.web.pages import Pages
 from tests.support.front import Front, add_tip, open_front
 from tests.support.languages import ENGLISH
 from tests.support.library import TUESDAY, add_readers
-from tests.support.newsroom import Newsroom, mails, open_newsroom
+from tests.support.newsroom import Newsroom, mails, open_newsroom, told
 
 ANNA = "anna@host.example"
 TEXT = "Sagen Sie den Namen, einmal und früh. " * 12
@@ -110,14 +110,6 @@ def room(tmp_path: Path) -> Iterator[Newsroom]:
                 tx.tips.add(text, identity(text.title, None), f"tipp-{at}", TipState.FRESH, TUESDAY)
         room.hand.now = TUESDAY - timedelta(hours=20)
         yield room
-
-
-def told(room: Newsroom) -> list[EmailMessage]:
-    """One round, and all that was mailed since the last."""
-    room.owner_round()
-    memory = room.memory()
-    room.flush_notices()
-    return mails(memory.letters)
 
 
 def test_no_mail_to_a_german_owner_has_english_in_it(room: Newsroom) -> None:

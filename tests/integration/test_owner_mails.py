@@ -18,7 +18,7 @@ from newsletter.testing import MemorySender, answer
 from newsletter.web import make_web
 from newsletter.web.server import WebServer
 from tests.support.library import SLOT, TUESDAY, add_readers, add_tip
-from tests.support.newsroom import OWNER, Newsroom, mails, open_newsroom, text_of
+from tests.support.newsroom import Newsroom, open_newsroom, text_of, told
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
@@ -35,15 +35,6 @@ def room(tmp_path: Path) -> Iterator[Newsroom]:
             add_tip(room.files, f"Tip number {number}", body=f"{BODY} {number}")
         room.hand.now = TUESDAY - timedelta(hours=36)
         yield room
-
-
-def told(room: Newsroom) -> list[EmailMessage]:
-    """One round, and the mails that came of it."""
-    room.owner_round()
-    memory = room.memory()
-    room.flush_notices()
-    assert all(letter.envelope.recipient == OWNER for letter in memory.letters)
-    return mails(memory.letters)
 
 
 def subjects(room: Newsroom) -> list[str]:

@@ -135,6 +135,15 @@ def mails(letters: Sequence[Letter]) -> list[EmailMessage]:
     return [email.message_from_bytes(letter.message, policy=email.policy.default) for letter in letters]
 
 
+def told(room: Newsroom) -> list[EmailMessage]:
+    """One round of the owner's mails, and all that was mailed since the last: to the owner alone."""
+    room.owner_round()
+    memory = room.memory()
+    room.flush_notices()
+    assert all(letter.envelope.recipient == OWNER for letter in memory.letters)
+    return mails(memory.letters)
+
+
 def recipients(letters: Sequence[Letter]) -> list[str]:
     return sorted(letter.envelope.recipient for letter in letters)
 
