@@ -16,8 +16,7 @@ from newsletter.actions.publish import publish_early
 from newsletter.domain.delivery import Finished
 from newsletter.domain.outcomes import Reply, Sent, Stage
 from newsletter.store.ledger import SqliteLedger
-from newsletter.store.sql import CHECKPOINT_EVERY
-from newsletter.store.sqlite import set_pragmas
+from newsletter.store.sqlite import connect_to_write
 
 NOW = datetime(2025, 3, 4, 13, tzinfo=UTC)
 ACCEPTED = Sent(Reply(Stage.DOT, 250, "2.0.0", "Ok: queued as 4ZbK2Q1x2Tz9vQ"))
@@ -72,9 +71,8 @@ def main() -> None:
 def timed(
     database: Path, how: Callable[[sqlite3.Connection, int], int], synchronous: str, number: int, letters: int
 ) -> dict[str, float]:
-    connection = sqlite3.connect(database, check_same_thread=False)
-    set_pragmas(connection, synchronous=synchronous)
-    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_EVERY}")
+    connection = connect_to_write(database)
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute(
         "UPDATE delivery SET state = 'pending', owner = NULL, attempts = 0, first_attempt_at = NULL,"
         " last_at = NULL, reply = NULL"

@@ -17,7 +17,7 @@ from threading import RLock
 from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
 from newsletter.domain.subscription import CONFIRM_MAIL_EVERY
 from newsletter.store.ledger import sql_time
-from newsletter.store.sqlite import translated
+from newsletter.store.sqlite import transaction, translated
 
 SLICE = 40_000  # readers a transaction: a fifth of a second
 GIVE_WAY_FOR = 0.02  # seconds without a lock after each, besides those of the checkpoint
@@ -145,16 +145,10 @@ def _write(connection: sqlite3.Connection, terms: ImportTerms, where: Mapping[st
     source = "added by the owner from a file" if terms.proof is None else terms.proof.strip()
     letters = f"{where['after'] * 256 // where['number']:02x}"
     values = {"letters": letters, "now": sql_time(terms.now), "seconds": int(terms.now.timestamp()), "source": source}
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         fates = _decide(connection, terms, where, counts)
         for sql in (sql for sql, about in _WRITE.items() if about & fates):
             connection.execute(sql, {name: value for name, value in values.items() if f":{name}" in sql})
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # Ctrl-C may come right after the COMMIT
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _decide(

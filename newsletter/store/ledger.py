@@ -28,7 +28,7 @@ from newsletter.domain.delivery import (
 )
 from newsletter.domain.errors import NewsletterError
 from newsletter.domain.outcomes import InDoubt, Outcome, Sent
-from newsletter.store.sqlite import BUSY_FOR, begin, from_ms, to_ms, translated
+from newsletter.store.sqlite import BUSY_FOR, from_ms, to_ms, transaction, translated
 
 log = logging.getLogger(__name__)
 
@@ -94,11 +94,10 @@ def sql_time(at: datetime) -> str:
 class SqliteLedger:
     """Implements sending_ports.Ledger. Only the holder of the sending lock has one; `owner` is its sender_run.
 
-    busy_for: seconds it waits for another process that writes.
+    connection: of `connect_to_write`. busy_for: seconds it waits for another process that writes.
     """
 
     def __init__(self, connection: sqlite3.Connection, lock: RLock, owner: int, *, hold_in_doubt: bool = False) -> None:
-        connection.execute("PRAGMA busy_timeout = 0").close()  # `begin` waits; after it there is nothing to wait for
         self._db = connection
         self.busy_for = BUSY_FOR
         self._lock = lock
@@ -290,15 +289,8 @@ class SqliteLedger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock, translated():
-            begin(self._db, self.busy_for)
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._lock, translated(), transaction(self._db, self.busy_for):
+            yield
 
 
 def _why_skip(key: str | None, status: str, suppressed: int, meant_for: str) -> Skip | None:

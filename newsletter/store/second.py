@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import RLock
 
 from newsletter.store.ledger import SqliteLedger, sql_time
-from newsletter.store.sqlite import connect, translated
+from newsletter.store.sqlite import connect_to_write, transaction, translated
 
 _BEGIN = """INSERT INTO sender_run (role, host, pid, started_at, ended, recovered)
     VALUES ('second process', ?, ?, ?, 0, 0)"""
@@ -20,13 +20,13 @@ _BEGIN = """INSERT INTO sender_run (role, host, pid, started_at, ended, recovere
 @contextmanager
 def second_ledger(path: Path, now: datetime, *, hold_in_doubt: bool) -> Iterator[tuple[SqliteLedger, int]]:
     """The ledger, and the sender_run that owns what it claims. Recovers nothing: the first process did, or will."""
-    connection = connect(path, checkpoint_every=0)  # checkpoints stay with the first process
-    with translated():
+    connection = connect_to_write(path, checkpoint_every=0)  # checkpoints stay with the first process
+    with translated(), transaction(connection):
         owner = connection.execute(_BEGIN, (platform.node(), os.getpid(), sql_time(now))).lastrowid or 0
     ledger = SqliteLedger(connection, RLock(), owner, hold_in_doubt=hold_in_doubt)
     try:
         yield ledger, owner
-        with translated():
+        with translated(), transaction(connection):
             connection.execute("UPDATE sender_run SET ended = 1 WHERE id = ?", (owner,))
     finally:
         ledger.close()

@@ -28,7 +28,7 @@ from newsletter.store.ledger import SqliteLedger
 from newsletter.store.lock import holder_of, sending_lock
 from newsletter.store.notices import SqlNotices
 from newsletter.store.readers import SqlSubscribers, SqlSuppressions
-from newsletter.store.sqlite import connect, translated
+from newsletter.store.sqlite import connect, connect_to_write, translated
 from newsletter.store.tables import SenderRun
 from newsletter.store.tips import SqlTips
 from newsletter.store.upkeep import SqlUpkeep
@@ -122,7 +122,7 @@ class SqlStore:
         with self._looking, translated():
             if self._look is None:
                 self._database.check_schema()
-                self._look = self._connect()
+                self._look = connect(self.path)
             return int(self._look.execute("SELECT version FROM library").fetchone()[0])
 
     def holder(self) -> Holder | None:
@@ -173,7 +173,7 @@ class SqlStore:
         self._database.close()
 
     def _connect(self) -> sqlite3.Connection:
-        return connect(self.path)
+        return connect_to_write(self.path)
 
     def _start_run(self, role: str, now: datetime) -> int:
         with self._database.writing() as session:

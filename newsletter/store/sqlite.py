@@ -25,18 +25,38 @@ def connect(path: Path, *, checkpoint_every: int = CHECKPOINT_EVERY) -> sqlite3.
     return connection
 
 
-def set_pragmas(connection: sqlite3.Connection, *, synchronous: str = "NORMAL") -> None:
+def connect_to_write(path: Path, *, checkpoint_every: int = CHECKPOINT_EVERY) -> sqlite3.Connection:
+    """The same for `transaction`, which waits by itself: what is done outside of one waits for nobody."""
+    connection = connect(path, checkpoint_every=checkpoint_every)
+    connection.execute("PRAGMA busy_timeout = 0").close()
+    return connection
+
+
+def set_pragmas(connection: sqlite3.Connection) -> None:
     """WAL and friends. NORMAL survives `kill -9`; a power cut may take the last commits back (doubles, no losses)."""
     connection.isolation_level = None  # we say BEGIN ourselves, and of which kind
     for pragma in (
         f"busy_timeout = {int(BUSY_FOR * 1000)}",
         "journal_mode = WAL",
-        f"synchronous = {synchronous}",
+        "synchronous = NORMAL",
         "foreign_keys = ON",
         "temp_store = MEMORY",
         "cache_size = -2000",  # 2 MB a connection; there may be dozens
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) -> Iterator[None]:
+    """A write transaction on a connection of `connect_to_write`: all or nothing. Raises as `begin`."""
+    begin(connection, busy_for)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # Ctrl-C may come right after the COMMIT
+            connection.execute("ROLLBACK")
+        raise
 
 
 def begin(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) -> None:
