@@ -30,7 +30,7 @@ _MARKS = re.compile(r"`+|~~|\*+(?=\S)|(?<=\S)\*+|(?<![^\W_])_+(?=\S)|(?<=\S)_+(?
 
 def plain(markdown: str) -> str:
     """The words of a Markdown text on one line, without its marks."""
-    return " ".join(text for _, text in _blocks(markdown))
+    return " ".join(text for _, text in _blocks(markdown) if text)
 
 
 def _blocks(markdown: str) -> Iterator[tuple[bool, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.domain.reading import (
@@ -38,6 +38,7 @@ def test_plain_words_never_hold_the_signs_around_a_hit() -> None:
 
 
 @given(st.text(max_size=300))
+@example("#\n0")  # a heading that has no words
 def test_any_text_has_plain_words_on_one_line(text: str) -> None:
     words = plain(text)
     assert words == " ".join(words.split())
