@@ -27,7 +27,7 @@ from newsletter.domain.subscription import Status
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox, notice_headers
 from newsletter.mail.message import build
-from newsletter.mail.personal import joined_in_words, personal
+from newsletter.mail.personal import Personal, joined_in_words
 from newsletter.mail.tokens import Purpose, Signer
 
 Values = Mapping[str, object]
@@ -126,7 +126,7 @@ class _Office:
             tip_key=tip.card.key,
             number=int(str(values["number"])),
             slot=slot,
-            person=personal(claim, site=self.site, signer=self.signer, secret=b"preview: nobody's", date=""),
+            person=Personal(self.site, self.signer, b"preview: nobody's").values(claim, ""),
             beside=beside,
             kind="preview",
             more={**values, "slot": slot, "links": links, "then": _dated(values["then"])},

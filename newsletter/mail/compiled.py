@@ -15,7 +15,7 @@ from newsletter.domain.ports import Rendered
 from newsletter.mail.dkim import canonical_lines
 from newsletter.mail.headers import Headers
 from newsletter.mail.message import frame, header_block, one_newline
-from newsletter.mail.qp import quote
+from newsletter.mail.qp import MAX_LINE, quote
 
 HEADER_HOLES = ("to", "message_id", "date", "unsubscribe_url", "unsubscribe_mailto")
 BODY_HOLES = ("name", "address", "unsubscribe_url", "preferences_url", "useful_url", "joined_on")
@@ -28,6 +28,7 @@ _MAX_VALUE = 900
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # What stands for itself in HTML and in one line of quoted-printable: no & < > " ' =, no dot in front, no blank behind.
 _plain = re.compile(r"(?!\.|From )[A-Za-z0-9!#$%()*+,./:;?@\[\]^_`{|}~ -]{1,75}(?<! )").fullmatch
+_long_word = re.compile(r"[A-Za-z0-9!#$%()*+,./:;?@\[\]^_`{|}~-]{76,900}").fullmatch
 
 
 def sentinels(nonce: str) -> dict[str, str]:
@@ -61,11 +62,12 @@ class Compiled:
         self.uniform = uniform
         self.pieces = tuple(pieces)
         self._parts = [piece if isinstance(piece, bytes) else b"" for piece in pieces]
-        places: dict[Hole, list[int]] = {}
+        places: dict[str, list[tuple[int, Callable[[str], bytes]]]] = {}
         for place, piece in enumerate(pieces):
             if not isinstance(piece, bytes):
-                places.setdefault(piece, []).append(place)
-        self._plan = [(name, _ENCODERS[context], where) for (name, context), where in places.items()]
+                name, context = piece
+                places.setdefault(name, []).append((place, _ENCODERS[context]))
+        self._plan = list(places.items())
         self._canonical = _canonical_parts(self._parts)
 
     def fill(self, values: Mapping[str, str]) -> bytes:
@@ -86,10 +88,15 @@ class Compiled:
 
     def _filled(self, values: Mapping[str, str]) -> list[bytes]:
         parts = self._parts.copy()
-        for name, encode, places in self._plan:
-            octets = encode(values[name])
-            for place in places:
-                parts[place] = octets
+        for name, places in self._plan:
+            value = values[name]
+            if _plain(value):  # the same in every context, as nearly all are
+                octets = value.encode()
+                for place, _ in places:
+                    parts[place] = octets
+            else:
+                for place, encode in places:
+                    parts[place] = encode(value)
         return parts
 
     def dumps(self) -> bytes:
@@ -208,14 +215,26 @@ def _header_value(value: str) -> bytes:
 
 
 def _text_value(value: str) -> bytes:
-    return value.encode() if _plain(value) else quote(_checked(value)).encode()
+    return _as_it_is(value) or quote(_checked(value)).encode()
 
 
 def _html_value(value: str) -> bytes:
-    if _plain(value):
-        return value.encode()
+    as_it_is = _as_it_is(value)
+    if as_it_is:
+        return as_it_is
     escaped = _checked(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return quote(escaped.replace('"', "&#34;").replace("'", "&#39;")).encode()
+
+
+def _as_it_is(value: str) -> bytes:
+    """A value that needs no encoding, with soft breaks where it is long, as addresses of pages are; else b""."""
+    if _plain(value):
+        return value.encode()
+    if _long_word(value):
+        lines = [value[start : start + MAX_LINE] for start in range(0, len(value), MAX_LINE)]
+        if not any(line.startswith(".") for line in lines):
+            return "=\r\n".join(lines).encode()
+    return b""
 
 
 def _checked(value: str) -> str:

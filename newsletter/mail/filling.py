@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 
 from newsletter.domain.delivery import Claim
 from newsletter.domain.site import Site
 from newsletter.mail.compiled import Compiled
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import format_date
-from newsletter.mail.personal import personal
+from newsletter.mail.personal import Personal
 from newsletter.mail.tokens import Signer
 
 Write = Callable[[Claim, datetime], bytes]
@@ -32,10 +33,9 @@ class Filling:
     def __init__(self, compiled: Compiled, *, site: Site, signer: Signer, secret: bytes, dkim: Dkim | None) -> None:
         self.compiled = compiled
         self.secret = secret
-        self._site = site
-        self._signer = signer
+        self._personal = Personal(site, signer, secret)
         self._dkim = dkim
-        self._date = (0, "")
+        self._date: tuple[datetime | None, str] = (None, "")
 
     def message(self, claim: Claim, now: datetime) -> bytes:
         """The whole message for one reader: CRLF lines, not dot-stuffed. For a letter that is uniform."""
@@ -47,13 +47,14 @@ class Filling:
 
     def values(self, claim: Claim, now: datetime) -> dict[str, str]:
         """A value for every hole."""
-        return personal(claim, site=self._site, signer=self._signer, secret=self.secret, date=self._date_at(now))
+        known, date = self._date
+        if known is not now:  # letters are composed by tens
+            date = _date_of(int(now.timestamp()))
+            self._date = (now, date)
+        return self._personal.values(claim, date)
 
-    def _date_at(self, now: datetime) -> str:
-        """The Date header, made once a second."""
-        second = int(now.timestamp())
-        known, text = self._date
-        if known != second:
-            text = format_date(now)
-            self._date = (second, text)
-        return text
+
+@lru_cache(maxsize=8)
+def _date_of(second: int) -> str:
+    """The Date header, made once a second."""
+    return format_date(datetime.fromtimestamp(second, UTC))

@@ -20,28 +20,45 @@ _MONTHS = (
 
 def message_id(secret: bytes, issue: int, subscriber: int, domain: str) -> str:
     """The Message-ID of one letter: the same on every retry, so that receivers can drop a double; not guessable."""
-    what = b"message-id:%d:%d" % (issue, subscriber)
-    return f"<{hashlib.blake2b(what, digest_size=16, key=secret).hexdigest()}@{domain}>"
+    keyed = _keyed(secret).copy()
+    keyed.update(b"message-id:%d:%d" % (issue, subscriber))
+    return f"<{keyed.hexdigest()}@{domain}>"
 
 
-def personal(claim: Claim, *, site: Site, signer: Signer, secret: bytes, date: str) -> dict[str, str]:
-    """A value for every name in `mail.compiled.HOLES`.
+@lru_cache(maxsize=16)
+def _keyed(secret: bytes) -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16, key=secret)
 
-    secret: the issue's own key. date: the Date header as `headers.format_date` writes it; make it once a second.
-    """
-    issue = base36(claim.issue_id)
-    return {
-        "to": mailbox(claim.address),
-        "message_id": message_id(secret, claim.issue_id, claim.subscriber_id, site.from_domain),
-        "date": date,
-        "unsubscribe_url": site.url(f"/u/{signer.sign(Purpose.UNSUBSCRIBE, claim.subscriber_key, issue)}"),
-        "unsubscribe_mailto": f"mailto:{leave_address(site, signer, claim.issue_id, claim.subscriber_key)}",
-        "name": claim.name,
-        "address": claim.address,
-        "preferences_url": site.url(f"/p/{signer.sign(Purpose.PREFERENCES, claim.subscriber_key)}"),
-        "useful_url": site.url(f"/useful/{signer.sign(Purpose.USEFUL, claim.subscriber_key, issue)}"),
-        "joined_on": joined_in_words(claim.joined_on, site.language),
-    }
+
+class Personal:
+    """What one letter says to each of its readers. secret: the issue's own key."""
+
+    def __init__(self, site: Site, signer: Signer, secret: bytes) -> None:
+        self._site = site
+        self._signer = signer
+        self._secret = secret
+        self._domain = site.from_domain
+        self._pages = site.url("")
+        self._leave, self._prefer, self._vote = (
+            signer.stamp(purpose) for purpose in (Purpose.UNSUBSCRIBE, Purpose.PREFERENCES, Purpose.USEFUL)
+        )
+
+    def values(self, claim: Claim, date: str) -> dict[str, str]:
+        """A value for every name in `mail.compiled.HOLES`. date: as `headers.format_date` writes it."""
+        number, key, pages = claim.issue_id, claim.subscriber_key, self._pages
+        both = f"{key}.{base36(number)}"
+        return {
+            "to": mailbox(claim.address),
+            "message_id": message_id(self._secret, number, claim.subscriber_id, self._domain),
+            "date": date,
+            "unsubscribe_url": f"{pages}/u/{self._leave(both)}",
+            "unsubscribe_mailto": f"mailto:{leave_address(self._site, self._signer, number, key)}",
+            "name": claim.name,
+            "address": claim.address,
+            "preferences_url": f"{pages}/p/{self._prefer(key)}",
+            "useful_url": f"{pages}/useful/{self._vote(both)}",
+            "joined_on": joined_in_words(claim.joined_on, self._site.language),
+        }
 
 
 @lru_cache(maxsize=4096)

@@ -22,12 +22,23 @@ def parse_reply(stage: Stage, code: int, text: bytes | str) -> Reply:
     than the code is none (RFC 2034 section 4); each line may repeat it. Some hosts write it with a `#`.
     """
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    if plain.isascii() and plain.isprintable() and len(plain) <= MAX_TEXT and "  " not in plain:  # as nearly all are
+        found = _ENHANCED.match(plain)
+        if found and int(found[1]) == code // 100:
+            return Reply(stage, code, _in_short(found), plain[found.end() :].strip())
+        return Reply(stage, code, "", plain.strip())
     lines = plain.splitlines()
     found = _ENHANCED.match(lines[0]) if lines else None
     if not found or int(found[1]) != code // 100:
         return Reply(stage, code, "", _one_line(lines))
-    enhanced = ".".join(str(int(part)) for part in found.groups())
-    return Reply(stage, code, enhanced, _one_line([line.removeprefix(found[0].rstrip()) for line in lines]))
+    words = _one_line([line.removeprefix(found[0].rstrip()) for line in lines])
+    return Reply(stage, code, _in_short(found), words)
+
+
+def _in_short(found: re.Match[str]) -> str:
+    """An enhanced code without leading zeros."""
+    _, subject, detail = found.groups()
+    return f"{found[1]}.{int(subject)}.{int(detail)}"
 
 
 def _one_line(lines: list[str]) -> str:

@@ -19,6 +19,12 @@ def test_a_signed_token_gives_its_fields_back(values: list[str]) -> None:
     assert signer.open(Purpose.CONFIRM, signer.sign(Purpose.CONFIRM, *values)) == tuple(values)
 
 
+@given(fields)
+def test_a_stamp_signs_as_sign_does(values: list[str]) -> None:
+    signer = Signer([NEW, OLD])
+    assert signer.stamp(Purpose.USEFUL)(".".join(values)) == signer.sign(Purpose.USEFUL, *values)
+
+
 def test_a_token_is_refused_for_every_other_purpose() -> None:
     signer = Signer([NEW])
     token = signer.sign(Purpose.UNSUBSCRIBE, "ada", "3")
