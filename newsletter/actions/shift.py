@@ -127,11 +127,11 @@ class Shift:
             self.halt.wait(min(LOOK_UP_EVERY, wait.total_seconds()))
         return not self.is_over
 
-    def compose(self, claim: Claim) -> tuple[Envelope, bytes] | Rejected:
+    def compose(self, claim: Claim, now: datetime) -> tuple[Envelope, bytes] | Rejected:
         """The letter for one reader, or why there is none; raises what is no reader's fault."""
         route = self.route
         try:
-            message = route.compose(claim, route.clock())
+            message = route.compose(claim, now)
             return Envelope(route.envelope_from(claim), claim.address), message
         except InputError as error:  # about this one reader: the others must not wait for them
             return Rejected(Reply(Stage.DATA, 554, "5.6.0", f"not sent: {error}"), Cause.OTHER)
@@ -145,9 +145,12 @@ class Shift:
         """Take an outcome into the tally; a tripped breaker stops everybody."""
         done = self.done
         with done.lock:
-            done.final += not isinstance(outcome, _AGAIN)
-            done.sent += isinstance(outcome, Sent)
             reason = self.breaker.saw(claim.subscriber_id, outcome)
+            if type(outcome) is Sent:
+                done.sent += 1
+                done.final += 1
+                return
+            done.final += not isinstance(outcome, _AGAIN)
             if reason and not done.paused:
                 done.paused = reason
         if done.paused:

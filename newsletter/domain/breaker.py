@@ -27,9 +27,10 @@ class Breaker:
 
     def saw(self, subscriber_id: int, outcome: Outcome | None) -> str:
         """Take one outcome; the reason to pause the issue, or "" to go on."""
-        if isinstance(outcome, Sent):
-            self.run.clear()
-            self._policy, self._same, self._words = 0, 0, ""
+        if type(outcome) is Sent:
+            if self.run:
+                self.run.clear()
+                self._policy, self._same, self._words = 0, 0, ""
         elif isinstance(outcome, Rejected):
             self.run.append(subscriber_id)
             self._policy += outcome.cause is Cause.POLICY

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from newsletter.domain.errors import IllegalTransition
 from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent
@@ -144,8 +145,7 @@ def recover(crashes: int, *, hold_in_doubt: bool = False) -> Change:
     return _change(Event.HOLD if hold_in_doubt or crashes >= MAX_CRASHES else Event.PUT_BACK)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One letter a worker may send now: the row is committed as `sending` under its owner.
 
     joined_on: the date the reader confirmed, ISO, or "". attempts: this one included. tip_id: which of the issue's
@@ -163,8 +163,7 @@ class Claim:
     tip_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A claim with its end: an outcome, or None when the letter was not tried and its row goes back without blame.
 
     not_before: with None, when it may be claimed again (a rate is used up); at once if that is None too.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Stage(StrEnum):
@@ -19,8 +20,7 @@ class Stage(StrEnum):
     DOT = "dot"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One SMTP reply, kept whole.
 
     code: three digits, 0 when the next hop said nothing. enhanced: `5.1.1` of RFC 3463, or "".
@@ -77,8 +77,7 @@ class InDoubt:
 Outcome = Sent | Deferred | Rejected | InDoubt
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Who the transaction is between (RFC 5321 section 3.3): one sender, exactly one recipient."""
 
     sender: str

@@ -23,20 +23,16 @@ class Pace:
     """What the rates allow now. Seeded from the ledger, so that a restart forgets nothing.
 
     Times are aware. `took` counts a letter at its claim: what comes back unsent has used its turn.
+    longest: how far back the past matters; zero without any rate.
     """
 
     def __init__(self, rates: Sequence[Rate]) -> None:
         self._windows = [(rate, deque[datetime]()) for rate in rates if not rate.per_domain]
         self._domain_rates = [rate for rate in rates if rate.per_domain]
+        self.longest = max((rate.window for rate in rates), default=timedelta())
         self._domains: dict[str, list[tuple[Rate, deque[datetime]]]] = defaultdict(
             lambda: [(rate, deque()) for rate in self._domain_rates]
         )
-
-    @property
-    def longest(self) -> timedelta:
-        """How far back the past matters; zero without any rate."""
-        rates = [rate for rate, _ in self._windows] + self._domain_rates
-        return max((rate.window for rate in rates), default=timedelta())
 
     def remember(self, past: Iterable[tuple[datetime, str]]) -> None:
         """(when, recipient domain) of letters that went before, oldest first."""

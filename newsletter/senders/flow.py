@@ -6,6 +6,7 @@ servers, connecting and signing in stay with the blocking one. A contract test h
 
 from __future__ import annotations
 
+import select
 import time
 from enum import Enum
 
@@ -31,7 +32,9 @@ class Flow:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        connection.open_socket.setblocking(False)
+        self._socket = connection.open_socket
+        self._socket.setblocking(False)
+        self.descriptor = self._socket.fileno()
         self._at = _At.NOTHING
         self._until = 0.0
         self._data = b""
@@ -41,9 +44,9 @@ class Flow:
         self._outcome: Outcome | None = None
 
     @property
-    def wants_room(self) -> bool:
-        """Wait until the socket can be written to, not read from?"""
-        return self._at is _At.ROOM
+    def events(self) -> int:
+        """What to wait for, as `select.poll` has it."""
+        return select.POLLOUT if self._at is _At.ROOM else select.POLLIN
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
         """Begin a letter; an outcome at once where the letter cannot be carried, else None."""
@@ -72,13 +75,16 @@ class Flow:
         Raises SenderTrouble (Stale, if a new connection may well do) as `Connection.carry` does.
         """
         try:
+            connection = self.connection
             if self._at is _At.ROOM:
                 return self._flush(self._rest)
-            while (reply := self.connection.take_reply()) is None:
-                if not self.connection.receive_some():
+            while (reply := connection.take_reply()) is None:
+                if not connection.receive_some():
                     if self.is_overdue(time.monotonic()):
                         raise TimeoutError("it gave no reply in time")
                     return None
+                if self._at is _At.GO_AHEAD and not self._heard and connection.take_go_ahead():
+                    return self._flush(self._data)
             return self._hear(reply)
         except OSError as error:
             return self._broken(error)
@@ -134,7 +140,7 @@ class Flow:
     def _write(self, data: bytes | memoryview) -> None:
         """Write what the socket takes; the rest stays in `_rest`, until there is room."""
         try:
-            written = self.connection.open_socket.send(data)
+            written = self._socket.send(data)
         except BlockingIOError:
             written = 0
         self._rest = b"" if written == len(data) else memoryview(data)[written:]

@@ -37,11 +37,14 @@ class SmtpSender:
         """Those of our sessions that can proceed, waiting at most `seconds` for the first."""
         poller, places = select.poll(), {}
         for session in cast("Sequence[SmtpSession]", sessions):
-            number, events = session.interest()
-            poller.register(number, events)
-            places[number] = session
+            if flow := session.flow:
+                poller.register(flow.descriptor, flow.events)
+                places[flow.descriptor] = session
         found = [places[number] for number, _ in poller.poll(seconds * 1000)]
-        return found or [session for session in places.values() if session.is_overdue]
+        if found:
+            return found
+        now = time.monotonic()
+        return [session for session in places.values() if session.flow and session.flow.is_overdue(now)]
 
 
 class SmtpSession:
@@ -51,7 +54,7 @@ class SmtpSession:
         self._peer = peer
         self._closed = False
         self._connection = dial(peer)
-        self._flow: Flow | None = None
+        self.flow: Flow | None = None
         self._letter = (Envelope("", ""), b"")
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
@@ -80,17 +83,7 @@ class SmtpSession:
 
     def proceed(self) -> Outcome | None:
         """As `domain.sending_ports.FlowSession.proceed`."""
-        return self._flowing(self._flow.proceed) if self._flow else None
-
-    def interest(self) -> tuple[int, int]:
-        """The descriptor to wait for and the events, as `select.poll` has them."""
-        wants_room = self._flow is not None and self._flow.wants_room
-        return self._connection.open_socket.fileno(), select.POLLOUT if wants_room else select.POLLIN
-
-    @property
-    def is_overdue(self) -> bool:
-        """Has the server been silent for too long?"""
-        return self._flow is not None and self._flow.is_overdue(time.monotonic())
+        return self._flowing(self.flow.proceed) if self.flow else None
 
     def _flowing(self, step: Callable[[], Outcome | None]) -> Outcome | None:
         try:
@@ -103,11 +96,11 @@ class SmtpSession:
 
     def _start(self) -> Outcome | None:
         connection = self._usable()
-        if not connection.may_flow:
-            return connection.carry(*self._letter)
-        if self._flow is None or self._flow.connection is not connection:
-            self._flow = Flow(connection)
-        return self._flow.start(*self._letter)
+        if self.flow is None or self.flow.connection is not connection:
+            if not connection.may_flow:
+                return connection.carry(*self._letter)
+            self.flow = Flow(connection)
+        return self.flow.start(*self._letter)
 
     def _refusal(self, envelope: Envelope) -> Outcome | None:
         if self._closed:
@@ -120,9 +113,9 @@ class SmtpSession:
 
     def _carry(self, envelope: Envelope, message: bytes) -> Outcome:
         """A server may have hung up between two letters, as after a number of its own: that is no trouble yet."""
-        if self._flow and self._connection.is_open:
+        if self.flow and self._connection.is_open:
             self._connection.open_socket.settimeout(self._peer.reply_timeout)
-        self._flow = None
+        self.flow = None
         try:
             return self._usable().carry(envelope, message)
         except Stale:
@@ -137,7 +130,7 @@ class SmtpSession:
     def close(self) -> None:
         """QUIT; never raises."""
         self._closed = True
-        self._flow = None
+        self.flow = None
         self._connection.farewell()
 
 

@@ -81,6 +81,10 @@ _SKIP_CANCELLED = """UPDATE delivery INDEXED BY delivery_{state}
 _NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt_at = :latest
     WHERE state = 'deferred' AND next_attempt_at > :latest"""
 
+# As plain text: an enum takes SQLite's module a microsecond.
+_SENT = transition(State.SENDING, Event.ACCEPT).value
+_CLAIMED = {state.value: transition(state, Event.CLAIM).value for state in (State.PENDING, State.DEFERRED)}
+
 LONGEST_WAIT = max(BACK_OFF[-1], IN_DOUBT_FOR)
 
 _Row = tuple[int, int, int | None, str, str | None, str, str, str, str | None, int | None, int]
@@ -117,8 +121,10 @@ class SqliteLedger:
                 finished = [*self._unwritten, *finished]
             self._unwritten = finished
             with self._transaction():
+                self._finish_sent(finished)
                 for one in finished:
-                    self._finish(one)
+                    if type(one.outcome) is not Sent:
+                        self._finish(one)
                 claims = self._claim(issue, take, now) if take else []
             self._unwritten = ()
         return claims
@@ -233,13 +239,21 @@ class SqliteLedger:
                 to = transition(State(state), Event.SKIP)
                 self._db.execute(_SKIP, (to, skip, ms, issue, subscriber))
                 continue
-            to = transition(State(state), Event.CLAIM)
-            written.append((to, self._owner, first or ms, issue, subscriber))
+            written.append((_CLAIMED[state], self._owner, first or ms, issue, subscriber))
             joined_on = (confirmed_at or "")[:10]
             first_at = from_ms(first) if first else now
             claims.append(Claim(issue, subscriber, key or "", address, name, joined_on, attempts + 1, first_at, tip))
         self._db.executemany(_CLAIM, written)
         return claims
+
+    def _finish_sent(self, finished: Sequence[Finished]) -> None:
+        """Those that were accepted, as nearly all are, in one go; a row that is not ours any more is left alone."""
+        rows = []
+        for claim, outcome, at in [(one.claim, one.outcome, one.at) for one in finished]:
+            if type(outcome) is Sent:
+                reply = f"{outcome.reply.stage} {outcome.reply}"
+                rows.append((_SENT, reply, None, to_ms(at), claim.issue_id, claim.subscriber_id, self._owner))
+        self._db.executemany(_FINISH, rows)
 
     def _finish(self, one: Finished) -> None:
         claim, outcome = one.claim, one.outcome
@@ -264,8 +278,7 @@ class SqliteLedger:
         values = (change.state, reply, next_ms, to_ms(one.at), *row)
         if self._db.execute(_FINISH, values).rowcount == 0:
             return  # not ours any more: whoever owns it now writes its end
-        if not isinstance(outcome, Sent):
-            self._note(claim, outcome, change, one.at)
+        self._note(claim, outcome, change, one.at)
         if next_ms is not None:
             self._watch_for(claim.issue_id, next_ms)
 
