@@ -178,7 +178,7 @@ class _OneLine:
 
     def _carry(self, claim: Claim) -> Outcome | None:
         """Compose and hand over; None when the row is to go back."""
-        letter = self._shift.compose(claim)
+        letter = self._shift.compose(claim, self._shift.route.clock())
         if isinstance(letter, Rejected) or self._line.session is None:
             return letter if isinstance(letter, Rejected) else None
         try:

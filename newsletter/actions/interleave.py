@@ -12,8 +12,10 @@ from functools import partial
 from newsletter.actions.shift import Line, Shift
 from newsletter.domain.delivery import Claim, Finished
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Outcome, Rejected
+from newsletter.domain.outcomes import Envelope, Outcome, Rejected
 from newsletter.domain.sending_ports import FlowSender, FlowSession
+
+Letter = tuple[Envelope, bytes] | Rejected
 
 WAIT_FOR = 0.25  # seconds without a reply after which we look whether somebody said stop
 
@@ -57,27 +59,36 @@ class Interleaver:
         if not idle and not self._finished:
             return False
         claims = self._record(len(idle))
-        for started, (line, claim) in enumerate(zip(idle, claims, strict=False), 1):
-            try:
-                self._start(line, claim)
-            except Exception:
-                self._finished += [Finished(left, None, self._shift.route.clock()) for left in claims[started:]]
-                raise
+        letters, fault = self._compose(claims)
+        for line, claim, letter in zip(idle, claims, letters, strict=False):
+            self._start(line, claim, letter)
+        if fault:
+            raise fault
         return bool(claims)
+
+    def _compose(self, claims: Sequence[Claim]) -> tuple[list[Letter], Exception | None]:
+        """All letters before the first leaves: to wake the next hop ten times costs more than to compose.
+
+        What cannot be composed, and all behind it, goes back.
+        """
+        letters: list[Letter] = []
+        now = self._shift.route.clock()
+        try:
+            for claim in claims:
+                letters.append(self._shift.compose(claim, now))  # noqa: PERF401 - those before a fault are kept
+        except Exception as fault:  # noqa: BLE001 - raised when those that were composed are on their way
+            self._finished += [Finished(claim, None, now) for claim in claims[len(letters) :]]
+            return letters, fault
+        return letters, None
 
     def _record(self, take: int) -> list[Claim]:
         finished, self._finished = self._finished, []
         return self._shift.record(finished, take)
 
-    def _start(self, line: Line, claim: Claim) -> None:
+    def _start(self, line: Line, claim: Claim, letter: Letter) -> None:
         session: FlowSession = line.session  # type: ignore[assignment]  # `open` made it, and `deliver` looked at its kind
         self._idle.remove(line)
         self._busy[session] = (line, claim)
-        try:
-            letter = self._shift.compose(claim)
-        except Exception:
-            self._end(session, None)
-            raise
         if isinstance(letter, Rejected):
             self._end(session, letter)
         else:
