@@ -102,7 +102,9 @@ def test_the_enhanced_code_is_read_and_the_rest_is_kept_clean(code: int, text: s
     assert parse_reply(Stage.RCPT, code, text) == Reply(Stage.RCPT, code, enhanced, kept)
 
 
-@given(st.sampled_from([250, 421, 452, 550]), st.sampled_from(["", "2.0.0", "5.1.1 ", "4.02.2  "]), st.text(max_size=600))
+@given(
+    st.sampled_from([250, 421, 452, 550]), st.sampled_from(["", "2.0.0", "5.1.1 ", "4.02.2  "]), st.text(max_size=600)
+)
 def test_a_line_says_the_same_with_and_without_its_end(code: int, enhanced: str, words: str) -> None:
     said = enhanced + words
     assert parse_reply(Stage.DOT, code, said) == parse_reply(Stage.DOT, code, f"{said}\n")  # the long way
