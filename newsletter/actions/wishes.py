@@ -67,7 +67,7 @@ def rerun(store: Store, key: str, rule: str | None, now: datetime, *, unseen: bo
             wanted = replace(wanted, never=False, unseen=unseen)
         if wanted != parse_rerun(tip.text.rules.rerun):
             rules = replace(tip.text.rules, rerun=wanted.words())
-            tx.tips.rewrite(tip.card.id, replace(tip.text, rules=rules), now)
+            tx.tips.rewrite(tip.card.id, replace(tip.text, rules=rules), now, edited=tip.edited)
         return wanted.words()
 
 

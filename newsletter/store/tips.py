@@ -112,9 +112,9 @@ class SqlTips:
         found: TipText,
         now: datetime,
         *,
+        edited: bool,
         complete_state: TipState | None = None,
         identity: str | None = None,
-        edited: bool = False,
     ) -> None:
         """Replace the text; complete_state also sets the state, identity also title and day in what finds it again."""
         row = self._session.get_one(Tip, tip_id)
