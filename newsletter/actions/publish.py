@@ -117,14 +117,15 @@ def publish_extra(store: Store, press: Press, tip_key: str, rules: Rules, now: d
 
 
 def finish_preparing(store: Store, press: Press, rules: Rules, now: datetime) -> None:
-    """Take up what a crash left between T0 and T1, if it is not too late for its slot."""
+    """Take up what a crash left between T0 and T1, if it is not too late for its slot and the owner does not hold it."""
     with store.read() as tx:
         left = [issue for issue in tx.issues.open() if issue.state is IssueState.PREPARING]
         somebody = bool(left) and tx.subscribers.mailable() > 0
+        held = {issue.number for issue in left if _waits(tx, rules, issue.slot, issue.tip_key)}
     for issue in left:
         if issue.slot and now - issue.due_at > rules.late_window:
             _miss(store, rules, issue, now)
-        elif somebody or issue.quarter:
+        elif issue.number not in held and (somebody or issue.quarter):
             freeze(store, press, issue, rules, now)
 
 
