@@ -128,8 +128,8 @@ class Daemon:
 
     def _tell_once(self, words: str) -> None:
         if words not in self._told:
-            self._told.add(words)
             self._app.tell_owner("The issue could not be sent", [words], "Mend that; the daemon goes on by itself")
+            self._told.add(words)
 
 
 def run(app: App, *, web: bool = True) -> int:
