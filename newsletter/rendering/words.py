@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.seasons import MONTHS, WEEKDAYS
 from newsletter.mail.personal import day_in_words
+from newsletter.rendering.markdown import to_html
 
 RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
 MADE = "made"
@@ -95,6 +96,17 @@ class Words:
 
         return underscore
 
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """What templates of mails and of pages can make of a value."""
+        return {
+            "day": self.day,
+            "link": link,
+            "markdown": in_html,
+            "sentence": sentence,
+            "strong": strong,
+            "told": self.told,
+        }
+
     def number(self, number: int) -> str:
         """A count as people write it, its thousands apart."""
         return f"{number:,}".replace(",", self._texts.get("1,000", "1,000")[1])
@@ -143,6 +155,11 @@ def _said(table: Mapping[str, object]) -> dict[str, str]:
 def strong(value: object) -> Markup:
     """A value that stands out, for a hole of a sentence."""
     return Markup("<strong>{}</strong>").format(value)
+
+
+def in_html(text: str) -> Markup:
+    """Markdown as HTML."""
+    return Markup(to_html(text))  # noqa: S704 - markdown-it escapes raw HTML
 
 
 def link(words: object, url: str) -> Markup:
