@@ -8,16 +8,7 @@ from datetime import date, datetime
 
 from newsletter.actions.audience import offers_for
 from newsletter.actions.letters import ONLY_A_TEASER, Press, compile_issue, source_of
-from newsletter.actions.planning import (
-    UNSENT,
-    NextIssue,
-    Rules,
-    choice_for,
-    is_over,
-    is_skipped,
-    next_issue,
-    waits_for,
-)
+from newsletter.actions.planning import UNSENT, Rules, choice_for, is_over, is_skipped, waits_for
 from newsletter.domain.calendar import Due, due_slot
 from newsletter.domain.calendar_ports import Wish
 from newsletter.domain.errors import Refused
@@ -25,8 +16,6 @@ from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.plans import Kind
 from newsletter.domain.ports import Store, Tx
 from newsletter.domain.sharing import LettersMissing, Offer, OtherLetter
-
-__all__ = ["NextIssue", "Press", "Rules", "next_issue"]
 
 _TOO_LATE = "found after the late window"
 _HELD = "held back or not approved until it was too late"
@@ -111,7 +100,7 @@ def publish_extra(store: Store, press: Press, tip_key: str, rules: Rules, now: d
             raise Refused(_NOBODY, fix="See: newsletter subscribers list")
         issue = tx.issues.plan(None, now, now)
         tx.issues.change(issue.number, IssueEvent.PREPARE, now)
-        tx.issues.bind(issue.number, tip.card.id, now)
+        tx.issues.bind(issue.number, tip.card.id)
         issue = tx.issues.get(issue.number)
     return _to_the_end(store, press, issue, rules, now)
 
@@ -158,7 +147,7 @@ def _choose(store: Store, issue: IssueFacts, rules: Rules, now: datetime) -> Iss
                 tx.issues.change(issue.number, IssueEvent.FIND_NOTHING, now, reason=choice.reason)
             return tx.issues.get(issue.number)
         tx.issues.change(issue.number, IssueEvent.PREPARE, now)
-        tx.issues.bind(issue.number, tx.tips.get(choice.tip).card.id, now)
+        tx.issues.bind(issue.number, tx.tips.get(choice.tip).card.id)
         return tx.issues.get(issue.number)
 
 

@@ -153,7 +153,7 @@ class SqlIssues:
         self._session.flush()
         return self.get(number)
 
-    def bind(self, number: int, tip_id: int, now: datetime) -> None:  # noqa: ARG002
+    def bind(self, number: int, tip_id: int) -> None:
         """Bind a tip; `run` counts its runs, and UNIQUE(tip, run) keeps a first run single."""
         row = self._session.get_one(Issue, number)
         if row.tip_id == tip_id and row.run:

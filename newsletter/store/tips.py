@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 
@@ -55,15 +55,6 @@ class SqlTips:
         if row is None:
             raise NotFound(f"there is no tip number {tip_id}")
         return self._full(row)
-
-    def several(self, ids: Sequence[int]) -> list[TipFull]:
-        """Some tips by their numbers; two queries."""
-        labels: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        wanted = select(TipLabel).where(col(TipLabel.tip_id).in_(ids)).order_by(col(TipLabel.place))
-        for label in self._session.exec(wanted):
-            labels[label.tip_id][label.kind].append(label.name)
-        rows = self._session.exec(select(Tip).where(col(Tip.id).in_(ids))).all()
-        return [_full(row, labels[row.id or 0]) for row in rows]
 
     def find(self, identity: str) -> TipFull | None:
         """The tip with this identity (domain.tips.identity)."""

@@ -67,7 +67,7 @@ def being_made(room: Newsroom) -> int:
     with room.store.write() as tx:
         number = tx.issues.plan(SLOT, TUESDAY, TUESDAY).number
         tx.issues.change(number, IssueEvent.PREPARE, TUESDAY)
-        tx.issues.bind(number, tx.tips.get("one").card.id, TUESDAY)
+        tx.issues.bind(number, tx.tips.get("one").card.id)
     return number
 
 
