@@ -159,7 +159,7 @@ def freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: dat
         wanted = {key, *(tx.issues.shares(offers) if offers else ())} - {""}
     while True:
         with store.read() as tx:
-            sources = [source_of(tx, rules, issue, tip) for tip in sorted(wanted - letters.keys())]
+            sources = [source_of(tx, rules, issue, tx.tips.get(tip)) for tip in sorted(wanted - letters.keys())]
         for source in sources:
             subject, compiled = compile_issue(press, source)
             letters[source.tip.card.key] = OtherLetter(subject, compiled.dumps())

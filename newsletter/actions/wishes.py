@@ -36,16 +36,17 @@ def parse_slot(text: str, schedule: Schedule) -> date:
 def pin(store: Store, rules: Rules, key: str, slot: date, now: datetime) -> str:
     """Give a tip its slot; its title on that day. Raises NotFound, and Refused where it could not go out."""
     with store.write() as tx:
-        card = tx.tips.get(key).card
+        tip = tx.tips.get(key)
+        card = tip.card
         if not card.complete or card.state is TipState.RETIRED:
             what = "retired" if card.state is TipState.RETIRED else "only a teaser"
             raise Refused(f"{key} cannot be sent: it is {what}", fix="See: newsletter tips list")
         _must_be_open(tx, rules, slot, now)
-        other = next((tip.key for tip in tx.calendar.plans() if tip.pin == slot and tip.key != key), None)
+        other = next((plan.key for plan in tx.calendar.plans() if plan.pin == slot and plan.key != key), None)
         if other:
             raise Refused(f"{other} is pinned to {slot} already", fix=f"First: newsletter tips unpin {other}")
         tx.calendar.pin(key, slot)
-        return next(tip.title_on(slot) for tip in tx.calendar.plans() if tip.key == key)
+        return tip.dated(slot).card.title
 
 
 def unpin(store: Store, key: str) -> str:
