@@ -44,10 +44,13 @@ class SqlTips:
 
     def get(self, key: str) -> TipFull:
         """Raises NotFound."""
+        return self._full(self._row(key))
+
+    def _row(self, key: str) -> Tip:
         row = self._session.exec(select(Tip).where(Tip.key == key)).first()
         if row is None:
             raise NotFound(f"there is no tip {key!r}", fix="See: newsletter tips list")
-        return self._full(row)
+        return row
 
     def by_id(self, tip_id: int) -> TipFull:
         """Raises NotFound."""
@@ -126,13 +129,9 @@ class SqlTips:
 
     def move(self, key: str, *, before: str | None = None, first: bool = False) -> None:
         """Renumber the queue with `key` in its new place; raises NotFound."""
-        moved = self._session.get_one(Tip, self.get(key).card.id)
-        order = list(self._session.exec(select(Tip).order_by(col(Tip.position), col(Tip.id))))
+        moved, order = self._row(key), list(self._in_order())
         order.remove(moved)
-        if before is not None:
-            place = order.index(self._session.get_one(Tip, self.get(before).card.id))
-        else:
-            place = 0 if first else len(order)
+        place = order.index(self._row(before)) if before is not None else 0 if first else len(order)
         order.insert(place, moved)
         for position, row in enumerate(order, start=1):
             row.position = position
