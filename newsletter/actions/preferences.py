@@ -236,7 +236,7 @@ def my_data(store: Store, signer: Signer, token: str) -> dict[str, Any]:
         },
         "consent": [{**asdict(consent), "at": _iso(consent.at)} for consent in consents],
         "deliveries": [
-            {"issue": one.issue, "slot": _day(one.slot), "tip": one.tip, "state": one.state} for one in deliveries
+            {"issue": one.issue, "slot": _iso(one.slot), "tip": one.tip, "state": one.state} for one in deliveries
         ],
     }
 
@@ -244,11 +244,7 @@ def my_data(store: Store, signer: Signer, token: str) -> dict[str, Any]:
 # -- helpers ---------------------------------------------------------------------------------------
 
 
-def _day(slot: date | None) -> str | None:
-    return slot.isoformat() if slot else None
-
-
-def _iso(at: datetime | None) -> str | None:
+def _iso(at: date | None) -> str | None:
     return at.isoformat() if at else None
 
 

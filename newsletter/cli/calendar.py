@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 import click
 
 from newsletter.cli.door import Door, Noun, as_of, everywhere
+from newsletter.cli.facts import iso
 from newsletter.domain.errors import UsageError
+from newsletter.domain.wording import plural, sentence
 
 if TYPE_CHECKING:
     from newsletter.actions.quarterly import Coming
@@ -78,7 +80,7 @@ def _draw(screen: Screen, lines: Sequence[ForecastSlot], left: Runway) -> None:
     screen.table(["!goes out on", "tip", "why this one"], rows, empty="No slot.")
     screen.line()
     if warning := left.warning():  # of the whole library, however few weeks are shown
-        screen.line(f"{warning[:1].upper()}{warning[1:]}.", "yellow")
+        screen.line(f"{sentence(warning)}.", "yellow")
     screen.line(
         "Another order: newsletter tips move KEY --first · A date for a tip: newsletter tips pin KEY --on DATE · "
         "A week off: newsletter calendar skip DATE · Why: newsletter tips why DATE",
@@ -206,7 +208,7 @@ def runway(door: Door) -> None:
     left = door.app.runway()
     document = {
         "fresh_weeks": left.fresh_weeks,
-        "fresh_until": left.fresh_until.isoformat() if left.fresh_until else None,
+        "fresh_until": iso(left.fresh_until),
         "with_reruns": LONGEST if left.with_reruns is None else left.with_reruns,
         "runs_dry": left.with_reruns is not None,
         "warning": left.warning(),
@@ -217,7 +219,7 @@ def runway(door: Door) -> None:
         dry = "ten years and more" if left.with_reruns is None else f"{left.with_reruns} weeks, then nothing is left"
         screen.facts([("fresh tips for", f"{left.fresh_weeks} weeks{until}"), ("with tips that run again for", dry)])
         if warning := left.warning():
-            screen.line(f"{warning[:1].upper()}{warning[1:]}.", "yellow")
+            screen.line(f"{sentence(warning)}.", "yellow")
 
     door.report(document, draw)
 
@@ -242,7 +244,7 @@ def simulate(door: Door, *, years: int, readers: int, churn: str, seed: int) -> 
     document = {
         "years": years, "slots": played.slots, "issues": played.issues, "skipped": played.skipped,
         "empty": [slot.isoformat() for slot in played.empty], "longest_gap_days": played.longest_gap.days,
-        "reruns_begin": played.reruns_begin.isoformat() if played.reruns_begin else None,
+        "reruns_begin": iso(played.reruns_begin),
         "kinds": {kind.value: count for kind, count in played.kinds.items()}, "readers": played.readers,
         "readers_with_repeats": played.readers_with_repeats, "repeats": played.repeats,
         "most_repeats": played.most_repeats,
@@ -278,7 +280,7 @@ def _draw_simulation(screen: Screen, played: Simulation, years: int) -> None:
         ("first re-run", screen.day(played.reruns_begin) if played.reruns_begin else "none"),
         ("repeats", repeats + soonest),
     ]
-    screen.facts(facts, title=f"{years} year{'' if years == 1 else 's'} of this calendar")
+    screen.facts(facts, title=f"{plural(years, 'year')} of this calendar")
     if played.empty:
         advice = "To leave no week empty: more tips, or fallback: true in the front matter of your best ones."
         screen.line(advice, "yellow")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 from newsletter.domain.delivery import OPEN, Skip, State
@@ -18,8 +18,8 @@ FAILED = 1
 PARTLY = 4
 
 
-def iso(at: datetime | None) -> str | None:
-    """As JSON has it."""
+def iso(at: date | None) -> str | None:
+    """A day or a time as JSON has it."""
     return at.isoformat() if at else None
 
 
@@ -27,7 +27,7 @@ def document_of(issue: IssueFacts) -> dict[str, object]:
     """The keys of `issues send` and `issues status` (contract)."""
     return {
         "issue": issue.number,
-        "slot": issue.slot.isoformat() if issue.slot else None,
+        "slot": iso(issue.slot),
         "quarter": issue.quarter or None,
         "tip": issue.tip_key,
         "tips": _tips(issue),

@@ -11,6 +11,7 @@ from newsletter.domain.errors import NotFound, UsageError
 from newsletter.domain.reruns import Rerun
 from newsletter.domain.seasons import Rule, in_words, title_on
 from newsletter.domain.tips import TipState
+from newsletter.domain.wording import plural
 
 _NO_RULE = Rerun()
 
@@ -166,7 +167,7 @@ def ago(earlier: date, later: date) -> str:
         count, unit = max(days // 7, 1), "week"
     else:
         count, unit = (months // 12, "year") if months % 12 == 0 else (months, "month")
-    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return f"{plural(count, unit)} ago"
 
 
 def last_sent(tip: TipPlan, slot: date) -> str:

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.seasons import MONTHS, WEEKDAYS
+from newsletter.domain.wording import sentence
 from newsletter.mail.personal import day_in_words
 from newsletter.rendering.markdown import to_html
 
@@ -117,11 +118,6 @@ class Words:
             return day_in_words(day)
         _, month, _ = day_in_words(day).split()
         return self.say("{day} {month} {year}", day=day.day, month=self.say(month), year=day.year)
-
-
-def sentence(text: str) -> str:
-    """The same with a capital at its start."""
-    return text[:1].upper() + text[1:]
 
 
 def _shape(text: str) -> re.Pattern[str]:
