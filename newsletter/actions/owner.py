@@ -12,9 +12,9 @@ from datetime import date, datetime, timedelta
 
 from newsletter.actions.audience import shares_for, shares_of
 from newsletter.actions.explain import Linted, lint_tips
-from newsletter.actions.planning import WEEK, NextIssue, Rules, last_slot, look_ahead, next_issue
+from newsletter.actions.planning import NextIssue, Rules, last_slot, look_ahead, next_issue
 from newsletter.domain.ageing import Level
-from newsletter.domain.calendar import due_slot
+from newsletter.domain.calendar import WEEK, due_slot
 from newsletter.domain.forecast import HORIZON, ForecastSlot, runway
 from newsletter.domain.issues import IssueFacts, IssueState
 from newsletter.domain.ports import Store, Tx

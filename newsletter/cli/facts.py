@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from newsletter.domain.delivery import OPEN, Skip, State
-from newsletter.domain.issues import IssueState
+from newsletter.domain.issues import ON_THE_WAY, IssueState
 
 if TYPE_CHECKING:
     from newsletter.actions.planning import NextIssue
@@ -53,7 +53,7 @@ def exit_code_of(issue: IssueFacts) -> int:
     if issue.state is IssueState.NO_CONTENT:
         return FAILED
     waiting = any(issue.counts.get(state.value, 0) for state in OPEN)
-    return PARTLY if waiting or issue.state in (IssueState.SENDING, IssueState.PAUSED) else 0
+    return PARTLY if waiting or issue.state in ON_THE_WAY else 0
 
 
 def draw_issue(screen: Screen, issue: IssueFacts, *, took: float | None = None) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from newsletter.domain.calendar import WEEK
 from newsletter.domain.plans import Choice, Kind, Plan
-from newsletter.domain.programme import WEEK, Programme
+from newsletter.domain.programme import Programme
 from newsletter.domain.seasons import in_words
 from newsletter.domain.wording import plural
 
