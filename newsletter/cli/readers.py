@@ -13,6 +13,7 @@ from newsletter.cli.facts import iso
 from newsletter.cli.reader_files import STATUSES, confirmed_option, proof_of, source_option
 from newsletter.domain.address import parse_address
 from newsletter.domain.errors import NewsletterError, NotFound
+from newsletter.domain.people_ports import reader_at
 from newsletter.domain.subscription import Status
 
 if TYPE_CHECKING:
@@ -38,10 +39,7 @@ def _reader(reader: Reader) -> dict[str, object]:
 
 def _known(door: Door, address: str) -> Reader:
     with door.app.store.read() as tx:
-        reader = tx.subscribers.by_address(parse_address(address).key)
-    if reader is None:
-        raise NotFound(f"there is no subscriber {address}", fix="See: newsletter subscribers list")
-    return reader
+        return reader_at(tx.subscribers, parse_address(address))
 
 
 # -- reading ---------------------------------------------------------------------------------------
