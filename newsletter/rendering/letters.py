@@ -13,13 +13,12 @@ from newsletter.domain.ports import NOTHING_MORE, Rendered
 from newsletter.domain.reading import NOTHING_BESIDE, Beside
 from newsletter.domain.seasons import WEEKDAYS
 from newsletter.domain.site import Site
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips import MAX_SUBJECT, TipText
 from newsletter.rendering.inline import InlineOnce, inline
 from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
 from newsletter.rendering.words import Words, in_html
 
-MAX_SUBJECT = 60
 KEPT = 32  # mails that differ in more than links and addresses
 FOOTER = ("Sign up", "Contact", "More resources", "Home page")
 YEARS = {5: "Five years", 10: "Ten years", 15: "Fifteen years", 20: "Twenty years"}
