@@ -145,7 +145,7 @@ def run(app: App, *, web: bool = True) -> int:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a long send makes it warn of every ring it leaves out
     if not _is_adopted(app, asked_to_stop, web=web):
         return 0
-    with app.store.sending(DAEMON, app.clock(), hold_in_doubt=app.settings.in_doubt == "hold") as right:
+    with app.store.sending(DAEMON, app.clock(), hold_in_doubt=app.settings.holds_in_doubt) as right:
         if right.recovered:
             log.warning("%d letters were in doubt after a crash and are put back", right.recovered)
         app.press  # noqa: B018 - a missing key or a broken template directory is said now, not on Tuesday

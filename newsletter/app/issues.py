@@ -158,7 +158,7 @@ class IssueVerbs(Parts):
             letters=letters.dumps(),
             secret=letters.secret,
             database=sqlite_path(self.settings.database_url),
-            hold_in_doubt=self.settings.in_doubt == "hold",
+            hold_in_doubt=self.settings.holds_in_doubt,
             ahead=self.clock() - system_clock(),
             level=logging.getLogger().getEffectiveLevel(),
         )
@@ -229,7 +229,7 @@ class IssueVerbs(Parts):
         from newsletter.actions.watch import watch
 
         try:
-            with self.store.sending(COMMAND, self.clock(), hold_in_doubt=self.settings.in_doubt == "hold") as right:
+            with self.store.sending(COMMAND, self.clock(), hold_in_doubt=self.settings.holds_in_doubt) as right:
                 for number in numbers:
                     self.deliver(right, number, progress=progress)
         except Busy:
