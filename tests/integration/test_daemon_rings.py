@@ -38,3 +38,16 @@ def test_a_trouble_that_could_not_be_told_to_the_owner_is_told_at_the_next_ring_
             counts.append(waiting(room))
 
     assert counts == [1, 1]
+
+
+def test_a_fault_ends_its_own_ring_alone_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        open_newsroom(tmp_path) as room,
+        room.store.sending("test", room.clock()) as right,
+        closing(sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)) as other,
+    ):
+        other.execute("ALTER TABLE told RENAME TO lost")
+        Daemon(room, right).owner()
+
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "newsletter.daemon"]
+    assert "told" in said
