@@ -225,8 +225,10 @@ def runway(door: Door) -> None:
 
 
 @calendar.command("simulate")
-@click.option("--years", type=click.IntRange(1, 50), default=10, show_default=True)
-@click.option("--readers", type=click.IntRange(0, 5_000), default=500, show_default=True)
+@click.option("--years", type=click.IntRange(1, 50), default=10, show_default=True, help="How many are played.")
+@click.option(
+    "--readers", type=click.IntRange(0, 5_000), default=500, show_default=True, help="How many there always are."
+)
 @click.option(
     "--churn",
     default="20%",
@@ -238,7 +240,10 @@ def runway(door: Door) -> None:
 @as_of
 @click.pass_obj
 def simulate(door: Door, *, years: int, readers: int, churn: str, seed: int) -> None:
-    """Play years of this calendar in a moment: empty weeks, gaps, and what a reader gets twice."""
+    """Play years of this calendar in a moment: empty weeks, gaps, and what a reader gets twice.
+
+    Where a tip runs again only for readers who have not had it, what the others get in its place is not played.
+    """
     share = _share(churn)
     played = door.app.simulate(years=years, readers=readers, churn=share, seed=seed)
     document = {
@@ -248,7 +253,7 @@ def simulate(door: Door, *, years: int, readers: int, churn: str, seed: int) -> 
         "kinds": {kind.value: count for kind, count in played.kinds.items()}, "readers": played.readers,
         "readers_with_repeats": played.readers_with_repeats, "repeats": played.repeats,
         "most_repeats": played.most_repeats,
-        "soonest_repeat_days": played.soonest_repeat.days if played.soonest_repeat else None,
+        "soonest_repeat_days": played.soonest_repeat.days if played.soonest_repeat else None, "unseen": played.unseen,
     }  # fmt: skip
     door.report(document, lambda screen: _draw_simulation(screen, played, years))
 
@@ -280,6 +285,9 @@ def _draw_simulation(screen: Screen, played: Simulation, years: int) -> None:
         ("first re-run", screen.day(played.reruns_begin) if played.reruns_begin else "none"),
         ("repeats", repeats + soonest),
     ]
+    if played.unseen:
+        what = f"{plural(played.unseen, 'issue')}, for who has not had the tip; what the others get is not played"
+        facts.append(("not for all", what))
     screen.facts(facts, title=f"{plural(years, 'year')} of this calendar")
     if played.empty:
         advice = "To leave no week empty: more tips, or fallback: true in the front matter of your best ones."
