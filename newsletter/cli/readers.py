@@ -246,7 +246,7 @@ def _suppression(found: Suppression) -> dict[str, object]:
 
 @suppressions.command("add")
 @click.argument("address")
-@click.option("--reason", metavar="TEXT", default="manual", show_default=True)
+@click.option("--reason", metavar="TEXT", default="manual", show_default=True, help="Why; it stands in the list.")
 @click.pass_obj
 def suppressions_add(door: Door, *, address: str, reason: str) -> None:
     """Never mail this address again."""

@@ -117,7 +117,9 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
 
 @tips.command("import")
 @paths
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True)
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True, help="What the files are."
+)
 @click.option("--queue", is_flag=True, help="Tips that ran before this system are to run again: put them in the queue.")
 @click.option(
     "--take",
