@@ -15,9 +15,8 @@ from jinja2.nodes import EvalContext
 from markupsafe import Markup, escape
 
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.seasons import MONTHS, WEEKDAYS
+from newsletter.domain.seasons import MONTHS, WEEKDAYS, in_words
 from newsletter.domain.wording import sentence
-from newsletter.mail.personal import day_in_words
 from newsletter.rendering.markdown import to_html
 
 RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
@@ -115,9 +114,8 @@ class Words:
     def day(self, day: date) -> str:
         """A date as people write it."""
         if "{day} {month} {year}" not in self._texts:
-            return day_in_words(day)
-        _, month, _ = day_in_words(day).split()
-        return self.say("{day} {month} {year}", day=day.day, month=self.say(month), year=day.year)
+            return in_words(day)
+        return self.say("{day} {month} {year}", day=day.day, month=self.say(MONTHS[day.month - 1]), year=day.year)
 
 
 def _shape(text: str) -> re.Pattern[str]:
