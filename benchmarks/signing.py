@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from newsletter.actions.letters import open_letter
+from newsletter.actions.letters import open_letters
 from newsletter.actions.publish import publish_early
 from newsletter.domain.delivery import Claim
 from newsletter.keys import load_dkim
@@ -36,10 +36,10 @@ def main() -> None:
 
         def ours(*keys: tuple[str, str, str]) -> Callable[[], dict[str, float]]:
             press = replace(app.press, dkim=load_dkim("tips.example", keys))
-            letter = open_letter(app.store, press, number, app.rules)
+            letter = open_letters(app.store, press, number, app.rules).each[None]
             return lambda: timed(lambda n: letter.message(CLAIMS[n % 1000], NOW), options.letters)
 
-        unsigned = open_letter(app.store, app.press, number, app.rules)
+        unsigned = open_letters(app.store, app.press, number, app.rules).each[None]
 
         def with_dkimpy(n: int) -> bytes:
             message = unsigned.message(CLAIMS[n % 1000], NOW)

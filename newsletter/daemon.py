@@ -12,7 +12,8 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -65,22 +66,13 @@ class Daemon:
 
     def owner(self) -> None:
         """Tell the owner what is new; what was told stands in the database, so that no ring tells it twice."""
-        try:
+        with _ring("while telling the owner"):
             self._app.owner_round()
-        except NewsletterError as error:
-            log.warning("%s", error)
-        except Exception:
-            log.exception("a fault while telling the owner; the next ring tries again")
 
     def watchdog(self) -> None:
         """Call the watchdog elsewhere; an alarm of its own, for it may keep us waiting."""
-        try:
+        with _ring("while calling the watchdog"):
             call = self._app.call_watchdog()
-        except NewsletterError as error:
-            log.warning("%s", error)
-        except Exception:
-            log.exception("a fault while calling the watchdog; the next ring tries again")
-        else:
             if call and call.done_at:
                 log.info("the watchdog was called for %s", call.slot)
             elif call:
@@ -89,22 +81,14 @@ class Daemon:
 
     def upkeep(self) -> None:
         """What time brings about for readers: pauses end, reminders, what is forgotten."""
-        try:
+        with _ring("in the housekeeping"):
             self._app.housekeeping()
-        except NewsletterError as error:
-            log.warning("%s", error)
-        except Exception:
-            log.exception("a fault in the housekeeping; the next ring tries again")
 
     def notices(self) -> None:
         """Send transactional mails until `stop`: when the bell rings, since a visitor waits for it, else now and then."""
         while not self._app.stop.is_set():
-            try:
+            with _ring("while sending a notice"):
                 self._app.flush_notices()
-            except NewsletterError as error:
-                log.warning("%s", error)
-            except Exception:
-                log.exception("a fault while sending a notice; the next ring tries again")
             self._app.bell.wait(LOOK_EVERY.total_seconds())
             self._app.bell.clear()
 
@@ -128,8 +112,19 @@ class Daemon:
 
     def _tell_once(self, words: str) -> None:
         if words not in self._told:
-            self._told.add(words)
             self._app.tell_owner("The issue could not be sent", [words], "Mend that; the daemon goes on by itself")
+            self._told.add(words)
+
+
+@contextmanager
+def _ring(doing: str) -> Iterator[None]:
+    """What goes wrong inside is logged and ends this ring alone."""
+    try:
+        yield
+    except NewsletterError as error:
+        log.warning("%s", error)
+    except Exception:
+        log.exception("a fault %s; the next ring tries again", doing)
 
 
 def run(app: App, *, web: bool = True) -> int:
@@ -145,7 +140,7 @@ def run(app: App, *, web: bool = True) -> int:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a long send makes it warn of every ring it leaves out
     if not _is_adopted(app, asked_to_stop, web=web):
         return 0
-    with app.store.sending(DAEMON, app.clock(), hold_in_doubt=app.settings.in_doubt == "hold") as right:
+    with app.store.sending(DAEMON, app.clock(), hold_in_doubt=app.settings.holds_in_doubt) as right:
         if right.recovered:
             log.warning("%d letters were in doubt after a crash and are put back", right.recovered)
         app.press  # noqa: B018 - a missing key or a broken template directory is said now, not on Tuesday

@@ -12,7 +12,10 @@ from newsletter.domain.tips import Rejected, TipText
 
 
 def edit_tip(store: Store, key: str, found: TipText | Rejected, *, now: datetime) -> Report:
-    """Raises InputError with the line for a text that is no tip, Refused for a key or a title that another tip has."""
+    """What changed, under the key that the tip has then.
+
+    Raises InputError with the line for a text that is no tip, Refused for a key or a title that another tip has.
+    """
     if isinstance(found, Rejected):
         raise InputError(found.reason, source=found.source, line=found.line)
     new = found.key or key
@@ -27,4 +30,4 @@ def edit_tip(store: Store, key: str, found: TipText | Rejected, *, now: datetime
     if new != key:
         with store.write() as tx:
             tx.tips.rekey(tip_id, new)
-    return report
+    return replace(report, tips=tuple(replace(tip, key=new) for tip in report.tips))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from newsletter.domain.address import parse_address
-from newsletter.domain.errors import NotFound
 from newsletter.domain.people import LEFT_ELSEWHERE, Reader
+from newsletter.domain.people_ports import reader_at
 from newsletter.domain.ports import Store, Tx
 from newsletter.mail.tokens import Purpose, Signer, seal
 
@@ -17,9 +17,7 @@ def erase_address(store: Store, signer: Signer, address_text: str, now: datetime
     """By the owner's command; the address as it was. Raises InputError and NotFound."""
     address = parse_address(address_text)
     with store.write() as tx:
-        reader = tx.subscribers.by_address(address.key)
-        if reader is None:
-            raise NotFound(f"there is no subscriber {address.text}", fix="See: newsletter subscribers list")
+        reader = reader_at(tx.subscribers, address)
         erase(tx, signer, reader, now)
     return reader.address
 

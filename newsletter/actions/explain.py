@@ -65,7 +65,7 @@ def why_date(store: Store, rules: Rules, slot: date, now: datetime) -> WhyDate:
     with store.read() as tx:
         issue = tx.issues.for_slot(slot)
         if issue and issue.tip_key and issue.state is not IssueState.PREPARING:
-            title = issue.subject or next(t.title_on(slot) for t in tx.calendar.plans() if t.key == issue.tip_key)
+            title = issue.subject or tx.tips.get(issue.tip_key).dated(slot).card.title
             line = ForecastSlot(slot, issue.tip_key, title, Kind.PINNED, f"issue {issue.number}, {issue.state}")
             shares = shares_of(tx, tx.issues.get(issue.number))
             return WhyDate(line, f"This is history: see newsletter issues status {issue.number}.", shares)

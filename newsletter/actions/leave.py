@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from newsletter.domain.address import parse_address
-from newsletter.domain.errors import BadToken, InputError, NotFound
+from newsletter.domain.errors import BadToken, InputError
 from newsletter.domain.people import Consent, Reader
+from newsletter.domain.people_ports import reader_at
 from newsletter.domain.ports import Store, Tx
 from newsletter.domain.subscription import Farewell, Reason, Status, Verdict, is_farewell_due, on_leave
 from newsletter.mail.tokens import Purpose, Signer
@@ -79,9 +80,7 @@ def unsubscribe_address(store: Store, address_text: str, now: datetime) -> Left:
     """The same by the owner's command. Raises InputError and NotFound."""
     address = parse_address(address_text)
     with store.write() as tx:
-        reader = tx.subscribers.by_address(address.key)
-        if reader is None:
-            raise NotFound(f"there is no subscriber {address.text}", fix="See: newsletter subscribers list")
+        reader = reader_at(tx.subscribers, address)
         return end(tx, reader, "command", now)
 
 

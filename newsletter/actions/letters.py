@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.actions.planning import Rules, next_issue, plan_of, titled
+from newsletter.actions.planning import Rules, next_issue
 from newsletter.domain.delivery import Claim
 from newsletter.domain.errors import NotFound, Refused
 from newsletter.domain.issues import IssueFacts
@@ -77,18 +77,11 @@ class Source:
         )
 
 
-def source_of(tx: Tx, rules: Rules, issue: IssueFacts, key: str) -> Source:
+def source_of(tx: Tx, rules: Rules, issue: IssueFacts, tip: TipFull) -> Source:
     """What the letter about one tip of an issue is made of; a title has its year."""
     day = issue.slot or rules.schedule.day_of(issue.due_at)
-    tip = dated(tx, tx.tips.get(key), rules, day)
     secret, beside = tx.issues.secret(issue.number), tx.archive.beside(tip.card.id, day)
-    return Source(tip, issue.number, day, secret, beside, QUARTERLY if issue.quarter else WEEKLY)
-
-
-def dated(tx: Tx, tip: TipFull, rules: Rules, day: date) -> TipFull:
-    """The tip with its title as it is on that day; `{{ year }}` is bound when the letter is."""
-    card = titled(tip.card, plan_of(tx, rules), day) if "{" in tip.card.title else tip.card
-    return tip.titled(card.title)
+    return Source(tip.dated(day), issue.number, day, secret, beside, QUARTERLY if issue.quarter else WEEKLY)
 
 
 def compile_issue(press: Press, source: Source) -> tuple[str, Compiled]:
@@ -122,14 +115,6 @@ class Letter:
         return dkim.sign(message, now) if dkim else message
 
 
-def open_letter(store: Store, press: Press, number: int, rules: Rules) -> Letter:
-    """The frozen letter of an issue's own tip; raises NotFound before it was frozen."""
-    with store.read() as tx:
-        issue = tx.issues.get(number)
-        source = source_of(tx, rules, issue, issue.tip_key or "")
-        return Letter(press, source, Compiled.loads(tx.issues.compiled(number)))
-
-
 @dataclass(frozen=True, slots=True)
 class Letters:
     """All letters of an issue, by the tip_id of a claim: None for the one about its own tip, which there always is."""
@@ -158,13 +143,16 @@ class Letters:
 
 def open_letters(store: Store, press: Press, number: int, rules: Rules) -> Letters:
     """The frozen letters of an issue; raises NotFound before it was frozen."""
-    letters: dict[int | None, Letter] = {None: open_letter(store, press, number, rules)}
     with store.read() as tx:
         issue = tx.issues.get(number)
+
+        def opened(tip: TipFull, compiled: bytes) -> Letter:
+            return Letter(press, source_of(tx, rules, issue, tip), Compiled.loads(compiled))
+
+        letters: dict[int | None, Letter] = {None: opened(tx.tips.get(issue.tip_key or ""), tx.issues.compiled(number))}
         for tip_id, compiled in tx.issues.others(number).items():
-            source = source_of(tx, rules, issue, tx.tips.by_id(tip_id).card.key)
-            letters[tip_id] = Letter(press, source, Compiled.loads(compiled))
-    return Letters(letters)
+            letters[tip_id] = opened(tx.tips.by_id(tip_id), compiled)
+        return Letters(letters)
 
 
 def sample_letter(store: Store, press: Press, rules: Rules, now: datetime, tip_key: str | None) -> Letter:
@@ -174,7 +162,7 @@ def sample_letter(store: Store, press: Press, rules: Rules, now: datetime, tip_k
     if key is None:
         raise NotFound(f"there is no tip to show: {coming.reason}", fix="See: newsletter tips list")
     with store.read() as tx:
-        tip = dated(tx, tx.tips.get(key), rules, coming.slot)
+        tip = tx.tips.get(key).dated(coming.slot)
         number = tx.issues.last_number() + 1
         beside = tx.archive.beside(tip.card.id, coming.slot)
     if not tip.card.complete:

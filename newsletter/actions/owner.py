@@ -12,14 +12,14 @@ from datetime import date, datetime, timedelta
 
 from newsletter.actions.audience import shares_for, shares_of
 from newsletter.actions.explain import Linted, lint_tips
-from newsletter.actions.planning import WEEK, NextIssue, Rules, last_slot, look_ahead, next_issue
+from newsletter.actions.planning import NextIssue, Rules, last_slot, look_ahead, next_issue
 from newsletter.domain.ageing import Level
-from newsletter.domain.calendar import due_slot
+from newsletter.domain.calendar import WEEK, due_slot
 from newsletter.domain.forecast import HORIZON, ForecastSlot, runway
 from newsletter.domain.issues import IssueFacts, IssueState
 from newsletter.domain.ports import Store, Tx
-from newsletter.domain.reruns import plural
 from newsletter.domain.seasons import in_words
+from newsletter.domain.wording import plural, sentence
 
 PREVIEW_BEFORE = timedelta(days=1)
 REPORT_OPEN_AFTER = timedelta(days=1)
@@ -55,7 +55,7 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
     if coming.due_at - now > PREVIEW_BEFORE or coming.audience == 0 or (waits and not coming.waits):
         return 0
     if coming.tip is None:
-        lines = [f"{coming.reason[:1].upper()}{coming.reason[1:]}.", "Without one, no letter goes out that day."]
+        lines = [f"{sentence(coming.reason)}.", "Without one, no letter goes out that day."]
         next_step = "Bring tips in: newsletter tips import PATH…; or skip the date: newsletter calendar skip DATE"
         about = f"There is nothing to send on {in_words(coming.slot)}"
         return _tell(tx, "empty", coming.slot.isoformat(), owner, _alarm_values(about, lines, next_step), now)
@@ -157,7 +157,7 @@ def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
     }
     next_step = steps.get(last.state, "newsletter doctor") if last.explained else "newsletter doctor says what is wrong"
     values = _alarm_values(
-        f"No letter went out on {in_words(last.slot)}", [f"{last.words[:1].upper()}{last.words[1:]}.", late], next_step
+        f"No letter went out on {in_words(last.slot)}", [f"{sentence(last.words)}.", late], next_step
     )
     return _tell(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
 
@@ -184,7 +184,7 @@ def _runway(tx: Tx, owner: str, lines: Sequence[ForecastSlot], now: datetime) ->
     warning = left.warning()
     values = _alarm_values(
         f"Fresh tips for {plural(left.fresh_weeks, 'week')}" if left.fresh_weeks else "No fresh tip is left",
-        [f"{warning[:1].upper()}{warning[1:]}."],
+        [f"{sentence(warning)}."],
         "Bring tips in: newsletter tips import PATH…; see what is planned: newsletter calendar",
     )
     return _tell(tx, "runway", level, owner, values, now)

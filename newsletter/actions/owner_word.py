@@ -12,7 +12,7 @@ from newsletter.actions.planning import Rules, is_over, look_ahead
 from newsletter.domain.calendar_ports import SlotWish
 from newsletter.domain.errors import BadToken, Refused
 from newsletter.domain.forecast import ForecastSlot
-from newsletter.domain.issues import IssueState
+from newsletter.domain.issues import ON_THE_WAY
 from newsletter.domain.ports import Store, Tx
 from newsletter.mail.tokens import Purpose, Signer
 
@@ -117,6 +117,6 @@ def _planned(tx: Tx, rules: Rules, slot: date, now: datetime) -> tuple[ForecastS
 
 def _over(tx: Tx, slot: date) -> str:
     issue = tx.issues.for_slot(slot)
-    if is_over(issue) or (issue and issue.state in (IssueState.SENDING, IssueState.PAUSED)):
+    if is_over(issue) or (issue and issue.state in ON_THE_WAY):
         return f"the issue of that day is {issue.state}" if issue else ""
     return ""

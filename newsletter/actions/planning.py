@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from newsletter.domain.calendar import Due, Schedule, due_slot
+from newsletter.domain.calendar import WEEK, Due, Schedule, due_slot
 from newsletter.domain.calendar_ports import SlotWish, Wish
 from newsletter.domain.forecast import ForecastSlot, forecast, played_to
 from newsletter.domain.issues import IssueFacts, IssueState
@@ -15,7 +15,6 @@ from newsletter.domain.ports import Store, Tx
 from newsletter.domain.programme import Programme, choose
 from newsletter.domain.tips import TipCard, TipState
 
-WEEK = timedelta(days=7)
 ENDED = (IssueState.DONE, IssueState.CANCELLED, IssueState.MISSED)
 UNSENT = (IssueState.PLANNED, IssueState.PREPARING, IssueState.NO_CONTENT)
 

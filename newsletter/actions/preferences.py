@@ -11,13 +11,15 @@ from zoneinfo import ZoneInfo
 from newsletter.actions.erase import erase
 from newsletter.actions.subscribe import clean_name
 from newsletter.domain.address import Address, parse_address
-from newsletter.domain.errors import BadToken, InputError, NotFound
+from newsletter.domain.errors import BadToken, InputError
 from newsletter.domain.people import Consent, Reader
+from newsletter.domain.people_ports import reader_at
 from newsletter.domain.ports import Store, Tx
 from newsletter.domain.subscription import (
     CONFIRM_MAIL_EVERY,
     CONFIRM_WITHIN,
     LONGEST_PAUSE,
+    ON_THE_LIST,
     PAUSES,
     Pace,
     Status,
@@ -26,7 +28,6 @@ from newsletter.domain.subscription import (
 from newsletter.mail.tokens import Purpose, Signer
 
 Change = Callable[[Tx, Reader, datetime], None]
-ON_THE_LIST = (Status.CONFIRMED, Status.PAUSED)
 
 
 def look(store: Store, signer: Signer, token: str) -> Reader:
@@ -89,9 +90,7 @@ def pause_address(store: Store, address_text: str, weeks: int, now: datetime) ->
     if not now < until <= now + LONGEST_PAUSE:
         raise InputError("a pause is for 1 to 52 weeks")
     with store.write() as tx:
-        reader = tx.subscribers.by_address(address.key)
-        if reader is None:
-            raise NotFound(f"there is no subscriber {address.text}", fix="See: newsletter subscribers list")
+        reader = reader_at(tx.subscribers, address)
         pause_until(tx, reader, until, now, "command")
     return until
 
@@ -236,7 +235,7 @@ def my_data(store: Store, signer: Signer, token: str) -> dict[str, Any]:
         },
         "consent": [{**asdict(consent), "at": _iso(consent.at)} for consent in consents],
         "deliveries": [
-            {"issue": one.issue, "slot": _day(one.slot), "tip": one.tip, "state": one.state} for one in deliveries
+            {"issue": one.issue, "slot": _iso(one.slot), "tip": one.tip, "state": one.state} for one in deliveries
         ],
     }
 
@@ -244,11 +243,7 @@ def my_data(store: Store, signer: Signer, token: str) -> dict[str, Any]:
 # -- helpers ---------------------------------------------------------------------------------------
 
 
-def _day(slot: date | None) -> str | None:
-    return slot.isoformat() if slot else None
-
-
-def _iso(at: datetime | None) -> str | None:
+def _iso(at: date | None) -> str | None:
     return at.isoformat() if at else None
 
 

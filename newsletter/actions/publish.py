@@ -8,16 +8,7 @@ from datetime import date, datetime
 
 from newsletter.actions.audience import offers_for
 from newsletter.actions.letters import ONLY_A_TEASER, Press, compile_issue, source_of
-from newsletter.actions.planning import (
-    UNSENT,
-    NextIssue,
-    Rules,
-    choice_for,
-    is_over,
-    is_skipped,
-    next_issue,
-    waits_for,
-)
+from newsletter.actions.planning import UNSENT, Rules, choice_for, is_over, is_skipped, waits_for
 from newsletter.domain.calendar import Due, due_slot
 from newsletter.domain.calendar_ports import Wish
 from newsletter.domain.errors import Refused
@@ -25,8 +16,6 @@ from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.plans import Kind
 from newsletter.domain.ports import Store, Tx
 from newsletter.domain.sharing import LettersMissing, Offer, OtherLetter
-
-__all__ = ["NextIssue", "Press", "Rules", "next_issue"]
 
 _TOO_LATE = "found after the late window"
 _HELD = "held back or not approved until it was too late"
@@ -111,20 +100,21 @@ def publish_extra(store: Store, press: Press, tip_key: str, rules: Rules, now: d
             raise Refused(_NOBODY, fix="See: newsletter subscribers list")
         issue = tx.issues.plan(None, now, now)
         tx.issues.change(issue.number, IssueEvent.PREPARE, now)
-        tx.issues.bind(issue.number, tip.card.id, now)
+        tx.issues.bind(issue.number, tip.card.id)
         issue = tx.issues.get(issue.number)
     return _to_the_end(store, press, issue, rules, now)
 
 
 def finish_preparing(store: Store, press: Press, rules: Rules, now: datetime) -> None:
-    """Take up what a crash left between T0 and T1, if it is not too late for its slot."""
+    """Take up what a crash left between T0 and T1, if it is not too late for its slot and the owner does not hold it."""
     with store.read() as tx:
         left = [issue for issue in tx.issues.open() if issue.state is IssueState.PREPARING]
         somebody = bool(left) and tx.subscribers.mailable() > 0
+        held = {issue.number for issue in left if _waits(tx, rules, issue.slot, issue.tip_key)}
     for issue in left:
         if issue.slot and now - issue.due_at > rules.late_window:
             _miss(store, rules, issue, now)
-        elif somebody or issue.quarter:
+        elif issue.number not in held and (somebody or issue.quarter):
             freeze(store, press, issue, rules, now)
 
 
@@ -157,7 +147,7 @@ def _choose(store: Store, issue: IssueFacts, rules: Rules, now: datetime) -> Iss
                 tx.issues.change(issue.number, IssueEvent.FIND_NOTHING, now, reason=choice.reason)
             return tx.issues.get(issue.number)
         tx.issues.change(issue.number, IssueEvent.PREPARE, now)
-        tx.issues.bind(issue.number, tx.tips.get(choice.tip).card.id, now)
+        tx.issues.bind(issue.number, tx.tips.get(choice.tip).card.id)
         return tx.issues.get(issue.number)
 
 
@@ -169,7 +159,7 @@ def freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: dat
         wanted = {key, *(tx.issues.shares(offers) if offers else ())} - {""}
     while True:
         with store.read() as tx:
-            sources = [source_of(tx, rules, issue, tip) for tip in sorted(wanted - letters.keys())]
+            sources = [source_of(tx, rules, issue, tx.tips.get(tip)) for tip in sorted(wanted - letters.keys())]
         for source in sources:
             subject, compiled = compile_issue(press, source)
             letters[source.tip.card.key] = OtherLetter(subject, compiled.dumps())

@@ -6,11 +6,10 @@ from datetime import datetime
 
 from newsletter.actions.owner import PAUSED
 from newsletter.domain.errors import NotFound, Refused
-from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState
+from newsletter.domain.issues import ON_THE_WAY, IssueEvent, IssueFacts, IssueState
 from newsletter.domain.ports import Store
 
 _SEE = "See: newsletter issues list"
-_STOPPED = (IssueState.PAUSED, IssueState.SENDING)
 _CLOSED = (IssueState.CANCELLED, IssueState.MISSED)
 _CANCELLABLE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING, IssueState.PAUSED)
 
@@ -32,11 +31,12 @@ def resume(store: Store, number: int | None, now: datetime) -> int:
     """
     with store.write() as tx:
         if number is None:
-            number = next((issue.number for issue in tx.issues.each() if issue.state in _STOPPED), None)
+            stopped = [issue.number for issue in (*tx.issues.open(), *tx.issues.paused()) if issue.state in ON_THE_WAY]
+            number = max(stopped, default=None)
         if number is None:
             raise NotFound("no issue is paused or unfinished", fix=_SEE)
         issue = tx.issues.get(number)
-        if issue.state not in _STOPPED:
+        if issue.state not in ON_THE_WAY:
             raise Refused(f"issue {number} is {issue.state}, so there is nothing to resume", fix=_SEE)
         if issue.state is IssueState.PAUSED:
             tx.issues.change(number, IssueEvent.RESUME, now)

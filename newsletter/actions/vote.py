@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from newsletter.domain.errors import BadToken, NotFound
 from newsletter.domain.ports import Store, Tx
 from newsletter.domain.reading import Entry
-from newsletter.domain.seasons import parse_rule, title_on
 from newsletter.domain.tips import TipFull
 from newsletter.mail.tokens import Purpose, Signer
 
@@ -49,5 +48,4 @@ def _asked(tx: Tx, signer: Signer, token: str) -> tuple[TipFull, int]:
     if reader is None or issue.tip_id is None:
         raise BadToken("this link belongs to nobody any more")
     tip = tx.tips.by_id(tx.issues.tip_of(number, reader.id) or issue.tip_id)
-    season = parse_rule(tip.text.rules.season) if tip.text.rules.season else None
-    return tip.titled(title_on(tip.card.title, season, issue.slot or issue.due_at.date())), reader.id
+    return tip.dated(issue.slot or issue.due_at.date()), reader.id

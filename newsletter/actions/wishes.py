@@ -5,27 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 
-from newsletter.actions.planning import WEEK, Rules, is_over, look_ahead
-from newsletter.domain.calendar import Schedule
+from newsletter.actions.planning import Rules, is_over, look_ahead
+from newsletter.domain.calendar import WEEK, Schedule
 from newsletter.domain.calendar_ports import SlotWish, Wish
 from newsletter.domain.errors import InputError, Refused, UsageError
 from newsletter.domain.forecast import ForecastSlot
-from newsletter.domain.issues import IssueEvent, IssueState
+from newsletter.domain.issues import ON_THE_WAY, IssueEvent, IssueState
+from newsletter.domain.plans import parse_day
 from newsletter.domain.ports import Store, Tx
 from newsletter.domain.reruns import parse_rerun
 from newsletter.domain.seasons import WEEKDAYS, in_words
 from newsletter.domain.tips import TipState
 
 MAX_REASON = 200  # characters
-_ON_THE_WAY = (IssueState.SENDING, IssueState.PAUSED)
 
 
 def parse_slot(text: str, schedule: Schedule) -> date:
     """A day as a person writes it, which must be a slot's; raises UsageError with the slots next to it."""
-    try:
-        day = date.fromisoformat(text.strip())
-    except ValueError:
-        raise UsageError(f"{text[:40]!r} is not a day", fix="Write it as 2026-12-29") from None
+    day = parse_day(text.strip())
     if day.weekday() != schedule.weekday:
         before = schedule.slot_on_or_before(day)
         here, there = WEEKDAYS[day.weekday()], WEEKDAYS[schedule.weekday]
@@ -36,16 +33,17 @@ def parse_slot(text: str, schedule: Schedule) -> date:
 def pin(store: Store, rules: Rules, key: str, slot: date, now: datetime) -> str:
     """Give a tip its slot; its title on that day. Raises NotFound, and Refused where it could not go out."""
     with store.write() as tx:
-        card = tx.tips.get(key).card
+        tip = tx.tips.get(key)
+        card = tip.card
         if not card.complete or card.state is TipState.RETIRED:
             what = "retired" if card.state is TipState.RETIRED else "only a teaser"
             raise Refused(f"{key} cannot be sent: it is {what}", fix="See: newsletter tips list")
         _must_be_open(tx, rules, slot, now)
-        other = next((tip.key for tip in tx.calendar.plans() if tip.pin == slot and tip.key != key), None)
+        other = next((plan.key for plan in tx.calendar.plans() if plan.pin == slot and plan.key != key), None)
         if other:
             raise Refused(f"{other} is pinned to {slot} already", fix=f"First: newsletter tips unpin {other}")
         tx.calendar.pin(key, slot)
-        return next(tip.title_on(slot) for tip in tx.calendar.plans() if tip.key == key)
+        return tip.dated(slot).card.title
 
 
 def unpin(store: Store, key: str) -> str:
@@ -67,7 +65,7 @@ def rerun(store: Store, key: str, rule: str | None, now: datetime, *, unseen: bo
             wanted = replace(wanted, never=False, unseen=unseen)
         if wanted != parse_rerun(tip.text.rules.rerun):
             rules = replace(tip.text.rules, rerun=wanted.words())
-            tx.tips.rewrite(tip.card.id, replace(tip.text, rules=rules), now)
+            tx.tips.rewrite(tip.card.id, replace(tip.text, rules=rules), now, edited=tip.edited)
         return wanted.words()
 
 
@@ -146,7 +144,7 @@ def _must_be_open(tx: Tx, rules: Rules, slot: date, now: datetime) -> None:
     issue = tx.issues.for_slot(slot)
     if is_over(issue):
         raise Refused(f"the issue of {in_words(slot)} is {issue.state if issue else ''} already")
-    if issue and issue.state in _ON_THE_WAY:
+    if issue and issue.state in ON_THE_WAY:
         fix = f"Stop it: newsletter issues pause {issue.number}, or cancel {issue.number}"
         raise Refused(f"the issue of {in_words(slot)} is on its way", fix=fix)
     if rules.schedule.starts_at(slot) + rules.late_window < now:

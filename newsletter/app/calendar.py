@@ -50,9 +50,7 @@ class CalendarVerbs(Parts):
     def title_today(self, key: str) -> str:
         """A tip's title as it would be in a letter of today; raises NotFound."""
         with self.store.read() as tx:
-            tx.tips.get(key)
-            plan = next(tip for tip in tx.calendar.plans() if tip.key == key)
-        return plan.title_on(self.schedule.day_of(self.clock()))
+            return tx.tips.get(key).dated(self.schedule.day_of(self.clock())).card.title
 
     def why_date(self, slot: date) -> WhyDate:
         """Why this tip in this slot."""

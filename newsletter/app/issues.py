@@ -77,18 +77,9 @@ class IssueVerbs(Parts):
 
         An unfinished issue is finished first. None when nothing is due. Raises Busy when another command sends.
         """
-        from newsletter.actions import publish
-
         self._refuse_a_second_command()
         self.sender()  # a sender that is not set is found before anything is written
-        now, press = self.clock(), self.press
-        publish.finish_preparing(self.store, press, self.rules, now)
-        if extra_tip is not None:
-            issue: IssueFacts | None = publish.publish_extra(self.store, press, extra_tip, self.rules, now)
-        elif early:
-            issue = publish.publish_early(self.store, press, self.rules, now)
-        else:
-            issue = self.publish_due()
+        issue = self._publish_at_once(extra_tip) if early or extra_tip is not None else self.publish_due()
         unfinished = self.unfinished()
         if issue is None and not unfinished:
             return None
@@ -167,11 +158,21 @@ class IssueVerbs(Parts):
             letters=letters.dumps(),
             secret=letters.secret,
             database=sqlite_path(self.settings.database_url),
-            hold_in_doubt=self.settings.in_doubt == "hold",
+            hold_in_doubt=self.settings.holds_in_doubt,
             ahead=self.clock() - system_clock(),
             level=logging.getLogger().getEffectiveLevel(),
         )
         return SecondProcess(right, brief, self.clock)
+
+    def _publish_at_once(self, extra_tip: str | None) -> IssueFacts | None:
+        """The coming issue early, or one outside the calendar."""
+        from newsletter.actions import publish
+
+        now = self.clock()
+        publish.finish_preparing(self.store, self.press, self.rules, now)
+        if extra_tip is None:
+            return publish.publish_early(self.store, self.press, self.rules, now)
+        return publish.publish_extra(self.store, self.press, extra_tip, self.rules, now)
 
     def publish_due(self) -> IssueFacts | None:
         """The daemon's half of `send`: freeze what is due, finish what a crash left."""
@@ -228,7 +229,7 @@ class IssueVerbs(Parts):
         from newsletter.actions.watch import watch
 
         try:
-            with self.store.sending(COMMAND, self.clock(), hold_in_doubt=self.settings.in_doubt == "hold") as right:
+            with self.store.sending(COMMAND, self.clock(), hold_in_doubt=self.settings.holds_in_doubt) as right:
                 for number in numbers:
                     self.deliver(right, number, progress=progress)
         except Busy:

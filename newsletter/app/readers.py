@@ -149,7 +149,7 @@ class ReaderVerbs(Parts):
         return pause_address(self.store, address, weeks, self.clock())
 
     def housekeeping(self) -> Mapping[str, int]:
-        """What time brings about: pauses end, a reminder, what is forgotten; to be rung hourly and before a freeze."""
+        """What time brings about: pauses end, a reminder, what is forgotten; to be rung hourly."""
         from newsletter.actions.upkeep import keep_house
 
         done = keep_house(self.store, self.clock())

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 import click
 
 from newsletter.cli.door import Door, Noun, as_of, everywhere
+from newsletter.cli.facts import iso
 from newsletter.domain.errors import UsageError
+from newsletter.domain.wording import plural, sentence
 
 if TYPE_CHECKING:
     from newsletter.actions.quarterly import Coming
@@ -78,7 +80,7 @@ def _draw(screen: Screen, lines: Sequence[ForecastSlot], left: Runway) -> None:
     screen.table(["!goes out on", "tip", "why this one"], rows, empty="No slot.")
     screen.line()
     if warning := left.warning():  # of the whole library, however few weeks are shown
-        screen.line(f"{warning[:1].upper()}{warning[1:]}.", "yellow")
+        screen.line(f"{sentence(warning)}.", "yellow")
     screen.line(
         "Another order: newsletter tips move KEY --first · A date for a tip: newsletter tips pin KEY --on DATE · "
         "A week off: newsletter calendar skip DATE · Why: newsletter tips why DATE",
@@ -206,7 +208,7 @@ def runway(door: Door) -> None:
     left = door.app.runway()
     document = {
         "fresh_weeks": left.fresh_weeks,
-        "fresh_until": left.fresh_until.isoformat() if left.fresh_until else None,
+        "fresh_until": iso(left.fresh_until),
         "with_reruns": LONGEST if left.with_reruns is None else left.with_reruns,
         "runs_dry": left.with_reruns is not None,
         "warning": left.warning(),
@@ -217,14 +219,16 @@ def runway(door: Door) -> None:
         dry = "ten years and more" if left.with_reruns is None else f"{left.with_reruns} weeks, then nothing is left"
         screen.facts([("fresh tips for", f"{left.fresh_weeks} weeks{until}"), ("with tips that run again for", dry)])
         if warning := left.warning():
-            screen.line(f"{warning[:1].upper()}{warning[1:]}.", "yellow")
+            screen.line(f"{sentence(warning)}.", "yellow")
 
     door.report(document, draw)
 
 
 @calendar.command("simulate")
-@click.option("--years", type=click.IntRange(1, 50), default=10, show_default=True)
-@click.option("--readers", type=click.IntRange(0, 5_000), default=500, show_default=True)
+@click.option("--years", type=click.IntRange(1, 50), default=10, show_default=True, help="How many are played.")
+@click.option(
+    "--readers", type=click.IntRange(0, 5_000), default=500, show_default=True, help="How many there always are."
+)
 @click.option(
     "--churn",
     default="20%",
@@ -236,17 +240,20 @@ def runway(door: Door) -> None:
 @as_of
 @click.pass_obj
 def simulate(door: Door, *, years: int, readers: int, churn: str, seed: int) -> None:
-    """Play years of this calendar in a moment: empty weeks, gaps, and what a reader gets twice."""
+    """Play years of this calendar in a moment: empty weeks, gaps, and what a reader gets twice.
+
+    Where a tip runs again only for readers who have not had it, what the others get in its place is not played.
+    """
     share = _share(churn)
     played = door.app.simulate(years=years, readers=readers, churn=share, seed=seed)
     document = {
         "years": years, "slots": played.slots, "issues": played.issues, "skipped": played.skipped,
         "empty": [slot.isoformat() for slot in played.empty], "longest_gap_days": played.longest_gap.days,
-        "reruns_begin": played.reruns_begin.isoformat() if played.reruns_begin else None,
+        "reruns_begin": iso(played.reruns_begin),
         "kinds": {kind.value: count for kind, count in played.kinds.items()}, "readers": played.readers,
         "readers_with_repeats": played.readers_with_repeats, "repeats": played.repeats,
         "most_repeats": played.most_repeats,
-        "soonest_repeat_days": played.soonest_repeat.days if played.soonest_repeat else None,
+        "soonest_repeat_days": played.soonest_repeat.days if played.soonest_repeat else None, "unseen": played.unseen,
     }  # fmt: skip
     door.report(document, lambda screen: _draw_simulation(screen, played, years))
 
@@ -278,7 +285,10 @@ def _draw_simulation(screen: Screen, played: Simulation, years: int) -> None:
         ("first re-run", screen.day(played.reruns_begin) if played.reruns_begin else "none"),
         ("repeats", repeats + soonest),
     ]
-    screen.facts(facts, title=f"{years} year{'' if years == 1 else 's'} of this calendar")
+    if played.unseen:
+        what = f"{plural(played.unseen, 'issue')}, for who has not had the tip; what the others get is not played"
+        facts.append(("not for all", what))
+    screen.facts(facts, title=f"{plural(years, 'year')} of this calendar")
     if played.empty:
         advice = "To leave no week empty: more tips, or fallback: true in the front matter of your best ones."
         screen.line(advice, "yellow")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 from newsletter.domain.delivery import OPEN, Skip, State
-from newsletter.domain.issues import IssueState
+from newsletter.domain.issues import ON_THE_WAY, IssueState
 
 if TYPE_CHECKING:
     from newsletter.actions.planning import NextIssue
@@ -18,8 +18,8 @@ FAILED = 1
 PARTLY = 4
 
 
-def iso(at: datetime | None) -> str | None:
-    """As JSON has it."""
+def iso(at: date | None) -> str | None:
+    """A day or a time as JSON has it."""
     return at.isoformat() if at else None
 
 
@@ -27,7 +27,7 @@ def document_of(issue: IssueFacts) -> dict[str, object]:
     """The keys of `issues send` and `issues status` (contract)."""
     return {
         "issue": issue.number,
-        "slot": issue.slot.isoformat() if issue.slot else None,
+        "slot": iso(issue.slot),
         "quarter": issue.quarter or None,
         "tip": issue.tip_key,
         "tips": _tips(issue),
@@ -53,7 +53,7 @@ def exit_code_of(issue: IssueFacts) -> int:
     if issue.state is IssueState.NO_CONTENT:
         return FAILED
     waiting = any(issue.counts.get(state.value, 0) for state in OPEN)
-    return PARTLY if waiting or issue.state in (IssueState.SENDING, IssueState.PAUSED) else 0
+    return PARTLY if waiting or issue.state in ON_THE_WAY else 0
 
 
 def draw_issue(screen: Screen, issue: IssueFacts, *, took: float | None = None) -> None:

@@ -12,7 +12,7 @@ KINDS = ("link", "html", "iframe", "script")
 
 
 @click.command(cls=Verb)
-@click.option("--kind", type=click.Choice(KINDS), default="html", show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), default="html", show_default=True, help="How it gets there.")
 @click.pass_obj
 def form(door: Door, *, kind: str) -> None:
     """The sign-up form for your own site. An iframe or a script needs that site in NEWSLETTER_FRAME_ANCESTORS."""

@@ -204,12 +204,9 @@ def status(door: Door, *, number: int | None) -> None:
 
 def _issue(door: Door, number: int | None) -> IssueFacts:
     with door.app.store.read() as tx:
-        if number is not None:
-            return tx.issues.get(number)
-        newest = next(iter(tx.issues.each()), None)
-    if newest is None:
-        raise NotFound("there is no issue yet", fix="What comes: newsletter issues next")
-    return newest
+        if number is None and not tx.issues.last_number():
+            raise NotFound("there is no issue yet", fix="What comes: newsletter issues next")
+        return tx.issues.get(tx.issues.last_number() if number is None else number)
 
 
 def _report(door: Door, issue: IssueFacts) -> None:

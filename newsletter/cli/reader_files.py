@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 import click
 
 from newsletter.cli.door import Door, Verb, dry_run, yes
+from newsletter.cli.facts import iso
 from newsletter.domain.errors import UsageError
 from newsletter.domain.imports import defused
 from newsletter.domain.subscription import Status
@@ -178,14 +178,10 @@ def export(door: Door, *, file: Path, status: str | None, yes: bool) -> None:
         for reader in tx.subscribers.each(status):
             cells = (reader.address, reader.name, reader.shown_status, reader.pace.value, reader.source)
             times = (reader.signup_at, reader.confirmed_at, reader.left_at, reader.paused_until)
-            out.writerow([*map(defused, cells), *map(_iso, times)])
+            out.writerow([*map(defused, cells), *map(iso, times)])
             number += 1
     document = {"file": str(file), "exported": number}
     door.report(document, lambda screen: screen.line(f"{number:,} readers are in {file}, which only you can read."))
-
-
-def _iso(at: datetime | None) -> str:
-    return at.isoformat() if at else ""
 
 
 @contextmanager

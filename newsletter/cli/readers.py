@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from newsletter.cli import reader_files
 from newsletter.cli.door import Door, Noun, all_, dry_run, yes
+from newsletter.cli.facts import iso
 from newsletter.cli.reader_files import STATUSES, confirmed_option, proof_of, source_option
 from newsletter.domain.address import parse_address
 from newsletter.domain.errors import NewsletterError, NotFound
+from newsletter.domain.people_ports import reader_at
 from newsletter.domain.subscription import Status
 
 if TYPE_CHECKING:
@@ -25,27 +26,20 @@ def subscribers() -> None:
     """The readers and their consent."""
 
 
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
-
-
 def _reader(reader: Reader) -> dict[str, object]:
     return {
         "address": reader.address,
         "name": reader.name,
         "status": reader.shown_status,
         "source": reader.source,
-        "signup_at": _iso(reader.signup_at),
-        "confirmed_at": _iso(reader.confirmed_at),
+        "signup_at": iso(reader.signup_at),
+        "confirmed_at": iso(reader.confirmed_at),
     }
 
 
 def _known(door: Door, address: str) -> Reader:
     with door.app.store.read() as tx:
-        reader = tx.subscribers.by_address(parse_address(address).key)
-    if reader is None:
-        raise NotFound(f"there is no subscriber {address}", fix="See: newsletter subscribers list")
-    return reader
+        return reader_at(tx.subscribers, parse_address(address))
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -83,14 +77,14 @@ def show(door: Door, *, address: str) -> None:
     document = {
         **_reader(reader),
         "pace": reader.pace.value,
-        "paused_until": _iso(reader.paused_until),
-        "left_at": _iso(reader.left_at),
-        "quarterly_at": _iso(reader.quarterly_at),
-        "consent": [{**asdict(consent), "at": _iso(consent.at)} for consent in consents],
+        "paused_until": iso(reader.paused_until),
+        "left_at": iso(reader.left_at),
+        "quarterly_at": iso(reader.quarterly_at),
+        "consent": [{**asdict(consent), "at": iso(consent.at)} for consent in consents],
         "deliveries": [
             {
                 "issue": d.issue,
-                "slot": d.slot.isoformat() if d.slot else None,
+                "slot": iso(d.slot),
                 "tip": d.tip,
                 "state": d.state,
                 "reason": d.reason,
@@ -172,7 +166,7 @@ def pause(door: Door, *, address: str, weeks: int) -> None:
     reader = _known(door, address)
     until = door.app.pause_subscriber(reader.address, weeks)
     after = _known(door, address)
-    document = {**_reader(after), "paused_until": _iso(until)}
+    document = {**_reader(after), "paused_until": iso(until)}
     door.report(document, lambda screen: screen.line(f"{after.address} is paused until {screen.when(until)}."))
 
 
@@ -189,7 +183,7 @@ def stats(door: Door) -> None:
         "quarterly": quarterly,
         "left_because": {loss.reason or "not_said": loss.number for loss in reasons},
         "left_by_tip": [{"issue": loss.issue, "tip": loss.tip, "left": loss.number} for loss in tips],
-        "words": [{"at": _iso(at), "reason": reason, "words": said} for at, reason, said in words],
+        "words": [{"at": iso(at), "reason": reason, "words": said} for at, reason, said in words],
     }
 
     def draw(screen: Screen) -> None:
@@ -247,12 +241,12 @@ def suppressions_list(door: Door, *, all_: bool) -> None:
 
 
 def _suppression(found: Suppression) -> dict[str, object]:
-    return {"address": found.address_key, "reason": found.reason, "source": found.source, "at": _iso(found.at)}
+    return {"address": found.address_key, "reason": found.reason, "source": found.source, "at": iso(found.at)}
 
 
 @suppressions.command("add")
 @click.argument("address")
-@click.option("--reason", metavar="TEXT", default="manual", show_default=True)
+@click.option("--reason", metavar="TEXT", default="manual", show_default=True, help="Why; it stands in the list.")
 @click.pass_obj
 def suppressions_add(door: Door, *, address: str, reason: str) -> None:
     """Never mail this address again."""

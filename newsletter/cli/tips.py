@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from newsletter.cli import dates
 from newsletter.cli.door import Door, Noun, dry_run, yes
+from newsletter.cli.facts import iso
 from newsletter.domain.errors import NewsletterError, UsageError
 from newsletter.domain.tips import Take, TipState
 from newsletter.domain.why import standing
@@ -33,20 +33,16 @@ for verb in (dates.pin, dates.unpin, dates.rerun, dates.lint, dates.why):
     tips.add_command(verb)
 
 
-def _iso(day: date | None) -> str | None:
-    return day.isoformat() if day else None
-
-
 def _card(card: TipCard) -> dict[str, object]:
     return {
         "key": card.key,
         "title": card.title,
-        "published_on": _iso(card.published_on),
+        "published_on": iso(card.published_on),
         "state": card.state.value,
         "complete": card.complete,
         "categories": list(card.categories),
         "tags": list(card.tags),
-        "last_sent_on": _iso(card.last_sent_on),
+        "last_sent_on": iso(card.last_sent_on),
     }
 
 
@@ -121,7 +117,9 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
 
 @tips.command("import")
 @paths
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True)
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True, help="What the files are."
+)
 @click.option("--queue", is_flag=True, help="Tips that ran before this system are to run again: put them in the queue.")
 @click.option(
     "--take",

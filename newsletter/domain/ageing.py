@@ -13,9 +13,8 @@ from enum import StrEnum
 
 from newsletter.domain.likeness import Library
 from newsletter.domain.seasons import FEASTS, MONTHS, Rule
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips import MAX_SUBJECT, TipText
 
-MAX_SUBJECT = 60  # characters: what a phone shows of a subject
 MAX_WORDS, MIN_WORDS = 900, 60
 _NEAR_FEAST = timedelta(days=45)
 _RECENT_YEARS = 12

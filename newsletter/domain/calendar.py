@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from newsletter.domain.errors import SettingsError
 
+WEEK = timedelta(days=7)
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _RULE = re.compile(r"(?P<day>[a-z]{3})[a-z]*\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})\Z")
 
@@ -61,12 +62,12 @@ class Schedule:
         """The first slot that has not begun yet."""
         slot = self.slot_on_or_before(self.day_of(now))
         while self.starts_at(slot) <= now:
-            slot += timedelta(days=7)
+            slot += WEEK
         return slot
 
     def last_slot(self, now: datetime) -> date:
         """The last slot that has begun."""
-        return self.next_slot(now) - timedelta(days=7)
+        return self.next_slot(now) - WEEK
 
 
 def _after_gap(instant: datetime, zone: ZoneInfo) -> datetime:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from newsletter.domain.calendar import WEEK
 from newsletter.domain.plans import Choice, Kind, Plan
-from newsletter.domain.programme import WEEK, Programme
-from newsletter.domain.reruns import plural
+from newsletter.domain.programme import Programme
 from newsletter.domain.seasons import in_words
+from newsletter.domain.wording import plural
 
 WARN_AT = (8, 4, 2)
 """Weeks of fresh tips at which the owner is told."""

@@ -181,14 +181,11 @@ _READERS: tuple[Callable[[str], datetime], ...] = (
 )
 
 
-def read_time(text: str) -> datetime | None:
-    """A time as tools export it, UTC where no zone is said; None for what cannot be read, or read in two ways."""
-    found = _read_utc(text)
-    return found and found.replace(tzinfo=UTC)
-
-
 def _read_utc(text: str) -> datetime | None:
-    """Naive, since a zone costs more than all the rest."""
+    """A time as tools export it, UTC where no zone is said; None for what cannot be read, or read in two ways.
+
+    Naive, since a zone costs more than all the rest.
+    """
     for read in _READERS:
         try:
             found = read(text)

@@ -23,6 +23,9 @@ class IssueState(StrEnum):
     MISSED = "missed"  # the slot was found too late
 
 
+ON_THE_WAY = (IssueState.SENDING, IssueState.PAUSED)
+
+
 class IssueEvent(StrEnum):
     """What may happen to an issue."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from newsletter.domain.address import Address
+from newsletter.domain.errors import NotFound
 from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
 from newsletter.domain.people import Consent, DeliveryFacts, Losses, NewReader, Reader, Suppression
 from newsletter.domain.protection import Lane
@@ -57,6 +58,14 @@ class Subscribers(Protocol):
     def quarterly(self, asked_before: datetime, tip_id: int | None = None) -> int:
         """How many who left asked for one tip every three months by then, and have not had this tip."""
         ...
+
+
+def reader_at(subscribers: Subscribers, address: Address) -> Reader:
+    """Whom the owner means by an address; raises NotFound."""
+    reader = subscribers.by_address(address.key)
+    if reader is None:
+        raise NotFound(f"there is no subscriber {address.text}", fix="See: newsletter subscribers list")
+    return reader
 
 
 class Suppressions(Protocol):

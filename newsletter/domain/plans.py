@@ -11,6 +11,7 @@ from newsletter.domain.errors import NotFound, UsageError
 from newsletter.domain.reruns import Rerun
 from newsletter.domain.seasons import Rule, in_words, title_on
 from newsletter.domain.tips import TipState
+from newsletter.domain.wording import plural
 
 _NO_RULE = Rerun()
 
@@ -127,12 +128,12 @@ class Plan:
         """
         match change.split():
             case ["skip", day, *reason]:
-                return replace(self, skips={**self.skips, _day(day): " ".join(reason)})
+                return replace(self, skips={**self.skips, parse_day(day): " ".join(reason)})
             case ["unskip", day]:
-                gone = _day(day)
+                gone = parse_day(day)
                 return replace(self, skips={slot: why for slot, why in self.skips.items() if slot != gone})
             case ["pin", key, day]:
-                return self._with(key, pin=_day(day))
+                return self._with(key, pin=parse_day(day))
             case ["unpin", key]:
                 return self._with(key, pin=None)
             case ["retire", key]:
@@ -151,7 +152,8 @@ class Plan:
         return replace(self, tips=tuple(replace(tip, **change) if tip.key == key else tip for tip in self.tips))  # type: ignore[arg-type]
 
 
-def _day(text: str) -> date:
+def parse_day(text: str) -> date:
+    """A day as a person writes it; raises UsageError."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -166,7 +168,7 @@ def ago(earlier: date, later: date) -> str:
         count, unit = max(days // 7, 1), "week"
     else:
         count, unit = (months // 12, "year") if months % 12 == 0 else (months, "month")
-    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return f"{plural(count, unit)} ago"
 
 
 def last_sent(tip: TipPlan, slot: date) -> str:

@@ -89,9 +89,9 @@ class Tips(Protocol):
         found: TipText,
         now: datetime,
         *,
+        edited: bool,
         complete_state: TipState | None = None,
         identity: str | None = None,
-        edited: bool = False,
     ) -> None:
         """Replace the text; `complete_state` also sets the state (a teaser that was completed), `identity` the day.
 

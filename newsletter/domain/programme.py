@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from newsletter.domain.calendar import WEEK
 from newsletter.domain.plans import Choice, Kind, Plan, TipPlan, last_sent
 from newsletter.domain.seasons import in_words
 
-WEEK = timedelta(days=7)
 SEASON_REST = timedelta(days=182)
 """A seasonal tip runs once a season, even when its slot moves or a pin drew it forward."""
 SEASON_SLACK = timedelta(days=35)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from newsletter.domain.errors import InputError
 from newsletter.domain.seasons import MONTHS
+from newsletter.domain.wording import plural
 
 _UNITS = {"year": 365.25, "month": 365.25 / 12, "week": 7.0, "day": 1.0}
 """Days in each, as the settings count them: 18 months are 548 days."""
@@ -106,8 +107,3 @@ def span(length: timedelta) -> str:
         if count and round(count * days) == length.days:
             return plural(count, unit)
     return plural(length.days, "day")
-
-
-def plural(count: int, noun: str) -> str:
-    """As in 1 run, 2 runs."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -18,6 +18,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from newsletter.domain.errors import InputError
+from newsletter.domain.wording import plural
 
 MONTHS = (
     "January",
@@ -228,7 +229,7 @@ class Rule:
         if not self.days:
             return ""
         count = abs(self.days)
-        return f"{count} day{'' if count == 1 else 's'} {'before' if self.days < 0 else 'after'} "
+        return f"{plural(count, 'day')} {'before' if self.days < 0 else 'after'} "
 
 
 def _slot(day: date, weekday: int, near: Near) -> date:

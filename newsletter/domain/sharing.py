@@ -14,7 +14,7 @@ from datetime import date
 
 from newsletter.domain.plans import Policy, TipPlan
 from newsletter.domain.programme import Programme
-from newsletter.domain.reruns import plural
+from newsletter.domain.wording import plural
 
 MOST = 100
 """How many tips are offered to those who have had the issue's own; each that anybody gets is one more compiled letter."""

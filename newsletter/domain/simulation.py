@@ -22,7 +22,8 @@ class Simulation:
     skipped: slots the owner skips. empty: slots without a tip that were not skipped. longest_gap: the days between the
     two issues that lie farthest apart. reruns_begin: the first slot with a re-run or a fallback. readers: everybody who
     was there at some time. readers_with_repeats, most_repeats: how many got some tip again, and how often one reader did.
-    soonest_repeat: the days between the two nearest runs of one tip that the same reader got.
+    soonest_repeat: the days between the two nearest runs of one tip that the same reader got. unseen: issues whose tip
+    only those readers get who have not had it; which tips stand in for it is not played.
     """
 
     slots: int
@@ -37,6 +38,7 @@ class Simulation:
     repeats: int
     most_repeats: int
     soonest_repeat: timedelta | None
+    unseen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def simulate(plan: Plan, first: date, *, years: int, readers: int, churn: float,
         repeats=sum(repeats),
         most_repeats=max(repeats, default=0),
         soonest_repeat=soonest,
+        unseen=sum(line.unseen for line in lines),
     )
 
 

@@ -16,6 +16,9 @@ class Status(StrEnum):
     EXPIRED = "expired"  # never confirmed in time
 
 
+ON_THE_LIST = (Status.CONFIRMED, Status.PAUSED)
+
+
 class Pace(StrEnum):
     """How often a reader wants a letter."""
 
@@ -65,7 +68,7 @@ def on_confirm(status: Status, signup_at: datetime, link_signup_at: datetime, no
 
     All times aware; the link carries the sign-up it was made for, to the second.
     """
-    if status in (Status.CONFIRMED, Status.PAUSED):
+    if status in ON_THE_LIST:
         return Verdict.ALREADY
     same = int(signup_at.timestamp()) == int(link_signup_at.timestamp())
     if status is not Status.PENDING or not same or now - link_signup_at > CONFIRM_WITHIN:
@@ -80,7 +83,7 @@ def on_leave(status: Status) -> Verdict:
 
 def is_farewell_due(farewell: Farewell, status: Status, how: str) -> bool:
     """Does a last mail follow this leave? Only to those who got letters, and not for the owner's own command."""
-    if farewell is Farewell.NEVER or status not in (Status.CONFIRMED, Status.PAUSED):
+    if farewell is Farewell.NEVER or status not in ON_THE_LIST:
         return False
     return how in ("page", "preferences", "mail") or (how == "one-click" and farewell is Farewell.ALWAYS)
 
@@ -91,6 +94,6 @@ def may_mail_confirmation(status: Status | None, last_mail_at: datetime | None, 
     last_mail_at: of the last one that is not answered. A press on its button proves who asked for it, so somebody
     who leaves today can come back today, and a stranger gains nothing.
     """
-    if status in (Status.CONFIRMED, Status.PAUSED):
+    if status in ON_THE_LIST:
         return False
     return last_mail_at is None or now - last_mail_at >= CONFIRM_MAIL_EVERY

@@ -10,6 +10,9 @@ from datetime import date
 from enum import StrEnum
 from hashlib import blake2b
 
+from newsletter.domain.seasons import parse_rule, title_on
+
+MAX_SUBJECT = 60  # characters: what a phone shows of a subject
 _APOSTROPHES = re.compile("['`\u00b4\u02bc\u2018\u2019\u0301]")
 
 
@@ -105,9 +108,13 @@ class TipFull:
     text: TipText
     edited: bool = False
 
-    def titled(self, title: str) -> TipFull:
-        """The tip under this title."""
-        return TipFull(replace(self.card, title=title), replace(self.text, title=title))
+    def dated(self, day: date) -> TipFull:
+        """The tip with its title as it is in a letter of that day: with its season's year, else the day's."""
+        if "{" not in self.card.title:
+            return self
+        season = parse_rule(self.text.rules.season) if self.text.rules.season else None
+        title = title_on(self.card.title, season, day)
+        return replace(self, card=replace(self.card, title=title), text=replace(self.text, title=title))
 
 
 def identity(title: str, published_on: date | None) -> str:

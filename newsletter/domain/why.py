@@ -7,9 +7,10 @@ from datetime import date
 from newsletter.domain.errors import NotFound
 from newsletter.domain.plans import Kind, TipPlan, last_sent
 from newsletter.domain.programme import Programme
-from newsletter.domain.reruns import months_in_words, plural
+from newsletter.domain.reruns import months_in_words
 from newsletter.domain.seasons import in_words
 from newsletter.domain.tips import TipCard, TipState
+from newsletter.domain.wording import plural
 
 
 def standing(tip: TipCard) -> str:

@@ -7,14 +7,15 @@ from datetime import date
 from functools import lru_cache
 
 from newsletter.domain.delivery import Claim
+from newsletter.domain.seasons import in_words
 from newsletter.domain.site import Site
 from newsletter.mail.headers import mailbox
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.mail.verp import base36, leave_address
 
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
+_GERMAN_MONTHS = (
+    "Januar", "Februar", "März", "April", "Mai", "Juni",
+    "Juli", "August", "September", "Oktober", "November", "Dezember",
 )  # fmt: skip
 
 
@@ -63,13 +64,13 @@ class Personal:
 
 @lru_cache(maxsize=4096)
 def joined_in_words(joined_on: str, language: str) -> str:
-    """The day a reader joined, for a sentence: ISO or "" in; never empty, so that a template need not ask."""
-    if not joined_on:
-        return "some time ago" if language.startswith("en") else "–"
-    day = date.fromisoformat(joined_on[:10])
-    return day_in_words(day) if language.startswith("en") else day.isoformat()
+    """The day a reader joined, for a sentence: ISO or "" in; never empty, so that a template need not ask.
 
-
-def day_in_words(day: date) -> str:
-    """`3 May 2025`: read the same on both sides of the ocean."""
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+    For each reader of each letter, so it knows the languages that have a catalogue of ours; in others it stays ISO.
+    """
+    day, spoken = date.fromisoformat(joined_on[:10]) if joined_on else None, language.partition("-")[0].lower()
+    if spoken == "en":
+        return in_words(day) if day else "some time ago"
+    if spoken == "de":
+        return f"{day.day}. {_GERMAN_MONTHS[day.month - 1]} {day.year}" if day else "vor einiger Zeit"
+    return day.isoformat() if day else "–"

@@ -8,22 +8,17 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import nodes
-from markupsafe import Markup
-
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.ports import NOTHING_MORE, Rendered
 from newsletter.domain.reading import NOTHING_BESIDE, Beside
 from newsletter.domain.seasons import WEEKDAYS
 from newsletter.domain.site import Site
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips import MAX_SUBJECT, TipText
 from newsletter.rendering.inline import InlineOnce, inline
-from newsletter.rendering.markdown import to_html
 from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
-from newsletter.rendering.words import Words, link, sentence, strong
+from newsletter.rendering.words import Words, in_html
 
-MAX_SUBJECT = 60
 KEPT = 32  # mails that differ in more than links and addresses
 FOOTER = ("Sign up", "Contact", "More resources", "Home page")
 YEARS = {5: "Five years", 10: "Ten years", 15: "Fifteen years", 20: "Twenty years"}
@@ -35,29 +30,23 @@ class Letters:
 
     def __init__(self, site: Site, template_dirs: Sequence[Path]) -> None:
         self._site = site
-        self._templates = Templates([directory / "email" for directory in template_dirs])
+        self.templates = Templates([directory / "email" for directory in template_dirs])
         self._inlined = lru_cache(maxsize=KEPT)(inline)
         self.words = Words(site.language, template_dirs)
-        self._templates.environment.globals |= {
+        self.templates.environment.globals |= {
             "site": site,
             "brand": site.brand,
             "_": self.words.for_templates(),
             "direction": self.words.direction,
             "footer_links": _footer_links(site, self.words),
         }
-        self._templates.environment.filters |= {
-            "byline": str,  # pages have it; here it is known, so that an owner's pages can be read (see `proof`)
-            "day": self.words.day,
+        self.templates.environment.filters |= {
+            **self.words.filters(),
             "weekday": lambda day: self.words.say(WEEKDAYS[day.weekday()]),
             "years": lambda years: self.words.say(YEARS[years]),
-            "link": link,
-            "markdown": _markdown,
             "number": self.words.number,
             "plain": to_text,
             "shorten": shorten,
-            "sentence": sentence,
-            "strong": strong,
-            "told": self.words.told,
             "underlined": underlined,
             "wrap": wrap,
         }
@@ -81,16 +70,12 @@ class Letters:
             "slot": slot,
             "beside": beside,
             "online_url": self._site.url(f"/tips/{tip_key}"),
-            "body_html": _markdown(tip.body),
+            "body_html": in_html(tip.body),
             "body_text": to_text(tip.body),
             **person,
             **more,
         }
         return self._render(kind, values)
-
-    def parse(self, path: Path) -> nodes.Template:
-        """One file as our engine reads it; raises TemplateSyntaxError, OSError and UnicodeDecodeError."""
-        return self._templates.environment.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
     def notice(self, kind: str, values: Mapping[str, object]) -> Rendered:
         """A transactional mail; raises TemplateError, also for a kind that has no folder."""
@@ -99,9 +84,9 @@ class Letters:
         return self._render(kind, values, InlineOnce(values, self._inlined))
 
     def _render(self, kind: str, values: Mapping[str, object], inlined: Callable[[str], str] = inline) -> Rendered:
-        subject = " ".join(self._templates.render(f"{kind}/subject.txt", values).split())
-        text = self._templates.render(f"{kind}/body.txt", values)
-        html = self._templates.render(f"{kind}/body.html", {**values, "subject": subject})
+        subject = " ".join(self.templates.render(f"{kind}/subject.txt", values).split())
+        text = self.templates.render(f"{kind}/body.txt", values)
+        html = self.templates.render(f"{kind}/body.html", {**values, "subject": subject})
         return Rendered(subject, _tidy(text), inlined(html))
 
 
@@ -116,10 +101,6 @@ def _footer_links(site: Site, words: Words) -> list[tuple[str, str]]:
     """The links of the footer that are set, in their order."""
     urls = (site.url("/"), site.contact_url, site.resources_url, site.home_url)
     return [(words.say(text), url) for text, url in zip(FOOTER, urls, strict=True) if url]
-
-
-def _markdown(text: str) -> Markup:
-    return Markup(to_html(text))  # noqa: S704 - markdown-it escapes raw HTML
 
 
 def _tidy(text: str) -> str:

@@ -11,13 +11,13 @@ from email.policy import default
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from newsletter.domain.tips import MAX_SUBJECT
 from newsletter.rendering.contrast import faint_words
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 MAX_HTML = 90_000  # octets; Gmail clips at 102 KB
-MAX_SUBJECT = 60
 MAX_LINE = 998  # octets, RFC 5322 section 2.1.1
 WIDTH = 78
 ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058 section 3.1
@@ -50,7 +50,7 @@ def preflight(raw: bytes) -> list[Finding]:
     import lxml.html
 
     message = message_from_bytes(raw, policy=default)
-    text, html = (_part(message, kind) for kind in ("plain", "html"))
+    text, html = (part_of(message, kind) for kind in ("plain", "html"))
     letter = _Letter(raw, message, text, html, lxml.html.document_fromstring(html or "<p></p>"))
     findings = []
     for name, check, well in (
@@ -69,7 +69,8 @@ def preflight(raw: bytes) -> list[Finding]:
     return findings
 
 
-def _part(message: EmailMessage, kind: str) -> str:
+def part_of(message: EmailMessage, kind: str) -> str:
+    """The `html` or `plain` part of a letter, its lines ended by LF; "" where there is none."""
     part = message.get_body((kind,))
     return str(part.get_content()).replace("\r\n", "\n") if part else ""
 

@@ -6,8 +6,10 @@ import re
 from datetime import date
 from pathlib import Path
 
-from jinja2 import TemplateSyntaxError, meta
+from jinja2 import Environment, TemplateSyntaxError, meta
+from jinja2.defaults import DEFAULT_NAMESPACE
 
+from newsletter.domain.calendar import Schedule
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.reading import Beside, Mention
 from newsletter.domain.site import Site
@@ -15,10 +17,22 @@ from newsletter.domain.tips import TipText
 from newsletter.mail.compiled import sentinels
 from newsletter.rendering.data import data_dir
 from newsletter.rendering.letters import Letters
+from newsletter.rendering.pages import PageTemplates
 
 FOLDERS = ("email", "web")
+_SCHEDULE = Schedule.parse("tue 08:00", "UTC")
 _SAMPLE = TipText("A title", "A text with *marks* and a [link](https://example.org/).", takeaway="A takeaway.")
 _BESIDE = Beside(Mention("one", "Another tip"), Mention("two", "An old tip"), 10)
+_LETTER = sentinels("x").keys() | {
+    "tip",
+    "number",
+    "slot",
+    "beside",
+    "online_url",
+    "body_html",
+    "body_text",
+    "subject",
+}
 
 
 def shipped() -> list[str]:
@@ -35,45 +49,36 @@ def prove(site: Site, own: Path) -> None:
     if not own.is_dir():
         raise TemplateError(f"there is no directory {own}", fix="Mend NEWSLETTER_TEMPLATES, or leave it empty")
     names, letters = set(shipped()), Letters(site, [own, ours])
+    engines = {"email": letters.templates, "web": PageTemplates(site, _SCHEDULE, [own, ours]).templates}
     for path in sorted(path for folder in FOLDERS for path in (own / folder).rglob("*") if path.is_file()):
         name = str(path.relative_to(own))
-        found = _names_in(letters, path)
-        known = _known_to(letters, name, names, ours)
+        engine = engines[path.relative_to(own).parts[0]].environment
+        found = _names_in(engine, path) - engine.globals.keys()
+        known = _known_to(engine, name, names, ours)
         for unknown in sorted(found - known) if name in names else ():
             line = _line_of(path, unknown)
             raise TemplateError(f"{unknown!r} is not known here", source=str(path), line=line, fix=_fix(known))
     letters.issue(_SAMPLE, tip_key="a-title", number=1, slot=date(2025, 6, 3), person=sentinels("x"), beside=_BESIDE)
 
 
-def _names_in(letters: Letters, path: Path) -> set[str]:
+def _names_in(engine: Environment, path: Path) -> set[str]:
     """The names that a template takes from outside; raises TemplateError."""
     try:
-        return set(meta.find_undeclared_variables(letters.parse(path)))
+        return meta.find_undeclared_variables(engine.parse(path.read_text(encoding="utf-8"), filename=str(path)))
     except TemplateSyntaxError as error:
         raise TemplateError(str(error.message), source=str(path), line=error.lineno) from None
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"cannot be read: {error}", source=str(path), fix="Save it as UTF-8") from None
 
 
-def _known_to(letters: Letters, name: str, names: set[str], ours: Path) -> set[str]:
+def _known_to(engine: Environment, name: str, names: set[str], ours: Path) -> set[str]:
     """What our templates of the same folder use, and those they build on; what everybody may use."""
     folder = name.rpartition("/")[0]
     base = "email/_base" if name.startswith("email") else "web"
     near = [one for one in names if one.rpartition("/")[0] in (folder, base)]
-    everybody = {"site", "brand", "_", "path", "direction", "language", "weekday", "footer_links", "style_url"}
-    letter = set(sentinels("x")) | {
-        "tip",
-        "number",
-        "slot",
-        "beside",
-        "online_url",
-        "body_html",
-        "body_text",
-        "subject",
-    }
-    return everybody.union(
-        *(_names_in(letters, ours / one) for one in near),
-        letter if folder in ("email/issue", "email/quarterly") else set(),
+    return (engine.globals.keys() - DEFAULT_NAMESPACE.keys()).union(
+        *(_names_in(engine, ours / one) for one in near),
+        _LETTER if folder in ("email/issue", "email/quarterly") else (),
     )
 
 

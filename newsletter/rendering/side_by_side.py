@@ -7,7 +7,7 @@ from email import message_from_bytes
 from email.policy import default
 
 from newsletter.rendering.data import data_dir
-from newsletter.rendering.preflight import Finding
+from newsletter.rendering.preflight import Finding, part_of
 from newsletter.rendering.templates import Templates
 
 _DARK = "@media (prefers-color-scheme: dark)"
@@ -16,10 +16,7 @@ _DARK = "@media (prefers-color-scheme: dark)"
 def side_by_side(raw: bytes, findings: Sequence[Finding]) -> str:
     """The page. Whatever the viewer's own scheme is, each frame shows its own."""
     message = message_from_bytes(raw, policy=default)
-    html, text = (
-        str(part.get_content()).replace("\r\n", "\n") if (part := message.get_body((kind,))) else ""
-        for kind in ("html", "plain")
-    )
+    html, text = (part_of(message, kind) for kind in ("html", "plain"))
     values = {
         "subject": str(message["Subject"]),
         "size": f"{len(raw):,}",

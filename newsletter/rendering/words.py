@@ -15,8 +15,9 @@ from jinja2.nodes import EvalContext
 from markupsafe import Markup, escape
 
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.seasons import MONTHS, WEEKDAYS
-from newsletter.mail.personal import day_in_words
+from newsletter.domain.seasons import MONTHS, WEEKDAYS, in_words
+from newsletter.domain.wording import sentence
+from newsletter.rendering.markdown import to_html
 
 RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
 MADE = "made"
@@ -95,6 +96,17 @@ class Words:
 
         return underscore
 
+    def filters(self) -> dict[str, Callable[..., object]]:
+        """What templates of mails and of pages can make of a value."""
+        return {
+            "day": self.day,
+            "link": link,
+            "markdown": in_html,
+            "sentence": sentence,
+            "strong": strong,
+            "told": self.told,
+        }
+
     def number(self, number: int) -> str:
         """A count as people write it, its thousands apart."""
         return f"{number:,}".replace(",", self._texts.get("1,000", "1,000")[1])
@@ -102,14 +114,8 @@ class Words:
     def day(self, day: date) -> str:
         """A date as people write it."""
         if "{day} {month} {year}" not in self._texts:
-            return day_in_words(day)
-        _, month, _ = day_in_words(day).split()
-        return self.say("{day} {month} {year}", day=day.day, month=self.say(month), year=day.year)
-
-
-def sentence(text: str) -> str:
-    """The same with a capital at its start."""
-    return text[:1].upper() + text[1:]
+            return in_words(day)
+        return self.say("{day} {month} {year}", day=day.day, month=self.say(MONTHS[day.month - 1]), year=day.year)
 
 
 def _shape(text: str) -> re.Pattern[str]:
@@ -143,6 +149,11 @@ def _said(table: Mapping[str, object]) -> dict[str, str]:
 def strong(value: object) -> Markup:
     """A value that stands out, for a hole of a sentence."""
     return Markup("<strong>{}</strong>").format(value)
+
+
+def in_html(text: str) -> Markup:
+    """Markdown as HTML."""
+    return Markup(to_html(text))  # noqa: S704 - markdown-it escapes raw HTML
 
 
 def link(words: object, url: str) -> Markup:

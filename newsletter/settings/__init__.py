@@ -217,6 +217,11 @@ class Settings:
             has_logo=self.logo is not None,
         )
 
+    @property
+    def holds_in_doubt(self) -> bool:
+        """Does a letter that may have been accepted wait for a person?"""
+        return self.in_doubt == "hold"
+
     def refused_domains(self) -> frozenset[str]:
         """Domains that may not sign up, in lower case; raises SettingsError when their file cannot be read."""
         path = self.disposable_domains

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from newsletter.domain.delivery import Event, Skip, State, transition
 from newsletter.domain.errors import NotFound
@@ -23,6 +24,7 @@ from newsletter.store.invariants import HAS_OPEN, broken_invariants
 from newsletter.store.issue_facts import read_issues
 from newsletter.store.ledger import sql_time
 from newsletter.store.readers import DELIVERABLE, QUARTERLY, delivery_facts
+from newsletter.store.sqlite import to_ms
 from newsletter.store.tables import CompiledIssue, Delivery, Issue, OtherLetter, Subscriber, Tip
 from newsletter.store.upkeep import SqlUpkeep
 
@@ -55,8 +57,7 @@ class SqlIssues:
 
     def for_slot(self, slot: date) -> IssueFacts | None:
         """The issue of a slot, without counts: the daemon asks every two seconds, and counting a million takes one."""
-        row = self._session.exec(select(Issue).where(Issue.slot == slot)).first()
-        return read_issues(self._session, [row], counted=False)[0] if row else None
+        return next(iter(self._bare(select(Issue).where(Issue.slot == slot))), None)
 
     def each(self) -> list[IssueFacts]:
         """Newest first, with counts."""
@@ -72,8 +73,10 @@ class SqlIssues:
         return self._in_state(IssueState.PAUSED)
 
     def _in_state(self, *states: IssueState) -> list[IssueFacts]:
-        rows = self._session.exec(select(Issue).where(col(Issue.state).in_(states)).order_by(col(Issue.id))).all()
-        return read_issues(self._session, rows, counted=False)
+        return self._bare(select(Issue).where(col(Issue.state).in_(states)).order_by(col(Issue.id)))
+
+    def _bare(self, query: SelectOfScalar[Issue]) -> list[IssueFacts]:
+        return read_issues(self._session, self._session.exec(query).all(), counted=False)
 
     def last_number(self) -> int:
         """The number of the newest issue; 0 when there is none."""
@@ -85,8 +88,7 @@ class SqlIssues:
 
     def recent(self, limit: int) -> list[IssueFacts]:
         """Newest first, without counts."""
-        rows = self._session.exec(select(Issue).order_by(col(Issue.id).desc()).limit(limit)).all()
-        return read_issues(self._session, rows, counted=False)
+        return self._bare(select(Issue).order_by(col(Issue.id).desc()).limit(limit))
 
     def last_slot_before(self, slot: date) -> date | None:
         """The newest slot before this one that has an issue."""
@@ -94,8 +96,7 @@ class SqlIssues:
 
     def from_slot(self, slot: date) -> list[IssueFacts]:
         """The issues of this slot and of later ones, without counts."""
-        rows = self._session.exec(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot))).all()
-        return read_issues(self._session, rows, counted=False)
+        return self._bare(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot)))
 
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
         """T0. The write transaction is IMMEDIATE, so whoever comes second finds the first one's row."""
@@ -114,8 +115,7 @@ class SqlIssues:
 
     def for_quarter(self, quarter: str) -> IssueFacts | None:
         """The letter of a quarter, without counts."""
-        row = self._session.exec(select(Issue).where(Issue.quarter == quarter)).first()
-        return read_issues(self._session, [row], counted=False)[0] if row else None
+        return next(iter(self._bare(select(Issue).where(Issue.quarter == quarter))), None)
 
     def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
         """T0. Its tip is bound without a run: for the calendar nothing has happened."""
@@ -153,7 +153,7 @@ class SqlIssues:
         self._session.flush()
         return self.get(number)
 
-    def bind(self, number: int, tip_id: int, now: datetime) -> None:  # noqa: ARG002
+    def bind(self, number: int, tip_id: int) -> None:
         """Bind a tip; `run` counts its runs, and UNIQUE(tip, run) keeps a first run single."""
         row = self._session.get_one(Issue, number)
         if row.tip_id == tip_id and row.run:
@@ -288,7 +288,7 @@ class SqlIssues:
                 " WHERE issue_id = :issue AND state = :state",
                 to=transition(state, Event.SKIP).value,
                 reason=Skip(reason).value,
-                now=int(now.timestamp() * 1000),
+                now=to_ms(now),
                 issue=number,
                 state=state.value,
             )

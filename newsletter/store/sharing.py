@@ -40,8 +40,7 @@ class Past:
     def _ways(self) -> Iterator[str]:
         since = self.offer.since
         if self.has_stood_in:
-            when = _SINCE.format(day=since.isoformat()) if since else ""
-            yield f"{_INSTEAD.format(tip=self.tip, when=when)} AND {_REACHED}"
+            yield f"{_INSTEAD.format(tip=self.tip, when=_since(since))} AND {_REACHED}"
         if since is None and self.issues:
             numbers = ", ".join(f"{number:d}" for number in self.issues)
             yield f"SELECT 1 FROM delivery d WHERE d.issue_id IN ({numbers}) AND d.tip_id IS NULL AND {_REACHED}"
@@ -61,11 +60,7 @@ def pasts(session: Session, offers: Sequence[Offer]) -> list[Past]:
         select(Issue.id, Issue.tip_id).join(Tip, col(Tip.id) == Issue.tip_id).where(wanted)
     ):
         issues[tip or 0].append(number or 0)
-    stood_in = {
-        tip
-        for tip, _ in tips.values()
-        if session.connection().execute(text(_INSTEAD.format(tip=tip, when="") + " LIMIT 1")).first()
-    }
+    stood_in = {tip for tip, _ in tips.values() if _stood_in(session, tip)}
     return [
         Past(tip, offer, tuple(issues[tip]), tip in stood_in, day) for offer in offers for tip, day in [tips[offer.tip]]
     ]
@@ -82,7 +77,14 @@ def shares(offers: Sequence[Past]) -> str:
 
 def has_stood_in(session: Session, offer: Offer) -> bool:
     """Did the tip come to anybody in the place of another, since then?"""
-    (past,) = pasts(session, [offer])
-    when = _SINCE.format(day=offer.since.isoformat()) if offer.since else ""
-    query = _INSTEAD.format(tip=past.tip, when=when) + " LIMIT 1"
-    return past.has_stood_in and session.connection().execute(text(query)).first() is not None
+    tip = session.exec(select(Tip.id).where(Tip.key == offer.tip)).one()
+    return _stood_in(session, tip or 0, offer.since)
+
+
+def _stood_in(session: Session, tip: int, since: date | None = None) -> bool:
+    query = _INSTEAD.format(tip=tip, when=_since(since)) + " LIMIT 1"
+    return session.connection().execute(text(query)).first() is not None
+
+
+def _since(day: date | None) -> str:
+    return _SINCE.format(day=day.isoformat()) if day else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 
@@ -44,10 +44,13 @@ class SqlTips:
 
     def get(self, key: str) -> TipFull:
         """Raises NotFound."""
+        return self._full(self._row(key))
+
+    def _row(self, key: str) -> Tip:
         row = self._session.exec(select(Tip).where(Tip.key == key)).first()
         if row is None:
             raise NotFound(f"there is no tip {key!r}", fix="See: newsletter tips list")
-        return self._full(row)
+        return row
 
     def by_id(self, tip_id: int) -> TipFull:
         """Raises NotFound."""
@@ -55,15 +58,6 @@ class SqlTips:
         if row is None:
             raise NotFound(f"there is no tip number {tip_id}")
         return self._full(row)
-
-    def several(self, ids: Sequence[int]) -> list[TipFull]:
-        """Some tips by their numbers; two queries."""
-        labels: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        wanted = select(TipLabel).where(col(TipLabel.tip_id).in_(ids)).order_by(col(TipLabel.place))
-        for label in self._session.exec(wanted):
-            labels[label.tip_id][label.kind].append(label.name)
-        rows = self._session.exec(select(Tip).where(col(Tip.id).in_(ids))).all()
-        return [_full(row, labels[row.id or 0]) for row in rows]
 
     def find(self, identity: str) -> TipFull | None:
         """The tip with this identity (domain.tips.identity)."""
@@ -112,9 +106,9 @@ class SqlTips:
         found: TipText,
         now: datetime,
         *,
+        edited: bool,
         complete_state: TipState | None = None,
         identity: str | None = None,
-        edited: bool = False,
     ) -> None:
         """Replace the text; complete_state also sets the state, identity also title and day in what finds it again."""
         row = self._session.get_one(Tip, tip_id)
@@ -135,13 +129,9 @@ class SqlTips:
 
     def move(self, key: str, *, before: str | None = None, first: bool = False) -> None:
         """Renumber the queue with `key` in its new place; raises NotFound."""
-        moved = self._session.get_one(Tip, self.get(key).card.id)
-        order = list(self._session.exec(select(Tip).order_by(col(Tip.position), col(Tip.id))))
+        moved, order = self._row(key), list(self._in_order())
         order.remove(moved)
-        if before is not None:
-            place = order.index(self._session.get_one(Tip, self.get(before).card.id))
-        else:
-            place = 0 if first else len(order)
+        place = order.index(self._row(before)) if before is not None else 0 if first else len(order)
         order.insert(place, moved)
         for position, row in enumerate(order, start=1):
             row.position = position

@@ -1,4 +1,4 @@
-"""What a request carries: its body, bounded, as fields; and what kind of answer it asks for. Judges no field."""
+"""What a request carries: its body, bounded, as fields; where it came from, and what kind of answer it asks for. Judges no field."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from starlette.types import Message
 
 MAX_BODY = 16_384  # octets; the longest honest form has under 1,000
 MAX_FIELDS = 20
+
+
+def origin_of(request: Request) -> str:
+    """The network address it came from, which proxies that are trusted have named; "" where there is none."""
+    return request.client.host if request.client else ""
 
 
 async def read_body(request: Request) -> bytes:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from newsletter.app.guard import TooMany
 from newsletter.domain.address import BadAddress
 from newsletter.domain.errors import BadToken, Busy, InputError, NewsletterError, NotFound, SchemaError
+from newsletter.domain.wording import sentence
 from newsletter.web.bodies import wants_json
 from newsletter.web.headers import StrictHeaders
 from newsletter.web.pages import Pages
@@ -64,9 +65,9 @@ def answer_for(error: Exception) -> Answer:
     if isinstance(error, BadAddress):
         return BAD_ADDRESS
     if isinstance(error, InputError):
-        return Answer(422, "Please look at this again", f"{error.message[:1].upper()}{error.message[1:]}.", error.fix)
+        return Answer(422, "Please look at this again", f"{sentence(error.message)}.", error.fix)
     if isinstance(error, TooMany):
-        return Answer(429, "Not just now, please", f"{error.message[:1].upper()}{error.message[1:]}.", error.fix)
+        return Answer(429, "Not just now, please", f"{sentence(error.message)}.", error.fix)
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return NOT_FOUND

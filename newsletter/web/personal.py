@@ -16,7 +16,7 @@ from newsletter.domain.errors import BadToken, InputError
 from newsletter.domain.people import Reader
 from newsletter.domain.subscription import PAUSES, Reason, Verdict
 from newsletter.mail.tokens import Purpose
-from newsletter.web.bodies import Body, Fields, How, wants_json
+from newsletter.web.bodies import Body, Fields, How, origin_of, wants_json
 from newsletter.web.errors import Answer, answer_for
 from newsletter.web.joining import FORM_VERSION, GONE, HONEYPOT
 from newsletter.web.pages import Pages
@@ -61,7 +61,7 @@ class Personal:
                 token,
                 agrees=fields.get("quarterly") == "yes",
                 form=f"page/{FORM_VERSION}",
-                origin=request.client.host if request.client else "",
+                origin=origin_of(request),
                 now=self._app.clock(),
             )
         else:
@@ -97,8 +97,7 @@ class Personal:
 
     def come_back(self, token: str, request: Request, _: Body) -> Response:
         """A confirmation mail is on its way, or none is needed: the answer is that of the sign-up form."""
-        origin = request.client.host if request.client else ""
-        self._app.come_back(token, form=f"back/{FORM_VERSION}", origin=origin)
+        self._app.come_back(token, form=f"back/{FORM_VERSION}", origin=origin_of(request))
         return self._pages.page("sent")
 
     # -- preferences ---------------------------------------------------------------------------
@@ -206,7 +205,7 @@ class Personal:
         email = fields.get("email", "")
         if not fields.get(HONEYPOT):
             try:
-                self._app.send_link(email, origin=request.client.host if request.client else "")
+                self._app.send_link(email, origin=origin_of(request))
             except InputError as error:
                 if wants_json(request):
                     raise

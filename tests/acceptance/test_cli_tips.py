@@ -118,6 +118,7 @@ def test_a_tip_is_edited_in_the_owners_editor_and_a_new_key_keeps_the_old_addres
     env = editor(home, 's/^key: .*/key: "a-better-name"/; s/^title: .*/title: "A better name"/')
     done = json.loads(newsletter("tips", "edit", key, "--json", env=env).stdout)
     assert (done["updated"], done["rejected"]) == (1, [])
+    assert [tip["key"] for tip in done["tips"]] == ["a-better-name"]
     shown = json.loads(newsletter("tips", "show", "a-better-name", "--json").stdout)
     assert (shown["title"], shown["useful"], shown["not_useful"]) == ("A better name", 0, 0)
     assert newsletter("tips", "show", key).returncode == 1

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.errors import NotFound, Refused, UsageError
+from newsletter.actions.publish import finish_preparing
+from newsletter.domain.errors import NotFound, Refused, TemplateError, UsageError
 from newsletter.domain.issues import IssueEvent, IssueState
 from newsletter.domain.plans import Kind
 from newsletter.domain.tips import TipRules, TipState, TipText, identity
+from newsletter.rendering.letters import Letters
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY, add_readers, add_tip
 from tests.support.newsroom import Newsroom, mails, open_newsroom
@@ -65,7 +67,7 @@ def being_made(room: Newsroom) -> int:
     with room.store.write() as tx:
         number = tx.issues.plan(SLOT, TUESDAY, TUESDAY).number
         tx.issues.change(number, IssueEvent.PREPARE, TUESDAY)
-        tx.issues.bind(number, tx.tips.get("one").card.id, TUESDAY)
+        tx.issues.bind(number, tx.tips.get("one").card.id)
     return number
 
 
@@ -87,6 +89,17 @@ def test_a_letter_that_is_being_made_is_held_back_too(room: Newsroom) -> None:
     room.publish_due()
 
     assert (held, room.issue(number).state) == (IssueState.PREPARING, IssueState.SENDING)
+
+
+def test_a_letter_that_is_held_back_is_not_made_again_at_each_ring(room: Newsroom) -> None:
+    number = being_made(room)
+    cannot_make_any = replace(room.press, renderer=Letters(room.site, []))
+    with pytest.raises(TemplateError):
+        finish_preparing(room.store, cannot_make_any, room.rules, room.clock())
+    room.hold_slot(SLOT)
+    finish_preparing(room.store, cannot_make_any, room.rules, room.clock())
+
+    assert room.issue(number).state is IssueState.PREPARING
 
 
 def test_a_skip_can_be_taken_back(room: Newsroom) -> None:

@@ -14,6 +14,7 @@ from alembic.config import Config
 
 from newsletter.actions.edit_tip import edit_tip
 from newsletter.actions.import_tips import Report, import_tips
+from newsletter.actions.wishes import rerun
 from newsletter.domain.tips import Take, TipText
 from newsletter.store import database
 from newsletter.store.database import make_engine, upgrade
@@ -81,6 +82,14 @@ def test_where_both_changed_the_tip_is_left_and_named_until_somebody_says_whose_
         assert counted(report) == (0, 0, 1, 1)
         assert "'sweep-the-floor'" in report.rejected[0].reason
         assert "--take file" in report.rejected[0].reason
+    assert text_of(store).body == MINE.body
+
+
+def test_an_edited_tip_stays_edited_when_it_gets_a_rule_for_reruns(store: SqlStore) -> None:
+    bring(store, TIP)
+    edit(store, MINE)
+    rerun(store, "sweep-the-floor", "after 2 years", NOW, unseen=None)
+    assert counted(bring(store, CHANGED)) == (0, 0, 1, 1)
     assert text_of(store).body == MINE.body
 
 

@@ -72,7 +72,7 @@ def test_a_slot_that_is_bound_already_is_forecast_with_its_own_tip(room: Newsroo
     with room.store.write() as tx:  # as a process leaves it that dies while it compiles
         number = tx.issues.plan(SLOT, TUESDAY, TUESDAY).number
         tx.issues.change(number, IssueEvent.PREPARE, TUESDAY)
-        tx.issues.bind(number, tx.tips.get(key).card.id, TUESDAY)
+        tx.issues.bind(number, tx.tips.get(key).card.id)
     said = room.next_issue()
     room.publish_due()
 

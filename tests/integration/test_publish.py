@@ -44,7 +44,7 @@ def leave_between_t0_and_t1(room: Newsroom, key: str, slot: date | None = SLOT) 
     with room.store.write() as tx:
         number = tx.issues.plan(slot, room.clock(), room.clock()).number
         tx.issues.change(number, IssueEvent.PREPARE, room.clock())
-        tx.issues.bind(number, tx.tips.get(key).card.id, room.clock())
+        tx.issues.bind(number, tx.tips.get(key).card.id)
     return number
 
 

@@ -260,7 +260,7 @@ def open_app_again(app: App) -> Iterator[App]:
 
 def rewrite(tx: Tx, key: str, title: str, tag: str, body: str = "The old words.") -> None:
     found = tx.tips.get(key)
-    tx.tips.rewrite(found.card.id, replace(found.text, title=title, tags=(tag,), body=body), FRIDAY)
+    tx.tips.rewrite(found.card.id, replace(found.text, title=title, tags=(tag,), body=body), FRIDAY, edited=False)
 
 
 def test_votes_are_shown_after_a_while_although_no_tip_changed(front: Front) -> None:

@@ -56,7 +56,7 @@ def test_an_answer_counts_for_the_letter_that_caused_it(front: Front) -> None:
     key = add_tip(front.app, "Say the name", date(2025, 4, 29))
     with front.app.store.write() as tx:
         issue = tx.issues.plan(date(2025, 5, 6), front.clock(), front.clock())
-        tx.issues.bind(issue.number, tx.tips.get(key).card.id, front.clock())
+        tx.issues.bind(issue.number, tx.tips.get(key).card.id)
     front.http.post(front.confirm_path(ANNA))
     path = f"/u/{front.app.signer.sign(Purpose.UNSUBSCRIBE, front.reader(ANNA).key, '1')}"
     front.http.post(path)

@@ -52,6 +52,6 @@ def freeze_issue(store: SqlStore, compiled: bytes = b"{}") -> int:
     with store.write() as tx:
         issue = tx.issues.plan(SLOT, TUESDAY, TUESDAY)
         tx.issues.change(issue.number, IssueEvent.PREPARE, TUESDAY)
-        tx.issues.bind(issue.number, tx.tips.get(key).card.id, TUESDAY)
+        tx.issues.bind(issue.number, tx.tips.get(key).card.id)
         tx.issues.freeze(issue.number, "Say the name", compiled, TUESDAY)
     return issue.number

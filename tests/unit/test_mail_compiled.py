@@ -185,5 +185,10 @@ def test_message_ids_differ_by_reader_issue_and_secret() -> None:
 
 def test_a_day_in_words_never_leaves_a_gap() -> None:
     assert joined_in_words("2025-05-03", "en-GB") == "3 May 2025"
-    assert joined_in_words("2025-05-03", "de") == "2025-05-03"
-    assert joined_in_words("", "en") == "some time ago"
+    assert joined_in_words("2025-05-03", "de-AT") == "3. Mai 2025"
+    assert joined_in_words("2025-05-03", "fr") == "2025-05-03"
+    assert [joined_in_words("", language) for language in ("en", "de", "fr")] == [
+        "some time ago",
+        "vor einiger Zeit",
+        "–",
+    ]

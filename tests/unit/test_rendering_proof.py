@@ -37,6 +37,12 @@ def test_an_owners_letter_may_use_all_that_ours_gets(tmp_path: Path) -> None:
     prove(SITE, tmp_path)
 
 
+def test_an_owners_page_may_use_all_that_ours_gets(tmp_path: Path) -> None:
+    own(tmp_path, "web/tip.html", "{{ found.tip|byline }} {{ weekday }} {{ style_url }} {{ path('/') }} {{ range(2) }}")
+    own(tmp_path, "web/mine/part.html", "{{ my_own|told }}")
+    prove(SITE, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line", "words"),
     [
@@ -48,6 +54,10 @@ def test_an_owners_letter_may_use_all_that_ours_gets(tmp_path: Path) -> None:
         ("email/_base/body.html", "{% block x %}", 1, "block"),
         ("web/tip.html", "\n\n{{ fond.tip }}", 3, "'fond' is not known here"),
         ("web/archive.html", "{% for %}", 1, "Expected"),
+        ("web/archive.html", "\n{{ site.title|shorten }}", 2, "shorten"),
+        ("web/archive.html", "{{ footer_links }}", 1, "'footer_links' is not known here"),
+        ("email/issue/body.html", "{{ tip|byline }}", 1, "byline"),
+        ("email/confirm/body.html", "{{ style_url }}", 1, "'style_url' is not known here"),
     ],
 )
 def test_a_broken_template_is_named_with_its_line(tmp_path: Path, name: str, text: str, line: int, words: str) -> None:
@@ -55,6 +65,15 @@ def test_a_broken_template_is_named_with_its_line(tmp_path: Path, name: str, tex
     with pytest.raises(TemplateError, match=words) as caught:
         prove(SITE, tmp_path)
     assert (caught.value.source, caught.value.line) == (str(path), line)
+
+
+@pytest.mark.parametrize("name", ["web/style.css", "email/issue/body.txt"])
+def test_a_file_that_is_not_utf_8_is_named_with_the_fix(tmp_path: Path, name: str) -> None:
+    path = own(tmp_path, name, "")
+    path.write_bytes("/* größer */".encode("latin-1"))
+    with pytest.raises(TemplateError, match="cannot be read") as caught:
+        prove(SITE, tmp_path)
+    assert (caught.value.source, caught.value.fix) == (str(path), "Save it as UTF-8")
 
 
 def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_what_runs_for_the_unseen_is_no_repeat_in_a_simulation() -> None:
 
     assert to_all.repeats > 0
     assert to_unseen.repeats == 0
+    assert (to_all.unseen, to_unseen.unseen) == (0, to_all.kinds[Kind.RERUN])
 
 
 def test_who_gets_what_is_said_in_sentences() -> None:

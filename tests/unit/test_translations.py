@@ -17,6 +17,7 @@ from newsletter.domain.likeness import Library
 from newsletter.domain.plans import Kind
 from newsletter.domain.seasons import MONTHS, WEEKDAYS
 from newsletter.domain.tips import TipText
+from newsletter.mail.personal import joined_in_words
 from newsletter.rendering.letters import FOOTER, YEARS
 from newsletter.rendering.words import MADE, Words, link, strong
 from newsletter.settings import load_settings
@@ -200,3 +201,11 @@ def test_values_are_escaped_in_html_and_markup_is_kept() -> None:
     assert said == 'Go <a href="/a?b=1&amp;c=2">here</a>, <strong>&lt;i&gt;Anna&lt;/i&gt;</strong> &amp; co'
     assert words.say_in_html("{who}", who="<b>{x}") == "&lt;b&gt;{x}"
     assert words.say("{who.__class__} {nobody}", who="Anna") == "{who.__class__} {nobody}"
+
+
+@pytest.mark.parametrize("language", ["en", *(path.stem for path in CATALOGUES)])
+def test_the_day_somebody_joined_reads_as_every_other_day(language: str) -> None:
+    days = [date(2026, month, month) for month in range(1, 13)]
+    words = Words(language, [ROOT / "templates"])
+
+    assert [joined_in_words(day.isoformat(), language) for day in days] == [words.day(day) for day in days]

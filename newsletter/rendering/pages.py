@@ -1,0 +1,45 @@
+"""The templates of the public pages and what is known in them; web/pages.py makes answers of what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from markupsafe import Markup, escape
+
+from newsletter.domain.calendar import Schedule
+from newsletter.domain.reading import Entry
+from newsletter.domain.seasons import WEEKDAYS
+from newsletter.domain.site import Site
+from newsletter.rendering.templates import Templates
+from newsletter.rendering.words import Words
+
+
+class PageTemplates:
+    """The pages of one newsletter, before HTTP. template_dirs: each holds a folder `web`; the owner's first."""
+
+    def __init__(self, site: Site, schedule: Schedule, template_dirs: Sequence[Path]) -> None:
+        self.templates = Templates([directory / "web" for directory in template_dirs])
+        self._root = urlsplit(site.base_url).path
+        self.words = Words(site.language, template_dirs)
+        self.templates.environment.globals |= {
+            "site": site,
+            "_": self.words.for_templates(),
+            "language": self.words.language,
+            "direction": self.words.direction,
+            "weekday": self.words.say(WEEKDAYS[schedule.weekday]),
+            "path": self.path,
+        }
+        self.templates.environment.filters |= {**self.words.filters(), "byline": self._byline}
+
+    def _byline(self, tip: Entry) -> Markup:
+        """The day a tip ran and its categories. Here and not in a template, which would take ten times as long."""
+        ran = [f'<time datetime="{tip.ran_on}">{escape(self.words.day(tip.ran_on))}</time>'] if tip.ran_on else []
+        folder = self.path("/categories/")
+        labels = [f'<a href="{escape(folder + one.slug)}">{escape(one.name)}</a>' for one in tip.categories if one.slug]
+        return Markup(" · ".join([*ran, *labels]))  # noqa: S704 - escaped piece by piece
+
+    def path(self, path: str) -> str:
+        """An address on this site as links write it: base_url may have a path of its own."""
+        return f"{self._root}{path}"

@@ -1,0 +1,53 @@
+"""What one ring of the daemon does when something is wrong; the daemon as a process has acceptance tests."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from newsletter.daemon import Daemon
+from tests.support.newsroom import Newsroom, open_newsroom
+
+
+def waiting(room: Newsroom) -> int:
+    with room.store.read() as tx:
+        return tx.notices.waiting()
+
+
+def test_a_trouble_that_could_not_be_told_to_the_owner_is_told_at_the_next_ring_and_then_no_more(
+    tmp_path: Path,
+) -> None:
+    with (
+        open_newsroom(tmp_path, templates=str(tmp_path / "nowhere")) as room,
+        room.store.sending("test", room.clock()) as right,
+        closing(sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)) as other,
+    ):
+        daemon = Daemon(room, right)
+        other.execute("CREATE TRIGGER full BEFORE INSERT ON notice BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        with pytest.raises(DBAPIError, match="no room"):
+            daemon.letters()
+        other.execute("DROP TRIGGER full")
+        counts = []
+        for _ in range(2):
+            room.hand.forward(hours=1)
+            daemon.letters()
+            counts.append(waiting(room))
+
+    assert counts == [1, 1]
+
+
+def test_a_fault_ends_its_own_ring_alone_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        open_newsroom(tmp_path) as room,
+        room.store.sending("test", room.clock()) as right,
+        closing(sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)) as other,
+    ):
+        other.execute("ALTER TABLE told RENAME TO lost")
+        Daemon(room, right).owner()
+
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "newsletter.daemon"]
+    assert "told" in said
