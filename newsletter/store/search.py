@@ -14,7 +14,7 @@ EXCERPT = 30  # words
 
 def find(connection: Connection, terms: Sequence[str], operator: str) -> list[int]:
     """The ids of all tips that have all terms (AND) or any of them (OR), the best first."""
-    sql = f"SELECT rowid FROM tip_search WHERE tip_search MATCH ? AND rank MATCH 'bm25({WEIGHTS})' ORDER BY rank"  # noqa: S608 - a constant
+    sql = f"SELECT rowid FROM tip_search WHERE tip_search MATCH ? ORDER BY bm25(tip_search, {WEIGHTS}), rowid"  # noqa: S608 - a constant
     return [tip_id for (tip_id,) in connection.exec_driver_sql(sql, (_match(terms, operator),)).all()]
 
 
@@ -22,7 +22,7 @@ def show(connection: Connection, terms: Sequence[str], operator: str, ids: Seque
     """Title and excerpt of some of them, with HIT and HIT_END around what was looked for."""
     sql = (
         "SELECT rowid, highlight(tip_search, 0, ?, ?), snippet(tip_search, 3, ?, ?, ' … ', ?) FROM tip_search"  # noqa: S608
-        f" WHERE tip_search MATCH ? AND rowid IN ({', '.join('?' * len(ids))})"
+        f" WHERE tip_search MATCH ? AND +rowid IN ({', '.join('?' * len(ids))})"  # else it looks anew for each of them
     )
     values = (HIT, HIT_END, HIT, HIT_END, EXCERPT, _match(terms, operator), *ids)
     return {tip_id: (title, excerpt) for tip_id, title, excerpt in connection.exec_driver_sql(sql, values).all()}
