@@ -36,6 +36,7 @@ from newsletter.domain.seasons import parse_rule, title_on
 from newsletter.store.search import find, show
 from newsletter.store.tips import slug_of
 
+VERSION = "SELECT version FROM library"
 _RAN_ON = "coalesce(last_sent_on, published_on)"
 _RAN = "(state IN ('sent', 'archive') OR last_sent_on IS NOT NULL)"
 _ENTRIES = (
@@ -79,10 +80,6 @@ class SqlArchive:
 
     def __init__(self, session: Session, catalogues: Catalogues, *, may_keep: bool) -> None:
         self._session, self._catalogues, self._may_keep = session, catalogues, may_keep
-
-    def version(self) -> int:
-        """A number that grows with every change of any tip."""
-        return int(self._rows("SELECT version FROM library")[0][0])
 
     def choose(self, selection: Selection, page: int, size: int, *, teasers: bool = False) -> Found:
         """One page of a list."""
@@ -168,7 +165,7 @@ class SqlArchive:
         def make() -> Catalogue:
             return Catalogue(self._entries(teasers=teasers))
 
-        return self._catalogues.get(self.version(), make, teasers=teasers, keep=self._may_keep)
+        return self._catalogues.get(self._rows(VERSION)[0][0], make, teasers=teasers, keep=self._may_keep)
 
     def _entries(self, *, teasers: bool) -> Iterator[Entry]:
         """Every public tip without its text: two queries."""

@@ -18,7 +18,7 @@ from newsletter.domain.errors import Refused
 from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
 from newsletter.domain.sending_ports import Holder, SendingRight
 from newsletter.store import identity
-from newsletter.store.archive import Catalogues, SqlArchive
+from newsletter.store.archive import VERSION, Catalogues, SqlArchive
 from newsletter.store.calendar import SqlCalendar
 from newsletter.store.database import Database, restore, sqlite_path
 from newsletter.store.door import SqlDoor
@@ -123,7 +123,7 @@ class SqlStore:
             if self._look is None:
                 self._database.check_schema()
                 self._look = connect(self.path)
-            return int(self._look.execute("SELECT version FROM library").fetchone()[0])
+            return int(self._look.execute(VERSION).fetchone()[0])
 
     def holder(self) -> Holder | None:
         """Who sends on this database now."""
