@@ -212,6 +212,10 @@ class Store(TakesReaders, Protocol):
         """Leave a mark in the database and beside it, by which a copy is known; nothing happens while it is held."""
         ...
 
+    def archive(self) -> AbstractContextManager[Archive]:
+        """What anybody may read, without the rest: `read` for pages, one at a time, and several times as fast."""
+        ...
+
     def library_version(self) -> int:
         """A number that grows with every change of any tip; asked at each look at a page."""
         ...

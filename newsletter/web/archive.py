@@ -49,15 +49,15 @@ class Reading:
         """One tip that ran, whole; an address it had before leads here."""
 
         def make() -> bytes:
-            with self._app.store.read() as tx:
-                found = tx.archive.get(slug, teasers=self._teasers)
+            with self._app.store.archive() as archive:
+                found = archive.get(slug, teasers=self._teasers)
             return bytes(self._pages.page("tip", found=found).body)
 
         try:
             return self._shelf.answer(request, f"tip {slug}", self._app.store.library_version(), make)
         except NotFound:
-            with self._app.store.read() as tx:
-                new = tx.archive.successor(slug)
+            with self._app.store.archive() as archive:
+                new = archive.successor(slug)
             if not new:
                 raise
             return RedirectResponse(self._pages.path(f"/tips/{new}"), 301, {"Cache-Control": CACHE_CONTROL})
@@ -67,8 +67,8 @@ class Reading:
         query, number = " ".join(q[:MAX_QUERY].split()), _page(page)
 
         def make() -> bytes:
-            with self._app.store.read() as tx:
-                found = tx.archive.search(query, max(1, number), HITS_PER_PAGE, teasers=self._teasers)
+            with self._app.store.archive() as archive:
+                found = archive.search(query, max(1, number), HITS_PER_PAGE, teasers=self._teasers)
             pages = max(1, -(-found.total // HITS_PER_PAGE))
             if not 1 <= number <= pages:
                 raise NotFound(f"the search has no such page: {page[:20]!r}")
@@ -83,9 +83,9 @@ class Reading:
         page = _page(number)
 
         def make() -> bytes:
-            with self._app.store.read() as tx:
-                found = tx.archive.choose(selection, page, PER_PAGE, teasers=self._teasers)
-                contents = tx.archive.contents(teasers=self._teasers)
+            with self._app.store.archive() as archive:
+                found = archive.choose(selection, page, PER_PAGE, teasers=self._teasers)
+                contents = archive.contents(teasers=self._teasers)
             base = address + (found.label.slug if found.label else "")
             answer = self._pages.page(
                 "archive", found=found, contents=contents, selection=selection, page=page, base=base

@@ -55,8 +55,8 @@ class Feeds:
         return PlainTextResponse(f"User-agent: *\nAllow: /\n\nSitemap: {self._site.url('/sitemap.xml')}\n")
 
     def _latest(self) -> list[PublicTip]:
-        with self._app.store.read() as tx:
-            return tx.archive.latest(IN_A_FEED)
+        with self._app.store.archive() as archive:
+            return archive.latest(IN_A_FEED)
 
     def _atom(self) -> bytes:
         feed, tips = self._empty_atom(), self._latest()
@@ -121,9 +121,9 @@ class Feeds:
         return json.dumps(feed, ensure_ascii=False, indent=1).encode()
 
     def _sitemap(self) -> bytes:
-        with self._app.store.read() as tx:
-            addresses = tx.archive.addresses(teasers=self._teasers)
-            contents = tx.archive.contents(teasers=self._teasers)
+        with self._app.store.archive() as archive:
+            addresses = archive.addresses(teasers=self._teasers)
+            contents = archive.contents(teasers=self._teasers)
         lists = [
             "/",
             "/archive",
