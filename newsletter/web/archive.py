@@ -23,8 +23,9 @@ class Reading:
     def __init__(self, app: App, pages: Pages) -> None:
         self._app = app
         self._pages = pages
-        self._shelf = Shelf(app.clock)
-        self._searches = Shelf(app.clock, most=MOST_SEARCHES)  # whoever asks nonsense pushes no tip from the other one
+        self._shelf = Shelf(app.clock, app.store.library_version)
+        # Whoever asks nonsense pushes no tip from the other one.
+        self._searches = Shelf(app.clock, app.store.library_version, MOST_SEARCHES)
         self._teasers = app.settings.teasers == "show"
 
     def archive(self, request: Request, number: str = "1") -> Response:
@@ -54,7 +55,7 @@ class Reading:
             return bytes(self._pages.page("tip", found=found).body)
 
         try:
-            return self._shelf.answer(request, f"tip {slug}", self._app.store.library_version(), make)
+            return self._shelf.answer(request, f"tip {slug}", make)
         except NotFound:
             with self._app.store.archive() as archive:
                 new = archive.successor(slug)
@@ -76,7 +77,7 @@ class Reading:
             answer = self._pages.page("search", query=query, hits=hits, total=found.total, page=number, pages=pages)
             return bytes(answer.body)
 
-        return self._searches.answer(request, f"{number} {query}", self._app.store.library_version(), make)
+        return self._searches.answer(request, f"{number} {query}", make)
 
     def _list(self, request: Request, selection: Selection, number: str, address: str) -> Response:
         """One page of a list. Every spelling of a label has its page, and the page says which address is the right one."""
@@ -92,9 +93,7 @@ class Reading:
             )
             return bytes(answer.body)
 
-        return self._shelf.answer(
-            request, f"{selection.kind} {page} {selection.value}", self._app.store.library_version(), make
-        )
+        return self._shelf.answer(request, f"{selection.kind} {page} {selection.value}", make)
 
 
 def _page(number: str) -> int:

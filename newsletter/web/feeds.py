@@ -29,26 +29,20 @@ class Feeds:
     def __init__(self, app: App) -> None:
         self._app = app
         self._site = app.site
-        self._shelf = Shelf(app.clock)
+        self._shelf = Shelf(app.clock, app.store.library_version)
         self._teasers = app.settings.teasers == "show"
 
     def atom(self, request: Request) -> Response:
         """Atom (RFC 4287)."""
-        return self._shelf.answer(
-            request, "atom", self._app.store.library_version(), self._atom, "application/atom+xml"
-        )
+        return self._shelf.answer(request, "atom", self._atom, "application/atom+xml")
 
     def json(self, request: Request) -> Response:
         """JSON Feed 1.1."""
-        return self._shelf.answer(
-            request, "json", self._app.store.library_version(), self._json, "application/feed+json"
-        )
+        return self._shelf.answer(request, "json", self._json, "application/feed+json")
 
     def sitemap(self, request: Request) -> Response:
         """Every page worth finding (sitemaps.org 0.9)."""
-        return self._shelf.answer(
-            request, "sitemap", self._app.store.library_version(), self._sitemap, "application/xml"
-        )
+        return self._shelf.answer(request, "sitemap", self._sitemap, "application/xml")
 
     def robots(self) -> Response:
         """Everything may be read; what may not be indexed says so itself."""

@@ -30,18 +30,18 @@ class _Kept:
 
 
 class Shelf:
-    """Answers by their names. Safe for threads: made twice at worst, never mixed up."""
+    """Answers by their names, while `version` stays as it is. Safe for threads: made twice at worst, never mixed up."""
 
-    def __init__(self, clock: Clock, most: int = MOST) -> None:
+    def __init__(self, clock: Clock, version: Callable[[], int], most: int = MOST) -> None:
         self._clock = clock
+        self._version = version
         self._most = most
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = Lock()
 
-    def answer(
-        self, request: Request, name: str, version: int, make: Callable[[], bytes], media_type: str = "text/html"
-    ) -> Response:
+    def answer(self, request: Request, name: str, make: Callable[[], bytes], media_type: str = "text/html") -> Response:
         """The answer called `name`, from the shelf or new; 304 for who has it. Errors of `make` are not kept."""
+        version = self._version()
         kept = self._get(name, version) or self._put(name, version, make())
         headers = {
             "ETag": kept.etag,
