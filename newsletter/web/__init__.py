@@ -1,4 +1,4 @@
-"""The public pages: every URL on this one screen; what happens behind it is in `doors`, what it looks like in templates/web."""
+"""The public pages: every URL on this one screen; what happens behind each is in the module of its door."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ def make_web(app: App) -> FastAPI:
     joining, personal = Joining(app, pages), Personal(app, pages)
     voting, logo = Voting(app, pages), logo_door(app.settings.logo)
     owner = Owner(app, pages)
+    web = FastAPI(title=app.site.title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    description = Description(web, app.site)
     quick: tuple[Callable[..., Response], ...] = (
         joining.home, joining.sent, joining.embed, joining.embed_sent, joining.script,
         reading.archive, reading.year, reading.category, reading.tag, reading.tip, reading.search,
         feeds.atom, feeds.json, feeds.sitemap, feeds.robots, doors.style,
+        doors.healthz, logo, description.document,
     )  # fmt: skip
     opened: dict[Callable[..., object], Callable[..., object]] = {door: at_once(door) for door in quick}
-    web = FastAPI(title=app.site.title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for methods, path, door in (
         (GET, "/", joining.home),
         (POST, "/subscribe", joining.subscribe),
@@ -89,7 +91,7 @@ def make_web(app: App) -> FastAPI:
         (GET, "/style.css", doors.style),
         (GET, "/healthz", doors.healthz),
         (GET, "/readyz", doors.readyz),
-        (GET, "/openapi.json", Description(web, app.site).document),
+        (GET, "/openapi.json", description.document),
     ):
         web.add_api_route(path, opened.get(door, door), methods=list(methods), response_model=None)
     strict = StrictHeaders(app.settings.frame_ancestors, app.settings.allowed_origins)

@@ -12,7 +12,7 @@ from newsletter.web.pages import Pages
 
 
 class Doors:
-    """One method per URL. They run in threads, so each may wait for the database."""
+    """One method per URL. `readyz` alone runs in a thread, since it may wait for the database."""
 
     def __init__(self, app: App, pages: Pages) -> None:
         self._app = app
