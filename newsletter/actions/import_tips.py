@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from functools import reduce
@@ -23,6 +23,7 @@ from newsletter.domain.tips import (
 )
 
 MAX_KEY = 60  # characters, cut at a word
+MANY = 20  # tips written, from which on the search is tidied
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ def _free_key(tips: Tips, text: TipText, given: set[str]) -> str:
     return next(key for key in chain([slug], dated, numbered) if key not in given and not tips.key_taken(key))
 
 
-def _carry_out(tips: Tips, plans: Iterable[_Plan], now: datetime) -> None:
+def _carry_out(tips: Tips, plans: Sequence[_Plan], now: datetime) -> None:
     for plan in plans:
         if plan.stored is None:
             tip_id = tips.add(plan.text, plan.identity, plan.key, plan.state or TipState.FRESH, now).id
@@ -199,6 +200,8 @@ def _carry_out(tips: Tips, plans: Iterable[_Plan], now: datetime) -> None:
         for name, piece in plan.pieces.items():
             if name:
                 tips.hear(tip_id, name, identity(piece.title, piece.published_on), fingerprint(piece))
+    if sum(plan.changes for plan in plans) >= MANY:
+        tips.tidy()
 
 
 def _report(plans: Iterable[_Plan], rejected: Iterable[Rejected]) -> Report:

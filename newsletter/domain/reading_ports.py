@@ -14,10 +14,6 @@ class Archive(Protocol):
     No method makes more queries for a larger library.
     """
 
-    def version(self) -> int:
-        """A number that grows with every change of any tip."""
-        ...
-
     def choose(self, selection: Selection, page: int, size: int, *, teasers: bool = False) -> Found:
         """Page `page` (from 1) of a list; raises NotFound for a page or a label that does not exist."""
         ...

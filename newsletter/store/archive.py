@@ -11,8 +11,6 @@ from datetime import UTC, date, datetime
 from threading import Lock
 from typing import Any
 
-from sqlmodel import Session
-
 from newsletter.domain.catalogue import CATEGORY, TAG, Catalogue, labels_of
 from newsletter.domain.reading import (
     ANNIVERSARIES,
@@ -33,9 +31,10 @@ from newsletter.domain.reading import (
     without_hits_in_braces,
 )
 from newsletter.domain.seasons import parse_rule, title_on
-from newsletter.store.search import find, show
+from newsletter.store.search import Ask, find, show
 from newsletter.store.tips import slug_of
 
+VERSION = "SELECT version FROM library"
 _RAN_ON = "coalesce(last_sent_on, published_on)"
 _RAN = "(state IN ('sent', 'archive') OR last_sent_on IS NOT NULL)"
 _ENTRIES = (
@@ -75,14 +74,10 @@ class Catalogues:
 
 
 class SqlArchive:
-    """Implements ports.Archive on one session. may_keep: it only reads, so what it saw is committed."""
+    """Implements ports.Archive in one transaction. may_keep: it only reads, so what it saw is committed."""
 
-    def __init__(self, session: Session, catalogues: Catalogues, *, may_keep: bool) -> None:
-        self._session, self._catalogues, self._may_keep = session, catalogues, may_keep
-
-    def version(self) -> int:
-        """A number that grows with every change of any tip."""
-        return int(self._rows("SELECT version FROM library")[0][0])
+    def __init__(self, ask: Ask, catalogues: Catalogues, *, may_keep: bool) -> None:
+        self._ask, self._catalogues, self._may_keep = ask, catalogues, may_keep
 
     def choose(self, selection: Selection, page: int, size: int, *, teasers: bool = False) -> Found:
         """One page of a list."""
@@ -108,12 +103,12 @@ class SqlArchive:
 
     def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:
         """Whatever is typed is looked for as words: all of them, or else any."""
-        connection, catalogue, terms = self._session.connection(), self._catalogue(teasers=teasers), search_terms(query)
+        catalogue, terms = self._catalogue(teasers=teasers), search_terms(query)
         for operator in ("AND", "OR")[: len(terms)]:
-            ids = [tip_id for tip_id in find(connection, terms, operator) if tip_id in catalogue]
+            ids = [tip_id for tip_id in find(self._ask, terms, operator) if tip_id in catalogue]
             if ids:
                 total, ids = len(ids), ids[(page - 1) * size : page * size]
-                shown = show(connection, terms, operator, ids) if ids else {}
+                shown = show(self._ask, terms, operator, ids) if ids else {}
                 return Hits(tuple(self._hit(catalogue[tip_id], *shown[tip_id]) for tip_id in ids), total)
         return Hits((), 0)
 
@@ -168,7 +163,7 @@ class SqlArchive:
         def make() -> Catalogue:
             return Catalogue(self._entries(teasers=teasers))
 
-        return self._catalogues.get(self.version(), make, teasers=teasers, keep=self._may_keep)
+        return self._catalogues.get(self._rows(VERSION)[0][0], make, teasers=teasers, keep=self._may_keep)
 
     def _entries(self, *, teasers: bool) -> Iterator[Entry]:
         """Every public tip without its text: two queries."""
@@ -192,7 +187,7 @@ class SqlArchive:
             )
 
     def _rows(self, sql: str, *values: object) -> Sequence[Any]:
-        return self._session.connection().exec_driver_sql(sql, values).all()
+        return self._ask(sql, values)
 
 
 def _day(value: str | None) -> date | None:

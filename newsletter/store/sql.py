@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from sqlmodel import Session
 
@@ -18,7 +20,7 @@ from newsletter.domain.errors import Refused
 from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
 from newsletter.domain.sending_ports import Holder, SendingRight
 from newsletter.store import identity
-from newsletter.store.archive import Catalogues, SqlArchive
+from newsletter.store.archive import VERSION, Catalogues, SqlArchive
 from newsletter.store.calendar import SqlCalendar
 from newsletter.store.database import Database, restore, sqlite_path
 from newsletter.store.door import SqlDoor
@@ -78,6 +80,14 @@ def _tx(session: Session, archive: SqlArchive) -> SqlTx:
     )
 
 
+def _ask(session: Session, sql: str, values: Sequence[object]) -> Sequence[Any]:
+    return session.connection().exec_driver_sql(sql, tuple(values)).all()
+
+
+def _ask_plainly(connection: sqlite3.Connection, sql: str, values: Sequence[object]) -> Sequence[Any]:
+    return connection.execute(sql, tuple(values)).fetchall()
+
+
 class SqlStore:
     """Implements ports.Store on one SQLite file; the file must have been made by `database.upgrade`."""
 
@@ -85,20 +95,20 @@ class SqlStore:
         self.path = path
         self._database = Database(path)
         self._looking = Lock()
-        self._look: sqlite3.Connection | None = None
+        self._looks: sqlite3.Connection | None = None
         self._catalogues = Catalogues()
 
     @contextmanager
     def read(self) -> Iterator[SqlTx]:
         """A read transaction."""
         with self._database.reading() as session:
-            yield _tx(session, SqlArchive(session, self._catalogues, may_keep=True))
+            yield _tx(session, SqlArchive(partial(_ask, session), self._catalogues, may_keep=True))
 
     @contextmanager
     def write(self, *, at_once: bool = False) -> Iterator[SqlTx]:
         """A write transaction: all or nothing. See ports.Store for `at_once`."""
         with self._database.writing(at_once=at_once) as session:
-            yield _tx(session, SqlArchive(session, self._catalogues, may_keep=False))
+            yield _tx(session, SqlArchive(partial(_ask, session), self._catalogues, may_keep=False))
 
     @contextmanager
     def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> Iterator[SendingRight]:
@@ -118,12 +128,28 @@ class SqlStore:
                 self.beat(now)
 
     def library_version(self) -> int:
-        """See ports.Store. By a connection of its own: a transaction of the ORM takes thirty times as long."""
+        """See ports.Store."""
+        with self._look() as connection:
+            return int(connection.execute(VERSION).fetchone()[0])
+
+    @contextmanager
+    def archive(self) -> Iterator[SqlArchive]:
+        """See ports.Store."""
+        with self._look() as connection:
+            connection.execute("BEGIN").close()
+            try:
+                yield SqlArchive(partial(_ask_plainly, connection), self._catalogues, may_keep=True)
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def _look(self) -> Iterator[sqlite3.Connection]:
+        """The one connection for what pages read, each in its turn: a transaction of the ORM takes thirty times as long."""
         with self._looking, translated():
-            if self._look is None:
+            if self._looks is None:
                 self._database.check_schema()
-                self._look = connect(self.path)
-            return int(self._look.execute("SELECT version FROM library").fetchone()[0])
+                self._looks = connect(self.path)
+            yield self._looks
 
     def holder(self) -> Holder | None:
         """Who sends on this database now."""
@@ -167,9 +193,9 @@ class SqlStore:
     def close(self) -> None:
         """Close every connection."""
         with self._looking:
-            if self._look:
-                self._look.close()
-                self._look = None
+            if self._looks:
+                self._looks.close()
+                self._looks = None
         self._database.close()
 
     def _connect(self) -> sqlite3.Connection:

@@ -119,6 +119,10 @@ class SqlTips:
             row.identity, row.published_on = identity, found.published_on
         self._write(row, found)
 
+    def tidy(self) -> None:
+        """Make one piece of the full-text index, which grows by one with every few tips; see ports.Tips."""
+        self._session.connection().execute(text("INSERT INTO tip_search (tip_search) VALUES ('optimize')"))
+
     def set_state(self, tip_id: int, state: TipState, *, sent_on: date | None = None) -> None:
         """Move a tip to another state; sent_on also says when it ran."""
         row = self._session.get_one(Tip, tip_id)

@@ -1,4 +1,4 @@
-"""The public pages: every URL on this one screen; what happens behind it is in `doors`, what it looks like in templates/web."""
+"""The public pages: every URL on this one screen; what happens behind each is in the module of its door."""
 
 from __future__ import annotations
 
@@ -37,18 +37,30 @@ def make_web(app: App) -> FastAPI:
     joining, personal = Joining(app, pages), Personal(app, pages)
     voting, logo = Voting(app, pages), logo_door(app.settings.logo)
     owner = Owner(app, pages)
+    web = FastAPI(title=app.site.title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    description = Description(web, app.site)
     quick: tuple[Callable[..., Response], ...] = (
         joining.home, joining.sent, joining.embed, joining.embed_sent, joining.script,
         reading.archive, reading.year, reading.category, reading.tag, reading.tip, reading.search,
         feeds.atom, feeds.json, feeds.sitemap, feeds.robots, doors.style,
+        doors.healthz, logo, description.document,
     )  # fmt: skip
     opened: dict[Callable[..., object], Callable[..., object]] = {door: at_once(door) for door in quick}
-    web = FastAPI(title=app.site.title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    for methods, path, door in (
+    for methods, path, door in (  # looked through in this order: what most come for stands first
         (GET, "/", joining.home),
         (POST, "/subscribe", joining.subscribe),
         (OPTIONS, "/subscribe", joining.preflight),
         (GET, "/subscribe/sent", joining.sent),
+        (GET, "/archive", reading.archive),
+        (GET, "/archive/page/{number}", reading.archive),
+        (GET, "/archive/{year}", reading.year),
+        (GET, "/archive/{year}/page/{number}", reading.year),
+        (GET, "/categories/{name}", reading.category),
+        (GET, "/categories/{name}/page/{number}", reading.category),
+        (GET, "/tags/{name}", reading.tag),
+        (GET, "/tags/{name}/page/{number}", reading.tag),
+        (GET, "/tips/{slug}", reading.tip),
+        (GET, "/search", reading.search),
         (GET, "/signup/embed", joining.embed),
         (GET, "/signup/embed/sent", joining.embed_sent),
         (GET, "/signup.js", joining.script),
@@ -67,16 +79,6 @@ def make_web(app: App) -> FastAPI:
         (POST, "/link", personal.send_link),
         (GET, "/move/{token}", personal.ask_move),
         (POST, "/move/{token}", personal.move),
-        (GET, "/archive", reading.archive),
-        (GET, "/archive/page/{number}", reading.archive),
-        (GET, "/archive/{year}", reading.year),
-        (GET, "/archive/{year}/page/{number}", reading.year),
-        (GET, "/categories/{name}", reading.category),
-        (GET, "/categories/{name}/page/{number}", reading.category),
-        (GET, "/tags/{name}", reading.tag),
-        (GET, "/tags/{name}/page/{number}", reading.tag),
-        (GET, "/tips/{slug}", reading.tip),
-        (GET, "/search", reading.search),
         (GET, "/useful/{token}/{answer}", voting.ask),
         (POST, "/useful/{token}/{answer}", voting.vote),
         (GET, "/feed.xml", feeds.atom),
@@ -89,7 +91,7 @@ def make_web(app: App) -> FastAPI:
         (GET, "/style.css", doors.style),
         (GET, "/healthz", doors.healthz),
         (GET, "/readyz", doors.readyz),
-        (GET, "/openapi.json", Description(web, app.site).document),
+        (GET, "/openapi.json", description.document),
     ):
         web.add_api_route(path, opened.get(door, door), methods=list(methods), response_model=None)
     strict = StrictHeaders(app.settings.frame_ancestors, app.settings.allowed_origins)

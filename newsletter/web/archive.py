@@ -23,8 +23,9 @@ class Reading:
     def __init__(self, app: App, pages: Pages) -> None:
         self._app = app
         self._pages = pages
-        self._shelf = Shelf(app.clock)
-        self._searches = Shelf(app.clock, most=MOST_SEARCHES)  # whoever asks nonsense pushes no tip from the other one
+        self._shelf = Shelf(app.clock, app.store.library_version)
+        # Whoever asks nonsense pushes no tip from the other one.
+        self._searches = Shelf(app.clock, app.store.library_version, MOST_SEARCHES)
         self._teasers = app.settings.teasers == "show"
 
     def archive(self, request: Request, number: str = "1") -> Response:
@@ -49,15 +50,15 @@ class Reading:
         """One tip that ran, whole; an address it had before leads here."""
 
         def make() -> bytes:
-            with self._app.store.read() as tx:
-                found = tx.archive.get(slug, teasers=self._teasers)
+            with self._app.store.archive() as archive:
+                found = archive.get(slug, teasers=self._teasers)
             return bytes(self._pages.page("tip", found=found).body)
 
         try:
-            return self._shelf.answer(request, f"tip {slug}", self._app.store.library_version(), make)
+            return self._shelf.answer(request, f"tip {slug}", make)
         except NotFound:
-            with self._app.store.read() as tx:
-                new = tx.archive.successor(slug)
+            with self._app.store.archive() as archive:
+                new = archive.successor(slug)
             if not new:
                 raise
             return RedirectResponse(self._pages.path(f"/tips/{new}"), 301, {"Cache-Control": CACHE_CONTROL})
@@ -67,8 +68,8 @@ class Reading:
         query, number = " ".join(q[:MAX_QUERY].split()), _page(page)
 
         def make() -> bytes:
-            with self._app.store.read() as tx:
-                found = tx.archive.search(query, max(1, number), HITS_PER_PAGE, teasers=self._teasers)
+            with self._app.store.archive() as archive:
+                found = archive.search(query, max(1, number), HITS_PER_PAGE, teasers=self._teasers)
             pages = max(1, -(-found.total // HITS_PER_PAGE))
             if not 1 <= number <= pages:
                 raise NotFound(f"the search has no such page: {page[:20]!r}")
@@ -76,25 +77,23 @@ class Reading:
             answer = self._pages.page("search", query=query, hits=hits, total=found.total, page=number, pages=pages)
             return bytes(answer.body)
 
-        return self._searches.answer(request, f"{number} {query}", self._app.store.library_version(), make)
+        return self._searches.answer(request, f"{number} {query}", make)
 
     def _list(self, request: Request, selection: Selection, number: str, address: str) -> Response:
         """One page of a list. Every spelling of a label has its page, and the page says which address is the right one."""
         page = _page(number)
 
         def make() -> bytes:
-            with self._app.store.read() as tx:
-                found = tx.archive.choose(selection, page, PER_PAGE, teasers=self._teasers)
-                contents = tx.archive.contents(teasers=self._teasers)
+            with self._app.store.archive() as archive:
+                found = archive.choose(selection, page, PER_PAGE, teasers=self._teasers)
+                contents = archive.contents(teasers=self._teasers)
             base = address + (found.label.slug if found.label else "")
             answer = self._pages.page(
                 "archive", found=found, contents=contents, selection=selection, page=page, base=base
             )
             return bytes(answer.body)
 
-        return self._shelf.answer(
-            request, f"{selection.kind} {page} {selection.value}", self._app.store.library_version(), make
-        )
+        return self._shelf.answer(request, f"{selection.kind} {page} {selection.value}", make)
 
 
 def _page(number: str) -> int:

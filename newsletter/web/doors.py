@@ -7,11 +7,12 @@ from starlette.responses import PlainTextResponse, Response
 
 from newsletter.app import App
 from newsletter.domain.errors import NewsletterError
+from newsletter.web.kept import unless_known
 from newsletter.web.pages import Pages
 
 
 class Doors:
-    """One method per URL. They run in threads, so each may wait for the database."""
+    """One method per URL. `readyz` alone runs in a thread, since it may wait for the database."""
 
     def __init__(self, app: App, pages: Pages) -> None:
         self._app = app
@@ -19,12 +20,10 @@ class Doors:
 
     def style(self, request: Request) -> Response:
         """The one stylesheet; its address changes with its content, so it may be kept for ever."""
-        tag = f'"{self._pages.style_tag}"'
-        fresh = request.query_params.get("v") == self._pages.style_tag
-        headers = {"ETag": tag, "Cache-Control": f"public, max-age={31_536_000 if fresh else 3_600}"}
-        if tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(self._pages.style, media_type="text/css", headers=headers)
+        tag = self._pages.style_tag
+        keep_for = 31_536_000 if request.query_params.get("v") == tag else 3_600
+        headers = {"ETag": f'"{tag}"', "Cache-Control": f"public, max-age={keep_for}"}
+        return unless_known(request, self._pages.style, "text/css", headers)
 
     # -- for machines --------------------------------------------------------------------------
 

@@ -29,34 +29,28 @@ class Feeds:
     def __init__(self, app: App) -> None:
         self._app = app
         self._site = app.site
-        self._shelf = Shelf(app.clock)
+        self._shelf = Shelf(app.clock, app.store.library_version)
         self._teasers = app.settings.teasers == "show"
 
     def atom(self, request: Request) -> Response:
         """Atom (RFC 4287)."""
-        return self._shelf.answer(
-            request, "atom", self._app.store.library_version(), self._atom, "application/atom+xml"
-        )
+        return self._shelf.answer(request, "atom", self._atom, "application/atom+xml")
 
     def json(self, request: Request) -> Response:
         """JSON Feed 1.1."""
-        return self._shelf.answer(
-            request, "json", self._app.store.library_version(), self._json, "application/feed+json"
-        )
+        return self._shelf.answer(request, "json", self._json, "application/feed+json")
 
     def sitemap(self, request: Request) -> Response:
         """Every page worth finding (sitemaps.org 0.9)."""
-        return self._shelf.answer(
-            request, "sitemap", self._app.store.library_version(), self._sitemap, "application/xml"
-        )
+        return self._shelf.answer(request, "sitemap", self._sitemap, "application/xml")
 
     def robots(self) -> Response:
         """Everything may be read; what may not be indexed says so itself."""
         return PlainTextResponse(f"User-agent: *\nAllow: /\n\nSitemap: {self._site.url('/sitemap.xml')}\n")
 
     def _latest(self) -> list[PublicTip]:
-        with self._app.store.read() as tx:
-            return tx.archive.latest(IN_A_FEED)
+        with self._app.store.archive() as archive:
+            return archive.latest(IN_A_FEED)
 
     def _atom(self) -> bytes:
         feed, tips = self._empty_atom(), self._latest()
@@ -121,9 +115,9 @@ class Feeds:
         return json.dumps(feed, ensure_ascii=False, indent=1).encode()
 
     def _sitemap(self) -> bytes:
-        with self._app.store.read() as tx:
-            addresses = tx.archive.addresses(teasers=self._teasers)
-            contents = tx.archive.contents(teasers=self._teasers)
+        with self._app.store.archive() as archive:
+            addresses = archive.addresses(teasers=self._teasers)
+            contents = archive.contents(teasers=self._teasers)
         lists = [
             "/",
             "/archive",

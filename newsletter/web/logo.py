@@ -10,6 +10,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from newsletter.domain.errors import NotFound
+from newsletter.web.kept import unless_known
 
 _TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff\xe0": "image/jpeg", b"GIF8": "image/gif"}
 
@@ -17,15 +18,12 @@ _TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff\xe0": "image/jpeg", b"GIF8": "
 def logo_door(path: Path | None) -> Callable[[Request], Response]:
     """What answers for the picture; not found when there is none."""
     body = path.read_bytes() if path else b""
-    tag = f'"{sha256(body).hexdigest()[:16]}"'
-    headers = {"ETag": tag, "Cache-Control": "public, max-age=86400"}
+    headers = {"ETag": f'"{sha256(body).hexdigest()[:16]}"', "Cache-Control": "public, max-age=86400"}
 
     def door(request: Request) -> Response:
         """The owner's picture for the top of letters and pages; not found when none is set."""
         if not body:
             raise NotFound("no logo is set")
-        if tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(body, media_type=_TYPES.get(body[:4], "image/jpeg"), headers=headers)
+        return unless_known(request, body, _TYPES.get(body[:4], "image/jpeg"), headers)
 
     return door

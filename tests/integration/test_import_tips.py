@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from newsletter.actions.import_tips import Report, import_tips
+from newsletter.actions.import_tips import MANY, Report, import_tips
 from newsletter.domain.tips import Rejected, TipCard, TipState, TipText
 from newsletter.importers import read
 from newsletter.store.database import upgrade
@@ -58,6 +60,13 @@ def test_a_page_at_a_time_gives_the_same_library_as_all_at_once(store: SqlStore)
     reports = [bring(store, *read([FIXTURES / name])) for name in ("baking.txt", "trade.txt")]
     assert [numbers(report) for report in reports] == [(6, 0, 0, 3), (3, 1, 0, 1)]
     assert numbers(bring(store, *read([FIXTURES]))) == (0, 0, 9, 3)
+
+
+def test_the_search_has_one_piece_to_read_after_an_import_of_many(store: SqlStore) -> None:
+    for round_ in ("first", "second"):
+        bring(store, *(TipText(f"The {round_} {n}", "Its words.", already_run=True) for n in range(MANY)))
+    with closing(sqlite3.connect(store.path)) as database:
+        assert database.execute("SELECT count(DISTINCT segid) FROM tip_search_idx").fetchone() == (1,)
 
 
 def test_a_dry_run_reports_the_same_and_writes_nothing(store: SqlStore) -> None:

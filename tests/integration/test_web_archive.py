@@ -242,6 +242,17 @@ def test_every_change_of_a_tip_shows_at_once(front: Front) -> None:
     assert titles(front.http.get("/archive").text) == ["another", "one"]
 
 
+def test_one_look_at_the_archive_sees_one_state_of_it(front: Front) -> None:
+    key = add(front.app, "One")
+    with front.app.store.archive() as archive:
+        assert [entry.title for entry in archive.newest(2)] == ["One"]
+        with open_app_again(front.app) as other, other.store.write() as tx:
+            rewrite(tx, key, "Two", "tag", "New words.")
+        assert (archive.get(key).entry.title, archive.search("two", 1, 10).total) == ("One", 0)
+    with front.app.store.archive() as archive:
+        assert (archive.get(key).body, archive.search("two", 1, 10).total) == ("New words.", 1)
+
+
 def change_and_fail(app: App, key: str) -> None:
     """A change that is taken back, and whose version the next change gets."""
     with app.store.write() as tx:

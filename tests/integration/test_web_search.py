@@ -38,7 +38,7 @@ def test_a_search_ranks_the_title_first_and_takes_any_word_when_no_tip_has_all(f
 def test_a_search_has_pages_that_lead_to_each_other(front: Front) -> None:
     add_many(front.app, 25)
     first, second, third = (front.http.get("/search", params={"q": "text here", "page": n}).text for n in (1, 2, 3))
-    assert sorted(titles(first) + titles(second) + titles(third)) == sorted(f"tip-{n}" for n in range(25))
+    assert titles(first) + titles(second) + titles(third) == [f"tip-{n}" for n in range(25)]  # equals, as they came
     assert "25 tips · page 1 of 3" in first
     assert 'rel="next" href="/search?q=text%20here&amp;page=2"' in first
     assert 'rel="prev" href="/search?q=text%20here&amp;page=2"' in third
