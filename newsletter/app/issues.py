@@ -27,11 +27,21 @@ DAEMON = "newsletter run"
 COMMAND = "a newsletter command"
 BREATH = 0.01  # seconds between two transactional mails of a process that answers visitors too
 TWO = 2  # cores that a second process needs
+MANY = 10_000  # letters that are worth the start of a second process
 
 
 def cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def second_core_is_free(number: int, *, relay_is_here: bool, hard: bool) -> bool:
+    """Is there a core that another sender could have? number: of cores.
+
+    A relay on this machine takes one, so that with two a second sender is only in the way; unless this process has a
+    hard time: with signatures, or with visitors.
+    """
+    return number > TWO or (number == TWO and (hard or not relay_is_here))
 
 
 @dataclass
@@ -136,7 +146,7 @@ class IssueVerbs(Parts):
             clock=self.clock,
             stop=self.stop,
             partner=self._partner(right, number, letters),
-            partner_from=self.settings.second_process,
+            partner_from=MANY if self.settings.second_process is None else self.settings.second_process,
             hands_over=self.serves,
         )
         done = deliver(self.store, route, number, on_progress=progress)
@@ -150,7 +160,9 @@ class IssueVerbs(Parts):
         from newsletter.app.second import Brief, SecondProcess
         from newsletter.store.database import sqlite_path
 
-        if not self.settings.second_process or cores() < TWO or not letters.are_uniform:
+        wanted = self.settings.second_process
+        pays = second_core_is_free(cores(), relay_is_here=self.relay_is_here, hard=self.serves or self.dkim is not None)
+        if wanted == 0 or (wanted is None and not pays) or cores() < TWO or not letters.are_uniform:
             return None
         brief = Brief(
             settings=self.settings,

@@ -151,6 +151,13 @@ class Parts:
         """Who the envelope of a letter is from: where its bounce comes back to."""
         return envelope_sender(self.site, self.signer, claim.issue_id, claim.subscriber_id)
 
+    @property
+    def relay_is_here(self) -> bool:
+        """Is the next hop on this machine?"""
+        from newsletter.senders.url import parse_sender_urls
+
+        return any(url.is_local for url in parse_sender_urls(" ".join(self.settings.sender_urls())))
+
     def sender(self) -> Sender:
         """The way to the next hop, not connected yet; raises SettingsError."""
         from newsletter.senders import make_sender

@@ -128,10 +128,11 @@ class Settings:
         "A letter that may or may not have been accepted: resend it, or hold it for a person.",
         v.matching("resend|hold", "Write resend or hold"),
     )
-    second_process: int = _setting(
-        "10000",
-        "From this many letters on a second process helps, where there is a second core; 0: never.",
-        v.whole_number,
+    second_process: int | None = _setting(
+        "",
+        "From this many letters on a second process helps, where there is a second core; unset: from 10000, where that"
+        " core has nothing else to do; 0: never.",
+        v.optional(v.whole_number, unset=None),
     )
     bounce_domain: str = _setting(
         "", "The domain that bounces come back to.", v.optional(v.matching(r"[\w-]+(\.[\w-]+)+", "Write a domain name"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.app.issues import TWO, cores
+from newsletter.app.issues import TWO, cores, second_core_is_free
 from newsletter.domain.issues import IssueState
 from newsletter.domain.outcomes import Envelope
 from newsletter.domain.tips import TipState, TipText, identity
@@ -89,6 +89,19 @@ def test_zero_means_never(tmp_path: Path) -> None:
         room.round()
 
         assert lives(room) == [("test", 1)]
+
+
+@pytest.mark.parametrize(
+    ("number", "here", "hard", "is_free"),
+    [
+        (1, False, True, False), (2, False, False, True), (2, True, False, False), (2, True, True, True),
+        (4, True, False, True),
+    ],
+)  # fmt: skip
+def test_a_relay_on_this_machine_has_the_second_core_of_two(
+    number: int, *, here: bool, hard: bool, is_free: bool
+) -> None:
+    assert second_core_is_free(number, relay_is_here=here, hard=hard) is is_free
 
 
 def test_where_there_are_rates_one_process_keeps_them(tmp_path: Path) -> None:
