@@ -13,6 +13,7 @@ from newsletter.domain.errors import BadToken, SettingsError
 from newsletter.domain.site import Site
 from newsletter.mail.tokens import Purpose, Signer
 
+MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BOUNCE = re.compile(r"(?:.*\+)?b-(([0-9a-z]{1,8})-([0-9a-z]{1,13}))-([0-9a-f]{16})\Z", re.DOTALL)
 _LEAVE = re.compile(r"(?:.*\+)?u-(([0-9a-z]{1,32})-([0-9a-z]{1,8}))-([0-9a-f]{16})\Z", re.DOTALL)
@@ -53,15 +54,22 @@ def read_leave_address(signer: Signer, local_part: str) -> tuple[str, int]:
 
 
 def _address(site: Site, signed: str) -> str:
-    if site.bounce_domain:
-        return f"{signed}@{site.bounce_domain}"
-    local, _, domain = site.from_address.rpartition("@")
-    if len(local) + 1 + len(signed) > 64:
+    before, after = _around(site.bounce_domain, site.from_address)
+    if len(before) + len(signed) > MAX_LOCAL and before:
         raise SettingsError(
             "the name before the @ in NEWSLETTER_FROM is too long for bounce addresses",
             fix="Shorten it to 20 characters, or set NEWSLETTER_BOUNCE_DOMAIN",
         )
-    return f"{local}+{signed}@{domain}"
+    return f"{before}{signed}{after}"
+
+
+@lru_cache(maxsize=16)
+def _around(bounce_domain: str, from_address: str) -> tuple[str, str]:
+    """What stands before and after the signed part."""
+    if bounce_domain:
+        return "", f"@{bounce_domain}"
+    local, _, domain = from_address.rpartition("@")
+    return f"{local}+", f"@{domain}"
 
 
 def _read(pattern: re.Pattern[str], purpose: Purpose, signer: Signer, local_part: str) -> tuple[str, str]:

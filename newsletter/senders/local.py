@@ -26,8 +26,12 @@ def check_envelope(envelope: Envelope) -> Rejected | None:
     An empty sender is the null reverse-path of RFC 5321 section 4.5.5 and fine.
     """
     sender, recipient = envelope.sender, envelope.recipient
-    if not recipient or _UNFIT.search(recipient) or len(recipient.encode()) > MAX_OCTETS:
+    if not recipient or _UNFIT.search(recipient) or _is_long(recipient):
         return refused(Stage.RCPT, 553, "5.1.3", "not sent: the recipient's address cannot stand in an envelope")
-    if _UNFIT.search(sender) or len(sender.encode()) > MAX_OCTETS:
+    if _UNFIT.search(sender) or _is_long(sender):
         return refused(Stage.MAIL, 553, "5.1.7", "not sent: the envelope sender cannot stand in an envelope")
     return None
+
+
+def _is_long(address: str) -> bool:
+    return len(address) > MAX_OCTETS // 4 and len(address.encode()) > MAX_OCTETS

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from newsletter.domain.errors import SenderTrouble
@@ -79,17 +79,26 @@ class SmtpSession:
         if refusal:
             return refusal
         self._letter = (self._addressed(envelope), message)
-        return self._flowing(self._start)
+        return self._begin()
 
     def proceed(self) -> Outcome | None:
         """As `domain.sending_ports.FlowSession.proceed`."""
-        return self._flowing(self.flow.proceed) if self.flow else None
-
-    def _flowing(self, step: Callable[[], Outcome | None]) -> Outcome | None:
+        if self.flow is None:
+            return None
         try:
-            return step()
+            return self.flow.proceed()
         except Stale:  # hung up between two letters, as in `_carry`: once more on a new connection
-            return self._flowing(self._start)
+            return self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> Outcome | None:
+        try:
+            try:
+                return self._start()
+            except Stale:
+                return self._start()
         except BaseException:
             self.close()
             raise
