@@ -28,13 +28,17 @@ class _At(Enum):
 
 
 class Flow:
-    """Letters over one connection, one at a time: `start`, then `proceed` whenever the socket is ready."""
+    """Letters over one connection, one at a time: `start`, then `proceed` whenever the socket is ready.
+
+    descriptor, events: what to wait for, as `select.poll` has it.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._socket = connection.open_socket
         self._socket.setblocking(False)
         self.descriptor = self._socket.fileno()
+        self.events = select.POLLIN
         self._at = _At.NOTHING
         self._until = 0.0
         self._data = b""
@@ -42,11 +46,6 @@ class Flow:
         self._heard = 0
         self._said_rset = False
         self._outcome: Outcome | None = None
-
-    @property
-    def events(self) -> int:
-        """What to wait for, as `select.poll` has it."""
-        return select.POLLOUT if self._at is _At.ROOM else select.POLLIN
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
         """Begin a letter; an outcome at once where the letter cannot be carried, else None."""
@@ -144,6 +143,7 @@ class Flow:
         except BlockingIOError:
             written = 0
         self._rest = b"" if written == len(data) else memoryview(data)[written:]
+        self.events = select.POLLOUT if self._rest else select.POLLIN
 
     def _done(self, outcome: Outcome | None) -> Outcome | None:
         self._at = _At.NOTHING

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 _FINISH = """UPDATE delivery SET state = ?, owner = NULL, reply = ?, next_attempt_at = ?, last_at = ?
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
+_FINISH_SENT = _FINISH.replace("state = ?", f"state = '{transition(State.SENDING, Event.ACCEPT)}'", 1).replace(
+    "next_attempt_at = ?", "next_attempt_at = NULL"
+)
 # A first try that never reached the next hop must not start the 48 hours after which we give up.
 _PUT_BACK = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1,
     first_attempt_at = CASE WHEN attempts > 1 THEN first_attempt_at END
@@ -82,7 +85,6 @@ _NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt
     WHERE state = 'deferred' AND next_attempt_at > :latest"""
 
 # As plain text: an enum takes SQLite's module a microsecond.
-_SENT = transition(State.SENDING, Event.ACCEPT).value
 _CLAIMED = {state.value: transition(state, Event.CLAIM).value for state in (State.PENDING, State.DEFERRED)}
 
 LONGEST_WAIT = max(BACK_OFF[-1], IN_DOUBT_FOR)
@@ -252,8 +254,8 @@ class SqliteLedger:
         for claim, outcome, at in [(one.claim, one.outcome, one.at) for one in finished]:
             if type(outcome) is Sent:
                 reply = f"{outcome.reply.stage} {outcome.reply}"
-                rows.append((_SENT, reply, None, to_ms(at), claim.issue_id, claim.subscriber_id, self._owner))
-        self._db.executemany(_FINISH, rows)
+                rows.append((reply, to_ms(at), claim.issue_id, claim.subscriber_id, self._owner))
+        self._db.executemany(_FINISH_SENT, rows)
 
     def _finish(self, one: Finished) -> None:
         claim, outcome = one.claim, one.outcome
