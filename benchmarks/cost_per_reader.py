@@ -30,10 +30,12 @@ class Accepting:
         self._accepted = accepted
 
     def start(self, _envelope: Envelope, _message: bytes) -> Outcome | None:
+        self._asked = 0
         return None
 
     def proceed(self) -> Outcome | None:
-        return self._accepted
+        self._asked += 1
+        return self._accepted if self._asked > 1 else None
 
     def send(self, _envelope: Envelope, _message: bytes) -> Outcome:
         return self._accepted

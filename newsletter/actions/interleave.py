@@ -62,12 +62,15 @@ class Interleaver:
         letters, fault = self._compose(claims)
         for line, claim, letter in zip(idle, claims, letters, strict=False):
             self._start(line, claim, letter)
+        for line in idle[: len(letters)]:
+            if line.session in self._busy:
+                self._step(line.session, line.session.proceed)
         if fault:
             raise fault
         return bool(claims)
 
     def _compose(self, claims: Sequence[Claim]) -> tuple[list[Letter], Exception | None]:
-        """All letters before the first leaves: to wake the next hop ten times costs more than to compose.
+        """All letters before the first word leaves: to wake the next hop ten times costs as much as to compose them.
 
         What cannot be composed, and all behind it, goes back.
         """

@@ -55,7 +55,7 @@ class FlowSession(Session, Protocol):
         ...
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
-        """Begin a letter; an outcome where it has one at once. Raises as `send`."""
+        """Take a letter; an outcome where it has one at once. Raises as `send`. What leaves, leaves by `proceed`."""
         ...
 
     def proceed(self) -> Outcome | None:

@@ -20,11 +20,12 @@ class _At(Enum):
     """What we wait for."""
 
     NOTHING = 0
-    GO_AHEAD = 1  # the replies to MAIL, RCPT and DATA
-    ROOM = 2  # room in the socket for the rest of the letter
-    VERDICT = 3  # the reply to the dot
-    UNWANTED = 4  # the reply to a DATA that came too late: the letter is refused already
-    RESET = 5  # the reply that ends a refused transaction
+    WORD = 1  # `proceed`: nothing was said yet
+    GO_AHEAD = 2  # the replies to MAIL, RCPT and DATA
+    ROOM = 3  # room in the socket for the rest of the letter
+    VERDICT = 4  # the reply to the dot
+    UNWANTED = 5  # the reply to a DATA that came too late: the letter is refused already
+    RESET = 6  # the reply that ends a refused transaction
 
 
 class Flow:
@@ -41,6 +42,7 @@ class Flow:
         self.events = select.POLLIN
         self._at = _At.NOTHING
         self._until = 0.0
+        self._commands = b""
         self._data = b""
         self._rest: bytes | memoryview = b""
         self._heard = 0
@@ -48,24 +50,18 @@ class Flow:
         self._outcome: Outcome | None = None
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
-        """Begin a letter; an outcome at once where the letter cannot be carried, else None."""
+        """Take a letter; an outcome at once where it cannot be carried, else None, and `proceed` begins to speak."""
         connection = self.connection
         refusal = connection.cannot_carry(envelope, message)
         if refusal:
             return refusal
         self._data = with_dots(message)
         self._heard, self._outcome = 0, None
-        commands = (
+        self._commands = (
             connection.mail_command(envelope, message) + b"RCPT TO:<%b>\r\nDATA\r\n" % envelope.recipient.encode()
         )
-        try:
-            connection.expect_silence()
-            self._write(commands)
-            if self._rest:
-                raise Lost("it takes no commands")
-        except OSError as error:
-            raise self._lost(error) from None
-        self._wait_for(_At.GO_AHEAD, connection.peer.reply_timeout)
+        self._wait_for(_At.WORD, connection.peer.reply_timeout)
+        self.events = select.POLLOUT
         return None
 
     def proceed(self) -> Outcome | None:
@@ -75,6 +71,9 @@ class Flow:
         """
         try:
             connection = self.connection
+            if self._at is _At.WORD:
+                self._say()
+                return None
             if self._at is _At.ROOM:
                 return self._flush(self._rest)
             while (reply := connection.take_reply()) is None:
@@ -93,6 +92,13 @@ class Flow:
         return self._at is not _At.NOTHING and now >= self._until
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _say(self) -> None:
+        self.connection.expect_silence()
+        self._write(self._commands)
+        if self._rest:
+            raise Lost("it takes no commands")
+        self._wait_for(_At.GO_AHEAD, self.connection.peer.reply_timeout)
 
     def _hear(self, reply: tuple[int, bytes] | None) -> Outcome | None:
         """Take the replies that are there, one by one."""
