@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
 from newsletter.domain.errors import Busy, NewsletterError, SchemaError, SettingsError
+from newsletter.store.checkpoints import Checkpoints
 from newsletter.store.sqlite import AT_ONCE, BUSY_FOR, begin_writing, in_words, set_pragmas, translated
 
 HEAD = "0005"
@@ -46,6 +47,7 @@ def make_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(dbapi_connection: Any, _record: object) -> None:
         set_pragmas(dbapi_connection)
+        dbapi_connection.execute("PRAGMA wal_autocheckpoint = 0").close()  # `Checkpoints` sees to it
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -96,6 +98,7 @@ class Database:
         self.path = path
         self.write_lock = RLock()
         self._engine = make_engine(path)
+        self._checkpoints = Checkpoints(path, self.write_lock)
         self._checked = False
 
     @contextmanager
@@ -123,6 +126,7 @@ class Database:
                 access.commit()
         finally:
             self.write_lock.release()
+        self._checkpoints.note_commit()
 
     def check_schema(self) -> None:
         """Refuse a database that is missing, behind or from the future; looked at once per process."""
@@ -137,6 +141,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self._checkpoints.join()
         self._engine.dispose()
 
 
