@@ -7,58 +7,96 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
-from threading import Lock, RLock, Thread
+from threading import Event, Lock, Thread
 
-from newsletter.store.sqlite import connect
+from newsletter.store.sqlite import connect, connect_to_write, transaction
 
 log = logging.getLogger(__name__)
 
 EVERY = 500  # commits; a sign-up has thirteen pages of 4 KB
-FEW = 1000  # pages: a few milliseconds
+AT_LEAST_EVERY = 1.0  # seconds, if there is another commit: other processes write too
+LONG = 8000  # pages, 32 MB
+FEW = 500  # pages: two or three milliseconds
+ROUNDS = 4
+GIVE_UP_AFTER = 1.0  # seconds
 
 
 class Checkpoints:
     """Those of one process on one database. Safe for threads."""
 
-    def __init__(self, path: Path, write_lock: RLock) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._write_lock = write_lock
+        self._log = path.with_name(f"{path.name}-wal")
         self._counting = Lock()
-        self._commits = 0
+        self._commits, self._began_at, self._seen = 0, time.monotonic(), 0
+        self._closing = Event()
         self._thread: Thread | None = None
 
     def note_commit(self) -> None:
-        """One more; every so many, a thread begins to move them. Only one does."""
+        """One more. Every so many, or after so long, a thread moves what is in the log; never two at once."""
         with self._counting:
             self._commits += 1
-            if self._commits < EVERY or (self._thread and self._thread.is_alive()):
+            now = time.monotonic()
+            if self._commits < EVERY and now - self._began_at < AT_LEAST_EVERY:
                 return
-            self._commits = 0
+            if self._closing.is_set() or (self._thread and self._thread.is_alive()) or not self._is_new():
+                return
+            self._commits, self._began_at = 0, now
             self._thread = Thread(target=self._move, name="checkpoint", daemon=True)
             self._thread.start()
 
-    def join(self) -> None:
-        """Come back when nothing is moved any more."""
+    def close(self) -> None:
+        """Begin no more; come back when nothing is moved any more."""
+        self._closing.set()
         if self._thread:
             self._thread.join()
 
-    def _move(self) -> None:
-        """The log begins anew once all of it was moved: the last few pages while nobody here adds to them.
-
-        Where much is left, another process writes, and has checkpoints of its own.
-        """
+    def _is_new(self) -> bool:
+        """Has anybody written since the last one began? An idle newsletter starts no thread."""
         try:
-            with closing(connect(self._path)) as connection:
-                if 0 < _left(connection) <= FEW:
-                    with self._write_lock:
-                        _left(connection)
+            before, self._seen = self._seen, self._log.stat().st_mtime_ns
+        except OSError:
+            return False
+        return self._seen != before
+
+    def _move(self) -> None:
+        try:
+            while move(self._path) >= LONG and not self._closing.wait(AT_LEAST_EVERY / 2):
+                pass
         except sqlite3.Error as error:  # no harm is done: they are in the log, and the next one moves them
-            log.warning("no checkpoint: %s", error)
+            log.info("no checkpoint: %s", error)
 
 
-def _left(connection: sqlite3.Connection) -> int:
-    """Move what no reader keeps in the log, waiting for nobody; how many pages are left."""
+def move(path: Path) -> int:
+    """One checkpoint; how many pages were in the log. A long log begins anew after it. Raises sqlite3.Error."""
+    with closing(connect(path)) as mover:
+        pages, moved = _move_most(mover)
+        if pages >= LONG:
+            with closing(connect_to_write(path)) as holder:
+                _begin_anew(mover, holder, moved)
+        return pages
+
+
+def _begin_anew(mover: sqlite3.Connection, holder: sqlite3.Connection, moved: int) -> None:
+    """A log begins anew when all of it was moved, and while somebody writes, that is never.
+
+    So round follows round, each with what was written during the last one, until that is little; what was written
+    during that is moved while nobody can add to it.
+    """
+    for _ in range(ROUNDS):
+        before = moved
+        pages, moved = _move_most(mover)
+        if pages - before <= FEW:
+            break
+    if moved >= pages:  # else a reader keeps some of it, and the next checkpoint moves them
+        with transaction(holder, GIVE_UP_AFTER):
+            _move_most(mover)
+
+
+def _move_most(connection: sqlite3.Connection) -> tuple[int, int]:
+    """What no reader keeps, waiting for nobody; the pages that were in the log at the beginning, and those moved."""
     _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    return int(pages - moved)
+    return int(pages), int(moved)

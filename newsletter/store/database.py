@@ -98,7 +98,7 @@ class Database:
         self.path = path
         self.write_lock = RLock()
         self._engine = make_engine(path)
-        self._checkpoints = Checkpoints(path, self.write_lock)
+        self._checkpoints = Checkpoints(path)
         self._checked = False
 
     @contextmanager
@@ -141,7 +141,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        self._checkpoints.join()
+        self._checkpoints.close()
         self._engine.dispose()
 
 

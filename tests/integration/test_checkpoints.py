@@ -5,28 +5,32 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import count
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from newsletter.store.checkpoints import EVERY
+from newsletter.store.checkpoints import EVERY, LONG, Checkpoints, move
 from newsletter.store.sql import SqlStore
 from tests.support.library import TUESDAY, new_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
+    """One that begins no checkpoints of its own."""
     new_store(tmp_path).close()  # and with it, everything is in the database
     with closing(SqlStore(tmp_path / "newsletter.db")) as store:
+        store._database._checkpoints.close()
         yield store
 
 
-def write(store: SqlStore, commits: int, first: int = 0) -> None:
-    for number in range(first, first + commits):
-        with store.write() as tx:
-            tx.suppressions.add(f"reader{number}@a.example", "manual", "test", TUESDAY)
-    store._database._checkpoints.join()
+def write(store: SqlStore, first: int, number: int = 100) -> None:
+    with store.write() as tx:
+        for reader in range(first, first + number):
+            tx.suppressions.add(f"reader{reader}@a.example", "manual", "test", TUESDAY)
 
 
 def moved(store: SqlStore) -> int:
@@ -36,25 +40,76 @@ def moved(store: SqlStore) -> int:
         return int(database.execute("SELECT count(*) FROM suppression").fetchone()[0])
 
 
-def test_no_commit_stops_to_move_pages_and_so_many_of_them_let_a_thread_do_it(store: SqlStore) -> None:
-    write(store, EVERY - 1)
+def log_size(store: SqlStore) -> int:
+    return store.path.with_name("newsletter.db-wal").stat().st_size
+
+
+def test_a_commit_moves_nothing_however_much_it_writes(store: SqlStore) -> None:
+    write(store, 0, 50_000)
+    assert log_size(store) > 5_000_000  # SQLite itself would have begun at four
     assert moved(store) == 0
-    write(store, 1, first=EVERY)
-    assert moved(store) == EVERY
 
 
-def test_the_log_begins_anew_after_that(store: SqlStore) -> None:
-    write(store, EVERY)
-    log = store.path.with_name("newsletter.db-wal")
-    size = log.stat().st_size
-    write(store, EVERY // 2, first=EVERY)
-    assert log.stat().st_size == size
+def test_after_a_checkpoint_all_is_in_the_database_and_the_log_begins_anew(store: SqlStore) -> None:
+    write(store, 0)
+    move(store.path)
+    size = log_size(store)
+    assert moved(store) == 100
+    write(store, 100, 10)
+    assert (log_size(store), moved(store)) == (size, 100)
 
 
-def test_who_still_reads_hinders_no_checkpoint_and_sees_what_was(store: SqlStore) -> None:
+def test_who_still_reads_hinders_nobody_and_sees_what_was(store: SqlStore) -> None:
+    write(store, 0)
     with store.read() as tx:
-        assert tx.suppressions.count() == 0
-        write(store, EVERY)
-        assert tx.suppressions.count() == 0
-    write(store, EVERY, first=EVERY)
-    assert moved(store) == 2 * EVERY
+        assert tx.suppressions.count() == 100
+        write(store, 100)
+        move(store.path)
+        assert tx.suppressions.count() == 100
+    move(store.path)
+    assert moved(store) == 200
+
+
+def test_a_long_log_begins_anew_even_while_somebody_writes_all_the_time(store: SqlStore) -> None:
+    write(store, 0)
+    many = count(1000, 20_000)
+    while log_size(store) < 4096 * LONG:
+        write(store, next(many), 20_000)
+    stop = Event()
+
+    def go_on() -> None:
+        for reader in count(10**9):
+            write(store, reader, 1)
+            if stop.is_set():
+                return
+
+    with ThreadPoolExecutor(1) as pool:
+        going_on = pool.submit(go_on)
+        move(store.path)
+        stop.set()
+        going_on.result()
+    size = log_size(store)
+    write(store, -1000, 1000)
+    assert log_size(store) == size
+
+
+def test_so_many_commits_bring_a_checkpoint_about(store: SqlStore) -> None:
+    write(store, 0)
+    checkpoints = Checkpoints(store.path)
+    for _ in range(EVERY):
+        checkpoints.note_commit()
+    checkpoints.close()
+    assert moved(store) == 100
+
+
+def test_nothing_is_done_where_nothing_was_written(store: SqlStore) -> None:
+    write(store, 0)
+    checkpoints = Checkpoints(store.path)
+    for _ in range(2 * EVERY):
+        checkpoints.note_commit()
+    began = checkpoints._thread
+    for _ in range(2 * EVERY):
+        checkpoints.note_commit()
+    checkpoints.close()
+    assert began is not None
+    assert checkpoints._thread is began
