@@ -59,7 +59,8 @@ _BY_KEY = f"{READERS} WHERE s.key = ?"
 _WITH_STATUS = f"{READERS} WHERE s.status = ? AND x.address_key IS NULL ORDER BY s.id"
 _COUNT = f"SELECT iif(x.address_key IS NULL, s.status, 'suppressed'), count(*) {_FROM} GROUP BY 1"
 _ADD = """INSERT INTO subscriber (key, address, address_key, name, status, source, signup_at, left_at, confirmed_at, pace,
-    resting, new_address, new_address_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'weekly', 0, '', '')"""
+    resting, new_address, new_address_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'weekly', 0, '', '') RETURNING id,
+    EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = subscriber.address_key AND x.reason <> 'unsubscribed')"""
 _CONFIRM = """UPDATE subscriber SET status = 'confirmed', paused_until = ?2, confirmed_at = coalesce(confirmed_at, ?3),
     left_at = NULL, quarterly_at = NULL WHERE id = ?1"""
 _LOG = "INSERT INTO consent (subscriber_id, at, what, proof, origin) VALUES (?, ?, ?, ?, ?)"
@@ -93,12 +94,24 @@ class SqlSubscribers:
     def add(self, reader: NewReader, now: datetime) -> Reader:
         """Store a new reader; the address key must be free."""
         confirmed_at = reader.confirmed_at or (now if reader.status is Status.CONFIRMED else None)
-        times = (_text(at) for at in (reader.signup_at, reader.left_at, confirmed_at))
-        who = (reader.key, reader.address.text, reader.address.key, reader.name)
-        self._db.execute(_ADD, (*who, reader.status.value, reader.source, *times))
-        added = self.by_key(reader.key)
-        assert added is not None  # noqa: S101 - just written
-        return added
+        who = (reader.key, reader.address.text, reader.address.key, reader.name, reader.status.value, reader.source)
+        times = (sql_time(reader.signup_at), _text(reader.left_at), _text(confirmed_at))
+        ((number, is_suppressed),) = self._db.execute(_ADD, (*who, *times)).fetchall()
+        return Reader(
+            id=number,
+            key=reader.key,
+            address=reader.address.text,
+            address_key=reader.address.key,
+            name=reader.name,
+            status=reader.status,
+            source=reader.source,
+            signup_at=reader.signup_at,
+            confirmed_at=confirmed_at,
+            left_at=reader.left_at,
+            paused_until=None,
+            confirmation_mailed_at=None,
+            suppressed=bool(is_suppressed),
+        )
 
     def set_status(
         self, subscriber_id: int, status: Status, now: datetime, *, paused_until: datetime | None = None
