@@ -1,4 +1,4 @@
-"""Checkpoints: what was written moves from the log (WAL) into the database itself, beside whoever writes; writes nothing.
+"""Checkpoints: what was written moves from the log (WAL) into the database itself, beside whoever writes.
 
 SQLite would do it inside of somebody's COMMIT, every thousand pages: up to a third of a second, which a visitor waits.
 """
@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from newsletter.store.sqlite import connect, connect_to_write, transaction
+from newsletter.store.sqlite import connect_to_write, transaction
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +55,14 @@ class Checkpoints:
             self._thread.join()
 
     def _is_new(self) -> bool:
-        """Has anybody written since the last one began? An idle newsletter starts no thread."""
+        """Has anybody written since the last one ended? An idle newsletter starts no thread."""
+        return self._written_at() != self._seen
+
+    def _written_at(self) -> int:
         try:
-            before, self._seen = self._seen, self._log.stat().st_mtime_ns
+            return self._log.stat().st_mtime_ns
         except OSError:
-            return False
-        return self._seen != before
+            return 0
 
     def _move(self) -> None:
         try:
@@ -68,19 +70,19 @@ class Checkpoints:
                 pass
         except sqlite3.Error as error:  # no harm is done: they are in the log, and the next one moves them
             log.info("no checkpoint: %s", error)
+        self._seen = self._written_at()
 
 
 def move(path: Path) -> int:
     """One checkpoint; how many pages were in the log. A long log begins anew after it. Raises sqlite3.Error."""
-    with closing(connect(path)) as mover:
+    with closing(connect_to_write(path, checkpoint_every=0)) as mover:
         pages, moved = _move_most(mover)
         if pages >= LONG:
-            with closing(connect_to_write(path)) as holder:
-                _begin_anew(mover, holder, moved)
+            _begin_anew(path, mover, moved)
         return pages
 
 
-def _begin_anew(mover: sqlite3.Connection, holder: sqlite3.Connection, moved: int) -> None:
+def _begin_anew(path: Path, mover: sqlite3.Connection, moved: int) -> None:
     """A log begins anew when all of it was moved, and while somebody writes, that is never.
 
     So round follows round, each with what was written during the last one, until that is little; what was written
@@ -92,11 +94,23 @@ def _begin_anew(mover: sqlite3.Connection, holder: sqlite3.Connection, moved: in
         if pages - before <= FEW:
             break
     if moved >= pages:  # else a reader keeps some of it, and the next checkpoint moves them
-        with transaction(holder, GIVE_UP_AFTER):
-            _move_most(mover)
+        with closing(connect_to_write(path, checkpoint_every=0)) as holder, transaction(holder, GIVE_UP_AFTER):
+            _checkpoint(mover)
 
 
-def _move_most(connection: sqlite3.Connection) -> tuple[int, int]:
-    """What no reader keeps, waiting for nobody; the pages that were in the log at the beginning, and those moved."""
-    _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+def _move_most(mover: sqlite3.Connection) -> tuple[int, int]:
+    """What no reader keeps; the pages that were in the log at the beginning, and those moved.
+
+    First it writes a page as it stands. SQLite up to 3.51.2 may lose what is committed while a checkpoint begins on a
+    log that was moved whole before (sqlite.org/wal.html#walresetbug); of this log, that page was not.
+    """
+    with transaction(mover, GIVE_UP_AFTER):
+        (version,) = mover.execute("PRAGMA user_version").fetchone()
+        mover.execute(f"PRAGMA user_version = {version:d}").close()
+    return _checkpoint(mover)
+
+
+def _checkpoint(mover: sqlite3.Connection) -> tuple[int, int]:
+    """Waits for nobody."""
+    _, pages, moved = mover.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return int(pages), int(moved)

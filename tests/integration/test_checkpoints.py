@@ -59,6 +59,12 @@ def test_after_a_checkpoint_all_is_in_the_database_and_the_log_begins_anew(store
     assert (log_size(store), moved(store)) == (size, 100)
 
 
+def test_no_checkpoint_begins_on_a_log_that_was_moved_whole(store: SqlStore) -> None:
+    write(store, 0)
+    assert move(store.path) > 1
+    assert [move(store.path) for _ in range(3)] == [1, 1, 1]
+
+
 def test_who_still_reads_hinders_nobody_and_sees_what_was(store: SqlStore) -> None:
     write(store, 0)
     with store.read() as tx:
