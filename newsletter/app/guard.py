@@ -47,15 +47,15 @@ class Visit:
 class Guard:
     """The limits of one newsletter. Every `now` is aware; safe for threads.
 
-    An origin that cannot be told apart (the machine itself, or none) has no limit of its own: behind a proxy that
-    no setting names, that would be everybody.
+    place: the `origin_key` of where a visitor comes from. One that cannot be told apart (the machine itself, or none)
+    has no limit of its own: behind a proxy that no setting names, that would be everybody.
     """
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _refused_until: dict[str, datetime] = field(default_factory=dict)
     _turned_away: dict[str, int] = field(default_factory=dict)
 
-    def look(self, address_key: str, origin: str, *, proven: bool, now: datetime) -> str:
+    def look(self, address_key: str, place: str, *, proven: bool, now: datetime) -> str:
         """Raise TooMany for what was refused a moment ago, without a look into the database.
 
         Comes back with "", or, once, with the lane that is knocked at so much that `note_pressure` should be called.
@@ -67,7 +67,7 @@ class Guard:
                 if self._turned_away[name] == limit + 1:
                     return name
             raise _closed()
-        if self._was_refused(_origin("signup", origin), now):
+        if self._was_refused(_from("signup", place), now):
             raise _from_there()
         domain = address_key.rpartition("@")[2]
         if self._was_refused(f"domain/{domain}", now):
@@ -81,7 +81,7 @@ class Guard:
         tx.door.keep(lane_name, lane)
         return _closed()
 
-    def enter(self, tx: Tx, address_key: str, origin: str, *, proven: bool, now: datetime) -> Visit:
+    def enter(self, tx: Tx, address_key: str, place: str, *, proven: bool, now: datetime) -> Visit:
         """Let one sign-up pass, or raise TooMany: the transaction then has nothing to keep. `settle` is to follow.
 
         proven: it comes from a form of ours that somebody looked at.
@@ -91,7 +91,7 @@ class Guard:
         if lane.closed_until and lane.is_closed(now):
             self._refuse(lane_name, lane.closed_until)
             raise _closed()
-        self._count_origin(tx, "signup", origin, PER_ORIGIN[proven], now)
+        self._count_origin(tx, "signup", place, PER_ORIGIN[proven], now)
         visit = Visit(address_key, lane_name, lane)
         if tx.door.is_spent(f"domain/{visit.domain}", PER_DOMAIN, now):
             self._refuse(f"domain/{visit.domain}", now + BRIEFLY)
@@ -109,9 +109,9 @@ class Guard:
         tx.door.hit(f"domain/{visit.domain}", PER_DOMAIN, now, by=int(mailed))
         tx.door.remember(visit.address_key, visit.lane_name, now, mailed=mailed)
 
-    def ask_for_link(self, tx: Tx, origin: str, now: datetime) -> None:
-        """One more wish for a personal link from this origin; raises TooMany."""
-        self._count_origin(tx, "link", origin, LINKS, now)
+    def ask_for_link(self, tx: Tx, place: str, now: datetime) -> None:
+        """One more wish for a personal link from this place; raises TooMany."""
+        self._count_origin(tx, "link", place, LINKS, now)
 
     def turn_away(self) -> TooMany:
         """The error for the visit that closed the door."""
@@ -126,8 +126,8 @@ class Guard:
             tx.door.keep(lane_name, lane)
             tx.door.give_back(f"domain/{address_key.rpartition('@')[2]}", now)
 
-    def _count_origin(self, tx: Tx, what: str, origin: str, limit: int, now: datetime) -> None:
-        name = _origin(what, origin)
+    def _count_origin(self, tx: Tx, what: str, place: str, limit: int, now: datetime) -> None:
+        name = _from(what, place)
         if name and not tx.door.hit(name, limit, now):
             self._refuse(name, now + BRIEFLY)
             raise _from_there()
@@ -144,9 +144,8 @@ class Guard:
             self._turned_away.pop(name, None)
 
 
-def _origin(what: str, origin: str) -> str:
-    network = origin_key(origin)
-    return f"{what}/{network}" if network else ""
+def _from(what: str, place: str) -> str:
+    return f"{what}/{place}" if place else ""
 
 
 def _from_there() -> TooMany:

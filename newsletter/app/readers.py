@@ -55,20 +55,22 @@ class ReaderVerbs(Parts):
         at_once: raise Busy, with nothing done, where the database cannot be written to just now.
         """
         from newsletter.actions.subscribe import subscribe
+        from newsletter.app.guard import origin_key
         from newsletter.domain.address import parse_address
 
         address, now = parse_address(email), self.clock()
         self._refuse_disposable(address)
-        if pressed := self.guard.look(address.key, origin, proven=proven, now=now):
+        place, key = origin_key(origin), fresh_key()  # all that can be done before others have to wait
+        if pressed := self.guard.look(address.key, place, proven=proven, now=now):
             with self.store.write() as tx:
                 refusal = self.guard.note_pressure(tx, pressed)
             raise refusal
         with self.store.write(at_once=at_once) as tx:
-            visit = self.guard.enter(tx, address.key, origin, proven=proven, now=now)
+            visit = self.guard.enter(tx, address.key, place, proven=proven, now=now)
             if visit.closes:
                 self._close_the_door(tx, now)
             else:
-                mailed = subscribe(tx, address=address, name=name, form=form, origin=origin, key=fresh_key(), now=now)
+                mailed = subscribe(tx, address=address, name=name, form=form, origin=origin, key=key, now=now)
                 self.guard.settle(tx, visit, now, mailed=mailed)
         if visit.closes or mailed:
             self.bell.set()
@@ -128,11 +130,12 @@ class ReaderVerbs(Parts):
     def send_link(self, email: str, *, origin: str) -> None:
         """Mail somebody their personal link, if we know them. Raises InputError and TooMany."""
         from newsletter.actions.preferences import send_link
+        from newsletter.app.guard import origin_key
         from newsletter.domain.address import parse_address
 
-        address, now = parse_address(email), self.clock()
+        address, place, now = parse_address(email), origin_key(origin), self.clock()
         with self.store.write() as tx:
-            self.guard.ask_for_link(tx, origin, now)
+            self.guard.ask_for_link(tx, place, now)
         send_link(self.store, address=address, key=fresh_key(), now=now)
         self.bell.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
 from threading import RLock
 from typing import Any, cast
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
 from newsletter.domain.errors import Busy, NewsletterError, SchemaError, SettingsError
+from newsletter.store.checkpoints import Checkpoints
 from newsletter.store.sqlite import AT_ONCE, BUSY_FOR, begin_writing, in_words, set_pragmas, translated
 
 HEAD = "0005"
@@ -45,16 +47,48 @@ def make_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(dbapi_connection: Any, _record: object) -> None:
         set_pragmas(dbapi_connection)
+        dbapi_connection.execute("PRAGMA wal_autocheckpoint = 0").close()  # `Checkpoints` sees to it
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        db = _driven(connection)
+        if db.in_transaction:  # the one of `Database`, which the ORM joins
+            return
         # A read that turns into a write loses updates under WAL; IMMEDIATE takes the write lock first.
         if busy_for := connection.get_execution_options().get("immediate"):
-            begin_writing(cast("sqlite3.Connection", connection.connection.driver_connection), busy_for)
+            begin_writing(db, busy_for)
         else:
-            connection.exec_driver_sql("BEGIN")
+            db.execute("BEGIN").close()
 
     return engine
+
+
+def _driven(connection: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
+class Access:
+    """One transaction. `db` is for plain SQL, which costs a tenth; `session` is the ORM's, made where it is wanted."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.db = _driven(connection)
+
+    @cached_property
+    def session(self) -> Session:
+        """On the same connection, in the same transaction."""
+        return Session(self._connection, expire_on_commit=False)
+
+    def commit(self) -> None:
+        """What both have written."""
+        if "session" in self.__dict__:
+            self.session.commit()
+        self.db.commit()
+
+    def close(self) -> None:
+        """End the ORM's part."""
+        if "session" in self.__dict__:
+            self.session.close()
 
 
 class Database:
@@ -64,33 +98,35 @@ class Database:
         self.path = path
         self.write_lock = RLock()
         self._engine = make_engine(path)
-        self._writer = self._engine.execution_options(immediate=BUSY_FOR)
-        self._hasty = self._engine.execution_options(immediate=AT_ONCE)
+        self._checkpoints = Checkpoints(path)
         self._checked = False
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self) -> Iterator[Access]:
         """A read transaction: one snapshot from its first query on."""
         self.check_schema()
-        with _translated(), Session(self._engine, expire_on_commit=False) as session:
-            yield session
+        with _translated(), self._engine.connect() as connection, closing(Access(connection)) as access:
+            access.db.execute("BEGIN").close()
+            yield access
 
     @contextmanager
-    def writing(self, *, at_once: bool = False) -> Iterator[Session]:
+    def writing(self, *, at_once: bool = False) -> Iterator[Access]:
         """A write transaction, committed at the end, rolled back on any exception.
 
         at_once: raise Busy after a moment, for somebody who can ask again where waiting hinders nobody.
         """
         self.check_schema()
-        engine = self._hasty if at_once else self._writer
+        busy_for = AT_ONCE if at_once else BUSY_FOR
         if not self.write_lock.acquire(timeout=AT_ONCE if at_once else -1):
             raise Busy("another thread is writing to the database", fix="Try again in a moment")
         try:
-            with _translated(), Session(engine, expire_on_commit=False) as session:
-                yield session
-                session.commit()
+            with _translated(), self._engine.connect() as connection, closing(Access(connection)) as access:
+                begin_writing(access.db, busy_for)
+                yield access
+                access.commit()
         finally:
             self.write_lock.release()
+        self._checkpoints.note_commit()
 
     def check_schema(self) -> None:
         """Refuse a database that is missing, behind or from the future; looked at once per process."""
@@ -105,6 +141,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self._checkpoints.close()
         self._engine.dispose()
 
 

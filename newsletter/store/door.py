@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import datetime
-from typing import cast
 
 from sqlalchemy import BigInteger
-from sqlmodel import Field, Session, SQLModel
+from sqlmodel import Field, SQLModel
 
 from newsletter.domain.protection import HOUR, Lane
 from newsletter.store.sqlite import from_ms, to_ms
@@ -22,8 +21,10 @@ _TRIM = f"DELETE FROM tally WHERE rowid <= (SELECT max(rowid) FROM tally) - {MOS
 _IS_SPENT = "SELECT 1 FROM tally WHERE name = ? AND ends_at > ? AND count >= ?"
 _GIVE_BACK = "UPDATE tally SET count = count - 1 WHERE name = ? AND ends_at > ? AND count > 0"
 _LANE = "SELECT budget, unanswered, seen_at, closed_until, closures, turned_away FROM lane WHERE name = ?"
-_KEEP = """INSERT OR REPLACE INTO lane (name, budget, unanswered, seen_at, closed_until, closures, turned_away)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_KEEP = """INSERT INTO lane (name, budget, unanswered, seen_at, closed_until, closures, turned_away)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET budget = excluded.budget,
+    unanswered = excluded.unanswered, seen_at = excluded.seen_at, closed_until = excluded.closed_until,
+    closures = excluded.closures, turned_away = excluded.turned_away"""
 _REMEMBER = "INSERT OR REPLACE INTO asked (address_key, lane, at) SELECT ?, ?, ? WHERE ?"
 
 
@@ -62,13 +63,10 @@ class Asked(SQLModel, table=True):
 
 
 class SqlDoor:
-    """Implements people_ports.Door on one session.
+    """Implements people_ports.Door in one transaction."""
 
-    Every sign-up passes here, perhaps while an issue is sent: straight to SQLite a statement costs a tenth.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
 
     def hit(self, name: str, limit: int, now: datetime, by: int = 1) -> bool:
         """Count, unless that is too many; a window that is over begins anew."""
@@ -107,8 +105,3 @@ class SqlDoor:
         """The lane, once."""
         rows = self._db.execute("DELETE FROM asked WHERE address_key = ? RETURNING lane", (address_key,)).fetchall()
         return str(rows[0][0]) if rows else ""
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        """The connection that this session's transaction is on."""
-        return cast("sqlite3.Connection", self._session.connection().connection.driver_connection)

@@ -2,67 +2,54 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
-from sqlmodel import Session, SQLModel, col
-from sqlmodel import select as select_rows
-
 from newsletter.domain.delivery import back_off
 from newsletter.domain.ports import Notice as NoticeFacts
-from newsletter.store.tables import Notice
+from newsletter.store.columns import from_text
+from newsletter.store.ledger import sql_time
 
 WAITING = ("pending", "deferred")
-# Past the ORM: a sign-up passes here, and one mail for each.
-_NOTICE = SQLModel.metadata.tables["notice"]
-_ADD = insert(_NOTICE)
-_DUE = (
-    select(_NOTICE)
-    .where(_NOTICE.c.state.in_(WAITING), _NOTICE.c.next_attempt_at <= bindparam("now"))
-    .order_by(_NOTICE.c.next_attempt_at)
-    .limit(bindparam("limit"))
-)
-_CLAIM = update(_NOTICE).where(_NOTICE.c.id == bindparam("number"))
+_ARE_WAITING = "state IN ('pending', 'deferred')"
+_ADD = """INSERT INTO notice (kind, address, data, state, attempts, created_at, next_attempt_at, done_at, reply)
+    VALUES (?, ?, ?, ?, 0, ?, ?, ?, '')"""
+_DUE = f"""SELECT id, kind, address, data, state, attempts, created_at FROM notice
+    WHERE {_ARE_WAITING} AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ?"""  # noqa: S608 - a constant
+_CLAIM = "UPDATE notice SET attempts = ?, next_attempt_at = ?, state = 'pending' WHERE id = ?"
+_DONE = "UPDATE notice SET state = ?, reply = ?, done_at = coalesce(?, done_at) WHERE id = ?"
 
 
 class SqlNotices:
-    """Implements ports.Notices on one session."""
+    """Implements ports.Notices in one transaction, by plain SQL: a sign-up passes here, and one mail for each."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
 
     def add(self, kind: str, address: str, values: Mapping[str, Any], now: datetime, *, wanted: bool = True) -> None:
         """Queue a mail for the sender, or write down that none is wanted."""
-        state, done_at = ("pending", None) if wanted else ("skipped", now)
-        entry = {"kind": kind, "address": address, "data": dict(values), "state": state, "attempts": 0, "reply": ""}
-        times = {"created_at": now, "next_attempt_at": now, "done_at": done_at}
-        self._connection.execute(_ADD, {**entry, **times})
+        at = sql_time(now)
+        state, done_at = ("pending", None) if wanted else ("skipped", at)
+        self._db.execute(_ADD, (kind, address, json.dumps(dict(values)), state, at, at, done_at))
 
     def due(self, now: datetime, limit: int) -> list[NoticeFacts]:
         """Claim what is due: the next attempt is moved on before anything is sent, so a crash is not a hammer."""
         claimed = []
-        for row in self._connection.execute(_DUE, {"now": now, "limit": limit}).all():
-            unanswered, attempts = row.attempts > 0 and row.state == "pending", row.attempts + 1
-            values = {"attempts": attempts, "next_attempt_at": now + back_off(attempts), "state": "pending"}
-            self._connection.execute(_CLAIM, {"number": row.id, **values})
-            claimed.append(NoticeFacts(row.id, row.kind, row.address, row.data, attempts, row.created_at, unanswered))
+        rows = self._db.execute(_DUE, (sql_time(now), limit)).fetchall()
+        for number, kind, address, data, state, before, created_at in rows:
+            attempts, unanswered = before + 1, before > 0 and state == "pending"
+            self._db.execute(_CLAIM, (attempts, sql_time(now + back_off(attempts)), number))
+            values, since = json.loads(data), from_text(created_at)
+            claimed.append(NoticeFacts(number, kind, address, values, attempts, since, unanswered))
         return claimed
 
     def done(self, notice_id: int, state: str, reply: str, now: datetime) -> None:
         """Record how an attempt ended; `deferred` waits for the time that `due` set."""
-        done_at = {} if state in WAITING else {"done_at": now}
-        self._connection.execute(
-            update(_NOTICE).where(_NOTICE.c.id == notice_id).values(state=state, reply=reply, **done_at)
-        )
+        self._db.execute(_DONE, (state, reply, None if state in WAITING else sql_time(now), notice_id))
 
     def waiting(self) -> int:
         """How many wait to be sent, now or later."""
-        return self._session.exec(
-            select_rows(func.count()).select_from(Notice).where(col(Notice.state).in_(WAITING))
-        ).one()
-
-    @property
-    def _connection(self) -> Connection:
-        return self._session.connection()
+        return int(self._db.execute(f"SELECT count(*) FROM notice WHERE {_ARE_WAITING}").fetchone()[0])  # noqa: S608

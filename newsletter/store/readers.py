@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, insert, literal, select, text, update
-from sqlmodel import Session, SQLModel, col, delete
-from sqlmodel import select as select_rows
+from sqlmodel import col, func, select
 
 from newsletter.domain.address import Address
 from newsletter.domain.people import LEFT_ELSEWHERE, DeliveryFacts, NewReader, Reader
 from newsletter.domain.people import Consent as ConsentEntry
 from newsletter.domain.people import Suppression as SuppressionEntry
 from newsletter.domain.subscription import Pace, Status
-from newsletter.store.columns import UtcDateTime
+from newsletter.store.columns import from_text
+from newsletter.store.database import Access
+from newsletter.store.ledger import sql_time
 from newsletter.store.sqlite import from_ms
-from newsletter.store.tables import Consent, Delivery, Issue, OwnKey, Subscriber, Suppression, Tip
+from newsletter.store.tables import Delivery, Issue, Subscriber, Tip
 
 DELIVERABLE = (
     "s.status = 'confirmed' AND NOT s.resting"
@@ -46,19 +47,24 @@ CHANGEABLE = frozenset(
 )
 
 
-_IS_SUPPRESSED = and_(
-    col(Suppression.address_key) == col(Subscriber.address_key), col(Suppression.reason) != LEFT_ELSEWHERE
-)
-# A sign-up passes here, perhaps while an issue is sent: these go past the ORM, which takes ten times as long.
-_SUBSCRIBER, _SUPPRESSION = SQLModel.metadata.tables["subscriber"], SQLModel.metadata.tables["suppression"]
-_READERS = select(_SUBSCRIBER, _SUPPRESSION.c.address_key.is_not(None).label("is_suppressed")).join_from(
-    _SUBSCRIBER, _SUPPRESSION, _IS_SUPPRESSED, isouter=True
-)
-_BY_ADDRESS = _READERS.where(_SUBSCRIBER.c.address_key == bindparam("value"))
-_BY_KEY = _READERS.where(_SUBSCRIBER.c.key == bindparam("value"))
-_ADD = insert(_SUBSCRIBER).values(pace=Pace.WEEKLY.value, resting=False, new_address="", new_address_key="")
-_LOG = insert(SQLModel.metadata.tables["consent"])
-_SUPPRESSED = select(_SUPPRESSION).where(_SUPPRESSION.c.address_key == bindparam("value"))
+# Plain SQL wherever a sign-up passes, perhaps while an issue is sent: by the ORM a statement takes ten times as long.
+_FROM = f"""FROM subscriber s
+    LEFT JOIN suppression x ON x.address_key = s.address_key AND x.reason <> '{LEFT_ELSEWHERE}'"""
+READERS = f"""SELECT s.id, s.key, s.address, s.address_key, s.name, s.status, s.source, s.signup_at, s.confirmed_at, s.left_at,
+    s.paused_until, s.confirmation_mailed_at, s.link_mailed_at, s.pace, s.quarterly_at, s.new_address, s.new_address_key,
+    s.new_address_at, x.address_key IS NOT NULL {_FROM}"""
+"""What `read_reader` reads; `x` is a suppression that counts."""
+_BY_ADDRESS = f"{READERS} WHERE s.address_key = ?"
+_BY_KEY = f"{READERS} WHERE s.key = ?"
+_WITH_STATUS = f"{READERS} WHERE s.status = ? AND x.address_key IS NULL ORDER BY s.id"
+_COUNT = f"SELECT iif(x.address_key IS NULL, s.status, 'suppressed'), count(*) {_FROM} GROUP BY 1"
+_ADD = """INSERT INTO subscriber (key, address, address_key, name, status, source, signup_at, left_at, confirmed_at, pace,
+    resting, new_address, new_address_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'weekly', 0, '', '') RETURNING id,
+    EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = subscriber.address_key AND x.reason <> 'unsubscribed')"""
+_CONFIRM = """UPDATE subscriber SET status = 'confirmed', paused_until = ?2, confirmed_at = coalesce(confirmed_at, ?3),
+    left_at = NULL, quarterly_at = NULL WHERE id = ?1"""
+_LOG = "INSERT INTO consent (subscriber_id, at, what, proof, origin) VALUES (?, ?, ?, ?, ?)"
+_SUPPRESSED = "SELECT address_key, reason, source, at FROM suppression"
 _ERASE = (
     "UPDATE delivery SET reply = NULL WHERE subscriber_id = :id",
     "DELETE FROM attempt WHERE subscriber_id = :id",
@@ -71,10 +77,11 @@ _ERASE = (
 
 
 class SqlSubscribers:
-    """Implements ports.Subscribers on one session."""
+    """Implements ports.Subscribers in one transaction."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._db = access.db
 
     def by_address(self, address_key: str) -> Reader | None:
         """The reader with this address key."""
@@ -86,40 +93,40 @@ class SqlSubscribers:
 
     def add(self, reader: NewReader, now: datetime) -> Reader:
         """Store a new reader; the address key must be free."""
-        self._connection.execute(
-            _ADD,
-            {
-                "key": reader.key,
-                "address": reader.address.text,
-                "address_key": reader.address.key,
-                "name": reader.name,
-                "status": reader.status.value,
-                "source": reader.source,
-                "signup_at": reader.signup_at,
-                "left_at": reader.left_at,
-                "confirmed_at": reader.confirmed_at or (now if reader.status is Status.CONFIRMED else None),
-            },
+        confirmed_at = reader.confirmed_at or (now if reader.status is Status.CONFIRMED else None)
+        who = (reader.key, reader.address.text, reader.address.key, reader.name, reader.status.value, reader.source)
+        times = (sql_time(reader.signup_at), _text(reader.left_at), _text(confirmed_at))
+        ((number, is_suppressed),) = self._db.execute(_ADD, (*who, *times)).fetchall()
+        return Reader(
+            id=number,
+            key=reader.key,
+            address=reader.address.text,
+            address_key=reader.address.key,
+            name=reader.name,
+            status=reader.status,
+            source=reader.source,
+            signup_at=reader.signup_at,
+            confirmed_at=confirmed_at,
+            left_at=reader.left_at,
+            paused_until=None,
+            confirmation_mailed_at=None,
+            suppressed=bool(is_suppressed),
         )
-        added = self.by_key(reader.key)
-        assert added is not None  # noqa: S101 - just written
-        return added
 
     def set_status(
         self, subscriber_id: int, status: Status, now: datetime, *, paused_until: datetime | None = None
     ) -> None:
         """Write a status with its time."""
-        values: dict[str, Any] = {"status": status.value, "paused_until": paused_until}
         if status is Status.CONFIRMED:
-            first = func.coalesce(_SUBSCRIBER.c.confirmed_at, literal(now, _SUBSCRIBER.c.confirmed_at.type))
-            values |= {"confirmed_at": first, "left_at": None, "quarterly_at": None}
-        if status is Status.UNSUBSCRIBED:
-            values["left_at"] = now
-        self._write(subscriber_id, values)
+            self._db.execute(_CONFIRM, (subscriber_id, _text(paused_until), _text(now)))
+            return
+        left = {"left_at": now} if status is Status.UNSUBSCRIBED else {}
+        self._write(subscriber_id, status=status.value, paused_until=paused_until, **left)
 
     def sign_up_again(self, subscriber_id: int, name: str, now: datetime) -> None:
         """Back to pending with a new sign-up time."""
         values = {"status": Status.PENDING.value, "signup_at": now, "confirmed_at": None, "paused_until": None}
-        self._write(subscriber_id, {**values, "pace": Pace.WEEKLY.value} | ({"name": name} if name else {}))
+        self._write(subscriber_id, **values, pace=Pace.WEEKLY.value, **({"name": name} if name else {}))
 
     def change(self, subscriber_id: int, **values: Any) -> None:
         """Write fields of one row by name."""
@@ -128,145 +135,114 @@ class SqlSubscribers:
         if "new_address" in values:
             wanted: Address | None = values.pop("new_address")
             values["new_address"], values["new_address_key"] = (wanted.text, wanted.key) if wanted else ("", "")
-        self._write(subscriber_id, values)
+        self._write(subscriber_id, **values)
 
     def move(self, subscriber_id: int, address: Address) -> None:
         """Another address for the same person."""
         new = {"address": address.text, "address_key": address.key}
-        self._write(subscriber_id, {**new, "new_address": "", "new_address_key": ""})
+        self._write(subscriber_id, **new, new_address="", new_address_key="")
 
     def is_asked_to_move(self, address_key: str, since: datetime) -> bool:
         """Did anybody ask for this address since then?"""
-        query = select_rows(Subscriber.id).where(
-            Subscriber.new_address_key == address_key, col(Subscriber.new_address_at) > since
-        )
-        return self._session.exec(query).first() is not None
+        query = "SELECT 1 FROM subscriber WHERE new_address_key = ? AND new_address_key <> '' AND new_address_at > ?"
+        return self._db.execute(query, (address_key, _text(since))).fetchone() is not None
 
     def erase(self, subscriber_id: int) -> None:
         """Remove the person everywhere; counts of issues stay as they were."""
-        who = select(_SUBSCRIBER.c.address_key, _SUBSCRIBER.c.address).where(_SUBSCRIBER.c.id == subscriber_id)
-        key, address = self._connection.execute(who).one()
-        known = {"id": subscriber_id, "key": key, "address": address}
+        who = self._db.execute("SELECT address_key, address FROM subscriber WHERE id = ?", (subscriber_id,))
+        key, address = who.fetchone()
         for sql in _ERASE:
-            phrase = text(sql)
-            self._connection.execute(phrase, {name: known[name] for name in phrase.compile().params})
-        self._session.expire_all()
+            self._db.execute(sql, {"id": subscriber_id, "key": key, "address": address})
 
     def log_consent(self, subscriber_id: int, consent: ConsentEntry) -> None:
         """Add to the consent log."""
-        entry = {"at": consent.at, "what": consent.what, "proof": consent.proof, "origin": consent.origin}
-        self._connection.execute(_LOG, {"subscriber_id": subscriber_id, **entry})
+        entry = (subscriber_id, _text(consent.at), consent.what, consent.proof, consent.origin)
+        self._db.execute(_LOG, entry)
 
     def consents(self, subscriber_id: int) -> list[ConsentEntry]:
         """The consent log, oldest first."""
-        rows = self._session.exec(
-            select_rows(Consent).where(Consent.subscriber_id == subscriber_id).order_by(col(Consent.id))
-        )
-        return [ConsentEntry(row.at, row.what, row.proof, row.origin) for row in rows]
+        query = "SELECT at, what, proof, origin FROM consent WHERE subscriber_id = ? ORDER BY id"
+        rows = self._db.execute(query, (subscriber_id,))
+        return [ConsentEntry(from_text(at), what, proof, origin) for at, what, proof, origin in rows]
 
     def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]:
         """What was sent to this reader, newest first."""
         query = (
-            select_rows(Delivery, col(Issue.slot), Subscriber.address, Tip.key)
+            select(Delivery, col(Issue.slot), Subscriber.address, Tip.key)
             .join(Issue, col(Issue.id) == Delivery.issue_id)
             .join(Tip, col(Tip.id) == func.coalesce(Delivery.tip_id, Issue.tip_id), isouter=True)
             .join(Subscriber, col(Subscriber.id) == Delivery.subscriber_id)
             .where(Delivery.subscriber_id == subscriber_id)
             .order_by(col(Delivery.issue_id).desc())
         )
-        return [delivery_facts(row, slot, address, tip) for row, slot, address, tip in self._session.exec(query)]
+        return [delivery_facts(row, slot, address, tip) for row, slot, address, tip in self._access.session.exec(query)]
 
     def each(self, status: str | None = None) -> Iterator[Reader]:
         """All readers in the order they came, or those with one shown status; streams."""
-        query = (
-            select_rows(Subscriber, Suppression.address_key)
-            .join(Suppression, _IS_SUPPRESSED, isouter=True)
-            .order_by(col(Subscriber.id))
-            .execution_options(yield_per=1000)
-        )
-        if status == "suppressed":
-            query = query.where(col(Suppression.address_key).is_not(None))
-        elif status is not None:
-            query = query.where(Subscriber.status == status, col(Suppression.address_key).is_(None))
-        for row, suppressed in self._session.exec(query):
-            yield read_reader(row, suppressed=suppressed is not None)
+        if status is None:
+            rows = self._db.execute(f"{READERS} ORDER BY s.id")
+        elif status == "suppressed":
+            rows = self._db.execute(f"{READERS} WHERE x.address_key IS NOT NULL ORDER BY s.id")
+        else:
+            rows = self._db.execute(_WITH_STATUS, (status,))
+        yield from map(read_reader, rows)
 
     def count(self) -> Mapping[str, int]:
         """How many by shown status."""
-        is_suppressed = col(Suppression.address_key).is_not(None)
-        query = (
-            select_rows(Subscriber.status, is_suppressed, func.count())
-            .join(Suppression, _IS_SUPPRESSED, isouter=True)
-            .group_by(Subscriber.status, is_suppressed)
-        )
-        counts: dict[str, int] = {}
-        for status, suppressed, number in self._session.exec(query):
-            shown = "suppressed" if suppressed else status
-            counts[shown] = counts.get(shown, 0) + number
-        return counts
+        return dict(self._db.execute(_COUNT).fetchall())
 
     def mailable(self) -> int:
         """The audience if an issue froze now."""
-        query = text(f"SELECT count(*) FROM subscriber s WHERE {DELIVERABLE}")  # noqa: S608  (a constant)
-        return int(self._session.connection().execute(query).scalar_one())
+        query = f"SELECT count(*) FROM subscriber s WHERE {DELIVERABLE}"  # noqa: S608  (a constant)
+        return int(self._db.execute(query).fetchone()[0])
 
     def quarterly(self, asked_before: datetime, tip_id: int | None = None) -> int:
         """The audience of a quarter's letter if it froze now."""
-        query = text(f"SELECT count(*) FROM subscriber s WHERE {QUARTERLY}")  # noqa: S608  (a constant)
-        query = query.bindparams(bindparam("asked_before", type_=UtcDateTime()))
-        values = {"asked_before": asked_before, "tip": tip_id}
-        return int(self._session.connection().execute(query, values).scalar_one())
+        query = f"SELECT count(*) FROM subscriber s WHERE {QUARTERLY}"  # noqa: S608  (a constant)
+        return int(self._db.execute(query, {"asked_before": _text(asked_before), "tip": tip_id}).fetchone()[0])
 
-    @property
-    def _connection(self) -> Connection:
-        return self._session.connection()
+    def _one(self, query: str, value: str) -> Reader | None:
+        row = self._db.execute(query, (value,)).fetchone()
+        return read_reader(row) if row else None
 
-    def _one(self, query: Select[Any], value: str) -> Reader | None:
-        row = self._connection.execute(query, {"value": value}).first()
-        return read_reader(row, suppressed=bool(row.is_suppressed)) if row else None
-
-    def _write(self, subscriber_id: int, values: Mapping[str, Any]) -> None:
-        self._connection.execute(update(_SUBSCRIBER).where(_SUBSCRIBER.c.id == subscriber_id).values(**values))
+    def _write(self, subscriber_id: int, **values: Any) -> None:
+        """The names are ours, never a visitor's."""
+        given = [_text(value) if isinstance(value, datetime) else value for value in values.values()]
+        names = ", ".join(f"{name} = ?" for name in values)
+        self._db.execute(f"UPDATE subscriber SET {names} WHERE id = ?", (*given, subscriber_id))  # noqa: S608
 
 
 class SqlSuppressions:
-    """Implements ports.Suppressions on one session."""
+    """Implements ports.Suppressions in one transaction."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
 
     def get(self, address_key: str) -> SuppressionEntry | None:
         """The suppression of this address."""
-        row = self._session.connection().execute(_SUPPRESSED, {"value": address_key}).first()
+        row = self._db.execute(f"{_SUPPRESSED} WHERE address_key = ?", (address_key,)).fetchone()
         return _suppression(row) if row else None
 
     def add(self, address_key: str, reason: str, source: str, now: datetime) -> bool:
         """False when it was there already."""
-        if self._session.get(Suppression, address_key):
-            return False
-        self._session.add(Suppression(address_key=address_key, reason=reason, source=source, at=now))
-        self._session.flush()
-        return True
+        add = "INSERT OR IGNORE INTO suppression (address_key, reason, source, at) VALUES (?, ?, ?, ?)"
+        return self._db.execute(add, (address_key, reason, source, _text(now))).rowcount > 0
 
     def remove(self, address_key: str) -> bool:
         """False when it was not there."""
-        found = self._session.get(Suppression, address_key)
-        self._session.exec(delete(Suppression).where(col(Suppression.address_key) == address_key))
-        return found is not None
+        return self._db.execute("DELETE FROM suppression WHERE address_key = ?", (address_key,)).rowcount > 0
 
     def each(self) -> Iterator[SuppressionEntry]:
         """All, newest first; streams."""
-        query = select_rows(Suppression).order_by(col(Suppression.at).desc()).execution_options(yield_per=1000)
-        for row in self._session.exec(query):
-            yield _suppression(row)
+        yield from map(_suppression, self._db.execute(f"{_SUPPRESSED} ORDER BY at DESC"))
 
     def own_key(self) -> bytes:
         """Made with the table, once."""
-        return self._session.get_one(OwnKey, "erased").value
+        return bytes(self._db.execute("SELECT value FROM own_key WHERE name = 'erased'").fetchone()[0])
 
     def count(self) -> int:
         """How many."""
-        return self._session.exec(select_rows(func.count()).select_from(Suppression)).one()
+        return int(self._db.execute("SELECT count(*) FROM suppression").fetchone()[0])
 
 
 def delivery_facts(row: Delivery, slot: Any, address: str | None, tip: str | None) -> DeliveryFacts:
@@ -284,29 +260,41 @@ def delivery_facts(row: Delivery, slot: Any, address: str | None, tip: str | Non
     )
 
 
-def read_reader(row: Any, *, suppressed: bool) -> Reader:
-    """A row as the verbs see it."""
+def read_reader(row: Sequence[Any]) -> Reader:
+    """A row of `READERS` as the verbs see it."""
+    number, key, address, address_key, name, status, source, signup_at = row[:8]
+    confirmed_at, left_at, paused_until, confirmation_mailed_at, link_mailed_at = map(_time, row[8:13])
+    pace, quarterly_at, new_address, new_address_key, new_address_at, suppressed = row[13:]
     return Reader(
-        id=row.id or 0,
-        key=row.key,
-        address=row.address,
-        address_key=row.address_key,
-        name=row.name,
-        status=Status(row.status),
-        source=row.source,
-        signup_at=row.signup_at,
-        confirmed_at=row.confirmed_at,
-        left_at=row.left_at,
-        paused_until=row.paused_until,
-        confirmation_mailed_at=row.confirmation_mailed_at,
-        link_mailed_at=row.link_mailed_at,
-        pace=Pace(row.pace),
-        quarterly_at=row.quarterly_at,
-        new_address=Address(row.new_address, row.new_address_key) if row.new_address else None,
-        new_address_at=row.new_address_at,
-        suppressed=suppressed,
+        id=number,
+        key=key,
+        address=address,
+        address_key=address_key,
+        name=name,
+        status=Status(status),
+        source=source,
+        signup_at=from_text(signup_at),
+        confirmed_at=confirmed_at,
+        left_at=left_at,
+        paused_until=paused_until,
+        confirmation_mailed_at=confirmation_mailed_at,
+        link_mailed_at=link_mailed_at,
+        pace=Pace(pace),
+        quarterly_at=_time(quarterly_at),
+        new_address=Address(new_address, new_address_key) if new_address else None,
+        new_address_at=_time(new_address_at),
+        suppressed=bool(suppressed),
     )
 
 
-def _suppression(row: Any) -> SuppressionEntry:
-    return SuppressionEntry(row.address_key, row.reason, row.source, row.at)
+def _suppression(row: Sequence[Any]) -> SuppressionEntry:
+    address_key, reason, source, at = row
+    return SuppressionEntry(address_key, reason, source, from_text(at))
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else from_text(text)
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else sql_time(at)

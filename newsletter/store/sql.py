@@ -7,14 +7,11 @@ import platform
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
-
-from sqlmodel import Session
 
 from newsletter.domain.errors import Refused
 from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
@@ -22,7 +19,7 @@ from newsletter.domain.sending_ports import Holder, SendingRight
 from newsletter.store import identity
 from newsletter.store.archive import VERSION, Catalogues, SqlArchive
 from newsletter.store.calendar import SqlCalendar
-from newsletter.store.database import Database, restore, sqlite_path
+from newsletter.store.database import Access, Database, restore, sqlite_path
 from newsletter.store.door import SqlDoor
 from newsletter.store.farewells import SqlFarewells
 from newsletter.store.issues import SqlIssues
@@ -36,55 +33,77 @@ from newsletter.store.tips import SqlTips
 from newsletter.store.upkeep import SqlUpkeep
 
 
-@dataclass(slots=True)
 class SqlTx:
-    """Implements ports.Tx on one session."""
+    """Implements ports.Tx on one transaction; each part is made when it is asked for."""
 
-    tips: SqlTips
-    archive: SqlArchive
-    subscribers: SqlSubscribers
-    suppressions: SqlSuppressions
-    farewells: SqlFarewells
-    door: SqlDoor
-    upkeep: SqlUpkeep
-    issues: SqlIssues
-    calendar: SqlCalendar
-    notices: SqlNotices
-    session: Session
+    def __init__(self, access: Access, catalogues: Catalogues, *, may_keep: bool) -> None:
+        self.access = access
+        self._catalogues = catalogues
+        self._may_keep = may_keep
+
+    @cached_property
+    def tips(self) -> SqlTips:
+        """The library."""
+        return SqlTips(self.access.session)
+
+    @cached_property
+    def archive(self) -> SqlArchive:
+        """What visitors read of it."""
+        return SqlArchive(partial(_ask, self.access.db), self._catalogues, may_keep=self._may_keep)
+
+    @cached_property
+    def subscribers(self) -> SqlSubscribers:
+        """Readers and their consent."""
+        return SqlSubscribers(self.access)
+
+    @cached_property
+    def suppressions(self) -> SqlSuppressions:
+        """Whom never to mail."""
+        return SqlSuppressions(self.access.db)
+
+    @cached_property
+    def farewells(self) -> SqlFarewells:
+        """Who left, and why."""
+        return SqlFarewells(self.access.session)
+
+    @cached_property
+    def door(self) -> SqlDoor:
+        """What the front door remembers."""
+        return SqlDoor(self.access.db)
+
+    @cached_property
+    def upkeep(self) -> SqlUpkeep:
+        """What time brings about."""
+        return SqlUpkeep(self.access.session)
+
+    @cached_property
+    def issues(self) -> SqlIssues:
+        """Numbered editions."""
+        return SqlIssues(self.access.session)
+
+    @cached_property
+    def calendar(self) -> SqlCalendar:
+        """Slots and wishes."""
+        return SqlCalendar(self.access.session)
+
+    @cached_property
+    def notices(self) -> SqlNotices:
+        """Transactional mails."""
+        return SqlNotices(self.access.db)
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """Everything inside is undone: a savepoint that is always taken back. For plain SQL: the ORM sees none of it."""
-        connection = self.session.connection()
-        connection.exec_driver_sql("SAVEPOINT rehearsal")
+        db = self.access.db
+        db.execute("SAVEPOINT rehearsal")
         try:
             yield
         finally:
-            connection.exec_driver_sql("ROLLBACK TO rehearsal")
-            connection.exec_driver_sql("RELEASE rehearsal")
+            db.execute("ROLLBACK TO rehearsal")
+            db.execute("RELEASE rehearsal")
 
 
-def _tx(session: Session, archive: SqlArchive) -> SqlTx:
-    return SqlTx(
-        SqlTips(session),
-        archive,
-        SqlSubscribers(session),
-        SqlSuppressions(session),
-        SqlFarewells(session),
-        SqlDoor(session),
-        SqlUpkeep(session),
-        SqlIssues(session),
-        SqlCalendar(session),
-        SqlNotices(session),
-        session,
-    )
-
-
-def _ask(session: Session, sql: str, values: Sequence[object]) -> Sequence[Any]:
-    return session.connection().exec_driver_sql(sql, tuple(values)).all()
-
-
-def _ask_plainly(connection: sqlite3.Connection, sql: str, values: Sequence[object]) -> Sequence[Any]:
+def _ask(connection: sqlite3.Connection, sql: str, values: Sequence[object]) -> Sequence[Any]:
     return connection.execute(sql, tuple(values)).fetchall()
 
 
@@ -101,14 +120,14 @@ class SqlStore:
     @contextmanager
     def read(self) -> Iterator[SqlTx]:
         """A read transaction."""
-        with self._database.reading() as session:
-            yield _tx(session, SqlArchive(partial(_ask, session), self._catalogues, may_keep=True))
+        with self._database.reading() as access:
+            yield SqlTx(access, self._catalogues, may_keep=True)
 
     @contextmanager
     def write(self, *, at_once: bool = False) -> Iterator[SqlTx]:
         """A write transaction: all or nothing. See ports.Store for `at_once`."""
-        with self._database.writing(at_once=at_once) as session:
-            yield _tx(session, SqlArchive(partial(_ask, session), self._catalogues, may_keep=False))
+        with self._database.writing(at_once=at_once) as access:
+            yield SqlTx(access, self._catalogues, may_keep=False)
 
     @contextmanager
     def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> Iterator[SendingRight]:
@@ -138,7 +157,7 @@ class SqlStore:
         with self._look() as connection:
             connection.execute("BEGIN").close()
             try:
-                yield SqlArchive(partial(_ask_plainly, connection), self._catalogues, may_keep=True)
+                yield SqlArchive(partial(_ask, connection), self._catalogues, may_keep=True)
             finally:
                 connection.rollback()
 
@@ -157,18 +176,19 @@ class SqlStore:
 
     def hold(self) -> str:
         """Why nothing may be mailed from this database, or ""."""
-        with self._database.reading() as session:
-            return identity.hold(session, self.path)
+        with self._database.reading() as access:
+            return identity.hold(access.session, self.path)
 
     def adopt(self, now: datetime) -> None:
         """From now on this database is the one that mails."""
-        with self._database.writing() as session:
-            mark = identity.adopt(session, self.path, now)
+        with self._database.writing() as access:
+            mark = identity.adopt(access.session, self.path, now)
         identity.write(self.path, mark)
 
     def beat(self, now: datetime) -> None:
         """One more beat: in the database first, then beside it."""
-        with self._database.writing() as session:
+        with self._database.writing() as access:
+            session = access.session
             mark = None if identity.hold(session, self.path) else identity.beat(session, self.path, now)
         if mark:
             identity.write(self.path, mark)
@@ -202,16 +222,16 @@ class SqlStore:
         return connect_to_write(self.path)
 
     def _start_run(self, role: str, now: datetime) -> int:
-        with self._database.writing() as session:
+        with self._database.writing() as access:
             run = SenderRun(role=role, host=platform.node(), pid=os.getpid(), started_at=now)
-            session.add(run)
-            session.flush()
+            access.session.add(run)
+            access.session.flush()
             return run.id or 0
 
     def _end_run(self, run: int) -> None:
         """Say that this life is over; a process that was killed never does, and its rows are found by the lock."""
-        with self._database.writing() as session:
-            session.get_one(SenderRun, run).ended = True
+        with self._database.writing() as access:
+            access.session.get_one(SenderRun, run).ended = True
 
 
 def open_store(url: str) -> SqlStore:

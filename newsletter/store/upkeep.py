@@ -7,7 +7,7 @@ from datetime import datetime
 from ipaddress import ip_address, ip_network
 
 from sqlalchemy import CursorResult, text
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, select
 
 from newsletter.domain.people import Reader
 from newsletter.domain.subscription import (
@@ -18,12 +18,11 @@ from newsletter.domain.subscription import (
     KEEP_ORIGIN_FOR,
     MONTH,
     REMIND_AFTER,
-    Status,
 )
 from newsletter.store.ledger import sql_time
-from newsletter.store.readers import read_reader
+from newsletter.store.readers import READERS, read_reader
 from newsletter.store.sqlite import to_ms
-from newsletter.store.tables import Consent, Subscriber, Suppression
+from newsletter.store.tables import Consent
 
 BATCH = 5_000  # origins shortened in one call
 
@@ -37,6 +36,10 @@ _HAS_HAD = """EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber_id = subscribe
     AND (d.state IN ('pending', 'sending', 'deferred') OR (d.state = 'sent' AND d.last_at > :since)))"""
 _REST = f"""UPDATE subscriber SET resting = (pace = 'monthly' AND {_HAS_HAD})
     WHERE (pace = 'monthly' OR resting) AND resting <> (pace = 'monthly' AND {_HAS_HAD})"""  # noqa: S608
+_UNANSWERED = f"""{READERS} WHERE s.status = 'pending'
+    AND NOT EXISTS (SELECT 1 FROM suppression WHERE address_key = s.address_key)
+    AND s.signup_at <= :remind AND s.signup_at > :confirm AND (s.reminded_at IS NULL OR s.reminded_at < s.signup_at)
+    LIMIT :limit"""  # noqa: S608 - constants
 _FORGET = {
     # Who had left before a sign-up nobody confirmed is as before: out, and not to be imported again.
     "back_out": """UPDATE subscriber SET status = 'unsubscribed'
@@ -70,19 +73,9 @@ class SqlUpkeep:
 
     def unanswered(self, now: datetime, limit: int) -> list[Reader]:
         """Sign-ups of three days ago or more, not reminded of."""
-        query = (
-            select(Subscriber)
-            .join(Suppression, col(Suppression.address_key) == Subscriber.address_key, isouter=True)
-            .where(
-                Subscriber.status == Status.PENDING.value,
-                col(Suppression.address_key).is_(None),
-                Subscriber.signup_at <= now - REMIND_AFTER,
-                Subscriber.signup_at > now - CONFIRM_WITHIN,
-                or_(col(Subscriber.reminded_at).is_(None), col(Subscriber.reminded_at) < col(Subscriber.signup_at)),
-            )
-            .limit(limit)
-        )
-        return [read_reader(row, suppressed=False) for row in self._session.exec(query)]
+        times = {"remind": sql_time(now - REMIND_AFTER), "confirm": sql_time(now - CONFIRM_WITHIN), "limit": limit}
+        rows = self._session.connection().execute(text(_UNANSWERED), times)
+        return [read_reader(row) for row in rows]
 
     def leave_unreminded(self, since: datetime, now: datetime) -> None:
         """Count recent sign-ups as reminded of."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from typing import Annotated
+from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
@@ -49,7 +50,9 @@ async def read_fields(request: Request, body: Body) -> dict[str, str]:
 
 
 async def _form_fields(request: Request, kind: str, body: bytes) -> dict[str, str]:
-    if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+    if kind == "application/x-www-form-urlencoded":  # by hand: it is what every browser sends, and a third of the time
+        return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    if kind != "multipart/form-data":
         if body:
             raise HTTPException(415, "Send the form as urlencoded, multipart or JSON.")
         return {}

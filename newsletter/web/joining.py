@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from newsletter.domain.errors import BadToken, Busy, InputError
 from newsletter.domain.subscription import Verdict
 from newsletter.mail.tokens import Purpose
 from newsletter.mail.verp import base36
-from newsletter.web.bodies import Body, Fields, wants_json
+from newsletter.web.bodies import Body, read_body, read_fields, wants_json
 from newsletter.web.errors import Answer, answer_for
 from newsletter.web.headers import is_among
 from newsletter.web.pages import Pages
@@ -63,14 +64,15 @@ class Joining:
         headers = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
         return Response(SCRIPT % (json.dumps(path), json.dumps(title)), 200, headers, "text/javascript")
 
-    async def subscribe(self, request: Request, fields: Fields) -> Response:
+    async def subscribe(self, request: Request) -> Response:
         """Take the form. The answer is the same for every address that is one, and for the honeypot."""
+        fields = await read_fields(request, await read_body(request))  # as dependencies they would cost as much again
         try:  # a millisecond, as a rule: to hand it to a thread costs as much again
             return self._take(request, fields, at_once=True)
         except Busy:
             return await run_in_threadpool(self._take, request, fields)
 
-    def _take(self, request: Request, fields: Fields, *, at_once: bool = False) -> Response:
+    def _take(self, request: Request, fields: Mapping[str, str], *, at_once: bool = False) -> Response:
         in_json, framed = wants_json(request), fields.get("in") == "frame"
         email, name = fields.get("email", ""), fields.get("name", "")
         if not fields.get(HONEYPOT):

@@ -87,8 +87,8 @@ def test_both_files_on_another_machine_are_held(room: Newsroom, tmp_path: Path) 
     if not identity.machine_id():
         pytest.skip("this machine has no /etc/machine-id, and without one it is not asked for")
     copy = copy_of(room, tmp_path / "copy", whole=True)
-    with copy._database.writing() as session:
-        session.connection().exec_driver_sql("UPDATE installation SET machine = 'another', host = 'old-server'")
+    with copy._database.writing() as access:
+        access.db.execute("UPDATE installation SET machine = 'another', host = 'old-server'")
     why = copy.hold()
     copy.close()
 
@@ -104,9 +104,9 @@ def moved(room: Newsroom, directory: Path, how: Callable[[Path, Path], object]) 
 
 def installed(store: SqlStore, **values: str) -> None:
     """Write into what the database knows of its file."""
-    with store._database.writing() as session:
+    with store._database.writing() as access:
         for name, value in values.items():
-            session.connection().exec_driver_sql(f"UPDATE installation SET {name} = ?", (value,))  # noqa: S608
+            access.db.execute(f"UPDATE installation SET {name} = ?", (value,))  # noqa: S608
 
 
 @pytest.mark.parametrize("machine", ["", "as it is"])

@@ -176,8 +176,8 @@ def test_one_outside_the_calendar_goes_to_everybody(room: Newsroom) -> None:
 
 def joined(room: Newsroom, address: str, day: str) -> None:
     """Make somebody a reader of that day."""
-    with room.files._database.writing() as session:
-        session.connection().exec_driver_sql(
+    with room.files._database.writing() as access:
+        access.db.execute(
             "UPDATE subscriber SET confirmed_at = ? WHERE address = ?", (f"{day} 12:00:00.000000", address)
         )
 

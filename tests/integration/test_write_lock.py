@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,17 @@ def test_a_lock_that_does_not_come_free_is_an_error_and_leaves_the_connection_as
     begin_writing(connection, 0.01)
     assert connection.in_transaction
     connection.close()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_plain_sql_and_the_orm_share_a_transaction(tmp_path: Path, fails: bool) -> None:  # noqa: FBT001
+    store = new_store(tmp_path)
+    with suppress(ZeroDivisionError), store.write() as tx:
+        tx.suppressions.add("reader@a.example", "manual", "test", TUESDAY)
+        assert tx.calendar.tell("alarm", "one", TUESDAY)
+        assert tx.suppressions.count() == 1
+        assert 1 // (not fails)
+    with store.read() as tx:
+        kept = (tx.suppressions.count(), tx.calendar.is_told("alarm", "one"))
+    store.close()
+    assert kept == ((0, False) if fails else (1, True))
