@@ -17,6 +17,7 @@ from threading import RLock
 from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
 from newsletter.domain.subscription import CONFIRM_MAIL_EVERY
 from newsletter.store.ledger import sql_time
+from newsletter.store.readers import LAST_ID
 from newsletter.store.sqlite import transaction, translated
 
 SLICE = 40_000  # readers a transaction: a fifth of a second
@@ -159,7 +160,7 @@ def _decide(
     New readers get the ids after the last one.
     """
     connection.execute("DROP TABLE IF EXISTS temp.fate")
-    last = connection.execute("SELECT coalesce(max(id), 0) FROM subscriber").fetchone()[0]
+    last = connection.execute(LAST_ID).fetchone()[0]
     at = {"proven": terms.proof is not None, "day_ago": sql_time(terms.now - CONFIRM_MAIL_EVERY)}
     connection.execute(_FATE, {**at, "after": where["after"], "ids": last - where["after"]})
     return _count(connection, counts)

@@ -58,9 +58,14 @@ _BY_ADDRESS = f"{READERS} WHERE s.address_key = ?"
 _BY_KEY = f"{READERS} WHERE s.key = ?"
 _WITH_STATUS = f"{READERS} WHERE s.status = ? AND x.address_key IS NULL ORDER BY s.id"
 _COUNT = f"SELECT iif(x.address_key IS NULL, s.status, 'suppressed'), count(*) {_FROM} GROUP BY 1"
-_ADD = """INSERT INTO subscriber (key, address, address_key, name, status, source, signup_at, left_at, confirmed_at, pace,
-    resting, new_address, new_address_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'weekly', 0, '', '') RETURNING id,
-    EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = subscriber.address_key AND x.reason <> 'unsubscribed')"""
+LAST_ID = (
+    "SELECT max(coalesce((SELECT max(id) FROM subscriber), 0), coalesce((SELECT max(subscriber_id) FROM delivery), 0))"
+)
+"""The highest number a reader has or had: that of an erased one stays with their deliveries, and is nobody else's."""
+_ADD = f"""INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, left_at, confirmed_at,
+    pace, resting, new_address, new_address_key)
+    VALUES (1 + ({LAST_ID}), ?, ?, ?, ?, ?, ?, ?, ?, ?, 'weekly', 0, '', '') RETURNING id,
+    EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = subscriber.address_key AND x.reason <> 'unsubscribed')"""  # noqa: S608 - a constant
 _CONFIRM = """UPDATE subscriber SET status = 'confirmed', paused_until = ?2, confirmed_at = coalesce(confirmed_at, ?3),
     left_at = NULL, quarterly_at = NULL WHERE id = ?1"""
 _LOG = "INSERT INTO consent (subscriber_id, at, what, proof, origin) VALUES (?, ?, ?, ?, ?)"

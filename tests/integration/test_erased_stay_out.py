@@ -11,6 +11,7 @@ from newsletter.domain.errors import Refused
 from newsletter.domain.people import Suppression
 from newsletter.mail.tokens import Purpose, Signer
 from tests.support.front import FRIDAY, KEY, Front, open_front
+from tests.support.newsroom import open_newsroom, readers
 
 ANNA = "anna@host.example"
 PROOF = "a list, 3 May 2025"
@@ -48,6 +49,25 @@ def test_a_hash_of_an_older_program_counts_as_long_as_its_key_is_in_the_settings
         with front.app.store.write() as tx:
             tx.suppressions.add(f"{ERASED}:{Signer([KEY]).seal(Purpose.ERASED, ANNA)}", ERASED, "", FRIDAY)
         assert imports(front, tmp_path) == (0, 1)
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_nobody_gets_the_number_and_the_history_of_who_was_erased(tmp_path: Path, *, by_file: bool) -> None:
+    with open_newsroom(tmp_path) as room:
+        room.start(2)
+        room.round()
+        *_, last = readers(2)
+        room.erase(last)
+        if by_file:
+            (tmp_path / "list.csv").write_text(f"email\n{ANNA}\n")
+            room.import_subscribers(tmp_path / "list.csv", confirmed_source=PROOF)
+        else:
+            room.add_subscriber(ANNA, confirmed_source=PROOF)
+        with room.store.read() as tx:
+            anna = tx.subscribers.by_address(ANNA)
+            assert anna is not None
+            assert tx.subscribers.deliveries(anna.id) == []
+        assert room.counts() == {"sent": 2}
 
 
 def test_two_databases_have_two_keys(tmp_path: Path) -> None:
