@@ -12,7 +12,7 @@ from newsletter.domain.address import Address, parse_address
 from newsletter.domain.errors import Refused, UsageError
 from newsletter.domain.people import LEFT_ELSEWHERE, Consent, NewReader, Reader
 from newsletter.domain.ports import Store, Tx
-from newsletter.domain.subscription import Status, may_mail_confirmation
+from newsletter.domain.subscription import ON_THE_LIST, Status, may_mail_confirmation
 from newsletter.mail.tokens import Signer
 
 MAX_NAME = 100
@@ -100,7 +100,7 @@ def add_subscriber(
         raise UsageError("a confirmed reader needs a proof", fix='Say where they agreed: --source "paper list, 3 May"')
     with store.write() as tx:
         reader = tx.subscribers.by_address(address.key)
-        if reader and reader.status in (Status.CONFIRMED, Status.PAUSED) and not reader.suppressed:
+        if reader and reader.status in ON_THE_LIST and not reader.suppressed:
             return Added(reader.status, reader.address, changed=False)
         _refuse_the_unwilling(tx, signer, reader, address)
         if confirmed_source is not None:
@@ -149,7 +149,7 @@ def _refuse_the_unwilling(tx: Tx, signer: Signer, reader: Reader | None, address
 
 def has_left(reader: Reader) -> bool:
     """Did they leave, and not come back by their own word? A sign-up alone may be anybody's."""
-    return reader.left_at is not None and reader.status not in (Status.CONFIRMED, Status.PAUSED)
+    return reader.left_at is not None and reader.status not in ON_THE_LIST
 
 
 def _import_confirmed(

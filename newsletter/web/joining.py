@@ -17,7 +17,7 @@ from newsletter.domain.errors import BadToken, Busy, InputError
 from newsletter.domain.subscription import Verdict
 from newsletter.mail.tokens import Purpose
 from newsletter.mail.verp import base36
-from newsletter.web.bodies import Body, read_body, read_fields, wants_json
+from newsletter.web.bodies import Body, origin_of, read_body, read_fields, wants_json
 from newsletter.web.errors import Answer, answer_for
 from newsletter.web.headers import is_among
 from newsletter.web.pages import Pages
@@ -82,7 +82,7 @@ class Joining:
                     email,
                     name,
                     form=f"{kind}/{FORM_VERSION}",
-                    origin=request.client.host if request.client else "",
+                    origin=origin_of(request),
                     proven=self._is_proven(request, fields.get("ticket", "")),
                     at_once=at_once,
                 )
@@ -135,8 +135,8 @@ class Joining:
         ticket = self._app.signer.sign(Purpose.FORM, base36(int(self._app.clock().timestamp())))
         values: dict[str, Any] = {"email": email, "name": name, "error": answer, "trap": HONEYPOT, "ticket": ticket}
         if page == "signup":
-            with self._app.store.read() as tx:
-                values["tips"] = tx.archive.newest(LATEST)
+            with self._app.store.archive() as archive:
+                values["tips"] = archive.newest(LATEST)
         status = answer.status if answer else 200
         return self._pages.page(page, status, LATER if status == 429 else None, **values)
 
