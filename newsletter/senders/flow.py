@@ -75,7 +75,8 @@ class Flow:
                 self._say()
                 return None
             if self._at is _At.ROOM:
-                return self._flush(self._rest)
+                self._write_on()
+                return None
             while (reply := connection.take_reply()) is None:
                 if not connection.receive_some():
                     if self.is_overdue(time.monotonic()):
@@ -139,8 +140,17 @@ class Flow:
     def _flush(self, data: bytes | memoryview) -> Outcome | None:
         self._write(data)
         peer = self.connection.peer
-        self._wait_for(_At.ROOM if self._rest else _At.VERDICT, peer.final_timeout)
+        if self._rest:
+            self._wait_for(_At.ROOM, peer.reply_timeout)
+        else:
+            self._wait_for(_At.VERDICT, peer.final_timeout)
         return None
+
+    def _write_on(self) -> None:
+        before, was_overdue = len(self._rest), self.is_overdue(time.monotonic())
+        self._flush(self._rest)
+        if len(self._rest) == before and was_overdue:
+            raise TimeoutError("it took no more of it in time")
 
     def _write(self, data: bytes | memoryview) -> None:
         """Write what the socket takes; the rest stays in `_rest`, until there is room."""

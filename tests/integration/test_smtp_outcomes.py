@@ -20,6 +20,7 @@ BOB = Envelope(SENDER, "bob@example.org")
 LETTER = b"Message-ID: <1@news.example.org>\r\nSubject: A tip\r\n\r\nSay their name.\r\n"
 PATIENT, HURRIED = "20s", "0.4s"
 BEFORE_THE_LETTER, AFTER_THE_DOT = ("mail", "rcpt", "data"), ("dot", "accepted")
+BEFORE_THE_DOT = (*BEFORE_THE_LETTER, "body")
 
 pytestmark = pytest.mark.parametrize(
     ("pipelining", "flowing"),
@@ -39,7 +40,7 @@ def connect(*, pipelining: bool, flowing: bool) -> Iterator[Connect]:
         manners.pipelining = pipelining
         server = FaultySmtp(faults, manners)
         stalls = {fault.stage for fault in faults if fault.does == STALL}
-        reply, final = (HURRIED if stalls & set(stages) else PATIENT for stages in (BEFORE_THE_LETTER, AFTER_THE_DOT))
+        reply, final = (HURRIED if stalls & set(stages) else PATIENT for stages in (BEFORE_THE_DOT, AFTER_THE_DOT))
         url = server.url(f"reply_timeout={reply}", f"final_timeout={final}")
         sender = make_sender(url, hostname="client.example")
         session = sender.open()
@@ -132,8 +133,9 @@ def test_no_reply_to_the_dot_is_doubt_whether_or_not_the_letter_was_taken(
     assert server.connections == 2
 
 
-def test_a_connection_lost_in_the_middle_of_a_letter_is_trouble(connect: Connect) -> None:
-    server, session = connect(Fault("body", DROP))
+@pytest.mark.parametrize("does", [DROP, STALL])
+def test_a_connection_lost_in_the_middle_of_a_letter_is_trouble(connect: Connect, does: str) -> None:
+    server, session = connect(Fault("body", does))
     with pytest.raises(SenderTrouble):
         session.send(ALICE, LETTER + b"One more line.\r\n" * 500_000)
     assert not server.letters
