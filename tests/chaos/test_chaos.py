@@ -35,8 +35,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def some(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """600 readers."""
-    return make_library(tmp_path_factory.mktemp("some"), 600)
+    """2,000 readers."""
+    return make_library(tmp_path_factory.mktemp("some"), 2000)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from newsletter.daemon import Daemon
 from tests.support.newsroom import Newsroom, open_newsroom
@@ -28,7 +27,7 @@ def test_a_trouble_that_could_not_be_told_to_the_owner_is_told_at_the_next_ring_
     ):
         daemon = Daemon(room, right)
         other.execute("CREATE TRIGGER full BEFORE INSERT ON notice BEGIN SELECT RAISE(ABORT, 'no room'); END")
-        with pytest.raises(DBAPIError, match="no room"):
+        with pytest.raises(sqlite3.IntegrityError, match="no room"):
             daemon.letters()
         other.execute("DROP TRIGGER full")
         counts = []
