@@ -167,7 +167,7 @@ def _sqlite(version: str) -> Check:
     if tuple(int(part) for part in version.split(".")[:3]) < WAL_RESET_FIXED:
         return _hint(
             "sqlite",
-            f"SQLite {version} has a rare WAL-reset bug that 3.51.3 mends; checkpoints stay on one connection here",
+            f"SQLite {version} has a rare WAL-reset bug that 3.51.3 mends; our checkpoints keep out of its way",
             "Keep backups: newsletter db backup FILE",
         )
     return _ok("sqlite", f"SQLite {version}")

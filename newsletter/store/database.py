@@ -126,6 +126,10 @@ class Database:
                 access.commit()
         finally:
             self.write_lock.release()
+        self.note_commit()
+
+    def note_commit(self) -> None:
+        """Somebody has written: from time to time that is moved from the log into the database."""
         self._checkpoints.note_commit()
 
     def check_schema(self) -> None:

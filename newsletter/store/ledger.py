@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import RLock
@@ -100,11 +100,21 @@ def sql_time(at: datetime) -> str:
 class SqliteLedger:
     """Implements sending_ports.Ledger. Only the holder of the sending lock has one; `owner` is its sender_run.
 
-    connection: of `connect_to_write`. busy_for: seconds it waits for another process that writes.
+    connection: of `connect_to_write`. busy_for: seconds it waits for another process that writes. on_commit: called
+    after each commit of `advance`.
     """
 
-    def __init__(self, connection: sqlite3.Connection, lock: RLock, owner: int, *, hold_in_doubt: bool = False) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        lock: RLock,
+        owner: int,
+        *,
+        hold_in_doubt: bool = False,
+        on_commit: Callable[[], None] = lambda: None,
+    ) -> None:
         self._db = connection
+        self._on_commit = on_commit
         self.busy_for = BUSY_FOR
         self._lock = lock
         self._owner = owner
@@ -129,6 +139,7 @@ class SqliteLedger:
                         self._finish(one)
                 claims = self._claim(issue, take, now) if take else []
             self._unwritten = ()
+        self._on_commit()
         return claims
 
     def reopen(self, issue: int, subscriber_ids: Iterable[int], now: datetime) -> None:

@@ -138,7 +138,13 @@ class SqlStore:
                 raise Refused(f"nothing is mailed from this database: {why}", fix=identity.FIX)
             self.beat(now)
             run = self._start_run(role, now)
-            ledger = SqliteLedger(self._connect(), self._database.write_lock, run, hold_in_doubt=hold_in_doubt)
+            ledger = SqliteLedger(
+                connect_to_write(self.path, checkpoint_every=0),
+                self._database.write_lock,
+                run,
+                hold_in_doubt=hold_in_doubt,
+                on_commit=self._database.note_commit,
+            )
             try:
                 yield SendingRight(ledger, ledger.recover(now), lock)
             finally:
