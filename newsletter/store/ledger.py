@@ -132,7 +132,7 @@ class SqliteLedger:
             if self._unwritten:
                 finished = [*self._unwritten, *finished]
             self._unwritten = finished
-            with self._transaction():
+            with translated(), transaction(self._db, self.busy_for):
                 self._finish_sent(finished)
                 for one in finished:
                     if type(one.outcome) is not Sent:

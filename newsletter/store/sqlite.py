@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,17 +44,25 @@ def set_pragmas(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) -> Iterator[None]:
+class transaction:  # noqa: N801 - used as a function; a generator would take as long as the BEGIN
     """A write transaction on a connection of `connect_to_write`: all or nothing. Raises as `begin`."""
-    begin(connection, busy_for)
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # Ctrl-C may come right after the COMMIT
-            connection.execute("ROLLBACK")
-        raise
+
+    __slots__ = ("_busy_for", "_connection")
+
+    def __init__(self, connection: sqlite3.Connection, busy_for: float = BUSY_FOR) -> None:
+        self._connection = connection
+        self._busy_for = busy_for
+
+    def __enter__(self) -> None:
+        begin(self._connection, self._busy_for)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:  # Ctrl-C may come right after the COMMIT
+                self._connection.execute("ROLLBACK")
 
 
 def begin(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) -> None:
@@ -89,13 +95,16 @@ def begin_writing(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) ->
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_FOR * 1000)}").close()
 
 
-@contextmanager
-def translated() -> Iterator[None]:
+class translated:  # noqa: N801 - as `transaction`
     """Foreign errors at the border: a lock that did not come free is Busy, the rest is told in words."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise in_words(error) from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
+        if isinstance(error, sqlite3.OperationalError):
+            raise in_words(error) from error
 
 
 def in_words(error: BaseException) -> NewsletterError:
