@@ -47,7 +47,8 @@ class Round:
 class Route:
     """Everything a worker needs for one issue; made by `app`.
 
-    partner: somebody who may help, where this many letters are left or more. hands_over: to do it all.
+    dot_free: `compose` makes no line that begins with a dot. partner: somebody who may help, where this many letters are
+    left or more. hands_over: to do it all.
     """
 
     ledger: Ledger
@@ -56,6 +57,7 @@ class Route:
     envelope_from: EnvelopeFrom
     clock: Clock
     stop: Event
+    dot_free: bool = False
     partner: Partner | None = None
     partner_from: int = 0
     hands_over: bool = False
@@ -132,7 +134,7 @@ class Shift:
         route = self.route
         try:
             message = route.compose(claim, now)
-            return Envelope(route.envelope_from(claim), claim.address), message
+            return Envelope(route.envelope_from(claim), claim.address, route.dot_free), message
         except InputError as error:  # about this one reader: the others must not wait for them
             return Rejected(Reply(Stage.DATA, 554, "5.6.0", f"not sent: {error}"), Cause.OTHER)
 

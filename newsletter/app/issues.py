@@ -145,6 +145,7 @@ class IssueVerbs(Parts):
             envelope_from=self.envelope_from,
             clock=self.clock,
             stop=self.stop,
+            dot_free=letters.are_uniform,
             partner=self._partner(right, number, letters),
             partner_from=MANY if self.settings.second_process is None else self.settings.second_process,
             hands_over=self.serves,

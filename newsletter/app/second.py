@@ -187,7 +187,9 @@ def _send(brief: Brief, connections: int, first: int, mouth: _Mouth) -> None:
     }
     with second_ledger(brief.database, parts.clock(), hold_in_doubt=brief.hold_in_doubt) as (ledger, owner):
         mouth.say(owner=owner)
-        route = Route(ledger, parts.sender(), by_letter(writers), parts.envelope_from, parts.clock, parts.stop)
+        route = Route(
+            ledger, parts.sender(), by_letter(writers), parts.envelope_from, parts.clock, parts.stop, dot_free=True
+        )
         shift = Shift(route, brief.number)
         done = shift.done
         carry(shift, connections, lambda: mouth.progress(done.sent, done.final))

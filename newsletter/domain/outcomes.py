@@ -78,7 +78,11 @@ Outcome = Sent | Deferred | Rejected | InDoubt
 
 
 class Envelope(NamedTuple):
-    """Who the transaction is between (RFC 5321 section 3.3): one sender, exactly one recipient."""
+    """Who the transaction is between (RFC 5321 section 3.3): one sender, exactly one recipient.
+
+    dot_free: whoever made the message knows that no line of it begins with a dot, so that nobody need look.
+    """
 
     sender: str
     recipient: str
+    dot_free: bool = False

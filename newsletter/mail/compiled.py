@@ -47,12 +47,6 @@ def twin_sentinels(nonce: str) -> tuple[dict[str, str], dict[str, str]]:
     return sentinels(f"{nonce}a"), sentinels(f"{nonce}{'b' * 40}") | {"name": ""}
 
 
-class DotFree(bytes):
-    """A message in which no line begins with a dot, known from how it was made: a sender need not look for one."""
-
-    __slots__ = ()
-
-
 class Compiled:
     """The letter of one issue. `uniform`: it can be filled; if not, render and `build` it per reader."""
 
@@ -75,7 +69,7 @@ class Compiled:
 
         Raises InputError for a value with a control character in it.
         """
-        return DotFree(b"".join(self._filled(values)))
+        return b"".join(self._filled(values))
 
     def fill_to_sign(self, values: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The same message, and its body as `dkim.canonical_body` has it, whose constants were prepared once."""
@@ -84,7 +78,7 @@ class Compiled:
         body = constants.copy()
         for place in holes:
             body[place] = canonical_lines(parts[place])  # a value has lines of its own, see `_cut_body`
-        return DotFree(b"".join(parts)), b"".join(body)
+        return b"".join(parts), b"".join(body)
 
     def _filled(self, values: Mapping[str, str]) -> list[bytes]:
         parts = self._parts.copy()

@@ -55,13 +55,12 @@ class Flow:
         refusal = connection.cannot_carry(envelope, message)
         if refusal:
             return refusal
-        self._data = with_dots(message)
+        self._data = with_dots(message, dot_free=envelope.dot_free)
         self._heard, self._outcome = 0, None
         self._commands = (
             connection.mail_command(envelope, message) + b"RCPT TO:<%b>\r\nDATA\r\n" % envelope.recipient.encode()
         )
-        self._wait_for(_At.WORD, connection.peer.reply_timeout)
-        self.events = select.POLLOUT
+        self._at, self.events = _At.WORD, select.POLLOUT
         return None
 
     def proceed(self) -> Outcome | None:

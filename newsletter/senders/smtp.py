@@ -151,4 +151,4 @@ def _with_ascii_domain(envelope: Envelope) -> Envelope:
         found = validate_email(envelope.recipient, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         return envelope
-    return Envelope(envelope.sender, found.ascii_email or envelope.recipient)
+    return envelope._replace(recipient=found.ascii_email or envelope.recipient)

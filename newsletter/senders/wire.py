@@ -14,7 +14,6 @@ from typing import Any
 
 from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.outcomes import Envelope, InDoubt, Outcome, Reply, Stage
-from newsletter.mail.compiled import DotFree
 from newsletter.mail.replies import classify, parse_reply
 from newsletter.senders.local import refused
 from newsletter.senders.peer import Peer
@@ -103,7 +102,7 @@ class Connection(smtplib.SMTP):
         except OSError as error:
             self.close_quietly()
             raise (Stale if self.carried else SenderTrouble)(f"{self.peer}: {error}") from None
-        outcome = self.judge(reply) if reply else self._finish(message)
+        outcome = self.judge(reply) if reply else self._finish(message, dot_free=envelope.dot_free)
         self.carried += 1
         return outcome
 
@@ -199,10 +198,10 @@ class Connection(smtplib.SMTP):
         except OSError:
             self.close_quietly()
 
-    def _finish(self, message: bytes) -> Outcome:
+    def _finish(self, message: bytes, *, dot_free: bool) -> Outcome:
         """Everything after 354: the letter, the dot, and the one reply that counts."""
         try:
-            self.open_socket.sendall(with_dots(message))
+            self.open_socket.sendall(with_dots(message, dot_free=dot_free))
         except OSError as error:
             # the last octet never left, so nothing was accepted
             reply = self.last_words()
@@ -329,12 +328,12 @@ class TlsConnection(Connection, smtplib.SMTP_SSL):
     """A connection that is encrypted from the first octet (RFC 8314)."""
 
 
-def with_dots(message: bytes) -> bytes:
+def with_dots(message: bytes, *, dot_free: bool = False) -> bytes:
     """Dot-stuffed and ended by its dot (RFC 5321 section 4.5.2).
 
     Every LF counts as a line's end here: a lone one must not let a dot through that some server takes for the end.
     """
-    if type(message) is not DotFree:
+    if not dot_free:
         if _DOT_LINE.search(message):
             message = message.replace(b"\n.", b"\n..")
         if message.startswith(b"."):
