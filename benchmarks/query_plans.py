@@ -18,9 +18,12 @@ from sqlalchemy.engine import Engine
 
 from newsletter.actions.publish import publish_early
 from newsletter.app import App
+from newsletter.domain.address import Address
 from newsletter.domain.delivery import Claim, Finished
 from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+from newsletter.domain.people import NewReader
 from newsletter.domain.sending_ports import SendingRight
+from newsletter.domain.subscription import Status
 from newsletter.store.sql import SqlStore
 
 PARTIAL = ("delivery_pending", "delivery_deferred", "delivery_sending")
@@ -43,7 +46,7 @@ def main() -> None:
     bad = [(sql, steps) for sql, steps in plans if any(map(is_walk, steps))]
     whole = sum(any(step.endswith("PRIMARY KEY (issue_id=?)") for step in steps) for _, steps in plans)
     print(
-        f"\n{len(plans)} statements on deliveries: {len(bad)} walk over all, {whole} over one issue; none of these per letter."
+        f"\n{len(plans)} statements on deliveries and suppressions: {len(bad)} walk over all, {whole} over one issue; none of these per letter."
     )
     for sql, steps in bad if options.markdown else plans:
         print(f"\n{'WALKS' if (sql, steps) in bad else 'ok'}: {sql}\n    " + "\n    ".join(steps))
@@ -51,13 +54,13 @@ def main() -> None:
 
 
 def is_walk(step: str) -> bool:
-    return bool(re.match(r"SCAN (?:delivery|d)\b", step)) and not step.endswith(PARTIAL)
+    return bool(re.match(r"SCAN (?:delivery|d|suppression|x)\b", step)) and not step.endswith(PARTIAL)
 
 
 def explained(database: Path, statements: dict[str, None]) -> Iterator[tuple[str, list[str]]]:
     with sqlite3.connect(database) as connection:
         for sql in statements:
-            if re.match(r"\s*(?:SELECT|INSERT|UPDATE|DELETE)", sql) and "delivery" in sql:
+            if re.match(r"\s*(?:SELECT|INSERT|UPDATE|DELETE)", sql) and re.search("delivery|suppression", sql):
                 rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", named_values(sql)).fetchall()
                 yield " ".join(sql.split()), [row[3] for row in rows]
     connection.close()
@@ -70,16 +73,16 @@ def named_values(sql: str) -> list[int]:
 
 @contextmanager
 def overheard(statements: dict[str, None]) -> Iterator[None]:
-    """Every statement that passes SQLAlchemy, as it was written; the ledger's do not."""
+    """Every statement on a connection of SQLAlchemy's, the ORM's and the plain ones; the ledger has one of its own."""
 
-    def hear(_connection: object, _cursor: object, sql: str, *_rest: object) -> None:
-        statements[sql] = None
+    def hear(connection: sqlite3.Connection, *_: object) -> None:
+        connection.set_trace_callback(lambda sql: statements.setdefault(as_written(sql)))
 
-    event.listen(Engine, "before_cursor_execute", hear)
+    event.listen(Engine, "checkout", hear)
     try:
         yield
     finally:
-        event.remove(Engine, "before_cursor_execute", hear)
+        event.remove(Engine, "checkout", hear)
 
 
 def run_everything(app: App, database: Path, statements: dict[str, None]) -> dict[str, float]:
@@ -107,6 +110,7 @@ def run_everything(app: App, database: Path, statements: dict[str, None]) -> dic
         with app.store.write() as tx:
             timed("finish_if_done while open", lambda: tx.issues.finish_if_done(1, now))
             timed("counts of the issue", lambda: tx.issues.get(1))
+            timed("the number of a new reader", lambda: tx.subscribers.add(NEWCOMER, now))
             timed("deliveries of one reader", lambda: tx.subscribers.deliveries(5))
             timed("the failed ones, listed", lambda: list(tx.issues.deliveries(1, "failed")))
             timed("put the failed back", lambda: tx.issues.retry(1, ["failed", "held"], now))
@@ -136,6 +140,10 @@ def interrupt(database: Path, now: datetime) -> None:
             " WHERE subscriber_id > ? - 200", (ms, ms - 1000, last)
         )  # fmt: skip
     connection.close()
+
+
+ADDRESS = "new@domain.example"
+NEWCOMER = NewReader(Address(ADDRESS, ADDRESS), "", "newcomer", Status.CONFIRMED, "import", signup_at=datetime.now(UTC))
 
 
 class Overheard(SqlStore):

@@ -139,7 +139,7 @@ class SqlStore:
             self.beat(now)
             run = self._start_run(role, now)
             ledger = SqliteLedger(
-                connect_to_write(self.path, checkpoint_every=0),
+                self._connect(),
                 self._database.write_lock,
                 run,
                 hold_in_doubt=hold_in_doubt,
@@ -225,7 +225,7 @@ class SqlStore:
         self._database.close()
 
     def _connect(self) -> sqlite3.Connection:
-        return connect_to_write(self.path)
+        return connect_to_write(self.path, checkpoint_every=0)  # `Checkpoints` sees to it, and the import itself
 
     def _start_run(self, role: str, now: datetime) -> int:
         with self._database.writing() as access:

@@ -12,3 +12,4 @@ def test_no_statement_walks_over_all_deliveries() -> None:
     done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 walk over all" in done.stdout
+    assert done.stdout.count("\nok: ") >= 25, "it has overheard too few of them"
