@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 
 from newsletter.domain.errors import InputError, TemplateError
 from newsletter.domain.ports import Rendered
@@ -21,14 +22,16 @@ HEADER_HOLES = ("to", "message_id", "date", "unsubscribe_url", "unsubscribe_mail
 BODY_HOLES = ("name", "address", "unsubscribe_url", "preferences_url", "useful_url", "joined_on")
 HOLES = tuple(dict.fromkeys(HEADER_HOLES + BODY_HOLES))
 
+Encode = Callable[[str], bytes]
 Hole = tuple[str, str]  # the name of a value, and the context that says how it is encoded
 
 _VERSION = 1
 _MAX_VALUE = 900
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # What stands for itself in HTML and in one line of quoted-printable: no & < > " ' =, no dot in front, no blank behind.
-_plain = re.compile(r"(?!\.|From )[A-Za-z0-9!#$%()*+,./:;?@\[\]^_`{|}~ -]{1,75}(?<! )").fullmatch
-_long_word = re.compile(r"[A-Za-z0-9!#$%()*+,./:;?@\[\]^_`{|}~-]{76,900}").fullmatch
+_SIGNS = r"A-Za-z0-9!#$%()*+,./:;?@\[\]^_`{|}~-"
+_plain = re.compile(rf"(?!\.|From )[ {_SIGNS}]{{1,{MAX_LINE}}}(?<! )").fullmatch
+_long_word = re.compile(rf"[{_SIGNS}]{{{MAX_LINE + 1},{_MAX_VALUE}}}").fullmatch
 
 
 def sentinels(nonce: str) -> dict[str, str]:
@@ -56,12 +59,12 @@ class Compiled:
         self.uniform = uniform
         self.pieces = tuple(pieces)
         self._parts = [piece if isinstance(piece, bytes) else b"" for piece in pieces]
-        places: dict[str, list[tuple[int, Callable[[str], bytes]]]] = {}
+        plan: dict[str, dict[Encode, list[int]]] = {}
         for place, piece in enumerate(pieces):
             if not isinstance(piece, bytes):
                 name, context = piece
-                places.setdefault(name, []).append((place, _ENCODERS[context]))
-        self._plan = list(places.items())
+                plan.setdefault(name, {}).setdefault(_ENCODERS[context], []).append(place)
+        self._plan = [(name, [*chain(*ways.values())], [*ways.items()]) for name, ways in plan.items()]
         self._canonical = _canonical_parts(self._parts)
 
     def fill(self, values: Mapping[str, str]) -> bytes:
@@ -82,15 +85,17 @@ class Compiled:
 
     def _filled(self, values: Mapping[str, str]) -> list[bytes]:
         parts = self._parts.copy()
-        for name, places in self._plan:
+        for name, everywhere, ways in self._plan:
             value = values[name]
             if _plain(value):  # the same in every context, as nearly all are
                 octets = value.encode()
-                for place, _ in places:
+                for place in everywhere:
                     parts[place] = octets
-            else:
-                for place, encode in places:
-                    parts[place] = encode(value)
+                continue
+            for encode, places in ways:
+                octets = encode(value)
+                for place in places:
+                    parts[place] = octets
         return parts
 
     def dumps(self) -> bytes:
@@ -209,21 +214,19 @@ def _header_value(value: str) -> bytes:
 
 
 def _text_value(value: str) -> bytes:
-    return _as_it_is(value) or quote(_checked(value)).encode()
+    return _in_lines(value) or quote(_checked(value)).encode()
 
 
 def _html_value(value: str) -> bytes:
-    as_it_is = _as_it_is(value)
-    if as_it_is:
-        return as_it_is
+    in_lines = _in_lines(value)
+    if in_lines:
+        return in_lines
     escaped = _checked(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return quote(escaped.replace('"', "&#34;").replace("'", "&#39;")).encode()
 
 
-def _as_it_is(value: str) -> bytes:
-    """A value that needs no encoding, with soft breaks where it is long, as addresses of pages are; else b""."""
-    if _plain(value):
-        return value.encode()
+def _in_lines(value: str) -> bytes:
+    """A long value that needs nothing but soft breaks, as addresses of pages do; else b""."""
     if _long_word(value):
         lines = [value[start : start + MAX_LINE] for start in range(0, len(value), MAX_LINE)]
         if not any(line.startswith(".") for line in lines):
@@ -237,4 +240,4 @@ def _checked(value: str) -> str:
     return value
 
 
-_ENCODERS: dict[str, Callable[[str], bytes]] = {"header": _header_value, "text": _text_value, "html": _html_value}
+_ENCODERS: dict[str, Encode] = {"header": _header_value, "text": _text_value, "html": _html_value}

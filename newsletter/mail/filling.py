@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 
 from newsletter.domain.delivery import Claim
 from newsletter.domain.site import Site
@@ -49,12 +48,6 @@ class Filling:
         """A value for every hole."""
         known, date = self._date
         if known is not now:  # letters are composed by tens
-            date = _date_of(int(now.timestamp()))
+            date = format_date(now)
             self._date = (now, date)
         return self._personal.values(claim, date)
-
-
-@lru_cache(maxsize=8)
-def _date_of(second: int) -> str:
-    """The Date header, made once a second."""
-    return format_date(datetime.fromtimestamp(second, UTC))
