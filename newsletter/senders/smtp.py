@@ -79,25 +79,20 @@ class SmtpSession:
         if refusal:
             return refusal
         self._letter = (self._addressed(envelope), message)
-        return self._begin()
+        try:
+            return self._start()
+        except BaseException:
+            self.close()
+            raise
 
     def proceed(self) -> Outcome | None:
         """As `domain.sending_ports.FlowSession.proceed`."""
         if self.flow is None:
             return None
         try:
-            return self.flow.proceed()
-        except Stale:  # hung up between two letters, as in `_carry`: once more on a new connection
-            return self._begin()
-        except BaseException:
-            self.close()
-            raise
-
-    def _begin(self) -> Outcome | None:
-        try:
             try:
-                return self._start()
-            except Stale:
+                return self.flow.proceed()
+            except Stale:  # hung up between two letters, as in `_carry`: once more on a new connection
                 return self._start()
         except BaseException:
             self.close()
@@ -107,7 +102,7 @@ class SmtpSession:
         connection = self._usable()
         if self.flow is None or self.flow.connection is not connection:
             if not connection.may_flow:
-                return connection.carry(*self._letter)
+                return self._carry(*self._letter)
             self.flow = Flow(connection)
         return self.flow.start(*self._letter)
 
