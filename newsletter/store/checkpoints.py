@@ -75,7 +75,7 @@ class Checkpoints:
 
 def move(path: Path) -> int:
     """One checkpoint; how many pages were in the log. A long log begins anew after it. Raises sqlite3.Error."""
-    with closing(connect_to_write(path, checkpoint_every=0)) as mover:
+    with closing(connect_to_write(path)) as mover:
         pages, moved = _move_most(mover)
         if pages >= LONG:
             _begin_anew(path, mover, moved)
@@ -94,7 +94,7 @@ def _begin_anew(path: Path, mover: sqlite3.Connection, moved: int) -> None:
         if pages - before <= FEW:
             break
     if moved >= pages:  # else a reader keeps some of it, and the next checkpoint moves them
-        with closing(connect_to_write(path, checkpoint_every=0)) as holder, transaction(holder, GIVE_UP_AFTER):
+        with closing(connect_to_write(path)) as holder, transaction(holder, GIVE_UP_AFTER):
             _checkpoint(mover)
 
 

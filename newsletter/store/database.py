@@ -47,7 +47,6 @@ def make_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(dbapi_connection: Any, _record: object) -> None:
         set_pragmas(dbapi_connection)
-        dbapi_connection.execute("PRAGMA wal_autocheckpoint = 0").close()  # `Checkpoints` sees to it
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -65,7 +65,6 @@ LAST_ID = (
 _ADD = f"""INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, left_at, confirmed_at,
     pace, resting, new_address, new_address_key)
     VALUES (1 + ({LAST_ID}), ?, ?, ?, ?, ?, ?, ?, ?, ?, 'weekly', 0, '', '') RETURNING id"""  # noqa: S608 - a constant
-_IS_SUPPRESSED = f"SELECT 1 FROM suppression WHERE address_key = ? AND reason <> '{LEFT_ELSEWHERE}'"  # noqa: S608
 _CONFIRM = """UPDATE subscriber SET status = 'confirmed', paused_until = ?2, confirmed_at = coalesce(confirmed_at, ?3),
     left_at = NULL, quarterly_at = NULL WHERE id = ?1"""
 _LOG = "INSERT INTO consent (subscriber_id, at, what, proof, origin) VALUES (?, ?, ?, ?, ?)"
@@ -102,7 +101,7 @@ class SqlSubscribers:
         who = (reader.key, reader.address.text, reader.address.key, reader.name, reader.status.value, reader.source)
         times = (sql_time(reader.signup_at), _text(reader.left_at), _text(confirmed_at))
         ((number,),) = self._db.execute(_ADD, (*who, *times)).fetchall()
-        is_suppressed = self._db.execute(_IS_SUPPRESSED, (reader.address.key,)).fetchone() is not None
+        suppression = SqlSuppressions(self._db).get(reader.address.key)
         return Reader(
             id=number,
             key=reader.key,
@@ -116,7 +115,7 @@ class SqlSubscribers:
             left_at=reader.left_at,
             paused_until=None,
             confirmation_mailed_at=None,
-            suppressed=is_suppressed,
+            suppressed=suppression is not None and suppression.reason != LEFT_ELSEWHERE,
         )
 
     def set_status(

@@ -20,7 +20,7 @@ _BEGIN = """INSERT INTO sender_run (role, host, pid, started_at, ended, recovere
 @contextmanager
 def second_ledger(path: Path, now: datetime, *, hold_in_doubt: bool) -> Iterator[tuple[SqliteLedger, int]]:
     """The ledger, and the sender_run that owns what it claims. Recovers nothing: the first process did, or will."""
-    connection = connect_to_write(path, checkpoint_every=0)  # checkpoints stay with the first process
+    connection = connect_to_write(path)
     with translated(), transaction(connection):
         owner = connection.execute(_BEGIN, (platform.node(), os.getpid(), sql_time(now))).lastrowid or 0
     ledger = SqliteLedger(connection, RLock(), owner, hold_in_doubt=hold_in_doubt)

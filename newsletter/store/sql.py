@@ -225,7 +225,7 @@ class SqlStore:
         self._database.close()
 
     def _connect(self) -> sqlite3.Connection:
-        return connect_to_write(self.path, checkpoint_every=0)  # `Checkpoints` sees to it, and the import itself
+        return connect_to_write(self.path)
 
     def _start_run(self, role: str, now: datetime) -> int:
         with self._database.writing() as access:

@@ -12,20 +12,18 @@ from newsletter.domain.errors import Busy, NewsletterError
 BUSY_FOR = 30.0  # seconds a writer waits for another process
 AT_ONCE = 0.002  # seconds that somebody waits who holds others up meanwhile
 NAPS = (0.0002, 0.01)  # seconds between two looks for the write lock, the first and the longest
-CHECKPOINT_EVERY = 8000  # pages (32 MB) of ledger between two fsyncs; a quarter of a second is lost to each
 
 
-def connect(path: Path, *, checkpoint_every: int = CHECKPOINT_EVERY) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     """A connection for plain SQL, to be used under a lock by any thread."""
     connection = sqlite3.connect(path, timeout=BUSY_FOR, check_same_thread=False)
     set_pragmas(connection)
-    connection.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_every}").close()
     return connection
 
 
-def connect_to_write(path: Path, *, checkpoint_every: int = CHECKPOINT_EVERY) -> sqlite3.Connection:
+def connect_to_write(path: Path) -> sqlite3.Connection:
     """The same for `transaction`, which waits by itself: what is done outside of one waits for nobody."""
-    connection = connect(path, checkpoint_every=checkpoint_every)
+    connection = connect(path)
     connection.execute("PRAGMA busy_timeout = 0").close()
     return connection
 
@@ -40,6 +38,7 @@ def set_pragmas(connection: sqlite3.Connection) -> None:
         "foreign_keys = ON",
         "temp_store = MEMORY",
         "cache_size = -2000",  # 2 MB a connection; there may be dozens
+        "wal_autocheckpoint = 0",  # `Checkpoints` sees to it, and an import itself
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
