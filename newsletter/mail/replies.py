@@ -12,7 +12,7 @@ from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Outcome, Reject
 
 MAX_TEXT = 500
 _ABOUT_THE_LETTER = frozenset({Stage.RCPT, Stage.DATA, Stage.DOT})
-_ENHANCED = re.compile(r"#?([245])\.(\d{1,3})\.(\d{1,3})(?=\s|\Z)\s*")
+_ENHANCED = re.compile(r"#?([245]\.\d{1,3}\.\d{1,3})(?=\s|\Z)\s*")
 _UNPRINTABLE = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -25,21 +25,21 @@ def parse_reply(stage: Stage, code: int, text: bytes | str) -> Reply:
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     if plain.isascii() and plain.isprintable() and len(plain) <= MAX_TEXT and "  " not in plain:  # as nearly all are
         found = _ENHANCED.match(plain)
-        if found and int(found[1]) == code // 100:
-            return Reply(stage, code, _in_short(found[0]), plain[found.end() :].strip())
+        if found and int(found[1][0]) == code // 100:
+            return Reply(stage, code, _in_short(found[1]), plain[found.end() :].strip())
         return Reply(stage, code, "", plain.strip())
     lines = plain.splitlines()
     found = _ENHANCED.match(lines[0]) if lines else None
-    if not found or int(found[1]) != code // 100:
+    if not found or int(found[1][0]) != code // 100:
         return Reply(stage, code, "", _one_line(lines))
     words = _one_line([line.removeprefix(found[0].rstrip()) for line in lines])
-    return Reply(stage, code, _in_short(found[0]), words)
+    return Reply(stage, code, _in_short(found[1]), words)
 
 
 @lru_cache(maxsize=256)
 def _in_short(found: str) -> str:
     """An enhanced code without leading zeros; there are a hundred of them in all (RFC 3463 section 3)."""
-    return ".".join(str(int(part)) for part in found.strip("# \t\n").split("."))
+    return ".".join(str(int(part)) for part in found.split("."))
 
 
 def _one_line(lines: list[str]) -> str:

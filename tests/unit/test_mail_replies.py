@@ -95,6 +95,7 @@ def test_a_reply_of_several_lines_becomes_one_without_repeating_its_code() -> No
         (550, "5.1.1000 no code", "", "5.1.1000 no code"),
         (550, "#5.1.0 Address rejected", "5.1.0", "Address rejected"),
         (452, "4.2.02 leading zero", "4.2.2", "leading zero"),
+        (452, "4.2.2\x1f full", "4.2.2", "full"),
         (554, "a\x00b\x1b[31mred\x7f\u202eevil", "", "a b [31mred evil"),
     ],
 )
