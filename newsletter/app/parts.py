@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from newsletter.domain.ports import Clock, Renderer, Store
 from newsletter.domain.sending_ports import Sender
 from newsletter.domain.site import Site
 from newsletter.mail.tokens import Signer
-from newsletter.mail.verp import envelope_sender
+from newsletter.mail.verp import Addresses
 from newsletter.settings import Settings
 
 if TYPE_CHECKING:
@@ -147,9 +147,11 @@ class Parts:
         domain = mailbox(self.site.from_address).rpartition("@")[2].lower()
         return load_dkim(domain, self.settings.dkim_keys())
 
-    def envelope_from(self, claim: Claim) -> str:
+    @cached_property
+    def envelope_from(self) -> Callable[[Claim], str]:
         """Who the envelope of a letter is from: where its bounce comes back to."""
-        return envelope_sender(self.site, self.signer, claim.issue_id, claim.subscriber_id)
+        bounce = Addresses(self.site, self.signer).bounce
+        return lambda claim: bounce(claim.issue_id, claim.subscriber_id)
 
     @property
     def relay_is_here(self) -> bool:

@@ -30,7 +30,8 @@ _MAX_VALUE = 900
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # What stands for itself in HTML and in one line of quoted-printable: no & < > " ' =, no dot in front, no blank behind.
 _SIGNS = r"A-Za-z0-9!#$%()*+,./:;?@\[\]^_`{|}~-"
-_plain = re.compile(rf"(?!\.|From )[ {_SIGNS}]{{1,{MAX_LINE}}}(?<! )").fullmatch
+_PLAIN = rf"(?!\.|From )[ {_SIGNS}]{{0,{MAX_LINE}}}(?<! )"
+_PLAIN_IN_HEADER = rf"[ -~]{{0,{_MAX_VALUE}}}"
 _long_word = re.compile(rf"[{_SIGNS}]{{{MAX_LINE + 1},{_MAX_VALUE}}}").fullmatch
 
 
@@ -53,18 +54,22 @@ def twin_sentinels(nonce: str) -> tuple[dict[str, str], dict[str, str]]:
 class Compiled:
     """The letter of one issue. `uniform`: it can be filled; if not, render and `build` it per reader."""
 
-    __slots__ = ("_canonical", "_parts", "_plan", "pieces", "uniform")
+    __slots__ = ("_are_plain", "_canonical", "_names", "_parts", "_places", "_plan", "pieces", "uniform")
 
     def __init__(self, pieces: Sequence[bytes | Hole], *, uniform: bool) -> None:
         self.uniform = uniform
         self.pieces = tuple(pieces)
         self._parts = [piece if isinstance(piece, bytes) else b"" for piece in pieces]
-        plan: dict[str, dict[Encode, list[int]]] = {}
+        plan: dict[str, dict[str, list[int]]] = {}
         for place, piece in enumerate(pieces):
             if not isinstance(piece, bytes):
                 name, context = piece
-                plan.setdefault(name, {}).setdefault(_ENCODERS[context], []).append(place)
-        self._plan = [(name, [*chain(*ways.values())], [*ways.items()]) for name, ways in plan.items()]
+                plan.setdefault(name, {}).setdefault(context, []).append(place)
+        self._plan = [(name, _ENCODERS[way], places) for name, ways in plan.items() for way, places in ways.items()]
+        self._names = [*plan]
+        self._places = [(place, n) for n, ways in enumerate(plan.values()) for place in chain(*ways.values())]
+        rules = [_PLAIN_IN_HEADER if [*ways] == ["header"] else _PLAIN for ways in plan.values()]
+        self._are_plain = re.compile("\n".join(rules)).fullmatch
         self._canonical = _canonical_parts(self._parts)
 
     def fill(self, values: Mapping[str, str]) -> bytes:
@@ -85,17 +90,16 @@ class Compiled:
 
     def _filled(self, values: Mapping[str, str]) -> list[bytes]:
         parts = self._parts.copy()
-        for name, everywhere, ways in self._plan:
-            value = values[name]
-            if _plain(value):  # the same in every context, as nearly all are
-                octets = value.encode()
-                for place in everywhere:
-                    parts[place] = octets
-                continue
-            for encode, places in ways:
-                octets = encode(value)
-                for place in places:
-                    parts[place] = octets
+        lines = "\n".join(map(values.__getitem__, self._names))
+        if self._are_plain(lines):  # the same in every context, as nearly all are
+            octets = lines.encode().split(b"\n")
+            for place, which in self._places:
+                parts[place] = octets[which]
+            return parts
+        for name, encode, places in self._plan:
+            value = encode(values[name])
+            for place in places:
+                parts[place] = value
         return parts
 
     def dumps(self) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from newsletter.domain.delivery import Claim
 from newsletter.domain.site import Site
@@ -14,6 +14,7 @@ from newsletter.mail.personal import Personal
 from newsletter.mail.tokens import Signer
 
 Write = Callable[[Claim, datetime], bytes]
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def by_letter(writers: Mapping[int | None, Write]) -> Write:
@@ -34,7 +35,7 @@ class Filling:
         self.secret = secret
         self._personal = Personal(site, signer, secret)
         self._dkim = dkim
-        self._date: tuple[datetime | None, str] = (None, "")
+        self._second = (_LONG_AGO, _LONG_AGO, "")
 
     def message(self, claim: Claim, now: datetime) -> bytes:
         """The whole message for one reader: CRLF lines, not dot-stuffed. For a letter that is uniform."""
@@ -46,8 +47,8 @@ class Filling:
 
     def values(self, claim: Claim, now: datetime) -> dict[str, str]:
         """A value for every hole."""
-        known, date = self._date
-        if known is not now:  # letters are composed by tens
-            date = format_date(now)
-            self._date = (now, date)
+        begins, ends, date = self._second
+        if not begins <= now < ends:  # to write a date takes a tenth of a letter's time
+            begins, date = now.replace(microsecond=0), format_date(now)
+            self._second = (begins, begins + timedelta(seconds=1), date)
         return self._personal.values(claim, date)

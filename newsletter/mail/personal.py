@@ -11,7 +11,7 @@ from newsletter.domain.seasons import in_words
 from newsletter.domain.site import Site
 from newsletter.mail.headers import mailbox
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.mail.verp import base36, leave_address
+from newsletter.mail.verp import Addresses, issue_in_base36
 
 _GERMAN_MONTHS = (
     "Januar", "Februar", "März", "April", "Mai", "Juni",
@@ -36,7 +36,7 @@ class Personal:
 
     def __init__(self, site: Site, signer: Signer, secret: bytes) -> None:
         self._site = site
-        self._signer = signer
+        self._leave_by_mail = Addresses(site, signer).leave
         self._secret = secret
         self._domain = site.from_domain
         self._pages = site.url("")
@@ -47,13 +47,13 @@ class Personal:
     def values(self, claim: Claim, date: str) -> dict[str, str]:
         """A value for every name in `mail.compiled.HOLES`. date: as `headers.format_date` writes it."""
         number, key, pages = claim.issue_id, claim.subscriber_key, self._pages
-        both = f"{key}.{base36(number)}"
+        both = f"{key}.{issue_in_base36(number)}"
         return {
             "to": mailbox(claim.address),
             "message_id": message_id(self._secret, number, claim.subscriber_id, self._domain),
             "date": date,
             "unsubscribe_url": f"{pages}/u/{self._leave(both)}",
-            "unsubscribe_mailto": f"mailto:{leave_address(self._site, self._signer, number, key)}",
+            "unsubscribe_mailto": f"mailto:{self._leave_by_mail(number, key)}",
             "name": claim.name,
             "address": claim.address,
             "preferences_url": f"{pages}/p/{self._prefer(key)}",

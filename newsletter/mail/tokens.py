@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import lru_cache
@@ -15,6 +15,7 @@ from newsletter.domain.errors import BadToken, SettingsError
 MAX_TOKEN = 200
 MIN_KEY = 16
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _TOKEN = re.compile(rf"(?=.{{1,{MAX_TOKEN}}}\Z)(?:[A-Za-z0-9_-]+\.)+[A-Za-z0-9_-]{{22}}\Z")
 
 
@@ -60,22 +61,25 @@ class Signer:
         payload = ".".join(fields)
         if not _PAYLOAD.fullmatch(payload) or payload.count(".") != len(fields) - 1:
             raise ValueError(f"not a token field among these: {fields!r}")
-        token = f"{payload}.{_mac(self._keys[0], purpose, payload)}"
+        token = self.stamp(purpose)(payload)
         if len(token) > MAX_TOKEN:
             raise ValueError(f"a token has at most {MAX_TOKEN} characters")
         return token
 
     def stamp(self, purpose: Purpose) -> Callable[[str], str]:
         """`sign` for many texts, where whoever calls made the fields: they come joined by dots, and nothing is checked."""
-        key = self._keys[0]
-        return lambda payload: f"{payload}.{_mac(key, purpose, payload)}"
+        return _stamper(self._keys[0], purpose)
+
+    def sealer(self, purpose: Purpose) -> Callable[[str], str]:
+        """`seal` for many texts."""
+        return _sealer(self._keys[0], purpose)
 
     def open(self, purpose: Purpose, token: str) -> tuple[str, ...]:
         """The fields of a token we signed for this purpose; raises BadToken for everything else."""
         if _TOKEN.match(token):
-            payload, _, mac = token.rpartition(".")
+            payload = token.rpartition(".")[0]
             # The encoded texts are compared, not the bytes: the 4 spare bits of the last base64 digit count too.
-            if any([hmac.compare_digest(_mac(key, purpose, payload), mac) for key in self._keys]):  # noqa: C419 - no early end
+            if any([hmac.compare_digest(_stamper(key, purpose)(payload), token) for key in self._keys]):  # noqa: C419 - no early end
                 return tuple(payload.split("."))
         raise BadToken("this link is not one of ours", fix="Open it again from the mail, whole")
 
@@ -95,21 +99,34 @@ class Signer:
 
 def seal(key: bytes, purpose: Purpose, text: str) -> str:
     """The seal of a key of 64 octets at most that is no signer's."""
-    return _digest(key, purpose, text)[:8].hex()
-
-
-def _digest(key: bytes, purpose: Purpose, text: str) -> bytes:
-    """Keyed BLAKE2b (RFC 7693 section 2.9): a MAC as it stands, at a fifth of the time of HMAC-SHA256."""
-    keyed = _keyed(key, purpose).copy()
-    keyed.update(text.encode())
-    return keyed.digest()
+    return _sealer(key, purpose)(text)
 
 
 @lru_cache(maxsize=256)
+def _stamper(key: bytes, purpose: Purpose) -> Callable[[str], str]:
+    """Text and MAC; in great numbers, so nothing that is the same for every text is done here twice."""
+    keyed = _keyed(key, purpose)
+
+    def stamped(payload: str) -> str:
+        mac = keyed.copy()
+        mac.update(payload.encode())
+        return f"{payload}.{b2a_base64(mac.digest())[:22].translate(_URL_SAFE).decode()}"
+
+    return stamped
+
+
+@lru_cache(maxsize=256)
+def _sealer(key: bytes, purpose: Purpose) -> Callable[[str], str]:
+    keyed = _keyed(key, purpose)
+
+    def sealed(text: str) -> str:
+        mac = keyed.copy()
+        mac.update(text.encode())
+        return mac.digest()[:8].hex()
+
+    return sealed
+
+
 def _keyed(key: bytes, purpose: Purpose) -> hashlib.blake2b:
-    """All that is the same for every text: half of the work."""
+    """Keyed BLAKE2b (RFC 7693 section 2.9): a MAC as it stands, at a fifth of the time of HMAC-SHA256."""
     return hashlib.blake2b(b"%b:" % purpose.encode(), digest_size=16, key=key, person=b"newsletter")
-
-
-def _mac(key: bytes, purpose: Purpose, payload: str) -> str:
-    return urlsafe_b64encode(_digest(key, purpose, payload))[:22].decode()

@@ -15,24 +15,52 @@ from newsletter.mail.tokens import Purpose, Signer
 
 MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 _BOUNCE = re.compile(r"(?:.*\+)?b-(([0-9a-z]{1,8})-([0-9a-z]{1,13}))-([0-9a-f]{16})\Z", re.DOTALL)
 _LEAVE = re.compile(r"(?:.*\+)?u-(([0-9a-z]{1,32})-([0-9a-z]{1,8}))-([0-9a-f]{16})\Z", re.DOTALL)
 
 
-@lru_cache(maxsize=4096)
 def base36(number: int) -> str:
     """A number, 0 or more, in digits and lower-case letters; `int(text, 36)` reads it."""
     text = ""
     while number > 35:
-        number, digit = divmod(number, 36)
-        text = _DIGITS[digit] + text
-    return _DIGITS[number] + text
+        number, pair = divmod(number, 36 * 36)
+        text = _PAIRS[pair] + text
+    return (_DIGITS[number] + text if number else text.lstrip("0")) or "0"
 
 
-def envelope_sender(site: Site, signer: Signer, issue: int, subscriber: int) -> str:
-    """The address a bounce of this one letter comes back to: on the bounce domain, else From with a plus part."""
-    what = f"{base36(issue)}-{base36(subscriber)}"
-    return _address(site, f"b-{what}-{signer.seal(Purpose.BOUNCE, what)}")
+issue_in_base36 = lru_cache(maxsize=16)(base36)  # the same one for a whole list of readers
+
+
+class Addresses:
+    """The signed addresses of a site's letters: each begins with the name of From, unless there is a bounce domain."""
+
+    __slots__ = ("_after", "_before", "_seal_bounce", "_seal_leave")
+
+    def __init__(self, site: Site, signer: Signer) -> None:
+        self._seal_bounce, self._seal_leave = signer.sealer(Purpose.BOUNCE), signer.sealer(Purpose.UNSUBSCRIBE_MAIL)
+        local, _, domain = site.from_address.rpartition("@")
+        self._before, self._after = (
+            ("", f"@{site.bounce_domain}") if site.bounce_domain else (f"{local}+", f"@{domain}")
+        )
+
+    def bounce(self, issue: int, subscriber: int) -> str:
+        """The envelope sender of one letter: a bounce that comes back to it says whose it is."""
+        what = f"{issue_in_base36(issue)}-{base36(subscriber)}"
+        return self._whole(f"{self._before}b-{what}-{self._seal_bounce(what)}")
+
+    def leave(self, issue: int, subscriber_key: str) -> str:
+        """The address of the mailto: form of List-Unsubscribe (RFC 2369 section 3.2)."""
+        what = f"{subscriber_key}-{issue_in_base36(issue)}"
+        return self._whole(f"{self._before}u-{what}-{self._seal_leave(what)}")
+
+    def _whole(self, local: str) -> str:
+        if len(local) > MAX_LOCAL and self._before:
+            raise SettingsError(
+                "the name before the @ in NEWSLETTER_FROM is too long for bounce addresses",
+                fix="Shorten it to 20 characters, or set NEWSLETTER_BOUNCE_DOMAIN",
+            )
+        return local + self._after
 
 
 def read_envelope_sender(signer: Signer, local_part: str) -> tuple[int, int]:
@@ -41,35 +69,10 @@ def read_envelope_sender(signer: Signer, local_part: str) -> tuple[int, int]:
     return int(issue, 36), int(subscriber, 36)
 
 
-def leave_address(site: Site, signer: Signer, issue: int, subscriber_key: str) -> str:
-    """The address of the mailto: form of List-Unsubscribe (RFC 2369 section 3.2)."""
-    what = f"{subscriber_key}-{base36(issue)}"
-    return _address(site, f"u-{what}-{signer.seal(Purpose.UNSUBSCRIBE_MAIL, what)}")
-
-
 def read_leave_address(signer: Signer, local_part: str) -> tuple[str, int]:
-    """Subscriber key and issue number of a mail to `leave_address`; raises BadToken."""
+    """Subscriber key and issue number of a mail to `Addresses.leave`; raises BadToken."""
     key, issue = _read(_LEAVE, Purpose.UNSUBSCRIBE_MAIL, signer, local_part)
     return key, int(issue, 36)
-
-
-def _address(site: Site, signed: str) -> str:
-    before, after = _around(site.bounce_domain, site.from_address)
-    if len(before) + len(signed) > MAX_LOCAL and before:
-        raise SettingsError(
-            "the name before the @ in NEWSLETTER_FROM is too long for bounce addresses",
-            fix="Shorten it to 20 characters, or set NEWSLETTER_BOUNCE_DOMAIN",
-        )
-    return f"{before}{signed}{after}"
-
-
-@lru_cache(maxsize=16)
-def _around(bounce_domain: str, from_address: str) -> tuple[str, str]:
-    """What stands before and after the signed part."""
-    if bounce_domain:
-        return "", f"@{bounce_domain}"
-    local, _, domain = from_address.rpartition("@")
-    return f"{local}+", f"@{domain}"
 
 
 def _read(pattern: re.Pattern[str], purpose: Purpose, signer: Signer, local_part: str) -> tuple[str, str]:
