@@ -58,7 +58,7 @@ def _encrypt(connection: Connection) -> None:
             f"{peer}: TLS is required, and the server does not do it: {_words(Stage.TLS, error)}",
             fix="Use smtps:// or another port; only on a network you trust, write tls=optional",
         ) from None
-    if connection.has_unread:
+    if connection.unread:
         # CVE-2011-0411: plain text that waits behind the 220 would be read as if it had come encrypted
         raise SenderTrouble(f"{peer}: it sent plain text behind its go-ahead for TLS", fix="Do not trust this network")
     _greet(connection)

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import select
 import time
-from enum import Enum
 
 from newsletter.domain.errors import SenderTrouble
 from newsletter.domain.outcomes import Envelope, InDoubt, Outcome, Reply, Stage
 from newsletter.mail.replies import parse_reply
 from newsletter.senders.wire import Closing, Connection, Lost, Stale, with_dots
 
+# What we wait for. Not an enum: to ask one for its members took a microsecond a letter.
+_NOTHING = 0
+_WORD = 1  # `proceed`: nothing was said yet
+_GO_AHEAD = 2  # the replies to MAIL, RCPT and DATA
+_ROOM = 3  # room in the socket for the rest of the letter
+_VERDICT = 4  # the reply to the dot
+_UNWANTED = 5  # the reply to a DATA that came too late: the letter is refused already
+_RESET = 6  # the reply that ends a refused transaction
 
-class _At(Enum):
-    """What we wait for."""
-
-    NOTHING = 0
-    WORD = 1  # `proceed`: nothing was said yet
-    GO_AHEAD = 2  # the replies to MAIL, RCPT and DATA
-    ROOM = 3  # room in the socket for the rest of the letter
-    VERDICT = 4  # the reply to the dot
-    UNWANTED = 5  # the reply to a DATA that came too late: the letter is refused already
-    RESET = 6  # the reply that ends a refused transaction
+_DOT = Stage.DOT
 
 
 class Flow:
@@ -40,7 +38,7 @@ class Flow:
         self._socket.setblocking(False)
         self.descriptor = self._socket.fileno()
         self.events = select.POLLIN
-        self._at = _At.NOTHING
+        self._at = _NOTHING
         self._until = 0.0
         self._commands = b""
         self._data = b""
@@ -58,9 +56,9 @@ class Flow:
         self._data = with_dots(message, dot_free=envelope.dot_free)
         self._heard, self._outcome = 0, None
         self._commands = (
-            connection.mail_command(envelope, message) + b"RCPT TO:<%b>\r\nDATA\r\n" % envelope.recipient.encode()
+            f"{connection.mail_command(envelope, message)}RCPT TO:<{envelope.recipient}>\r\nDATA\r\n".encode()
         )
-        self._at, self.events = _At.WORD, select.POLLOUT
+        self._at, self.events = _WORD, select.POLLOUT
         return None
 
     def proceed(self) -> Outcome | None:
@@ -69,50 +67,54 @@ class Flow:
         Raises SenderTrouble (Stale, if a new connection may well do) as `Connection.carry` does.
         """
         try:
-            connection = self.connection
-            if self._at is _At.WORD:
+            if self._at == _WORD:
                 self._say()
                 return None
-            if self._at is _At.ROOM:
+            if self._at == _ROOM:
                 self._write_on()
                 return None
-            while (reply := connection.take_reply()) is None:
-                if not connection.receive_some():
+            connection = self.connection
+            while not connection.unread or (reply := connection.take_reply()) is None:
+                try:
+                    connection.receive(self._socket)
+                except BlockingIOError:
                     if self.is_overdue(time.monotonic()):
-                        raise TimeoutError("it gave no reply in time")
+                        raise TimeoutError("it gave no reply in time") from None
                     return None
-                if self._at is _At.GO_AHEAD and not self._heard and connection.take_go_ahead():
-                    return self._flush(self._data)
+                if self._at == _GO_AHEAD and not self._heard and connection.take_go_ahead():
+                    self._flush(self._data)
+                    return None
             return self._hear(reply)
         except OSError as error:
             return self._broken(error)
 
     def is_overdue(self, now: float) -> bool:
         """Has the server been silent for too long? now: monotonic seconds. `proceed` then ends the letter."""
-        return self._at is not _At.NOTHING and now >= self._until
+        return self._at != _NOTHING and now >= self._until
 
     # -- inside ----------------------------------------------------------------------------------
 
     def _say(self) -> None:
-        self.connection.expect_silence()
-        self._write(self._commands)
+        if self.connection.unread:
+            self.connection.expect_silence()
+        self._write(self._commands, _GO_AHEAD, self.connection.peer.reply_timeout)
         if self._rest:
             raise Lost("it takes no commands")
-        self._wait_for(_At.GO_AHEAD, self.connection.peer.reply_timeout)
 
     def _hear(self, reply: tuple[int, bytes] | None) -> Outcome | None:
         """Take the replies that are there, one by one."""
         while reply is not None:
-            if self._at is _At.VERDICT:
-                return self._done(self.connection.judge(parse_reply(Stage.DOT, *reply)))
-            if self._at is _At.RESET:
+            if self._at == _VERDICT:
+                return self._done(self.connection.judge(parse_reply(_DOT, *reply)))
+            if self._at == _RESET:
                 if self._said_rset and reply[0] != 250:
                     self.connection.close_quietly()
                 return self._done(self._outcome)
-            if self._at is _At.UNWANTED:
+            if self._at == _UNWANTED:
                 self._abandon(reply[0])
             elif self._may_write_letter(reply):
-                return self._flush(self._data)
+                self._flush(self._data)
+                return None
             reply = self.connection.take_reply()
         return None
 
@@ -127,23 +129,18 @@ class Flow:
             self._abandon(reply[0])
         elif reply[0] // 100 != 2:
             self._outcome = self.connection.judge(parse_reply(stage, *reply))
-            self._at = _At.UNWANTED
+            self._at = _UNWANTED
         return False
 
     def _abandon(self, data_code: int) -> None:
         """RFC 2920 section 3.1: a DATA that was accepted although nobody is to have it is ended by a lone dot."""
         self._said_rset = data_code != 354
-        self._write(b"RSET\r\n" if self._said_rset else b".\r\n")
-        self._wait_for(_At.RESET, self.connection.peer.final_timeout)
+        self._write(b"RSET\r\n" if self._said_rset else b".\r\n", _RESET, self.connection.peer.final_timeout)
 
-    def _flush(self, data: bytes | memoryview) -> Outcome | None:
-        self._write(data)
-        peer = self.connection.peer
+    def _flush(self, data: bytes | memoryview) -> None:
+        self._write(data, _VERDICT, self.connection.peer.final_timeout)
         if self._rest:
-            self._wait_for(_At.ROOM, peer.reply_timeout)
-        else:
-            self._wait_for(_At.VERDICT, peer.final_timeout)
-        return None
+            self._at, self._until = _ROOM, time.monotonic() + self.connection.peer.reply_timeout
 
     def _write_on(self) -> None:
         before, was_overdue = len(self._rest), self.is_overdue(time.monotonic())
@@ -151,33 +148,34 @@ class Flow:
         if len(self._rest) == before and was_overdue:
             raise TimeoutError("it took no more of it in time")
 
-    def _write(self, data: bytes | memoryview) -> None:
-        """Write what the socket takes; the rest stays in `_rest`, until there is room."""
+    def _write(self, data: bytes | memoryview, at: int, seconds: float) -> None:
+        """Write what the socket takes, and wait for `at`; the rest stays in `_rest`, until there is room."""
         try:
             written = self._socket.send(data)
         except BlockingIOError:
             written = 0
         self._rest = b"" if written == len(data) else memoryview(data)[written:]
         self.events = select.POLLOUT if self._rest else select.POLLIN
+        self._at, self._until = at, time.monotonic() + seconds
 
     def _done(self, outcome: Outcome | None) -> Outcome | None:
-        self._at = _At.NOTHING
+        self._at = _NOTHING
         self.connection.carried += 1
         return outcome
 
     def _broken(self, error: OSError) -> Outcome | None:
         """What the end of the connection means where we stand."""
         at, connection = self._at, self.connection
-        self._at = _At.NOTHING
-        if at in (_At.UNWANTED, _At.RESET):  # the verdict stands; only the connection is lost
+        self._at = _NOTHING
+        if at in (_UNWANTED, _RESET):  # the verdict stands; only the connection is lost
             connection.close_quietly()
             return self._outcome
-        if at is _At.ROOM:
+        if at == _ROOM:
             reply = connection.last_words()
             if reply is not None:
                 return connection.judge(reply)
             raise SenderTrouble(f"{connection.peer}: it hung up in the middle of the letter: {error}") from None
-        if at is _At.VERDICT:
+        if at == _VERDICT:
             connection.close_quietly()
             if isinstance(error, Closing):
                 raise SenderTrouble(f"{connection.peer}: {error}") from None
@@ -190,7 +188,3 @@ class Flow:
         connection.close_quietly()
         is_stale = connection.carried and not isinstance(error, TimeoutError)
         return (Stale if is_stale else SenderTrouble)(f"{connection.peer}: {error}")
-
-    def _wait_for(self, at: _At, seconds: float) -> None:
-        self._at = at
-        self._until = time.monotonic() + seconds

@@ -59,11 +59,11 @@ class SmtpSession:
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
         """As `domain.sending_ports.Session.send`; reconnects at the next letter where the last one cost the connection."""
-        refusal = self._refusal(envelope)
+        refusal = self._take(envelope, message)
         if refusal:
             return refusal
         try:
-            return self._carry(self._addressed(envelope), message)
+            return self._carry()
         except BaseException:
             self.close()
             raise
@@ -75,10 +75,9 @@ class SmtpSession:
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
         """As `domain.sending_ports.FlowSession.start`."""
-        refusal = self._refusal(envelope)
+        refusal = self._take(envelope, message)
         if refusal:
             return refusal
-        self._letter = (self._addressed(envelope), message)
         try:
             return self._start()
         except BaseException:
@@ -102,28 +101,26 @@ class SmtpSession:
         connection = self._usable()
         if self.flow is None or self.flow.connection is not connection:
             if not connection.may_flow:
-                return self._carry(*self._letter)
+                return self._carry()
             self.flow = Flow(connection)
         return self.flow.start(*self._letter)
 
-    def _refusal(self, envelope: Envelope) -> Outcome | None:
+    def _take(self, envelope: Envelope, message: bytes) -> Outcome | None:
+        """Keep a letter until it has its outcome; one at once where no server may see such an envelope."""
         if self._closed:
             raise SenderTrouble(f"{self._peer}: this session is closed")
+        self._letter = (envelope if envelope.recipient.isascii() else _with_ascii_domain(envelope), message)
         return check_envelope(envelope)
 
-    @staticmethod
-    def _addressed(envelope: Envelope) -> Envelope:
-        return envelope if envelope.recipient.isascii() else _with_ascii_domain(envelope)
-
-    def _carry(self, envelope: Envelope, message: bytes) -> Outcome:
+    def _carry(self) -> Outcome:
         """A server may have hung up between two letters, as after a number of its own: that is no trouble yet."""
         if self.flow and self._connection.is_open:
             self._connection.open_socket.settimeout(self._peer.reply_timeout)
         self.flow = None
         try:
-            return self._usable().carry(envelope, message)
+            return self._usable().carry(*self._letter)
         except Stale:
-            return self._usable().carry(envelope, message)
+            return self._usable().carry(*self._letter)
 
     def _usable(self) -> Connection:
         if not self._connection.is_open or self._connection.carried >= self._peer.per_connection:

@@ -46,7 +46,7 @@ class Connection(smtplib.SMTP):
     def __init__(self, peer: Peer, **library: Any) -> None:
         self.peer = peer
         self.carried = 0
-        self._rest = b""
+        self.unread = b""
         self._pipelining = self._eightbit = self._utf8 = self._size = False
         self._size_limit = 0
         super().__init__(peer.host, peer.port, local_hostname=peer.hostname, timeout=peer.connect_timeout, **library)
@@ -60,11 +60,6 @@ class Connection(smtplib.SMTP):
     def may_flow(self) -> bool:
         """Can it be driven without waiting? Plain connections with PIPELINING can; see `senders.flow`."""
         return self._pipelining and self.is_open and not isinstance(self.sock, ssl.SSLSocket)
-
-    @property
-    def has_unread(self) -> bool:
-        """Has the server said something that nobody asked for yet?"""
-        return bool(self._rest)
 
     def ready(self) -> None:
         """Take over from the library, after its last EHLO."""
@@ -95,7 +90,9 @@ class Connection(smtplib.SMTP):
         if refusal:
             return refusal
         try:
-            reply = self._begin(self.mail_command(envelope, message), f"RCPT TO:<{envelope.recipient}>\r\n".encode())
+            reply = self._begin(
+                self.mail_command(envelope, message).encode(), f"RCPT TO:<{envelope.recipient}>\r\n".encode()
+            )
         except TimeoutError:
             self.close_quietly()
             raise SenderTrouble(f"{self.peer}: it gave no reply in time") from None
@@ -133,7 +130,7 @@ class Connection(smtplib.SMTP):
             return refused(Stage.MAIL, 552, "5.3.4", text)  # RFC 1870 section 6.1
         return None
 
-    def mail_command(self, envelope: Envelope, message: bytes) -> bytes:
+    def mail_command(self, envelope: Envelope, message: bytes) -> str:
         """MAIL FROM with the parameters this server has offered and this letter needs."""
         command = f"MAIL FROM:<{envelope.sender}>"
         if self._size:
@@ -142,7 +139,7 @@ class Connection(smtplib.SMTP):
             command += " BODY=8BITMIME"
         if self._utf8 and not (envelope.sender.isascii() and envelope.recipient.isascii()):
             command += " SMTPUTF8"
-        return f"{command}\r\n".encode()
+        return f"{command}\r\n"
 
     def _begin(self, mail: bytes, rcpt: bytes) -> Reply | None:
         """Get as far as 354; otherwise the reply that refused the letter, with the connection ready for the next one."""
@@ -151,7 +148,7 @@ class Connection(smtplib.SMTP):
 
     def expect_silence(self) -> None:
         """Raise Lost when words wait that nobody asked for, as a 421 before hanging up: they would shift every reply."""
-        if self._rest:
+        if self.unread:
             self._read()
             raise Lost("it speaks without being asked")
 
@@ -255,7 +252,7 @@ class Connection(smtplib.SMTP):
     def _read(self) -> tuple[int, bytes]:
         """One whole reply, waited for."""
         while (reply := self.take_reply()) is None:
-            self._receive()
+            self.receive(self.open_socket)
         return reply
 
     def take_reply(self) -> tuple[int, bytes] | None:
@@ -263,28 +260,28 @@ class Connection(smtplib.SMTP):
 
         None when its end has not come yet. Raises Closing for a 421, Lost for what is no reply.
         """
-        rest = self._rest
+        rest = self.unread
         if not rest:
             return None
         end = rest.find(b"\n")
         # Nearly every reply is one line.
         if end > 3 and rest[3] == _BLANK and rest[:3].isdigit() and rest[:3] != b"421":
-            self._rest = rest[end + 1 :]
+            self.unread = rest[end + 1 :]
             return int(rest[:3]), rest[4:end].strip()
         return self._take_lines()
 
     def take_go_ahead(self) -> bool:
         """Take the replies to MAIL, RCPT and DATA at once where all three are there and say yes, as nearly always."""
-        if _GO_AHEAD.fullmatch(self._rest):
-            self._rest = b""
+        if _GO_AHEAD.fullmatch(self.unread):
+            self.unread = b""
             return True
         return False
 
     def _take_lines(self) -> tuple[int, bytes] | None:
         lines: list[bytes] = []
         start = 0
-        while (end := self._rest.find(b"\n", start)) >= 0:
-            line = self._rest[start:end]
+        while (end := self.unread.find(b"\n", start)) >= 0:
+            line = self.unread[start:end]
             start = end + 1
             code, mark = line[:3], line[3:4]
             if not (code.isdigit() and len(code) == 3 and mark in b" -\r") or len(lines) > _MAX_LINES:
@@ -294,30 +291,23 @@ class Connection(smtplib.SMTP):
                 break
         else:
             return None
-        self._rest = self._rest[start:]
+        self.unread = self.unread[start:]
         if code == b"421":
             raise Closing(f"421 {b' '.join(lines)[:200].decode('utf-8', 'replace')}")
         return int(code), lines[0] if len(lines) == 1 else b"\n".join(lines)
 
-    def receive_some(self) -> bool:
-        """Take what a socket that does not wait has; False when that is nothing yet. Raises Lost at its end."""
-        try:
-            self._receive()
-        except BlockingIOError:
-            return False
-        return True
-
-    def _receive(self) -> None:
-        if len(self._rest) > _MAX_BUFFER:
+    def receive(self, sock: socket.socket) -> None:
+        """Take some of what our socket has. Raises Lost at its end, BlockingIOError where there is nothing yet."""
+        if len(self.unread) > _MAX_BUFFER:
             raise Lost("its reply does not end")
-        chunk = self.open_socket.recv(_CHUNK)
+        chunk = sock.recv(_CHUNK)
         if not chunk:
             raise Lost("it closed the connection")
-        self._rest += chunk
+        self.unread += chunk
 
     def close_quietly(self) -> None:
         """Close without a word; never raises."""
-        self._rest = b""
+        self.unread = b""
         try:
             self.close()
         except OSError:
