@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
 from email.policy import compat32
+from email.utils import format_datetime
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from newsletter.domain.errors import InputError, TemplateError
 from newsletter.domain.ports import Rendered
 from newsletter.domain.site import Site
 from newsletter.mail.compiled import HOLES, Compiled, compile_letter, sentinels, twin_sentinels
+from newsletter.mail.filling import Filling
 from newsletter.mail.headers import Headers, issue_headers
 from newsletter.mail.message import build
 from newsletter.mail.personal import Personal, joined_in_words, message_id
@@ -26,8 +28,12 @@ from newsletter.mail.verp import read_leave_address
 
 SITE = Site("Tip of the Week", "Tip of the Week", "tips@news.example", "https://news.example")
 SIGNER = Signer(["a key for these tests only"])
+CLAIM = Claim(
+    3, 1234, "abcdefgh12345678", "ada@bücher.example", "Ada", "2025-05-03", 1, datetime(2025, 6, 3, tzinfo=UTC)
+)
 Person = Mapping[str, str]
 Render = Callable[[Person], Rendered]
+People = st.SearchStrategy[dict[str, str]]
 
 
 def render(person: Person) -> Rendered:
@@ -76,24 +82,27 @@ awkward = st.one_of(
 )
 tails = st.one_of(st.text("abcXYZ019._~-&=?%/", max_size=150), st.text("a.", max_size=400), st.just("a" * 300))
 urls = tails.map(lambda tail: f"https://news.example/u/{tail}")
-people = st.fixed_dictionaries(
-    {
-        "to": st.sampled_from(["ada@host.example", "o'hara=x@host.example", "josé@host.example"]),
+
+
+def readers(to: st.SearchStrategy[str], words: st.SearchStrategy[str], urls: st.SearchStrategy[str]) -> People:
+    """Whoever a letter may be for. to: addresses; words: names and the like."""
+    same = {
         "message_id": st.just("<0123@news.example>"),
         "date": st.just("Tue, 03 Jun 2025 12:00:00 +0000"),
-        "unsubscribe_url": urls,
         "unsubscribe_mailto": st.just("mailto:tips+u-abc@news.example"),
-        "name": awkward,
-        "address": awkward,
-        "preferences_url": urls,
-        "useful_url": urls,
-        "joined_on": awkward,
     }
-)
+    pages = dict.fromkeys(("unsubscribe_url", "preferences_url", "useful_url"), urls)
+    return st.fixed_dictionaries(same | pages | dict.fromkeys(("name", "address", "joined_on"), words) | {"to": to})
 
 
-@given(people)
-def test_filling_equals_building_part_by_part(person: dict[str, str]) -> None:
+addresses = st.sampled_from(["ada@host.example", "o'hara=x@host.example", "josé@host.example"])
+# Nearly everybody needs no encoding at all, and is filled in one go.
+plain_urls = st.text("abcXYZ019._~-/", max_size=50).map(lambda tail: f"https://news.example/u/{tail}")
+plain_words = st.text("aZ0.~@_", max_size=70).map(lambda text: f"a{text}")
+people = st.one_of(readers(addresses, awkward, urls), readers(st.just("ada@host.example"), plain_words, plain_urls))
+
+
+def assert_both_ways_are_equal(person: Person) -> None:
     fast, slow = LETTER.fill(person), build(headers(person), render(person), "b0undary")
     assert fast.split(b"\r\n\r\n", 1)[0] == slow.split(b"\r\n\r\n", 1)[0]
     (parsed, text, page), (_, slow_text, slow_page) = parts_of(fast), parts_of(slow)
@@ -102,8 +111,7 @@ def test_filling_equals_building_part_by_part(person: dict[str, str]) -> None:
     assert html.unescape(page) == html.unescape(slow_page)
 
 
-@given(people)
-def test_no_filled_line_breaks_a_rule_of_the_wire(person: dict[str, str]) -> None:
+def assert_the_wire_is_kept_to(person: Person) -> None:
     body = LETTER.fill(person).split(b"\r\n\r\n", 1)[1]
     for line in body.split(b"\r\n"):
         assert len(line) <= 76
@@ -112,11 +120,63 @@ def test_no_filled_line_breaks_a_rule_of_the_wire(person: dict[str, str]) -> Non
     assert b"\n" not in body.replace(b"\r\n", b"")
 
 
+@given(people)
+def test_filling_equals_building_part_by_part(person: dict[str, str]) -> None:
+    assert_both_ways_are_equal(person)
+
+
+@given(people)
+def test_no_filled_line_breaks_a_rule_of_the_wire(person: dict[str, str]) -> None:
+    assert_the_wire_is_kept_to(person)
+
+
+@pytest.mark.parametrize("hole", ["name", "address", "joined_on"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        ".",
+        ".a",
+        "a.",
+        "From a",
+        "From",
+        " ",
+        "a ",
+        " a",
+        "a" * 75,
+        "a" * 76,
+        "%s%b",
+        "=",
+        "=41",
+        "'",
+        '"',
+        "&lt;",
+        "<",
+    ],
+)
+def test_one_value_that_only_just_needs_no_encoding_or_does(hole: str, value: str) -> None:
+    somebody = sentinels("somebody")
+    person = somebody | {hole: value}
+    assert_both_ways_are_equal(person)
+    assert_the_wire_is_kept_to(person)
+    page, harmless = parts_of(LETTER.fill(person))[2], parts_of(LETTER.fill(somebody))[2]
+    assert [page.count(sign) for sign in "<>\"'"] == [harmless.count(sign) for sign in "<>\"'"]
+
+
 @pytest.mark.parametrize("evil", ["a\r\nb", "a\nb", "a\rb", "a\0", "\x85", "a\u2028b", "\ud800", "x" * 1000])
 @pytest.mark.parametrize("hole", HOLES)
 def test_a_value_that_could_break_out_is_refused(hole: str, evil: str) -> None:
     with pytest.raises(InputError):
         LETTER.fill(sentinels("x") | {hole: evil})
+
+
+@given(st.lists(st.integers(0, 5_000_000), min_size=1, max_size=20))
+def test_a_letter_bears_the_second_it_was_made_in_also_when_the_clock_goes_back(microseconds: list[int]) -> None:
+    filling = Filling(LETTER, site=SITE, signer=SIGNER, secret=b"s" * 16, dkim=None)
+    for after in microseconds:
+        now = datetime(2025, 12, 31, 23, 59, 58, tzinfo=UTC) + timedelta(microseconds=after)
+        message = message_from_bytes(filling.message(CLAIM, now), policy=compat32)
+        assert message["Date"] == format_datetime(now.replace(microsecond=0))
 
 
 def test_a_kept_letter_is_the_same_letter() -> None:
@@ -161,11 +221,8 @@ def test_a_letter_that_nobody_can_leave_is_not_compiled() -> None:
 
 
 def test_personal_values_are_the_same_on_every_retry_and_open_again() -> None:
-    claim = Claim(
-        3, 1234, "abcdefgh12345678", "ada@bücher.example", "Ada", "2025-05-03", 1, datetime(2025, 6, 3, tzinfo=UTC)
-    )
-    person = Personal(SITE, SIGNER, b"s" * 16).values(claim, "today")
-    assert person == Personal(SITE, SIGNER, b"s" * 16).values(claim, "today")
+    person = Personal(SITE, SIGNER, b"s" * 16).values(CLAIM, "today")
+    assert person == Personal(SITE, SIGNER, b"s" * 16).values(CLAIM, "today")
     assert set(person) == set(HOLES)
     assert (person["to"], person["address"]) == ("ada@xn--bcher-kva.example", "ada@bücher.example")
     assert person["joined_on"] == "3 May 2025"
