@@ -62,9 +62,6 @@ class Interleaver:
         letters, fault = self._compose(claims)
         for line, claim, letter in zip(idle, claims, letters, strict=False):
             self._start(line, claim, letter)
-        for line in idle[: len(letters)]:
-            if line.session in self._busy:
-                self._step(line.session, line.session.proceed)
         if fault:
             raise fault
         return bool(claims)

@@ -55,7 +55,7 @@ class FlowSession(Session, Protocol):
         ...
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
-        """Take a letter; an outcome where it has one at once. Raises as `send`. What leaves, leaves by `proceed`."""
+        """Take a letter and say the first words; an outcome where it has one at once. Raises as `send`."""
         ...
 
     def proceed(self) -> Outcome | None:

@@ -16,12 +16,11 @@ from newsletter.senders.wire import Closing, Connection, Lost, Stale, with_dots
 
 # What we wait for. Not an enum: to ask one for its members took a microsecond a letter.
 _NOTHING = 0
-_WORD = 1  # `proceed`: nothing was said yet
-_GO_AHEAD = 2  # the replies to MAIL, RCPT and DATA
-_ROOM = 3  # room in the socket for the rest of the letter
-_VERDICT = 4  # the reply to the dot
-_UNWANTED = 5  # the reply to a DATA that came too late: the letter is refused already
-_RESET = 6  # the reply that ends a refused transaction
+_GO_AHEAD = 1  # the replies to MAIL, RCPT and DATA
+_ROOM = 2  # room in the socket for the rest of the letter
+_VERDICT = 3  # the reply to the dot
+_UNWANTED = 4  # the reply to a DATA that came too late: the letter is refused already
+_RESET = 5  # the reply that ends a refused transaction
 
 _DOT = Stage.DOT
 
@@ -40,7 +39,6 @@ class Flow:
         self.events = select.POLLIN
         self._at = _NOTHING
         self._until = 0.0
-        self._commands = b""
         self._data = b""
         self._rest: bytes | memoryview = b""
         self._heard = 0
@@ -48,17 +46,22 @@ class Flow:
         self._outcome: Outcome | None = None
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
-        """Take a letter; an outcome at once where it cannot be carried, else None, and `proceed` begins to speak."""
+        """Say who the letter is from and for; an outcome at once where it cannot be carried. Raises as `proceed`."""
         connection = self.connection
         refusal = connection.cannot_carry(envelope, message)
         if refusal:
             return refusal
+        commands = f"{connection.mail_command(envelope, message)}RCPT TO:<{envelope.recipient}>\r\nDATA\r\n".encode()
         self._data = with_dots(message, dot_free=envelope.dot_free)
         self._heard, self._outcome = 0, None
-        self._commands = (
-            f"{connection.mail_command(envelope, message)}RCPT TO:<{envelope.recipient}>\r\nDATA\r\n".encode()
-        )
-        self._at, self.events = _WORD, select.POLLOUT
+        try:
+            if connection.unread:
+                connection.expect_silence()
+            self._write(commands, _GO_AHEAD, connection.peer.reply_timeout)
+            if self._rest:
+                raise Lost("it takes no commands")
+        except OSError as error:
+            return self._broken(error)
         return None
 
     def proceed(self) -> Outcome | None:
@@ -67,9 +70,6 @@ class Flow:
         Raises SenderTrouble (Stale, if a new connection may well do) as `Connection.carry` does.
         """
         try:
-            if self._at == _WORD:
-                self._say()
-                return None
             if self._at == _ROOM:
                 self._write_on()
                 return None
@@ -93,13 +93,6 @@ class Flow:
         return self._at != _NOTHING and now >= self._until
 
     # -- inside ----------------------------------------------------------------------------------
-
-    def _say(self) -> None:
-        if self.connection.unread:
-            self.connection.expect_silence()
-        self._write(self._commands, _GO_AHEAD, self.connection.peer.reply_timeout)
-        if self._rest:
-            raise Lost("it takes no commands")
 
     def _hear(self, reply: tuple[int, bytes] | None) -> Outcome | None:
         """Take the replies that are there, one by one."""

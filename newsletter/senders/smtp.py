@@ -103,7 +103,10 @@ class SmtpSession:
             if not connection.may_flow:
                 return self._carry()
             self.flow = Flow(connection)
-        return self.flow.start(*self._letter)
+        try:
+            return self.flow.start(*self._letter)
+        except Stale:  # hung up since the last letter, as in `_carry`: once more on a new connection, which is none
+            return self._start()
 
     def _take(self, envelope: Envelope, message: bytes) -> Outcome | None:
         """Keep a letter until it has its outcome; one at once where no server may see such an envelope."""
