@@ -95,10 +95,13 @@ class Interleaver:
             self._step(session, partial(session.start, *letter))
 
     def _hear(self) -> None:
-        """Let every connection go on that can, waiting for the first if need be."""
+        """Let every connection go on that can, waiting for the first if need be.
+
+        Who began last goes first: their letters keep the next hop at work while we read what became of the others.
+        """
         wait = WAIT_FOR
         while self._busy and (ready := self._sender.ready(list(self._busy), wait)):
-            for session in ready:
+            for session in reversed(ready):
                 self._step(session, session.proceed)
             wait = 0.0
 
