@@ -124,6 +124,15 @@ def test_a_tip_is_edited_in_the_owners_editor_and_a_new_key_keeps_the_old_addres
     assert newsletter("tips", "show", key).returncode == 1
 
 
+def test_a_new_key_alone_is_an_edit_too(newsletter: Command, home: Path) -> None:
+    first = tips(newsletter)[0]
+    env = editor(home, 's/^key: .*/key: "a-better-name"/')
+    done = json.loads(newsletter("tips", "edit", first["key"], "--json", env=env).stdout)
+    assert (done["added"], done["updated"], done["unchanged"]) == (0, 1, 0)
+    shown = json.loads(newsletter("tips", "show", "a-better-name", "--json").stdout)
+    assert shown["title"] == first["title"]
+
+
 def test_an_edit_that_is_no_tip_is_kept_in_a_file_and_changes_nothing(newsletter: Command, home: Path) -> None:
     key = tips(newsletter)[0]["key"]
     before = tips(newsletter)
