@@ -152,6 +152,7 @@ def test_no_filled_line_breaks_a_rule_of_the_wire(person: dict[str, str]) -> Non
         '"',
         "&lt;",
         "<",
+        ">",
     ],
 )
 def test_one_value_that_only_just_needs_no_encoding_or_does(hole: str, value: str) -> None:
