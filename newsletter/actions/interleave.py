@@ -55,7 +55,7 @@ class Interleaver:
 
     def _claim(self) -> bool:
         """Record what arrived and claim a letter for every idle connection, in one commit; is anything under way?"""
-        idle = [] if self._shift.is_over else [line for line in self._idle if line.session or self._shift.open(line)]
+        idle = [] if self._shift.is_over else [line for line in self._idle if self._shift.open(line)]
         if not idle and not self._finished:
             return False
         claims = self._record(len(idle))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ from newsletter.domain.delivery import Claim
 from newsletter.domain.seasons import in_words
 from newsletter.domain.site import Site
 from newsletter.mail.headers import mailbox
-from newsletter.mail.tokens import Purpose, Signer
+from newsletter.mail.tokens import Purpose, Signer, digester
 from newsletter.mail.verp import Addresses, issue_in_base36
 
 _GERMAN_MONTHS = (
@@ -21,14 +22,12 @@ _GERMAN_MONTHS = (
 
 def message_id(secret: bytes, issue: int, subscriber: int, domain: str) -> str:
     """The Message-ID of one letter: the same on every retry, so that receivers can drop a double; not guessable."""
-    keyed = _keyed(secret).copy()
-    keyed.update(b"message-id:%d:%d" % (issue, subscriber))
-    return f"<{keyed.hexdigest()}@{domain}>"
+    return f"<{_digester(secret)(f'message-id:{issue}:{subscriber}').hex()}@{domain}>"
 
 
 @lru_cache(maxsize=16)
-def _keyed(secret: bytes) -> hashlib.blake2b:
-    return hashlib.blake2b(digest_size=16, key=secret)
+def _digester(secret: bytes) -> Callable[[str], bytes]:
+    return digester(hashlib.blake2b(digest_size=16, key=secret))
 
 
 class Personal:

@@ -102,31 +102,28 @@ def seal(key: bytes, purpose: Purpose, text: str) -> str:
     return _sealer(key, purpose)(text)
 
 
-@lru_cache(maxsize=256)
-def _stamper(key: bytes, purpose: Purpose) -> Callable[[str], str]:
-    """Text and MAC; in great numbers, so nothing that is the same for every text is done here twice."""
-    keyed = _keyed(key, purpose)
+def digester(keyed: hashlib.blake2b) -> Callable[[str], bytes]:
+    """The MACs of many texts. keyed: as it is before the text; what is the same for all of them is done once."""
 
-    def stamped(payload: str) -> str:
-        mac = keyed.copy()
-        mac.update(payload.encode())
-        return f"{payload}.{b2a_base64(mac.digest())[:22].translate(_URL_SAFE).decode()}"
-
-    return stamped
-
-
-@lru_cache(maxsize=256)
-def _sealer(key: bytes, purpose: Purpose) -> Callable[[str], str]:
-    keyed = _keyed(key, purpose)
-
-    def sealed(text: str) -> str:
+    def digest(text: str) -> bytes:
         mac = keyed.copy()
         mac.update(text.encode())
-        return mac.digest()[:8].hex()
+        return mac.digest()
 
-    return sealed
+    return digest
 
 
-def _keyed(key: bytes, purpose: Purpose) -> hashlib.blake2b:
+@lru_cache(maxsize=256)
+def _digester(key: bytes, purpose: Purpose) -> Callable[[str], bytes]:
     """Keyed BLAKE2b (RFC 7693 section 2.9): a MAC as it stands, at a fifth of the time of HMAC-SHA256."""
-    return hashlib.blake2b(b"%b:" % purpose.encode(), digest_size=16, key=key, person=b"newsletter")
+    return digester(hashlib.blake2b(b"%b:" % purpose.encode(), digest_size=16, key=key, person=b"newsletter"))
+
+
+def _stamper(key: bytes, purpose: Purpose) -> Callable[[str], str]:
+    digest = _digester(key, purpose)
+    return lambda payload: f"{payload}.{b2a_base64(digest(payload))[:22].translate(_URL_SAFE).decode()}"
+
+
+def _sealer(key: bytes, purpose: Purpose) -> Callable[[str], str]:
+    digest = _digester(key, purpose)
+    return lambda text: digest(text)[:8].hex()

@@ -15,7 +15,6 @@ from newsletter.mail.tokens import Purpose, Signer
 
 MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 _BOUNCE = re.compile(r"(?:.*\+)?b-(([0-9a-z]{1,8})-([0-9a-z]{1,13}))-([0-9a-f]{16})\Z", re.DOTALL)
 _LEAVE = re.compile(r"(?:.*\+)?u-(([0-9a-z]{1,32})-([0-9a-z]{1,8}))-([0-9a-f]{16})\Z", re.DOTALL)
 
@@ -24,9 +23,9 @@ def base36(number: int) -> str:
     """A number, 0 or more, in digits and lower-case letters; `int(text, 36)` reads it."""
     text = ""
     while number > 35:
-        number, pair = divmod(number, 36 * 36)
-        text = _PAIRS[pair] + text
-    return (_DIGITS[number] + text if number else text.lstrip("0")) or "0"
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+    return _DIGITS[number] + text
 
 
 issue_in_base36 = lru_cache(maxsize=16)(base36)  # the same one for a whole list of readers

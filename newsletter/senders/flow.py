@@ -22,8 +22,6 @@ _VERDICT = 3  # the reply to the dot
 _UNWANTED = 4  # the reply to a DATA that came too late: the letter is refused already
 _RESET = 5  # the reply that ends a refused transaction
 
-_DOT = Stage.DOT
-
 
 class Flow:
     """Letters over one connection, one at a time: `start`, then `proceed` whenever the socket is ready.
@@ -55,8 +53,7 @@ class Flow:
         self._data = with_dots(message, dot_free=envelope.dot_free)
         self._heard, self._outcome = 0, None
         try:
-            if connection.unread:
-                connection.expect_silence()
+            connection.expect_silence()
             self._write(commands, _GO_AHEAD, connection.peer.reply_timeout)
             if self._rest:
                 raise Lost("it takes no commands")
@@ -74,9 +71,9 @@ class Flow:
                 self._write_on()
                 return None
             connection = self.connection
-            while not connection.unread or (reply := connection.take_reply()) is None:
+            while (reply := connection.take_reply()) is None:
                 try:
-                    connection.receive(self._socket)
+                    connection.receive()
                 except BlockingIOError:
                     if self.is_overdue(time.monotonic()):
                         raise TimeoutError("it gave no reply in time") from None
@@ -98,7 +95,7 @@ class Flow:
         """Take the replies that are there, one by one."""
         while reply is not None:
             if self._at == _VERDICT:
-                return self._done(self.connection.judge(parse_reply(_DOT, *reply)))
+                return self._done(self.connection.judge(parse_reply(Stage.DOT, *reply)))
             if self._at == _RESET:
                 if self._said_rset and reply[0] != 250:
                     self.connection.close_quietly()

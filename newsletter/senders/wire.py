@@ -252,7 +252,7 @@ class Connection(smtplib.SMTP):
     def _read(self) -> tuple[int, bytes]:
         """One whole reply, waited for."""
         while (reply := self.take_reply()) is None:
-            self.receive(self.open_socket)
+            self.receive()
         return reply
 
     def take_reply(self) -> tuple[int, bytes] | None:
@@ -296,11 +296,11 @@ class Connection(smtplib.SMTP):
             raise Closing(f"421 {b' '.join(lines)[:200].decode('utf-8', 'replace')}")
         return int(code), lines[0] if len(lines) == 1 else b"\n".join(lines)
 
-    def receive(self, sock: socket.socket) -> None:
-        """Take some of what our socket has. Raises Lost at its end, BlockingIOError where there is nothing yet."""
+    def receive(self) -> None:
+        """Take some of what the socket has. Raises Lost at its end, BlockingIOError where there is nothing yet."""
         if len(self.unread) > _MAX_BUFFER:
             raise Lost("its reply does not end")
-        chunk = sock.recv(_CHUNK)
+        chunk = self.open_socket.recv(_CHUNK)
         if not chunk:
             raise Lost("it closed the connection")
         self.unread += chunk
