@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from common import CHECKOUT, arguments, environ, fill_apart, machine, measure, report, say, scratch
 
 if TYPE_CHECKING:
-    from newsletter.domain.outcomes import Envelope, Outcome
+    from newsletter.domain.delivery.outcome import Envelope, Outcome
 
 CONNECTIONS = 10
 
@@ -61,9 +61,9 @@ class Nowhere:
 
 def send(database: Path) -> dict[str, float]:
     """In a process of its own: freeze and deliver; µs of CPU and of time a letter."""
-    from newsletter.actions.publish import publish_early
+    from newsletter.actions.issues.publish import publish_early
     from newsletter.app import App
-    from newsletter.domain.outcomes import Reply, Sent, Stage
+    from newsletter.domain.delivery.outcome import Reply, Sent, Stage
     from newsletter.settings import load_settings
 
     nowhere = Nowhere(Sent(Reply(Stage.DOT, 250, "2.0.0", "accepted")))

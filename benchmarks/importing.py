@@ -141,8 +141,8 @@ def sign_up(database: Path, _lines: int) -> None:
     from secrets import token_hex
     from select import select
 
-    from newsletter.actions.subscribe import subscribe
-    from newsletter.domain.address import parse_address
+    from newsletter.actions.subscribers.subscribe import subscribe
+    from newsletter.domain.subscribers.address import parse_address
 
     store = open_app(database).store
     for number in count():
@@ -159,8 +159,8 @@ def row_by_row(file: Path, database: Path, lines: int) -> None:
     from email_validator import validate_email
     from sqlmodel import Session, col, create_engine, select
 
-    from newsletter.app.parts import fresh_key
-    from newsletter.store.sqlite import set_pragmas
+    from newsletter.app.wiring import fresh_key
+    from newsletter.store.sqlite.connection import set_pragmas
     from newsletter.store.tables import Consent, Subscriber
 
     engine = create_engine(f"sqlite:///{database}")

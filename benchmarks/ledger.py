@@ -12,11 +12,11 @@ from threading import RLock
 
 from common import arguments, fill, interleaved, machine, open_app, report, scratch
 
-from newsletter.actions.publish import publish_early
-from newsletter.domain.delivery import Finished
-from newsletter.domain.outcomes import Reply, Sent, Stage
-from newsletter.store.ledger import SqliteLedger
-from newsletter.store.sqlite import connect_to_write
+from newsletter.actions.issues.publish import publish_early
+from newsletter.domain.delivery.delivery import Finished
+from newsletter.domain.delivery.outcome import Reply, Sent, Stage
+from newsletter.store.deliveries import SqliteLedger
+from newsletter.store.sqlite.connection import connect_to_write
 
 NOW = datetime(2025, 3, 4, 13, tzinfo=UTC)
 ACCEPTED = Sent(Reply(Stage.DOT, 250, "2.0.0", "Ok: queued as 4ZbK2Q1x2Tz9vQ"))

@@ -16,15 +16,15 @@ from common import arguments, fill, machine, open_app, report, say, scratch
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from newsletter.actions.publish import publish_early
+from newsletter.actions.issues.publish import publish_early
 from newsletter.app import App
-from newsletter.domain.address import Address
-from newsletter.domain.delivery import Claim, Finished
-from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
-from newsletter.domain.people import NewReader
-from newsletter.domain.sending_ports import SendingRight
-from newsletter.domain.subscription import Status
-from newsletter.store.sql import SqlStore
+from newsletter.domain.delivery.delivery import Claim, Finished
+from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+from newsletter.domain.subscribers.address import Address
+from newsletter.domain.subscribers.subscriber import NewReader
+from newsletter.domain.subscribers.subscription import Status
+from newsletter.ports.sending import SendingRight
+from newsletter.store.transactions import SqlStore
 
 PARTIAL = ("delivery_pending", "delivery_deferred", "delivery_sending")
 """Indexes that hold only the rows of one open state: to walk over them is to walk over what is to be done."""

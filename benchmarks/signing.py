@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from newsletter.actions.letters import open_letters
-from newsletter.actions.publish import publish_early
-from newsletter.domain.delivery import Claim
+from newsletter.actions.issues.compile import open_letters
+from newsletter.actions.issues.publish import publish_early
+from newsletter.domain.delivery.delivery import Claim
 from newsletter.keys import load_dkim
 
 NOW = datetime(2025, 3, 4, 13, tzinfo=UTC)

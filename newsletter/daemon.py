@@ -21,10 +21,10 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from newsletter.app import DAEMON, App
-from newsletter.app.parts import stand_back
-from newsletter.domain.calendar import WEEKDAYS
+from newsletter.app.wiring import stand_back
+from newsletter.domain.calendar.schedule import WEEKDAYS
 from newsletter.domain.errors import NewsletterError
-from newsletter.domain.sending_ports import SendingRight
+from newsletter.ports.sending import SendingRight
 
 log = logging.getLogger(__name__)
 

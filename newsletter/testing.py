@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from typing import ClassVar
 
+from newsletter.domain.delivery.outcome import Envelope, Outcome, Reply, Sent, Stage
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Envelope, Outcome, Reply, Sent, Stage
-from newsletter.domain.sending_ports import Sender
 from newsletter.mail.replies import classify, parse_reply
+from newsletter.ports.sending import Sender
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from newsletter.domain.address import BadAddress, Flaw, parse_address
+from newsletter.domain.subscribers.address import BadAddress, Flaw, parse_address
 
 CASES = Path(__file__).resolve().parents[1] / "tests/fixtures/is_email"
 KINDS = {

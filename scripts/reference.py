@@ -15,9 +15,9 @@ from fastapi.routing import APIRoute
 
 from newsletter.app import App
 from newsletter.cli import NOUNS, root
-from newsletter.cli.door import everywhere
-from newsletter.domain.delivery import TABLE, State
-from newsletter.domain.issues import ISSUE_TABLE, IssueState
+from newsletter.cli.context import everywhere
+from newsletter.domain.delivery.delivery import TABLE, State
+from newsletter.domain.delivery.issue import ISSUE_TABLE, IssueState
 from newsletter.settings import TABLE as SETTINGS
 from newsletter.settings import env_text, load_settings
 from newsletter.web import make_web

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from newsletter.actions.planning import Last, Rules, last_slot, look_ahead
-from newsletter.domain.calendar_ports import Call
+from newsletter.actions.calendar.plan import Last, Rules, last_slot, look_ahead
+from newsletter.domain.calendar.forecast import HORIZON, runway
+from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.errors import NewsletterError, SchemaError
-from newsletter.domain.forecast import HORIZON, runway
-from newsletter.domain.issues import IssueState
-from newsletter.domain.ports import Store, Tx
 from newsletter.domain.site import Site
 from newsletter.mail.dkim import Dkim
+from newsletter.ports.calendar import Call
+from newsletter.ports.store import Store, Tx
 
 WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html: the WAL-reset bug
 EXAMPLES = ("example.org", "example.com", "example.net")

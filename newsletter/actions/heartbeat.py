@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from newsletter.actions.planning import Rules, last_slot
-from newsletter.domain.calendar_ports import Call
-from newsletter.domain.issues import IssueState
-from newsletter.domain.ports import Store, Tx
+from newsletter.actions.calendar.plan import Rules, last_slot
+from newsletter.domain.delivery.issue import IssueState
+from newsletter.ports.calendar import Call
+from newsletter.ports.store import Store, Tx
 
 AGAIN_AFTER = tuple(timedelta(seconds=s) for s in (30, 120, 600, 1800))
 """How long after each call that failed the next one is made; the one after the last is the end."""

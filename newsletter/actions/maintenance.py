@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from newsletter.actions.subscribe import ask_to_confirm
-from newsletter.domain.ports import Store
+from newsletter.actions.subscribers.subscribe import ask_to_confirm
+from newsletter.ports.store import Store
 
 REMINDERS = 500  # in one turn: an import of many who were asked does not become a flood
 

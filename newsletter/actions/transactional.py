@@ -11,24 +11,24 @@ from dataclasses import dataclass, replace
 from datetime import date
 from threading import Event
 
-from newsletter.actions.confirm import confirm_token
-from newsletter.actions.leave import back_token, is_still_out
-from newsletter.actions.owner_word import tokens
-from newsletter.actions.preferences import move_token
-from newsletter.domain.address import parse_address
-from newsletter.domain.delivery import GIVE_UP_AFTER, Claim
+from newsletter.actions.owner.links import tokens
+from newsletter.actions.subscribers.confirm import confirm_token
+from newsletter.actions.subscribers.preferences import move_token
+from newsletter.actions.subscribers.unsubscribe import back_token, is_still_out
+from newsletter.domain.delivery.delivery import GIVE_UP_AFTER, Claim
+from newsletter.domain.delivery.outcome import Cause, Envelope, InDoubt, Outcome, Rejected, Sent
 from newsletter.domain.errors import NewsletterError, SenderTrouble
-from newsletter.domain.outcomes import Cause, Envelope, InDoubt, Outcome, Rejected, Sent
-from newsletter.domain.people import Reader
-from newsletter.domain.ports import Clock, Notice, Rendered, Renderer, Store
-from newsletter.domain.sending_ports import Sender, Session
 from newsletter.domain.site import Site
-from newsletter.domain.subscription import Status
+from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox, notice_headers
 from newsletter.mail.message import build
-from newsletter.mail.personal import Personal, joined_in_words
+from newsletter.mail.recipient import Personal, joined_in_words
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.ports.sending import Sender, Session
+from newsletter.ports.store import Clock, Notice, Rendered, Renderer, Store
 
 Values = Mapping[str, object]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from newsletter.app.calendar import CalendarVerbs
 from newsletter.app.issues import COMMAND, DAEMON, IssueVerbs
-from newsletter.app.parts import SchemaStatus, fresh_key, system_clock
-from newsletter.app.readers import ReaderVerbs
+from newsletter.app.subscribers import ReaderVerbs
 from newsletter.app.tips import TipVerbs
+from newsletter.app.wiring import SchemaStatus, fresh_key, system_clock
 
 if TYPE_CHECKING:
     from newsletter.actions.doctor import Check

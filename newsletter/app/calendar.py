@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from newsletter.app.parts import Parts
-from newsletter.domain.forecast import HORIZON
+from newsletter.app.wiring import Parts
+from newsletter.domain.calendar.forecast import HORIZON
 
 if TYPE_CHECKING:
-    from newsletter.actions.explain import Linted, WhyDate, WhyTip
-    from newsletter.actions.owner_word import View
-    from newsletter.actions.planning import Last
-    from newsletter.domain.calendar_ports import Call
-    from newsletter.domain.forecast import ForecastSlot, Runway
-    from newsletter.domain.simulation import Simulation
+    from newsletter.actions.calendar.explain import Linted, WhyDate, WhyTip
+    from newsletter.actions.calendar.plan import Last
+    from newsletter.actions.owner.links import View
+    from newsletter.domain.calendar.forecast import ForecastSlot, Runway
+    from newsletter.domain.calendar.simulation import Simulation
+    from newsletter.ports.calendar import Call
 
 
 @dataclass
@@ -27,21 +27,21 @@ class CalendarVerbs(Parts):
 
     def forecast(self, weeks: int = HORIZON, changes: Sequence[str] = ()) -> list[ForecastSlot]:
         """What goes out in the coming slots; with `changes`, if the owner did that."""
-        from newsletter.actions.planning import look_ahead
+        from newsletter.actions.calendar.plan import look_ahead
 
         with self.store.read() as tx:
             return look_ahead(tx, self.rules, self.clock(), weeks, changes).lines()
 
     def runway(self) -> Runway:
         """How long the library lasts."""
-        from newsletter.domain.forecast import runway
+        from newsletter.domain.calendar.forecast import runway
 
         return runway(self.forecast())
 
     def simulate(self, *, years: int, readers: int, churn: float, seed: int = 1) -> Simulation:
         """Play years of the calendar with readers who come and go."""
-        from newsletter.actions.planning import look_ahead
-        from newsletter.domain.simulation import simulate
+        from newsletter.actions.calendar.plan import look_ahead
+        from newsletter.domain.calendar.simulation import simulate
 
         with self.store.read() as tx:
             ahead = look_ahead(tx, self.rules, self.clock(), 1)
@@ -54,19 +54,19 @@ class CalendarVerbs(Parts):
 
     def why_date(self, slot: date) -> WhyDate:
         """Why this tip in this slot."""
-        from newsletter.actions.explain import why_date
+        from newsletter.actions.calendar.explain import why_date
 
         return why_date(self.store, self.rules, slot, self.clock())
 
     def why_tip(self, key: str, on: date | None = None) -> WhyTip:
         """When a tip goes out, and why not on a date."""
-        from newsletter.actions.explain import why_tip
+        from newsletter.actions.calendar.explain import why_tip
 
         return why_tip(self.store, self.rules, key, self.clock(), on)
 
     def lint_tips(self, keys: Sequence[str] = ()) -> list[Linted]:
         """What will not age well, or not mail well."""
-        from newsletter.actions.explain import lint_tips
+        from newsletter.actions.calendar.explain import lint_tips
 
         return lint_tips(self.store, tuple(keys), self.schedule.day_of(self.clock()))
 
@@ -74,14 +74,14 @@ class CalendarVerbs(Parts):
         """Which links of the tips are dead; asks the web. progress: (asked, of how many)."""
         from functools import partial
 
-        from newsletter.actions.explain import lint_links
-        from newsletter.senders.links import ask
+        from newsletter.actions.calendar.explain import lint_links
+        from newsletter.http.link_checker import ask
 
         return lint_links(self.store, tuple(keys), partial(ask, on_progress=progress))
 
     def last_slot(self) -> Last:
         """What became of the last slot."""
-        from newsletter.actions.planning import last_slot
+        from newsletter.actions.calendar.plan import last_slot
 
         with self.store.read() as tx:
             return last_slot(tx, self.rules, self.clock())
@@ -90,67 +90,67 @@ class CalendarVerbs(Parts):
 
     def parse_slot(self, text: str) -> date:
         """A slot's day as a person writes it."""
-        from newsletter.actions.wishes import parse_slot
+        from newsletter.actions.calendar.overrides import parse_slot
 
         return parse_slot(text, self.schedule)
 
     def pin_tip(self, key: str, slot: date) -> str:
         """Give a tip its day; its title."""
-        from newsletter.actions.wishes import pin
+        from newsletter.actions.calendar.overrides import pin
 
         return pin(self.store, self.rules, key, slot, self.clock())
 
     def unpin_tip(self, key: str) -> str:
         """Back into the queue; its title."""
-        from newsletter.actions.wishes import unpin
+        from newsletter.actions.calendar.overrides import unpin
 
         return unpin(self.store, key)
 
     def rerun_tip(self, key: str, rule: str | None = None, *, unseen: bool | None = None) -> str:
         """Say when a tip may run again, and for whom; None leaves that as it is. The whole rule in words."""
-        from newsletter.actions.wishes import rerun
+        from newsletter.actions.calendar.overrides import rerun
 
         return rerun(self.store, key, rule, self.clock(), unseen=unseen)
 
     def skip_slot(self, slot: date, reason: str = "") -> None:
         """No issue on that day."""
-        from newsletter.actions.wishes import skip
+        from newsletter.actions.calendar.overrides import skip
 
         skip(self.store, self.rules, slot, reason, self.clock())
 
     def hold_slot(self, slot: date, reason: str = "") -> None:
         """No issue on that day before it is approved."""
-        from newsletter.actions.wishes import hold
+        from newsletter.actions.calendar.overrides import hold
 
         hold(self.store, self.rules, slot, reason, self.clock())
 
     def approve_slot(self, slot: date) -> str:
         """What is planned for that day may go; the tip's key."""
-        from newsletter.actions.wishes import approve
+        from newsletter.actions.calendar.overrides import approve
 
         return approve(self.store, self.rules, slot, self.clock())
 
     def unskip_slot(self, slot: date) -> bool:
         """Take back what was said of that day; False when nothing was."""
-        from newsletter.actions.wishes import unsay
+        from newsletter.actions.calendar.overrides import unsay
 
         return unsay(self.store, self.rules, slot, self.clock())
 
     def swap_slot(self, slot: date) -> tuple[ForecastSlot, ForecastSlot]:
         """Let the tips of that day and of the next change places; the two as they were."""
-        from newsletter.actions.wishes import swap
+        from newsletter.actions.calendar.overrides import swap
 
         return swap(self.store, self.rules, slot, self.clock())
 
     def owner_view(self, token: str) -> View:
         """What a link of a preview is about."""
-        from newsletter.actions.owner_word import look
+        from newsletter.actions.owner.links import look
 
         return look(self.store, self.signer, self.rules, token, self.clock())
 
     def owner_act(self, token: str) -> View:
         """Do what a link of a preview says."""
-        from newsletter.actions.owner_word import act
+        from newsletter.actions.owner.links import act
 
         return act(self.store, self.signer, self.rules, token, self.clock())
 
@@ -158,7 +158,7 @@ class CalendarVerbs(Parts):
 
     def owner_round(self) -> int:
         """Tell the owner what is new, leave a mark; rung every minute. How many mails wait now."""
-        from newsletter.actions.owner import tell_owner
+        from newsletter.actions.owner.reports import tell_owner
 
         now = self.clock()
         if self.store.hold():
@@ -173,8 +173,8 @@ class CalendarVerbs(Parts):
 
     def call_watchdog(self) -> Call | None:
         """Call the watchdog if it is time to, and write down how that went; it may take a while. None: nothing to call for."""
-        from newsletter.actions.watchdog import end_call, take_call
-        from newsletter.senders.ping import ping
+        from newsletter.actions.heartbeat import end_call, take_call
+        from newsletter.http.heartbeat import ping
 
         if not self.settings.ping_url or self.store.hold():
             return None

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from newsletter.app.parts import Parts, system_clock
-from newsletter.domain.delivery import Claim
+from newsletter.app.wiring import Parts, system_clock
+from newsletter.domain.delivery.delivery import Claim
+from newsletter.domain.delivery.issue import IssueFacts, IssueState
+from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import Busy
-from newsletter.domain.issues import IssueFacts, IssueState
-from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.domain.sending_ports import SendingRight
+from newsletter.ports.sending import SendingRight
 
 if TYPE_CHECKING:
-    from newsletter.actions.deliver import Progress, Round
-    from newsletter.actions.letters import Letters
-    from newsletter.actions.planning import NextIssue
-    from newsletter.actions.quarterly import Coming
-    from newsletter.app.second import SecondProcess
-    from newsletter.domain.sharing import Shares
+    from newsletter.actions.calendar.plan import NextIssue
+    from newsletter.actions.delivery.deliver import Progress, Round
+    from newsletter.actions.issues.compile import Letters
+    from newsletter.actions.issues.quarterly import Coming
+    from newsletter.app.worker_process import SecondProcess
+    from newsletter.domain.calendar.substitutes import Shares
 
 DAEMON = "newsletter run"
 COMMAND = "a newsletter command"
@@ -50,13 +50,13 @@ class IssueVerbs(Parts):
 
     def next_issue(self) -> NextIssue:
         """What goes out next, and when."""
-        from newsletter.actions.planning import next_issue
+        from newsletter.actions.calendar.plan import next_issue
 
         return next_issue(self.store, self.rules, self.clock())
 
     def next_shares(self) -> Shares | None:
         """How many would get which tip of the next issue; None when all get the same, or none is there."""
-        from newsletter.actions.audience import shares_for
+        from newsletter.actions.issues.audience import shares_for
 
         coming = self.next_issue()
         if coming.tip is None:
@@ -70,7 +70,7 @@ class IssueVerbs(Parts):
 
     def send_test(self, to: str, tip_key: str | None = None) -> Outcome:
         """Send that message to one address; no row changes."""
-        from newsletter.domain.address import parse_address
+        from newsletter.domain.subscribers.address import parse_address
 
         address = parse_address(to).text
         message = self._sample(address, tip_key)
@@ -99,7 +99,7 @@ class IssueVerbs(Parts):
 
     def resume(self, number: int | None = None, *, progress: Progress | None = None) -> IssueFacts:
         """Go on with an issue that is paused or unfinished (the newest such, if no number is given)."""
-        from newsletter.actions.steer import resume
+        from newsletter.actions.issues.control import resume
 
         self._refuse_a_second_command()
         self.sender()
@@ -110,19 +110,19 @@ class IssueVerbs(Parts):
 
     def pause(self, number: int) -> IssueFacts:
         """No claim after this; letters in flight end."""
-        from newsletter.actions.steer import pause
+        from newsletter.actions.issues.control import pause
 
         return pause(self.store, number, self.clock())
 
     def cancel(self, number: int) -> IssueFacts:
         """End an issue for good."""
-        from newsletter.actions.steer import cancel
+        from newsletter.actions.issues.control import cancel
 
         return cancel(self.store, number, self.clock())
 
     def retry_failed(self, number: int) -> IssueFacts:
         """Give failed and held deliveries of an issue another chance."""
-        from newsletter.actions.steer import retry_failed
+        from newsletter.actions.issues.control import retry_failed
 
         return retry_failed(self.store, number, self.clock())
 
@@ -133,9 +133,9 @@ class IssueVerbs(Parts):
 
     def deliver(self, right: SendingRight, number: int, *, progress: Progress | None = None) -> Round:
         """One round of sending for one issue, by whoever holds the right to send."""
-        from newsletter.actions.deliver import Route, deliver
-        from newsletter.actions.letters import open_letters
-        from newsletter.actions.owner import tell_of_pauses
+        from newsletter.actions.delivery.deliver import Route, deliver
+        from newsletter.actions.issues.compile import open_letters
+        from newsletter.actions.owner.reports import tell_of_pauses
 
         letters = open_letters(self.store, self.press, number, self.rules)
         route = Route(
@@ -158,8 +158,8 @@ class IssueVerbs(Parts):
 
     def _partner(self, right: SendingRight, number: int, letters: Letters) -> SecondProcess | None:
         """A second process for an issue with many letters left, where it has a core and can make the letters."""
-        from newsletter.app.second import Brief, SecondProcess
-        from newsletter.store.database import sqlite_path
+        from newsletter.app.worker_process import Brief, SecondProcess
+        from newsletter.store.sqlite.database import sqlite_path
 
         wanted = self.settings.second_process
         pays = second_core_is_free(cores(), relay_is_here=self.relay_is_here, hard=self.serves or self.dkim is not None)
@@ -179,7 +179,7 @@ class IssueVerbs(Parts):
 
     def _publish_at_once(self, extra_tip: str | None) -> IssueFacts | None:
         """The coming issue early, or one outside the calendar."""
-        from newsletter.actions import publish
+        from newsletter.actions.issues import publish
 
         now = self.clock()
         publish.finish_preparing(self.store, self.press, self.rules, now)
@@ -189,8 +189,8 @@ class IssueVerbs(Parts):
 
     def publish_due(self) -> IssueFacts | None:
         """The daemon's half of `send`: freeze what is due, finish what a crash left."""
-        from newsletter.actions import publish
-        from newsletter.actions.quarterly import publish_quarter
+        from newsletter.actions.issues import publish
+        from newsletter.actions.issues.quarterly import publish_quarter
 
         now = self.clock()
         publish.finish_preparing(self.store, self.press, self.rules, now)
@@ -199,13 +199,13 @@ class IssueVerbs(Parts):
 
     def coming_quarter(self) -> Coming:
         """The next letter to those who left and asked for one tip every three months."""
-        from newsletter.actions.quarterly import coming_quarter
+        from newsletter.actions.issues.quarterly import coming_quarter
 
         return coming_quarter(self.store, self.rules, self.clock())
 
     def flush_notices(self) -> int:
         """Send the transactional mails that are due; how many left. None does from a database that is held."""
-        from newsletter.actions.notices import flush
+        from newsletter.actions.transactional import flush
 
         if self.store.hold():
             return 0
@@ -222,7 +222,7 @@ class IssueVerbs(Parts):
                 tx.notices.add("alarm", self.site.owner, values, self.clock())
 
     def _sample(self, address: str, tip_key: str | None) -> bytes:
-        from newsletter.actions.letters import sample_letter
+        from newsletter.actions.issues.compile import sample_letter
 
         now = self.clock()
         letter = sample_letter(self.store, self.press, self.rules, now, tip_key)
@@ -239,7 +239,7 @@ class IssueVerbs(Parts):
 
     def _send_all(self, numbers: Sequence[int], progress: Progress | None) -> None:
         """Send here, or watch the daemon do it."""
-        from newsletter.actions.watch import watch
+        from newsletter.actions.issues.watch import watch
 
         try:
             with self.store.sending(COMMAND, self.clock(), hold_in_doubt=self.settings.holds_in_doubt) as right:

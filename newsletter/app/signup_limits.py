@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from newsletter.domain.errors import Refused
-from newsletter.domain.ports import Tx
-from newsletter.domain.protection import LONGEST_CLOSURE, Entry, Lane
+from newsletter.domain.subscribers.signup_limits import LONGEST_CLOSURE, Entry, Lane
+from newsletter.ports.store import Tx
 
 LANES = {True: ("proven", 24), False: ("unproven", 18)}
 """Mails that nobody answered, an hour; by visitors who saw our form, and by others."""

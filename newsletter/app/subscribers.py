@@ -9,20 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.app.parts import Parts, fresh_key, fresh_keys
+from newsletter.app.wiring import Parts, fresh_key, fresh_keys
 from newsletter.domain.errors import InputError
 
 if TYPE_CHECKING:
-    from newsletter.actions.confirm import Confirmed
-    from newsletter.actions.import_subscribers import Reject
-    from newsletter.actions.import_subscribers import Report as SubscribersReport
-    from newsletter.actions.leave import Left
-    from newsletter.actions.preferences import Change
-    from newsletter.actions.subscribe import Added
-    from newsletter.app.guard import Guard
-    from newsletter.domain.address import Address
-    from newsletter.domain.people import Reader
-    from newsletter.domain.ports import Tx
+    from newsletter.actions.subscribers.confirm import Confirmed
+    from newsletter.actions.subscribers.import_subscribers import Reject
+    from newsletter.actions.subscribers.import_subscribers import Report as SubscribersReport
+    from newsletter.actions.subscribers.preferences import Change
+    from newsletter.actions.subscribers.subscribe import Added
+    from newsletter.actions.subscribers.unsubscribe import Left
+    from newsletter.app.signup_limits import Guard
+    from newsletter.domain.subscribers.address import Address
+    from newsletter.domain.subscribers.subscriber import Reader
+    from newsletter.ports.store import Tx
 
 HOUR = timedelta(hours=1)
 ATTACK = {
@@ -43,7 +43,7 @@ class ReaderVerbs(Parts):
     @cached_property
     def guard(self) -> Guard:
         """Who may knock how often."""
-        from newsletter.app.guard import Guard
+        from newsletter.app.signup_limits import Guard
 
         return Guard()
 
@@ -54,9 +54,9 @@ class ReaderVerbs(Parts):
 
         at_once: raise Busy, with nothing done, where the database cannot be written to just now.
         """
-        from newsletter.actions.subscribe import subscribe
-        from newsletter.app.guard import origin_key
-        from newsletter.domain.address import parse_address
+        from newsletter.actions.subscribers.subscribe import subscribe
+        from newsletter.app.signup_limits import origin_key
+        from newsletter.domain.subscribers.address import parse_address
 
         address, now = parse_address(email), self.clock()
         self._refuse_disposable(address)
@@ -94,7 +94,7 @@ class ReaderVerbs(Parts):
 
     def confirm(self, token: str) -> Confirmed:
         """Confirm a sign-up by its link."""
-        from newsletter.actions.confirm import confirm
+        from newsletter.actions.subscribers.confirm import confirm
 
         now = self.clock()
         confirmed = confirm(self.store, self.signer, token, now, next_slot=self.schedule.next_slot(now))
@@ -105,7 +105,7 @@ class ReaderVerbs(Parts):
 
     def leave(self, token: str, *, how: str) -> Left:
         """Unsubscribe by link."""
-        from newsletter.actions.leave import leave
+        from newsletter.actions.subscribers.unsubscribe import leave
 
         farewell = self.settings.farewell
         left = leave(self.store, self.signer, token, how=how, now=self.clock(), farewell=farewell)
@@ -114,14 +114,14 @@ class ReaderVerbs(Parts):
 
     def come_back(self, token: str, *, form: str, origin: str) -> None:
         """Sign somebody who left up again, by the link in the last mail. Raises BadToken, InputError and TooMany."""
-        from newsletter.actions.leave import who_comes_back
+        from newsletter.actions.subscribers.unsubscribe import who_comes_back
 
         reader = who_comes_back(self.store, self.signer, token)
         self.subscribe(reader.address, reader.name, form=form, origin=origin)
 
     def change_preferences(self, token: str, change: Change) -> Reader | None:
-        """Do one of the changes of `actions.preferences`; the reader after it, None if they are no more."""
-        from newsletter.actions import preferences
+        """Do one of the changes of `actions.subscribers.preferences`; the reader after it, None if they are no more."""
+        from newsletter.actions.subscribers import preferences
 
         reader = preferences.change(self.store, self.signer, token, change, self.clock())
         self.bell.set()
@@ -129,9 +129,9 @@ class ReaderVerbs(Parts):
 
     def send_link(self, email: str, *, origin: str) -> None:
         """Mail somebody their personal link, if we know them. Raises InputError and TooMany."""
-        from newsletter.actions.preferences import send_link
-        from newsletter.app.guard import origin_key
-        from newsletter.domain.address import parse_address
+        from newsletter.actions.subscribers.preferences import send_link
+        from newsletter.app.signup_limits import origin_key
+        from newsletter.domain.subscribers.address import parse_address
 
         address, place, now = parse_address(email), origin_key(origin), self.clock()
         with self.store.write() as tx:
@@ -141,19 +141,19 @@ class ReaderVerbs(Parts):
 
     def erase(self, address: str) -> str:
         """Remove a person by the owner's command; the address as it was."""
-        from newsletter.actions.erase import erase_address
+        from newsletter.actions.subscribers.erase import erase_address
 
         return erase_address(self.store, self.signer, address, self.clock())
 
     def pause_subscriber(self, address: str, weeks: int) -> datetime:
         """Pause by the owner's command; until when."""
-        from newsletter.actions.preferences import pause_address
+        from newsletter.actions.subscribers.preferences import pause_address
 
         return pause_address(self.store, address, weeks, self.clock())
 
     def housekeeping(self) -> Mapping[str, int]:
         """What time brings about: pauses end, a reminder, what is forgotten; to be rung hourly."""
-        from newsletter.actions.upkeep import keep_house
+        from newsletter.actions.maintenance import keep_house
 
         done = keep_house(self.store, self.clock())
         if done["reminded"]:
@@ -162,13 +162,13 @@ class ReaderVerbs(Parts):
 
     def unsubscribe(self, address: str) -> Left:
         """Unsubscribe by hand."""
-        from newsletter.actions.leave import unsubscribe_address
+        from newsletter.actions.subscribers.unsubscribe import unsubscribe_address
 
         return unsubscribe_address(self.store, address, self.clock())
 
     def add_subscriber(self, address: str, name: str = "", *, confirmed_source: str | None = None) -> Added:
         """Add a reader by hand, confirmed with a proof or asked to confirm."""
-        from newsletter.actions.subscribe import add_subscriber
+        from newsletter.actions.subscribers.subscribe import add_subscriber
 
         return add_subscriber(
             self.store,
@@ -191,7 +191,7 @@ class ReaderVerbs(Parts):
         written: Callable[[float], None] = lambda _: None,
     ) -> SubscribersReport:
         """Read readers from a CSV file; watched: what its lines pass through on the way, to show how far it is."""
-        from newsletter.actions.import_subscribers import import_subscribers
+        from newsletter.actions.subscribers.import_subscribers import import_subscribers
 
         try:
             with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
@@ -214,14 +214,14 @@ class ReaderVerbs(Parts):
 
     def suppress(self, address: str, reason: str = "manual") -> bool:
         """Never mail this address; False when that was so already."""
-        from newsletter.domain.address import parse_address
+        from newsletter.domain.subscribers.address import parse_address
 
         with self.store.write() as tx:
             return tx.suppressions.add(parse_address(address).key, reason, "by hand", self.clock())
 
     def unsuppress(self, address: str) -> bool:
         """Take a suppression back; consent decides again."""
-        from newsletter.domain.address import parse_address
+        from newsletter.domain.subscribers.address import parse_address
 
         with self.store.write() as tx:
             return tx.suppressions.remove(parse_address(address).key)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.app.parts import Parts
+from newsletter.app.wiring import Parts
 
 if TYPE_CHECKING:
-    from newsletter.actions.export_tips import Exported
-    from newsletter.actions.import_tips import Report as TipsReport
-    from newsletter.domain.reading import Votes
-    from newsletter.domain.tips import Take, TipCard
+    from newsletter.actions.tips.export import Exported
+    from newsletter.actions.tips.import_tips import Report as TipsReport
+    from newsletter.domain.archive.entries import Votes
+    from newsletter.domain.tips.tip import Take, TipCard
     from newsletter.rendering.preflight import Finding
 
 
@@ -31,7 +31,7 @@ class TipVerbs(Parts):
         take: Take | None = None,
     ) -> TipsReport:
         """Read tips from files and directories into the library."""
-        from newsletter.actions.import_tips import import_tips
+        from newsletter.actions.tips.import_tips import import_tips
         from newsletter.importers import read
 
         found = read(paths, format_)
@@ -39,7 +39,7 @@ class TipVerbs(Parts):
 
     def export_tips(self, directory: Path, *, dry_run: bool = False) -> Exported:
         """Every tip as a Markdown file that imports as unchanged."""
-        from newsletter.actions.export_tips import export_tips
+        from newsletter.actions.tips.export import export_tips
         from newsletter.importers import as_file
 
         return export_tips(self.store, directory, as_file, dry_run=dry_run)
@@ -53,7 +53,7 @@ class TipVerbs(Parts):
 
     def edit_tip(self, key: str, written: str) -> TipsReport:
         """Put a tip's file in place of the tip; another key in it moves the tip, and its old address leads on."""
-        from newsletter.actions.edit_tip import edit_tip
+        from newsletter.actions.tips.edit import edit_tip
         from newsletter.importers.markdown import parse
 
         return edit_tip(self.store, key, parse(written, f"{key}.md")[0], now=self.clock())
@@ -83,7 +83,7 @@ class TipVerbs(Parts):
 
     def retire_tip(self, key: str) -> TipCard:
         """Never run this tip again."""
-        from newsletter.domain.tips import TipState
+        from newsletter.domain.tips.tip import TipState
 
         with self.store.write() as tx:
             tx.tips.set_state(tx.tips.get(key).card.id, TipState.RETIRED)

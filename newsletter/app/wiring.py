@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from newsletter.domain.calendar import Schedule
-from newsletter.domain.delivery import Claim
-from newsletter.domain.ports import Clock, Renderer, Store
-from newsletter.domain.sending_ports import Sender
+from newsletter.domain.calendar.schedule import Schedule
+from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.site import Site
 from newsletter.mail.tokens import Signer
 from newsletter.mail.verp import Addresses
+from newsletter.ports.sending import Sender
+from newsletter.ports.store import Clock, Renderer, Store
 from newsletter.settings import Settings
 
 if TYPE_CHECKING:
-    from newsletter.actions.letters import Press
-    from newsletter.actions.planning import Rules
+    from newsletter.actions.calendar.plan import Rules
+    from newsletter.actions.issues.compile import Press
     from newsletter.mail.dkim import Dkim
 
 NICE = 10
@@ -99,8 +99,8 @@ class Parts:
     @cached_property
     def rules(self) -> Rules:
         """What the calendar goes by."""
-        from newsletter.actions.planning import Rules
-        from newsletter.domain.plans import Policy
+        from newsletter.actions.calendar.plan import Rules
+        from newsletter.domain.calendar.plan import Policy
 
         settings = self.settings
         approval, unseen = settings.approval == "required", settings.rerun_to == "unseen"
@@ -114,7 +114,7 @@ class Parts:
     @cached_property
     def store(self) -> Store:
         """The database; touched at its first transaction."""
-        from newsletter.store.sql import open_store
+        from newsletter.store.transactions import open_store
 
         return open_store(self.settings.database_url)
 
@@ -122,10 +122,10 @@ class Parts:
     def renderer(self) -> Renderer:
         """Templates to mails: the owner's files first, then ours. Raises TemplateError now, not when mail is due."""
         from newsletter.rendering.data import data_dir
-        from newsletter.rendering.letters import Letters
+        from newsletter.rendering.emails import Letters
 
         if self.settings.templates:
-            from newsletter.rendering.proof import prove
+            from newsletter.rendering.template_check import prove
 
             prove(self.site, self.settings.templates)
         own = [self.settings.templates] if self.settings.templates else []
@@ -134,7 +134,7 @@ class Parts:
     @cached_property
     def press(self) -> Press:
         """What it takes to make letters."""
-        from newsletter.actions.letters import Press
+        from newsletter.actions.issues.compile import Press
 
         return Press(self.renderer, self.site, self.signer, self.dkim)
 
@@ -174,13 +174,13 @@ class Parts:
 
     def schema_status(self) -> SchemaStatus:
         """Where the schema stands; works on a database this program would refuse."""
-        from newsletter.store.database import HEAD, revision, sqlite_path
+        from newsletter.store.sqlite.database import HEAD, revision, sqlite_path
 
         return SchemaStatus(revision(sqlite_path(self.settings.database_url)) or "", HEAD)
 
     def upgrade_database(self) -> SchemaStatus:
         """Make the database or bring it up to date."""
-        from newsletter.store.database import sqlite_path, upgrade
+        from newsletter.store.sqlite.database import sqlite_path, upgrade
 
         upgrade(sqlite_path(self.settings.database_url))
         return self.schema_status()
@@ -195,12 +195,12 @@ class Parts:
 
     def backup(self, path: Path) -> None:
         """A consistent copy of the live database in a new file."""
-        from newsletter.store.database import backup, sqlite_path
+        from newsletter.store.sqlite.database import backup, sqlite_path
 
         backup(sqlite_path(self.settings.database_url), path)
 
     def restore(self, path: Path) -> Path:
         """Put a backup in the place of the database; where the old one is kept. It mails nobody until it is adopted."""
-        from newsletter.store.sql import open_store
+        from newsletter.store.transactions import open_store
 
         return open_store(self.settings.database_url).restore(path, self.clock())

@@ -24,10 +24,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from newsletter.app.parts import stand_back
+from newsletter.app.wiring import stand_back
 from newsletter.domain.errors import NewsletterError
-from newsletter.domain.ports import Clock
-from newsletter.domain.sending_ports import SendingRight, Word
+from newsletter.ports.sending import SendingRight, Word
+from newsletter.ports.store import Clock
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Brief:
 
 
 class SecondProcess:
-    """Implements domain.sending_ports.Partner; made anew for each round."""
+    """Implements ports.sending.Partner; made anew for each round."""
 
     def __init__(self, right: SendingRight, brief: Brief, clock: Clock) -> None:
         self._right = right
@@ -65,7 +65,7 @@ class SecondProcess:
         self._is_through = False
 
     def work(self, connections: int, is_over: Callable[[], bool]) -> Iterator[Word]:
-        """As domain.sending_ports.Partner.work."""
+        """As ports.sending.Partner.work."""
         with self._start(connections) as process:
             try:
                 for line in _lines(process, is_over):
@@ -87,7 +87,7 @@ class SecondProcess:
     def _start(self, connections: int) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, (str(_PACKAGE), os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "newsletter.app.second"],
+            [sys.executable, "-P", "-m", "newsletter.app.worker_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=(self._right.lock,),
@@ -171,11 +171,11 @@ def main() -> None:
 
 
 def _send(brief: Brief, connections: int, first: int, mouth: _Mouth) -> None:
-    from newsletter.actions.deliver import Route, Shift, carry
-    from newsletter.app.parts import Parts
+    from newsletter.actions.delivery.deliver import Route, Shift, carry
+    from newsletter.app.wiring import Parts
     from newsletter.mail.compiled import Compiled
-    from newsletter.mail.filling import Filling, by_letter
-    from newsletter.store.second import second_ledger
+    from newsletter.mail.personalize import Filling, by_letter
+    from newsletter.store.worker_deliveries import second_ledger
 
     parts = Parts(brief.settings, clock=lambda: datetime.now(UTC) + brief.ahead)
     threading.Thread(target=_listen, args=(first, parts.stop), daemon=True).start()

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from newsletter import __version__
-from newsletter.cli.door import Door, Noun, everywhere
+from newsletter.cli.context import Door, Noun, everywhere
 from newsletter.domain.errors import NewsletterError
 
 FAILED, INTERRUPTED = 1, 130
@@ -30,10 +30,10 @@ NOUNS = {
     "tips": ("tips", "The library: import, list, show, add, edit, export, retire, move, pin, unpin, rerun, lint, why."),
     "calendar": ("calendar", "The weeks ahead: skip, unskip, hold, approve, runway, simulate."),
     "issues": ("issues", "The editions: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
-    "subscribers": ("readers", "The readers: add, list, show, stats, import, export, pause, unsubscribe, erase."),
-    "suppressions": ("readers", "Addresses never to mail: list, add, remove."),
+    "subscribers": ("subscribers", "The readers: add, list, show, stats, import, export, pause, unsubscribe, erase."),
+    "suppressions": ("subscribers", "Addresses never to mail: list, add, remove."),
     "templates": ("templates", "Mails and pages of your own: list, copy, check."),
-    "form": ("form", "The sign-up form for your own site, as a link, HTML, an iframe or a script."),
+    "form": ("signup_form", "The sign-up form for your own site, as a link, HTML, an iframe or a script."),
     "completion": ("setup", "Completion for your shell: bash, zsh or fish."),
 }  # fmt: skip
 

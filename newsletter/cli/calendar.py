@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 
 import click
 
-from newsletter.cli.door import Door, Noun, as_of, everywhere
-from newsletter.cli.facts import iso
+from newsletter.cli.context import Door, Noun, as_of, everywhere
+from newsletter.cli.issue_view import iso
+from newsletter.domain.english import plural, sentence
 from newsletter.domain.errors import UsageError
-from newsletter.domain.wording import plural, sentence
 
 if TYPE_CHECKING:
-    from newsletter.actions.quarterly import Coming
-    from newsletter.cli.screen import Screen
-    from newsletter.domain.forecast import ForecastSlot, Runway
-    from newsletter.domain.simulation import Simulation
+    from newsletter.actions.issues.quarterly import Coming
+    from newsletter.cli.output import Screen
+    from newsletter.domain.calendar.forecast import ForecastSlot, Runway
+    from newsletter.domain.calendar.simulation import Simulation
 
 LONGEST = 520  # weeks: ten years
 
@@ -106,7 +106,7 @@ def _draw_quarter(screen: Screen, coming: Coming) -> None:
 
 
 def _changed(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:
-    from newsletter.domain.forecast import changes
+    from newsletter.domain.calendar.forecast import changes
 
     return changes(before, after)
 
@@ -118,7 +118,7 @@ def _draw_changes(screen: Screen, changed: Sequence[tuple[ForecastSlot, Forecast
 
 
 def _write_ics(door: Door, path: Path, lines: Sequence[ForecastSlot]) -> None:
-    from newsletter.domain.forecast import ics
+    from newsletter.domain.calendar.forecast import ics
 
     host = urlsplit(door.settings.base_url).hostname or "localhost"
     text = ics(lines, name=door.settings.title, domain=host, stamp=door.clock())

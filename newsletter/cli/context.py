@@ -17,7 +17,7 @@ from newsletter.domain.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from newsletter.app import App
-    from newsletter.cli.screen import Screen
+    from newsletter.cli.output import Screen
     from newsletter.settings import Settings
 
 
@@ -66,7 +66,7 @@ class Door:
     @property
     def screen(self) -> Screen:
         """Where reports for people go: stdout."""
-        from newsletter.cli.screen import Screen
+        from newsletter.cli.output import Screen
 
         return Screen(self.settings.timezone)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from newsletter.domain.delivery import OPEN, Skip, State
-from newsletter.domain.issues import ON_THE_WAY, IssueState
+from newsletter.domain.delivery.delivery import OPEN, Skip, State
+from newsletter.domain.delivery.issue import ON_THE_WAY, IssueState
 
 if TYPE_CHECKING:
-    from newsletter.actions.planning import NextIssue
-    from newsletter.cli.screen import Screen
-    from newsletter.domain.issues import IssueFacts
-    from newsletter.domain.sharing import Shares
+    from newsletter.actions.calendar.plan import NextIssue
+    from newsletter.cli.output import Screen
+    from newsletter.domain.calendar.substitutes import Shares
+    from newsletter.domain.delivery.issue import IssueFacts
 
 FAILED = 1
 PARTLY = 4

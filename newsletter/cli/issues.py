@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.door import Door, Noun, all_, as_of, dry_run, yes
-from newsletter.cli.facts import document_of, draw_issue, iso, next_document, next_in_words, people, shares_document
-from newsletter.cli.sending import send_and_report
-from newsletter.domain.delivery import State
+from newsletter.cli.context import Door, Noun, all_, as_of, dry_run, yes
+from newsletter.cli.issue_view import (
+    document_of,
+    draw_issue,
+    iso,
+    next_document,
+    next_in_words,
+    people,
+    shares_document,
+)
+from newsletter.cli.progress import send_and_report
+from newsletter.domain.delivery.delivery import State
 from newsletter.domain.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from newsletter.cli.screen import Screen
-    from newsletter.domain.issues import IssueFacts
-    from newsletter.domain.people import DeliveryFacts
+    from newsletter.cli.output import Screen
+    from newsletter.domain.delivery.issue import IssueFacts
+    from newsletter.domain.subscribers.subscriber import DeliveryFacts
 
 TRY_LATER = 75
 
@@ -85,7 +93,7 @@ def preview(door: Door, *, tip: str | None, out: Path | None, open_: bool) -> No
     }
 
     def draw(screen: Screen) -> None:
-        from newsletter.cli.screen import mark
+        from newsletter.cli.output import mark
 
         if out:
             screen.line(f"{out} written, {len(letter):,} bytes. A mail program opens it.")
@@ -108,8 +116,8 @@ def preview(door: Door, *, tip: str | None, out: Path | None, open_: bool) -> No
 @click.pass_obj
 def test(door: Door, *, to: str, tip: str | None, dry_run: bool) -> int:
     """Send the letter to one address, outside every count."""
-    from newsletter.domain.address import parse_address
-    from newsletter.domain.outcomes import Deferred, InDoubt, Rejected
+    from newsletter.domain.delivery.outcome import Deferred, InDoubt, Rejected
+    from newsletter.domain.subscribers.address import parse_address
 
     address = parse_address(to).text
     if dry_run:

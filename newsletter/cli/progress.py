@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from newsletter.cli.facts import document_of, draw_issue, exit_code_of, next_document, next_in_words
+from newsletter.cli.issue_view import document_of, draw_issue, exit_code_of, next_document, next_in_words
 
 if TYPE_CHECKING:
-    from newsletter.cli.door import Door
-    from newsletter.domain.issues import IssueFacts
+    from newsletter.cli.context import Door
+    from newsletter.domain.delivery.issue import IssueFacts
 
 INTERRUPTED = 130
 Progress = Callable[[int, int], None]
@@ -22,7 +22,7 @@ Progress = Callable[[int, int], None]
 
 def send_and_report(door: Door, send: Callable[[Progress | None], IssueFacts | None]) -> int:
     """Run `send`, show how it goes, report how it ended; the exit code of the contract."""
-    from newsletter.app.parts import stand_back
+    from newsletter.app.wiring import stand_back
 
     stand_back()
     began = time.monotonic()
@@ -72,7 +72,7 @@ def progress(doing: str) -> Iterator[Progress | None]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from newsletter.cli.screen import console
+    from newsletter.cli.output import console
 
     columns = (
         TextColumn(doing),

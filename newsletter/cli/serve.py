@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from newsletter.cli.door import Door, Verb, as_of
+from newsletter.cli.context import Door, Verb, as_of
 
 
 @click.command(cls=Verb, reports=False)
@@ -14,7 +14,7 @@ from newsletter.cli.door import Door, Verb, as_of
 def run(door: Door, *, no_web: bool) -> int:
     """The daemon: alarm clock, sending and web in one process; SIGTERM finishes the letters in flight."""
     from newsletter import daemon
-    from newsletter.cli.logs import start_logging
+    from newsletter.cli.log_setup import start_logging
 
     start_logging(door.settings.log_format, verbose=door.verbose)
     return daemon.run(door.app, web=not no_web)
@@ -24,7 +24,7 @@ def run(door: Door, *, no_web: bool) -> int:
 @click.pass_obj
 def web(door: Door) -> int:
     """The web alone: sign-up, confirmation, unsubscribe."""
-    from newsletter.cli.logs import start_logging
+    from newsletter.cli.log_setup import start_logging
     from newsletter.web import serve
 
     start_logging(door.settings.log_format, verbose=door.verbose)
@@ -35,6 +35,6 @@ def web(door: Door) -> int:
 @click.option("--once", is_flag=True, help="End when the mail has arrived, instead of keeping the pages open.")
 def demo(*, once: bool) -> int:
     """One whole Tuesday, with nothing configured: sign-ups, confirmations, the daemon, a real SMTP server."""
-    from newsletter.cli.demo import run_demo
+    from newsletter.cli.demo.tuesday import run_demo
 
     return run_demo(once=once)

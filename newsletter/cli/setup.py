@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.door import Door, Noun, Verb, as_of, yes
+from newsletter.cli.context import Door, Noun, Verb, as_of, yes
 from newsletter.domain.errors import Refused, SettingsError
 
 if TYPE_CHECKING:
-    from newsletter.cli.screen import Screen
+    from newsletter.cli.output import Screen
 
 PROBLEMS = 3
 KEY = "NEWSLETTER_SECRET_KEY"
@@ -143,7 +143,7 @@ def doctor(door: Door) -> int:
     }
 
     def draw(screen: Screen) -> None:
-        from newsletter.cli.screen import mark
+        from newsletter.cli.output import mark
 
         rows = [(mark(c.level), c.id, f"{c.message}\n{c.fix}" if c.fix else c.message) for c in checks]
         screen.table(["!", "!", " "], rows, empty="")

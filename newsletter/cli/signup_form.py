@@ -6,7 +6,7 @@ from html import escape
 
 import click
 
-from newsletter.cli.door import Door, Verb
+from newsletter.cli.context import Door, Verb
 
 KINDS = ("link", "html", "iframe", "script")
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 import click
 
-from newsletter.cli.door import Door, Verb, dry_run, yes
-from newsletter.cli.facts import iso
+from newsletter.cli.context import Door, Verb, dry_run, yes
+from newsletter.cli.issue_view import iso
 from newsletter.domain.errors import UsageError
-from newsletter.domain.imports import defused
-from newsletter.domain.subscription import Status
+from newsletter.domain.subscribers.csv_columns import defused
+from newsletter.domain.subscribers.subscription import Status
 
 if TYPE_CHECKING:
-    from newsletter.actions.import_subscribers import RejectedRow
-    from newsletter.cli.screen import Screen
+    from newsletter.actions.subscribers.import_subscribers import RejectedRow
+    from newsletter.cli.output import Screen
 
 STATUSES = [*(status.value for status in Status), "suppressed"]
 COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated")
@@ -102,7 +102,7 @@ class _Kept:
     def __iter__(self) -> Iterator[RejectedRow]:
         import json
 
-        from newsletter.actions.import_subscribers import RejectedRow
+        from newsletter.actions.subscribers.import_subscribers import RejectedRow
 
         self._file.seek(0)
         return (RejectedRow(*json.loads(line)) for line in self._file)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli import reader_files
-from newsletter.cli.door import Door, Noun, all_, dry_run, yes
-from newsletter.cli.facts import iso
-from newsletter.cli.reader_files import STATUSES, confirmed_option, proof_of, source_option
-from newsletter.domain.address import parse_address
+from newsletter.cli import subscriber_files as reader_files
+from newsletter.cli.context import Door, Noun, all_, dry_run, yes
+from newsletter.cli.issue_view import iso
+from newsletter.cli.subscriber_files import STATUSES, confirmed_option, proof_of, source_option
 from newsletter.domain.errors import NewsletterError, NotFound
-from newsletter.domain.people_ports import reader_at
-from newsletter.domain.subscription import Status
+from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.subscription import Status
+from newsletter.ports.subscribers import reader_at
 
 if TYPE_CHECKING:
-    from newsletter.cli.screen import Screen
-    from newsletter.domain.people import Reader, Suppression
+    from newsletter.cli.output import Screen
+    from newsletter.domain.subscribers.subscriber import Reader, Suppression
 
 
 @click.group(cls=Noun)

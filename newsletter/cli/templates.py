@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.door import Door, Noun
+from newsletter.cli.context import Door, Noun
 from newsletter.domain.errors import NotFound, Refused, UsageError
 
 if TYPE_CHECKING:
-    from newsletter.cli.screen import Screen
+    from newsletter.cli.output import Screen
 
 
 @click.group(cls=Noun)
@@ -23,7 +23,7 @@ def templates() -> None:
 @click.pass_obj
 def list_(door: Door) -> None:
     """Every template, and which of them are your own."""
-    from newsletter.rendering.proof import shipped
+    from newsletter.rendering.template_check import shipped
 
     own = door.settings.templates
     found = [(name, "yours" if own and (own / name).is_file() else "ours") for name in shipped()]
@@ -44,7 +44,7 @@ def list_(door: Door) -> None:
 def copy(door: Door, *, name: str) -> None:
     """Copy one of ours (email/issue/body.html), or all of one folder (email/issue), to begin with."""
     from newsletter.rendering.data import data_dir
-    from newsletter.rendering.proof import shipped
+    from newsletter.rendering.template_check import shipped
 
     own = door.settings.templates
     if own is None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.door import Door, Verb, as_of
-from newsletter.cli.facts import shares_document
-from newsletter.cli.sending import progress
+from newsletter.cli.context import Door, Verb, as_of
+from newsletter.cli.issue_view import shares_document
+from newsletter.cli.progress import progress
 
 if TYPE_CHECKING:
-    from newsletter.actions.explain import Linted, WhyDate, WhyTip
-    from newsletter.cli.screen import Screen
+    from newsletter.actions.calendar.explain import Linted, WhyDate, WhyTip
+    from newsletter.cli.output import Screen
 
 FAULTY = 1
 MARKS = {"fault": "error", "warning": "warning", "note": "hint"}
@@ -154,7 +154,7 @@ def lint(door: Door, *, keys: Sequence[str], links: bool) -> int:
 
 
 def _draw_findings(screen: Screen, linted: Sequence[Linted]) -> None:
-    from newsletter.cli.screen import mark
+    from newsletter.cli.output import mark
 
     for tip in (tip for tip in linted if tip.findings):
         screen.line(f"{tip.title} ({tip.key})", "bold")

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli import dates
-from newsletter.cli.door import Door, Noun, dry_run, yes
-from newsletter.cli.facts import iso
+from newsletter.cli import tip_dates as dates
+from newsletter.cli.context import Door, Noun, dry_run, yes
+from newsletter.cli.issue_view import iso
+from newsletter.domain.calendar.why_not import standing
 from newsletter.domain.errors import NewsletterError, UsageError
-from newsletter.domain.tips import Take, TipState
-from newsletter.domain.why import standing
+from newsletter.domain.tips.tip import Take, TipState
 
 if TYPE_CHECKING:
-    from newsletter.actions.import_tips import Report
-    from newsletter.cli.screen import Screen
-    from newsletter.domain.tips import TipCard
+    from newsletter.actions.tips.import_tips import Report
+    from newsletter.cli.output import Screen
+    from newsletter.domain.tips.tip import TipCard
 
 FORMATS = ["auto", "markdown", "archive-page", "csv", "wxr", "feed"]
 COUNTED = ("added", "updated", "unchanged", "teasers")

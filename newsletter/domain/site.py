@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from newsletter.domain.colours import GREEN, Palette, palette
+from newsletter.domain.colors import GREEN, Palette, palette
 
 
 @dataclass(frozen=True, slots=True)

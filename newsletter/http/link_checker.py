@@ -17,7 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from threading import Event, Timer
 from urllib.parse import quote, urljoin, urlsplit
 
-from newsletter.domain.links import LinkAnswer, Trouble
+from newsletter.domain.tips.links import LinkAnswer, Trouble
 
 MOST = 500  # addresses in one go
 AT_ONCE = 8  # hosts; the addresses of one host are asked one after the other

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from newsletter.domain.errors import UsageError
-from newsletter.domain.tips import Rejected, TipText
+from newsletter.domain.tips.tip import Rejected, TipText
 from newsletter.importers import archive_page, feed, markdown, table, wxr
-from newsletter.importers.bounds import MAX_EXPORT, MAX_FILE
-from newsletter.importers.writing import as_file
+from newsletter.importers.export import as_file
+from newsletter.importers.limits import MAX_EXPORT, MAX_FILE
 from newsletter.importers.xml_items import looks_like_xml
 
 Found = list[TipText | Rejected]

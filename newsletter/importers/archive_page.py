@@ -20,8 +20,8 @@ from dataclasses import replace
 from datetime import date
 from itertools import pairwise, takewhile
 
-from newsletter.domain.tips import Rejected, TipText
-from newsletter.importers.bounds import MAX_TITLE, fault
+from newsletter.domain.tips.tip import Rejected, TipText
+from newsletter.importers.limits import MAX_TITLE, fault
 from newsletter.importers.lines import Kind, Line, before_read_more, categories_of, read_lines
 from newsletter.importers.prose import to_markdown
 

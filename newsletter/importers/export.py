@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.tip import TipText
 
 
 def as_file(text: TipText) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from newsletter.domain.reading import plain
-from newsletter.domain.tips import Rejected, TipText
-from newsletter.importers.from_html import to_markdown
+from newsletter.domain.archive.entries import plain
+from newsletter.domain.tips.tip import Rejected, TipText
+from newsletter.importers.html_to_markdown import to_markdown
 from newsletter.importers.xml_items import child_text, children, day_of, items, tip_from
 
 if TYPE_CHECKING:

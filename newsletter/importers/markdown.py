@@ -8,10 +8,10 @@ from datetime import date, datetime
 from unicodedata import category
 
 from newsletter.domain.errors import InputError
-from newsletter.domain.reruns import parse_months, parse_rerun
-from newsletter.domain.seasons import parse_rule
-from newsletter.domain.tips import Rejected, TipRules, TipText
-from newsletter.importers.bounds import MAX_FIELD, MAX_LABEL, MAX_LABELS, fault
+from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
+from newsletter.domain.tips.season_rule import parse_rule
+from newsletter.domain.tips.tip import Rejected, TipRules, TipText
+from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, fault
 
 RULES = ("season", "series", "part", "rerun", "months", "fallback")
 KEYS = ("title", "date", "categories", "tags", "takeaway", "teaser", *RULES, "complete", "key")

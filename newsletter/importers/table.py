@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from newsletter.domain.tips import Rejected, TipText
-from newsletter.importers.bounds import fault
+from newsletter.domain.tips.tip import Rejected, TipText
+from newsletter.importers.limits import fault
 from newsletter.importers.xml_items import day_of, labels
 
 COLUMNS = ("title", "body", "date", "categories", "tags", "takeaway", "teaser")

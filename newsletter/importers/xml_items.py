@@ -9,8 +9,8 @@ from email.utils import parsedate_to_datetime
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from newsletter.domain.tips import Rejected, TipText
-from newsletter.importers.bounds import MAX_FIELD, MAX_LABEL, MAX_LABELS, fault
+from newsletter.domain.tips.tip import Rejected, TipText
+from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, fault
 
 if TYPE_CHECKING:
     from lxml.etree import _Element

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 from newsletter.domain.errors import InputError, TemplateError
-from newsletter.domain.ports import Rendered
 from newsletter.mail.dkim import canonical_lines
 from newsletter.mail.headers import Headers
 from newsletter.mail.message import frame, header_block, one_newline
-from newsletter.mail.qp import MAX_LINE, quote
+from newsletter.mail.quoted_printable import MAX_LINE, quote
+from newsletter.ports.store import Rendered
 
 HEADER_HOLES = ("to", "message_id", "date", "unsubscribe_url", "unsubscribe_mailto")
 BODY_HOLES = ("name", "address", "unsubscribe_url", "preferences_url", "useful_url", "joined_on")

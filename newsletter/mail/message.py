@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from newsletter.domain.errors import InputError
-from newsletter.domain.ports import Rendered
 from newsletter.mail.headers import MAX_LINE, Headers
-from newsletter.mail.qp import quote
+from newsletter.mail.quoted_printable import quote
+from newsletter.ports.store import Rendered
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
 _BOUNDARY = re.compile(r"[A-Za-z0-9_-]{1,60}\Z")

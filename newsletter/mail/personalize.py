@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from newsletter.domain.delivery import Claim
+from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.site import Site
 from newsletter.mail.compiled import Compiled
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import format_date
-from newsletter.mail.personal import Personal
+from newsletter.mail.recipient import Personal
 from newsletter.mail.tokens import Signer
 
 Write = Callable[[Claim, datetime], bytes]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 
-from newsletter.domain.delivery import Claim
-from newsletter.domain.seasons import in_words
+from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.site import Site
+from newsletter.domain.tips.season_rule import in_words
 from newsletter.mail.headers import mailbox
 from newsletter.mail.tokens import Purpose, Signer, digester
 from newsletter.mail.verp import Addresses, issue_in_base36

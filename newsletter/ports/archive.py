@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.domain.reading import Beside, Contents, Entry, Found, Hits, PublicTip, Selection
+from newsletter.domain.archive.entries import Beside, Contents, Entry, Found, Hits, PublicTip, Selection
 
 
 class Archive(Protocol):

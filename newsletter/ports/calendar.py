@@ -8,9 +8,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
-from newsletter.domain.issues import IssueFacts
-from newsletter.domain.plans import TipPlan
-from newsletter.domain.quarterly import Ran
+from newsletter.domain.calendar.plan import TipPlan
+from newsletter.domain.calendar.quarterly import Ran
+from newsletter.domain.delivery.issue import IssueFacts
 
 
 class Wish(StrEnum):

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.domain.calendar_ports import Quarters
-from newsletter.domain.issues import IssueEvent, IssueFacts
-from newsletter.domain.people import DeliveryFacts
-from newsletter.domain.sharing import NO_OTHERS, Offer, OtherLetter
+from newsletter.domain.calendar.substitutes import NO_OTHERS, Offer, OtherLetter
+from newsletter.domain.delivery.issue import IssueEvent, IssueFacts
+from newsletter.domain.subscribers.subscriber import DeliveryFacts
+from newsletter.ports.calendar import Quarters
 
 
 class Issues(Quarters, Protocol):
-    """The numbered editions. A state changes only through `domain.issues`."""
+    """The numbered editions. A state changes only through `domain.delivery.issue`."""
 
     def get(self, number: int) -> IssueFacts:
         """With counts; raises NotFound."""

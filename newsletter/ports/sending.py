@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from newsletter.domain.delivery import Claim, Finished
-from newsletter.domain.outcomes import Envelope, Outcome
+from newsletter.domain.delivery.delivery import Claim, Finished
+from newsletter.domain.delivery.outcome import Envelope, Outcome
 
 
 class Session(Protocol):
@@ -33,7 +33,7 @@ class Session(Protocol):
 class Sender(Protocol):
     """A way to the next hop. connections: how many sessions may be open at once.
 
-    Optional: `rates`, a tuple of `domain.pace.Rate`, kept by whoever schedules the letters.
+    Optional: `rates`, a tuple of `domain.delivery.rate_limit.Rate`, kept by whoever schedules the letters.
     """
 
     connections: int

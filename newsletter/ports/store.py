@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.domain.calendar_ports import Calendar
-from newsletter.domain.issue_ports import Issues
-from newsletter.domain.people_ports import Door, Farewells, Subscribers, Suppressions, TakesReaders, Upkeep
-from newsletter.domain.reading import NOTHING_BESIDE, Beside, Votes
-from newsletter.domain.reading_ports import Archive
-from newsletter.domain.sending_ports import Holder, SendingRight
-from newsletter.domain.tips import TipCard, TipFull, TipState, TipText
+from newsletter.domain.archive.entries import NOTHING_BESIDE, Beside, Votes
+from newsletter.domain.tips.tip import TipCard, TipFull, TipState, TipText
+from newsletter.ports.archive import Archive
+from newsletter.ports.calendar import Calendar
+from newsletter.ports.issues import Issues
+from newsletter.ports.sending import Holder, SendingRight
+from newsletter.ports.subscribers import Door, Farewells, Subscribers, Suppressions, TakesReaders, Upkeep
 
 Clock = Callable[[], datetime]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from newsletter.domain.address import Address
 from newsletter.domain.errors import NotFound
-from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
-from newsletter.domain.people import Consent, DeliveryFacts, Losses, NewReader, Reader, Suppression
-from newsletter.domain.protection import Lane
-from newsletter.domain.subscription import Status
+from newsletter.domain.subscribers.address import Address
+from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportTerms, StagedReader
+from newsletter.domain.subscribers.signup_limits import Lane
+from newsletter.domain.subscribers.subscriber import Consent, DeliveryFacts, Losses, NewReader, Reader, Suppression
+from newsletter.domain.subscribers.subscription import Status
 
 
 class Subscribers(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from newsletter.domain.colours import ENOUGH, contrast
+from newsletter.domain.colors import ENOUGH, contrast
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

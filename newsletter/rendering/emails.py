@@ -8,16 +8,16 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
+from newsletter.domain.archive.entries import NOTHING_BESIDE, Beside
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.ports import NOTHING_MORE, Rendered
-from newsletter.domain.reading import NOTHING_BESIDE, Beside
-from newsletter.domain.seasons import WEEKDAYS
 from newsletter.domain.site import Site
-from newsletter.domain.tips import MAX_SUBJECT, TipText
+from newsletter.domain.tips.season_rule import WEEKDAYS
+from newsletter.domain.tips.tip import MAX_SUBJECT, TipText
+from newsletter.ports.store import NOTHING_MORE, Rendered
 from newsletter.rendering.inline import InlineOnce, inline
 from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
-from newsletter.rendering.words import Words, in_html
+from newsletter.rendering.translations import Words, in_html
 
 KEPT = 32  # mails that differ in more than links and addresses
 FOOTER = ("Sign up", "Contact", "More resources", "Home page")
@@ -26,7 +26,7 @@ _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
 class Letters:
-    """The `Renderer` of domain/ports.py. template_dirs: each holds a folder `email`; the owner's first."""
+    """The `Renderer` of ports/store.py. template_dirs: each holds a folder `email`; the owner's first."""
 
     def __init__(self, site: Site, template_dirs: Sequence[Path]) -> None:
         self._site = site

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
-from newsletter.domain.calendar import Schedule
-from newsletter.domain.reading import Entry
-from newsletter.domain.seasons import WEEKDAYS
+from newsletter.domain.archive.entries import Entry
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.site import Site
+from newsletter.domain.tips.season_rule import WEEKDAYS
 from newsletter.rendering.templates import Templates
-from newsletter.rendering.words import Words
+from newsletter.rendering.translations import Words
 
 
 class PageTemplates:

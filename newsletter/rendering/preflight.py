@@ -11,7 +11,7 @@ from email.policy import default
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from newsletter.domain.tips import MAX_SUBJECT
+from newsletter.domain.tips.tip import MAX_SUBJECT
 from newsletter.rendering.contrast import faint_words
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from pathlib import Path
 from jinja2 import Environment, TemplateSyntaxError, meta
 from jinja2.defaults import DEFAULT_NAMESPACE
 
-from newsletter.domain.calendar import Schedule
+from newsletter.domain.archive.entries import Beside, Mention
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.reading import Beside, Mention
 from newsletter.domain.site import Site
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.tip import TipText
 from newsletter.mail.compiled import sentinels
 from newsletter.rendering.data import data_dir
-from newsletter.rendering.letters import Letters
+from newsletter.rendering.emails import Letters
 from newsletter.rendering.pages import PageTemplates
 
 FOLDERS = ("email", "web")

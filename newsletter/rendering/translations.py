@@ -14,9 +14,9 @@ from jinja2 import pass_eval_context
 from jinja2.nodes import EvalContext
 from markupsafe import Markup, escape
 
+from newsletter.domain.english import sentence
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.seasons import MONTHS, WEEKDAYS, in_words
-from newsletter.domain.wording import sentence
+from newsletter.domain.tips.season_rule import MONTHS, WEEKDAYS, in_words
 from newsletter.rendering.markdown import to_html
 
 RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from newsletter.senders.loading import make_sender
+from newsletter.senders.registry import make_sender
 from newsletter.senders.url import SenderUrl, parse_sender_urls
 
 __all__ = ["SenderUrl", "make_sender", "parse_sender_urls"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from newsletter.domain.outcomes import Cause, Envelope, Rejected, Reply, Sent, Stage
+from newsletter.domain.delivery.outcome import Cause, Envelope, Rejected, Reply, Sent, Stage
 
 _UNFIT = re.compile(r"[\x00-\x1f\x7f<>\ud800-\udfff]")
 MAX_OCTETS = 254  # RFC 5321 section 4.5.3.1.3

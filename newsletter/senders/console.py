@@ -7,9 +7,9 @@ import threading
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.senders.local import check_envelope, taken
+from newsletter.senders.base import check_envelope, taken
 from newsletter.senders.url import SenderUrl
 
 _WIDTH = 78

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import AuthenticationRefused, SenderTrouble
-from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.domain.sending_ports import Sender, Session
+from newsletter.ports.sending import Sender, Session
 
 _log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import os
 import secrets
 from pathlib import Path
 
+from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.senders.local import check_envelope, taken
+from newsletter.senders.base import check_envelope, taken
 from newsletter.senders.url import SenderUrl
 
 

@@ -7,14 +7,14 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from newsletter.domain.errors import SettingsError
-from newsletter.domain.sending_ports import Sender
+from newsletter.ports.sending import Sender
 from newsletter.senders.failover import FailoverSender
 from newsletter.senders.url import SenderUrl, parse_sender_urls
 
 GROUP = "newsletter.senders"
 BUILT_IN = {
-    "smtp": "newsletter.senders.smtp:SmtpSender",
-    "smtps": "newsletter.senders.smtp:SmtpSender",
+    "smtp": "newsletter.senders.smtp.sender:SmtpSender",
+    "smtps": "newsletter.senders.smtp.sender:SmtpSender",
     "maildir": "newsletter.senders.maildir:MaildirSender",
     "console": "newsletter.senders.console:ConsoleSender",
 }

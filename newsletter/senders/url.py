@@ -14,8 +14,8 @@ from datetime import timedelta
 from difflib import get_close_matches
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from newsletter.domain.delivery.rate_limit import Rate
 from newsletter.domain.errors import SettingsError
-from newsletter.domain.pace import Rate
 
 RATES = {
     "per_hour": Rate(0, timedelta(hours=1)),

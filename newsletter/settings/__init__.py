@@ -15,10 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from newsletter.domain.colours import brand_colour
+from newsletter.domain.colors import brand_colour
 from newsletter.domain.errors import InputError, SettingsError
 from newsletter.domain.site import Site
-from newsletter.domain.subscription import Farewell
+from newsletter.domain.subscribers.subscription import Farewell
 from newsletter.settings import values as v
 
 PREFIX = "NEWSLETTER_"

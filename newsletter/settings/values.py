@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from newsletter.domain.address import parse_address
-from newsletter.domain.calendar import Schedule
-from newsletter.domain.subscription import Farewell
+from newsletter.domain.calendar.schedule import Schedule
+from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.subscription import Farewell
 
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 _DAYS = {"d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "month": 365.25 / 12, "y": 365.25, "year": 365.25}

@@ -11,8 +11,7 @@ from datetime import UTC, date, datetime
 from threading import Lock
 from typing import Any
 
-from newsletter.domain.catalogue import CATEGORY, TAG, Catalogue, labels_of
-from newsletter.domain.reading import (
+from newsletter.domain.archive.entries import (
     ANNIVERSARIES,
     Beside,
     Contents,
@@ -30,7 +29,8 @@ from newsletter.domain.reading import (
     web_address,
     without_hits_in_braces,
 )
-from newsletter.domain.seasons import parse_rule, title_on
+from newsletter.domain.archive.index import CATEGORY, TAG, Catalogue, labels_of
+from newsletter.domain.tips.season_rule import parse_rule, title_on
 from newsletter.store.search import Ask, find, show
 from newsletter.store.tips import slug_of
 

@@ -1,4 +1,4 @@
-"""What the calendar is planned from, in the database; what goes out when is decided in `domain.programme`."""
+"""What the calendar is planned from, in the database; what goes out when is decided in `domain.calendar.choose`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from functools import lru_cache
 from sqlalchemy import func
 from sqlmodel import Session, col, delete, select
 
-from newsletter.domain.calendar_ports import Call, Week, Wish
-from newsletter.domain.calendar_ports import SlotWish as SlotWishFacts
+from newsletter.domain.calendar.plan import TipPlan
 from newsletter.domain.errors import NotFound
-from newsletter.domain.plans import TipPlan
-from newsletter.domain.reruns import parse_months, parse_rerun
-from newsletter.domain.seasons import parse_rule
-from newsletter.domain.tips import TipState
+from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
+from newsletter.domain.tips.season_rule import parse_rule
+from newsletter.domain.tips.tip import TipState
+from newsletter.ports.calendar import Call, Week, Wish
+from newsletter.ports.calendar import SlotWish as SlotWishFacts
 from newsletter.store.tables import Farewell, Issue, SlotWish, Subscriber, Tip, Told, WatchdogCall
 
 _read_season = lru_cache(maxsize=4096)(parse_rule)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import RLock
 
-from newsletter.domain.delivery import (
+from newsletter.domain.delivery.delivery import (
     BACK_OFF,
     IN_DOUBT_FOR,
     Change,
@@ -26,9 +26,9 @@ from newsletter.domain.delivery import (
     recover,
     transition,
 )
+from newsletter.domain.delivery.outcome import InDoubt, Outcome, Sent
 from newsletter.domain.errors import NewsletterError
-from newsletter.domain.outcomes import InDoubt, Outcome, Sent
-from newsletter.store.sqlite import BUSY_FOR, from_ms, to_ms, transaction, translated
+from newsletter.store.sqlite.connection import BUSY_FOR, from_ms, to_ms, transaction, translated
 
 log = logging.getLogger(__name__)
 

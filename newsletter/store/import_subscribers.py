@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 from threading import RLock
 
-from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
-from newsletter.domain.subscription import CONFIRM_MAIL_EVERY
-from newsletter.store.ledger import sql_time
-from newsletter.store.readers import LAST_ID
-from newsletter.store.sqlite import transaction, translated
+from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportTerms, StagedReader
+from newsletter.domain.subscribers.subscription import CONFIRM_MAIL_EVERY
+from newsletter.store.deliveries import sql_time
+from newsletter.store.sqlite.connection import transaction, translated
+from newsletter.store.subscribers import LAST_ID
 
 SLICE = 40_000  # readers a transaction: a fifth of a second
 GIVE_WAY_FOR = 0.02  # seconds without a lock after each, besides those of the checkpoint

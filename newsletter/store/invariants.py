@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlmodel import Session
 
-from newsletter.domain.delivery import OPEN
+from newsletter.domain.delivery.delivery import OPEN
 
 HAS_OPEN = " OR ".join(
     f"EXISTS (SELECT 1 FROM delivery d INDEXED BY delivery_{state} WHERE d.issue_id = issue.id AND d.state = '{state}')"  # noqa: S608  (states)

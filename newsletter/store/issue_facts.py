@@ -9,8 +9,8 @@ from dataclasses import replace
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
-from newsletter.domain.delivery import Skip, State
-from newsletter.domain.issues import IssueFacts, IssueState
+from newsletter.domain.delivery.delivery import Skip, State
+from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.store.tables import Delivery, Issue, OtherLetter, Tip
 
 # In the order of the primary key, so that counting a million rows sorts none of them.

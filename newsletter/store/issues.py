@@ -1,4 +1,4 @@
-"""Issues and their frozen audiences in the database; states change only as `domain.issues` allows."""
+"""Issues and their frozen audiences in the database; states change only as `domain.delivery.issue` allows."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from newsletter.domain.delivery import Event, Skip, State, transition
+from newsletter.domain.calendar.quarterly import ASKED_BEFORE, Ran
+from newsletter.domain.calendar.substitutes import NO_OTHERS, LettersMissing, Offer
+from newsletter.domain.calendar.substitutes import OtherLetter as OtherLetterFacts
+from newsletter.domain.delivery.delivery import Event, Skip, State, transition
+from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.errors import NotFound
-from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState, issue_transition
-from newsletter.domain.people import DeliveryFacts
-from newsletter.domain.quarterly import ASKED_BEFORE, Ran
-from newsletter.domain.sharing import NO_OTHERS, LettersMissing, Offer
-from newsletter.domain.sharing import OtherLetter as OtherLetterFacts
-from newsletter.domain.tips import TipState
-from newsletter.store import sharing
+from newsletter.domain.subscribers.subscriber import DeliveryFacts
+from newsletter.domain.tips.tip import TipState
+from newsletter.store import substitutes as sharing
+from newsletter.store.deliveries import sql_time
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
 from newsletter.store.issue_facts import read_issues
-from newsletter.store.ledger import sql_time
-from newsletter.store.readers import DELIVERABLE, QUARTERLY, delivery_facts
-from newsletter.store.sqlite import to_ms
+from newsletter.store.maintenance import SqlUpkeep
+from newsletter.store.sqlite.connection import to_ms
+from newsletter.store.subscribers import DELIVERABLE, QUARTERLY, delivery_facts
 from newsletter.store.tables import CompiledIssue, Delivery, Issue, OtherLetter, Subscriber, Tip
-from newsletter.store.upkeep import SqlUpkeep
 
 _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
     AND (state IN ('sent', 'sending') OR crashes > 0))

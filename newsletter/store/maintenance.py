@@ -9,8 +9,8 @@ from ipaddress import ip_address, ip_network
 from sqlalchemy import CursorResult, text
 from sqlmodel import Session, col, select
 
-from newsletter.domain.people import Reader
-from newsletter.domain.subscription import (
+from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.subscribers.subscription import (
     CONFIRM_MAIL_EVERY,
     CONFIRM_WITHIN,
     FORGET_AFTER,
@@ -19,9 +19,9 @@ from newsletter.domain.subscription import (
     MONTH,
     REMIND_AFTER,
 )
-from newsletter.store.ledger import sql_time
-from newsletter.store.readers import READERS, read_reader
-from newsletter.store.sqlite import to_ms
+from newsletter.store.deliveries import sql_time
+from newsletter.store.sqlite.connection import to_ms
+from newsletter.store.subscribers import READERS, read_reader
 from newsletter.store.tables import Consent
 
 BATCH = 5_000  # origins shortened in one call

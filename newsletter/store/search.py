@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from newsletter.domain.reading import HIT, HIT_END
+from newsletter.domain.archive.entries import HIT, HIT_END
 
 Ask = Callable[[str, Sequence[object]], Sequence[Any]]
 """Runs a SELECT with its values, and gives all its rows."""

@@ -1,4 +1,4 @@
-"""What the front door remembers of the last hours: three tables, and plain SQL on them; who is let in is decided in `app.guard`."""
+"""What the front door remembers of the last hours: three tables, and plain SQL on them; who is let in is decided in `app.signup_limits`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
-from newsletter.domain.protection import HOUR, Lane
-from newsletter.store.sqlite import from_ms, to_ms
+from newsletter.domain.subscribers.signup_limits import HOUR, Lane
+from newsletter.store.sqlite.connection import from_ms, to_ms
 
 MOST = 100_000
 """Tallies that are kept: whoever knocks from more networks in an hour pushes out the oldest, and still has one lane."""
@@ -39,7 +39,7 @@ class Tally(SQLModel, table=True):
 
 
 class LaneRow(SQLModel, table=True):
-    """A `domain.protection.Lane` between two sign-ups; times in ms."""
+    """A `domain.subscribers.signup_limits.Lane` between two sign-ups; times in ms."""
 
     __tablename__ = "lane"
 

@@ -9,15 +9,15 @@ from typing import Any
 
 from sqlmodel import col, func, select
 
-from newsletter.domain.address import Address
-from newsletter.domain.people import LEFT_ELSEWHERE, DeliveryFacts, NewReader, Reader
-from newsletter.domain.people import Consent as ConsentEntry
-from newsletter.domain.people import Suppression as SuppressionEntry
-from newsletter.domain.subscription import Pace, Status
-from newsletter.store.columns import from_text
-from newsletter.store.database import Access
-from newsletter.store.ledger import sql_time
-from newsletter.store.sqlite import from_ms
+from newsletter.domain.subscribers.address import Address
+from newsletter.domain.subscribers.subscriber import LEFT_ELSEWHERE, DeliveryFacts, NewReader, Reader
+from newsletter.domain.subscribers.subscriber import Consent as ConsentEntry
+from newsletter.domain.subscribers.subscriber import Suppression as SuppressionEntry
+from newsletter.domain.subscribers.subscription import Pace, Status
+from newsletter.store.deliveries import sql_time
+from newsletter.store.sqlite.columns import from_text
+from newsletter.store.sqlite.connection import from_ms
+from newsletter.store.sqlite.database import Access
 from newsletter.store.tables import Delivery, Issue, Subscriber, Tip
 
 DELIVERABLE = (

@@ -1,4 +1,4 @@
-"""Who has had which tip, and who gets which, as one SQL expression; which tips are offered is decided in `domain.sharing`."""
+"""Who has had which tip, and who gets which, as one SQL expression; which tips are offered is decided in `domain.calendar.substitutes`."""
 
 # ruff: noqa: S608 - what is joined here are constants, the numbers of rows, and days
 
@@ -11,8 +11,8 @@ from datetime import date
 
 from sqlmodel import Session, col, select, text
 
-from newsletter.domain.sharing import Offer
-from newsletter.store.readers import DELIVERABLE
+from newsletter.domain.calendar.substitutes import Offer
+from newsletter.store.subscribers import DELIVERABLE
 from newsletter.store.tables import Issue, Tip
 
 _REACHED = "d.subscriber_id = s.id AND (d.state NOT IN ('skipped', 'rejected', 'failed') OR d.crashes > 0)"

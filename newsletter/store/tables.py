@@ -10,11 +10,11 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, UniqueConstraint,
 from sqlalchemy.types import JSON
 from sqlmodel import Field, SQLModel
 
-from newsletter.store.columns import at
+from newsletter.store.sqlite.columns import at
 
 
 class Tip(SQLModel, table=True):
-    """A piece of the library. identity: see domain.tips; position: the order of the queue; edited: in the owner's words.
+    """A piece of the library. identity: see domain.tips.tip; position: the order of the queue; edited: in the owner's words.
 
     shown_teaser: what lists show, the owner's teaser or the beginning of the text; made when the text is written.
     """
@@ -68,7 +68,7 @@ class TipLabel(SQLModel, table=True):
 
 
 class TipSource(SQLModel, table=True):
-    """What a source, by the name of its file, said of a tip when it was last taken in; see domain.tips.fingerprint."""
+    """What a source, by the name of its file, said of a tip when it was last taken in; see domain.tips.tip.fingerprint."""
 
     __tablename__ = "tip_source"
 
@@ -223,7 +223,7 @@ class WatchdogCall(SQLModel, table=True):
 
 
 class Installation(SQLModel, table=True):
-    """One row: which installation this database belongs to, and how often it has beaten; see `store.identity`.
+    """One row: which installation this database belongs to, and how often it has beaten; see `store.copy_guard`.
 
     inode, device, path: of the file, as it was at the last beat.
     """

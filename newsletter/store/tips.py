@@ -1,4 +1,4 @@
-"""The library in the database; what merges and which state follows is decided in `domain.tips`."""
+"""The library in the database; what merges and which state follows is decided in `domain.tips.tip`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from datetime import date, datetime
 from sqlalchemy import func
 from sqlmodel import Session, col, delete, select, text
 
-from newsletter.domain.catalogue import CATEGORY, TAG
+from newsletter.domain.archive.entries import Votes, plain, teaser
+from newsletter.domain.archive.index import CATEGORY, TAG
 from newsletter.domain.errors import NotFound
-from newsletter.domain.reading import Votes, plain, teaser
-from newsletter.domain.tips import TipCard, TipFull, TipRules, TipState, TipText
+from newsletter.domain.tips.tip import TipCard, TipFull, TipRules, TipState, TipText
 from newsletter.store.tables import FormerKey, Tip, TipLabel, TipSource, Vote
 
 
@@ -60,7 +60,7 @@ class SqlTips:
         return self._full(row)
 
     def find(self, identity: str) -> TipFull | None:
-        """The tip with this identity (domain.tips.identity)."""
+        """The tip with this identity (domain.tips.tip.identity)."""
         row = self._session.exec(select(Tip).where(Tip.identity == identity)).first()
         return self._full(row) if row else None
 

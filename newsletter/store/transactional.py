@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from newsletter.domain.delivery import back_off
-from newsletter.domain.ports import Notice as NoticeFacts
-from newsletter.store.columns import from_text
-from newsletter.store.ledger import sql_time
+from newsletter.domain.delivery.delivery import back_off
+from newsletter.ports.store import Notice as NoticeFacts
+from newsletter.store.deliveries import sql_time
+from newsletter.store.sqlite.columns import from_text
 
 WAITING = ("pending", "deferred")
 _ARE_WAITING = "state IN ('pending', 'deferred')"

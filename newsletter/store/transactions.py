@@ -14,23 +14,23 @@ from threading import Lock
 from typing import Any
 
 from newsletter.domain.errors import Refused
-from newsletter.domain.imports import ImportCounts, ImportTerms, StagedReader
-from newsletter.domain.sending_ports import Holder, SendingRight
-from newsletter.store import identity
+from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportTerms, StagedReader
+from newsletter.ports.sending import Holder, SendingRight
+from newsletter.store import copy_guard as identity
 from newsletter.store.archive import VERSION, Catalogues, SqlArchive
 from newsletter.store.calendar import SqlCalendar
-from newsletter.store.database import Access, Database, restore, sqlite_path
-from newsletter.store.door import SqlDoor
-from newsletter.store.farewells import SqlFarewells
+from newsletter.store.deliveries import SqliteLedger
 from newsletter.store.issues import SqlIssues
-from newsletter.store.ledger import SqliteLedger
-from newsletter.store.lock import holder_of, sending_lock
-from newsletter.store.notices import SqlNotices
-from newsletter.store.readers import SqlSubscribers, SqlSuppressions
-from newsletter.store.sqlite import connect, connect_to_write, translated
+from newsletter.store.maintenance import SqlUpkeep
+from newsletter.store.signup_limits import SqlDoor
+from newsletter.store.sqlite.connection import connect, connect_to_write, translated
+from newsletter.store.sqlite.database import Access, Database, restore, sqlite_path
+from newsletter.store.sqlite.sending_lock import holder_of, sending_lock
+from newsletter.store.subscribers import SqlSubscribers, SqlSuppressions
 from newsletter.store.tables import SenderRun
 from newsletter.store.tips import SqlTips
-from newsletter.store.upkeep import SqlUpkeep
+from newsletter.store.transactional import SqlNotices
+from newsletter.store.unsubscribes import SqlFarewells
 
 
 class SqlTx:
@@ -201,7 +201,7 @@ class SqlStore:
 
     def import_readers(self, rows: Iterable[StagedReader], terms: ImportTerms) -> ImportCounts:
         """Take in many readers; see ports.Store."""
-        from newsletter.store.importing import import_readers
+        from newsletter.store.import_subscribers import import_readers
 
         self._database.check_schema()
         with closing(self._connect()) as connection:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from newsletter.domain.people import Losses
+from newsletter.domain.subscribers.subscriber import Losses
 from newsletter.store.tables import Farewell, Issue, Tip
 
 

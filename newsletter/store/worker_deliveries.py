@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from threading import RLock
 
-from newsletter.store.ledger import SqliteLedger, sql_time
-from newsletter.store.sqlite import connect_to_write, transaction, translated
+from newsletter.store.deliveries import SqliteLedger, sql_time
+from newsletter.store.sqlite.connection import connect_to_write, transaction, translated
 
 _BEGIN = """INSERT INTO sender_run (role, host, pid, started_at, ended, recovered)
     VALUES ('second process', ?, ?, ?, 0, 0)"""

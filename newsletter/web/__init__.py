@@ -13,18 +13,18 @@ from starlette.responses import Response
 
 from newsletter.app import App
 from newsletter.web.archive import Reading
-from newsletter.web.doors import Doors
+from newsletter.web.assets import Doors
 from newsletter.web.errors import answer_errors
+from newsletter.web.feedback import Voting
 from newsletter.web.feeds import Feeds
 from newsletter.web.headers import StrictHeaders
-from newsletter.web.joining import Joining
 from newsletter.web.logo import logo_door
 from newsletter.web.openapi import Description
-from newsletter.web.owner import Owner
+from newsletter.web.owner_links import Owner
 from newsletter.web.pages import Pages
-from newsletter.web.personal import Personal
+from newsletter.web.preferences import Personal
 from newsletter.web.server import WebServer
-from newsletter.web.voting import Voting
+from newsletter.web.signup import Joining
 
 log = logging.getLogger(__name__)
 GET, POST, OPTIONS = ("GET", "HEAD"), ("POST",), ("OPTIONS",)

@@ -7,9 +7,9 @@ from markupsafe import Markup, escape
 from starlette.responses import RedirectResponse, Response
 
 from newsletter.app import App
+from newsletter.domain.archive.entries import HIT, HIT_END, MAX_QUERY, Hit, Selection
 from newsletter.domain.errors import NotFound
-from newsletter.domain.reading import HIT, HIT_END, MAX_QUERY, Hit, Selection
-from newsletter.web.kept import CACHE_CONTROL, Shelf
+from newsletter.web.cache import CACHE_CONTROL, Shelf
 from newsletter.web.pages import Pages
 
 PER_PAGE = 20

@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from newsletter.app import App
 from newsletter.domain.errors import NewsletterError
-from newsletter.web.kept import unless_known
+from newsletter.web.cache import unless_known
 from newsletter.web.pages import Pages
 
 

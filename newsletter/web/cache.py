@@ -13,7 +13,7 @@ from threading import Lock
 from fastapi import Request
 from starlette.responses import Response
 
-from newsletter.domain.ports import Clock
+from newsletter.ports.store import Clock
 
 MOST = 4_000  # answers, of some 10 KB each
 FRESH_FOR = timedelta(minutes=10)  # what readers answer raises no version, and is shown within this time

@@ -10,13 +10,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from newsletter.app.guard import TooMany
-from newsletter.domain.address import BadAddress
+from newsletter.app.signup_limits import TooMany
+from newsletter.domain.english import sentence
 from newsletter.domain.errors import BadToken, Busy, InputError, NewsletterError, NotFound, SchemaError
-from newsletter.domain.wording import sentence
-from newsletter.web.bodies import wants_json
+from newsletter.domain.subscribers.address import BadAddress
 from newsletter.web.headers import StrictHeaders
 from newsletter.web.pages import Pages
+from newsletter.web.requests import wants_json
 
 log = logging.getLogger(__name__)
 

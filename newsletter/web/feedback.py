@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from newsletter.actions import vote as voting
+from newsletter.actions.tips import vote as voting
 from newsletter.app import App
 from newsletter.domain.errors import NotFound
-from newsletter.web.bodies import Body
 from newsletter.web.pages import Pages
+from newsletter.web.requests import Body
 
 ANSWERS = {"yes": True, "no": False}
 

@@ -11,9 +11,9 @@ from fastapi import Request
 from starlette.responses import PlainTextResponse, Response
 
 from newsletter.app import App
-from newsletter.domain.reading import PublicTip
+from newsletter.domain.archive.entries import PublicTip
 from newsletter.rendering.markdown import to_html
-from newsletter.web.kept import Shelf
+from newsletter.web.cache import Shelf
 
 if TYPE_CHECKING:
     from feedgenerator import Atom1Feed

@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from newsletter.domain.errors import NotFound
-from newsletter.web.kept import unless_known
+from newsletter.web.cache import unless_known
 
 _TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff\xe0": "image/jpeg", b"GIF8": "image/gif"}
 

@@ -16,9 +16,9 @@ from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
 from newsletter import __version__
-from newsletter.domain.reading import MAX_QUERY
+from newsletter.domain.archive.entries import MAX_QUERY
 from newsletter.domain.site import Site
-from newsletter.domain.subscription import PAUSES, Pace, Reason
+from newsletter.domain.subscribers.subscription import PAUSES, Pace, Reason
 
 Json = dict[str, Any]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from newsletter.actions.owner_word import Action, View
+from newsletter.actions.owner.links import Action, View
 from newsletter.app import App
 from newsletter.domain.errors import Refused
-from newsletter.web.bodies import Body
 from newsletter.web.pages import Pages
+from newsletter.web.requests import Body
 
 CONFLICT = 409
 

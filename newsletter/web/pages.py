@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starlette.responses import HTMLResponse
 
-from newsletter.domain.calendar import Schedule
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.site import Site
 from newsletter.rendering.data import data_dir
 from newsletter.rendering.pages import PageTemplates

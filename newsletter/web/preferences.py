@@ -8,18 +8,18 @@ from datetime import timedelta
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
-from newsletter.actions import leave as leaving
-from newsletter.actions import preferences
-from newsletter.actions.preferences import Change
+from newsletter.actions.subscribers import preferences
+from newsletter.actions.subscribers import unsubscribe as leaving
+from newsletter.actions.subscribers.preferences import Change
 from newsletter.app import App
 from newsletter.domain.errors import BadToken, InputError
-from newsletter.domain.people import Reader
-from newsletter.domain.subscription import PAUSES, Reason, Verdict
+from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.subscribers.subscription import PAUSES, Reason, Verdict
 from newsletter.mail.tokens import Purpose
-from newsletter.web.bodies import Body, Fields, How, origin_of, wants_json
 from newsletter.web.errors import Answer, answer_for
-from newsletter.web.joining import FORM_VERSION, GONE, HONEYPOT
 from newsletter.web.pages import Pages
+from newsletter.web.requests import Body, Fields, How, origin_of, wants_json
+from newsletter.web.signup import FORM_VERSION, GONE, HONEYPOT
 
 REASONS = {
     Reason.TOO_OFTEN: "It comes too often",

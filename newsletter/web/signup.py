@@ -10,17 +10,17 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from newsletter.actions import confirm as confirming
+from newsletter.actions.subscribers import confirm as confirming
 from newsletter.app import App
-from newsletter.app.guard import TooMany
+from newsletter.app.signup_limits import TooMany
 from newsletter.domain.errors import BadToken, Busy, InputError
-from newsletter.domain.subscription import Verdict
+from newsletter.domain.subscribers.subscription import Verdict
 from newsletter.mail.tokens import Purpose
 from newsletter.mail.verp import base36
-from newsletter.web.bodies import Body, origin_of, read_body, read_fields, wants_json
 from newsletter.web.errors import Answer, answer_for
 from newsletter.web.headers import is_among
 from newsletter.web.pages import Pages
+from newsletter.web.requests import Body, origin_of, read_body, read_fields, wants_json
 
 FORM_VERSION = "1"  # of the words beside the form: a new number with every change of what people agree to
 HONEYPOT = "message"  # a field nobody sees; only programs fill it

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from newsletter.domain.subscription import Status
-from tests.support.front import Front, add_tip, links_in, open_front, text_of
+from newsletter.domain.subscribers.subscription import Status
 from tests.support.needs import need
+from tests.support.web import Front, add_tip, links_in, open_front, text_of
 
 ANNA = "anna@host.example"
 NARROW, LARGE = 320, 44  # CSS pixels: WCAG 2.2 criteria 1.4.10 and 2.5.5

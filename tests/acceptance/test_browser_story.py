@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from newsletter.domain.subscription import Status
-from tests.support.front import Front, add_tip, links_in, open_front, text_of
+from newsletter.domain.subscribers.subscription import Status
 from tests.support.needs import need
+from tests.support.web import Front, add_tip, links_in, open_front, text_of
 
 ANNA, NEW = "anna@host.example", "anna@new.example"
 AXE = files("axe_playwright_python").joinpath("axe.min.js")

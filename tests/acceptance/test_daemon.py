@@ -19,7 +19,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from newsletter.daemon import ring_now
-from newsletter.store.sql import SqlStore
+from newsletter.store.transactions import SqlStore
 from tests.conftest import Command
 from tests.support.faulty_smtp import Fault, FaultySmtp
 from tests.support.library import add_readers

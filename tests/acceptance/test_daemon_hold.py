@@ -7,9 +7,9 @@ import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
-from newsletter.cli.mailbox import free_port
-from newsletter.store.identity import path_of
-from newsletter.store.sql import SqlStore
+from newsletter.cli.demo.mailbox import free_port
+from newsletter.store.copy_guard import path_of
+from newsletter.store.transactions import SqlStore
 from tests.conftest import Command
 from tests.support.library import add_readers
 from tests.support.processes import Process, wait_until

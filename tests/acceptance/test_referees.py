@@ -17,12 +17,12 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from newsletter.app import App
-from newsletter.domain.tips import TipState
+from newsletter.domain.tips.tip import TipState
 from newsletter.rendering.data import data_dir
 from newsletter.settings import load_settings
-from tests.support.front import KEY, Front, open_front
 from tests.support.needs import need, need_referees
 from tests.support.samples import SITE, every_mail
+from tests.support.web import KEY, Front, open_front
 
 CLIENTS = (
     "gmail.desktop-webmail,gmail.ios,gmail.android,outlook.windows,outlook.macos,apple-mail.*,yahoo.desktop-webmail"

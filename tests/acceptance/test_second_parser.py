@@ -16,7 +16,7 @@ from tests.support.dkim_keys import RSA
 from tests.support.faulty_smtp import FaultySmtp
 from tests.support.library import add_reader, add_tip
 from tests.support.needs import need, need_referees
-from tests.support.newsroom import open_newsroom
+from tests.support.publishing import open_newsroom
 
 TITLE = "Grüße, „Zitate“ = 100 % & <mehr> — 🎉 a title that is long enough to be folded in any header there is"
 BODY = """.A line that begins with a dot, and = signs = everywhere.

@@ -1,6 +1,6 @@
 """Delivery as a small model: readers, workers, a server and crashes, and all that can happen between them.
 
-The states of a row change by the functions of `domain.delivery` alone; what is modelled beside them is when they are
+The states of a row change by the functions of `domain.delivery.delivery` alone; what is modelled beside them is when they are
 called: T2, T3, Tr and T5 of the ledger. Knows no time: a deferred letter may be due at any moment.
 """
 
@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import NamedTuple
 
-from newsletter.domain.delivery import OPEN, Event, State, after, recover, transition
-from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+from newsletter.domain.delivery.delivery import OPEN, Event, State, after, recover, transition
+from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 
 NOW = datetime(2024, 3, 5, 13, 0, tzinfo=UTC)
 OUTCOMES: dict[str, Outcome | None] = {

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from newsletter.domain.address import Address
-from newsletter.domain.delivery import OPEN
-from newsletter.domain.issues import IssueFacts, IssueState
-from newsletter.domain.people import DeliveryFacts, NewReader
-from newsletter.domain.subscription import Status
-from newsletter.store.sql import SqlStore
+from newsletter.domain.delivery.delivery import OPEN
+from newsletter.domain.delivery.issue import IssueFacts, IssueState
+from newsletter.domain.subscribers.address import Address
+from newsletter.domain.subscribers.subscriber import DeliveryFacts, NewReader
+from newsletter.domain.subscribers.subscription import Status
+from newsletter.store.transactions import SqlStore
 from tests.support.library import TUESDAY, add_tip, new_store
 from tests.support.processes import Process, wait_until
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.issues import IssueState
-from newsletter.domain.subscription import Status
+from newsletter.domain.delivery.issue import IssueState
+from newsletter.domain.subscribers.subscription import Status
 from tests.chaos.scene import CONNECTIONS, SLOT_TIME, Scene, make_library
 from tests.support.library import TUESDAY
 from tests.support.processes import wait_until

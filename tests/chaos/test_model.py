@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.delivery import OPEN, Claim, Event, Finished, State, transition
-from newsletter.domain.sending_ports import SendingRight
-from newsletter.domain.subscription import Status
-from newsletter.store.sql import SqlStore
+from newsletter.domain.delivery.delivery import OPEN, Claim, Event, Finished, State, transition
+from newsletter.domain.subscribers.subscription import Status
+from newsletter.ports.sending import SendingRight
+from newsletter.store.transactions import SqlStore
 from tests.chaos.model import NOW, OUTCOMES, Ledger, Model, Reader, explore
 from tests.support.library import add_readers, freeze_issue, new_store
 

@@ -13,8 +13,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Session
 from aiosmtpd.smtp import Envelope as Received
 
-from newsletter.domain.outcomes import Envelope
-from newsletter.domain.sending_ports import Sender
+from newsletter.domain.delivery.outcome import Envelope
+from newsletter.ports.sending import Sender
 from newsletter.senders import make_sender
 from newsletter.testing import Arrived, Letter, MemorySender, SenderContract
 from tests.support.faulty_smtp import FaultySmtp, Manners

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.address import parse_address
-from newsletter.domain.outcomes import Envelope, Sent
+from newsletter.domain.delivery.outcome import Envelope, Sent
+from newsletter.domain.subscribers.address import parse_address
 from newsletter.senders import make_sender
 from tests.support.faulty_smtp import FaultySmtp, Manners
-from tests.support.front import open_front
+from tests.support.web import open_front
 from tests.unit.test_is_email import CASES, verdict
 
 LETTER = b"Message-ID: <1@tips.example>\r\nSubject: A tip\r\n\r\nSay it once.\r\n"

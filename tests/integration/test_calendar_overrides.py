@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.publish import finish_preparing
+from newsletter.actions.issues.publish import finish_preparing
+from newsletter.domain.calendar.plan import Kind
+from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.errors import NotFound, Refused, TemplateError, UsageError
-from newsletter.domain.issues import IssueEvent, IssueState
-from newsletter.domain.plans import Kind
-from newsletter.domain.tips import TipRules, TipState, TipText, identity
-from newsletter.rendering.letters import Letters
+from newsletter.domain.tips.tip import TipRules, TipState, TipText, identity
+from newsletter.rendering.emails import Letters
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY, add_readers, add_tip
-from tests.support.newsroom import Newsroom, mails, open_newsroom
+from tests.support.publishing import Newsroom, mails, open_newsroom
 
 WEEK = timedelta(days=7)
 

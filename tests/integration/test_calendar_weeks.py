@@ -10,14 +10,14 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from newsletter.domain.calendar.plan import Kind
+from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.domain.errors import IllegalTransition, NotFound, Refused
-from newsletter.domain.issues import IssueFacts, IssueState
-from newsletter.domain.plans import Kind
-from newsletter.domain.reruns import parse_rerun
-from newsletter.domain.tips import TipRules, TipState, TipText, identity
+from newsletter.domain.tips.rerun_rule import parse_rerun
+from newsletter.domain.tips.tip import TipRules, TipState, TipText, identity
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY, add_readers
-from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.publishing import Newsroom, open_newsroom
 
 WEEK = timedelta(days=7)
 WEEKS = 12

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.errors import Refused
-from newsletter.store import identity
-from newsletter.store.sql import SqlStore
+from newsletter.store import copy_guard as identity
+from newsletter.store.transactions import SqlStore
 from newsletter.testing import MemorySender
 from tests.support.library import TUESDAY, add_readers, add_tip
-from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.publishing import Newsroom, open_newsroom
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.daemon import Daemon
-from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.publishing import Newsroom, open_newsroom
 
 
 def waiting(room: Newsroom) -> int:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.ageing import Level
-from newsletter.domain.links import LinkAnswer, Trouble
-from newsletter.senders import links
-from newsletter.senders.links import ask, is_public
+from newsletter.domain.tips.links import LinkAnswer, Trouble
+from newsletter.domain.tips.lint import Level
+from newsletter.http import link_checker as links
+from newsletter.http.link_checker import ask, is_public
 from newsletter.testing import MemorySender
 from tests.support.library import add_tip
-from tests.support.newsroom import open_newsroom
+from tests.support.publishing import open_newsroom
 
 
 class Site(BaseHTTPRequestHandler):

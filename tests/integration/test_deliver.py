@@ -10,17 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.address import Address
-from newsletter.domain.delivery import GIVE_UP_AFTER
+from newsletter.domain.delivery.delivery import GIVE_UP_AFTER
+from newsletter.domain.delivery.issue import IssueState
+from newsletter.domain.delivery.outcome import InDoubt, Outcome, Reply, Stage
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.issues import IssueState
-from newsletter.domain.outcomes import InDoubt, Outcome, Reply, Stage
-from newsletter.domain.people import NewReader
-from newsletter.domain.subscription import Status
+from newsletter.domain.subscribers.address import Address
+from newsletter.domain.subscribers.subscriber import NewReader
+from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.compiled import Compiled
 from newsletter.testing import Letter, MemorySender, MemorySession, answer
 from tests.support.library import TUESDAY, add_reader
-from tests.support.newsroom import HookedSender, Newsroom, mails, open_newsroom, own_body, readers, recipients, text_of
+from tests.support.publishing import (
+    HookedSender,
+    Newsroom,
+    mails,
+    open_newsroom,
+    own_body,
+    readers,
+    recipients,
+    text_of,
+)
 
 ODD = "reader2@a.example"
 LATER = "451 4.7.1 greylisted"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.pace import Rate
+from newsletter.domain.delivery.rate_limit import Rate
 from newsletter.testing import MemorySender
 from tests.support.library import add_reader, add_readers, add_tip
-from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.publishing import Newsroom, open_newsroom
 
 HOUR = timedelta(hours=1)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.errors import Busy, TemplateError
-from newsletter.domain.issues import IssueState
 from tests.support.faulty_smtp import Fault, FaultySmtp, Manners, Taken
 from tests.support.library import TUESDAY, add_reader, add_readers
-from tests.support.newsroom import Newsroom, open_newsroom, own_body, patience, readers, unlock
+from tests.support.publishing import Newsroom, open_newsroom, own_body, patience, readers, unlock
 
 ODD = "reader2@a.example"
 

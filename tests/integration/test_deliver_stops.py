@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.domain.delivery.issue import IssueState
+from newsletter.domain.delivery.outcome import Outcome
 from newsletter.domain.errors import Busy, NewsletterError, Refused
-from newsletter.domain.issues import IssueState
-from newsletter.domain.outcomes import Outcome
 from newsletter.testing import Letter, MemorySender, answer
 from tests.support.library import TUESDAY
-from tests.support.newsroom import (
+from tests.support.publishing import (
     HookedSender,
     Newsroom,
     connection_of,

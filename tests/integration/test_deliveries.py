@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.delivery import Finished
+from newsletter.domain.delivery.delivery import Finished
+from newsletter.domain.delivery.issue import IssueEvent
+from newsletter.domain.delivery.outcome import Cause, Deferred, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.errors import Busy
-from newsletter.domain.issues import IssueEvent
-from newsletter.domain.outcomes import Cause, Deferred, Outcome, Rejected, Reply, Sent, Stage
-from newsletter.domain.subscription import Status
-from newsletter.store.sql import SqlStore
+from newsletter.domain.subscribers.subscription import Status
+from newsletter.store.transactions import SqlStore
 from tests.support.library import TUESDAY, add_reader, add_readers, freeze_issue, new_store
 
 SENT = Sent(Reply(Stage.DOT, 250, "2.0.0", "queued as 1"))

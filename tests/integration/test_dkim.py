@@ -9,13 +9,13 @@ from pathlib import Path
 import dkim
 import pytest
 
+from newsletter.domain.delivery.outcome import Envelope
 from newsletter.domain.errors import SettingsError
-from newsletter.domain.outcomes import Envelope
 from newsletter.testing import Letter
 from tests.support.dkim_keys import ED25519, RSA, UNFIT
 from tests.support.faulty_smtp import FaultySmtp
 from tests.support.library import add_tip
-from tests.support.newsroom import Newsroom, open_newsroom, readers, recipients
+from tests.support.publishing import Newsroom, open_newsroom, readers, recipients
 
 
 def verifies(room: Newsroom, letter: Letter) -> bool:

@@ -6,16 +6,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.doctor import Check, check
-from newsletter.actions.planning import Rules
-from newsletter.domain.calendar import Schedule
+from newsletter.domain.calendar.schedule import Schedule
+from newsletter.domain.delivery.issue import IssueEvent
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.issues import IssueEvent
-from newsletter.domain.ports import Store
 from newsletter.domain.site import Site
-from newsletter.domain.tips import TipState, TipText
-from newsletter.store.database import upgrade
-from newsletter.store.sql import SqlStore, open_store
+from newsletter.domain.tips.tip import TipState, TipText
+from newsletter.ports.store import Store
+from newsletter.store.sqlite.database import upgrade
+from newsletter.store.transactions import SqlStore, open_store
 from tests.support.library import add_reader
 
 SCHEDULE = Schedule(1, time(8), ZoneInfo("Europe/Berlin"))

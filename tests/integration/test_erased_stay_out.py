@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.erase import ERASED
+from newsletter.actions.subscribers.erase import ERASED
 from newsletter.domain.errors import Refused
-from newsletter.domain.people import Suppression
+from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.mail.tokens import Purpose, Signer
-from tests.support.front import FRIDAY, KEY, Front, open_front
-from tests.support.newsroom import open_newsroom, readers
+from tests.support.publishing import open_newsroom, readers
+from tests.support.web import FRIDAY, KEY, Front, open_front
 
 ANNA = "anna@host.example"
 PROOF = "a list, 3 May 2025"

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.app.readers import ATTACK
-from newsletter.domain.tips import TipState, TipText, identity
+from newsletter.app.subscribers import ATTACK
+from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.testing import MemorySender, answer
-from newsletter.web.owner import Owner
+from newsletter.web.owner_links import Owner
 from newsletter.web.pages import Pages
-from tests.support.front import Front, add_tip, open_front
 from tests.support.languages import ENGLISH
 from tests.support.library import TUESDAY, add_readers
-from tests.support.newsroom import Newsroom, mails, open_newsroom, told
+from tests.support.publishing import Newsroom, mails, open_newsroom, told
+from tests.support.web import Front, add_tip, open_front
 
 ANNA = "anna@host.example"
 TEXT = "Sagen Sie den Namen, einmal und früh. " * 12

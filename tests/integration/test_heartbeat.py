@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.doctor import Check
-from newsletter.actions.watchdog import AGAIN_AFTER, TRIES, take_call
-from newsletter.domain.calendar_ports import Call
+from newsletter.actions.heartbeat import AGAIN_AFTER, TRIES, take_call
+from newsletter.ports.calendar import Call
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY
-from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.publishing import Newsroom, open_newsroom
 
 WEEK = timedelta(days=7)
 

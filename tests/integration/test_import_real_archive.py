@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.tips import Rejected, TipText, identity
+from newsletter.domain.tips.tip import Rejected, TipText, identity
 from newsletter.importers import read
 
 PAGES = sorted((Path(__file__).parents[3] / "shared" / "archive-pages").glob("*.txt"))

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.import_subscribers import RejectedRow, Report, import_subscribers
+from newsletter.actions.subscribers.import_subscribers import RejectedRow, Report, import_subscribers
 from newsletter.domain.errors import InputError, UsageError
-from newsletter.domain.ports import Store
-from newsletter.domain.subscription import Status
+from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.tokens import Signer
-from newsletter.store.database import upgrade
-from newsletter.store.importing import SLICE
-from newsletter.store.sql import open_store
+from newsletter.ports.store import Store
+from newsletter.store.import_subscribers import SLICE
+from newsletter.store.sqlite.database import upgrade
+from newsletter.store.transactions import open_store
 
 NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)
 SIGNER = Signer(["a-key-that-only-tests-have"])

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.import_tips import MANY, Report, import_tips
-from newsletter.domain.tips import Rejected, TipCard, TipState, TipText
+from newsletter.actions.tips.import_tips import MANY, Report, import_tips
+from newsletter.domain.tips.tip import Rejected, TipCard, TipState, TipText
 from newsletter.importers import read
-from newsletter.store.database import upgrade
-from newsletter.store.sql import SqlStore
+from newsletter.store.sqlite.database import upgrade
+from newsletter.store.transactions import SqlStore
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "archive"
 NOW = datetime(2026, 1, 6, 13, 0, tzinfo=UTC)

@@ -12,13 +12,13 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from newsletter.actions.edit_tip import edit_tip
-from newsletter.actions.import_tips import Report, import_tips
-from newsletter.actions.wishes import rerun
-from newsletter.domain.tips import Take, TipText
-from newsletter.store import database
-from newsletter.store.database import make_engine, upgrade
-from newsletter.store.sql import SqlStore
+from newsletter.actions.calendar.overrides import rerun
+from newsletter.actions.tips.edit import edit_tip
+from newsletter.actions.tips.import_tips import Report, import_tips
+from newsletter.domain.tips.tip import Take, TipText
+from newsletter.store.sqlite import database
+from newsletter.store.sqlite.database import make_engine, upgrade
+from newsletter.store.transactions import SqlStore
 from tests.support.library import new_store
 
 NOW = datetime(2026, 1, 6, 13, 0, tzinfo=UTC)
@@ -126,7 +126,7 @@ def test_the_owners_own_file_by_its_key_takes_the_place_of_an_edit(store: SqlSto
 def test_an_older_library_is_asked_about_tips_that_were_changed_since_they_came(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     config = Config()
-    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(Path(database.__file__).parents[1] / "migrations"))
     engine = make_engine(path).execution_options(immediate=True)
     with engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.confirm import confirm, confirm_token
-from newsletter.actions.import_subscribers import Report, import_subscribers
-from newsletter.actions.subscribe import subscribe
-from newsletter.domain.address import parse_address
-from newsletter.domain.imports import stamp
-from newsletter.domain.people import Reader
-from newsletter.domain.ports import Store
-from newsletter.domain.subscription import Status
+from newsletter.actions.subscribers.confirm import confirm, confirm_token
+from newsletter.actions.subscribers.import_subscribers import Report, import_subscribers
+from newsletter.actions.subscribers.subscribe import subscribe
+from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.csv_columns import stamp
+from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.tokens import Signer
+from newsletter.ports.store import Store
 from tests.support.library import new_store
 
 NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.issues import IssueEvent
+from newsletter.domain.delivery.issue import IssueEvent
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY, add_readers, add_tip
-from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.publishing import Newsroom, open_newsroom
 
 WEEK = timedelta(days=7)
 WINDOW = timedelta(hours=24)

@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from newsletter.domain.issues import IssueEvent, IssueState
-from newsletter.domain.tips import TipState, TipText, identity
+from newsletter.domain.delivery.issue import IssueEvent, IssueState
+from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.testing import MemorySender, answer
 from newsletter.web import make_web
 from newsletter.web.server import WebServer
 from tests.support.library import SLOT, TUESDAY, add_readers, add_tip
-from tests.support.newsroom import Newsroom, open_newsroom, text_of, told
+from tests.support.publishing import Newsroom, open_newsroom, text_of, told
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)

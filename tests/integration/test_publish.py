@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.publish import finish_preparing, publish_due
+from newsletter.actions.issues.publish import finish_preparing, publish_due
+from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import NotFound, Refused
-from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState
-from newsletter.domain.subscription import Status
-from newsletter.domain.tips import TipState, TipText, identity
+from newsletter.domain.subscribers.subscription import Status
+from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.testing import MemorySender, answer
 from tests.support.library import SLOT, TUESDAY, add_reader, add_readers, add_tip
-from tests.support.newsroom import HandClock, Newsroom, open_newsroom
+from tests.support.publishing import HandClock, Newsroom, open_newsroom
 
 WEEK = timedelta(days=7)
 WINDOW = timedelta(hours=24)

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from newsletter.domain.issues import IssueFacts
-from newsletter.domain.subscription import Status
-from tests.support.front import Front, add_tip, open_front, text_of
+from newsletter.domain.delivery.issue import IssueFacts
+from newsletter.domain.subscribers.subscription import Status
+from tests.support.web import Front, add_tip, open_front, text_of
 
 ANNA, BOB, CARL, DORA = (f"{name}@host.example" for name in ("anna", "bob", "carl", "dora"))
 SPRING = datetime(2025, 5, 6, 12, 1, tzinfo=UTC)  # Tuesday, 08:01 in New York

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from newsletter.actions.confirm import confirm_token
+from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.app import App
-from newsletter.app.guard import LANES, TooMany
-from newsletter.domain.protection import Lane
+from newsletter.app.signup_limits import LANES, TooMany
+from newsletter.domain.subscribers.signup_limits import Lane
 from newsletter.settings import load_settings
-from newsletter.store.door import MOST
-from tests.support.front import FRIDAY, KEY, HandClock
+from newsletter.store.signup_limits import MOST
+from tests.support.web import FRIDAY, KEY, HandClock
 
 UNPROVEN = LANES[False][1]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.domain.delivery.outcome import Envelope, Sent
 from newsletter.domain.errors import AuthenticationRefused, SenderTrouble, SettingsError
-from newsletter.domain.outcomes import Envelope, Sent
 from newsletter.senders import make_sender
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, Manners

@@ -7,12 +7,12 @@ from typing import cast
 
 import pytest
 
+from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Sent, Stage
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Sent, Stage
-from newsletter.domain.sending_ports import FlowSender, FlowSession, Session
+from newsletter.ports.sending import FlowSender, FlowSession, Session
 from newsletter.senders import make_sender
-from tests.support.driven import Driven
 from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, Manners
+from tests.support.sessions import Driven
 
 SENDER = "bounce@news.example.org"
 ALICE = Envelope(SENDER, "alice@example.org")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.domain.delivery.outcome import Cause, Envelope, Outcome, Rejected, Sent
 from newsletter.domain.errors import AuthenticationRefused, SenderTrouble
-from newsletter.domain.outcomes import Cause, Envelope, Outcome, Rejected, Sent
 from newsletter.senders import make_sender
 from tests.support import faulty_smtp
 from tests.support.faulty_smtp import STALL, Fault, FaultySmtp, Manners

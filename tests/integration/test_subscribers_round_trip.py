@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.actions.import_subscribers import import_subscribers
-from newsletter.actions.subscribe import clean_name
+from newsletter.actions.subscribers.import_subscribers import import_subscribers
+from newsletter.actions.subscribers.subscribe import clean_name
 from newsletter.cli import main
-from newsletter.domain.address import parse_address
-from newsletter.domain.imports import defused, undefused
-from newsletter.domain.people import NewReader, Reader
-from newsletter.domain.ports import Store
-from newsletter.domain.subscription import Pace, Status
+from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.csv_columns import defused, undefused
+from newsletter.domain.subscribers.subscriber import NewReader, Reader
+from newsletter.domain.subscribers.subscription import Pace, Status
 from newsletter.mail.tokens import Signer
+from newsletter.ports.store import Store
 from tests.support.library import new_store
 
 NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)

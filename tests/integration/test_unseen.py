@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from newsletter.actions import vote
+from newsletter.actions.tips import vote
 from newsletter.domain.errors import InputError
-from newsletter.domain.ports import Rendered
-from newsletter.domain.tips import TipState, TipText, identity
-from newsletter.rendering.letters import Letters
+from newsletter.domain.tips.tip import TipState, TipText, identity
+from newsletter.ports.store import Rendered
+from newsletter.rendering.emails import Letters
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY, add_reader, add_readers, add_tip
-from tests.support.newsroom import Newsroom, mails, open_newsroom, text_of
+from tests.support.publishing import Newsroom, mails, open_newsroom, text_of
 
 WEEK = timedelta(days=7)
 OLD = ["reader1@a.example", "reader2@a.example"]

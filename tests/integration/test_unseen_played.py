@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newsletter.domain.reruns import parse_rerun
-from newsletter.domain.sharing import Shares
-from newsletter.domain.tips import TipRules, TipState, TipText, identity
+from newsletter.domain.calendar.substitutes import Shares
+from newsletter.domain.tips.rerun_rule import parse_rerun
+from newsletter.domain.tips.tip import TipRules, TipState, TipText, identity
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY, add_reader, add_readers
-from tests.support.newsroom import Newsroom, open_newsroom
+from tests.support.publishing import Newsroom, open_newsroom
 
 WEEK = timedelta(days=7)
 WEEKS = 14

@@ -13,8 +13,8 @@ from threading import Event
 
 import pytest
 
-from newsletter.store.checkpoints import EVERY, LONG, Checkpoints, move
-from newsletter.store.sql import SqlStore
+from newsletter.store.sqlite.wal import EVERY, LONG, Checkpoints, move
+from newsletter.store.transactions import SqlStore
 from tests.support.library import TUESDAY, new_store
 
 

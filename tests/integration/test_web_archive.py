@@ -17,12 +17,12 @@ import pytest
 from lxml import etree
 
 from newsletter.app import App
-from newsletter.domain.ports import Tx
-from newsletter.domain.reading import Selection
-from newsletter.domain.tips import TipState
-from newsletter.store.sql import SqlTx
-from tests.support.front import FRIDAY, Front, open_front
+from newsletter.domain.archive.entries import Selection
+from newsletter.domain.tips.tip import TipState
+from newsletter.ports.store import Tx
+from newsletter.store.transactions import SqlTx
 from tests.support.reading import NEWEST, add, add_many, titles
+from tests.support.web import FRIDAY, Front, open_front
 
 
 @pytest.fixture

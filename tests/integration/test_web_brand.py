@@ -8,7 +8,7 @@ import pytest
 
 from newsletter.domain.errors import SettingsError
 from newsletter.settings import load_settings
-from tests.support.front import open_front
+from tests.support.web import open_front
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
 

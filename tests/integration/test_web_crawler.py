@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from newsletter.web.headers import TOKEN_PATHS
-from tests.support.front import Front, add_tip, links_in, open_front
+from tests.support.web import Front, add_tip, links_in, open_front
 
 ANNA, BOB, CARL, DORA = (f"{name}@host.example" for name in ("anna", "bob", "carl", "dora"))
 MONDAY = datetime(2025, 5, 5, 13, tzinfo=UTC)

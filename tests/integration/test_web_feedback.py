@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from newsletter.mail.tokens import Purpose
-from tests.support.front import Front, add_tip, links_in, open_front, text_of
+from tests.support.web import Front, add_tip, links_in, open_front, text_of
 
 ANNA, BOB = "anna@host.example", "bob@host.example"
 TUESDAY = datetime(2025, 5, 6, 12, 1, tzinfo=UTC)  # 08:01 in New York

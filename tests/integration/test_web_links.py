@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.subscription import Status
-from tests.support.front import Front, open_front
+from newsletter.domain.subscribers.subscription import Status
+from tests.support.web import Front, open_front
 
 ANNA = "anna@host.example"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}

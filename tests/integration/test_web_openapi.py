@@ -17,12 +17,12 @@ from schemathesis import GenerationMode, openapi
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.result import Ok
 
-from newsletter.actions.leave import back_token
-from newsletter.actions.owner_word import tokens as owner_tokens
+from newsletter.actions.owner.links import tokens as owner_tokens
+from newsletter.actions.subscribers.unsubscribe import back_token
 from newsletter.mail.tokens import Purpose
 from newsletter.web import make_web
 from newsletter.web.openapi import FACTS
-from tests.support.front import Front, add_tip, open_front
+from tests.support.web import Front, add_tip, open_front
 
 EXAMPLES = int(os.environ.get("NEWSLETTER_TEST_EXAMPLES", "10"))
 """Requests to each route, of each kind; the long run is by hand: NEWSLETTER_TEST_EXAMPLES=1000."""

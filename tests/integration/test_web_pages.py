@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from newsletter.domain.errors import NewsletterError, SchemaError
-from newsletter.domain.tips import TipState
-from newsletter.store.database import sqlite_path
+from newsletter.domain.tips.tip import TipState
+from newsletter.store.sqlite.database import sqlite_path
 from newsletter.web import make_server, make_web
 from newsletter.web.server import WebServer
-from tests.support.front import Front, add_tip, open_front
+from tests.support.web import Front, add_tip, open_front
 
 ANNA = "anna@host.example"
 

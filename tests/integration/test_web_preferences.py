@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.subscription import Pace, Status
-from newsletter.store.database import sqlite_path
-from tests.support.front import Front, links_in, open_front, text_of
+from newsletter.domain.subscribers.subscription import Pace, Status
+from newsletter.store.sqlite.database import sqlite_path
+from tests.support.web import Front, links_in, open_front, text_of
 
 ANNA, NEW = "anna@host.example", "new@other.example"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.front import Front, open_front
 from tests.support.reading import NEWEST, add, add_many, titles
+from tests.support.web import Front, open_front
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.front import Front, open_front
+from tests.support.web import Front, open_front
 
 JSON = {"Accept": "application/json"}
 

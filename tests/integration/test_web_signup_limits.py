@@ -11,9 +11,9 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from newsletter.app.guard import TooMany, origin_key
-from newsletter.domain.address import parse_address
-from tests.support.front import Front, open_front
+from newsletter.app.signup_limits import TooMany, origin_key
+from newsletter.domain.subscribers.address import parse_address
+from tests.support.web import Front, open_front
 
 JSON = {"Accept": "application/json"}
 

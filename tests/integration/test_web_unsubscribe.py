@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.subscription import Reason, Status
+from newsletter.domain.subscribers.subscription import Reason, Status
 from newsletter.mail.tokens import Purpose
-from newsletter.store.upkeep import network_of
-from tests.support.front import Front, add_tip, links_in, open_front, text_of
+from newsletter.store.maintenance import network_of
+from tests.support.web import Front, add_tip, links_in, open_front, text_of
 
 ANNA = "anna@host.example"
 

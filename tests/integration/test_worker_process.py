@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from newsletter.app.issues import TWO, cores, second_core_is_free
-from newsletter.domain.issues import IssueState
-from newsletter.domain.outcomes import Envelope
-from newsletter.domain.tips import TipState, TipText, identity
+from newsletter.domain.delivery.issue import IssueState
+from newsletter.domain.delivery.outcome import Envelope
+from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.testing import Letter
 from tests.support.faulty_smtp import Fault, FaultySmtp, Manners
 from tests.support.library import SLOT, TUESDAY, add_reader, add_readers, add_tip
-from tests.support.newsroom import Newsroom, mails, open_newsroom
+from tests.support.publishing import Newsroom, mails, open_newsroom
 
 pytestmark = pytest.mark.skipif(cores() < TWO, reason="a second process is only started where there is a second core")
 

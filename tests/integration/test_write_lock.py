@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.store.sqlite import BUSY_FOR, begin_writing, set_pragmas
+from newsletter.store.sqlite.connection import BUSY_FOR, begin_writing, set_pragmas
 from tests.support.library import TUESDAY, new_store
 
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from newsletter.domain.seasons import parse_rule, title_on
-from newsletter.domain.tips import TipRules, TipState, TipText, identity
-from tests.support.front import FRIDAY, Front, add_tip, links_in, open_front, text_of
+from newsletter.domain.tips.season_rule import parse_rule, title_on
+from newsletter.domain.tips.tip import TipRules, TipState, TipText, identity
+from tests.support.web import FRIDAY, Front, add_tip, links_in, open_front, text_of
 
 NEW_YEAR = TipRules(season="the Tuesday on or before 1 January")
 ANNA = "anna@host.example"

@@ -14,9 +14,9 @@ from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
 from newsletter.domain.errors import NewsletterError, SchemaError, SettingsError
-from newsletter.store import database
-from newsletter.store.database import HEAD, backup, make_engine, revision, sqlite_path, upgrade
-from newsletter.store.sql import SqlStore
+from newsletter.store.sqlite import database
+from newsletter.store.sqlite.database import HEAD, backup, make_engine, revision, sqlite_path, upgrade
+from newsletter.store.transactions import SqlStore
 
 
 def test_all_migrations_together_make_the_declared_tables(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_deliveries_are_kept_without_a_rowid_as_declared(tmp_path: Path) -> None
 
 
 def test_the_program_names_the_newest_migration() -> None:
-    scripts = ScriptDirectory(str(Path(database.__file__).with_name("migrations")))
+    scripts = ScriptDirectory(str(Path(database.__file__).parents[1] / "migrations"))
 
     assert scripts.get_current_head() == HEAD
 
@@ -53,7 +53,7 @@ def test_the_program_names_the_newest_migration() -> None:
 def _older(path: Path, version: str) -> sqlite3.Connection:
     """A database as an older program made it."""
     config = Config()
-    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(Path(database.__file__).parents[1] / "migrations"))
     engine = make_engine(path).execution_options(immediate=True)
     with engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from newsletter.domain.address import parse_address
-from newsletter.domain.issues import IssueEvent
-from newsletter.domain.people import NewReader
-from newsletter.domain.subscription import Status
-from newsletter.domain.tips import TipState, TipText, identity
-from newsletter.store.database import upgrade
-from newsletter.store.sql import SqlStore
+from newsletter.domain.delivery.issue import IssueEvent
+from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.subscriber import NewReader
+from newsletter.domain.subscribers.subscription import Status
+from newsletter.domain.tips.tip import TipState, TipText, identity
+from newsletter.store.sqlite.database import upgrade
+from newsletter.store.transactions import SqlStore
 
 TUESDAY = datetime(2024, 3, 5, 13, 0, tzinfo=UTC)  # 08:00 in New York
 SLOT = date(2024, 3, 5)

@@ -13,15 +13,15 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
 
-from newsletter.actions.deliver import Round
+from newsletter.actions.delivery.deliver import Round
 from newsletter.app import App
-from newsletter.domain.issues import IssueFacts
-from newsletter.domain.outcomes import Outcome
-from newsletter.domain.people import DeliveryFacts
-from newsletter.domain.sending_ports import Sender
+from newsletter.domain.delivery.issue import IssueFacts
+from newsletter.domain.delivery.outcome import Outcome
+from newsletter.domain.subscribers.subscriber import DeliveryFacts
+from newsletter.ports.sending import Sender
 from newsletter.settings import load_settings
-from newsletter.store.ledger import SqliteLedger
-from newsletter.store.sql import SqlStore
+from newsletter.store.deliveries import SqliteLedger
+from newsletter.store.transactions import SqlStore
 from newsletter.testing import Answer, Letter, MemorySender
 from tests.support.library import TUESDAY, add_readers, add_tip
 

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from newsletter.app import App
-from newsletter.domain.tips import TipState, TipText, identity
-from tests.support.front import FRIDAY
+from newsletter.domain.tips.tip import TipState, TipText, identity
+from tests.support.web import FRIDAY
 
 NEWEST = date(2025, 4, 29)
 

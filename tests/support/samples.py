@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from newsletter.domain.ports import Rendered
 from newsletter.domain.site import Site
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.tip import TipText
+from newsletter.ports.store import Rendered
 from newsletter.rendering.data import data_dir
-from newsletter.rendering.letters import Letters
+from newsletter.rendering.emails import Letters
 
 SITE = Site(
     title="Tip of the Week",

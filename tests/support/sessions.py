@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.domain.sending_ports import FlowSender, FlowSession
+from newsletter.domain.delivery.outcome import Envelope, Outcome
+from newsletter.ports.sending import FlowSender, FlowSession
 
 
 class Driven:

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import httpx
 
-from newsletter.actions.confirm import confirm_token
+from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.app import App
-from newsletter.domain.people import Reader
-from newsletter.domain.tips import TipState, TipText, identity
+from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.mail.tokens import Purpose
 from newsletter.mail.verp import base36
 from newsletter.settings import load_settings
-from newsletter.store.database import sqlite_path
+from newsletter.store.sqlite.database import sqlite_path
 from newsletter.web import make_web
 from newsletter.web.server import WebServer
 

@@ -9,8 +9,8 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.address import address_reader, parse_address
 from newsletter.domain.errors import InputError
+from newsletter.domain.subscribers.address import address_reader, parse_address
 
 
 def test_the_domain_is_lower_cased_and_the_local_part_kept_for_the_envelope() -> None:

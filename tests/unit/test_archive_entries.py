@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter.domain.reading import (
+from newsletter.domain.archive.entries import (
     HIT,
     HIT_END,
     MAX_TERMS,
@@ -19,7 +19,7 @@ from newsletter.domain.reading import (
     teaser,
     web_address,
 )
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.tip import TipText
 
 MARKED = (
     '# A head\n\nSay *it* **once**, [here](https://x.example/a_b "t") and <https://y.example>.\\\nAgain\n\n'

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from newsletter.domain.catalogue import Catalogue, labels_of
+from newsletter.domain.archive.entries import Entry, Label, Selection
+from newsletter.domain.archive.index import Catalogue, labels_of
 from newsletter.domain.errors import NotFound
-from newsletter.domain.reading import Entry, Label, Selection
 
 DAY = date(2025, 4, 29)
 AT = datetime(2025, 5, 1, tzinfo=UTC)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from newsletter.domain.calendar.choose import Programme, choose
+from newsletter.domain.calendar.forecast import played_to, weekly
+from newsletter.domain.calendar.plan import Choice, Kind, Plan, Policy, TipPlan
+from newsletter.domain.calendar.why_not import why_not
 from newsletter.domain.errors import NotFound
-from newsletter.domain.forecast import played_to, weekly
-from newsletter.domain.plans import Choice, Kind, Plan, Policy, TipPlan
-from newsletter.domain.programme import Programme, choose
-from newsletter.domain.reruns import Rerun, months_in_words, parse_months, parse_rerun
-from newsletter.domain.seasons import parse_rule
-from newsletter.domain.tips import TipState
-from newsletter.domain.why import why_not
+from newsletter.domain.tips.rerun_rule import Rerun, months_in_words, parse_months, parse_rerun
+from newsletter.domain.tips.season_rule import parse_rule
+from newsletter.domain.tips.tip import TipState
 
 SLOT = date(2026, 12, 1)
 CHRISTMAS = parse_rule("the Tuesday on or before 25 December")

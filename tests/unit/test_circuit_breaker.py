@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from newsletter.domain.breaker import POLICY_IN_A_ROW, SAME_IN_A_ROW, Breaker
-from newsletter.domain.outcomes import Cause, Deferred, Rejected, Reply, Sent, Stage
+from newsletter.domain.delivery.circuit_breaker import POLICY_IN_A_ROW, SAME_IN_A_ROW, Breaker
+from newsletter.domain.delivery.outcome import Cause, Deferred, Rejected, Reply, Sent, Stage
 
 SENT = Sent(Reply(Stage.DOT, 250))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.colours import (
+from newsletter.domain.colors import (
     CARD,
     ENOUGH,
     GREEN,

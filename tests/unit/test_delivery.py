@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from newsletter.domain.delivery import (
+from newsletter.domain.delivery.delivery import (
     BACK_OFF,
     GIVE_UP_AFTER,
     MAX_CRASHES,
@@ -19,9 +19,9 @@ from newsletter.domain.delivery import (
     recover,
     transition,
 )
+from newsletter.domain.delivery.issue import ISSUE_TABLE, IssueEvent, IssueState, issue_transition
+from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Rejected, Reply, Sent, Stage
 from newsletter.domain.errors import IllegalTransition
-from newsletter.domain.issues import ISSUE_TABLE, IssueEvent, IssueState, issue_transition
-from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Rejected, Reply, Sent, Stage
 
 NOW = datetime(2024, 3, 5, 13, 0, tzinfo=UTC)
 REPLY = Reply(Stage.RCPT, 550, "5.1.1", "no such user")

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newsletter.domain.calendar.choose import choose
+from newsletter.domain.calendar.forecast import ForecastSlot, changes, forecast, ics, played_to, runway, weekly
+from newsletter.domain.calendar.plan import Kind, Plan, Policy, TipPlan
+from newsletter.domain.calendar.why_not import why_not
 from newsletter.domain.errors import NotFound, UsageError
-from newsletter.domain.forecast import ForecastSlot, changes, forecast, ics, played_to, runway, weekly
-from newsletter.domain.plans import Kind, Plan, Policy, TipPlan
-from newsletter.domain.programme import choose
-from newsletter.domain.reruns import Rerun
-from newsletter.domain.seasons import parse_rule
-from newsletter.domain.tips import TipState
-from newsletter.domain.why import why_not
+from newsletter.domain.tips.rerun_rule import Rerun
+from newsletter.domain.tips.season_rule import parse_rule
+from newsletter.domain.tips.tip import TipState
 
 FIRST = date(2026, 12, 1)
 WEEKS = 120

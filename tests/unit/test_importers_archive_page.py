@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.tips import Rejected, TipText
+from newsletter.domain.tips.tip import Rejected, TipText
 from newsletter.importers.archive_page import looks_like_archive_page, parse
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "archive"

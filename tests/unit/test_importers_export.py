@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.tips import TipRules, TipText
+from newsletter.domain.tips.tip import TipRules, TipText
 from newsletter.importers import read
+from newsletter.importers.export import as_file
 from newsletter.importers.markdown import parse
-from newsletter.importers.writing import as_file
 from newsletter.rendering.data import data_dir
 
 LINE = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=80).map(str.strip)

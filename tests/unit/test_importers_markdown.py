@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 import yaml
 
-from newsletter.domain.tips import Rejected, TipState, TipText, first_state
+from newsletter.domain.tips.tip import Rejected, TipState, TipText, first_state
 from newsletter.importers.markdown import parse
 
 BODY = "Two hands, one broom.\n\n- Sweep\n- Rest\n"

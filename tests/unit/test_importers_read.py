@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.errors import UsageError
-from newsletter.domain.tips import Rejected, TipText
+from newsletter.domain.tips.tip import Rejected, TipText
 from newsletter.importers import read
-from newsletter.importers.bounds import MAX_FILE
+from newsletter.importers.limits import MAX_FILE
 
 PAGE = "tag | Site\n\nBread – 8/12/14\n\nPosted on in\u00a0Baking Please leave a comment\n\n\nIt’s warm.\n"
 TIP = "---\ntitle: Sweep\n---\nNow.\n"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.tips import Rejected, TipText
+from newsletter.domain.tips.tip import Rejected, TipText
 from newsletter.importers import read
-from newsletter.importers.from_html import to_markdown
+from newsletter.importers.html_to_markdown import to_markdown
 from newsletter.rendering.markdown import to_html
 
 EXPORT = Path(__file__).parents[1] / "fixtures" / "export" / "blog.xml"

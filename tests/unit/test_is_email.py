@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from newsletter.domain.address import BadAddress, Flaw, parse_address
+from newsletter.domain.subscribers.address import BadAddress, Flaw, parse_address
 from newsletter.mail.headers import mailbox, named
 
 HERE = Path(__file__).resolve().parents[1] / "fixtures/is_email"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.domain.ageing import Level
-from newsletter.domain.links import Link, LinkAnswer, Trouble, judge, links_of
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.links import Link, LinkAnswer, Trouble, judge, links_of
+from newsletter.domain.tips.lint import Level
+from newsletter.domain.tips.tip import TipText
 
 LINK = Link("body", 3, "https://a.example/x")
 

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.delivery import Claim
+from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.errors import InputError, TemplateError
-from newsletter.domain.ports import Rendered
 from newsletter.domain.site import Site
 from newsletter.mail.compiled import HOLES, Compiled, compile_letter, sentinels, twin_sentinels
-from newsletter.mail.filling import Filling
 from newsletter.mail.headers import Headers, issue_headers
 from newsletter.mail.message import build
-from newsletter.mail.personal import Personal, joined_in_words, message_id
+from newsletter.mail.personalize import Filling
+from newsletter.mail.recipient import Personal, joined_in_words, message_id
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.mail.verp import read_leave_address
+from newsletter.ports.store import Rendered
 
 SITE = Site("Tip of the Week", "Tip of the Week", "tips@news.example", "https://news.example")
 SIGNER = Signer(["a key for these tests only"])

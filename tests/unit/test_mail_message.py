@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.domain.errors import InputError
-from newsletter.domain.ports import Rendered
 from newsletter.mail.message import build
-from newsletter.mail.qp import quote
+from newsletter.mail.quoted_printable import quote
+from newsletter.ports.store import Rendered
 
 HEADERS = [("From", "Tips <tips@news.example>"), ("To", "ada@host.example"), ("Subject", "A tip")]
 bodies = st.text(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.outcomes import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.mail.replies import classify, parse_reply
 
 BEFORE_THE_LETTER = [Stage.CONNECT, Stage.EHLO, Stage.TLS, Stage.AUTH, Stage.MAIL]

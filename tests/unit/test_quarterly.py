@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.calendar import Schedule
-from newsletter.domain.quarterly import Quarter, Ran, best
+from newsletter.domain.calendar.quarterly import Quarter, Ran, best
+from newsletter.domain.calendar.schedule import Schedule
 
 SCHEDULE = Schedule.parse("tue 08:00", "America/New_York")
 DAY = date(2025, 5, 6)

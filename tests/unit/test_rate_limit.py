@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.pace import NO_LIMIT, Pace, Rate
+from newsletter.domain.delivery.rate_limit import NO_LIMIT, Pace, Rate
 
 NOW = datetime(2024, 3, 5, 13, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -7,15 +7,15 @@ from datetime import date
 
 import pytest
 
-from newsletter.domain.colours import GREEN
-from newsletter.domain.ports import Rendered
-from newsletter.domain.reading import Beside, Mention
+from newsletter.domain.archive.entries import Beside, Mention
+from newsletter.domain.colors import GREEN
 from newsletter.domain.site import Site
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.tip import TipText
 from newsletter.mail.compiled import sentinels
+from newsletter.ports.store import Rendered
 from newsletter.rendering.contrast import faint_words
 from newsletter.rendering.data import data_dir
-from newsletter.rendering.letters import Letters
+from newsletter.rendering.emails import Letters
 
 SITE = Site("Tips", "Tips", "tips@news.example", "https://news.example", postal_address="12 Harbor Street")
 EVERYTHING = "a [link](https://x.example) `code`\n\n## b\n\n### c\n\n1. d\n\n> e\n\n    f\n\n---\n\n**g** *h*"

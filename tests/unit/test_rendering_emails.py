@@ -12,13 +12,13 @@ from pathlib import Path
 import lxml.html
 import pytest
 
+from newsletter.domain.archive.entries import Beside, Mention
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.reading import Beside, Mention
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.tip import TipText
 from newsletter.mail.compiled import compile_letter, twin_sentinels
 from newsletter.mail.headers import issue_headers
 from newsletter.mail.message import build
-from newsletter.rendering.letters import Letters, shorten
+from newsletter.rendering.emails import Letters, shorten
 from tests.support.samples import CONFIRM, PERSON, SHIPPED, SITE, TIP, every_mail, issue
 
 GOLDEN = Path(__file__).parents[1] / "golden"

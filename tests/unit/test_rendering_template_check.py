@@ -10,7 +10,7 @@ import pytest
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
 from newsletter.rendering.data import data_dir
-from newsletter.rendering.proof import prove, shipped
+from newsletter.rendering.template_check import prove, shipped
 
 SITE = Site("Tips", "Tips", "tips@news.example", "https://news.example")
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter.domain.errors import InputError
-from newsletter.domain.reruns import Rerun, months_in_words, parse_months, parse_rerun
+from newsletter.domain.tips.rerun_rule import Rerun, months_in_words, parse_months, parse_rerun
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from newsletter.domain.calendar import Schedule, due_slot
+from newsletter.domain.calendar.schedule import Schedule, due_slot
 from newsletter.domain.errors import SettingsError
 
 DAY = timedelta(hours=24)

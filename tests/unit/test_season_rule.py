@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.domain.errors import InputError
-from newsletter.domain.seasons import (
+from newsletter.domain.tips.season_rule import (
     FEASTS,
     MONTHS,
     Feast,

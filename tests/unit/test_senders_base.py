@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.domain.delivery.outcome import Envelope, Outcome, Rejected, Sent
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Envelope, Outcome, Rejected, Sent
 from newsletter.senders import make_sender
 
 ALICE = Envelope("bounce@news.example.org", "alice@example.org")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.testing import MemorySender, answer, letter_with
 
 LETTER = letter_with("Say their name.\n")

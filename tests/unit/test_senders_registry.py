@@ -12,7 +12,7 @@ import pytest
 
 from newsletter.domain.errors import SettingsError
 from newsletter.senders import make_sender
-from newsletter.senders.loading import BUILT_IN, GROUP
+from newsletter.senders.registry import BUILT_IN, GROUP
 
 PIGEON = """
 from newsletter.testing import MemorySender

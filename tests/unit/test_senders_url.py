@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.domain.delivery.rate_limit import Rate
 from newsletter.domain.errors import SettingsError
-from newsletter.domain.pace import Rate
-from newsletter.domain.sending_ports import Sender
+from newsletter.ports.sending import Sender
 from newsletter.senders import SenderUrl, make_sender, parse_sender_urls
 from newsletter.senders.failover import FailoverSender
-from newsletter.senders.smtp import SmtpSender
+from newsletter.senders.smtp.sender import SmtpSender
 
 
 def parse(text: str) -> SenderUrl:

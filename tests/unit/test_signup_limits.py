@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.protection import Entry, Lane
+from newsletter.domain.subscribers.signup_limits import Entry, Lane
 
 NOON = datetime(2025, 5, 2, 12, tzinfo=UTC)
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from newsletter.domain.forecast import forecast, weekly
-from newsletter.domain.plans import Kind, Plan, Policy, TipPlan
-from newsletter.domain.simulation import simulate
+from newsletter.domain.calendar.forecast import forecast, weekly
+from newsletter.domain.calendar.plan import Kind, Plan, Policy, TipPlan
+from newsletter.domain.calendar.simulation import simulate
 
 FIRST = date(2026, 12, 1)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.calendar import Schedule
+from newsletter.domain.calendar.schedule import Schedule
 
 HOURS = [time(hour, minute) for hour, minute in ((0, 0), (0, 30), (1, 30), (2, 0), (2, 30), (3, 0), (3, 30), (3, 59))]
 EVERY_TUESDAY = os.environ.get("NEWSLETTER_TEST_SLOTS") == "all"

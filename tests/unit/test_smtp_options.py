@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from newsletter.senders.peer import Peer
+from newsletter.senders.smtp.options import Peer
 from newsletter.senders.url import parse_sender_urls
 
 

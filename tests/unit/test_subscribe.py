@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.actions.confirm import confirm, confirm_token, look
-from newsletter.actions.leave import leave, unsubscribe_address
-from newsletter.actions.leave import look as look_at_leaving
-from newsletter.actions.subscribe import MAX_NAME, add_subscriber, clean_name, subscribe
-from newsletter.domain.address import parse_address
+from newsletter.actions.subscribers.confirm import confirm, confirm_token, look
+from newsletter.actions.subscribers.subscribe import MAX_NAME, add_subscriber, clean_name, subscribe
+from newsletter.actions.subscribers.unsubscribe import leave, unsubscribe_address
+from newsletter.actions.subscribers.unsubscribe import look as look_at_leaving
 from newsletter.domain.errors import BadToken, InputError, NotFound, Refused, UsageError
-from newsletter.domain.people import Reader
-from newsletter.domain.subscription import Status, Verdict
+from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.subscribers.subscription import Status, Verdict
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.store.sql import SqlStore
+from newsletter.store.transactions import SqlStore
 from tests.support.library import TUESDAY, new_store
 
 SIGNER = Signer(["a-key-that-only-tests-have"])

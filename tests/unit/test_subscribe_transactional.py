@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.leave import unsubscribe_address
-from newsletter.actions.notices import flush
-from newsletter.actions.subscribe import subscribe
+from newsletter.actions.subscribers.subscribe import subscribe
+from newsletter.actions.subscribers.unsubscribe import unsubscribe_address
+from newsletter.actions.transactional import flush
 from newsletter.app import App
-from newsletter.domain.address import parse_address
+from newsletter.domain.delivery.outcome import Rejected
 from newsletter.domain.errors import SenderTrouble, TemplateError
-from newsletter.domain.outcomes import Rejected
+from newsletter.domain.subscribers.address import parse_address
 from newsletter.settings import load_settings
 from newsletter.testing import MemorySender, answer
-from tests.support.front import FRIDAY, HandClock, as_mail, links_in, text_of
+from tests.support.web import FRIDAY, HandClock, as_mail, links_in, text_of
 
 ANNA = "anna@host.example"
 

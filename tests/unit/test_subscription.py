@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.subscription import Status, Verdict, may_mail_confirmation, on_confirm, on_leave
+from newsletter.domain.subscribers.subscription import Status, Verdict, may_mail_confirmation, on_confirm, on_leave
 
 SIGNUP = datetime(2025, 5, 2, 9, 30, 15, 250_000, tzinfo=UTC)
 LATER = SIGNUP + timedelta(minutes=3)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from newsletter.domain.forecast import forecast
-from newsletter.domain.plans import Kind, Plan, Policy, TipPlan
-from newsletter.domain.programme import Programme
-from newsletter.domain.reruns import Rerun
-from newsletter.domain.sharing import Offer, Share, Shares, other_offers, own_offer
-from newsletter.domain.simulation import simulate
-from newsletter.domain.tips import TipState
+from newsletter.domain.calendar.choose import Programme
+from newsletter.domain.calendar.forecast import forecast
+from newsletter.domain.calendar.plan import Kind, Plan, Policy, TipPlan
+from newsletter.domain.calendar.simulation import simulate
+from newsletter.domain.calendar.substitutes import Offer, Share, Shares, other_offers, own_offer
+from newsletter.domain.tips.rerun_rule import Rerun
+from newsletter.domain.tips.tip import TipState
 
 SLOT = date(2026, 3, 3)
 WEEK = timedelta(weeks=1)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.ageing import Finding, Level, lint
-from newsletter.domain.likeness import Library
-from newsletter.domain.seasons import parse_rule
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.lint import Finding, Level, lint
+from newsletter.domain.tips.season_rule import parse_rule
+from newsletter.domain.tips.similarity import Library
+from newsletter.domain.tips.tip import TipText
 
 TODAY = date(2026, 11, 22)
 SEEDS = Path(__file__).resolve().parents[2] / "seeds"

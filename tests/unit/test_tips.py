@@ -8,7 +8,7 @@ from itertools import permutations
 
 import pytest
 
-from newsletter.domain.tips import TipState, TipText, first_state, identity, join_labels, merge
+from newsletter.domain.tips.tip import TipState, TipText, first_state, identity, join_labels, merge
 
 DAY = date(2014, 8, 12)
 WHOLE = TipText("Bread", "The whole text.", published_on=DAY, categories=("Baking",), tags=("a",), takeaway="Bake.")

@@ -11,19 +11,19 @@ import pytest
 from jinja2 import Environment, nodes
 
 from newsletter.app import App
-from newsletter.domain.ageing import lint
-from newsletter.domain.forecast import Runway
-from newsletter.domain.likeness import Library
-from newsletter.domain.plans import Kind
-from newsletter.domain.seasons import MONTHS, WEEKDAYS
-from newsletter.domain.tips import TipText
-from newsletter.mail.personal import joined_in_words
-from newsletter.rendering.letters import FOOTER, YEARS
-from newsletter.rendering.words import MADE, Words, link, strong
+from newsletter.domain.calendar.forecast import Runway
+from newsletter.domain.calendar.plan import Kind
+from newsletter.domain.tips.lint import lint
+from newsletter.domain.tips.season_rule import MONTHS, WEEKDAYS
+from newsletter.domain.tips.similarity import Library
+from newsletter.domain.tips.tip import TipText
+from newsletter.mail.recipient import joined_in_words
+from newsletter.rendering.emails import FOOTER, YEARS
+from newsletter.rendering.translations import MADE, Words, link, strong
 from newsletter.settings import load_settings
 from newsletter.web.errors import HEADINGS
-from newsletter.web.owner import WORDS
-from newsletter.web.personal import REASONS
+from newsletter.web.owner_links import WORDS
+from newsletter.web.preferences import REASONS
 from tests.support.languages import ENGLISH
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,11 +54,11 @@ def in_code() -> set[str]:
     found = set()
     for name in (
         "web/errors.py",
-        "web/personal.py",
-        "web/bodies.py",
-        "app/guard.py",
-        "app/readers.py",
-        "actions/preferences.py",
+        "web/preferences.py",
+        "web/requests.py",
+        "app/signup_limits.py",
+        "app/subscribers.py",
+        "actions/subscribers/preferences.py",
     ):
         tree = ast.parse((ROOT / "newsletter" / name).read_text(encoding="utf-8"))
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):

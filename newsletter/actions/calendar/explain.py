@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.actions.audience import shares_for, shares_of
-from newsletter.actions.planning import Rules, look_ahead
-from newsletter.actions.wishes import weeks_until
-from newsletter.domain.ageing import Finding, lint
+from newsletter.actions.calendar.overrides import weeks_until
+from newsletter.actions.calendar.plan import Rules, look_ahead
+from newsletter.actions.issues.audience import shares_for, shares_of
+from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot
+from newsletter.domain.calendar.plan import Kind
+from newsletter.domain.calendar.substitutes import Shares
+from newsletter.domain.calendar.why_not import why_not
+from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.errors import NotFound
-from newsletter.domain.forecast import HORIZON, ForecastSlot
-from newsletter.domain.issues import IssueState
-from newsletter.domain.likeness import Library
-from newsletter.domain.links import Ask, judge, links_of
-from newsletter.domain.plans import Kind
-from newsletter.domain.ports import Store
-from newsletter.domain.seasons import parse_rule
-from newsletter.domain.sharing import Shares
-from newsletter.domain.tips import TipCard, TipState, TipText
-from newsletter.domain.why import why_not
+from newsletter.domain.tips.links import Ask, judge, links_of
+from newsletter.domain.tips.lint import Finding, lint
+from newsletter.domain.tips.season_rule import parse_rule
+from newsletter.domain.tips.similarity import Library
+from newsletter.domain.tips.tip import TipCard, TipState, TipText
+from newsletter.ports.store import Store
 
 BECAUSE = {
     Kind.SKIPPED: "You skipped this date. The tip that would have gone comes a week later.",

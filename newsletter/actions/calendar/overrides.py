@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 
-from newsletter.actions.planning import Rules, is_over, look_ahead
-from newsletter.domain.calendar import WEEK, Schedule
-from newsletter.domain.calendar_ports import SlotWish, Wish
+from newsletter.actions.calendar.plan import Rules, is_over, look_ahead
+from newsletter.domain.calendar.forecast import ForecastSlot
+from newsletter.domain.calendar.plan import parse_day
+from newsletter.domain.calendar.schedule import WEEK, Schedule
+from newsletter.domain.delivery.issue import ON_THE_WAY, IssueEvent, IssueState
 from newsletter.domain.errors import InputError, Refused, UsageError
-from newsletter.domain.forecast import ForecastSlot
-from newsletter.domain.issues import ON_THE_WAY, IssueEvent, IssueState
-from newsletter.domain.plans import parse_day
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.reruns import parse_rerun
-from newsletter.domain.seasons import WEEKDAYS, in_words
-from newsletter.domain.tips import TipState
+from newsletter.domain.tips.rerun_rule import parse_rerun
+from newsletter.domain.tips.season_rule import WEEKDAYS, in_words
+from newsletter.domain.tips.tip import TipState
+from newsletter.ports.calendar import SlotWish, Wish
+from newsletter.ports.store import Store, Tx
 
 MAX_REASON = 200  # characters
 

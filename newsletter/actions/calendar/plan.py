@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from newsletter.domain.calendar import WEEK, Due, Schedule, due_slot
-from newsletter.domain.calendar_ports import SlotWish, Wish
-from newsletter.domain.forecast import ForecastSlot, forecast, played_to
-from newsletter.domain.issues import IssueFacts, IssueState
-from newsletter.domain.plans import Choice, Plan, Policy, TipPlan
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.programme import Programme, choose
-from newsletter.domain.tips import TipCard, TipState
+from newsletter.domain.calendar.choose import Programme, choose
+from newsletter.domain.calendar.forecast import ForecastSlot, forecast, played_to
+from newsletter.domain.calendar.plan import Choice, Plan, Policy, TipPlan
+from newsletter.domain.calendar.schedule import WEEK, Due, Schedule, due_slot
+from newsletter.domain.delivery.issue import IssueFacts, IssueState
+from newsletter.domain.tips.tip import TipCard, TipState
+from newsletter.ports.calendar import SlotWish, Wish
+from newsletter.ports.store import Store, Tx
 
 ENDED = (IssueState.DONE, IssueState.CANCELLED, IssueState.MISSED)
 UNSENT = (IssueState.PLANNED, IssueState.PREPARING, IssueState.NO_CONTENT)

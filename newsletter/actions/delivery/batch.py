@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event, Lock
 
-from newsletter.domain.breaker import Breaker
-from newsletter.domain.delivery import Claim, Finished
+from newsletter.domain.delivery.circuit_breaker import Breaker
+from newsletter.domain.delivery.delivery import Claim, Finished
+from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+from newsletter.domain.delivery.rate_limit import Pace
 from newsletter.domain.errors import AuthenticationRefused, InputError, NewsletterError, SenderTrouble
-from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
-from newsletter.domain.pace import Pace
-from newsletter.domain.ports import Clock
-from newsletter.domain.sending_ports import Ledger, Partner, Sender, Session, Word
+from newsletter.ports.sending import Ledger, Partner, Sender, Session, Word
+from newsletter.ports.store import Clock
 
 log = logging.getLogger(__name__)
 

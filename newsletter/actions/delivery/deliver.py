@@ -13,14 +13,14 @@ from dataclasses import replace
 from threading import Event, Thread
 from typing import Protocol, cast
 
-from newsletter.actions.interleave import Interleaver
-from newsletter.actions.shift import LOOK_UP_EVERY, Line, Round, Route, Shift
-from newsletter.domain.delivery import Claim, Finished, Skip
+from newsletter.actions.delivery.batch import LOOK_UP_EVERY, Line, Round, Route, Shift
+from newsletter.actions.delivery.multiplex import Interleaver
+from newsletter.domain.delivery.delivery import Claim, Finished, Skip
+from newsletter.domain.delivery.issue import IssueEvent, IssueState
+from newsletter.domain.delivery.outcome import Outcome, Rejected
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.issues import IssueEvent, IssueState
-from newsletter.domain.outcomes import Outcome, Rejected
-from newsletter.domain.ports import Store
-from newsletter.domain.sending_ports import FlowSender, Partner
+from newsletter.ports.sending import FlowSender, Partner
+from newsletter.ports.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from newsletter.actions.shift import Line, Shift
-from newsletter.domain.delivery import Claim, Finished
+from newsletter.actions.delivery.batch import Line, Shift
+from newsletter.domain.delivery.delivery import Claim, Finished
+from newsletter.domain.delivery.outcome import Envelope, Outcome, Rejected
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Envelope, Outcome, Rejected
-from newsletter.domain.sending_ports import FlowSender, FlowSession
+from newsletter.ports.sending import FlowSender, FlowSession
 
 Letter = tuple[Envelope, bytes] | Rejected
 

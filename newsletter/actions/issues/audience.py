@@ -1,16 +1,16 @@
-"""Who gets which tip of an issue, on a real store; freezes nothing. The rules are `domain.sharing`'s."""
+"""Who gets which tip of an issue, on a real store; freezes nothing. The rules are `domain.calendar.substitutes`'s."""
 
 from __future__ import annotations
 
 from datetime import date
 
-from newsletter.actions.planning import Rules, plan_of
-from newsletter.domain.delivery import Skip
-from newsletter.domain.issues import IssueFacts
-from newsletter.domain.ports import Tx
-from newsletter.domain.programme import Programme
-from newsletter.domain.sharing import Offer, Share, Shares, other_offers, own_offer
-from newsletter.domain.tips import TipState
+from newsletter.actions.calendar.plan import Rules, plan_of
+from newsletter.domain.calendar.choose import Programme
+from newsletter.domain.calendar.substitutes import Offer, Share, Shares, other_offers, own_offer
+from newsletter.domain.delivery.delivery import Skip
+from newsletter.domain.delivery.issue import IssueFacts
+from newsletter.domain.tips.tip import TipState
+from newsletter.ports.store import Tx
 
 
 def offers_for(tx: Tx, rules: Rules, slot: date | None, key: str) -> tuple[Offer, ...]:

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.actions.planning import Rules, next_issue
-from newsletter.domain.delivery import Claim
+from newsletter.actions.calendar.plan import Rules, next_issue
+from newsletter.domain.archive.entries import Beside
+from newsletter.domain.delivery.delivery import Claim
+from newsletter.domain.delivery.issue import IssueFacts
 from newsletter.domain.errors import NotFound, Refused
-from newsletter.domain.issues import IssueFacts
-from newsletter.domain.ports import Rendered, Renderer, Store, Tx
-from newsletter.domain.reading import Beside
 from newsletter.domain.site import Site
-from newsletter.domain.tips import TipFull
+from newsletter.domain.tips.tip import TipFull
 from newsletter.mail.compiled import Compiled, compile_letter, twin_sentinels
 from newsletter.mail.dkim import Dkim
-from newsletter.mail.filling import Filling, Write, by_letter
 from newsletter.mail.headers import Headers, issue_headers
 from newsletter.mail.message import build
+from newsletter.mail.personalize import Filling, Write, by_letter
 from newsletter.mail.tokens import Signer
+from newsletter.ports.store import Rendered, Renderer, Store, Tx
 
 ONLY_A_TEASER = "only its teaser is here; import the page with the whole article"
 WEEKLY, QUARTERLY = "issue", "quarterly"

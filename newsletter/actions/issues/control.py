@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from newsletter.actions.owner import PAUSED
+from newsletter.actions.owner.reports import PAUSED
+from newsletter.domain.delivery.issue import ON_THE_WAY, IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import NotFound, Refused
-from newsletter.domain.issues import ON_THE_WAY, IssueEvent, IssueFacts, IssueState
-from newsletter.domain.ports import Store
+from newsletter.ports.store import Store
 
 _SEE = "See: newsletter issues list"
 _CLOSED = (IssueState.CANCELLED, IssueState.MISSED)

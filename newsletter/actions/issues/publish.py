@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from newsletter.actions.audience import offers_for
-from newsletter.actions.letters import ONLY_A_TEASER, Press, compile_issue, source_of
-from newsletter.actions.planning import UNSENT, Rules, choice_for, is_over, is_skipped, waits_for
-from newsletter.domain.calendar import Due, due_slot
-from newsletter.domain.calendar_ports import Wish
+from newsletter.actions.calendar.plan import UNSENT, Rules, choice_for, is_over, is_skipped, waits_for
+from newsletter.actions.issues.audience import offers_for
+from newsletter.actions.issues.compile import ONLY_A_TEASER, Press, compile_issue, source_of
+from newsletter.domain.calendar.plan import Kind
+from newsletter.domain.calendar.schedule import Due, due_slot
+from newsletter.domain.calendar.substitutes import LettersMissing, Offer, OtherLetter
+from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
-from newsletter.domain.issues import IssueEvent, IssueFacts, IssueState
-from newsletter.domain.plans import Kind
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.sharing import LettersMissing, Offer, OtherLetter
+from newsletter.ports.calendar import Wish
+from newsletter.ports.store import Store, Tx
 
 _TOO_LATE = "found after the late window"
 _HELD = "held back or not approved until it was too late"

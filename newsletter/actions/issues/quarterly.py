@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from newsletter.actions.letters import Press
-from newsletter.actions.planning import Rules
-from newsletter.actions.publish import freeze
-from newsletter.domain.issues import IssueFacts
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.quarterly import ASKED_BEFORE, LATE, Quarter, Ran, best
+from newsletter.actions.calendar.plan import Rules
+from newsletter.actions.issues.compile import Press
+from newsletter.actions.issues.publish import freeze
+from newsletter.domain.calendar.quarterly import ASKED_BEFORE, LATE, Quarter, Ran, best
+from newsletter.domain.delivery.issue import IssueFacts
+from newsletter.ports.store import Store, Tx
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Event
 
-from newsletter.domain.issues import IssueState
-from newsletter.domain.ports import Store
+from newsletter.domain.delivery.issue import IssueState
+from newsletter.ports.store import Store
 
 LOOK_EVERY = 0.5  # seconds
 STILL_FOR = 120  # looks without a change after which the other process is left to itself

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from newsletter.actions import wishes
-from newsletter.actions.planning import Rules, is_over, look_ahead
-from newsletter.domain.calendar_ports import SlotWish
+from newsletter.actions.calendar import overrides as wishes
+from newsletter.actions.calendar.plan import Rules, is_over, look_ahead
+from newsletter.domain.calendar.forecast import ForecastSlot
+from newsletter.domain.delivery.issue import ON_THE_WAY
 from newsletter.domain.errors import BadToken, Refused
-from newsletter.domain.forecast import ForecastSlot
-from newsletter.domain.issues import ON_THE_WAY
-from newsletter.domain.ports import Store, Tx
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.ports.calendar import SlotWish
+from newsletter.ports.store import Store, Tx
 
 BY_MAIL = "by the link in the preview"
 

@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 
-from newsletter.actions.audience import shares_for, shares_of
-from newsletter.actions.explain import Linted, lint_tips
-from newsletter.actions.planning import NextIssue, Rules, last_slot, look_ahead, next_issue
-from newsletter.domain.ageing import Level
-from newsletter.domain.calendar import WEEK, due_slot
-from newsletter.domain.forecast import HORIZON, ForecastSlot, runway
-from newsletter.domain.issues import IssueFacts, IssueState
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.seasons import in_words
-from newsletter.domain.wording import plural, sentence
+from newsletter.actions.calendar.explain import Linted, lint_tips
+from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, look_ahead, next_issue
+from newsletter.actions.issues.audience import shares_for, shares_of
+from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
+from newsletter.domain.calendar.schedule import WEEK, due_slot
+from newsletter.domain.delivery.issue import IssueFacts, IssueState
+from newsletter.domain.english import plural, sentence
+from newsletter.domain.tips.lint import Level
+from newsletter.domain.tips.season_rule import in_words
+from newsletter.ports.store import Store, Tx
 
 PREVIEW_BEFORE = timedelta(days=1)
 REPORT_OPEN_AFTER = timedelta(days=1)

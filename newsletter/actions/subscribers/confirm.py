@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from newsletter.actions.erase import forgive
+from newsletter.actions.subscribers.erase import forgive
 from newsletter.domain.errors import BadToken
-from newsletter.domain.people import Consent, Reader
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.subscription import Status, Verdict, on_confirm
+from newsletter.domain.subscribers.subscriber import Consent, Reader
+from newsletter.domain.subscribers.subscription import Status, Verdict, on_confirm
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.ports.store import Store, Tx
 
 
 @dataclass(frozen=True, slots=True)

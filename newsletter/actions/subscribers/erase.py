@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from newsletter.domain.address import parse_address
-from newsletter.domain.people import LEFT_ELSEWHERE, Reader
-from newsletter.domain.people_ports import reader_at
-from newsletter.domain.ports import Store, Tx
+from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.subscriber import LEFT_ELSEWHERE, Reader
 from newsletter.mail.tokens import Purpose, Signer, seal
+from newsletter.ports.store import Store, Tx
+from newsletter.ports.subscribers import reader_at
 
 ERASED = "erased"
 

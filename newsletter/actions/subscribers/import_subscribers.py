@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from newsletter.actions.erase import ERASED, erased_keys
-from newsletter.actions.subscribe import clean_name
-from newsletter.domain.address import address_reader
+from newsletter.actions.subscribers.erase import ERASED, erased_keys
+from newsletter.actions.subscribers.subscribe import clean_name
 from newsletter.domain.errors import InputError, UsageError
-from newsletter.domain.imports import (
+from newsletter.domain.subscribers.address import address_reader
+from newsletter.domain.subscribers.csv_columns import (
     Columns,
     ImportCounts,
     ImportTerms,
@@ -23,9 +23,9 @@ from newsletter.domain.imports import (
     undefused,
     was,
 )
-from newsletter.domain.ports import Store
-from newsletter.domain.subscription import Pace
+from newsletter.domain.subscribers.subscription import Pace
 from newsletter.mail.tokens import Signer
+from newsletter.ports.store import Store
 
 T = TypeVar("T")
 _NEVER = "9999"

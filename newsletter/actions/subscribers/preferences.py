@@ -8,14 +8,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from newsletter.actions.erase import erase
-from newsletter.actions.subscribe import clean_name
-from newsletter.domain.address import Address, parse_address
+from newsletter.actions.subscribers.erase import erase
+from newsletter.actions.subscribers.subscribe import clean_name
 from newsletter.domain.errors import BadToken, InputError
-from newsletter.domain.people import Consent, Reader
-from newsletter.domain.people_ports import reader_at
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.subscription import (
+from newsletter.domain.subscribers.address import Address, parse_address
+from newsletter.domain.subscribers.subscriber import Consent, Reader
+from newsletter.domain.subscribers.subscription import (
     CONFIRM_MAIL_EVERY,
     CONFIRM_WITHIN,
     LONGEST_PAUSE,
@@ -26,6 +24,8 @@ from newsletter.domain.subscription import (
     Verdict,
 )
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.ports.store import Store, Tx
+from newsletter.ports.subscribers import reader_at
 
 Change = Callable[[Tx, Reader, datetime], None]
 

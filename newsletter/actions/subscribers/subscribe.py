@@ -7,13 +7,13 @@ import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from newsletter.actions.erase import is_erased
-from newsletter.domain.address import Address, parse_address
+from newsletter.actions.subscribers.erase import is_erased
 from newsletter.domain.errors import Refused, UsageError
-from newsletter.domain.people import LEFT_ELSEWHERE, Consent, NewReader, Reader
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.subscription import ON_THE_LIST, Status, may_mail_confirmation
+from newsletter.domain.subscribers.address import Address, parse_address
+from newsletter.domain.subscribers.subscriber import LEFT_ELSEWHERE, Consent, NewReader, Reader
+from newsletter.domain.subscribers.subscription import ON_THE_LIST, Status, may_mail_confirmation
 from newsletter.mail.tokens import Signer
+from newsletter.ports.store import Store, Tx
 
 MAX_NAME = 100
 _NEVER_IN_A_NAME = {"Cc", "Cs", "Co", "Cn"}  # controls, lone surrogates, private and unassigned code points

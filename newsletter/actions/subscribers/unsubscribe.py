@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from newsletter.domain.address import parse_address
 from newsletter.domain.errors import BadToken, InputError
-from newsletter.domain.people import Consent, Reader
-from newsletter.domain.people_ports import reader_at
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.subscription import Farewell, Reason, Status, Verdict, is_farewell_due, on_leave
+from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.subscriber import Consent, Reader
+from newsletter.domain.subscribers.subscription import Farewell, Reason, Status, Verdict, is_farewell_due, on_leave
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.ports.store import Store, Tx
+from newsletter.ports.subscribers import reader_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from newsletter.actions.import_tips import Report, import_tips
+from newsletter.actions.tips.import_tips import Report, import_tips
 from newsletter.domain.errors import InputError, Refused
-from newsletter.domain.ports import Store
-from newsletter.domain.tips import Rejected, TipText
+from newsletter.domain.tips.tip import Rejected, TipText
+from newsletter.ports.store import Store
 
 
 def edit_tip(store: Store, key: str, found: TipText | Rejected, *, now: datetime) -> Report:

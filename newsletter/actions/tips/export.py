@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from newsletter.domain.ports import Store
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.tip import TipText
+from newsletter.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from datetime import date, datetime
 from functools import reduce
 from itertools import chain, count
 
-from newsletter.domain.ports import Store, Tips
-from newsletter.domain.tips import (
+from newsletter.domain.tips.tip import (
     Rejected,
     Take,
     TipFull,
@@ -21,6 +20,7 @@ from newsletter.domain.tips import (
     merge,
     source_name,
 )
+from newsletter.ports.store import Store, Tips
 
 MAX_KEY = 60  # characters, cut at a word
 MANY = 20  # tips written, from which on the search is tidied

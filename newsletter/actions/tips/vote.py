@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from newsletter.domain.archive.entries import Entry
 from newsletter.domain.errors import BadToken, NotFound
-from newsletter.domain.ports import Store, Tx
-from newsletter.domain.reading import Entry
-from newsletter.domain.tips import TipFull
+from newsletter.domain.tips.tip import TipFull
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.ports.store import Store, Tx
 
 READ_NEXT = 2
 

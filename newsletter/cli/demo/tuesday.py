@@ -21,8 +21,8 @@ from urllib.error import URLError
 from urllib.parse import urlencode, urljoin
 from urllib.request import Request, urlopen
 
-from newsletter.cli.mailbox import HOST, Mail, Mailbox, free_port
-from newsletter.domain.calendar import Schedule
+from newsletter.cli.demo.mailbox import HOST, Mail, Mailbox, free_port
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.errors import NewsletterError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from html import unescape
 
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.tip import TipText
 
 TEASER_WORDS = 50
 HIT, HIT_END = "\ue000", "\ue001"

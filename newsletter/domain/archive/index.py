@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from heapq import nlargest
 
+from newsletter.domain.archive.entries import Contents, Entry, Found, Label, Mention, Selection
 from newsletter.domain.errors import NotFound
-from newsletter.domain.reading import Contents, Entry, Found, Label, Mention, Selection
 
 CATEGORY, TAG = "category", "tag"
 _WEIGHT = {TAG: 4.0, CATEGORY: 1.0}  # of what two tips have in common

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
-from newsletter.domain.calendar import WEEK
-from newsletter.domain.plans import Choice, Kind, Plan, TipPlan, last_sent
-from newsletter.domain.seasons import in_words
+from newsletter.domain.calendar.plan import Choice, Kind, Plan, TipPlan, last_sent
+from newsletter.domain.calendar.schedule import WEEK
+from newsletter.domain.tips.season_rule import in_words
 
 SEASON_REST = timedelta(days=182)
 """A seasonal tip runs once a season, even when its slot moves or a pin drew it forward."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from newsletter.domain.calendar import WEEK
-from newsletter.domain.plans import Choice, Kind, Plan
-from newsletter.domain.programme import Programme
-from newsletter.domain.seasons import in_words
-from newsletter.domain.wording import plural
+from newsletter.domain.calendar.choose import Programme
+from newsletter.domain.calendar.plan import Choice, Kind, Plan
+from newsletter.domain.calendar.schedule import WEEK
+from newsletter.domain.english import plural
+from newsletter.domain.tips.season_rule import in_words
 
 WARN_AT = (8, 4, 2)
 """Weeks of fresh tips at which the owner is told."""

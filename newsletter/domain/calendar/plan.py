@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
+from newsletter.domain.english import plural
 from newsletter.domain.errors import NotFound, UsageError
-from newsletter.domain.reruns import Rerun
-from newsletter.domain.seasons import Rule, in_words, title_on
-from newsletter.domain.tips import TipState
-from newsletter.domain.wording import plural
+from newsletter.domain.tips.rerun_rule import Rerun
+from newsletter.domain.tips.season_rule import Rule, in_words, title_on
+from newsletter.domain.tips.tip import TipState
 
 _NO_RULE = Rerun()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from newsletter.domain.calendar import Schedule
+from newsletter.domain.calendar.schedule import Schedule
 
 ASKED_BEFORE = timedelta(days=28)
 """How long before the letter somebody must have asked for it: nobody hears from us in the weeks after leaving."""

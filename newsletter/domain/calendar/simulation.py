@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
-from newsletter.domain.forecast import ForecastSlot, forecast, weekly
-from newsletter.domain.plans import Kind, Plan
+from newsletter.domain.calendar.forecast import ForecastSlot, forecast, weekly
+from newsletter.domain.calendar.plan import Kind, Plan
 
 _SLOTS_A_YEAR = 52.18
 

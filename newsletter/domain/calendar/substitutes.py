@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from newsletter.domain.plans import Policy, TipPlan
-from newsletter.domain.programme import Programme
-from newsletter.domain.wording import plural
+from newsletter.domain.calendar.choose import Programme
+from newsletter.domain.calendar.plan import Policy, TipPlan
+from newsletter.domain.english import plural
 
 MOST = 100
 """How many tips are offered to those who have had the issue's own; each that anybody gets is one more compiled letter."""

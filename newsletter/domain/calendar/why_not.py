@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 
+from newsletter.domain.calendar.choose import Programme
+from newsletter.domain.calendar.plan import Kind, TipPlan, last_sent
+from newsletter.domain.english import plural
 from newsletter.domain.errors import NotFound
-from newsletter.domain.plans import Kind, TipPlan, last_sent
-from newsletter.domain.programme import Programme
-from newsletter.domain.reruns import months_in_words
-from newsletter.domain.seasons import in_words
-from newsletter.domain.tips import TipCard, TipState
-from newsletter.domain.wording import plural
+from newsletter.domain.tips.rerun_rule import months_in_words
+from newsletter.domain.tips.season_rule import in_words
+from newsletter.domain.tips.tip import TipCard, TipState
 
 
 def standing(tip: TipCard) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from newsletter.domain.outcomes import Cause, Outcome, Rejected, Sent
+from newsletter.domain.delivery.outcome import Cause, Outcome, Rejected, Sent
 
 POLICY_IN_A_ROW = 3
 SAME_IN_A_ROW = 10

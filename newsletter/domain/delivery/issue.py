@@ -73,7 +73,7 @@ class IssueFacts:
     """One issue as the verbs and doors see it. Times aware; slot None outside the calendar.
 
     tips: how many readers it has for each tip, its own first, where it has more than one.
-    quarter: see `domain.quarterly`; "" for every other issue.
+    quarter: see `domain.calendar.quarterly`; "" for every other issue.
     """
 
     number: int

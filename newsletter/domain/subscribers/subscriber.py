@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.domain.address import Address
-from newsletter.domain.subscription import Pace, Status
+from newsletter.domain.subscribers.address import Address
+from newsletter.domain.subscribers.subscription import Pace, Status
 
 LEFT_ELSEWHERE = "unsubscribed"
 

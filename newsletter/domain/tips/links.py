@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from newsletter.domain.ageing import Finding, Level
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.lint import Finding, Level
+from newsletter.domain.tips.tip import TipText
 
 # One pair of round brackets may stand in an address: …/Ada_(language)
 _ADDRESS = re.compile(r"https?://(?:[^\s<>\"'()\[\]]|\([^\s<>\"'()]{0,200}\)){1,1900}", re.IGNORECASE)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from newsletter.domain.likeness import Library
-from newsletter.domain.seasons import FEASTS, MONTHS, Rule
-from newsletter.domain.tips import MAX_SUBJECT, TipText
+from newsletter.domain.tips.season_rule import FEASTS, MONTHS, Rule
+from newsletter.domain.tips.similarity import Library
+from newsletter.domain.tips.tip import MAX_SUBJECT, TipText
 
 MAX_WORDS, MIN_WORDS = 900, 60
 _NEAR_FEAST = timedelta(days=45)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from newsletter.domain.english import plural
 from newsletter.domain.errors import InputError
-from newsletter.domain.seasons import MONTHS
-from newsletter.domain.wording import plural
+from newsletter.domain.tips.season_rule import MONTHS
 
 _UNITS = {"year": 365.25, "month": 365.25 / 12, "week": 7.0, "day": 1.0}
 """Days in each, as the settings count them: 18 months are 548 days."""

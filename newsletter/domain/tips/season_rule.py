@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
+from newsletter.domain.english import plural
 from newsletter.domain.errors import InputError
-from newsletter.domain.wording import plural
 
 MONTHS = (
     "January",

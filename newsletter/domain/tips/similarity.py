@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from newsletter.domain.tips import TipText
+from newsletter.domain.tips.tip import TipText
 
 _RUN = 4  # words
 _LEAST = 20  # runs of words: less text than this is like anything

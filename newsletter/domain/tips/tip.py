@@ -10,7 +10,7 @@ from datetime import date
 from enum import StrEnum
 from hashlib import blake2b
 
-from newsletter.domain.seasons import parse_rule, title_on
+from newsletter.domain.tips.season_rule import parse_rule, title_on
 
 MAX_SUBJECT = 60  # characters: what a phone shows of a subject
 _APOSTROPHES = re.compile("['`\u00b4\u02bc\u2018\u2019\u0301]")

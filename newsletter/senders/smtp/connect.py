@@ -6,11 +6,11 @@ import base64
 import smtplib
 import ssl
 
+from newsletter.domain.delivery.outcome import Stage
 from newsletter.domain.errors import AuthenticationRefused, SenderTrouble
-from newsletter.domain.outcomes import Stage
 from newsletter.mail.replies import parse_reply
-from newsletter.senders.peer import Peer
-from newsletter.senders.wire import Connection, TlsConnection
+from newsletter.senders.smtp.connection import Connection, TlsConnection
+from newsletter.senders.smtp.options import Peer
 
 
 def dial(peer: Peer) -> Connection:

@@ -1,6 +1,6 @@
 """One SMTP connection: connect, EHLO, TLS and AUTH are the library's, the mail transaction is our own.
 
-Not the session: when a connection is used up or broken, `senders.smtp` opens the next one.
+Not the session: when a connection is used up or broken, `senders.smtp.sender` opens the next one.
 All bytes from the server pass one buffer, also for the library's commands, so that nothing hides in a second one.
 """
 
@@ -12,11 +12,11 @@ import socket
 import ssl
 from typing import Any
 
+from newsletter.domain.delivery.outcome import Envelope, InDoubt, Outcome, Reply, Stage
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Envelope, InDoubt, Outcome, Reply, Stage
 from newsletter.mail.replies import classify, parse_reply
-from newsletter.senders.local import refused
-from newsletter.senders.peer import Peer
+from newsletter.senders.base import refused
+from newsletter.senders.smtp.options import Peer
 
 _MAX_BUFFER = 16_384  # RFC 5321 section 4.5.3.1.5 asks for 512 octets a line; some servers write more
 _MAX_LINES = 100
@@ -41,7 +41,7 @@ class Stale(SenderTrouble):
 
 
 class Connection(smtplib.SMTP):
-    """A connection that may carry letters until `is_open` is false. Made by `senders.dial`."""
+    """A connection that may carry letters until `is_open` is false. Made by `senders.smtp.connect`."""
 
     def __init__(self, peer: Peer, **library: Any) -> None:
         self.peer = peer
@@ -58,7 +58,7 @@ class Connection(smtplib.SMTP):
 
     @property
     def may_flow(self) -> bool:
-        """Can it be driven without waiting? Plain connections with PIPELINING can; see `senders.flow`."""
+        """Can it be driven without waiting? Plain connections with PIPELINING can; see `senders.smtp.transaction`."""
         return self._pipelining and self.is_open and not isinstance(self.sock, ssl.SSLSocket)
 
     def ready(self) -> None:
@@ -82,7 +82,7 @@ class Connection(smtplib.SMTP):
             raise
 
     def carry(self, envelope: Envelope, message: bytes) -> Outcome:
-        """One transaction (RFC 5321 section 3.3), as `domain.sending_ports.Session.send` has it. Closed after any trouble.
+        """One transaction (RFC 5321 section 3.3), as `ports.sending.Session.send` has it. Closed after any trouble.
 
         Raises Stale if the connection was gone before the letter's data and had carried another one before.
         """

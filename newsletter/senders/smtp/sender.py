@@ -1,4 +1,4 @@
-"""The `smtp` and `smtps` senders: sessions that renew their connection; the dialogue itself is in `senders.wire`.
+"""The `smtp` and `smtps` senders: sessions that renew their connection; the dialogue itself is in `senders.smtp.connection`.
 
 A session waits for its replies (`send`), or is driven by somebody who waits for many (`start`, `proceed`, `ready`).
 """
@@ -10,15 +10,15 @@ import time
 from collections.abc import Sequence
 from typing import cast
 
+from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Envelope, Outcome
-from newsletter.domain.sending_ports import FlowSession
-from newsletter.senders.dial import dial
-from newsletter.senders.flow import Flow
-from newsletter.senders.local import check_envelope
-from newsletter.senders.peer import Peer
+from newsletter.ports.sending import FlowSession
+from newsletter.senders.base import check_envelope
+from newsletter.senders.smtp.connect import dial
+from newsletter.senders.smtp.connection import Connection, Stale
+from newsletter.senders.smtp.options import Peer
+from newsletter.senders.smtp.transaction import Flow
 from newsletter.senders.url import SenderUrl
-from newsletter.senders.wire import Connection, Stale
 
 
 class SmtpSender:
@@ -58,7 +58,7 @@ class SmtpSession:
         self._letter = (Envelope("", ""), b"")
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
-        """As `domain.sending_ports.Session.send`; reconnects at the next letter where the last one cost the connection."""
+        """As `ports.sending.Session.send`; reconnects at the next letter where the last one cost the connection."""
         refusal = self._take(envelope, message)
         if refusal:
             return refusal
@@ -70,11 +70,11 @@ class SmtpSession:
 
     @property
     def may_flow(self) -> bool:
-        """As `domain.sending_ports.FlowSession`."""
+        """As `ports.sending.FlowSession`."""
         return self._connection.may_flow
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
-        """As `domain.sending_ports.FlowSession.start`."""
+        """As `ports.sending.FlowSession.start`."""
         refusal = self._take(envelope, message)
         if refusal:
             return refusal
@@ -85,7 +85,7 @@ class SmtpSession:
             raise
 
     def proceed(self) -> Outcome | None:
-        """As `domain.sending_ports.FlowSession.proceed`."""
+        """As `ports.sending.FlowSession.proceed`."""
         if self.flow is None:
             return None
         try:

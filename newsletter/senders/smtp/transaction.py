@@ -1,6 +1,6 @@
 """One SMTP transaction that never waits, so that one thread can carry letters over many connections.
 
-The same dialogue as `senders.wire.Connection.carry`, for a plain connection with PIPELINING (RFC 2920) only; TLS, other
+The same dialogue as `senders.smtp.connection.Connection.carry`, for a plain connection with PIPELINING (RFC 2920) only; TLS, other
 servers, connecting and signing in stay with the blocking one. A contract test holds the two side by side.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 import select
 import time
 
+from newsletter.domain.delivery.outcome import Envelope, InDoubt, Outcome, Reply, Stage
 from newsletter.domain.errors import SenderTrouble
-from newsletter.domain.outcomes import Envelope, InDoubt, Outcome, Reply, Stage
 from newsletter.mail.replies import parse_reply
-from newsletter.senders.wire import Closing, Connection, Lost, Stale, with_dots
+from newsletter.senders.smtp.connection import Closing, Connection, Lost, Stale, with_dots
 
 # What we wait for. Not an enum: to ask one for its members took a microsecond a letter.
 _NOTHING = 0

@@ -16,8 +16,8 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
 from newsletter.domain.errors import Busy, NewsletterError, SchemaError, SettingsError
-from newsletter.store.checkpoints import Checkpoints
-from newsletter.store.sqlite import AT_ONCE, BUSY_FOR, begin_writing, in_words, set_pragmas, translated
+from newsletter.store.sqlite.connection import AT_ONCE, BUSY_FOR, begin_writing, in_words, set_pragmas, translated
+from newsletter.store.sqlite.wal import Checkpoints
 
 HEAD = "0005"
 """The schema this program works on; a test holds it against the newest migration."""
@@ -187,7 +187,7 @@ def upgrade(path: Path) -> tuple[str | None, str]:
         return before, HEAD
     path.parent.mkdir(parents=True, exist_ok=True)
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     engine = make_engine(path).execution_options(immediate=BUSY_FOR)
     with _translated(), engine.begin() as connection:
         config.attributes["connection"] = connection

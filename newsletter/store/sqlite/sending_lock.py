@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from newsletter.domain.errors import Busy
-from newsletter.domain.sending_ports import Holder
+from newsletter.ports.sending import Holder
 
 _PATIENCE = 0.2  # seconds: somebody who only asks who holds the lock has it for a moment
 _PATIENCE_FOR_THE_DEAD = 15.0  # its second process ends its letters in flight, and records them

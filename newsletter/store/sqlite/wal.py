@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from newsletter.store.sqlite import connect_to_write, transaction
+from newsletter.store.sqlite.connection import connect_to_write, transaction
 
 log = logging.getLogger(__name__)
 

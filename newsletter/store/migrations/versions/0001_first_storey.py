@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from newsletter.store.columns import UtcDateTime
+from newsletter.store.sqlite.columns import UtcDateTime
 
 revision = "0001"
 down_revision = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from newsletter.domain.reading import teaser
-from newsletter.domain.tips import TipText
+from newsletter.domain.archive.entries import teaser
+from newsletter.domain.tips.tip import TipText
 
 revision = "0004"
 down_revision = "0003"

@@ -1,0 +1,1 @@
+"""Sending an issue to its audience: claim, send, record."""

@@ -1,0 +1,1 @@
+"""Use cases for issues: compile, publish, control and watch them."""

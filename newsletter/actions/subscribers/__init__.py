@@ -1,0 +1,1 @@
+"""Use cases for subscribers: sign-up, confirmation, preferences, unsubscribing, import and erasure."""

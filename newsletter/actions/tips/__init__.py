@@ -1,0 +1,1 @@
+"""Use cases for tips: import, edit, export and the feedback votes."""

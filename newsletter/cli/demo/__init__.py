@@ -1,0 +1,1 @@
+"""`newsletter demo`: one whole Tuesday with nothing configured."""

@@ -1,0 +1,1 @@
+"""The public archive: entries and the index of all public tips."""

@@ -1,0 +1,1 @@
+"""Issues and deliveries: their states, what became of each email, rate limits and the circuit breaker."""

@@ -1,0 +1,1 @@
+"""Subscribers: addresses, subscriptions, columns of imported files and sign-up limits."""

@@ -1,0 +1,1 @@
+"""The small Protocols between the use cases and the adapters, one module per noun."""

@@ -1,0 +1,1 @@
+"""The `smtp` and `smtps` senders."""

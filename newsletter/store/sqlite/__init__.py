@@ -1,0 +1,1 @@
+"""SQLite: connections, the write-ahead log, the sending lock, and column types."""
