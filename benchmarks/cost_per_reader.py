@@ -24,7 +24,7 @@ CONNECTIONS = 10
 class Accepting:
     """A session that says yes as soon as it is asked what became of the letter."""
 
-    may_flow = True
+    can_multiplex = True
 
     def __init__(self, accepted: Outcome) -> None:
         self._accepted = accepted
@@ -74,7 +74,7 @@ def send(database: Path) -> dict[str, float]:
 
     app, now = Here(load_settings(environ(database))), datetime.now(UTC)
     began = time.perf_counter()
-    issue = publish_early(app.store, app.press, app.rules, now)
+    issue = publish_early(app.store, app.render_context, app.rules, now)
     frozen = time.perf_counter()
     cpu = time.process_time()
     with app.store.sending("a benchmark", now) as right:

@@ -161,7 +161,7 @@ def row_by_row(file: Path, database: Path, lines: int) -> None:
 
     from newsletter.app.wiring import fresh_key
     from newsletter.store.sqlite.connection import set_pragmas
-    from newsletter.store.tables import Consent, Subscriber
+    from newsletter.store.tables import Consent, SubscriberRow
 
     engine = create_engine(f"sqlite:///{database}")
     now = datetime.now(UTC)
@@ -171,10 +171,10 @@ def row_by_row(file: Path, database: Path, lines: int) -> None:
         session.rollback()
         for row in islice(csv.DictReader(source), lines):
             address = validate_email(row["Email Address"], check_deliverability=False, test_environment=True).normalized
-            if session.exec(select(Subscriber).where(col(Subscriber.address_key) == address.lower())).first():
+            if session.exec(select(SubscriberRow).where(col(SubscriberRow.address_key) == address.lower())).first():
                 continue
             confirmed_at = datetime.fromisoformat(row["CONFIRM_TIME"]).replace(tzinfo=UTC)
-            reader = Subscriber(
+            reader = SubscriberRow(
                 key=fresh_key(), address=address, address_key=address.lower(), status="confirmed", source="import",
                 name=f"{row['First Name']} {row['Last Name']}", signup_at=confirmed_at, confirmed_at=confirmed_at,
             )  # fmt: skip

@@ -37,7 +37,7 @@ def main() -> None:
         database = directory / "ledger-benchmark.db"
         fill(database, options.letters)
         app = open_app(database)
-        number = publish_early(app.store, app.press, app.rules, datetime.now(UTC)).number
+        number = publish_early(app.store, app.render_context, app.rules, datetime.now(UTC)).number
         app.close()
 
         def contestant(

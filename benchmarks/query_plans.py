@@ -21,9 +21,9 @@ from newsletter.app import App
 from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.subscribers.address import Address
-from newsletter.domain.subscribers.subscriber import NewReader
+from newsletter.domain.subscribers.subscriber import NewSubscriber
 from newsletter.domain.subscribers.subscription import Status
-from newsletter.ports.sending import SendingRight
+from newsletter.ports.sending import SendingLock
 from newsletter.store.transactions import SqlStore
 
 PARTIAL = ("delivery_pending", "delivery_deferred", "delivery_sending")
@@ -97,7 +97,7 @@ def run_everything(app: App, database: Path, statements: dict[str, None]) -> dic
 
     store = Overheard(database)
     with overheard(statements):
-        timed("compile and freeze", lambda: publish_early(app.store, app.press, app.rules, now))
+        timed("compile and freeze", lambda: publish_early(app.store, app.render_context, app.rules, now))
         interrupt(database, now)
 
         def resume() -> None:
@@ -143,7 +143,9 @@ def interrupt(database: Path, now: datetime) -> None:
 
 
 ADDRESS = "new@domain.example"
-NEWCOMER = NewReader(Address(ADDRESS, ADDRESS), "", "newcomer", Status.CONFIRMED, "import", signup_at=datetime.now(UTC))
+NEWCOMER = NewSubscriber(
+    Address(ADDRESS, ADDRESS), "", "newcomer", Status.CONFIRMED, "import", signup_at=datetime.now(UTC)
+)
 
 
 class Overheard(SqlStore):
@@ -157,7 +159,7 @@ class Overheard(SqlStore):
         return connection
 
 
-def work(right: SendingRight, now: datetime) -> None:
+def work(right: SendingLock, now: datetime) -> None:
     """Every kind of outcome once, then take a refusal back."""
     ledger = right.ledger
     replies: list[Outcome | None] = [

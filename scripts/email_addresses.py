@@ -8,7 +8,7 @@ import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from newsletter.domain.subscribers.address import BadAddress, Flaw, parse_address
+from newsletter.domain.subscribers.address import AddressProblem, BadAddress, parse_address
 
 CASES = Path(__file__).resolve().parents[1] / "tests/fixtures/is_email"
 KINDS = {
@@ -67,13 +67,13 @@ def verdict(address: str) -> str:
     try:
         parse_address(address)
     except BadAddress as error:
-        return error.flaw.name
+        return error.problem.name
     return "accepted"
 
 
 def words(found: str) -> str:
     """A verdict for people."""
-    return "**taken**" if found == "accepted" else f"refused: {Flaw[found]}"
+    return "**taken**" if found == "accepted" else f"refused: {AddressProblem[found]}"
 
 
 def shown(address: str) -> str:
@@ -103,6 +103,6 @@ def _numbered() -> list[str]:
             found[name][suite].append(number)
     rows = [
         f"| {words(name)} | {' '.join(found[name]['tests'])} | {' '.join(found[name]['tests-original'])} |"
-        for name in ("accepted", *(flaw.name for flaw in Flaw))
+        for name in ("accepted", *(problem.name for problem in AddressProblem))
     ]
     return ["| ours | of the 164 in tests.xml | of the 279 in tests-original.xml |", "|---|---|---|", *rows]

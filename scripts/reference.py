@@ -14,8 +14,8 @@ from email_addresses import email_addresses_page
 from fastapi.routing import APIRoute
 
 from newsletter.app import App
-from newsletter.cli import NOUNS, root
-from newsletter.cli.context import everywhere
+from newsletter.cli import GROUPS, root
+from newsletter.cli.context import common_options
 from newsletter.domain.delivery.delivery import TABLE, State
 from newsletter.domain.delivery.issue import ISSUE_TABLE, IssueState
 from newsletter.settings import TABLE as SETTINGS
@@ -46,11 +46,11 @@ def settings_page() -> str:
 
 def commands_page() -> str:
     """Every command and its options."""
-    shared = {option.name for option in everywhere()} | {"help"}
+    shared = {option.name for option in common_options()} | {"help"}
     lines = [
         "# Commands\n",
         "These options go anywhere, before the noun and after the verb:\n",
-        *_options(everywhere()),
+        *_options(common_options()),
     ]
     for name, command in _commands():
         arguments = [_argument(param) for param in command.params if isinstance(param, click.Argument)]
@@ -68,7 +68,7 @@ def commands_page() -> str:
 
 def _commands() -> Iterator[tuple[str, click.Command]]:
     ctx = click.Context(root)
-    for noun in NOUNS:
+    for noun in GROUPS:
         command = root.get_command(ctx, noun)
         if isinstance(command, click.Group):
             if command.invoke_without_command:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from newsletter.actions.calendar.plan import Last, Rules, last_slot, look_ahead
+from newsletter.actions.calendar.plan import LastSlotStatus, Rules, last_slot, upcoming_slots
 from newsletter.domain.calendar.forecast import HORIZON, runway
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.errors import NewsletterError, SchemaError
 from newsletter.domain.site import Site
 from newsletter.mail.dkim import Dkim
-from newsletter.ports.calendar import Call
+from newsletter.ports.calendar import HeartbeatCall
 from newsletter.ports.store import Store, Tx
 
 WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html: the WAL-reset bug
@@ -38,7 +38,7 @@ class _Facts:
     has_sender: bool
     warnings: Sequence[str]
     sqlite_version: str
-    has_watchdog: bool
+    has_heartbeat: bool
 
 
 def check(
@@ -53,14 +53,14 @@ def check(
     preview: Callable[[], object],
     now: datetime,
     dkim: Callable[[], Dkim | None] = lambda: None,
-    has_watchdog: bool = False,
+    has_heartbeat: bool = False,
 ) -> list[Check]:
     """Every check, in the order to mend them.
 
     warnings: misspelt settings. sqlite_version: as in `3.51.3`. preview: makes the next letter, or raises.
     dkim: gives what signs letters, or raises.
     """
-    facts = _Facts(site, rules, has_key, has_sender, warnings, sqlite_version, has_watchdog)
+    facts = _Facts(site, rules, has_key, has_sender, warnings, sqlite_version, has_heartbeat)
     return [*_settings(facts), _dkim(dkim), *_database(store, facts, preview, now)]
 
 
@@ -153,14 +153,14 @@ def _database(store: Store, facts: _Facts, preview: Callable[[], object], now: d
             yield _invariants(tx)
             yield from _tips(tx, facts, now)
             yield _last_slot(last_slot(tx, facts.rules, now))
-            if facts.has_watchdog:
-                yield _watchdog(tx.calendar.last_call())
+            if facts.has_heartbeat:
+                yield _heartbeat(tx.calendar.last_heartbeat())
             waiting = tx.notices.waiting()
     except SchemaError as error:
         yield _error("database", error.message, error.fix or "Run: newsletter db upgrade")
         return
-    yield _notices(store, waiting)
-    yield _letter(preview)
+    yield _transactional(store, waiting)
+    yield _next_email(preview)
 
 
 def _sqlite(version: str) -> Check:
@@ -182,7 +182,7 @@ def _invariants(tx: Tx) -> Check:
 
 
 def _tips(tx: Tx, facts: _Facts, now: datetime) -> Iterator[Check]:
-    lines = look_ahead(tx, facts.rules, now, HORIZON).lines()
+    lines = upcoming_slots(tx, facts.rules, now, HORIZON).lines()
     first, left = next((line for line in lines if line.skip_reason is None), lines[0]), runway(lines)
     more = "Bring tips in: newsletter tips import PATH…"
     if first.tip is None:
@@ -198,7 +198,7 @@ def _tips(tx: Tx, facts: _Facts, now: datetime) -> Iterator[Check]:
         yield _ok("runway", f"fresh tips for {left.fresh_weeks} weeks")
 
 
-def _last_slot(last: Last) -> Check:
+def _last_slot(last: LastSlotStatus) -> Check:
     if last.ok:
         return _ok("last_slot", last.words)
     if not last.explained:
@@ -215,7 +215,7 @@ def _last_slot(last: Last) -> Check:
     return _warning("last_slot", last.words, fix)
 
 
-def _watchdog(call: Call | None) -> Check:
+def _heartbeat(call: HeartbeatCall | None) -> Check:
     if call is None:
         return _ok("watchdog", "the watchdog has not been called yet: no issue went since it was set")
     if call.done_at:
@@ -233,7 +233,7 @@ def _hold(store: Store) -> Check:
     return _ok("installation", "this database is no copy of another one")
 
 
-def _notices(store: Store, waiting: int) -> Check:
+def _transactional(store: Store, waiting: int) -> Check:
     if waiting and store.holder() is None:
         return _warning(
             "notices", f"{waiting} confirmation or other mails wait, and no daemon runs", "Run: newsletter run"
@@ -241,7 +241,7 @@ def _notices(store: Store, waiting: int) -> Check:
     return _ok("notices", f"{waiting} mails wait for the daemon" if waiting else "no mail waits")
 
 
-def _letter(preview: Callable[[], object]) -> Check:
+def _next_email(preview: Callable[[], object]) -> Check:
     try:
         preview()
     except NewsletterError as error:

@@ -11,10 +11,10 @@ from newsletter.ports.store import Store
 REMINDERS = 500  # in one turn: an import of many who were asked does not become a flood
 
 
-def keep_house(store: Store, now: datetime) -> Mapping[str, int]:
-    """One turn; safe to call at any time. How many of each: woken, reminded, and what `Upkeep.forget` counts."""
+def run_maintenance(store: Store, now: datetime) -> Mapping[str, int]:
+    """One turn; safe to call at any time. How many of each: woken, reminded, and what `Maintenance.forget` counts."""
     with store.write() as tx:
-        woken = tx.upkeep.wake(now)
+        woken = tx.upkeep.end_pauses(now)
         waiting = tx.upkeep.unanswered(now, REMINDERS)
         for reader in waiting:
             ask_to_confirm(tx, reader, now, kind="remind")

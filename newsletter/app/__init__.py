@@ -33,7 +33,7 @@ class App(TipVerbs, IssueVerbs, CalendarVerbs, ReaderVerbs):
             site=self.site,
             has_key=bool(self.settings.secret_key),
             has_sender=bool(self.settings.sender_url),
-            has_watchdog=bool(self.settings.ping_url),
+            has_heartbeat=bool(self.settings.ping_url),
             warnings=self.settings.warnings,
             sqlite_version=sqlite3.sqlite_version,
             dkim=lambda: self.dkim,

@@ -11,12 +11,12 @@ from newsletter.app.wiring import Parts
 from newsletter.domain.calendar.forecast import HORIZON
 
 if TYPE_CHECKING:
-    from newsletter.actions.calendar.explain import Linted, WhyDate, WhyTip
-    from newsletter.actions.calendar.plan import Last
-    from newsletter.actions.owner.links import View
+    from newsletter.actions.calendar.explain import LintResult, WhyDate, WhyTip
+    from newsletter.actions.calendar.plan import LastSlotStatus
+    from newsletter.actions.owner.links import SlotView
     from newsletter.domain.calendar.forecast import ForecastSlot, Runway
     from newsletter.domain.calendar.simulation import Simulation
-    from newsletter.ports.calendar import Call
+    from newsletter.ports.calendar import HeartbeatCall
 
 
 @dataclass
@@ -27,10 +27,10 @@ class CalendarVerbs(Parts):
 
     def forecast(self, weeks: int = HORIZON, changes: Sequence[str] = ()) -> list[ForecastSlot]:
         """What goes out in the coming slots; with `changes`, if the owner did that."""
-        from newsletter.actions.calendar.plan import look_ahead
+        from newsletter.actions.calendar.plan import upcoming_slots
 
         with self.store.read() as tx:
-            return look_ahead(tx, self.rules, self.clock(), weeks, changes).lines()
+            return upcoming_slots(tx, self.rules, self.clock(), weeks, changes).lines()
 
     def runway(self) -> Runway:
         """How long the library lasts."""
@@ -40,11 +40,11 @@ class CalendarVerbs(Parts):
 
     def simulate(self, *, years: int, readers: int, churn: float, seed: int = 1) -> Simulation:
         """Play years of the calendar with readers who come and go."""
-        from newsletter.actions.calendar.plan import look_ahead
+        from newsletter.actions.calendar.plan import upcoming_slots
         from newsletter.domain.calendar.simulation import simulate
 
         with self.store.read() as tx:
-            ahead = look_ahead(tx, self.rules, self.clock(), 1)
+            ahead = upcoming_slots(tx, self.rules, self.clock(), 1)
         return simulate(ahead.plan, ahead.slots[0], years=years, readers=readers, churn=churn, seed=seed)
 
     def title_today(self, key: str) -> str:
@@ -64,13 +64,15 @@ class CalendarVerbs(Parts):
 
         return why_tip(self.store, self.rules, key, self.clock(), on)
 
-    def lint_tips(self, keys: Sequence[str] = ()) -> list[Linted]:
+    def lint_tips(self, keys: Sequence[str] = ()) -> list[LintResult]:
         """What will not age well, or not mail well."""
         from newsletter.actions.calendar.explain import lint_tips
 
         return lint_tips(self.store, tuple(keys), self.schedule.day_of(self.clock()))
 
-    def lint_links(self, keys: Sequence[str] = (), progress: Callable[[int, int], None] | None = None) -> list[Linted]:
+    def lint_links(
+        self, keys: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
+    ) -> list[LintResult]:
         """Which links of the tips are dead; asks the web. progress: (asked, of how many)."""
         from functools import partial
 
@@ -79,7 +81,7 @@ class CalendarVerbs(Parts):
 
         return lint_links(self.store, tuple(keys), partial(ask, on_progress=progress))
 
-    def last_slot(self) -> Last:
+    def last_slot(self) -> LastSlotStatus:
         """What became of the last slot."""
         from newsletter.actions.calendar.plan import last_slot
 
@@ -132,9 +134,9 @@ class CalendarVerbs(Parts):
 
     def unskip_slot(self, slot: date) -> bool:
         """Take back what was said of that day; False when nothing was."""
-        from newsletter.actions.calendar.overrides import unsay
+        from newsletter.actions.calendar.overrides import clear_override
 
-        return unsay(self.store, self.rules, slot, self.clock())
+        return clear_override(self.store, self.rules, slot, self.clock())
 
     def swap_slot(self, slot: date) -> tuple[ForecastSlot, ForecastSlot]:
         """Let the tips of that day and of the next change places; the two as they were."""
@@ -142,13 +144,13 @@ class CalendarVerbs(Parts):
 
         return swap(self.store, self.rules, slot, self.clock())
 
-    def owner_view(self, token: str) -> View:
+    def owner_view(self, token: str) -> SlotView:
         """What a link of a preview is about."""
-        from newsletter.actions.owner.links import look
+        from newsletter.actions.owner.links import inspect_link
 
-        return look(self.store, self.signer, self.rules, token, self.clock())
+        return inspect_link(self.store, self.signer, self.rules, token, self.clock())
 
-    def owner_act(self, token: str) -> View:
+    def owner_act(self, token: str) -> SlotView:
         """Do what a link of a preview says."""
         from newsletter.actions.owner.links import act
 
@@ -158,7 +160,7 @@ class CalendarVerbs(Parts):
 
     def owner_round(self) -> int:
         """Tell the owner what is new, leave a mark; rung every minute. How many mails wait now."""
-        from newsletter.actions.owner.reports import tell_owner
+        from newsletter.actions.owner.reports import notify_owner
 
         now = self.clock()
         if self.store.hold():
@@ -166,17 +168,17 @@ class CalendarVerbs(Parts):
         self.store.beat(now)
         if not self.site.owner:
             return 0
-        mails = tell_owner(self.store, self.rules, self.site.owner, now)
+        mails = notify_owner(self.store, self.rules, self.site.owner, now)
         if mails:
             self.bell.set()
         return mails
 
-    def call_watchdog(self) -> Call | None:
+    def call_watchdog(self) -> HeartbeatCall | None:
         """Call the watchdog if it is time to, and write down how that went; it may take a while. None: nothing to call for."""
-        from newsletter.actions.heartbeat import end_call, take_call
+        from newsletter.actions.heartbeat import claim_heartbeat, finish_heartbeat
         from newsletter.http.heartbeat import ping
 
         if not self.settings.ping_url or self.store.hold():
             return None
-        slot = take_call(self.store, self.rules, self.clock())
-        return end_call(self.store, slot, ping(self.settings.ping_url), self.clock()) if slot else None
+        slot = claim_heartbeat(self.store, self.rules, self.clock())
+        return finish_heartbeat(self.store, slot, ping(self.settings.ping_url), self.clock()) if slot else None

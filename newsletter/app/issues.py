@@ -13,13 +13,13 @@ from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import Busy
-from newsletter.ports.sending import SendingRight
+from newsletter.ports.sending import SendingLock
 
 if TYPE_CHECKING:
     from newsletter.actions.calendar.plan import NextIssue
-    from newsletter.actions.delivery.deliver import Progress, Round
-    from newsletter.actions.issues.compile import Letters
-    from newsletter.actions.issues.quarterly import Coming
+    from newsletter.actions.delivery.deliver import BatchResult, Progress
+    from newsletter.actions.issues.compile import IssueEmails
+    from newsletter.actions.issues.quarterly import NextQuarterlyIssue
     from newsletter.app.worker_process import SecondProcess
     from newsletter.domain.calendar.substitutes import Shares
 
@@ -131,14 +131,14 @@ class IssueVerbs(Parts):
         with self.store.read() as tx:
             return [issue.number for issue in tx.issues.open() if issue.state is IssueState.SENDING]
 
-    def deliver(self, right: SendingRight, number: int, *, progress: Progress | None = None) -> Round:
+    def deliver(self, right: SendingLock, number: int, *, progress: Progress | None = None) -> BatchResult:
         """One round of sending for one issue, by whoever holds the right to send."""
-        from newsletter.actions.delivery.deliver import Route, deliver
-        from newsletter.actions.issues.compile import open_letters
-        from newsletter.actions.owner.reports import tell_of_pauses
+        from newsletter.actions.delivery.deliver import SendingContext, deliver
+        from newsletter.actions.issues.compile import load_issue_emails
+        from newsletter.actions.owner.reports import notify_of_pauses
 
-        letters = open_letters(self.store, self.press, number, self.rules)
-        route = Route(
+        letters = load_issue_emails(self.store, self.render_context, number, self.rules)
+        route = SendingContext(
             ledger=right.ledger,
             sender=self.sender(),
             compose=letters.compose,
@@ -153,10 +153,10 @@ class IssueVerbs(Parts):
         done = deliver(self.store, route, number, on_progress=progress)
         if done.paused and self.site.owner:
             with self.store.write() as tx:
-                tell_of_pauses(tx, self.site.owner, self.clock())
+                notify_of_pauses(tx, self.site.owner, self.clock())
         return done
 
-    def _partner(self, right: SendingRight, number: int, letters: Letters) -> SecondProcess | None:
+    def _partner(self, right: SendingLock, number: int, letters: IssueEmails) -> SecondProcess | None:
         """A second process for an issue with many letters left, where it has a core and can make the letters."""
         from newsletter.app.worker_process import Brief, SecondProcess
         from newsletter.store.sqlite.database import sqlite_path
@@ -182,10 +182,10 @@ class IssueVerbs(Parts):
         from newsletter.actions.issues import publish
 
         now = self.clock()
-        publish.finish_preparing(self.store, self.press, self.rules, now)
+        publish.finish_preparing(self.store, self.render_context, self.rules, now)
         if extra_tip is None:
-            return publish.publish_early(self.store, self.press, self.rules, now)
-        return publish.publish_extra(self.store, self.press, extra_tip, self.rules, now)
+            return publish.publish_early(self.store, self.render_context, self.rules, now)
+        return publish.publish_extra(self.store, self.render_context, extra_tip, self.rules, now)
 
     def publish_due(self) -> IssueFacts | None:
         """The daemon's half of `send`: freeze what is due, finish what a crash left."""
@@ -193,11 +193,11 @@ class IssueVerbs(Parts):
         from newsletter.actions.issues.quarterly import publish_quarter
 
         now = self.clock()
-        publish.finish_preparing(self.store, self.press, self.rules, now)
-        issue = publish.publish_due(self.store, self.press, self.rules, now)
-        return publish_quarter(self.store, self.press, self.rules, now) or issue
+        publish.finish_preparing(self.store, self.render_context, self.rules, now)
+        issue = publish.publish_due(self.store, self.render_context, self.rules, now)
+        return publish_quarter(self.store, self.render_context, self.rules, now) or issue
 
-    def coming_quarter(self) -> Coming:
+    def coming_quarter(self) -> NextQuarterlyIssue:
         """The next letter to those who left and asked for one tip every three months."""
         from newsletter.actions.issues.quarterly import coming_quarter
 
@@ -205,13 +205,21 @@ class IssueVerbs(Parts):
 
     def flush_notices(self) -> int:
         """Send the transactional mails that are due; how many left. None does from a database that is held."""
-        from newsletter.actions.transactional import flush
+        from newsletter.actions.transactional import send_transactional
 
         if self.store.hold():
             return 0
-        breath = BREATH if self.serves else 0.0
-        return flush(
-            self.store, self.renderer, self.site, self.signer, self.sender, self.clock, self.stop, self.dkim, breath
+        pause_between = BREATH if self.serves else 0.0
+        return send_transactional(
+            self.store,
+            self.renderer,
+            self.site,
+            self.signer,
+            self.sender,
+            self.clock,
+            self.stop,
+            self.dkim,
+            pause_between,
         )
 
     def tell_owner(self, headline: str, lines: Sequence[str], next_step: str) -> None:
@@ -222,10 +230,10 @@ class IssueVerbs(Parts):
                 tx.notices.add("alarm", self.site.owner, values, self.clock())
 
     def _sample(self, address: str, tip_key: str | None) -> bytes:
-        from newsletter.actions.issues.compile import sample_letter
+        from newsletter.actions.issues.compile import sample_email
 
         now = self.clock()
-        letter = sample_letter(self.store, self.press, self.rules, now, tip_key)
+        letter = sample_email(self.store, self.render_context, self.rules, now, tip_key)
         today = self.schedule.day_of(now).isoformat()
         return letter.message(Claim(0, 0, "preview", address, "", today, 1, now), now)
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from newsletter.domain.errors import Refused
-from newsletter.domain.subscribers.signup_limits import LONGEST_CLOSURE, Entry, Lane
+from newsletter.domain.subscribers.signup_limits import LONGEST_CLOSURE, SignupDecision, SignupLimit
 from newsletter.ports.store import Tx
 
 LANES = {True: ("proven", 24), False: ("unproven", 18)}
@@ -34,7 +34,7 @@ class Visit:
 
     address_key: str
     lane_name: str
-    lane: Lane
+    lane: SignupLimit
     closes: bool = False
 
     @property
@@ -96,7 +96,7 @@ class Guard:
         if tx.door.is_spent(f"domain/{visit.domain}", PER_DOMAIN, now):
             self._refuse(f"domain/{visit.domain}", now + BRIEFLY)
             raise _to_there(visit.domain)
-        if lane.enter(now) is Entry.CLOSES:
+        if lane.enter(now) is SignupDecision.CLOSES:
             tx.door.keep(lane_name, lane)
             return Visit(address_key, lane_name, lane, closes=True)
         return visit
@@ -104,7 +104,7 @@ class Guard:
     def settle(self, tx: Tx, visit: Visit, now: datetime, *, mailed: bool) -> None:
         """Count the mail; the same statements where none was needed after all."""
         if not mailed:
-            visit.lane.give_back()
+            visit.lane.refund()
         tx.door.keep(visit.lane_name, visit.lane)
         tx.door.hit(f"domain/{visit.domain}", PER_DOMAIN, now, by=int(mailed))
         tx.door.remember(visit.address_key, visit.lane_name, now, mailed=mailed)
@@ -124,7 +124,7 @@ class Guard:
             lane = tx.door.lane(lane_name, LIMITS[lane_name])
             lane.answered()
             tx.door.keep(lane_name, lane)
-            tx.door.give_back(f"domain/{address_key.rpartition('@')[2]}", now)
+            tx.door.refund(f"domain/{address_key.rpartition('@')[2]}", now)
 
     def _count_origin(self, tx: Tx, what: str, place: str, limit: int, now: datetime) -> None:
         name = _from(what, place)

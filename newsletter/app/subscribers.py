@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from newsletter.actions.subscribers.import_subscribers import Report as SubscribersReport
     from newsletter.actions.subscribers.preferences import Change
     from newsletter.actions.subscribers.subscribe import Added
-    from newsletter.actions.subscribers.unsubscribe import Left
+    from newsletter.actions.subscribers.unsubscribe import Unsubscribed
     from newsletter.app.signup_limits import Guard
     from newsletter.domain.subscribers.address import Address
-    from newsletter.domain.subscribers.subscriber import Reader
+    from newsletter.domain.subscribers.subscriber import Subscriber
     from newsletter.ports.store import Tx
 
 HOUR = timedelta(hours=1)
@@ -48,7 +48,7 @@ class ReaderVerbs(Parts):
         return Guard()
 
     def subscribe(
-        self, email: str, name: str, *, form: str, origin: str, proven: bool = True, at_once: bool = False
+        self, email: str, name: str, *, form: str, origin: str, proven: bool = True, no_wait: bool = False
     ) -> None:
         """Take a sign-up from the form; see `Guard.enter` for `proven`. Raises InputError and TooMany.
 
@@ -65,7 +65,7 @@ class ReaderVerbs(Parts):
             with self.store.write() as tx:
                 refusal = self.guard.note_pressure(tx, pressed)
             raise refusal
-        with self.store.write(at_once=at_once) as tx:
+        with self.store.write(no_wait=no_wait) as tx:
             visit = self.guard.enter(tx, address.key, place, proven=proven, now=now)
             if visit.closes:
                 self._close_the_door(tx, now)
@@ -85,10 +85,10 @@ class ReaderVerbs(Parts):
 
     @cached_property
     def _disposable(self) -> frozenset[str]:
-        return self.settings.refused_domains()
+        return self.settings.blocked_domains()
 
     def _close_the_door(self, tx: Tx, now: datetime) -> None:
-        tx.upkeep.leave_unreminded(now - HOUR, now)
+        tx.upkeep.skip_reminders(now - HOUR, now)
         if self.site.owner:
             tx.notices.add("alarm", self.site.owner, ATTACK, now)
 
@@ -103,7 +103,7 @@ class ReaderVerbs(Parts):
         self.bell.set()
         return confirmed
 
-    def leave(self, token: str, *, how: str) -> Left:
+    def leave(self, token: str, *, how: str) -> Unsubscribed:
         """Unsubscribe by link."""
         from newsletter.actions.subscribers.unsubscribe import leave
 
@@ -112,14 +112,14 @@ class ReaderVerbs(Parts):
         self.bell.set()
         return left
 
-    def come_back(self, token: str, *, form: str, origin: str) -> None:
+    def resubscribe(self, token: str, *, form: str, origin: str) -> None:
         """Sign somebody who left up again, by the link in the last mail. Raises BadToken, InputError and TooMany."""
-        from newsletter.actions.subscribers.unsubscribe import who_comes_back
+        from newsletter.actions.subscribers.unsubscribe import find_resubscriber
 
-        reader = who_comes_back(self.store, self.signer, token)
+        reader = find_resubscriber(self.store, self.signer, token)
         self.subscribe(reader.address, reader.name, form=form, origin=origin)
 
-    def change_preferences(self, token: str, change: Change) -> Reader | None:
+    def change_preferences(self, token: str, change: Change) -> Subscriber | None:
         """Do one of the changes of `actions.subscribers.preferences`; the reader after it, None if they are no more."""
         from newsletter.actions.subscribers import preferences
 
@@ -153,14 +153,14 @@ class ReaderVerbs(Parts):
 
     def housekeeping(self) -> Mapping[str, int]:
         """What time brings about: pauses end, a reminder, what is forgotten; to be rung hourly."""
-        from newsletter.actions.maintenance import keep_house
+        from newsletter.actions.maintenance import run_maintenance
 
-        done = keep_house(self.store, self.clock())
+        done = run_maintenance(self.store, self.clock())
         if done["reminded"]:
             self.bell.set()
         return done
 
-    def unsubscribe(self, address: str) -> Left:
+    def unsubscribe(self, address: str) -> Unsubscribed:
         """Unsubscribe by hand."""
         from newsletter.actions.subscribers.unsubscribe import unsubscribe_address
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from newsletter.actions.tips.export import Exported
     from newsletter.actions.tips.import_tips import Report as TipsReport
     from newsletter.domain.archive.entries import Votes
-    from newsletter.domain.tips.tip import Take, TipCard
+    from newsletter.domain.tips.tip import ConflictChoice, TipCard
     from newsletter.rendering.preflight import Finding
 
 
@@ -28,7 +28,7 @@ class TipVerbs(Parts):
         format_: str = "auto",
         queue: bool = False,
         dry_run: bool = False,
-        take: Take | None = None,
+        take: ConflictChoice | None = None,
     ) -> TipsReport:
         """Read tips from files and directories into the library."""
         from newsletter.actions.tips.import_tips import import_tips
@@ -40,16 +40,16 @@ class TipVerbs(Parts):
     def export_tips(self, directory: Path, *, dry_run: bool = False) -> Exported:
         """Every tip as a Markdown file that imports as unchanged."""
         from newsletter.actions.tips.export import export_tips
-        from newsletter.importers import as_file
+        from newsletter.importers import to_markdown_file
 
-        return export_tips(self.store, directory, as_file, dry_run=dry_run)
+        return export_tips(self.store, directory, to_markdown_file, dry_run=dry_run)
 
     def tip_file(self, key: str) -> str:
         """One tip as a Markdown file; raises NotFound."""
-        from newsletter.importers import as_file
+        from newsletter.importers import to_markdown_file
 
         with self.store.read() as tx:
-            return as_file(tx.tips.get(key).text)
+            return to_markdown_file(tx.tips.get(key).text)
 
     def edit_tip(self, key: str, written: str) -> TipsReport:
         """Put a tip's file in place of the tip; another key in it moves the tip, and its old address leads on."""

@@ -21,14 +21,14 @@ from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.site import Site
 from newsletter.mail.tokens import Signer
-from newsletter.mail.verp import Addresses
+from newsletter.mail.verp import SignedAddresses
 from newsletter.ports.sending import Sender
 from newsletter.ports.store import Clock, Renderer, Store
 from newsletter.settings import Settings
 
 if TYPE_CHECKING:
     from newsletter.actions.calendar.plan import Rules
-    from newsletter.actions.issues.compile import Press
+    from newsletter.actions.issues.compile import RenderContext
     from newsletter.mail.dkim import Dkim
 
 NICE = 10
@@ -122,21 +122,21 @@ class Parts:
     def renderer(self) -> Renderer:
         """Templates to mails: the owner's files first, then ours. Raises TemplateError now, not when mail is due."""
         from newsletter.rendering.data import data_dir
-        from newsletter.rendering.emails import Letters
+        from newsletter.rendering.emails import EmailTemplates
 
         if self.settings.templates:
-            from newsletter.rendering.template_check import prove
+            from newsletter.rendering.template_check import check_templates
 
-            prove(self.site, self.settings.templates)
+            check_templates(self.site, self.settings.templates)
         own = [self.settings.templates] if self.settings.templates else []
-        return Letters(self.site, [*own, data_dir() / "templates"])
+        return EmailTemplates(self.site, [*own, data_dir() / "templates"])
 
     @cached_property
-    def press(self) -> Press:
+    def render_context(self) -> RenderContext:
         """What it takes to make letters."""
-        from newsletter.actions.issues.compile import Press
+        from newsletter.actions.issues.compile import RenderContext
 
-        return Press(self.renderer, self.site, self.signer, self.dkim)
+        return RenderContext(self.renderer, self.site, self.signer, self.dkim)
 
     @cached_property
     def dkim(self) -> Dkim | None:
@@ -150,7 +150,7 @@ class Parts:
     @cached_property
     def envelope_from(self) -> Callable[[Claim], str]:
         """Who the envelope of a letter is from: where its bounce comes back to."""
-        bounce = Addresses(self.site, self.signer).bounce
+        bounce = SignedAddresses(self.site, self.signer).bounce
         return lambda claim: bounce(claim.issue_id, claim.subscriber_id)
 
     @property

@@ -26,7 +26,7 @@ from typing import Any
 
 from newsletter.app.wiring import stand_back
 from newsletter.domain.errors import NewsletterError
-from newsletter.ports.sending import SendingRight, Word
+from newsletter.ports.sending import SendingLock, WorkerUpdate
 from newsletter.ports.store import Clock
 from newsletter.settings import Settings
 
@@ -57,14 +57,14 @@ class Brief:
 class SecondProcess:
     """Implements ports.sending.Partner; made anew for each round."""
 
-    def __init__(self, right: SendingRight, brief: Brief, clock: Clock) -> None:
+    def __init__(self, right: SendingLock, brief: Brief, clock: Clock) -> None:
         self._right = right
         self._brief = brief
         self._clock = clock
         self._owner = 0
         self._is_through = False
 
-    def work(self, connections: int, is_over: Callable[[], bool]) -> Iterator[Word]:
+    def work(self, connections: int, is_over: Callable[[], bool]) -> Iterator[WorkerUpdate]:
         """As ports.sending.Partner.work."""
         with self._start(connections) as process:
             try:
@@ -80,9 +80,9 @@ class SecondProcess:
                 process.wait()
                 self._right.ledger.forget(self._brief.number)
         if not self._is_through:
-            back = self._right.ledger.put_back(self._owner, self._clock())
+            back = self._right.ledger.requeue(self._owner, self._clock())
             log.warning("the second process died (%d); its %d letters are put back", process.returncode, back)
-            yield Word(died=True)
+            yield WorkerUpdate(died=True)
 
     def _start(self, connections: int) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, (str(_PACKAGE), os.environ.get("PYTHONPATH"))))
@@ -99,7 +99,7 @@ class SecondProcess:
             process.stdin.flush()
         return process
 
-    def _hear(self, said: dict[str, Any]) -> Word | None:
+    def _hear(self, said: dict[str, Any]) -> WorkerUpdate | None:
         if "owner" in said:
             self._owner = said["owner"]
             return None
@@ -107,7 +107,7 @@ class SecondProcess:
             log.log(said["log"], "%s", said["text"])
             return None
         self._is_through = said.pop("through", False)
-        return Word(**said)
+        return WorkerUpdate(**said)
 
 
 def _lines(process: subprocess.Popen[bytes], is_over: Callable[[], bool]) -> Iterator[bytes]:
@@ -171,28 +171,28 @@ def main() -> None:
 
 
 def _send(brief: Brief, connections: int, first: int, mouth: _Mouth) -> None:
-    from newsletter.actions.delivery.deliver import Route, Shift, carry
+    from newsletter.actions.delivery.deliver import Batch, SendingContext, run_batch
     from newsletter.app.wiring import Parts
-    from newsletter.mail.compiled import Compiled
-    from newsletter.mail.personalize import Filling, by_letter
-    from newsletter.store.worker_deliveries import second_ledger
+    from newsletter.mail.compiled import CompiledEmail
+    from newsletter.mail.personalize import Personalizer, by_tip
+    from newsletter.store.worker_deliveries import worker_ledger
 
     parts = Parts(brief.settings, clock=lambda: datetime.now(UTC) + brief.ahead)
     threading.Thread(target=_listen, args=(first, parts.stop), daemon=True).start()
     writers = {
-        tip_id: Filling(
-            Compiled.loads(letter), site=parts.site, signer=parts.signer, secret=brief.secret, dkim=parts.dkim
+        tip_id: Personalizer(
+            CompiledEmail.loads(letter), site=parts.site, signer=parts.signer, secret=brief.secret, dkim=parts.dkim
         ).message
         for tip_id, letter in brief.letters.items()
     }
-    with second_ledger(brief.database, parts.clock(), hold_in_doubt=brief.hold_in_doubt) as (ledger, owner):
+    with worker_ledger(brief.database, parts.clock(), hold_in_doubt=brief.hold_in_doubt) as (ledger, owner):
         mouth.say(owner=owner)
-        route = Route(
-            ledger, parts.sender(), by_letter(writers), parts.envelope_from, parts.clock, parts.stop, dot_free=True
+        route = SendingContext(
+            ledger, parts.sender(), by_tip(writers), parts.envelope_from, parts.clock, parts.stop, dot_free=True
         )
-        shift = Shift(route, brief.number)
+        shift = Batch(route, brief.number)
         done = shift.done
-        carry(shift, connections, lambda: mouth.progress(done.sent, done.final))
+        run_batch(shift, connections, lambda: mouth.progress(done.sent, done.final))
     mouth.progress(
         done.sent,
         done.final,

@@ -14,12 +14,12 @@ from typing import Any
 import click
 
 from newsletter import __version__
-from newsletter.cli.context import Door, Noun, everywhere
+from newsletter.cli.context import CliContext, CommandGroup, common_options
 from newsletter.domain.errors import NewsletterError
 
 FAILED, INTERRUPTED = 1, 130
 
-NOUNS = {
+GROUPS = {
     "init": ("setup", "Write .env with a fresh key, create the database, bring in the starter tips."),
     "demo": ("serve", "One whole Tuesday, with nothing configured."),
     "run": ("serve", "The daemon: alarm clock, sending and web."),
@@ -38,36 +38,36 @@ NOUNS = {
 }  # fmt: skip
 
 
-class Root(Noun):
+class Root(CommandGroup):
     """The nouns, known by name and one line until one of them is used."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """In the order of the table, which is the order people need them in."""
-        return list(NOUNS)
+        return list(GROUPS)
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         """Import the noun's module."""
-        if name not in NOUNS:
+        if name not in GROUPS:
             return None
-        module = importlib.import_module(f"newsletter.cli.{NOUNS[name][0]}")
+        module = importlib.import_module(f"newsletter.cli.{GROUPS[name][0]}")
         command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, made without importing anything."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in NOUNS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in GROUPS.items()])
 
-    def meant(self, name: str) -> list[str]:
+    def suggestions(self, name: str) -> list[str]:
         """A verb without its noun is answered with both."""
-        nouns = [noun for noun, (_, text) in NOUNS.items() if name in re.findall(r"[\w-]+", text.partition(":")[2])]
-        return [f"{noun} {name}" for noun in nouns] or super().meant(name)
+        nouns = [noun for noun, (_, text) in GROUPS.items() if name in re.findall(r"[\w-]+", text.partition(":")[2])]
+        return [f"{noun} {name}" for noun in nouns] or super().suggestions(name)
 
 
 @click.command(
     cls=Root,
     invoke_without_command=True,
-    params=everywhere(),
+    params=common_options(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 doctor found problems, 4 partly sent, 75 try again later, 130 interrupted.",
 )
@@ -81,28 +81,28 @@ def root(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and say how it ended; every error is one line on stderr, unless -vv asks for more."""
-    door = Door()
+    context = CliContext()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to fail
     try:
-        code = root.main(args=arguments, prog_name="newsletter", standalone_mode=False, obj=door)
+        code = root.main(args=arguments, prog_name="newsletter", standalone_mode=False, obj=context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:  # whoever read it, `head` say, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:  # noqa: BLE001 - the last door: whatever it was, it is told in one line
-        if door.verbose > 1 and not isinstance(error, click.Abort):
+        if context.verbose > 1 and not isinstance(error, click.Abort):
             import traceback
 
             traceback.print_exc()
-        return _told(error)
+        return _report_error(error)
     finally:
-        door.close()
+        context.close()
 
 
-def _told(error: Exception) -> int:
+def _report_error(error: Exception) -> int:
     """Say it in one line; the exit code."""
     if isinstance(error, click.Abort):
         message, code = "interrupted", INTERRUPTED
@@ -112,7 +112,7 @@ def _told(error: Exception) -> int:
         error.show()
         return error.exit_code
     elif isinstance(error, click.ClickException):
-        message, code = f"{error.format_message()}{_where_help_is(error)}", error.exit_code
+        message, code = f"{error.format_message()}{_help_hint(error)}", error.exit_code
     elif isinstance(error, OSError):
         message = f"{error.filename}: {error.strerror}. {_fix_of(error)}" if error.filename else str(error)
         code = FAILED
@@ -131,6 +131,6 @@ def _fix_of(error: OSError) -> str:
     return "Check its rights, or name another place"
 
 
-def _where_help_is(error: click.ClickException) -> str:
+def _help_hint(error: click.ClickException) -> str:
     ctx: Any = getattr(error, "ctx", None)
     return f" Try: {ctx.command_path} --help" if ctx else ""

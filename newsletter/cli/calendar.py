@@ -10,22 +10,22 @@ from urllib.parse import urlsplit
 
 import click
 
-from newsletter.cli.context import Door, Noun, as_of, everywhere
+from newsletter.cli.context import CliContext, CommandGroup, as_of, common_options
 from newsletter.cli.issue_view import iso
 from newsletter.domain.english import plural, sentence
 from newsletter.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from newsletter.actions.issues.quarterly import Coming
-    from newsletter.cli.output import Screen
+    from newsletter.actions.issues.quarterly import NextQuarterlyIssue
+    from newsletter.cli.output import Output
     from newsletter.domain.calendar.forecast import ForecastSlot, Runway
     from newsletter.domain.calendar.simulation import Simulation
 
-LONGEST = 520  # weeks: ten years
+MAX_WEEKS = 520  # weeks: ten years
 
 
-@click.group(cls=Noun, invoke_without_command=True, params=everywhere())
-@click.option("--weeks", type=click.IntRange(1, LONGEST), default=52, show_default=True, help="How far.")
+@click.group(cls=CommandGroup, invoke_without_command=True, params=common_options())
+@click.option("--weeks", type=click.IntRange(1, MAX_WEEKS), default=52, show_default=True, help="How far.")
 @click.option(
     "--ics", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it for a calendar program."
 )
@@ -40,15 +40,15 @@ LONGEST = 520  # weeks: ten years
 @click.pass_context
 def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Sequence[str]) -> None:
     """What goes out in the coming weeks, and why: what the daemon will do, if nothing is changed."""
-    door: Door = ctx.obj
+    context: CliContext = ctx.obj
     if ctx.invoked_subcommand:
         return
-    lines = door.app.forecast(weeks, changes)
-    before = door.app.forecast(weeks) if changes else lines
+    lines = context.app.forecast(weeks, changes)
+    before = context.app.forecast(weeks) if changes else lines
     if ics:
-        _write_ics(door, ics, lines)
+        _write_ics(context, ics, lines)
     document: dict[str, object] = {"slots": [_line(line) for line in lines]}
-    quarter = door.app.coming_quarter()
+    quarter = context.app.coming_quarter()
     if quarter.asked:
         document["quarter"] = _quarter(quarter)
     if changes:
@@ -56,16 +56,16 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
             {"date": new.date.isoformat(), "before": old.tip, "after": new.tip} for old, new in _changed(before, lines)
         ]
 
-    def draw(screen: Screen) -> None:
+    def draw(output: Output) -> None:
         if ics:
-            screen.line(f"{ics} written, {len(lines)} dates. A calendar program opens it.")
+            output.line(f"{ics} written, {len(lines)} dates. A calendar program opens it.")
         elif changes:
-            _draw_changes(screen, _changed(before, lines))
+            _draw_changes(output, _changed(before, lines))
         else:
-            _draw(screen, lines, door.app.runway())
-            _draw_quarter(screen, quarter)
+            _draw(output, lines, context.app.runway())
+            _draw_quarter(output, quarter)
 
-    door.report(document, draw)
+    context.report(document, draw)
 
 
 def _line(line: ForecastSlot) -> dict[str, object]:
@@ -75,34 +75,34 @@ def _line(line: ForecastSlot) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _draw(screen: Screen, lines: Sequence[ForecastSlot], left: Runway) -> None:
-    rows = [(screen.day(line.date), line.title or "–", line.reason) for line in lines]
-    screen.table(["!goes out on", "tip", "why this one"], rows, empty="No slot.")
-    screen.line()
+def _draw(output: Output, lines: Sequence[ForecastSlot], left: Runway) -> None:
+    rows = [(output.day(line.date), line.title or "–", line.reason) for line in lines]
+    output.table(["!goes out on", "tip", "why this one"], rows, empty="No slot.")
+    output.line()
     if warning := left.warning():  # of the whole library, however few weeks are shown
-        screen.line(f"{sentence(warning)}.", "yellow")
-    screen.line(
+        output.line(f"{sentence(warning)}.", "yellow")
+    output.line(
         "Another order: newsletter tips move KEY --first · A date for a tip: newsletter tips pin KEY --on DATE · "
         "A week off: newsletter calendar skip DATE · Why: newsletter tips why DATE",
         "dim",
     )
 
 
-def _quarter(coming: Coming) -> dict[str, object]:
+def _quarter(coming: NextQuarterlyIssue) -> dict[str, object]:
     return {
         "quarter": str(coming.quarter), "due_at": coming.due_at.isoformat(), "tip": coming.tip and coming.tip.key,
         "audience": coming.audience, "asked": coming.asked,
     }  # fmt: skip
 
 
-def _draw_quarter(screen: Screen, coming: Coming) -> None:
+def _draw_quarter(output: Output, coming: NextQuarterlyIssue) -> None:
     """The line about those who left and want one tip every three months, when there are any."""
     if not coming.asked:
         return
     tip = coming.tip
     what = f"“{tip.title}” ({tip.useful} found it useful), if nothing changes" if tip else "nothing: no tip has run"
     who = f"{coming.audience} of the {coming.asked} who left and asked for one best tip every three months"
-    screen.line(f"{screen.when(coming.due_at)}, to {who}: {what}.")
+    output.line(f"{output.when(coming.due_at)}, to {who}: {what}.")
 
 
 def _changed(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:
@@ -111,17 +111,17 @@ def _changed(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> l
     return changes(before, after)
 
 
-def _draw_changes(screen: Screen, changed: Sequence[tuple[ForecastSlot, ForecastSlot]]) -> None:
-    rows = [(screen.day(new.date), old.title or "–", new.title or "–", new.reason) for old, new in changed]
-    screen.table(["!goes out on", "now", "then", "why"], rows, empty="Nothing would change.")
-    screen.line("This is only what would be; nothing was changed.", "dim")
+def _draw_changes(output: Output, changed: Sequence[tuple[ForecastSlot, ForecastSlot]]) -> None:
+    rows = [(output.day(new.date), old.title or "–", new.title or "–", new.reason) for old, new in changed]
+    output.table(["!goes out on", "now", "then", "why"], rows, empty="Nothing would change.")
+    output.line("This is only what would be; nothing was changed.", "dim")
 
 
-def _write_ics(door: Door, path: Path, lines: Sequence[ForecastSlot]) -> None:
+def _write_ics(context: CliContext, path: Path, lines: Sequence[ForecastSlot]) -> None:
     from newsletter.domain.calendar.forecast import ics
 
-    host = urlsplit(door.settings.base_url).hostname or "localhost"
-    text = ics(lines, name=door.settings.title, domain=host, stamp=door.clock())
+    host = urlsplit(context.settings.base_url).hostname or "localhost"
+    text = ics(lines, name=context.settings.title, domain=host, stamp=context.clock())
     path.write_text(text, encoding="utf-8", newline="")
 
 
@@ -131,24 +131,24 @@ day = click.argument("day", metavar="DATE")
 reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; it stands in the calendar.")
 
 
-def _slot(door: Door, text: str) -> date:
-    return door.app.parse_slot(text)
+def _slot(context: CliContext, text: str) -> date:
+    return context.app.parse_slot(text)
 
 
-def _said(door: Door, slot: date, words: str) -> None:
+def _report_change(context: CliContext, slot: date, words: str) -> None:
     """Report what was said, and what goes out around that date now."""
-    weeks = min(max((slot - door.clock().date()).days // 7 + 3, 1), LONGEST)
-    near = [line for line in door.app.forecast(weeks) if abs((line.date - slot).days) <= 7]
+    weeks = min(max((slot - context.clock().date()).days // 7 + 3, 1), MAX_WEEKS)
+    near = [line for line in context.app.forecast(weeks) if abs((line.date - slot).days) <= 7]
 
-    def draw(screen: Screen) -> None:
-        screen.line(words)
-        screen.table(
+    def draw(output: Output) -> None:
+        output.line(words)
+        output.table(
             ["!goes out on", "tip", "why this one"],
-            [(screen.day(line.date), line.title or "–", line.reason) for line in near],
+            [(output.day(line.date), line.title or "–", line.reason) for line in near],
             empty="",
         )
 
-    door.report({"date": slot.isoformat(), "slots": [_line(line) for line in near]}, draw)
+    context.report({"date": slot.isoformat(), "slots": [_line(line) for line in near]}, draw)
 
 
 @calendar.command("skip")
@@ -156,22 +156,24 @@ def _said(door: Door, slot: date, words: str) -> None:
 @reason_option
 @as_of
 @click.pass_obj
-def skip(door: Door, *, day: str, reason: str) -> None:
+def skip(context: CliContext, *, day: str, reason: str) -> None:
     """No issue on that date; the tip that would have gone comes a week later."""
-    slot = _slot(door, day)
-    door.app.skip_slot(slot, reason)
-    _said(door, slot, f"No issue goes out on {slot}. To change your mind: newsletter calendar unskip {slot}")
+    slot = _slot(context, day)
+    context.app.skip_slot(slot, reason)
+    _report_change(
+        context, slot, f"No issue goes out on {slot}. To change your mind: newsletter calendar unskip {slot}"
+    )
 
 
 @calendar.command("unskip")
 @day
 @as_of
 @click.pass_obj
-def unskip(door: Door, *, day: str) -> None:
+def unskip(context: CliContext, *, day: str) -> None:
     """Take back what was said of that date: skipped, held back or approved."""
-    slot = _slot(door, day)
-    said = door.app.unskip_slot(slot)
-    _said(door, slot, f"{slot} is like any other date again." if said else f"Nothing was said of {slot}.")
+    slot = _slot(context, day)
+    said = context.app.unskip_slot(slot)
+    _report_change(context, slot, f"{slot} is like any other date again." if said else f"Nothing was said of {slot}.")
 
 
 @calendar.command("hold")
@@ -179,22 +181,22 @@ def unskip(door: Door, *, day: str) -> None:
 @reason_option
 @as_of
 @click.pass_obj
-def hold(door: Door, *, day: str, reason: str) -> None:
+def hold(context: CliContext, *, day: str, reason: str) -> None:
     """Hold the issue of that date back until it is approved; too late, and it is missed."""
-    slot = _slot(door, day)
-    door.app.hold_slot(slot, reason)
-    _said(door, slot, f"The issue of {slot} is held back until you say: newsletter calendar approve {slot}")
+    slot = _slot(context, day)
+    context.app.hold_slot(slot, reason)
+    _report_change(context, slot, f"The issue of {slot} is held back until you say: newsletter calendar approve {slot}")
 
 
 @calendar.command("approve")
 @day
 @as_of
 @click.pass_obj
-def approve(door: Door, *, day: str) -> None:
+def approve(context: CliContext, *, day: str) -> None:
     """What is planned for that date may go, also if it was held back or skipped."""
-    slot = _slot(door, day)
-    key = door.app.approve_slot(slot)
-    _said(door, slot, f"{key} may go out on {slot}.")
+    slot = _slot(context, day)
+    key = context.app.approve_slot(slot)
+    _report_change(context, slot, f"{key} may go out on {slot}.")
 
 
 # -- how long it lasts -------------------------------------------------------------------------------
@@ -203,25 +205,25 @@ def approve(door: Door, *, day: str) -> None:
 @calendar.command("runway")
 @as_of
 @click.pass_obj
-def runway(door: Door) -> None:
+def runway(context: CliContext) -> None:
     """For how many weeks there are tips that never ran, and what comes after them."""
-    left = door.app.runway()
+    left = context.app.runway()
     document = {
         "fresh_weeks": left.fresh_weeks,
         "fresh_until": iso(left.fresh_until),
-        "with_reruns": LONGEST if left.with_reruns is None else left.with_reruns,
+        "with_reruns": MAX_WEEKS if left.with_reruns is None else left.with_reruns,
         "runs_dry": left.with_reruns is not None,
         "warning": left.warning(),
     }
 
-    def draw(screen: Screen) -> None:
-        until = f", until {screen.day(left.fresh_until)}" if left.fresh_until else ""
+    def draw(output: Output) -> None:
+        until = f", until {output.day(left.fresh_until)}" if left.fresh_until else ""
         dry = "ten years and more" if left.with_reruns is None else f"{left.with_reruns} weeks, then nothing is left"
-        screen.facts([("fresh tips for", f"{left.fresh_weeks} weeks{until}"), ("with tips that run again for", dry)])
+        output.facts([("fresh tips for", f"{left.fresh_weeks} weeks{until}"), ("with tips that run again for", dry)])
         if warning := left.warning():
-            screen.line(f"{sentence(warning)}.", "yellow")
+            output.line(f"{sentence(warning)}.", "yellow")
 
-    door.report(document, draw)
+    context.report(document, draw)
 
 
 @calendar.command("simulate")
@@ -239,13 +241,13 @@ def runway(door: Door) -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="Another number draws other lots.")
 @as_of
 @click.pass_obj
-def simulate(door: Door, *, years: int, readers: int, churn: str, seed: int) -> None:
+def simulate(context: CliContext, *, years: int, readers: int, churn: str, seed: int) -> None:
     """Play years of this calendar in a moment: empty weeks, gaps, and what a reader gets twice.
 
     Where a tip runs again only for readers who have not had it, what the others get in its place is not played.
     """
     share = _share(churn)
-    played = door.app.simulate(years=years, readers=readers, churn=share, seed=seed)
+    played = context.app.simulate(years=years, readers=readers, churn=share, seed=seed)
     document = {
         "years": years, "slots": played.slots, "issues": played.issues, "skipped": played.skipped,
         "empty": [slot.isoformat() for slot in played.empty], "longest_gap_days": played.longest_gap.days,
@@ -255,7 +257,7 @@ def simulate(door: Door, *, years: int, readers: int, churn: str, seed: int) -> 
         "most_repeats": played.most_repeats,
         "soonest_repeat_days": played.soonest_repeat.days if played.soonest_repeat else None, "unseen": played.unseen,
     }  # fmt: skip
-    door.report(document, lambda screen: _draw_simulation(screen, played, years))
+    context.report(document, lambda output: _draw_simulation(output, played, years))
 
 
 def _share(text: str) -> float:
@@ -268,8 +270,8 @@ def _share(text: str) -> float:
     return share
 
 
-def _draw_simulation(screen: Screen, played: Simulation, years: int) -> None:
-    empty = f"{len(played.empty)}, the first on {screen.day(played.empty[0])}" if played.empty else "none"
+def _draw_simulation(output: Output, played: Simulation, years: int) -> None:
+    empty = f"{len(played.empty)}, the first on {output.day(played.empty[0])}" if played.empty else "none"
     kinds = ", ".join(f"{count} {kind}" for kind, count in played.kinds.items() if kind not in ("skipped", "none"))
     repeats = (
         f"{played.readers_with_repeats:,} of {played.readers:,} readers got a tip again, {played.most_repeats} at most"
@@ -282,13 +284,13 @@ def _draw_simulation(screen: Screen, played: Simulation, years: int) -> None:
         ("empty weeks", empty),
         ("skipped by you", played.skipped),
         ("longest gap", f"{played.longest_gap.days} days"),
-        ("first re-run", screen.day(played.reruns_begin) if played.reruns_begin else "none"),
+        ("first re-run", output.day(played.reruns_begin) if played.reruns_begin else "none"),
         ("repeats", repeats + soonest),
     ]
     if played.unseen:
         what = f"{plural(played.unseen, 'issue')}, for who has not had the tip; what the others get is not played"
         facts.append(("not for all", what))
-    screen.facts(facts, title=f"{plural(years, 'year')} of this calendar")
+    output.facts(facts, title=f"{plural(years, 'year')} of this calendar")
     if played.empty:
         advice = "To leave no week empty: more tips, or fallback: true in the front matter of your best ones."
-        screen.line(advice, "yellow")
+        output.line(advice, "yellow")

@@ -17,12 +17,12 @@ from newsletter.domain.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from newsletter.app import App
-    from newsletter.cli.output import Screen
+    from newsletter.cli.output import Output
     from newsletter.settings import Settings
 
 
 @dataclass
-class Door:
+class CliContext:
     """One call of the command: what was asked for everywhere, and the parts, built when first used."""
 
     json: bool = False
@@ -45,7 +45,7 @@ class Door:
         named_or_there = self.env_file or (self.env_path if self.env_path.is_file() else None)
         settings = load_settings(os.environ, named_or_there)
         for warning in settings.warnings:
-            self.say(f"newsletter: {warning}")
+            self.print_note(f"newsletter: {warning}")
         return settings
 
     @cached_property
@@ -60,21 +60,21 @@ class Door:
         """The clock of this call: it goes on from `--as-of`, whatever the machine's clock does."""
         if not self.as_of:
             return lambda: datetime.now(UTC)
-        start, began = instant(self.as_of, self.settings.timezone), time.monotonic()
+        start, began = parse_time(self.as_of, self.settings.timezone), time.monotonic()
         return lambda: start + timedelta(seconds=time.monotonic() - began)
 
     @property
-    def screen(self) -> Screen:
+    def output(self) -> Output:
         """Where reports for people go: stdout."""
-        from newsletter.cli.output import Screen
+        from newsletter.cli.output import Output
 
-        return Screen(self.settings.timezone)
+        return Output(self.settings.timezone)
 
-    def say(self, text: str) -> None:
+    def print_note(self, text: str) -> None:
         """Talk, which is never data: stderr."""
         click.echo(text, err=True)
 
-    def report(self, document: Mapping[str, object], draw: Callable[[Screen], None]) -> None:
+    def report(self, document: Mapping[str, object], draw: Callable[[Output], None]) -> None:
         """One document: JSON on stdout with `--json`, else drawn for people.
 
         An iterator among its values is a list that is written as it comes, and never held whole.
@@ -82,9 +82,9 @@ class Door:
         if self.json:
             sys.stdout.writelines(_json(document))
         else:
-            draw(self.screen)
+            draw(self.output)
 
-    def agree(self, question: str, *, yes: bool) -> None:
+    def require_confirmation(self, question: str, *, yes: bool) -> None:
         """Ask before what cannot be undone; raises UsageError where nobody can answer, Refused after a no."""
         if yes:
             return
@@ -119,7 +119,7 @@ def _json(document: Mapping[str, object]) -> Iterator[str]:
     yield "\n}\n"
 
 
-def instant(text: str, zone: str) -> datetime:
+def parse_time(text: str, zone: str) -> datetime:
     """An ISO time with its zone, or in the newsletter's; aware. Raises UsageError."""
     from zoneinfo import ZoneInfo
 
@@ -135,25 +135,25 @@ def instant(text: str, zone: str) -> datetime:
 # -- options that go anywhere ----------------------------------------------------------------------
 
 
-def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+def _store_option(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     """A callback that leaves an option's value on the door; before the noun and after the verb are the same."""
 
-    def keep(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+    def store(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
         if value:
-            setattr(ctx.ensure_object(Door), name, value)
+            setattr(ctx.ensure_object(CliContext), name, value)
 
-    return keep
+    return store
 
 
-def everywhere(*, reports: bool = True) -> list[click.Parameter]:
+def common_options(*, reports: bool = True) -> list[click.Parameter]:
     """The options of every command; `--json` where there is something to report."""
     options: list[click.Parameter] = [
         click.Option(
             ["--env-file"], type=click.Path(path_type=Path, dir_okay=False), metavar="PATH", expose_value=False,
-            callback=_keep("env_file"), help="Settings file instead of ./.env.",
+            callback=_store_option("env_file"), help="Settings file instead of ./.env.",
         ),
         click.Option(
-            ["-v", "--verbose"], count=True, expose_value=False, callback=_keep("verbose"),
+            ["-v", "--verbose"], count=True, expose_value=False, callback=_store_option("verbose"),
             help="Say more; -vv shows the traceback of an error.",
         ),
     ]  # fmt: skip
@@ -164,7 +164,7 @@ def everywhere(*, reports: bool = True) -> list[click.Parameter]:
                 ["--json"],
                 is_flag=True,
                 expose_value=False,
-                callback=_keep("json"),
+                callback=_store_option("json"),
                 help="One JSON document on stdout.",
             ),
         )
@@ -174,7 +174,7 @@ def everywhere(*, reports: bool = True) -> list[click.Parameter]:
 def as_of(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--as-of T`, for verbs that look at the date."""
     return click.option(
-        "--as-of", metavar="T", expose_value=False, callback=_keep("as_of"),
+        "--as-of", metavar="T", expose_value=False, callback=_store_option("as_of"),
         help="Act as if the clock read T: ISO, with a zone or in the newsletter's.",
     )(command)  # fmt: skip
 
@@ -184,20 +184,20 @@ all_ = click.option("--all", "all_", is_flag=True, help="However many there are;
 yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
-class Verb(click.Command):
+class Subcommand(click.Command):
     """A command with the options that go anywhere."""
 
     def __init__(self, *args: Any, reports: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += everywhere(reports=reports)
+        self.params += common_options(reports=reports)
 
 
-class Noun(click.Group):
+class CommandGroup(click.Group):
     """A group of verbs, which answers a wrong one with the nearest right one."""
 
-    command_class = Verb
+    command_class = Subcommand
 
-    def meant(self, name: str) -> list[str]:
+    def suggestions(self, name: str) -> list[str]:
         """What was probably meant."""
         from difflib import get_close_matches
 
@@ -208,6 +208,6 @@ class Noun(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The verb, or a usage error that helps."""
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
-            meant = " or ".join(f"`{name}`" for name in self.meant(args[0]))
-            ctx.fail(f"no such command {args[0]!r}.{f' Did you mean {meant}?' if meant else ''}")
+            suggestions = " or ".join(f"`{name}`" for name in self.suggestions(args[0]))
+            ctx.fail(f"no such command {args[0]!r}.{f' Did you mean {suggestions}?' if suggestions else ''}")
         return super().resolve_command(ctx, args)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from newsletter.domain.delivery.delivery import OPEN, Skip, State
-from newsletter.domain.delivery.issue import ON_THE_WAY, IssueState
+from newsletter.domain.delivery.delivery import OPEN, SkipReason, State
+from newsletter.domain.delivery.issue import IN_PROGRESS, IssueState
 
 if TYPE_CHECKING:
     from newsletter.actions.calendar.plan import NextIssue
-    from newsletter.cli.output import Screen
+    from newsletter.cli.output import Output
     from newsletter.domain.calendar.substitutes import Shares
     from newsletter.domain.delivery.issue import IssueFacts
 
@@ -23,7 +23,7 @@ def iso(at: date | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def document_of(issue: IssueFacts) -> dict[str, object]:
+def issue_document(issue: IssueFacts) -> dict[str, object]:
     """The keys of `issues send` and `issues status` (contract)."""
     return {
         "issue": issue.number,
@@ -44,7 +44,7 @@ def document_of(issue: IssueFacts) -> dict[str, object]:
 
 def _tips(issue: IssueFacts) -> dict[str, int]:
     """How many readers each tip of the issue has."""
-    everybody = issue.audience - issue.skipped_for.get(Skip.HAD_IT, 0)
+    everybody = issue.audience - issue.skipped_for.get(SkipReason.ALREADY_RECEIVED, 0)
     return dict(issue.tips) or ({issue.tip_key: everybody} if issue.tip_key and everybody else {})
 
 
@@ -53,10 +53,10 @@ def exit_code_of(issue: IssueFacts) -> int:
     if issue.state is IssueState.NO_CONTENT:
         return FAILED
     waiting = any(issue.counts.get(state.value, 0) for state in OPEN)
-    return PARTLY if waiting or issue.state in ON_THE_WAY else 0
+    return PARTLY if waiting or issue.state in IN_PROGRESS else 0
 
 
-def draw_issue(screen: Screen, issue: IssueFacts, *, took: float | None = None) -> None:
+def draw_issue(output: Output, issue: IssueFacts, *, took: float | None = None) -> None:
     """A panel: the issue, its tip, and how many letters are where. took: seconds."""
     counts = [(state.value, issue.counts.get(state.value, 0)) for state in State]
     skipped = ", ".join(f"{number} {reason}" for reason, number in issue.skipped_for.items())
@@ -68,16 +68,16 @@ def draw_issue(screen: Screen, issue: IssueFacts, *, took: float | None = None) 
         ("audience", issue.audience),
         *((name, number) for name, number in counts if number),
         *([("skipped for", skipped)] if skipped else []),
-        ("started", screen.when(issue.started_at)),
-        ("done", screen.when(issue.done_at)),
+        ("started", output.when(issue.started_at)),
+        ("done", output.when(issue.done_at)),
     ]
     if took is not None:
         sent = issue.counts.get(State.SENT.value, 0)
         facts.append(
             ("took", f"{took:.1f} s" + (f", {sent / took:,.0f} letters a second" if sent and took > 1 else ""))
         )
-    day = screen.day(issue.slot) if issue.slot else issue.quarter or "outside the calendar"
-    screen.facts(facts, title=f"Issue {issue.number} · {day}")
+    day = output.day(issue.slot) if issue.slot else issue.quarter or "outside the calendar"
+    output.facts(facts, title=f"Issue {issue.number} · {day}")
 
 
 def next_document(coming: NextIssue) -> dict[str, object]:
@@ -93,7 +93,7 @@ def next_document(coming: NextIssue) -> dict[str, object]:
     }
 
 
-def shares_document(shares: Shares | None) -> dict[str, object] | None:
+def substitutes_document(shares: Shares | None) -> dict[str, object] | None:
     """Who gets what of an issue whose tip not everybody gets; None when everybody does."""
     if shares is None:
         return None
@@ -101,14 +101,14 @@ def shares_document(shares: Shares | None) -> dict[str, object] | None:
     return {"own": shares.own, "others": others, "had_it": shares.had_it}
 
 
-def people(number: int) -> str:
+def subscriber_count(number: int) -> str:
     """`1 reader`, `60,000 readers`."""
     return f"{number:,} reader{'' if number == 1 else 's'}"
 
 
-def next_in_words(screen: Screen, coming: NextIssue) -> str:
+def next_issue_text(output: Output, coming: NextIssue) -> str:
     """When the next issue is, and what it will be."""
     what = f"“{coming.tip.title}”" if coming.tip else f"nothing yet: {coming.reason}"
     if coming.waits:
-        return f"“{coming.tip.title if coming.tip else coming.slot}” of {screen.day(coming.slot)} does not go: {coming.waits}."
-    return f"No issue is due. The next is {screen.when(coming.due_at)}: {what}, to {people(coming.audience)}."
+        return f"“{coming.tip.title if coming.tip else coming.slot}” of {output.day(coming.slot)} does not go: {coming.waits}."
+    return f"No issue is due. The next is {output.when(coming.due_at)}: {what}, to {subscriber_count(coming.audience)}."

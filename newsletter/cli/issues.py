@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.context import Door, Noun, all_, as_of, dry_run, yes
+from newsletter.cli.context import CliContext, CommandGroup, all_, as_of, dry_run, yes
 from newsletter.cli.issue_view import (
-    document_of,
     draw_issue,
     iso,
+    issue_document,
     next_document,
-    next_in_words,
-    people,
-    shares_document,
+    next_issue_text,
+    subscriber_count,
+    substitutes_document,
 )
 from newsletter.cli.progress import send_and_report
 from newsletter.domain.delivery.delivery import State
 from newsletter.domain.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from newsletter.cli.output import Screen
+    from newsletter.cli.output import Output
     from newsletter.domain.delivery.issue import IssueFacts
     from newsletter.domain.subscribers.subscriber import DeliveryFacts
 
 TRY_LATER = 75
 
 
-@click.group(cls=Noun)
+@click.group(cls=CommandGroup)
 def issues() -> None:
     """The editions: what goes out next, and what went out."""
 
@@ -43,23 +43,23 @@ tip_option = click.option("--tip", metavar="KEY", help="Another tip than the nex
 @issues.command("next")
 @as_of
 @click.pass_obj
-def next_(door: Door) -> None:
+def next_(context: CliContext) -> None:
     """The slot, the tip and the size of the audience of what goes out next."""
-    coming, shares = door.app.next_issue(), door.app.next_shares()
+    coming, shares = context.app.next_issue(), context.app.next_shares()
 
-    def draw(screen: Screen) -> None:
+    def draw(output: Output) -> None:
         tip = f"{coming.tip.title} ({coming.tip.key})" if coming.tip else "none"
-        facts = [("slot", screen.day(coming.slot)), ("due", screen.when(coming.due_at)), ("tip", tip),
+        facts = [("slot", output.day(coming.slot)), ("due", output.when(coming.due_at)), ("tip", tip),
                  ("why", coming.reason), ("audience", coming.audience)]  # fmt: skip
         if shares:
             facts.append(("to whom", shares.words()))
         if coming.waits:
             facts.append(("but", f"{coming.waits}: newsletter calendar approve {coming.slot}"))
-        screen.facts(facts, title="Due now" if coming.due_at <= door.clock() else "Next")
+        output.facts(facts, title="Due now" if coming.due_at <= context.clock() else "Next")
         if coming.tip is None:
-            screen.line("Bring tips in: newsletter tips import PATH…", "dim")
+            output.line("Bring tips in: newsletter tips import PATH…", "dim")
 
-    door.report({**next_document(coming), "shares": shares_document(shares)}, draw)
+    context.report({**next_document(coming), "shares": substitutes_document(shares)}, draw)
 
 
 @issues.command("preview")
@@ -68,14 +68,14 @@ def next_(door: Door) -> None:
 @click.option("--open", "open_", is_flag=True, help="Show HTML (light, dark, phone), text and checks in the browser.")
 @as_of
 @click.pass_obj
-def preview(door: Door, *, tip: str | None, out: Path | None, open_: bool) -> None:
+def preview(context: CliContext, *, tip: str | None, out: Path | None, open_: bool) -> None:
     """The letter as a reader would get it, with what is wrong with it; nothing is sent and nothing is written down."""
     from email import message_from_bytes
     from email.policy import default
 
-    letter = door.app.preview(tip)
-    findings = door.app.preflight(letter)
-    page = door.app.show_letter(letter, findings) if open_ else None
+    letter = context.app.preview(tip)
+    findings = context.app.preflight(letter)
+    page = context.app.show_letter(letter, findings) if open_ else None
     message = message_from_bytes(letter, policy=default)
     part = message.get_body(("plain",))
     text = "\n".join(str(part.get_content()).splitlines()) if part else ""
@@ -92,20 +92,20 @@ def preview(door: Door, *, tip: str | None, out: Path | None, open_: bool) -> No
         "checks": [{"id": f.id, "level": f.level, "message": f.message} for f in findings],
     }
 
-    def draw(screen: Screen) -> None:
+    def draw(output: Output) -> None:
         from newsletter.cli.output import mark
 
         if out:
-            screen.line(f"{out} written, {len(letter):,} bytes. A mail program opens it.")
+            output.line(f"{out} written, {len(letter):,} bytes. A mail program opens it.")
         if page:
-            screen.line(f"Open it in your browser: {page.as_uri()}")
+            output.line(f"Open it in your browser: {page.as_uri()}")
         if not out and not page:
-            screen.facts(headers, title=str(message["Subject"]))
-            screen.line()
-            screen.line(text)
-        screen.table(["!", "!", " "], [(mark(f.level), f.id, f.message) for f in findings], empty="")
+            output.facts(headers, title=str(message["Subject"]))
+            output.line()
+            output.line(text)
+        output.table(["!", "!", " "], [(mark(f.level), f.id, f.message) for f in findings], empty="")
 
-    door.report(document, draw)
+    context.report(document, draw)
 
 
 @issues.command("test")
@@ -114,21 +114,21 @@ def preview(door: Door, *, tip: str | None, out: Path | None, open_: bool) -> No
 @as_of
 @dry_run
 @click.pass_obj
-def test(door: Door, *, to: str, tip: str | None, dry_run: bool) -> int:
+def test(context: CliContext, *, to: str, tip: str | None, dry_run: bool) -> int:
     """Send the letter to one address, outside every count."""
     from newsletter.domain.delivery.outcome import Deferred, InDoubt, Rejected
     from newsletter.domain.subscribers.address import parse_address
 
     address = parse_address(to).text
     if dry_run:
-        size = len(door.app.preview(tip))
+        size = len(context.app.preview(tip))
         document = {"to": address, "outcome": None, "bytes": size, "dry_run": True}
-        door.report(document, lambda s: s.line(f"{size:,} bytes would go to {address}."))
+        context.report(document, lambda s: s.line(f"{size:,} bytes would go to {address}."))
         return 0
-    outcome = door.app.send_test(address, tip)
+    outcome = context.app.send_test(address, tip)
     words = {Rejected: "rejected", Deferred: "deferred", InDoubt: "in doubt"}.get(type(outcome), "sent")
     document = {"to": address, "outcome": words, "reply": str(outcome.reply), "dry_run": False}
-    door.report(document, lambda screen: screen.line(f"{address}: {words}, {outcome.reply}"))
+    context.report(document, lambda output: output.line(f"{address}: {words}, {outcome.reply}"))
     return {"sent": 0, "rejected": 1}.get(words, TRY_LATER)
 
 
@@ -142,7 +142,7 @@ def test(door: Door, *, to: str, tip: str | None, dry_run: bool) -> int:
 @as_of
 @dry_run
 @click.pass_obj
-def send(door: Door, *, now: bool, extra: bool, tip: str | None, dry_run: bool) -> int:
+def send(context: CliContext, *, now: bool, extra: bool, tip: str | None, dry_run: bool) -> int:
     """What the daemon would do at this moment: send if a slot is due, else say when the next one is.
 
     Exit code 0 when every letter has its final state, 4 when some wait for later.
@@ -152,20 +152,20 @@ def send(door: Door, *, now: bool, extra: bool, tip: str | None, dry_run: bool) 
             "an issue outside the calendar needs its tip, and no slot", fix="Say --extra --tip KEY, or neither"
         )
     if dry_run:
-        return _would_send(door, early=now, tip=tip)
-    return send_and_report(door, lambda progress: door.app.send(early=now, extra_tip=tip, progress=progress))
+        return _would_send(context, early=now, tip=tip)
+    return send_and_report(context, lambda progress: context.app.send(early=now, extra_tip=tip, progress=progress))
 
 
-def _would_send(door: Door, *, early: bool, tip: str | None) -> int:
-    coming = door.app.next_issue()
-    title = door.app.title_today(tip) if tip else coming.tip.title if coming.tip else "no tip"
-    would = bool(tip) or early or (coming.due_at <= door.clock() and not coming.waits)
-    shares = None if tip else door.app.next_shares()
-    words = f"Would send “{title}” to {people(shares.own if shares else coming.audience)}."
+def _would_send(context: CliContext, *, early: bool, tip: str | None) -> int:
+    coming = context.app.next_issue()
+    title = context.app.title_today(tip) if tip else coming.tip.title if coming.tip else "no tip"
+    would = bool(tip) or early or (coming.due_at <= context.clock() and not coming.waits)
+    shares = None if tip else context.app.next_shares()
+    words = f"Would send “{title}” to {subscriber_count(shares.own if shares else coming.audience)}."
     words += f" {shares.words()}" if shares else ""
     document = {"issue": None, "dry_run": True, "would_send": would, "next": next_document(coming),
-                "shares": shares_document(shares)}  # fmt: skip
-    door.report(document, lambda screen: screen.line(words if would else next_in_words(screen, coming)))
+                "shares": substitutes_document(shares)}  # fmt: skip
+    context.report(document, lambda output: output.line(words if would else next_issue_text(output, coming)))
     return 0
 
 
@@ -173,9 +173,9 @@ def _would_send(door: Door, *, early: bool, tip: str | None) -> int:
 @click.argument("number", type=int, required=False)
 @as_of
 @click.pass_obj
-def resume(door: Door, *, number: int | None) -> int:
+def resume(context: CliContext, *, number: int | None) -> int:
     """Go on with an issue that was paused or interrupted: what can be sent now is sent."""
-    return send_and_report(door, lambda progress: door.app.resume(number, progress=progress))
+    return send_and_report(context, lambda progress: context.app.resume(number, progress=progress))
 
 
 # -- looking after ---------------------------------------------------------------------------------
@@ -183,69 +183,69 @@ def resume(door: Door, *, number: int | None) -> int:
 
 @issues.command("list")
 @click.pass_obj
-def list_(door: Door) -> None:
+def list_(context: CliContext) -> None:
     """Every issue, the newest first."""
-    with door.app.store.read() as tx:
+    with context.app.store.read() as tx:
         found = tx.issues.each()
 
-    def draw(screen: Screen) -> None:
+    def draw(output: Output) -> None:
         rows = [
-            (i.number, screen.day(i.slot) if i.slot else i.quarter or "extra", i.state.value, i.subject or i.tip_key, i.audience,
+            (i.number, output.day(i.slot) if i.slot else i.quarter or "extra", i.state.value, i.subject or i.tip_key, i.audience,
              i.counts.get("sent", 0), i.counts.get("deferred", 0) + i.counts.get("pending", 0))
             for i in found
         ]  # fmt: skip
-        screen.table(
+        output.table(
             [">issue", "!slot", "!state", "subject", ">audience", ">sent", ">waiting"], rows,
             empty="No issue yet. What comes: newsletter issues next",
         )  # fmt: skip
 
-    door.report({"issues": [document_of(issue) for issue in found]}, draw)
+    context.report({"issues": [issue_document(issue) for issue in found]}, draw)
 
 
 @issues.command("status")
 @click.argument("number", type=int, required=False)
 @click.pass_obj
-def status(door: Door, *, number: int | None) -> None:
+def status(context: CliContext, *, number: int | None) -> None:
     """One issue, the newest if none is named: how many letters are where."""
-    _report(door, _issue(door, number))
+    _report(context, _issue(context, number))
 
 
-def _issue(door: Door, number: int | None) -> IssueFacts:
-    with door.app.store.read() as tx:
+def _issue(context: CliContext, number: int | None) -> IssueFacts:
+    with context.app.store.read() as tx:
         if number is None and not tx.issues.last_number():
             raise NotFound("there is no issue yet", fix="What comes: newsletter issues next")
         return tx.issues.get(tx.issues.last_number() if number is None else number)
 
 
-def _report(door: Door, issue: IssueFacts) -> None:
-    door.report(document_of(issue), lambda screen: draw_issue(screen, issue))
+def _report(context: CliContext, issue: IssueFacts) -> None:
+    context.report(issue_document(issue), lambda output: draw_issue(output, issue))
 
 
 @issues.command("pause")
 @click.argument("number", type=int)
 @click.pass_obj
-def pause(door: Door, *, number: int) -> None:
+def pause(context: CliContext, *, number: int) -> None:
     """Stop sending an issue after the letters in flight; `resume` goes on."""
-    _report(door, door.app.pause(number))
+    _report(context, context.app.pause(number))
 
 
 @issues.command("cancel")
 @click.argument("number", type=int)
 @yes
 @click.pass_obj
-def cancel(door: Door, *, number: int, yes: bool) -> None:
+def cancel(context: CliContext, *, number: int, yes: bool) -> None:
     """Send nothing more of an issue, for good."""
-    door.agree(f"Cancel issue {number}? Whoever has no letter yet gets none.", yes=yes)
-    _report(door, door.app.cancel(number))
+    context.require_confirmation(f"Cancel issue {number}? Whoever has no letter yet gets none.", yes=yes)
+    _report(context, context.app.cancel(number))
 
 
 @issues.command("retry-failed")
 @click.argument("number", type=int)
 @dry_run
 @click.pass_obj
-def retry_failed(door: Door, *, number: int, dry_run: bool) -> None:
+def retry_failed(context: CliContext, *, number: int, dry_run: bool) -> None:
     """Put letters that failed or are held back among those to be sent; `resume` or the daemon takes them."""
-    _report(door, _issue(door, number) if dry_run else door.app.retry_failed(number))
+    _report(context, _issue(context, number) if dry_run else context.app.retry_failed(number))
 
 
 @issues.command("deliveries")
@@ -253,13 +253,13 @@ def retry_failed(door: Door, *, number: int, dry_run: bool) -> None:
 @click.option("--state", type=click.Choice([state.value for state in State]), help="Only these.")
 @all_
 @click.pass_obj
-def deliveries(door: Door, *, number: int, state: str | None, all_: bool) -> None:
+def deliveries(context: CliContext, *, number: int, state: str | None, all_: bool) -> None:
     """Who got it, who did not, and what the next hop said."""
-    with door.app.store.read() as tx:
+    with context.app.store.read() as tx:
         issue = tx.issues.get(number)
         found, several = tx.issues.deliveries(number, state), bool(issue.tips)
 
-        def draw(screen: Screen) -> None:
+        def draw(output: Output) -> None:
             rows = (
                 (
                     d.address,
@@ -267,15 +267,15 @@ def deliveries(door: Door, *, number: int, state: str | None, all_: bool) -> Non
                     d.state,
                     d.attempts,
                     d.reason or d.reply,
-                    d.next_attempt_at and screen.when(d.next_attempt_at),
+                    d.next_attempt_at and output.when(d.next_attempt_at),
                 )
                 for d in found
             )
             heads = ["!address", *(["tip"] if several else []), "!state", ">attempts", "why", "!again"]
             of = issue.counts.get(state, 0) if state else sum(issue.counts.values())
-            screen.table(heads, rows, empty="No such delivery.", of=None if all_ else of)
+            output.table(heads, rows, empty="No such delivery.", of=None if all_ else of)
 
-        door.report({"issue": number, "deliveries": map(_delivery, found)}, draw)
+        context.report({"issue": number, "deliveries": map(_delivery, found)}, draw)
 
 
 def _delivery(found: DeliveryFacts) -> dict[str, object]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """One JSON object a line: at (ISO, UTC), level, logger, message, and the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -32,7 +32,7 @@ def start_logging(log_format: str, *, verbose: int = 0) -> None:
     handler: logging.Handler
     if log_format == "json":
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(JsonLines())
+        handler.setFormatter(JsonFormatter())
     elif sys.stderr.isatty():
         handler = RichHandler(console=Console(stderr=True), show_path=False, omit_repeated_times=False)
         handler.setFormatter(logging.Formatter("%(message)s", "%d %b %H:%M:%S"))

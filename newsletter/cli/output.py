@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 120
-SHOWN = 50  # rows of a list that may be as long as the readers are many
-PAGE = 500  # rows or lines that are drawn at once
+MAX_ROWS = 50  # rows of a list that may be as long as the readers are many
+PAGE_ROWS = 500  # rows or lines that are drawn at once
 STYLES = {
     "sent": "green", "done": "green", "confirmed": "green", "fresh": "green", "ok": "green",
     "deferred": "yellow", "pending": "yellow", "held": "yellow", "paused": "yellow", "warning": "yellow",
@@ -44,7 +44,7 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
-class Screen:
+class Output:
     """One report. zone: the IANA name dates are shown in."""
 
     def __init__(self, zone: str) -> None:
@@ -66,7 +66,7 @@ class Screen:
     def lines(self, texts: Iterable[str], style: str = "") -> None:
         """Many lines, some hundred at once."""
         rest = iter(texts)
-        while some := list(islice(rest, PAGE)):
+        while some := list(islice(rest, PAGE_ROWS)):
             self.line("\n".join(text.replace("\n", " ") for text in some), style)
 
     def table(
@@ -77,14 +77,14 @@ class Screen:
         of: how many rows there are, where only the first are to be shown; None: show all, some hundred at a time.
         """
         rest = iter(rows)
-        page = list(islice(rest, PAGE if of is None else SHOWN))
+        page = list(islice(rest, PAGE_ROWS if of is None else MAX_ROWS))
         if not page:
             self.line(empty, "dim")
         while page:
             self._page(columns, page)
-            page = list(islice(rest, PAGE)) if of is None else []
-        if of is not None and of > SHOWN:
-            self.line(f"… and {of - SHOWN:,} more: --all or --json", "dim")
+            page = list(islice(rest, PAGE_ROWS)) if of is None else []
+        if of is not None and of > MAX_ROWS:
+            self.line(f"… and {of - MAX_ROWS:,} more: --all or --json", "dim")
 
     def _page(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         shown = [at for at, name in enumerate(columns) if name[0] != "?" or self.console.width >= PIPED_WIDTH]

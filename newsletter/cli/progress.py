@@ -10,34 +10,34 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from newsletter.cli.issue_view import document_of, draw_issue, exit_code_of, next_document, next_in_words
+from newsletter.cli.issue_view import draw_issue, exit_code_of, issue_document, next_document, next_issue_text
 
 if TYPE_CHECKING:
-    from newsletter.cli.context import Door
+    from newsletter.cli.context import CliContext
     from newsletter.domain.delivery.issue import IssueFacts
 
 INTERRUPTED = 130
 Progress = Callable[[int, int], None]
 
 
-def send_and_report(door: Door, send: Callable[[Progress | None], IssueFacts | None]) -> int:
+def send_and_report(context: CliContext, send: Callable[[Progress | None], IssueFacts | None]) -> int:
     """Run `send`, show how it goes, report how it ended; the exit code of the contract."""
     from newsletter.app.wiring import stand_back
 
     stand_back()
     began = time.monotonic()
-    with _polite_interrupt(door), progress("sending") as show:
+    with _graceful_interrupt(context), progress("sending") as show:
         issue = send(show)
     if issue is None:
-        coming = door.app.next_issue()
+        coming = context.app.next_issue()
         document = {"issue": None, "slot": None, "state": None, "next": next_document(coming)}
-        door.report(document, lambda screen: screen.line(next_in_words(screen, coming)))
+        context.report(document, lambda output: output.line(next_issue_text(output, coming)))
         return 0
     took = time.monotonic() - began
-    door.report(document_of(issue), lambda screen: draw_issue(screen, issue, took=took))
+    context.report(issue_document(issue), lambda output: draw_issue(output, issue, took=took))
     code = exit_code_of(issue)
-    if door.app.stop.is_set() and code:
-        door.say(
+    if context.app.stop.is_set() and code:
+        context.print_note(
             f"newsletter: stopped after the letters in flight. Go on with: newsletter issues resume {issue.number}"
         )
         return INTERRUPTED
@@ -45,13 +45,13 @@ def send_and_report(door: Door, send: Callable[[Progress | None], IssueFacts | N
 
 
 @contextmanager
-def _polite_interrupt(door: Door) -> Iterator[None]:
+def _graceful_interrupt(context: CliContext) -> Iterator[None]:
     """The first SIGINT or SIGTERM asks the workers to finish; a second Ctrl-C is an ordinary one."""
 
     def ask(_number: int, _frame: object) -> None:
-        door.app.stop.set()
+        context.app.stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        door.say("\nnewsletter: finishing the letters in flight; Ctrl-C again stops at once")
+        context.print_note("\nnewsletter: finishing the letters in flight; Ctrl-C again stops at once")
 
     if threading.current_thread() is not threading.main_thread():
         yield

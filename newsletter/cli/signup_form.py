@@ -6,21 +6,23 @@ from html import escape
 
 import click
 
-from newsletter.cli.context import Door, Verb
+from newsletter.cli.context import CliContext, Subcommand
 
 KINDS = ("link", "html", "iframe", "script")
 
 
-@click.command(cls=Verb)
+@click.command(cls=Subcommand)
 @click.option("--kind", type=click.Choice(KINDS), default="html", show_default=True, help="How it gets there.")
 @click.pass_obj
-def form(door: Door, *, kind: str) -> None:
+def form(context: CliContext, *, kind: str) -> None:
     """The sign-up form for your own site. An iframe or a script needs that site in NEWSLETTER_FRAME_ANCESTORS."""
-    settings = door.settings
+    settings = context.settings
     if kind in {"iframe", "script"} and not settings.frame_ancestors:
-        door.say("newsletter: no site may frame the form yet. Set NEWSLETTER_FRAME_ANCESTORS=https://www.example.org")
+        context.print_note(
+            "newsletter: no site may frame the form yet. Set NEWSLETTER_FRAME_ANCESTORS=https://www.example.org"
+        )
     code = CODE[kind].format(base=escape(settings.base_url), title=escape(settings.title))
-    door.report({"kind": kind, "code": code}, lambda _: click.echo(code))
+    context.report({"kind": kind, "code": code}, lambda _: click.echo(code))
 
 
 CODE = {

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 import click
 
-from newsletter.cli.context import Door, Verb, dry_run, yes
+from newsletter.cli.context import CliContext, Subcommand, dry_run, yes
 from newsletter.cli.issue_view import iso
 from newsletter.domain.errors import UsageError
-from newsletter.domain.subscribers.csv_columns import defused
+from newsletter.domain.subscribers.csv_columns import escape_formula
 from newsletter.domain.subscribers.subscription import Status
 
 if TYPE_CHECKING:
     from newsletter.actions.subscribers.import_subscribers import RejectedRow
-    from newsletter.cli.output import Screen
+    from newsletter.cli.output import Output
 
 STATUSES = [*(status.value for status in Status), "suppressed"]
 COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated")
@@ -30,7 +30,7 @@ confirmed_option = click.option("--confirmed", is_flag=True, help="They have agr
 source_option = click.option("--source", metavar="TEXT", help="Where and when they agreed; kept as proof.")
 
 
-def proof_of(source: str | None, *, confirmed: bool) -> str | None:
+def consent_proof(source: str | None, *, confirmed: bool) -> str | None:
     """The proof of consent that `--confirmed` needs; None without it."""
     if confirmed and not (source and source.strip()):
         raise UsageError(
@@ -44,23 +44,23 @@ def proof_of(source: str | None, *, confirmed: bool) -> str | None:
 # -- in --------------------------------------------------------------------------------------------
 
 
-@click.command("import", cls=Verb)
+@click.command("import", cls=Subcommand)
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @confirmed_option
 @source_option
 @dry_run
 @click.pass_obj
-def import_(door: Door, *, file: Path, confirmed: bool, source: str | None, dry_run: bool) -> int:
+def import_(context: CliContext, *, file: Path, confirmed: bool, source: str | None, dry_run: bool) -> int:
     """Readers from a CSV file with a head line: email (or address), and name, or first and last name.
 
     The exports of Mailchimp, Kit, Substack, Buttondown, Ghost and listmonk are understood: status and dates are kept,
     who left there stays away here, and refused mailboxes are suppressed. Nobody who has left comes back.
     Nothing is written until the whole file is read; ended after that, the same command takes the rest.
     """
-    proof = proof_of(source, confirmed=confirmed)
-    with _Kept() as rejected:
-        with _Progress(door, file) as progress:
-            report = door.app.import_subscribers(
+    proof = consent_proof(source, confirmed=confirmed)
+    with _RejectedRows() as rejected:
+        with _Progress(context, file) as progress:
+            report = context.app.import_subscribers(
                 file,
                 confirmed_source=proof,
                 dry_run=dry_run,
@@ -70,18 +70,18 @@ def import_(door: Door, *, file: Path, confirmed: bool, source: str | None, dry_
             )
         counts = {name: getattr(report, name) for name in COUNTED}
 
-        def draw(screen: Screen) -> None:
+        def draw(output: Output) -> None:
             title = "Nothing written" if dry_run else "Readers"
-            screen.facts([*counts.items(), ("rejected", len(rejected))], title=title)
-            screen.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
+            output.facts([*counts.items(), ("rejected", len(rejected))], title=title)
+            output.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
             if report.asked and not dry_run:
-                screen.line(f"{report.asked:,} confirmation mails wait; the daemon sends them (newsletter run).")
+                output.line(f"{report.asked:,} confirmation mails wait; the daemon sends them (newsletter run).")
 
-        door.report({**counts, "rejected": (asdict(row) for row in rejected), "dry_run": dry_run}, draw)
+        context.report({**counts, "rejected": (asdict(row) for row in rejected), "dry_run": dry_run}, draw)
         return 1 if len(rejected) and not any(counts.values()) else 0
 
 
-class _Kept:
+class _RejectedRows:
     """Rows in a nameless file once there are many, so that a million bad ones need no memory."""
 
     def __init__(self) -> None:
@@ -117,8 +117,8 @@ class _Kept:
 class _Progress:
     """How far an import is: a bar on stderr while a person watches, and a word about what is in if it is cut short."""
 
-    def __init__(self, door: Door, file: Path) -> None:
-        self._door, self._size, self._share = door, max(1, file.stat().st_size), 0.0
+    def __init__(self, context: CliContext, file: Path) -> None:
+        self._context, self._size, self._share = context, max(1, file.stat().st_size), 0.0
         self._show: Callable[[str, float], None] = lambda _what, _share: None
         self.reading: Callable[[Iterable[str]], Iterator[str]] | None = None
         self._bar = ExitStack()
@@ -137,7 +137,7 @@ class _Progress:
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._bar.close()
         if kind and self._share:
-            self._door.say(
+            self._context.print_note(
                 f"newsletter: at least {self._share:.0%} of the readers are in; the same command takes the rest"
             )
 
@@ -159,29 +159,29 @@ class _Progress:
 # -- out -------------------------------------------------------------------------------------------
 
 
-@click.command("export", cls=Verb)
+@click.command("export", cls=Subcommand)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
 @yes
 @click.pass_obj
-def export(door: Door, *, file: Path, status: str | None, yes: bool) -> None:
+def export(context: CliContext, *, file: Path, status: str | None, yes: bool) -> None:
     """Every reader as a CSV file that spreadsheets open without danger, and that `import` understands."""
     import csv
 
     if file.exists():
-        door.agree(f"{file} exists already. Write over it?", yes=yes)
+        context.require_confirmation(f"{file} exists already. Write over it?", yes=yes)
     columns = ("address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at")
     number = 0
-    with door.app.store.read() as tx, private(file) as target:
+    with context.app.store.read() as tx, private(file) as target:
         out = csv.writer(target)
         out.writerow([*columns, "paused_until"])
         for reader in tx.subscribers.each(status):
-            cells = (reader.address, reader.name, reader.shown_status, reader.pace.value, reader.source)
+            cells = (reader.address, reader.name, reader.display_status, reader.pace.value, reader.source)
             times = (reader.signup_at, reader.confirmed_at, reader.left_at, reader.paused_until)
-            out.writerow([*map(defused, cells), *map(iso, times)])
+            out.writerow([*map(escape_formula, cells), *map(iso, times)])
             number += 1
     document = {"file": str(file), "exported": number}
-    door.report(document, lambda screen: screen.line(f"{number:,} readers are in {file}, which only you can read."))
+    context.report(document, lambda output: output.line(f"{number:,} readers are in {file}, which only you can read."))
 
 
 @contextmanager

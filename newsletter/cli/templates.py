@@ -7,49 +7,49 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.context import Door, Noun
+from newsletter.cli.context import CliContext, CommandGroup
 from newsletter.domain.errors import NotFound, Refused, UsageError
 
 if TYPE_CHECKING:
-    from newsletter.cli.output import Screen
+    from newsletter.cli.output import Output
 
 
-@click.group(cls=Noun)
+@click.group(cls=CommandGroup)
 def templates() -> None:
     """The mails and pages: yours win, file by file."""
 
 
 @templates.command("list")
 @click.pass_obj
-def list_(door: Door) -> None:
+def list_(context: CliContext) -> None:
     """Every template, and which of them are your own."""
-    from newsletter.rendering.template_check import shipped
+    from newsletter.rendering.template_check import builtin_templates
 
-    own = door.settings.templates
-    found = [(name, "yours" if own and (own / name).is_file() else "ours") for name in shipped()]
+    own = context.settings.templates
+    found = [(name, "yours" if own and (own / name).is_file() else "ours") for name in builtin_templates()]
 
-    def draw(screen: Screen) -> None:
-        screen.table(["!template", "whose"], found, empty="No template is here.")
-        screen.line(
+    def draw(output: Output) -> None:
+        output.table(["!template", "whose"], found, empty="No template is here.")
+        output.line(
             f"Yours are in {own}." if own else "To have your own, set NEWSLETTER_TEMPLATES to a directory.", "dim"
         )
 
     document = {"directory": str(own) if own else None, "templates": [{"name": n, "whose": w} for n, w in found]}
-    door.report(document, draw)
+    context.report(document, draw)
 
 
 @templates.command("copy")
 @click.argument("name")
 @click.pass_obj
-def copy(door: Door, *, name: str) -> None:
+def copy(context: CliContext, *, name: str) -> None:
     """Copy one of ours (email/issue/body.html), or all of one folder (email/issue), to begin with."""
     from newsletter.rendering.data import data_dir
-    from newsletter.rendering.template_check import shipped
+    from newsletter.rendering.template_check import builtin_templates
 
-    own = door.settings.templates
+    own = context.settings.templates
     if own is None:
         raise UsageError("NEWSLETTER_TEMPLATES is not set", fix="Set it to a directory for your own templates")
-    wanted = [one for one in shipped() if one == name or one.startswith(f"{name.rstrip('/')}/")]
+    wanted = [one for one in builtin_templates() if one == name or one.startswith(f"{name.rstrip('/')}/")]
     if not wanted:
         raise NotFound(f"there is no template {name[:80]!r}", fix="See: newsletter templates list")
     there = [one for one in wanted if (own / one).exists()]
@@ -60,15 +60,15 @@ def copy(door: Door, *, name: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((data_dir() / "templates" / one).read_bytes())
     files = [str(Path(own) / one) for one in wanted]
-    door.report({"copied": files}, lambda screen: screen.line("\n".join(files)))
+    context.report({"copied": files}, lambda output: output.line("\n".join(files)))
 
 
 @templates.command("check")
 @click.pass_obj
-def check(door: Door) -> None:
+def check(context: CliContext) -> None:
     """Read all of yours, and render the letter once; names file and line of what is broken."""
-    own = door.settings.templates
+    own = context.settings.templates
     if own is None:
         raise UsageError("NEWSLETTER_TEMPLATES is not set", fix="Set it to a directory for your own templates")
-    door.app.renderer  # noqa: B018 - made here, which proves them
-    door.report({"ok": True, "directory": str(own)}, lambda screen: screen.line("Your templates are sound."))
+    context.app.renderer  # noqa: B018 - made here, which proves them
+    context.report({"ok": True, "directory": str(own)}, lambda output: output.line("Your templates are sound."))

@@ -9,103 +9,103 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.context import Door, Verb, as_of
-from newsletter.cli.issue_view import shares_document
+from newsletter.cli.context import CliContext, Subcommand, as_of
+from newsletter.cli.issue_view import substitutes_document
 from newsletter.cli.progress import progress
 
 if TYPE_CHECKING:
-    from newsletter.actions.calendar.explain import Linted, WhyDate, WhyTip
-    from newsletter.cli.output import Screen
+    from newsletter.actions.calendar.explain import LintResult, WhyDate, WhyTip
+    from newsletter.cli.output import Output
 
 FAULTY = 1
 MARKS = {"fault": "error", "warning": "warning", "note": "hint"}
 key_argument = click.argument("key")
 
 
-@click.command(cls=Verb)
+@click.command(cls=Subcommand)
 @key_argument
 @click.option("--on", required=True, metavar="DATE", help="The day, as in 2026-12-22.")
 @as_of
 @click.pass_obj
-def pin(door: Door, *, key: str, on: str) -> None:
+def pin(context: CliContext, *, key: str, on: str) -> None:
     """Give a tip its date, whatever else would be its turn."""
-    slot = door.app.parse_slot(on)
-    title = door.app.pin_tip(key, slot)
+    slot = context.app.parse_slot(on)
+    title = context.app.pin_tip(key, slot)
     document = {"key": key, "title": title, "pinned_to": slot.isoformat()}
-    door.report(document, lambda screen: screen.line(f"“{title}” goes out on {screen.day(slot)}."))
+    context.report(document, lambda output: output.line(f"“{title}” goes out on {output.day(slot)}."))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Subcommand)
 @key_argument
 @as_of
 @click.pass_obj
-def unpin(door: Door, *, key: str) -> None:
+def unpin(context: CliContext, *, key: str) -> None:
     """Take the date away; the tip is back in the order of the queue."""
-    title = door.app.unpin_tip(key)
-    line = door.app.why_tip(key).line
+    title = context.app.unpin_tip(key)
+    line = context.app.why_tip(key).line
     when = line.date.isoformat() if line else None
 
-    def draw(screen: Screen) -> None:
-        then = f"; it goes out on {screen.day(line.date)}" if line else ""
-        screen.line(f"“{title}” has no date of its own any more{then}.")
+    def draw(output: Output) -> None:
+        then = f"; it goes out on {output.day(line.date)}" if line else ""
+        output.line(f"“{title}” has no date of its own any more{then}.")
 
-    door.report({"key": key, "title": title, "pinned_to": None, "date": when}, draw)
+    context.report({"key": key, "title": title, "pinned_to": None, "date": when}, draw)
 
 
-@click.command(cls=Verb)
+@click.command(cls=Subcommand)
 @key_argument
 @click.argument("rule", required=False)
 @click.option("--unseen/--everybody", default=None, help="Again only for readers who have not had it; or for all.")
 @as_of
 @click.pass_obj
-def rerun(door: Door, *, key: str, rule: str | None, unseen: bool | None) -> None:
+def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | None) -> None:
     """When a tip may run again, and for whom: "never", "after 2 years, at most 3 runs", --unseen. Alone: shows it."""
-    words = door.app.rerun_tip(key, rule, unseen=unseen)
-    line = door.app.why_tip(key).line
+    words = context.app.rerun_tip(key, rule, unseen=unseen)
+    line = context.app.why_tip(key).line
     own = words or "like every other tip: NEWSLETTER_RERUN_AFTER and NEWSLETTER_RERUN_TO say"
     document = {"key": key, "rerun": words, "date": line.date.isoformat() if line else None}
 
-    def draw(screen: Screen) -> None:
-        facts = [("runs again", own), ("goes out on", screen.day(line.date) if line else "not within ten years")]
-        screen.facts([*facts, *([("why then", line.reason)] if line else [])], title=key)
+    def draw(output: Output) -> None:
+        facts = [("runs again", own), ("goes out on", output.day(line.date) if line else "not within ten years")]
+        output.facts([*facts, *([("why then", line.reason)] if line else [])], title=key)
 
-    door.report(document, draw)
+    context.report(document, draw)
 
 
 # -- why -------------------------------------------------------------------------------------------
 
 
-@click.command(cls=Verb)
+@click.command(cls=Subcommand)
 @click.argument("what", metavar="KEY|DATE")
 @click.option("--on", metavar="DATE", help="Of a tip: why not on that date? Else the next is meant.")
 @as_of
 @click.pass_obj
-def why(door: Door, *, what: str, on: str | None) -> None:
+def why(context: CliContext, *, what: str, on: str | None) -> None:
     """Why this tip goes out when it does, or why that date has the tip it has."""
     if re.fullmatch(r"\d{4}-\d\d?-\d\d?", what):
-        _report_date(door, door.app.why_date(door.app.parse_slot(what)))
+        _report_date(context, context.app.why_date(context.app.parse_slot(what)))
     else:
-        _report_tip(door, door.app.why_tip(what, door.app.parse_slot(on) if on else None), asked=bool(on))
+        _report_tip(context, context.app.why_tip(what, context.app.parse_slot(on) if on else None), asked=bool(on))
 
 
-def _report_date(door: Door, found: WhyDate) -> None:
+def _report_date(context: CliContext, found: WhyDate) -> None:
     line = found.line
     document = {
         "date": line.date.isoformat(), "tip": line.tip, "title": line.title or None, "reason": line.reason,
-        "because": found.because, "shares": shares_document(found.shares),
+        "because": found.because, "shares": substitutes_document(found.shares),
     }  # fmt: skip
 
-    def draw(screen: Screen) -> None:
+    def draw(output: Output) -> None:
         tip = f"“{line.title}” ({line.tip})" if line.tip else "nothing"
         facts = [("goes out", tip), ("why", line.reason), ("", found.because)]
         if found.shares:
             facts.append(("to whom", found.shares.words()))
-        screen.facts(facts, title=screen.day(line.date))
+        output.facts(facts, title=output.day(line.date))
 
-    door.report(document, draw)
+    context.report(document, draw)
 
 
-def _report_tip(door: Door, found: WhyTip, *, asked: bool) -> None:
+def _report_tip(context: CliContext, found: WhyTip, *, asked: bool) -> None:
     line = found.line
     document = {
         "key": found.key, "title": found.title, "date": line.date.isoformat() if line else None,
@@ -113,31 +113,31 @@ def _report_tip(door: Door, found: WhyTip, *, asked: bool) -> None:
         "runs": [day.isoformat() for day in found.runs],
     }  # fmt: skip
 
-    def draw(screen: Screen) -> None:
-        when = screen.day(line.date) if line else "not within ten years"
+    def draw(output: Output) -> None:
+        when = output.day(line.date) if line else "not within ten years"
         facts = [("goes out on", when), *([("why then", line.reason)] if line else [])]
         if found.why_not and (asked or not line or line.date != found.next_slot):
-            facts.append((f"why not on {screen.day(found.next_slot)}", found.why_not))
-        facts.append(("ran before", ", ".join(screen.day(day) for day in found.runs) or "never"))
-        screen.facts(facts, title=found.title)
+            facts.append((f"why not on {output.day(found.next_slot)}", found.why_not))
+        facts.append(("ran before", ", ".join(output.day(day) for day in found.runs) or "never"))
+        output.facts(facts, title=found.title)
 
-    door.report(document, draw)
+    context.report(document, draw)
 
 
 # -- lint ------------------------------------------------------------------------------------------
 
 
-@click.command(cls=Verb)
+@click.command(cls=Subcommand)
 @click.argument("keys", nargs=-1, metavar="[KEY…]")
 @click.option("--links", is_flag=True, help="Also ask every link on the web whether it is still there.")
 @as_of
 @click.pass_obj
-def lint(door: Door, *, keys: Sequence[str], links: bool) -> int:
+def lint(context: CliContext, *, keys: Sequence[str], links: bool) -> int:
     """What in a tip will read wrong in two years, or will not mail well. Exit code 1 for what must not go out as it is."""
-    linted = door.app.lint_tips(keys)
+    linted = context.app.lint_tips(keys)
     if links:
         with progress("asking") as show:
-            dead = {tip.key: tip.findings for tip in door.app.lint_links(keys, show)}
+            dead = {tip.key: tip.findings for tip in context.app.lint_links(keys, show)}
         linted = [replace(tip, findings=(*tip.findings, *dead.get(tip.key, ()))) for tip in linted]
     document = {
         "tips": [
@@ -149,20 +149,20 @@ def lint(door: Door, *, keys: Sequence[str], links: bool) -> int:
             for tip in linted
         ]
     }  # fmt: skip
-    door.report(document, lambda screen: _draw_findings(screen, linted))
+    context.report(document, lambda output: _draw_findings(output, linted))
     return FAULTY if any(f.level.value == "fault" for tip in linted for f in tip.findings) else 0
 
 
-def _draw_findings(screen: Screen, linted: Sequence[Linted]) -> None:
+def _draw_findings(output: Output, linted: Sequence[LintResult]) -> None:
     from newsletter.cli.output import mark
 
     for tip in (tip for tip in linted if tip.findings):
-        screen.line(f"{tip.title} ({tip.key})", "bold")
+        output.line(f"{tip.title} ({tip.key})", "bold")
         rows = [
             (mark(MARKS[f.level.value]), f"{f.part} {f.line}", f"{f.excerpt}\n{f.reason}. {f.suggestion}.")
             for f in tip.findings
         ]
-        screen.table(["!", "!", " "], rows, empty="")
-        screen.line()
+        output.table(["!", "!", " "], rows, empty="")
+        output.line()
     good = sum(not tip.findings for tip in linted)
-    screen.line(f"{good} of {len(linted)} tips have nothing to mend.", "dim")
+    output.line(f"{good} of {len(linted)} tips have nothing to mend.", "dim")

@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli import tip_dates as dates
-from newsletter.cli.context import Door, Noun, dry_run, yes
+from newsletter.cli.context import CliContext, CommandGroup, dry_run, yes
 from newsletter.cli.issue_view import iso
 from newsletter.domain.calendar.why_not import standing
 from newsletter.domain.errors import NewsletterError, UsageError
-from newsletter.domain.tips.tip import Take, TipState
+from newsletter.domain.tips.tip import ConflictChoice, TipState
 
 if TYPE_CHECKING:
     from newsletter.actions.tips.import_tips import Report
-    from newsletter.cli.output import Screen
+    from newsletter.cli.output import Output
     from newsletter.domain.tips.tip import TipCard
 
 FORMATS = ["auto", "markdown", "archive-page", "csv", "wxr", "feed"]
 COUNTED = ("added", "updated", "unchanged", "teasers")
 
 
-@click.group(cls=Noun)
+@click.group(cls=CommandGroup)
 def tips() -> None:
     """The library of tips, in the order they will be sent."""
 
 
-for verb in (dates.pin, dates.unpin, dates.rerun, dates.lint, dates.why):
-    tips.add_command(verb)
+for subcommand in (dates.pin, dates.unpin, dates.rerun, dates.lint, dates.why):
+    tips.add_command(subcommand)
 
 
 def _card(card: TipCard) -> dict[str, object]:
@@ -56,14 +56,14 @@ def _state(card: TipCard) -> str:
 @tips.command("list")
 @click.option("--state", type=click.Choice([state.value for state in TipState]), help="Only these.")
 @click.pass_obj
-def list_(door: Door, *, state: str | None) -> None:
+def list_(context: CliContext, *, state: str | None) -> None:
     """Every tip: the queue first, in its order."""
-    with door.app.store.read() as tx:
+    with context.app.store.read() as tx:
         cards = [card for card in tx.tips.cards() if state in (None, card.state.value)]
     cards.sort(key=lambda card: (card.state is not TipState.FRESH, card.position, card.id))
 
-    def draw(screen: Screen) -> None:
-        screen.table(
+    def draw(output: Output) -> None:
+        output.table(
             ["!key", "?title", "!state", "!ran on", "categories"],
             [
                 (card.key, card.title, _state(card), card.last_sent_on or card.published_on, card.categories)
@@ -72,31 +72,31 @@ def list_(door: Door, *, state: str | None) -> None:
             empty="No tip is here. Bring some in: newsletter tips import PATH…",
         )
 
-    door.report({"tips": [_card(card) for card in cards]}, draw)
+    context.report({"tips": [_card(card) for card in cards]}, draw)
 
 
 @tips.command("show")
 @click.argument("key")
 @click.pass_obj
-def show(door: Door, *, key: str) -> None:
+def show(context: CliContext, *, key: str) -> None:
     """One tip, whole."""
-    with door.app.store.read() as tx:
+    with context.app.store.read() as tx:
         tip = tx.tips.get(key)
         votes = tx.tips.votes(tip.card.id)
     card, text = tip.card, tip.text
     reason = standing(card)
 
-    def draw(screen: Screen) -> None:
+    def draw(output: Output) -> None:
         facts = [
             ("key", card.key), ("state", f"{card.state.value}: {reason}" if reason else "fresh: in the queue"),
-            ("published", screen.day(card.published_on)), ("last sent", screen.day(card.last_sent_on)),
+            ("published", output.day(card.published_on)), ("last sent", output.day(card.last_sent_on)),
             ("categories", card.categories), ("tags", card.tags), ("takeaway", text.takeaway),
             ("useful", f"{votes.useful} yes, {votes.not_useful} no"),
             ("source", f"{text.source}:{text.line}" if text.line else text.source),
         ]  # fmt: skip
-        screen.facts(facts, title=card.title)
-        screen.line()
-        screen.line(text.body or text.teaser)
+        output.facts(facts, title=card.title)
+        output.line()
+        output.line(text.body or text.teaser)
 
     more = {
         "useful": votes.useful,
@@ -106,7 +106,7 @@ def show(door: Door, *, key: str) -> None:
         "takeaway": text.takeaway,
         "source": text.source,
     }
-    door.report({**_card(card), **more, "why_not": reason}, draw)
+    context.report({**_card(card), **more, "why_not": reason}, draw)
 
 
 # -- bringing in -----------------------------------------------------------------------------------
@@ -123,77 +123,79 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
 @click.option("--queue", is_flag=True, help="Tips that ran before this system are to run again: put them in the queue.")
 @click.option(
     "--take",
-    type=click.Choice([take.value for take in Take]),
+    type=click.Choice([take.value for take in ConflictChoice]),
     help="Whose words stand where a file and you have both changed a tip.",
 )
 @dry_run
 @click.pass_obj
-def import_(door: Door, *, paths: Sequence[Path], format_: str, queue: bool, take: str | None, dry_run: bool) -> int:
+def import_(
+    context: CliContext, *, paths: Sequence[Path], format_: str, queue: bool, take: str | None, dry_run: bool
+) -> int:
     """Bring tips in from files or directories. Importing twice changes nothing, and what you have edited stays."""
-    whose = Take(take) if take else None
-    report = door.app.import_tips(paths, format_=format_, queue=queue, dry_run=dry_run, take=whose)
-    return _imported(door, report, dry_run=dry_run)
+    whose = ConflictChoice(take) if take else None
+    report = context.app.import_tips(paths, format_=format_, queue=queue, dry_run=dry_run, take=whose)
+    return _imported(context, report, dry_run=dry_run)
 
 
 @tips.command("add")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @dry_run
 @click.pass_obj
-def add(door: Door, *, file: Path, dry_run: bool) -> int:
+def add(context: CliContext, *, file: Path, dry_run: bool) -> int:
     """Put one tip, a Markdown file with front matter, at the end of the queue."""
-    report = door.app.import_tips([file], format_="markdown", queue=True, dry_run=dry_run)
-    return _imported(door, report, dry_run=dry_run)
+    report = context.app.import_tips([file], format_="markdown", queue=True, dry_run=dry_run)
+    return _imported(context, report, dry_run=dry_run)
 
 
 @tips.command("edit")
 @click.argument("key")
 @click.pass_obj
-def edit(door: Door, *, key: str) -> int:
+def edit(context: CliContext, *, key: str) -> int:
     """Change a tip in your editor ($VISUAL or $EDITOR). Another key in it moves the tip; the old address leads on."""
-    before = door.app.tip_file(key)
+    before = context.app.tip_file(key)
     written = click.edit(before, extension=".md", require_save=True)
     if written is None or written == before:
-        door.report({"key": key, "changed": False}, lambda screen: screen.line("Nothing was changed."))
+        context.report({"key": key, "changed": False}, lambda output: output.line("Nothing was changed."))
         return 0
     try:
-        report = door.app.edit_tip(key, written)
+        report = context.app.edit_tip(key, written)
     except NewsletterError:
         kept = Path(f"{key}.rejected.md")
         kept.write_text(written, encoding="utf-8")
-        door.say(f"What you wrote is in {kept}; mend it, then: newsletter tips import {kept}")
+        context.print_note(f"What you wrote is in {kept}; mend it, then: newsletter tips import {kept}")
         raise
-    return _imported(door, report, dry_run=False)
+    return _imported(context, report, dry_run=False)
 
 
 @tips.command("export")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @dry_run
 @click.pass_obj
-def export(door: Door, *, directory: Path, dry_run: bool) -> None:
+def export(context: CliContext, *, directory: Path, dry_run: bool) -> None:
     """Write every tip as a Markdown file. Edit them where you like; `tips import DIR` takes what changed."""
-    done = door.app.export_tips(directory, dry_run=dry_run)
+    done = context.app.export_tips(directory, dry_run=dry_run)
     would = "would be " if dry_run else ""
 
-    def draw(screen: Screen) -> None:
-        screen.line(f"{done.written} files {would}written in {directory}, {done.unchanged} were there already.")
+    def draw(output: Output) -> None:
+        output.line(f"{done.written} files {would}written in {directory}, {done.unchanged} were there already.")
 
-    door.report(
+    context.report(
         {"written": done.written, "unchanged": done.unchanged, "files": list(done.files), "dry_run": dry_run}, draw
     )
 
 
-def _imported(door: Door, report: Report, *, dry_run: bool) -> int:
+def _imported(context: CliContext, report: Report, *, dry_run: bool) -> int:
     """Report an import; 1 when nothing of it could be used."""
     counts = {name: int(getattr(report, name)) for name in COUNTED}
 
-    def draw(screen: Screen) -> None:
-        screen.facts(
+    def draw(output: Output) -> None:
+        output.facts(
             [*counts.items(), ("rejected", len(report.rejected))], title="Nothing written" if dry_run else "Tips"
         )
         for rejected in report.rejected:
-            screen.line(f"{rejected.source}:{rejected.line}: {rejected.reason}", "yellow")
+            output.line(f"{rejected.source}:{rejected.line}: {rejected.reason}", "yellow")
 
-    door.report({**report.as_json(), "dry_run": dry_run}, draw)
+    context.report({**report.as_json(), "dry_run": dry_run}, draw)
     return 1 if report.rejected and not any(counts.values()) else 0
 
 
@@ -204,11 +206,11 @@ def _imported(door: Door, report: Report, *, dry_run: bool) -> int:
 @click.argument("key")
 @yes
 @click.pass_obj
-def retire(door: Door, *, key: str, yes: bool) -> None:
+def retire(context: CliContext, *, key: str, yes: bool) -> None:
     """Never send this tip again."""
-    door.agree(f"Retire {key} for good?", yes=yes)
-    card = door.app.retire_tip(key)
-    door.report(_card(card), lambda screen: screen.line(f"{card.title} is retired."))
+    context.require_confirmation(f"Retire {key} for good?", yes=yes)
+    card = context.app.retire_tip(key)
+    context.report(_card(card), lambda output: output.line(f"{card.title} is retired."))
 
 
 @tips.command("move")
@@ -217,10 +219,10 @@ def retire(door: Door, *, key: str, yes: bool) -> None:
 @click.option("--before", metavar="KEY", help="Right before that tip.")
 @click.option("--last", is_flag=True, help="To the end of the queue.")
 @click.pass_obj
-def move(door: Door, *, key: str, first: bool, before: str | None, last: bool) -> None:
+def move(context: CliContext, *, key: str, first: bool, before: str | None, last: bool) -> None:
     """Change a tip's place in the queue."""
     if first + last + (before is not None) != 1:
         raise UsageError("a tip moves to one place", fix="Say one of --first, --before KEY and --last")
-    card = door.app.move_tip(key, before=before, first=first)
+    card = context.app.move_tip(key, before=before, first=first)
     place = "is the first" if first else f"comes before {before}" if before else "is the last"
-    door.report(_card(card), lambda screen: screen.line(f"{card.title} {place}."))
+    context.report(_card(card), lambda output: output.line(f"{card.title} {place}."))

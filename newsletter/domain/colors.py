@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from newsletter.domain.errors import InputError
 
-ENOUGH = 4.5  # WCAG 2.2, criterion 1.4.3
+MIN_CONTRAST = 4.5  # WCAG 2.2, criterion 1.4.3
 PAPER, CARD, NIGHT_PAPER, NIGHT_CARD = "#f3f0e9", "#fffefb", "#131512", "#1c1f1b"
 _WHITE, _BLACK = "#ffffff", "#000000"
 
@@ -34,44 +34,45 @@ GREEN = Palette(
 )  # fmt: skip
 
 
-def palette(colour: str) -> Palette:
-    """All shades of a colour that `brand_colour` has taken."""
-    if colour == GREEN.accent:
+def palette(color: str) -> Palette:
+    """All shades of a colour that `brand_color` has taken."""
+    if color == GREEN.accent:
         return GREEN
-    night = _until(colour, _WHITE, lambda shade: contrast(shade, _night_tint(colour)) >= 7)
+    night = _until(color, _WHITE, lambda shade: contrast(shade, _night_tint(color)) >= 7)
     return Palette(
-        accent=colour,
-        deep=mix(colour, _BLACK, 0.3),
+        accent=color,
+        deep=mix(color, _BLACK, 0.3),
         ink=_WHITE,
-        tint=_tint(colour),
+        tint=_tint(color),
         night_accent=night,
         night_deep=mix(night, _WHITE, 0.4),
-        night_ink=mix(colour, _BLACK, 0.8),
-        night_tint=_night_tint(colour),
-        night_edge=mix(colour, night, 0.5),
+        night_ink=mix(color, _BLACK, 0.8),
+        night_tint=_night_tint(color),
+        night_edge=mix(color, night, 0.5),
     )
 
 
-def brand_colour(text: str) -> str:
+def brand_color(text: str) -> str:
     """A colour as #rrggbb; raises InputError for what is none, and for one too pale to be read on paper."""
     digits = text.strip().lower().removeprefix("#")
     if re.fullmatch(r"[0-9a-f]{3}", digits):
         digits = "".join(digit * 2 for digit in digits)
     if not re.fullmatch(r"[0-9a-f]{6}", digits):
         raise InputError("not a colour", fix="Write it as #17664f")
-    colour = f"#{digits}"
-    if not _is_readable(colour):
-        near = _until(colour, _BLACK, _is_readable)
-        ratio = min(contrast(colour, ground) for ground in (PAPER, CARD, _tint(colour)))
+    color = f"#{digits}"
+    if not _is_readable(color):
+        near = _until(color, _BLACK, _is_readable)
+        ratio = min(contrast(color, ground) for ground in (PAPER, CARD, _tint(color)))
         raise InputError(
-            f"too pale to be read ({ratio:.1f}:1, {ENOUGH}:1 is needed)", fix=f"The nearest that can be read is {near}"
+            f"too pale to be read ({ratio:.1f}:1, {MIN_CONTRAST}:1 is needed)",
+            fix=f"The nearest that can be read is {near}",
         )
-    return colour
+    return color
 
 
-def luminance(colour: str) -> float:
+def luminance(color: str) -> float:
     """Relative luminance of #rgb or #rrggbb, 0 to 1 (WCAG 2.2)."""
-    digits = colour.lstrip("#")
+    digits = color.lstrip("#")
     pairs = [digit * 2 for digit in digits] if len(digits) == 3 else [digits[at : at + 2] for at in (0, 2, 4)]
     parts = [int(pair, 16) / 255 for pair in pairs]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
@@ -90,19 +91,19 @@ def mix(one: str, other: str, part: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in channels)
 
 
-def _tint(colour: str) -> str:
-    return mix(colour, CARD, 0.92)
+def _tint(color: str) -> str:
+    return mix(color, CARD, 0.92)
 
 
-def _night_tint(colour: str) -> str:
-    return mix(colour, NIGHT_CARD, 0.88)
+def _night_tint(color: str) -> str:
+    return mix(color, NIGHT_CARD, 0.88)
 
 
-def _is_readable(colour: str) -> bool:
-    return all(contrast(colour, ground) >= ENOUGH for ground in (PAPER, CARD, _tint(colour)))
+def _is_readable(color: str) -> bool:
+    return all(contrast(color, ground) >= MIN_CONTRAST for ground in (PAPER, CARD, _tint(color)))
 
 
-def _until(colour: str, towards: str, is_enough: Callable[[str], bool]) -> str:
+def _until(color: str, towards: str, is_enough: Callable[[str], bool]) -> str:
     """The first shade on the way from a colour to another that is enough."""
-    shades = (mix(colour, towards, step / 50) for step in range(51))
+    shades = (mix(color, towards, step / 50) for step in range(51))
     return next(shade for shade in shades if is_enough(shade))

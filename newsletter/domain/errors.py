@@ -91,11 +91,11 @@ class Busy(NewsletterError):
     exit_code = 75
 
 
-class SenderTrouble(NewsletterError):
+class SenderError(NewsletterError):
     """The next hop is the trouble, not this letter, and nothing is known to be accepted."""
 
     exit_code = 75
 
 
-class AuthenticationRefused(SenderTrouble):
+class AuthenticationFailed(SenderError):
     """The next hop does not take our name and password: no retry will mend that."""

@@ -23,7 +23,7 @@ class Site:
     resources_url: str = ""
     home_url: str = ""
     bounce_domain: str = ""
-    colour: str = GREEN.accent
+    color: str = GREEN.accent
     has_logo: bool = False
 
     @property
@@ -34,7 +34,7 @@ class Site:
     @property
     def brand(self) -> Palette:
         """The shades of the newsletter's colour."""
-        return palette(self.colour)
+        return palette(self.color)
 
     @property
     def logo_url(self) -> str:

@@ -6,7 +6,7 @@ from http.client import HTTPException
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-PATIENCE = 10.0  # seconds
+REQUEST_TIMEOUT = 10.0  # seconds
 
 
 def ping(url: str) -> str:
@@ -15,7 +15,7 @@ def ping(url: str) -> str:
     if parts.scheme not in ("http", "https"):
         return "its address is not one of the web"
     try:
-        with urlopen(Request(url, headers={"User-Agent": "tip-of-the-week"}), timeout=PATIENCE):  # noqa: S310
+        with urlopen(Request(url, headers={"User-Agent": "tip-of-the-week"}), timeout=REQUEST_TIMEOUT):  # noqa: S310
             return ""
     except OSError as error:
         return f"{parts.hostname}: {error}"

@@ -17,19 +17,19 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from threading import Event, Timer
 from urllib.parse import quote, urljoin, urlsplit
 
-from newsletter.domain.tips.links import LinkAnswer, Trouble
+from newsletter.domain.tips.links import LinkAnswer, LinkProblem
 
-MOST = 500  # addresses in one go
-AT_ONCE = 8  # hosts; the addresses of one host are asked one after the other
-HOPS = 5
-PATIENCE = 10.0  # seconds for one connection and its answer
-AGENT = "tip-of-the-week (looks for dead links)"
+MAX_LINKS = 500  # addresses in one go
+MAX_CONNECTIONS = 8  # hosts; the addresses of one host are asked one after the other
+MAX_REDIRECTS = 5
+REQUEST_TIMEOUT = 10.0  # seconds for one connection and its answer
+USER_AGENT = "tip-of-the-week (looks for dead links)"
 _PERMANENT, _MOVED = (301, 308), (301, 302, 303, 307, 308)
 _NAT64 = ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in IPv6
 _SAFE = "%/:=&?~#+!$,;'@()*[]"
 
 Address = IPv4Address | IPv6Address
-MayReach = Callable[[Address], bool]
+AddressFilter = Callable[[Address], bool]
 Progress = Callable[[int, int], None]
 
 
@@ -48,17 +48,17 @@ def ask(
     urls: Sequence[str],
     *,
     on_progress: Progress | None = None,
-    may_reach: MayReach = is_public,
-    patience: float = PATIENCE,
+    is_allowed: AddressFilter = is_public,
+    request_timeout: float = REQUEST_TIMEOUT,
 ) -> dict[str, LinkAnswer]:
     """An answer for every address; those beyond MOST are not asked. on_progress: (asked, of how many)."""
-    answers = dict.fromkeys(urls, LinkAnswer(trouble=Trouble.NOT_ASKED))
+    answers = dict.fromkeys(urls, LinkAnswer(trouble=LinkProblem.NOT_CHECKED))
     hosts: dict[str, list[str]] = defaultdict(list)
-    for url in list(answers)[:MOST]:
+    for url in list(answers)[:MAX_LINKS]:
         hosts["/".join(url.casefold().split("/", 3)[:3])].append(url)
-    asker, done, total = _Asker(may_reach, patience), 0, min(len(answers), MOST)
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="link") as pool:
-        turns = [pool.submit(asker.ask_host, of_host) for of_host in hosts.values()]
+    asker, done, total = _LinkChecker(is_allowed, request_timeout), 0, min(len(answers), MAX_LINKS)
+    with ThreadPoolExecutor(MAX_CONNECTIONS, thread_name_prefix="link") as pool:
+        turns = [pool.submit(asker.check_host, of_host) for of_host in hosts.values()]
         try:
             for turn in as_completed(turns):
                 found = turn.result()
@@ -72,18 +72,18 @@ def ask(
     return answers
 
 
-class _Asked(Exception):
-    def __init__(self, trouble: Trouble) -> None:
+class _CheckFailed(Exception):
+    def __init__(self, trouble: LinkProblem) -> None:
         super().__init__(trouble)
         self.trouble = trouble
 
 
 @dataclass(frozen=True, slots=True)
-class _Asker:
-    may_reach: MayReach
-    patience: float
+class _LinkChecker:
+    is_allowed: AddressFilter
+    request_timeout: float
 
-    def ask_host(self, urls: Sequence[str]) -> dict[str, LinkAnswer]:
+    def check_host(self, urls: Sequence[str]) -> dict[str, LinkAnswer]:
         return {url: self.ask(url) for url in urls}
 
     def ask(self, url: str) -> LinkAnswer:
@@ -96,48 +96,48 @@ class _Asker:
                     return LinkAnswer(status, moved_to=moved_to)
                 seen.add(here)
                 here = urljoin(here, location).partition("#")[0]
-                if here in seen or len(seen) > HOPS:
-                    return LinkAnswer(trouble=Trouble.LOOP)
+                if here in seen or len(seen) > MAX_REDIRECTS:
+                    return LinkAnswer(trouble=LinkProblem.LOOP)
                 for_good = for_good and status in _PERMANENT
                 moved_to = here if for_good else moved_to
-        except _Asked as end:
+        except _CheckFailed as end:
             return LinkAnswer(trouble=end.trouble)
         except ValueError:  # a Location that is no address
-            return LinkAnswer(trouble=Trouble.NO_HOST)
+            return LinkAnswer(trouble=LinkProblem.NO_HOST)
 
     def _status(self, url: str) -> tuple[int, str]:
         """The status and where it leads. Many sites answer HEAD wrongly, so that a refusal of it is asked again."""
         try:
             status, location = self._request("HEAD", url)
-        except _Asked as end:
-            if end.trouble is not Trouble.BROKEN:
+        except _CheckFailed as end:
+            if end.trouble is not LinkProblem.BROKEN:
                 raise
             status, location = 0, ""
         return (status, location) if 0 < status < 400 else self._request("GET", url)
 
     def _request(self, method: str, url: str) -> tuple[int, str]:
         parts = _parts(url)
-        connection, is_late = HTTPConnection(parts.host, parts.port, timeout=self.patience), Event()
+        connection, is_late = HTTPConnection(parts.host, parts.port, timeout=self.request_timeout), Event()
         try:
             connection.sock = self._connect(parts)
             # A timeout of a socket begins anew with each octet; this one does not.
-            limit = Timer(self.patience, _shut, [connection.sock, is_late])
+            limit = Timer(self.request_timeout, _shut, [connection.sock, is_late])
             limit.daemon = True
             limit.start()
             try:
-                connection.request(method, parts.target, headers={"User-Agent": AGENT, "Connection": "close"})
+                connection.request(method, parts.target, headers={"User-Agent": USER_AGENT, "Connection": "close"})
                 response = connection.getresponse()
             finally:
                 limit.cancel()
             if is_late.is_set():  # headers that were cut off look like their end
-                raise _Asked(Trouble.TIMEOUT)
+                raise _CheckFailed(LinkProblem.TIMEOUT)
             return response.status, (response.getheader("Location") or "")[:2000]
         except TimeoutError:
-            raise _Asked(Trouble.TIMEOUT) from None
+            raise _CheckFailed(LinkProblem.TIMEOUT) from None
         except ssl.SSLError:
-            raise _Asked(Trouble.ENCRYPTION) from None
+            raise _CheckFailed(LinkProblem.ENCRYPTION) from None
         except (OSError, HTTPException, ValueError):
-            raise _Asked(Trouble.TIMEOUT if is_late.is_set() else Trouble.BROKEN) from None
+            raise _CheckFailed(LinkProblem.TIMEOUT if is_late.is_set() else LinkProblem.BROKEN) from None
         finally:
             connection.close()
 
@@ -146,12 +146,12 @@ class _Asker:
         try:
             infos = socket.getaddrinfo(parts.host, parts.port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:  # the name server itself may be out of reach
-            raise _Asked(Trouble.BROKEN if error.errno == socket.EAI_AGAIN else Trouble.NO_HOST) from None
+            raise _CheckFailed(LinkProblem.BROKEN if error.errno == socket.EAI_AGAIN else LinkProblem.NO_HOST) from None
         except UnicodeError:
-            raise _Asked(Trouble.NO_HOST) from None
+            raise _CheckFailed(LinkProblem.NO_HOST) from None
         places = [str(info[4][0]) for info in infos]
-        if not all(self.may_reach(ip_address(place.partition("%")[0])) for place in places):
-            raise _Asked(Trouble.PRIVATE)
+        if not all(self.is_allowed(ip_address(place.partition("%")[0])) for place in places):
+            raise _CheckFailed(LinkProblem.PRIVATE)
         plain = self._open(places, parts.port)
         if parts.scheme == "http":
             return plain
@@ -166,12 +166,12 @@ class _Asker:
         *first, last = places
         for place in first:
             try:
-                return socket.create_connection((place, port), self.patience)
+                return socket.create_connection((place, port), self.request_timeout)
             except TimeoutError:
                 raise
             except OSError:
                 continue
-        return socket.create_connection((last, port), self.patience)
+        return socket.create_connection((last, port), self.request_timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _parts(url: str) -> _Parts:
         scheme, host = found.scheme.lower(), (found.hostname or "").encode("idna").decode()
         port = found.port or {"http": 80, "https": 443}[scheme]
     except (ValueError, KeyError):
-        raise _Asked(Trouble.NO_HOST) from None
+        raise _CheckFailed(LinkProblem.NO_HOST) from None
     target = quote(found.path or "/", safe=_SAFE) + (f"?{quote(found.query, safe=_SAFE)}" if found.query else "")
     return _Parts(scheme, host, port, target)
 

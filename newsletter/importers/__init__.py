@@ -8,17 +8,17 @@ from pathlib import Path
 from newsletter.domain.errors import UsageError
 from newsletter.domain.tips.tip import Rejected, TipText
 from newsletter.importers import archive_page, feed, markdown, table, wxr
-from newsletter.importers.export import as_file
+from newsletter.importers.export import to_markdown_file
 from newsletter.importers.limits import MAX_EXPORT, MAX_FILE
 from newsletter.importers.xml_items import looks_like_xml
 
 Found = list[TipText | Rejected]
-OF_TEXT: dict[str, Callable[[str, str], Found]] = {
+TEXT_FORMATS: dict[str, Callable[[str, str], Found]] = {
     "archive-page": archive_page.parse,
     "markdown": markdown.parse,
     "csv": table.parse,
 }
-OF_XML: dict[str, Callable[[bytes, str], Found]] = {"wxr": wxr.parse, "feed": feed.parse}
+XML_FORMATS: dict[str, Callable[[bytes, str], Found]] = {"wxr": wxr.parse, "feed": feed.parse}
 FORMATS = ("archive-page", "markdown", "csv", "wxr", "feed")
 _LARGE = frozenset({".xml", ".wxr", ".rss", ".atom", ".csv", ".tsv"})
 _SUFFIXES = frozenset({".md", ".txt"})
@@ -58,9 +58,9 @@ def _read_file(path: Path, format_: str) -> Found:
         return [Rejected(source, 0, f"cannot be read: {error.strerror or error}")]
     if len(raw) > most:
         return [Rejected(source, 0, f"larger than {most} octets; split it")]
-    if format_ in OF_XML or (format_ == "auto" and looks_like_xml(raw)):
-        kind = format_ if format_ in OF_XML else "wxr" if wxr.looks_like_wxr(raw) else "feed"
-        return _or_empty(OF_XML[kind](raw, source), source)
+    if format_ in XML_FORMATS or (format_ == "auto" and looks_like_xml(raw)):
+        kind = format_ if format_ in XML_FORMATS else "wxr" if wxr.looks_like_wxr(raw) else "feed"
+        return _or_empty(XML_FORMATS[kind](raw, source), source)
     return _read_text(raw, path, format_)
 
 
@@ -73,7 +73,7 @@ def _read_text(raw: bytes, path: Path, format_: str) -> Found:
         return [Rejected(source, line, f"octet 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8")]
     if not text.strip():
         return [Rejected(source, 0, "the file is empty")]
-    return OF_TEXT[_format_of(text, path) if format_ == "auto" else format_](text, source)
+    return TEXT_FORMATS[_format_of(text, path) if format_ == "auto" else format_](text, source)
 
 
 def _or_empty(found: Found, source: str) -> Found:
@@ -91,4 +91,4 @@ def _format_of(text: str, path: Path) -> str:
     return "markdown" if path.suffix.lower() == ".md" else "archive-page"
 
 
-__all__ = ["FORMATS", "as_file", "read"]
+__all__ = ["FORMATS", "read", "to_markdown_file"]

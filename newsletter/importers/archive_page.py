@@ -21,7 +21,7 @@ from datetime import date
 from itertools import pairwise, takewhile
 
 from newsletter.domain.tips.tip import Rejected, TipText
-from newsletter.importers.limits import MAX_TITLE, fault
+from newsletter.importers.limits import MAX_TITLE, problem
 from newsletter.importers.lines import Kind, Line, before_read_more, categories_of, read_lines
 from newsletter.importers.prose import to_markdown
 
@@ -35,9 +35,9 @@ _BULLET = re.compile(r"[•◦▪■●○‣∙·⁃]")
 _NO_TITLE = re.compile(r".*[;:,]\Z|.*(?<!\.)\.\Z")
 _LONGEST = MAX_TITLE + 40  # a title with its date
 _LOOK = 30  # characters that tell whether a text is the one a teaser began
-_MARKS = frozenset({Kind.POSTED, Kind.BROKEN_OFF})
-_CLOSING = frozenset({Kind.BROKEN_OFF, Kind.FOOTER, Kind.RELATED})
-_TEXT = frozenset({Kind.TEXT, Kind.BROKEN_OFF})
+_MARKS = frozenset({Kind.POSTED, Kind.TRUNCATED})
+_CLOSING = frozenset({Kind.TRUNCATED, Kind.FOOTER, Kind.RELATED})
+_TEXT = frozenset({Kind.TEXT, Kind.TRUNCATED})
 
 
 def looks_like_archive_page(text: str) -> bool:
@@ -73,7 +73,7 @@ def _starts(lines: Sequence[Line]) -> list[int]:
             starts.add(i - 1 if i and lines[i - 1].kind is Kind.TEXT else i)
             low, closed = i + 1, False
         elif line.kind in _CLOSING:
-            title = _title_of_teaser(lines, low, i, closed=closed) if line.kind is Kind.BROKEN_OFF else None
+            title = _title_of_teaser(lines, low, i, closed=closed) if line.kind is Kind.TRUNCATED else None
             starts |= {title} if title is not None else set()
             low, closed = i + 1, True
         elif _is_dated(line) and (closed if i == low else line.gap > 1):
@@ -130,11 +130,11 @@ def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> li
     )
     if not posted:
         tip, unclaimed = _without_posted_line(entry, text)
-    elif text[-1].kind is Kind.BROKEN_OFF:
-        tip, unclaimed = _broken_off(entry, text), []
+    elif text[-1].kind is Kind.TRUNCATED:
+        tip, unclaimed = _truncated(entry, text), []
     else:
         tip, unclaimed = _whole(entry, text), []
-    reason = fault(title, tip.body)
+    reason = problem(title, tip.body)
     return [Rejected(source, head.number, reason) if reason else tip, *unclaimed]
 
 
@@ -162,11 +162,11 @@ def _without_posted_line(entry: TipText, text: Sequence[Line]) -> tuple[TipText,
 
     The blog's excerpts are one paragraph; more than that, not broken off, is an article whose line was lost.
     """
-    end = next((i for i, line in enumerate(text) if line.kind is Kind.BROKEN_OFF), None)
+    end = next((i for i, line in enumerate(text) if line.kind is Kind.TRUNCATED), None)
     if end is None:
         paragraphs = 1 + sum(line.gap > 0 for line in text[1:])
-        return (_whole(entry, text) if paragraphs > 1 else _broken_off(entry, text)), []
-    short, below = _broken_off(entry, text[: end + 1]), text[end + 1 :]
+        return (_whole(entry, text) if paragraphs > 1 else _truncated(entry, text)), []
+    short, below = _truncated(entry, text[: end + 1]), text[end + 1 :]
     if below and below[0].text[:_LOOK] == short.teaser[:_LOOK]:
         return _whole(entry, below), []
     return short, _unclaimed(below, entry.source, f"text below the “Read more” of {entry.title!r}")
@@ -176,7 +176,7 @@ def _whole(entry: TipText, text: Sequence[Line]) -> TipText:
     return replace(entry, body=to_markdown(text), complete=True)
 
 
-def _broken_off(entry: TipText, text: Sequence[Line]) -> TipText:
+def _truncated(entry: TipText, text: Sequence[Line]) -> TipText:
     return replace(entry, teaser=" ".join(part for line in text if (part := before_read_more(line.text))))
 
 

@@ -7,7 +7,7 @@ import json
 from newsletter.domain.tips.tip import TipText
 
 
-def as_file(text: TipText) -> str:
+def to_markdown_file(text: TipText) -> str:
     """Front matter and body. Texts stand in double quotes, which YAML and JSON read alike; what is empty is left out."""
     rules = text.rules
     values: dict[str, object] = {
@@ -26,11 +26,11 @@ def as_file(text: TipText) -> str:
         "months": rules.months,
         "fallback": rules.fallback or None,
     }
-    lines = [f"{name}: {_written(value)}" for name, value in values.items() if value or value is False]
+    lines = [f"{name}: {_yaml_value(value)}" for name, value in values.items() if value or value is False]
     return "\n".join(["---", *lines, "---", text.body, ""])
 
 
-def _written(value: object) -> str:
+def _yaml_value(value: object) -> str:
     if isinstance(value, (str, tuple, bool)):
         return json.dumps(value, ensure_ascii=False)
     return str(value)

@@ -13,7 +13,7 @@ from newsletter.importers.xml_items import child_text, children, day_of, items, 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-_BROKEN_OFF = re.compile(
+_TRUNCATED = re.compile(
     r"\s*(?:\[?(?:…|\.\.\.|&#8230;|&hellip;)\]?|(?:read more|continue reading)\b.{0,80})\s*\Z", re.IGNORECASE
 )
 
@@ -29,8 +29,8 @@ def _read(item: _Element, source: str) -> TipText | Rejected:
     whole = child_text(item, "encoded", "content") or _atom_content(item, "content")
     short = child_text(item, "description") or _atom_content(item, "summary")
     words = "" if whole else plain(to_markdown(short))
-    broken = bool(_BROKEN_OFF.search(words))
-    teaser = _BROKEN_OFF.sub("", words) if broken else ""
+    broken = bool(_TRUNCATED.search(words))
+    teaser = _TRUNCATED.sub("", words) if broken else ""
     return tip_from(
         title=plain(to_markdown(child_text(item, "title"))),
         body="" if broken else to_markdown(whole or short, base=link),

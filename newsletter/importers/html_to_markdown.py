@@ -72,7 +72,7 @@ _INLINE = frozenset(
         "u",
     ]
 )
-_SILENT = frozenset(
+_IGNORED = frozenset(
     [
         "script",
         "style",
@@ -93,13 +93,13 @@ _SILENT = frozenset(
 _SHORTCODE = re.compile(
     r"\[/?(?:caption|gallery|embed|video|audio|playlist|wp_caption|vc_\w+|et_pb_\w+|su_\w+)(?:\s[^\[\]]*)?/?\]"
 )
-_SIGNS = re.compile(r"[\\`*\[\]<]|~~|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_SPECIAL_CHARS = re.compile(r"[\\`*\[\]<]|~~|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 _START = re.compile(r"(?P<number>\d{1,9})(?=[.)](?:\s|\Z))|(?=#{1,6}(?:\s|\Z)|>|[-+](?:\s|\Z)|(?:[-=] ?)+\Z|~~~)")
 _BREAK, _PARAGRAPH = "\ue010", "\ue011"  # a line end and an empty line that the author put into the source
 _PRIVATE = re.compile("[\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def to_markdown(html: str, *, base: str = "", lines_count: bool = False) -> str:
+def to_markdown(html: str, *, base: str = "", keep_line_breaks: bool = False) -> str:
     """The body of a tip. base: the page's own address, for relative links.
 
     lines_count: line ends in the source are line ends, and empty lines part paragraphs, as WordPress has it.
@@ -110,23 +110,23 @@ def to_markdown(html: str, *, base: str = "", lines_count: bool = False) -> str:
     clean = nh3.clean(
         _SHORTCODE.sub("", _PRIVATE.sub("", html)),
         tags=set(_BLOCKS | _INLINE),
-        clean_content_tags=set(_SILENT),
+        clean_content_tags=set(_IGNORED),
         attributes={"a": {"href"}, "img": {"src", "alt"}, "ol": {"start"}},
         url_schemes={"http", "https", "mailto"},
         strip_comments=True,
         link_rel=None,
     )
     root = lxml.html.fragment_fromstring(clean.replace("\r\n", "\n").replace("\r", "\n"), create_parent="div")
-    written = "\n\n".join(_Writer(base, lines_count=lines_count).blocks(root, 0))
+    written = "\n\n".join(_Writer(base, keep_line_breaks=keep_line_breaks).blocks(root, 0))
     if written or len(clean) < DEEP:
         return written
     return "\n\n".join(_paragraphs(_escaped(unescape(re.sub("<[^<>]*>", " ", clean)))))  # too deep for the parser
 
 
 class _Writer:
-    def __init__(self, base: str, *, lines_count: bool) -> None:
+    def __init__(self, base: str, *, keep_line_breaks: bool) -> None:
         self._base = base
-        self._lines_count = lines_count
+        self._keep_line_breaks = keep_line_breaks
 
     # -- blocks --------------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class _Writer:
     def _text(self, text: str | None) -> str:
         if not text:
             return ""
-        if self._lines_count:
+        if self._keep_line_breaks:
             text = re.sub(r"[ \t\xa0]*\n[ \t\xa0]*", "\n", text)
             text = re.sub(r"\n{2,}", _PARAGRAPH, text).replace("\n", _BREAK)
         return _escaped(text)
@@ -235,7 +235,7 @@ class _Writer:
 
 def _escaped(text: str) -> str:
     """Words on one line so that Markdown shows them as they are."""
-    return _SIGNS.sub(lambda sign: "".join("\\" + one for one in sign[0]), re.sub(r"[\s\xa0]+", " ", text))
+    return _SPECIAL_CHARS.sub(lambda sign: "".join("\\" + one for one in sign[0]), re.sub(r"[\s\xa0]+", " ", text))
 
 
 def _words_with_alt(node: HtmlElement) -> Iterator[str]:

@@ -14,7 +14,7 @@ MAX_LABELS, MAX_LABEL = 50, 100  # how many, and characters of each
 _WORD = re.compile(r"[^\W_]")
 
 
-def fault(title: str, body: str) -> str:
+def problem(title: str, body: str) -> str:
     """Why this title and body cannot be a tip, with the fix, or "" when they can."""
     if not _WORD.search(title):
         return f"the title {title!r} has no word in it; give it one"

@@ -13,7 +13,7 @@ class Kind(Enum):
 
     TEXT = auto()
     POSTED = auto()  # "Posted on in A, B Please leave a comment": the line above is a title
-    BROKEN_OFF = auto()  # ends in "Read more": the end of a teaser
+    TRUNCATED = auto()  # ends in "Read more": the end of a teaser
     FOOTER = auto()  # links and pagers: an article ends here
     RELATED = auto()  # "Did you like this post?": nothing but links from here to the next title
     NOISE = auto()  # "2 Comments", a caption on its own: may stand anywhere
@@ -34,7 +34,7 @@ class Line:
 
 
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00-\x08\x0e-\x1b\x7f]")
-_BLANKS = re.compile(r"\s+")
+_SPACES = re.compile(r"\s+")
 
 _LINK = r"(?:sign[- ]?up for free tips!?|contact us!?|more resources for you|visit our home ?page)"
 _FOOTER = re.compile(rf"(?:{_LINK}[\W_]*)+\Z", re.IGNORECASE)
@@ -65,7 +65,7 @@ _PAGER = re.compile(  # possessive, so that a long row of digits is looked at on
     r"|\d+(?: (?:\d+|…|\.\.\.))+\Z",
     re.IGNORECASE,
 )
-_BROKEN_OFF = re.compile(
+_TRUNCATED = re.compile(
     rf"(?:Read more|Continue reading)(?: ?(?:…|\.\.\.|[{_ARROW}]))*\Z|R(?:ead More|EAD MORE) ?[{_ARROW}]+\Z"
 )
 
@@ -77,7 +77,7 @@ def read_lines(text: str) -> Iterator[Line]:
     gap, broken = 0, False
     for number, raw in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
         visible = _INVISIBLE.sub("", raw)
-        collapsed = _BLANKS.sub(" ", visible).strip()
+        collapsed = _SPACES.sub(" ", visible).strip()
         if not collapsed:
             gap = gap + 1 if not raw.strip(" \t") else 0
             broken = True
@@ -91,8 +91,8 @@ def read_lines(text: str) -> Iterator[Line]:
 def _sort(text: str) -> tuple[Kind, str]:
     if _POSTED.match(text):
         return Kind.POSTED, text
-    if _BROKEN_OFF.search(text):
-        return Kind.BROKEN_OFF, _CAPTION.sub("", text, count=1) if _CAPTION.match(text) else text
+    if _TRUNCATED.search(text):
+        return Kind.TRUNCATED, _CAPTION.sub("", text, count=1) if _CAPTION.match(text) else text
     if _FOOTER.match(text) or _PAGER.match(text):
         return Kind.FOOTER, text
     if _RELATED.fullmatch(text):
@@ -111,4 +111,4 @@ def categories_of(posted: str) -> tuple[str, ...]:
 
 def before_read_more(text: str) -> str:
     """A teaser's last line without "Read more" and without the dots that lead to it."""
-    return _ELLIPSIS.sub("", _BROKEN_OFF.sub("", text).strip())
+    return _ELLIPSIS.sub("", _TRUNCATED.sub("", text).strip())

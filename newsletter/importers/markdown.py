@@ -11,7 +11,7 @@ from newsletter.domain.errors import InputError
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import Rejected, TipRules, TipText
-from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, fault
+from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, problem
 
 RULES = ("season", "series", "part", "rerun", "months", "fallback")
 KEYS = ("title", "date", "categories", "tags", "takeaway", "teaser", *RULES, "complete", "key")
@@ -21,7 +21,7 @@ _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _FENCE = re.compile(r"\s*-{3,}[ \t]*(?:\r?\n|\Z)")
 
 
-class _Unusable(Exception):
+class _InvalidFrontMatter(Exception):
     """Why the file is no tip, with the fix; becomes a Rejected at the edge of this module."""
 
     def __init__(self, line: int, reason: str) -> None:
@@ -39,8 +39,8 @@ def parse(text: str, source: str) -> list[TipText | Rejected]:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     try:
         front, body, line = _split(text)
-        return [_Front(_load(front, line), front, line).tip(body, source)]
-    except _Unusable as error:
+        return [_FrontMatter(_load(front, line), front, line).tip(body, source)]
+    except _InvalidFrontMatter as error:
         return [Rejected(source, error.line, str(error))]
 
 
@@ -49,14 +49,14 @@ def _split(text: str) -> tuple[str, str, int]:
     from frontmatter.default_handlers import YAMLHandler
 
     if not has_front_matter(text):
-        raise _Unusable(1, "no front matter; begin with a line ---, the keys, and another line ---")
+        raise _InvalidFrontMatter(1, "no front matter; begin with a line ---, the keys, and another line ---")
     lead = len(text) - len(text.lstrip())
     try:
         front, body = YAMLHandler().split(text[lead:])
     except ValueError:
-        raise _Unusable(1, "the front matter has no end; close it with a line ---") from None
+        raise _InvalidFrontMatter(1, "the front matter has no end; close it with a line ---") from None
     if len(front) > MAX_FRONT:
-        raise _Unusable(1, f"the front matter has {len(front)} characters; shorten it to {MAX_FRONT}")
+        raise _InvalidFrontMatter(1, f"the front matter has {len(front)} characters; shorten it to {MAX_FRONT}")
     keys = front.lstrip("\n")
     return keys, body.strip(), 1 + text.count("\n", 0, text.index(front, lead) + len(front) - len(keys))
 
@@ -70,38 +70,40 @@ def _load(front: str, line: int) -> Mapping[str, object]:
         values = YAMLHandler().load(front, Loader=yaml.SafeLoader)  # the one in C may run out of C stack
     except yaml.MarkedYAMLError as error:
         at = line + (error.problem_mark.line if error.problem_mark else 0)
-        raise _Unusable(at, f"the front matter is not YAML: {error.problem}; put the value in quotes") from None
+        raise _InvalidFrontMatter(
+            at, f"the front matter is not YAML: {error.problem}; put the value in quotes"
+        ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).partition("\n")[0]
-        raise _Unusable(
+        raise _InvalidFrontMatter(
             line, f"the front matter cannot be read: {reason}; mend the value or put it in quotes"
         ) from None
     if not isinstance(values, dict):
-        raise _Unusable(line, 'the front matter has no keys; write lines such as "title: …"')
+        raise _InvalidFrontMatter(line, 'the front matter has no keys; write lines such as "title: …"')
     return values
 
 
-class _Front:
+class _FrontMatter:
     """The keys of one file, checked as they are taken; raises _Unusable with the line of the key."""
 
     def __init__(self, values: Mapping[str, object], front: str, line: int) -> None:
         self._values = values
-        self._front = front
+        self._front_matter = front
         self._line = line
 
     def tip(self, body: str, source: str) -> TipText:
         """The whole tip."""
         for key in self._values:
             if key not in KEYS:
-                raise self._fault(key, f"unknown key {str(key)[:60]!r}; the keys are {', '.join(KEYS)}")
+                raise self._error(key, f"unknown key {str(key)[:60]!r}; the keys are {', '.join(KEYS)}")
         title = self._text("title")
         if not title:
-            raise self._fault("title", "the title is missing; add a line title: …")
+            raise self._error("title", "the title is missing; add a line title: …")
         complete = self._values.get("complete") is None or self._yes("complete")
         if complete and not body:
-            raise self._fault("", "nothing stands below the front matter; write the tip there")
-        if reason := fault(title, body):
-            raise self._fault("title", reason)
+            raise self._error("", "nothing stands below the front matter; write the tip there")
+        if reason := problem(title, body):
+            raise self._error("title", reason)
         return TipText(
             title=title,
             body=body,
@@ -120,7 +122,7 @@ class _Front:
     def _key(self) -> str:
         key = self._text("key")
         if key and not _KEY.fullmatch(key):
-            raise self._fault("key", "key is not a key; write small letters, digits and hyphens")
+            raise self._error("key", "key is not a key; write small letters, digits and hyphens")
         return key
 
     def _rules(self) -> TipRules:
@@ -128,9 +130,9 @@ class _Front:
         series, part = self._text("series"), self._part()
         if bool(series) != bool(part):
             missing = "part" if series else "series"
-            raise self._fault("series" if series else "part", f"a series needs both keys; add a line {missing}: …")
+            raise self._error("series" if series else "part", f"a series needs both keys; add a line {missing}: …")
         if series and self._text("season"):
-            raise self._fault("season", "a part of a series has no season of its own; keep one of the two")
+            raise self._error("season", "a part of a series has no season of its own; keep one of the two")
         return TipRules(
             season=self._read("season", parse_rule),
             series=series,
@@ -151,7 +153,7 @@ class _Front:
             if words:
                 parse(words)
         except InputError as error:
-            raise self._fault(key, f"{key}: {error.message}; {error.fix}") from None
+            raise self._error(key, f"{key}: {error.message}; {error.fix}") from None
         return words
 
     def _part(self) -> int:
@@ -159,13 +161,13 @@ class _Front:
         if value is None:
             return 0
         if type(value) is not int or not 1 <= value <= MAX_PART:
-            raise self._fault("part", "part is not a number from 1; write part: 1")
+            raise self._error("part", "part is not a number from 1; write part: 1")
         return value
 
     def _yes(self, key: str) -> bool:
         value = self._values.get(key)
         if value is not None and not isinstance(value, bool):
-            raise self._fault(key, f"{key} is neither true nor false")
+            raise self._error(key, f"{key} is neither true nor false")
         return bool(value)
 
     def _text(self, key: str) -> str:
@@ -173,12 +175,12 @@ class _Front:
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise self._fault(key, f"{key} is not a text; put it in quotes")
+            raise self._error(key, f"{key} is not a text; put it in quotes")
         text = value.strip()
         if not all(char.isprintable() or category(char) == "Zs" for char in text):
-            raise self._fault(key, f"{key} is more than one line of plain characters; write it on one")
+            raise self._error(key, f"{key} is more than one line of plain characters; write it on one")
         if len(text) > MAX_FIELD:
-            raise self._fault(key, f"{key} has {len(text)} characters; shorten it to {MAX_FIELD}")
+            raise self._error(key, f"{key} has {len(text)} characters; shorten it to {MAX_FIELD}")
         return text
 
     def _day(self, key: str) -> date | None:
@@ -187,26 +189,26 @@ class _Front:
             try:
                 value = date.fromisoformat(value.strip())
             except ValueError:
-                raise self._fault(key, f"{key} is not a day; write it as 2014-08-12") from None
+                raise self._error(key, f"{key} is not a day; write it as 2014-08-12") from None
         if isinstance(value, datetime):
             return value.date()
         if value is None or isinstance(value, date):
             return value
-        raise self._fault(key, f"{key} is not a day; write it as 2014-08-12")
+        raise self._error(key, f"{key} is not a day; write it as 2014-08-12")
 
     def _labels(self, key: str) -> tuple[str, ...]:
         value = self._values.get(key)
         found = [] if value is None else value.split(",") if isinstance(value, str) else value
         if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
-            raise self._fault(key, f"{key} is not a list of words; write [one, two] and put numbers in quotes")
+            raise self._error(key, f"{key} is not a list of words; write [one, two] and put numbers in quotes")
         labels = tuple(dict.fromkeys(text for label in found if (text := " ".join(label.split()))))
         if len(labels) > MAX_LABELS or any(len(label) > MAX_LABEL for label in labels):
-            raise self._fault(key, f"{key} has more than {MAX_LABELS} words, or one over {MAX_LABEL} characters")
+            raise self._error(key, f"{key} has more than {MAX_LABELS} words, or one over {MAX_LABEL} characters")
         return labels
 
-    def _fault(self, key: object, reason: str) -> _Unusable:
-        return _Unusable(self._at(key), reason)
+    def _error(self, key: object, reason: str) -> _InvalidFrontMatter:
+        return _InvalidFrontMatter(self._at(key), reason)
 
     def _at(self, key: object) -> int:
-        found = re.search(rf"^[\"']?{re.escape(str(key))}[\"']?\s*:", self._front, re.MULTILINE) if key else None
-        return self._line + self._front.count("\n", 0, found.start()) if found else self._line
+        found = re.search(rf"^[\"']?{re.escape(str(key))}[\"']?\s*:", self._front_matter, re.MULTILINE) if key else None
+        return self._line + self._front_matter.count("\n", 0, found.start()) if found else self._line

@@ -6,11 +6,18 @@ import csv
 import io
 
 from newsletter.domain.tips.tip import Rejected, TipText
-from newsletter.importers.limits import fault
+from newsletter.importers.limits import problem
 from newsletter.importers.xml_items import day_of, labels
 
 COLUMNS = ("title", "body", "date", "categories", "tags", "takeaway", "teaser")
-ALSO = {"content": "body", "text": "body", "tip": "body", "published": "date", "category": "categories", "tag": "tags"}
+ALIASES = {
+    "content": "body",
+    "text": "body",
+    "tip": "body",
+    "published": "date",
+    "category": "categories",
+    "tag": "tags",
+}
 MAX_CELL = 200_000
 
 
@@ -47,7 +54,7 @@ def _tip(cells: dict[str, str], source: str, line: int) -> TipText | Rejected:
     title, body = " ".join(cells["title"].split()), cells.get("body", "").replace("\r\n", "\n").strip()
     written = cells.get("date", "").strip()
     day = day_of(written)
-    reason = fault(title, body) or ("" if body else "the body is empty")
+    reason = problem(title, body) or ("" if body else "the body is empty")
     if written and day is None:
         reason = "the date is not a day; write it as 2014-08-12"
     if reason:
@@ -74,4 +81,4 @@ def _names(head: str) -> list[str]:
         names = next(csv.reader([head], delimiter=_delimiter(head)), [])
     except csv.Error:
         return []
-    return [ALSO.get(name.strip().lower(), name.strip().lower()) for name in names]
+    return [ALIASES.get(name.strip().lower(), name.strip().lower()) for name in names]

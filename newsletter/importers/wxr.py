@@ -43,11 +43,11 @@ def _read(item: _Element | Rejected, source: str) -> Iterator[TipText | Rejected
     link = child_text(item, "link")
     yield tip_from(
         title=title,
-        body=to_markdown(child_text(item, "encoded", "content"), base=link, lines_count=True),
+        body=to_markdown(child_text(item, "encoded", "content"), base=link, keep_line_breaks=True),
         published_on=day_of(child_text(item, "post_date")) or day_of(child_text(item, "pubDate")),
         categories=_labels(item, "category"),
         tags=_labels(item, "post_tag"),
-        teaser=to_markdown(child_text(item, "encoded", "excerpt"), lines_count=True),
+        teaser=to_markdown(child_text(item, "encoded", "excerpt"), keep_line_breaks=True),
         link=link,
         source=source,
         line=line,

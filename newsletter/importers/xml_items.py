@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from newsletter.domain.tips.tip import Rejected, TipText
-from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, fault
+from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, problem
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -81,7 +81,7 @@ def tip_from(
 ) -> TipText | Rejected:
     """The tip, or why it cannot be one. link: where it appeared, which is its source from now on."""
     title = _line(title)
-    if reason := fault(title, body):
+    if reason := problem(title, body):
         return Rejected(source, line, reason)
     if complete and not body:
         return Rejected(source, line, f"nothing stands below the title {title!r}")

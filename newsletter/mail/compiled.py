@@ -18,12 +18,12 @@ from newsletter.mail.message import frame, header_block, one_newline
 from newsletter.mail.quoted_printable import MAX_LINE, quote
 from newsletter.ports.store import Rendered
 
-HEADER_HOLES = ("to", "message_id", "date", "unsubscribe_url", "unsubscribe_mailto")
-BODY_HOLES = ("name", "address", "unsubscribe_url", "preferences_url", "useful_url", "joined_on")
-HOLES = tuple(dict.fromkeys(HEADER_HOLES + BODY_HOLES))
+HEADER_PLACEHOLDERS = ("to", "message_id", "date", "unsubscribe_url", "unsubscribe_mailto")
+BODY_PLACEHOLDERS = ("name", "address", "unsubscribe_url", "preferences_url", "useful_url", "joined_on")
+PLACEHOLDERS = tuple(dict.fromkeys(HEADER_PLACEHOLDERS + BODY_PLACEHOLDERS))
 
 Encode = Callable[[str], bytes]
-Hole = tuple[str, str]  # the name of a value, and the context that says how it is encoded
+Placeholder = tuple[str, str]  # the name of a value, and the context that says how it is encoded
 
 _VERSION = 1
 _MAX_VALUE = 900
@@ -37,7 +37,7 @@ _long_word = re.compile(rf"[{_SIGNS}]{{{MAX_LINE + 1},{_MAX_VALUE}}}").fullmatch
 
 def sentinels(nonce: str) -> dict[str, str]:
     """A value for every hole that survives escaping, inlining and encoding; nonce: letters and digits."""
-    marks = {name: f"{nonce}{name.replace('_', '')}z" for name in HOLES}
+    marks = {name: f"{nonce}{name.replace('_', '')}z" for name in PLACEHOLDERS}
     return marks | {
         "unsubscribe_url": f"https://recipient.invalid/{marks['unsubscribe_url']}",
         "preferences_url": f"https://recipient.invalid/{marks['preferences_url']}",
@@ -51,12 +51,12 @@ def twin_sentinels(nonce: str) -> tuple[dict[str, str], dict[str, str]]:
     return sentinels(f"{nonce}a"), sentinels(f"{nonce}{'b' * 40}") | {"name": ""}
 
 
-class Compiled:
+class CompiledEmail:
     """The letter of one issue. `uniform`: it can be filled; if not, render and `build` it per reader."""
 
     __slots__ = ("_are_plain", "_canonical", "_names", "_parts", "_places", "_plan", "pieces", "uniform")
 
-    def __init__(self, pieces: Sequence[bytes | Hole], *, uniform: bool) -> None:
+    def __init__(self, pieces: Sequence[bytes | Placeholder], *, uniform: bool) -> None:
         self.uniform = uniform
         self.pieces = tuple(pieces)
         self._parts = [piece if isinstance(piece, bytes) else b"" for piece in pieces]
@@ -82,9 +82,9 @@ class Compiled:
     def fill_to_sign(self, values: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The same message, and its body as `dkim.canonical_body` has it, whose constants were prepared once."""
         parts = self._filled(values)
-        holes, constants = self._canonical
+        placeholders, constants = self._canonical
         body = constants.copy()
-        for place in holes:
+        for place in placeholders:
             body[place] = canonical_lines(parts[place])  # a value has lines of its own, see `_cut_body`
         return b"".join(parts), b"".join(body)
 
@@ -108,7 +108,7 @@ class Compiled:
         return json.dumps({"version": _VERSION, "uniform": self.uniform, "pieces": pieces}).encode()
 
     @classmethod
-    def loads(cls, data: bytes) -> Compiled:
+    def loads(cls, data: bytes) -> CompiledEmail:
         """What `dumps` gave; raises InputError for anything else."""
         try:
             kept = json.loads(data)
@@ -122,14 +122,14 @@ class Compiled:
         raise InputError("the compiled letter cannot be read", fix="Was it made by another version of this program?")
 
 
-def compile_letter(
+def compile_email(
     headers: Headers,
     rendered_a: Rendered,
     rendered_b: Rendered,
     sentinels_a: Mapping[str, str],
     sentinels_b: Mapping[str, str],
     boundary: str,
-) -> Compiled:
+) -> CompiledEmail:
     """Encode a letter once and cut it at the sentinels.
 
     headers, rendered_a: made with sentinels_a; rendered_b with sentinels_b (see `twin_sentinels`).
@@ -142,9 +142,9 @@ def compile_letter(
                 fix="Keep {{ unsubscribe_url }} in the template",
             )
     if not _is_uniform(rendered_a, rendered_b, sentinels_a, sentinels_b):
-        return Compiled([], uniform=False)
+        return CompiledEmail([], uniform=False)
     before, between, after = frame(boundary)
-    pieces: list[bytes | Hole] = [
+    pieces: list[bytes | Placeholder] = [
         *_cut_header(headers, sentinels_a),
         before,
         *_cut_body(one_newline(rendered_a.text), sentinels_a, "text"),
@@ -152,7 +152,7 @@ def compile_letter(
         *_cut_body(one_newline(rendered_a.html), sentinels_a, "html"),
         after,
     ]
-    return Compiled(_joined(pieces), uniform=True)
+    return CompiledEmail(_joined(pieces), uniform=True)
 
 
 def _is_uniform(a: Rendered, b: Rendered, sentinels_a: Mapping[str, str], sentinels_b: Mapping[str, str]) -> bool:
@@ -171,16 +171,16 @@ def _split(text: str, marks: Mapping[str, str]) -> list[tuple[bool, str]]:
     return [(bool(n % 2), names[part] if n % 2 else part) for n, part in enumerate(parts)]
 
 
-def _cut_header(headers: Headers, marks: Mapping[str, str]) -> list[bytes | Hole]:
+def _cut_header(headers: Headers, marks: Mapping[str, str]) -> list[bytes | Placeholder]:
     text = header_block(headers).decode()
-    return [(part, "header") if is_hole else part.encode() for is_hole, part in _split(text, marks)]
+    return [(part, "header") if is_placeholder else part.encode() for is_placeholder, part in _split(text, marks)]
 
 
-def _cut_body(text: str, marks: Mapping[str, str], context: str) -> list[bytes | Hole]:
+def _cut_body(text: str, marks: Mapping[str, str], context: str) -> list[bytes | Placeholder]:
     """Each constant encoded alone; a value gets lines of its own, between soft breaks."""
-    pieces: list[bytes | Hole] = []
-    for is_hole, part in _split(text, marks):
-        if is_hole:
+    pieces: list[bytes | Placeholder] = []
+    for is_placeholder, part in _split(text, marks):
+        if is_placeholder:
             pieces.append((part, context))
             continue
         if pieces and not part.startswith("\n"):
@@ -191,9 +191,9 @@ def _cut_body(text: str, marks: Mapping[str, str], context: str) -> list[bytes |
     return pieces
 
 
-def _joined(pieces: Sequence[bytes | Hole]) -> list[bytes | Hole]:
+def _joined(pieces: Sequence[bytes | Placeholder]) -> list[bytes | Placeholder]:
     """Neighbouring constants as one."""
-    joined: list[bytes | Hole] = []
+    joined: list[bytes | Placeholder] = []
     for piece in pieces:
         if isinstance(piece, bytes) and joined and isinstance(joined[-1], bytes):
             joined[-1] += piece

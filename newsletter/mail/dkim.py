@@ -24,7 +24,7 @@ OVERSIGNED = ("From", "To", "Subject", "Date")
 
 _WIDTH = 74
 _END_OF_FIELD = re.compile(rb"\r\n(?![ \t])")
-_BLANKS = re.compile(rb"[ \t]+")
+_WHITESPACE = re.compile(rb"[ \t]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Dkim:
 def canonical_field(field: bytes) -> bytes:
     """One header field, relaxed (section 3.4.2), without the CRLF at its end."""
     name, _, value = field.partition(b":")
-    return name.strip().lower() + b":" + _BLANKS.sub(b" ", value.replace(b"\r\n", b"")).strip(b" ")
+    return name.strip().lower() + b":" + _WHITESPACE.sub(b" ", value.replace(b"\r\n", b"")).strip(b" ")
 
 
 def canonical_body(body: bytes) -> bytes:
@@ -83,7 +83,7 @@ def canonical_body(body: bytes) -> bytes:
 
 def canonical_lines(lines: bytes) -> bytes:
     """Whole lines of a body, relaxed, but for the empty lines at a body's end."""
-    return _BLANKS.sub(b" ", lines).replace(b" \r\n", b"\r\n")
+    return _WHITESPACE.sub(b" ", lines).replace(b" \r\n", b"\r\n")
 
 
 def _head(message: bytes) -> bytes:

@@ -32,7 +32,7 @@ def issue_headers(
     issue: int,
     slot_or_date: date,
     archived_at: str,
-    person: Mapping[str, str],
+    recipient: Mapping[str, str],
     stream: str = "weekly",
 ) -> Headers:
     """The header fields of one issue, those of MIME left to `message.build`.
@@ -42,9 +42,9 @@ def issue_headers(
     """
     reply_to = site.reply_to or site.from_address
     return [
-        *_start(site, to=person["to"], subject=subject, date=person["date"], message_id=person["message_id"]),
+        *_start(site, to=recipient["to"], subject=subject, date=recipient["date"], message_id=recipient["message_id"]),
         ("List-ID", named(site.title, list_id(site), offset=9)),
-        ("List-Unsubscribe", f"{link(person['unsubscribe_url'])},\r\n {link(person['unsubscribe_mailto'])}"),
+        ("List-Unsubscribe", f"{link(recipient['unsubscribe_url'])},\r\n {link(recipient['unsubscribe_mailto'])}"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),  # RFC 8058 section 3.1, these bytes
         ("List-Help", link(site.contact_url or f"mailto:{reply_to}?subject=help")),
         ("List-Archive", link(site.url("/archive"))),
@@ -57,7 +57,7 @@ def issue_headers(
     ]
 
 
-def notice_headers(site: Site, *, to: str, subject: str, message_id: str, date: datetime, kind: str) -> Headers:
+def transactional_headers(site: Site, *, to: str, subject: str, message_id: str, date: datetime, kind: str) -> Headers:
     """The header fields of a transactional mail: no list, nothing to leave with one click.
 
     date: aware. kind: the folder of its template.

@@ -8,32 +8,34 @@ from functools import lru_cache
 
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.site import Site
-from newsletter.mail.compiled import Compiled
+from newsletter.mail.compiled import CompiledEmail
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import format_date
-from newsletter.mail.recipient import Personal
+from newsletter.mail.recipient import RecipientValues
 from newsletter.mail.tokens import Signer
 
-Write = Callable[[Claim, datetime], bytes]
+MessageWriter = Callable[[Claim, datetime], bytes]
 
 
-def by_letter(writers: Mapping[int | None, Write]) -> Write:
+def by_tip(writers: Mapping[int | None, MessageWriter]) -> MessageWriter:
     """Who writes the message for a claim, by its tip_id; mostly an issue has one letter, that of None."""
     if len(writers) == 1:
         return writers[None]
     return lambda claim, now: writers[claim.tip_id](claim, now)
 
 
-class Filling:
+class Personalizer:
     """One letter of one issue. `message` and `values` may be called by several threads.
 
     secret: the issue's own key, of its Message-IDs.
     """
 
-    def __init__(self, compiled: Compiled, *, site: Site, signer: Signer, secret: bytes, dkim: Dkim | None) -> None:
+    def __init__(
+        self, compiled: CompiledEmail, *, site: Site, signer: Signer, secret: bytes, dkim: Dkim | None
+    ) -> None:
         self.compiled = compiled
         self.secret = secret
-        self._personal = Personal(site, signer, secret)
+        self._personal = RecipientValues(site, signer, secret)
         self._dkim = dkim
 
     def message(self, claim: Claim, now: datetime) -> bytes:

@@ -12,7 +12,7 @@ from newsletter.domain.site import Site
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.mail.headers import mailbox
 from newsletter.mail.tokens import Purpose, Signer, digester
-from newsletter.mail.verp import Addresses, issue_in_base36
+from newsletter.mail.verp import SignedAddresses, issue_in_base36
 
 _GERMAN_MONTHS = (
     "Januar", "Februar", "März", "April", "Mai", "Juni",
@@ -30,12 +30,12 @@ def _digester(secret: bytes) -> Callable[[str], bytes]:
     return digester(hashlib.blake2b(digest_size=16, key=secret))
 
 
-class Personal:
+class RecipientValues:
     """What one letter says to each of its readers. secret: the issue's own key."""
 
     def __init__(self, site: Site, signer: Signer, secret: bytes) -> None:
         self._site = site
-        self._leave_by_mail = Addresses(site, signer).leave
+        self._leave_by_mail = SignedAddresses(site, signer).leave
         self._secret = secret
         self._domain = site.from_domain
         self._pages = site.url("")
@@ -44,7 +44,7 @@ class Personal:
         )
 
     def values(self, claim: Claim, date: str) -> dict[str, str]:
-        """A value for every name in `mail.compiled.HOLES`. date: as `headers.format_date` writes it."""
+        """A value for every name in `mail.compiled.PLACEHOLDERS`. date: as `headers.format_date` writes it."""
         number, key, pages = claim.issue_id, claim.subscriber_key, self._pages
         both = f"{key}.{issue_in_base36(number)}"
         return {
@@ -57,12 +57,12 @@ class Personal:
             "address": claim.address,
             "preferences_url": f"{pages}/p/{self._prefer(key)}",
             "useful_url": f"{pages}/useful/{self._vote(both)}",
-            "joined_on": joined_in_words(claim.joined_on, self._site.language),
+            "joined_on": format_join_date(claim.joined_on, self._site.language),
         }
 
 
 @lru_cache(maxsize=4096)
-def joined_in_words(joined_on: str, language: str) -> str:
+def format_join_date(joined_on: str, language: str) -> str:
     """The day a reader joined, for a sentence: ISO or "" in; never empty, so that a template need not ask.
 
     For each reader of each letter, so it knows the languages that have a catalogue of ours; in others it stays ISO.

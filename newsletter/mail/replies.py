@@ -11,7 +11,7 @@ from functools import lru_cache
 from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 
 MAX_TEXT = 500
-_ABOUT_THE_LETTER = (Stage.DOT, Stage.RCPT, Stage.DATA)
+_ABOUT_THE_MESSAGE = (Stage.DOT, Stage.RCPT, Stage.DATA)
 _ENHANCED = re.compile(r"#?([245]\.\d{1,3}\.\d{1,3})(?=\s|\Z)\s*")
 _UNPRINTABLE = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
@@ -52,7 +52,7 @@ def classify(reply: Reply) -> Outcome | None:
     A 421 is about the connection wherever it comes (RFC 5321 section 3.8), to the dot too: a 4yz there means not
     accepted. A reply that makes no sense at its stage is taken as trouble before the dot and as doubt after it.
     """
-    if reply.stage not in _ABOUT_THE_LETTER or reply.code == 421:
+    if reply.stage not in _ABOUT_THE_MESSAGE or reply.code == 421:
         return None
     match reply.code // 100:
         case 4:

@@ -26,13 +26,13 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     FORM = "form"
-    BACK = "back"  # to the list, for somebody who left
+    RESUBSCRIBE = "back"  # to the list, for somebody who left
     USEFUL = "useful"  # to say whether a tip was
     OWNER = "owner"
     BOUNCE = "bounce"  # in an envelope sender
     MOVE = "move"  # to a new address
     ERASED = "erased"  # stands for an address that was erased
-    UNSUBSCRIBE_MAIL = "unsubscribe-mail"  # in the address of a mailto: link
+    UNSUBSCRIBE_EMAIL = "unsubscribe-mail"  # in the address of a mailto: link
 
 
 class Signer:

@@ -16,7 +16,7 @@ from newsletter.mail.tokens import Purpose, Signer
 MAX_LOCAL = 64  # octets, RFC 5321 section 4.5.3.1.1
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BOUNCE = re.compile(r"(?:.*\+)?b-(([0-9a-z]{1,8})-([0-9a-z]{1,13}))-([0-9a-f]{16})\Z", re.DOTALL)
-_LEAVE = re.compile(r"(?:.*\+)?u-(([0-9a-z]{1,32})-([0-9a-z]{1,8}))-([0-9a-f]{16})\Z", re.DOTALL)
+_UNSUBSCRIBE = re.compile(r"(?:.*\+)?u-(([0-9a-z]{1,32})-([0-9a-z]{1,8}))-([0-9a-f]{16})\Z", re.DOTALL)
 
 
 def base36(number: int) -> str:
@@ -31,13 +31,16 @@ def base36(number: int) -> str:
 issue_in_base36 = lru_cache(maxsize=16)(base36)  # the same one for a whole list of readers
 
 
-class Addresses:
+class SignedAddresses:
     """The signed addresses of a site's letters: each begins with the name of From, unless there is a bounce domain."""
 
-    __slots__ = ("_after", "_before", "_seal_bounce", "_seal_leave")
+    __slots__ = ("_after", "_before", "_seal_bounce", "_seal_unsubscribe")
 
     def __init__(self, site: Site, signer: Signer) -> None:
-        self._seal_bounce, self._seal_leave = signer.sealer(Purpose.BOUNCE), signer.sealer(Purpose.UNSUBSCRIBE_MAIL)
+        self._seal_bounce, self._seal_unsubscribe = (
+            signer.sealer(Purpose.BOUNCE),
+            signer.sealer(Purpose.UNSUBSCRIBE_EMAIL),
+        )
         local, _, domain = site.from_address.rpartition("@")
         self._before, self._after = (
             ("", f"@{site.bounce_domain}") if site.bounce_domain else (f"{local}+", f"@{domain}")
@@ -51,7 +54,7 @@ class Addresses:
     def leave(self, issue: int, subscriber_key: str) -> str:
         """The address of the mailto: form of List-Unsubscribe (RFC 2369 section 3.2)."""
         what = f"{subscriber_key}-{issue_in_base36(issue)}"
-        return self._whole(f"{self._before}u-{what}-{self._seal_leave(what)}")
+        return self._whole(f"{self._before}u-{what}-{self._seal_unsubscribe(what)}")
 
     def _whole(self, local: str) -> str:
         if len(local) > MAX_LOCAL and self._before:
@@ -68,9 +71,9 @@ def read_envelope_sender(signer: Signer, local_part: str) -> tuple[int, int]:
     return int(issue, 36), int(subscriber, 36)
 
 
-def read_leave_address(signer: Signer, local_part: str) -> tuple[str, int]:
-    """Subscriber key and issue number of a mail to `Addresses.leave`; raises BadToken."""
-    key, issue = _read(_LEAVE, Purpose.UNSUBSCRIBE_MAIL, signer, local_part)
+def read_unsubscribe_address(signer: Signer, local_part: str) -> tuple[str, int]:
+    """Subscriber key and issue number of a mail to `SignedAddresses.leave`; raises BadToken."""
+    key, issue = _read(_UNSUBSCRIBE, Purpose.UNSUBSCRIBE_EMAIL, signer, local_part)
     return key, int(issue, 36)
 
 

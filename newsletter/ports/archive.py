@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.domain.archive.entries import Beside, Contents, Entry, Found, Hits, PublicTip, Selection
+from newsletter.domain.archive.entries import ArchiveLinks, Contents, Entry, Found, Hits, PublicTip, Selection
 
 
 class Archive(Protocol):
@@ -50,6 +50,6 @@ class Archive(Protocol):
         """What shares most with a tip, the nearest first."""
         ...
 
-    def beside(self, tip_id: int, day: date) -> Beside:
+    def archive_links(self, tip_id: int, day: date) -> ArchiveLinks:
         """What a letter of this tip on that day shows of the archive."""
         ...

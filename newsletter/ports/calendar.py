@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from newsletter.domain.calendar.plan import TipPlan
-from newsletter.domain.calendar.quarterly import Ran
+from newsletter.domain.calendar.quarterly import QuarterRun
 from newsletter.domain.delivery.issue import IssueFacts
 
 
-class Wish(StrEnum):
+class Override(StrEnum):
     """What the owner wants of one slot; silence is none of these."""
 
     SKIP = "skip"  # no issue
@@ -22,15 +22,15 @@ class Wish(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SlotWish:
+class SlotOverride:
     """A wish with what it is about: the reason of a skip or hold, the key of the tip that was approved."""
 
-    wish: Wish
+    kind: Override
     about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Week:
+class ListGrowth:
     """What happened among readers in a span of time."""
 
     joined: int
@@ -38,7 +38,7 @@ class Week:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HeartbeatCall:
     """The call of the watchdog for a slot. next_attempt_at: None when it came to its end; reply: why the last try failed."""
 
     slot: date
@@ -59,15 +59,15 @@ class Calendar(Protocol):
         """Give a tip its slot, or take it away (None); raises NotFound."""
         ...
 
-    def wishes(self) -> Mapping[date, SlotWish]:
+    def overrides(self) -> Mapping[date, SlotOverride]:
         """Every wish, also of slots that are over."""
         ...
 
-    def wish(self, slot: date, wish: SlotWish | None) -> None:
+    def set_override(self, slot: date, override: SlotOverride | None) -> None:
         """Write the wish for a slot in the place of another one; None: silence again."""
         ...
 
-    def is_told(self, what: str, about: str) -> bool:
+    def was_notified(self, what: str, about: str) -> bool:
         """Was the owner told?"""
         ...
 
@@ -75,23 +75,23 @@ class Calendar(Protocol):
         """Remember that the owner was told; False when that was so already."""
         ...
 
-    def untell(self, what: str, *, keep: str = "", only: str = "") -> None:
+    def clear_notified(self, what: str, *, keep: str = "", only: str = "") -> None:
         """Forget what was told of this kind, but for one thing, or one thing only, so that it can be told again."""
         ...
 
-    def call_of(self, slot: date) -> Call | None:
+    def heartbeat_of(self, slot: date) -> HeartbeatCall | None:
         """The call of the watchdog for this slot, if there was one."""
         ...
 
-    def last_call(self) -> Call | None:
+    def last_heartbeat(self) -> HeartbeatCall | None:
         """The one of the newest slot."""
         ...
 
-    def write_call(self, call: Call) -> None:
+    def write_heartbeat(self, call: HeartbeatCall) -> None:
         """Write it down in the place of what was known of it."""
         ...
 
-    def came_and_went(self, since: datetime, until: datetime) -> Week:
+    def list_growth(self, since: datetime, until: datetime) -> ListGrowth:
         """How many were confirmed, and how many left, in this time."""
         ...
 
@@ -111,6 +111,6 @@ class Quarters(Protocol):
         """T0 of a quarter's letter: the issue, inserted in `preparing` unless it was there (UNIQUE quarter)."""
         ...
 
-    def ran_between(self, first: date, last: date) -> list[Ran]:
+    def ran_between(self, first: date, last: date) -> list[QuarterRun]:
         """The tips that went out in these days and could again, with what readers made of them."""
         ...

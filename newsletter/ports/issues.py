@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.domain.calendar.substitutes import NO_OTHERS, Offer, OtherLetter
+from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, SubstituteEmail
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.ports.calendar import Quarters
@@ -68,8 +68,8 @@ class Issues(Quarters, Protocol):
         compiled: bytes,
         now: datetime,
         *,
-        offers: Sequence[Offer] = (),
-        others: Mapping[str, OtherLetter] = NO_OTHERS,
+        candidates: Sequence[Candidate] = (),
+        others: Mapping[str, SubstituteEmail] = NO_SUBSTITUTES,
     ) -> int:
         """T1: keep the compiled letter, copy the audience into deliveries, go to sending; the snapshot size.
 
@@ -78,11 +78,11 @@ class Issues(Quarters, Protocol):
         """
         ...
 
-    def shares(self, offers: Sequence[Offer]) -> Mapping[str, int]:
+    def shares(self, candidates: Sequence[Candidate]) -> Mapping[str, int]:
         """How many would get each tip if an issue froze now, in the order of the offers; "" for who has had all."""
         ...
 
-    def has_stood_in(self, offer: Offer) -> bool:
+    def was_substitute(self, candidate: Candidate) -> bool:
         """Did any reader get this tip in the place of another since then?"""
         ...
 

@@ -43,14 +43,14 @@ class Sender(Protocol):
         ...
 
 
-class FlowSession(Session, Protocol):
+class MultiplexSession(Session, Protocol):
     """A session that can also be driven without waiting, so that one thread carries letters over many of them.
 
     Optional: `deliver` gives every other session a thread of its own.
     """
 
     @property
-    def may_flow(self) -> bool:
+    def can_multiplex(self) -> bool:
         """Can this connection be driven so?"""
         ...
 
@@ -63,10 +63,10 @@ class FlowSession(Session, Protocol):
         ...
 
 
-class FlowSender(Sender, Protocol):
+class MultiplexSender(Sender, Protocol):
     """A sender whose sessions may flow."""
 
-    def ready(self, sessions: Sequence[FlowSession], seconds: float) -> Sequence[FlowSession]:
+    def ready(self, sessions: Sequence[MultiplexSession], seconds: float) -> Sequence[MultiplexSession]:
         """Wait until some of the sessions can proceed, at most `seconds`; those."""
         ...
 
@@ -85,7 +85,7 @@ class Ledger(Protocol):
         """
         ...
 
-    def taken_since(self, since: datetime) -> list[tuple[datetime, str]]:
+    def claimed_since(self, since: datetime) -> list[tuple[datetime, str]]:
         """(when, recipient domain) of every letter the next hop was given since then, oldest first."""
         ...
 
@@ -93,7 +93,7 @@ class Ledger(Protocol):
         """Take back the refusals of a tripped breaker: rejected rows pending, their suppressions gone."""
         ...
 
-    def put_back(self, owner: int, now: datetime) -> int:
+    def requeue(self, owner: int, now: datetime) -> int:
         """Recover the rows of one sender that is dead for sure; how many it had."""
         ...
 
@@ -107,7 +107,7 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SendingRight:
+class SendingLock:
     """What the only sender on a database holds: its ledger, and how many rows a crash had left in doubt.
 
     lock: the descriptor of the sending lock; whoever inherits it keeps others away too.
@@ -130,7 +130,7 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class WorkerUpdate:
     """What the second process did since its last word: how many went, how many need no other try.
 
     trouble: what the next hop said; paused: why its breaker stopped the issue; run: the subscribers of its last
@@ -146,9 +146,9 @@ class Word:
     died: bool = False
 
 
-class Partner(Protocol):
+class Worker(Protocol):
     """Carries letters of the same issue, over connections and with claims of its own."""
 
-    def work(self, connections: int, is_over: Callable[[], bool]) -> Iterator[Word]:
+    def work(self, connections: int, is_over: Callable[[], bool]) -> Iterator[WorkerUpdate]:
         """Send until nothing is due or somebody says stop; letters in flight end. A dead one's rows are put back."""
         ...

@@ -11,13 +11,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.domain.archive.entries import NOTHING_BESIDE, Beside, Votes
+from newsletter.domain.archive.entries import NO_ARCHIVE_LINKS, ArchiveLinks, Votes
 from newsletter.domain.tips.tip import TipCard, TipFull, TipState, TipText
 from newsletter.ports.archive import Archive
 from newsletter.ports.calendar import Calendar
 from newsletter.ports.issues import Issues
-from newsletter.ports.sending import Holder, SendingRight
-from newsletter.ports.subscribers import Door, Farewells, Subscribers, Suppressions, TakesReaders, Upkeep
+from newsletter.ports.sending import Holder, SendingLock
+from newsletter.ports.subscribers import (
+    ImportsSubscribers,
+    Maintenance,
+    SignupLimits,
+    Subscribers,
+    Suppressions,
+    Unsubscribes,
+)
 
 Clock = Callable[[], datetime]
 
@@ -31,7 +38,7 @@ class Rendered:
     html: str
 
 
-NOTHING_MORE: Mapping[str, object] = {}
+NO_EXTRA_VALUES: Mapping[str, object] = {}
 
 
 class Renderer(Protocol):
@@ -44,12 +51,12 @@ class Renderer(Protocol):
         tip_key: str,
         number: int,
         slot: date,
-        person: Mapping[str, str],
-        beside: Beside = NOTHING_BESIDE,
+        recipient: Mapping[str, str],
+        archive_links: ArchiveLinks = NO_ARCHIVE_LINKS,
         kind: str = "issue",
-        more: Mapping[str, object] = NOTHING_MORE,
+        more: Mapping[str, object] = NO_EXTRA_VALUES,
     ) -> Rendered:
-        """The weekly letter; `person` maps every hole (`mail.compiled.HOLES`) to a value or a sentinel.
+        """The weekly letter; `person` maps every hole (`mail.compiled.PLACEHOLDERS`) to a value or a sentinel.
 
         kind: a folder whose templates stand over those of the letter, as `preview`; more: what they show besides.
         """
@@ -77,11 +84,11 @@ class Tips(Protocol):
         """The tip that this source told under this identity, whatever it is called now."""
         ...
 
-    def heard(self, tip_id: int) -> Mapping[str, str]:
+    def source_fingerprints(self, tip_id: int) -> Mapping[str, str]:
         """The fingerprints of what sources said of a tip when last taken in, by their names."""
         ...
 
-    def hear(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None: ...
+    def record_source(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None: ...
     def add(self, text: TipText, identity: str, key: str, state: TipState, now: datetime) -> TipCard: ...
     def rewrite(
         self,
@@ -99,7 +106,7 @@ class Tips(Protocol):
         """
         ...
 
-    def tidy(self) -> None:
+    def optimize_search(self) -> None:
         """Make the search as fast as it can be, after many tips were written; ten milliseconds for a thousand tips."""
         ...
 
@@ -117,7 +124,7 @@ class Tips(Protocol):
         """Every tip with its text, in queue order."""
         ...
 
-    def rekey(self, tip_id: int, key: str) -> None:
+    def change_key(self, tip_id: int, key: str) -> None:
         """Give a tip another key; the old one leads to it from now on."""
         ...
 
@@ -129,14 +136,14 @@ class Tips(Protocol):
     def useful(self) -> Mapping[str, int]: ...
 
 
-class Notices(Protocol):
+class TransactionalEmails(Protocol):
     """Transactional mails that wait to be sent: confirmation, welcome, owner's mails."""
 
     def add(self, kind: str, address: str, values: Mapping[str, object], now: datetime, *, wanted: bool = True) -> None:
         """Queue a mail; one that is not wanted is only written down as skipped."""
         ...
 
-    def due(self, now: datetime, limit: int) -> list[Notice]:
+    def due(self, now: datetime, limit: int) -> list[TransactionalEmail]:
         """Claimed for this caller: attempts is counted and the next attempt moved on before anything is sent."""
         ...
 
@@ -145,7 +152,7 @@ class Notices(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class TransactionalEmail:
     """One transactional mail. values: what its template needs, JSON.
 
     unanswered: an attempt was begun before, and nobody knows how it ended.
@@ -172,31 +179,31 @@ class Tx(Protocol):
     @property
     def suppressions(self) -> Suppressions: ...
     @property
-    def farewells(self) -> Farewells: ...
+    def farewells(self) -> Unsubscribes: ...
     @property
-    def door(self) -> Door: ...
+    def door(self) -> SignupLimits: ...
     @property
-    def upkeep(self) -> Upkeep: ...
+    def upkeep(self) -> Maintenance: ...
     @property
     def issues(self) -> Issues: ...
     @property
     def calendar(self) -> Calendar: ...
     @property
-    def notices(self) -> Notices: ...
-    def rehearsal(self) -> AbstractContextManager[None]:
+    def notices(self) -> TransactionalEmails: ...
+    def rolled_back(self) -> AbstractContextManager[None]:
         """What is written inside is undone at its end: the same work, and no trace."""
         ...
 
 
-class Store(TakesReaders, Protocol):
+class Store(ImportsSubscribers, Protocol):
     """The database."""
 
     def read(self) -> AbstractContextManager[Tx]: ...
-    def write(self, *, at_once: bool = False) -> AbstractContextManager[Tx]:
+    def write(self, *, no_wait: bool = False) -> AbstractContextManager[Tx]:
         """All or nothing. at_once: raise Busy after two milliseconds, instead of waiting for whoever writes."""
         ...
 
-    def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> AbstractContextManager[SendingRight]:
+    def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> AbstractContextManager[SendingLock]:
         """Be the only sender on this database; rows of dead senders are recovered first.
 
         Raises Busy naming the holder. The kernel drops the lock with the process, however it dies.

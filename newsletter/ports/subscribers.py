@@ -8,18 +8,25 @@ from typing import Protocol
 
 from newsletter.domain.errors import NotFound
 from newsletter.domain.subscribers.address import Address
-from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportTerms, StagedReader
-from newsletter.domain.subscribers.signup_limits import Lane
-from newsletter.domain.subscribers.subscriber import Consent, DeliveryFacts, Losses, NewReader, Reader, Suppression
+from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportOptions, StagedSubscriber
+from newsletter.domain.subscribers.signup_limits import SignupLimit
+from newsletter.domain.subscribers.subscriber import (
+    Consent,
+    DeliveryFacts,
+    NewSubscriber,
+    Subscriber,
+    Suppression,
+    UnsubscribeCount,
+)
 from newsletter.domain.subscribers.subscription import Status
 
 
 class Subscribers(Protocol):
     """The readers and their consent, one log entry per change."""
 
-    def by_address(self, address_key: str) -> Reader | None: ...
-    def by_key(self, subscriber_key: str) -> Reader | None: ...
-    def add(self, reader: NewReader, now: datetime) -> Reader: ...
+    def by_address(self, address_key: str) -> Subscriber | None: ...
+    def by_key(self, subscriber_key: str) -> Subscriber | None: ...
+    def add(self, reader: NewSubscriber, now: datetime) -> Subscriber: ...
     def set_status(
         self, subscriber_id: int, status: Status, now: datetime, *, paused_until: datetime | None = None
     ) -> None: ...
@@ -28,14 +35,14 @@ class Subscribers(Protocol):
         ...
 
     def change(self, subscriber_id: int, **values: object) -> None:
-        """Write fields of `people.Reader` by name (new_address takes an Address or None)."""
+        """Write fields of `people.Subscriber` by name (new_address takes an Address or None)."""
         ...
 
     def move(self, subscriber_id: int, address: Address) -> None:
         """Give a reader another address, whose key must be free."""
         ...
 
-    def is_asked_to_move(self, address_key: str, since: datetime) -> bool:
+    def is_move_requested(self, address_key: str, since: datetime) -> bool:
         """Was a change to this address asked for by anybody since then?"""
         ...
 
@@ -46,7 +53,7 @@ class Subscribers(Protocol):
     def log_consent(self, subscriber_id: int, consent: Consent) -> None: ...
     def consents(self, subscriber_id: int) -> list[Consent]: ...
     def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]: ...
-    def each(self, status: str | None = None) -> Iterator[Reader]: ...
+    def each(self, status: str | None = None) -> Iterator[Subscriber]: ...
     def count(self) -> Mapping[str, int]:
         """How many by status (suppressed counts apart)."""
         ...
@@ -60,7 +67,7 @@ class Subscribers(Protocol):
         ...
 
 
-def reader_at(subscribers: Subscribers, address: Address) -> Reader:
+def get_subscriber(subscribers: Subscribers, address: Address) -> Subscriber:
     """Whom the owner means by an address; raises NotFound."""
     reader = subscribers.by_address(address.key)
     if reader is None:
@@ -78,14 +85,14 @@ class Suppressions(Protocol):
 
     def remove(self, address_key: str) -> bool: ...
     def each(self) -> Iterator[Suppression]: ...
-    def own_key(self) -> bytes:
+    def erasure_key(self) -> bytes:
         """The key of the hashes that stand for erased addresses: this database's own, whatever the settings say."""
         ...
 
     def count(self) -> int: ...
 
 
-class Farewells(Protocol):
+class Unsubscribes(Protocol):
     """Who left by which letter, and why."""
 
     def add(self, subscriber_id: int, issue: int | None, now: datetime) -> None: ...
@@ -93,8 +100,8 @@ class Farewells(Protocol):
         """Why, for their last leave; nothing if that was forgotten."""
         ...
 
-    def by_reason(self) -> list[Losses]: ...
-    def by_tip(self, limit: int) -> list[Losses]:
+    def by_reason(self) -> list[UnsubscribeCount]: ...
+    def by_tip(self, limit: int) -> list[UnsubscribeCount]:
         """The letters that lost the most readers."""
         ...
 
@@ -103,7 +110,7 @@ class Farewells(Protocol):
         ...
 
 
-class Door(Protocol):
+class SignupLimits(Protocol):
     """What the front door remembers over restarts and between processes: counts of an hour, lanes, whom it asked."""
 
     def hit(self, name: str, limit: int, now: datetime, by: int = 1) -> bool:
@@ -111,9 +118,9 @@ class Door(Protocol):
         ...
 
     def is_spent(self, name: str, limit: int, now: datetime) -> bool: ...
-    def give_back(self, name: str, now: datetime) -> None: ...
-    def lane(self, name: str, limit: int) -> Lane: ...
-    def keep(self, name: str, lane: Lane) -> None: ...
+    def refund(self, name: str, now: datetime) -> None: ...
+    def lane(self, name: str, limit: int) -> SignupLimit: ...
+    def keep(self, name: str, lane: SignupLimit) -> None: ...
     def remember(self, address_key: str, lane: str, now: datetime, *, mailed: bool) -> None:
         """If a confirmation mail leaves: by which lane."""
         ...
@@ -123,18 +130,18 @@ class Door(Protocol):
         ...
 
 
-class Upkeep(Protocol):
+class Maintenance(Protocol):
     """What time alone brings about. Each method is safe to call at any time, any number of times."""
 
-    def wake(self, now: datetime) -> int:
+    def end_pauses(self, now: datetime) -> int:
         """End pauses whose time has come, see who has had this month's letter; how many pauses ended."""
         ...
 
-    def unanswered(self, now: datetime, limit: int) -> list[Reader]:
+    def unanswered(self, now: datetime, limit: int) -> list[Subscriber]:
         """Who signed up three days ago or more, and has been reminded of it by nobody."""
         ...
 
-    def leave_unreminded(self, since: datetime, now: datetime) -> None:
+    def skip_reminders(self, since: datetime, now: datetime) -> None:
         """No reminder for sign-ups since then: the door was under attack."""
         ...
 
@@ -143,10 +150,10 @@ class Upkeep(Protocol):
         ...
 
 
-class TakesReaders(Protocol):
+class ImportsSubscribers(Protocol):
     """The part of `ports.Store` that takes in a whole file of readers."""
 
-    def import_readers(self, rows: Iterable[StagedReader], terms: ImportTerms) -> ImportCounts:
+    def import_staged(self, rows: Iterable[StagedSubscriber], terms: ImportOptions) -> ImportCounts:
         """Constant memory, and no lock until the last row was read; then short transactions of some thousand people.
 
         Each person comes whole; a second call with the same rows goes on where the first was ended.

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from newsletter.domain.colors import ENOUGH, contrast
+from newsletter.domain.colors import MIN_CONTRAST, contrast
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _DARK = "@media (prefers-color-scheme: dark) {"
 _RULE = re.compile(r"^\s*([^{}@]+?) \{ ([^{}]+) \}", re.MULTILINE)
-_COLOUR = r"(?<![-\w]){}:\s*(#[0-9a-fA-F]{{6}}|#[0-9a-fA-F]{{3}})\b"
+_COLOR = r"(?<![-\w]){}:\s*(#[0-9a-fA-F]{{6}}|#[0-9a-fA-F]{{3}})\b"
 _PLACES = (("color", "ink"), ("background-color", "paper"))
 
 
-def faint_words(html: str, *, dark: bool) -> list[tuple[str, str, str, float]]:
+def low_contrast_text(html: str, *, dark: bool) -> list[tuple[str, str, str, float]]:
     """(words, ink, paper, ratio) of everything under 4.5:1; in a style the hexadecimal colours count."""
     body = _painted(html, dark=dark).find("body")
     found = []
@@ -27,7 +27,7 @@ def faint_words(html: str, *, dark: bool) -> list[tuple[str, str, str, float]]:
         if words.strip():
             ink, paper = _nearest(node, "ink", "#000000"), _nearest(node, "paper", "#ffffff")
             ratio = contrast(ink, paper)
-            if ratio < ENOUGH:
+            if ratio < MIN_CONTRAST:
                 found.append((" ".join(words.split()), ink, paper, ratio))
     return found
 
@@ -55,8 +55,8 @@ def _painted(html: str, *, dark: bool) -> HtmlElement:
 
 def _declare(node: HtmlElement, style: str) -> None:
     for name, place in _PLACES:
-        for colour in re.findall(_COLOUR.format(name), style):
-            node.set(place, colour)
+        for color in re.findall(_COLOR.format(name), style):
+            node.set(place, color)
 
 
 def _nearest(node: HtmlElement, place: str, otherwise: str) -> str:

@@ -8,43 +8,43 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-from newsletter.domain.archive.entries import NOTHING_BESIDE, Beside
+from newsletter.domain.archive.entries import NO_ARCHIVE_LINKS, ArchiveLinks
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
 from newsletter.domain.tips.season_rule import WEEKDAYS
 from newsletter.domain.tips.tip import MAX_SUBJECT, TipText
-from newsletter.ports.store import NOTHING_MORE, Rendered
-from newsletter.rendering.inline import InlineOnce, inline
+from newsletter.ports.store import NO_EXTRA_VALUES, Rendered
+from newsletter.rendering.inline import CachedInliner, inline
 from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
-from newsletter.rendering.translations import Words, in_html
+from newsletter.rendering.translations import Translations, in_html
 
-KEPT = 32  # mails that differ in more than links and addresses
+CACHE_SIZE = 32  # mails that differ in more than links and addresses
 FOOTER = ("Sign up", "Contact", "More resources", "Home page")
 YEARS = {5: "Five years", 10: "Ten years", 15: "Fifteen years", 20: "Twenty years"}
 _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
-class Letters:
+class EmailTemplates:
     """The `Renderer` of ports/store.py. template_dirs: each holds a folder `email`; the owner's first."""
 
     def __init__(self, site: Site, template_dirs: Sequence[Path]) -> None:
         self._site = site
         self.templates = Templates([directory / "email" for directory in template_dirs])
-        self._inlined = lru_cache(maxsize=KEPT)(inline)
-        self.words = Words(site.language, template_dirs)
+        self._inlined = lru_cache(maxsize=CACHE_SIZE)(inline)
+        self.translations = Translations(site.language, template_dirs)
         self.templates.environment.globals |= {
             "site": site,
             "brand": site.brand,
-            "_": self.words.for_templates(),
-            "direction": self.words.direction,
-            "footer_links": _footer_links(site, self.words),
+            "_": self.translations.gettext_function(),
+            "direction": self.translations.direction,
+            "footer_links": _footer_links(site, self.translations),
         }
         self.templates.environment.filters |= {
-            **self.words.filters(),
-            "weekday": lambda day: self.words.say(WEEKDAYS[day.weekday()]),
-            "years": lambda years: self.words.say(YEARS[years]),
-            "number": self.words.number,
+            **self.translations.filters(),
+            "weekday": lambda day: self.translations.translate(WEEKDAYS[day.weekday()]),
+            "years": lambda years: self.translations.translate(YEARS[years]),
+            "number": self.translations.number,
             "plain": to_text,
             "shorten": shorten,
             "underlined": underlined,
@@ -58,21 +58,21 @@ class Letters:
         tip_key: str,
         number: int,
         slot: date,
-        person: Mapping[str, str],
-        beside: Beside = NOTHING_BESIDE,
+        recipient: Mapping[str, str],
+        archive_links: ArchiveLinks = NO_ARCHIVE_LINKS,
         kind: str = "issue",
-        more: Mapping[str, object] = NOTHING_MORE,
+        more: Mapping[str, object] = NO_EXTRA_VALUES,
     ) -> Rendered:
         """The weekly letter; raises TemplateError."""
         values = {
             "tip": tip,
             "number": number,
             "slot": slot,
-            "beside": beside,
+            "beside": archive_links,
             "online_url": self._site.url(f"/tips/{tip_key}"),
             "body_html": in_html(tip.body),
             "body_text": to_text(tip.body),
-            **person,
+            **recipient,
             **more,
         }
         return self._render(kind, values)
@@ -81,7 +81,7 @@ class Letters:
         """A transactional mail; raises TemplateError, also for a kind that has no folder."""
         if not _KIND.match(kind):
             raise TemplateError(f"not a kind of mail: {kind!r}")
-        return self._render(kind, values, InlineOnce(values, self._inlined))
+        return self._render(kind, values, CachedInliner(values, self._inlined))
 
     def _render(self, kind: str, values: Mapping[str, object], inlined: Callable[[str], str] = inline) -> Rendered:
         subject = " ".join(self.templates.render(f"{kind}/subject.txt", values).split())
@@ -97,10 +97,10 @@ def shorten(text: str, width: int = MAX_SUBJECT) -> str:
     return text[: width - 1].rsplit(None, 1)[0].rstrip(" ,;:.–—-") + "…"
 
 
-def _footer_links(site: Site, words: Words) -> list[tuple[str, str]]:
+def _footer_links(site: Site, translations: Translations) -> list[tuple[str, str]]:
     """The links of the footer that are set, in their order."""
     urls = (site.url("/"), site.contact_url, site.resources_url, site.home_url)
-    return [(words.say(text), url) for text, url in zip(FOOTER, urls, strict=True) if url]
+    return [(translations.translate(text), url) for text, url in zip(FOOTER, urls, strict=True) if url]
 
 
 def _tidy(text: str) -> str:

@@ -14,7 +14,7 @@ _AS_STYLES = ["width", "height", "align", "valign", "bgcolor"]  # said in CSS al
 _PLAIN = re.compile(r"(?:https?://|[A-Za-z0-9._+-]+@)[A-Za-z0-9:/._~-]{4,}")
 
 
-class InlineOnce:
+class CachedInliner:
     """`inline` for mails that differ in links and addresses alone: the work is done for the first, the rest is filled in.
 
     values: what the template was given. inlined: `inline`, with a memory. Thirty sign-ups a second would else cost a core.

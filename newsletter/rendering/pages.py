@@ -13,7 +13,7 @@ from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.site import Site
 from newsletter.domain.tips.season_rule import WEEKDAYS
 from newsletter.rendering.templates import Templates
-from newsletter.rendering.translations import Words
+from newsletter.rendering.translations import Translations
 
 
 class PageTemplates:
@@ -22,20 +22,22 @@ class PageTemplates:
     def __init__(self, site: Site, schedule: Schedule, template_dirs: Sequence[Path]) -> None:
         self.templates = Templates([directory / "web" for directory in template_dirs])
         self._root = urlsplit(site.base_url).path
-        self.words = Words(site.language, template_dirs)
+        self.translations = Translations(site.language, template_dirs)
         self.templates.environment.globals |= {
             "site": site,
-            "_": self.words.for_templates(),
-            "language": self.words.language,
-            "direction": self.words.direction,
-            "weekday": self.words.say(WEEKDAYS[schedule.weekday]),
+            "_": self.translations.gettext_function(),
+            "language": self.translations.language,
+            "direction": self.translations.direction,
+            "weekday": self.translations.translate(WEEKDAYS[schedule.weekday]),
             "path": self.path,
         }
-        self.templates.environment.filters |= {**self.words.filters(), "byline": self._byline}
+        self.templates.environment.filters |= {**self.translations.filters(), "byline": self._byline}
 
     def _byline(self, tip: Entry) -> Markup:
         """The day a tip ran and its categories. Here and not in a template, which would take ten times as long."""
-        ran = [f'<time datetime="{tip.ran_on}">{escape(self.words.day(tip.ran_on))}</time>'] if tip.ran_on else []
+        ran = (
+            [f'<time datetime="{tip.ran_on}">{escape(self.translations.day(tip.ran_on))}</time>'] if tip.ran_on else []
+        )
         folder = self.path("/categories/")
         labels = [f'<a href="{escape(folder + one.slug)}">{escape(one.name)}</a>' for one in tip.categories if one.slug]
         return Markup(" · ".join([*ran, *labels]))  # noqa: S704 - escaped piece by piece

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from newsletter.domain.tips.tip import MAX_SUBJECT
-from newsletter.rendering.contrast import faint_words
+from newsletter.rendering.contrast import low_contrast_text
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -37,7 +37,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter:
+class _Email:
     raw: bytes
     message: EmailMessage
     text: str
@@ -51,7 +51,7 @@ def preflight(raw: bytes) -> list[Finding]:
 
     message = message_from_bytes(raw, policy=default)
     text, html = (part_of(message, kind) for kind in ("plain", "html"))
-    letter = _Letter(raw, message, text, html, lxml.html.document_fromstring(html or "<p></p>"))
+    letter = _Email(raw, message, text, html, lxml.html.document_fromstring(html or "<p></p>"))
     findings = []
     for name, check, well in (
         ("size", _size, f"{len(html.encode()):,} octets of HTML"),
@@ -64,8 +64,8 @@ def preflight(raw: bytes) -> list[Finding]:
         ("markup", _markup, "nothing that mail programs throw away"),
         ("placeholders", _placeholders, "none left"),
     ):
-        faults = [Finding(name, level, words) for level, words in check(letter)]
-        findings += faults or [Finding(name, "ok", well)]
+        problems = [Finding(name, level, words) for level, words in check(letter)]
+        findings += problems or [Finding(name, "ok", well)]
     return findings
 
 
@@ -75,10 +75,10 @@ def part_of(message: EmailMessage, kind: str) -> str:
     return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
 
-Faults = Iterator[tuple[str, str]]
+Problems = Iterator[tuple[str, str]]
 
 
-def _size(letter: _Letter) -> Faults:
+def _size(letter: _Email) -> Problems:
     size = len(letter.html.encode())
     if size > MAX_HTML:
         yield "error", f"{size:,} octets of HTML; Gmail clips a letter at 102,000, so keep it under {MAX_HTML:,}"
@@ -86,7 +86,7 @@ def _size(letter: _Letter) -> Faults:
         yield "error", f"a line is longer than {MAX_LINE} octets (RFC 5322 section 2.1.1)"
 
 
-def _subject(letter: _Letter) -> Faults:
+def _subject(letter: _Email) -> Problems:
     subject = str(letter.message["Subject"] or "").strip()
     if not subject:
         yield "error", "there is no subject"
@@ -98,7 +98,7 @@ def _subject(letter: _Letter) -> Faults:
         yield "warning", "rows of signs, as spam has them"
 
 
-def _headers(letter: _Letter) -> Faults:
+def _headers(letter: _Email) -> Problems:
     missing = [name for name in HEADERS if not letter.message[name]]
     if missing:
         yield "error", f"missing: {', '.join(missing)}"
@@ -110,7 +110,7 @@ def _headers(letter: _Letter) -> Faults:
         yield "error", "List-Unsubscribe has no plain web address, so one click does not work"
 
 
-def _text(letter: _Letter) -> Faults:
+def _text(letter: _Email) -> Problems:
     if not letter.text.strip():
         yield "error", "there is no text part"
         return
@@ -123,7 +123,7 @@ def _text(letter: _Letter) -> Faults:
         yield "warning", f"only the HTML part has the link {url[:100]}"
 
 
-def _links(letter: _Letter) -> Faults:
+def _links(letter: _Email) -> Problems:
     for node in letter.root.findall(".//a"):
         url, words = str(node.get("href") or ""), " ".join(node.text_content().split())
         place = words or url or "a link"
@@ -138,7 +138,7 @@ def _links(letter: _Letter) -> Faults:
             yield "error", f"a link has no words: {url[:80]}"
 
 
-def _pictures(letter: _Letter) -> Faults:
+def _pictures(letter: _Email) -> Problems:
     for node in letter.root.findall(".//img"):
         source = str(node.get("src") or "")
         if node.get("alt") is None:
@@ -149,14 +149,14 @@ def _pictures(letter: _Letter) -> Faults:
             yield "error", f"a picture of one dot, as trackers have it: {source[:80]}"
 
 
-def _contrast(letter: _Letter) -> Faults:
+def _contrast(letter: _Email) -> Problems:
     for dark in (False, True):
-        for words, ink, paper, ratio in faint_words(letter.html, dark=dark)[:3]:
+        for words, ink, paper, ratio in low_contrast_text(letter.html, dark=dark)[:3]:
             time = "night" if dark else "day"
             yield "error", f"“{words[:40]}” is {ratio:.1f}:1 by {time} ({ink} on {paper}); 4.5:1 is needed"
 
 
-def _markup(letter: _Letter) -> Faults:
+def _markup(letter: _Email) -> Problems:
     for tag in FORBIDDEN:
         if letter.root.find(f".//{tag}") is not None:
             yield "error", f"<{tag}> does not work in mail"
@@ -170,7 +170,7 @@ def _markup(letter: _Letter) -> Faults:
         yield "warning", "the page has no title or no language, which screen readers ask for"
 
 
-def _placeholders(letter: _Letter) -> Faults:
+def _placeholders(letter: _Email) -> Problems:
     parts = (str(letter.message["Subject"] or ""), letter.text, letter.html)
     for found in sorted({found[0] for part in parts for found in _LEFT_OVER.finditer(part)}):
         yield "error", f"{found!r} was left in the letter"

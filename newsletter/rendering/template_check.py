@@ -9,21 +9,21 @@ from pathlib import Path
 from jinja2 import Environment, TemplateSyntaxError, meta
 from jinja2.defaults import DEFAULT_NAMESPACE
 
-from newsletter.domain.archive.entries import Beside, Mention
+from newsletter.domain.archive.entries import ArchiveLinks, Mention
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
 from newsletter.domain.tips.tip import TipText
 from newsletter.mail.compiled import sentinels
 from newsletter.rendering.data import data_dir
-from newsletter.rendering.emails import Letters
+from newsletter.rendering.emails import EmailTemplates
 from newsletter.rendering.pages import PageTemplates
 
 FOLDERS = ("email", "web")
 _SCHEDULE = Schedule.parse("tue 08:00", "UTC")
 _SAMPLE = TipText("A title", "A text with *marks* and a [link](https://example.org/).", takeaway="A takeaway.")
-_BESIDE = Beside(Mention("one", "Another tip"), Mention("two", "An old tip"), 10)
-_LETTER = sentinels("x").keys() | {
+_BESIDE = ArchiveLinks(Mention("one", "Another tip"), Mention("two", "An old tip"), 10)
+_ISSUE_NAMES = sentinels("x").keys() | {
     "tip",
     "number",
     "slot",
@@ -35,7 +35,7 @@ _LETTER = sentinels("x").keys() | {
 }
 
 
-def shipped() -> list[str]:
+def builtin_templates() -> list[str]:
     """Our templates by the names under which an owner's win, as in `email/issue/body.html`."""
     ours = data_dir() / "templates"
     return sorted(
@@ -43,22 +43,24 @@ def shipped() -> list[str]:
     )
 
 
-def prove(site: Site, own: Path) -> None:
+def check_templates(site: Site, own: Path) -> None:
     """Raise TemplateError, with file and line, for the first template in `own` that could not be used."""
     ours = data_dir() / "templates"
     if not own.is_dir():
         raise TemplateError(f"there is no directory {own}", fix="Mend NEWSLETTER_TEMPLATES, or leave it empty")
-    names, letters = set(shipped()), Letters(site, [own, ours])
-    engines = {"email": letters.templates, "web": PageTemplates(site, _SCHEDULE, [own, ours]).templates}
+    names, emails = set(builtin_templates()), EmailTemplates(site, [own, ours])
+    engines = {"email": emails.templates, "web": PageTemplates(site, _SCHEDULE, [own, ours]).templates}
     for path in sorted(path for folder in FOLDERS for path in (own / folder).rglob("*") if path.is_file()):
         name = str(path.relative_to(own))
         engine = engines[path.relative_to(own).parts[0]].environment
         found = _names_in(engine, path) - engine.globals.keys()
-        known = _known_to(engine, name, names, ours)
+        known = _allowed_names(engine, name, names, ours)
         for unknown in sorted(found - known) if name in names else ():
             line = _line_of(path, unknown)
             raise TemplateError(f"{unknown!r} is not known here", source=str(path), line=line, fix=_fix(known))
-    letters.issue(_SAMPLE, tip_key="a-title", number=1, slot=date(2025, 6, 3), person=sentinels("x"), beside=_BESIDE)
+    emails.issue(
+        _SAMPLE, tip_key="a-title", number=1, slot=date(2025, 6, 3), recipient=sentinels("x"), archive_links=_BESIDE
+    )
 
 
 def _names_in(engine: Environment, path: Path) -> set[str]:
@@ -71,14 +73,14 @@ def _names_in(engine: Environment, path: Path) -> set[str]:
         raise TemplateError(f"cannot be read: {error}", source=str(path), fix="Save it as UTF-8") from None
 
 
-def _known_to(engine: Environment, name: str, names: set[str], ours: Path) -> set[str]:
+def _allowed_names(engine: Environment, name: str, names: set[str], ours: Path) -> set[str]:
     """What our templates of the same folder use, and those they build on; what everybody may use."""
     folder = name.rpartition("/")[0]
     base = "email/_base" if name.startswith("email") else "web"
     near = [one for one in names if one.rpartition("/")[0] in (folder, base)]
     return (engine.globals.keys() - DEFAULT_NAMESPACE.keys()).union(
         *(_names_in(engine, ours / one) for one in near),
-        _LETTER if folder in ("email/issue", "email/quarterly") else (),
+        _ISSUE_NAMES if folder in ("email/issue", "email/quarterly") else (),
     )
 
 

@@ -12,24 +12,24 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.domain.errors import TemplateError
 
-MOST_KNOWN = 2_000  # pairs of a type and a name; templates have a few dozen
+MAX_CACHED = 2_000  # pairs of a type and a name; templates have a few dozen
 
 
-class _Closed(ImmutableSandboxedEnvironment):
+class _SandboxedEnvironment(ImmutableSandboxedEnvironment):
     """The sandbox of Jinja, which asks once for each type and name: what it says depends on nothing else."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._known: dict[tuple[type, str], bool] = {}
+        self._safe_attributes: dict[tuple[type, str], bool] = {}
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """May a template read this? Inspects nothing that differs between two objects of a type."""
         pair = type(obj), attr
-        found = self._known.get(pair)
+        found = self._safe_attributes.get(pair)
         if found is None:
             found = super().is_safe_attribute(obj, attr, value)
-            if len(self._known) < MOST_KNOWN:
-                self._known[pair] = found
+            if len(self._safe_attributes) < MAX_CACHED:
+                self._safe_attributes[pair] = found
         return found
 
 
@@ -41,7 +41,7 @@ class Templates:
 
     def __init__(self, dirs: Sequence[Path]) -> None:
         self._dirs = tuple(str(directory) for directory in dirs)
-        engine = _Closed if len(self._dirs) > 1 else Environment
+        engine = _SandboxedEnvironment if len(self._dirs) > 1 else Environment
         self.environment: Environment = engine(
             loader=FileSystemLoader(self._dirs),
             autoescape=lambda name: name is None or not name.endswith(".txt"),
@@ -55,14 +55,14 @@ class Templates:
         try:
             return self.environment.get_template(name).render(values)
         except TemplateSyntaxError as error:
-            raise TemplateError(_words(error), source=error.filename or name, line=error.lineno) from error
+            raise TemplateError(_message(error), source=error.filename or name, line=error.lineno) from error
         except TemplateNotFound as error:
             raise TemplateError(f"there is no template {error.name!r}", source=name) from error
         except Exception as error:  # whatever an owner's expression did
-            source, line = self._place(error.__traceback__)
-            raise TemplateError(_words(error), source=source or name, line=line) from error
+            source, line = self._location(error.__traceback__)
+            raise TemplateError(_message(error), source=source or name, line=line) from error
 
-    def _place(self, traceback: TracebackType | None) -> tuple[str, int]:
+    def _location(self, traceback: TracebackType | None) -> tuple[str, int]:
         """The innermost line that stands in a template: Jinja puts them into the traceback."""
         place = "", 0
         while traceback:
@@ -73,5 +73,5 @@ class Templates:
         return place
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__

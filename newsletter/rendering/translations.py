@@ -20,22 +20,22 @@ from newsletter.domain.tips.season_rule import MONTHS, WEEKDAYS, in_words
 from newsletter.rendering.markdown import to_html
 
 RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
-MADE = "made"
-"""The table of a catalogue for what the program itself puts together of parts, for its owner: see `Words.told`."""
-_HOLE = re.compile(r"\{([a-z_]+)\}")
-_AS_IT_IS = r".+?"
-_FITS = {
+COMPOSED = "made"
+"""The table of a catalogue for what the program itself puts together of parts, for its owner: see `Translations.told`."""
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_ANYTHING = r".+?"
+_PLACEHOLDER_PATTERNS = {
     "month": "|".join(MONTHS),
     "weekday": "|".join(WEEKDAYS),
     **dict.fromkeys(("count", "day", "line", "number", "part", "parts", "weeks", "year"), r"\d[\d,]*"),
     **dict.fromkeys(("time", "zone", "slot", "key"), r"[\w:+.-]+"),
 }
 """What a hole of a `made` sentence may stand for, by its name; any other name for whatever there is."""
-_KEPT = frozenset({"title", "name", "excerpt", "reply"})
+_UNTRANSLATED = frozenset({"title", "name", "excerpt", "reply"})
 """Holes whose words are not ours, so that they are not translated."""
 
 
-class Words:
+class Translations:
     """One language. dirs: each may hold a folder `texts`; in the first that has the language, the file counts.
 
     A language without a catalogue, or a sentence that is not in it, is English. Raises TemplateError for a file that
@@ -43,20 +43,22 @@ class Words:
     """
 
     def __init__(self, language: str, dirs: Sequence[Path]) -> None:
-        self.language, (self._texts, self._made) = language, _catalogue(language, dirs)
+        self.language, (self._texts, self._composed) = language, _catalog(language, dirs)
         self.direction = "rtl" if language.partition("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
 
-    def say(self, text: str, **values: object) -> str:
+    def translate(self, text: str, **values: object) -> str:
         """A sentence as plain text; `{name}` is a hole for a value."""
-        return _HOLE.sub(lambda hole: str(values.get(hole[1], hole[0])), self._texts.get(text, text))
+        return _PLACEHOLDER.sub(
+            lambda placeholder: str(values.get(placeholder[1], placeholder[0])), self._texts.get(text, text)
+        )
 
-    def say_in_html(self, text: str, **values: object) -> Markup:
+    def translate_html(self, text: str, **values: object) -> Markup:
         """The same as HTML: the sentence is escaped, and so is a value that is not markup already."""
         sentence = escape(self._texts.get(text, text))
         if not values:
             return sentence
         return Markup(  # noqa: S704 - escaped piece by piece
-            _HOLE.sub(lambda hole: str(escape(values.get(hole[1], hole[0]))), str(sentence))
+            _PLACEHOLDER.sub(lambda placeholder: str(escape(values.get(placeholder[1], placeholder[0]))), str(sentence))
         )
 
     def told(self, text: str) -> str:
@@ -75,24 +77,26 @@ class Words:
     def _find(self, text: str) -> str | None:
         if text in self._texts:
             return self._texts[text]
-        for shape, said in self._shapes:
+        for shape, said in self._patterns:
             if found := shape.fullmatch(text):
-                parts = {name: part if name in _KEPT else self.told(part) for name, part in found.groupdict().items()}
-                return _HOLE.sub(lambda hole, parts=parts: parts[hole[1]], said)  # type: ignore[misc]
+                parts = {
+                    name: part if name in _UNTRANSLATED else self.told(part) for name, part in found.groupdict().items()
+                }
+                return _PLACEHOLDER.sub(lambda placeholder, parts=parts: parts[placeholder[1]], said)  # type: ignore[misc]
         return None
 
     @cached_property
-    def _shapes(self) -> list[tuple[re.Pattern[str], str]]:
+    def _patterns(self) -> list[tuple[re.Pattern[str], str]]:
         """The sentences with holes, those with the most words of their own first."""
-        ours = sorted(self._made, key=lambda text: -len(_HOLE.sub("", text)))
-        return [(_shape(text), self._made[text]) for text in ours]
+        ours = sorted(self._composed, key=lambda text: -len(_PLACEHOLDER.sub("", text)))
+        return [(_pattern(text), self._composed[text]) for text in ours]
 
-    def for_templates(self) -> Callable[..., str]:
+    def gettext_function(self) -> Callable[..., str]:
         """What templates call `_`: HTML or plain text, as the file is."""
 
         @pass_eval_context
         def underscore(context: EvalContext, text: str, **values: object) -> str:
-            return self.say_in_html(text, **values) if context.autoescape else self.say(text, **values)
+            return self.translate_html(text, **values) if context.autoescape else self.translate(text, **values)
 
         return underscore
 
@@ -115,16 +119,18 @@ class Words:
         """A date as people write it."""
         if "{day} {month} {year}" not in self._texts:
             return in_words(day)
-        return self.say("{day} {month} {year}", day=day.day, month=self.say(MONTHS[day.month - 1]), year=day.year)
+        return self.translate(
+            "{day} {month} {year}", day=day.day, month=self.translate(MONTHS[day.month - 1]), year=day.year
+        )
 
 
-def _shape(text: str) -> re.Pattern[str]:
-    pieces = _HOLE.split(text)  # words, a name, words, a name …
-    fits = (f"(?P<{name}>{_FITS.get(name, _AS_IT_IS)})" for name in pieces[1::2])
+def _pattern(text: str) -> re.Pattern[str]:
+    pieces = _PLACEHOLDER.split(text)  # words, a name, words, a name …
+    fits = (f"(?P<{name}>{_PLACEHOLDER_PATTERNS.get(name, _ANYTHING)})" for name in pieces[1::2])
     return re.compile("".join(map("".join, zip_longest(map(re.escape, pieces[::2]), fits, fillvalue=""))), re.DOTALL)
 
 
-def _catalogue(language: str, dirs: Sequence[Path]) -> tuple[dict[str, str], dict[str, str]]:
+def _catalog(language: str, dirs: Sequence[Path]) -> tuple[dict[str, str], dict[str, str]]:
     parts = language.split("-")
     for name in ("-".join(parts[:length]) for length in range(len(parts), 0, -1)):
         for path in (directory / "texts" / f"{name}.toml" for directory in dirs):
@@ -138,11 +144,11 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TemplateError(f"the catalogue cannot be read: {error}", source=str(path)) from None
-    made = found.get(MADE, {})
-    return _said(found), _said(made if isinstance(made, dict) else {})
+    made = found.get(COMPOSED, {})
+    return _strings(found), _strings(made if isinstance(made, dict) else {})
 
 
-def _said(table: Mapping[str, object]) -> dict[str, str]:
+def _strings(table: Mapping[str, object]) -> dict[str, str]:
     return {text: said for text, said in table.items() if isinstance(said, str) and said}
 
 

@@ -8,8 +8,8 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome
-from newsletter.domain.errors import SenderTrouble
-from newsletter.senders.base import check_envelope, taken
+from newsletter.domain.errors import SenderError
+from newsletter.senders.base import accepted, check_envelope
 from newsletter.senders.url import SenderUrl
 
 _WIDTH = 78
@@ -22,8 +22,8 @@ class ConsoleSender:
     def __init__(self, url: SenderUrl, hostname: str) -> None:  # noqa: ARG002 - every sender is made alike
         url.check_options()
         if url.host or url.path:
-            raise url.wrong("takes nothing behind the colon", "Write console:")
-        self.connections = url.whole("connections", 1, most=100)
+            raise url.make_error("takes nothing behind the colon", "Write console:")
+        self.connections = url.get_integer("connections", 1, maximum=100)
         self._turn = threading.Lock()
 
     def open(self) -> ConsoleSession:
@@ -49,8 +49,8 @@ class ConsoleSession:
                 sys.stdout.write(page.encode(encoding, "replace").decode(encoding))
                 sys.stdout.flush()
         except (OSError, ValueError) as error:  # ValueError: standard output is closed
-            raise SenderTrouble(f"the letter cannot be printed: {error}") from error
-        return taken("printed")
+            raise SenderError(f"the letter cannot be printed: {error}") from error
+        return accepted("printed")
 
     def close(self) -> None:
         """Nothing is open between letters."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome
-from newsletter.domain.errors import AuthenticationRefused, SenderTrouble
+from newsletter.domain.errors import AuthenticationFailed, SenderError
 from newsletter.ports.sending import Sender, Session
 
 _log = logging.getLogger(__name__)
@@ -29,44 +29,44 @@ class _FailoverSession:
     """Moves on to the next sender until one has given an outcome, and then stays with that one."""
 
     def __init__(self, senders: Sequence[Sender]) -> None:
-        self._waiting = list(senders)
-        self._troubles: list[SenderTrouble] = []
-        self._settled = False
+        self._remaining = list(senders)
+        self._troubles: list[SenderError] = []
+        self._committed = False
         self._session = self._next()
 
     def _next(self) -> Session:
-        while self._waiting:
+        while self._remaining:
             try:
-                return self._waiting.pop(0).open()
-            except SenderTrouble as trouble:
+                return self._remaining.pop(0).open()
+            except SenderError as trouble:
                 self._note(trouble)
         raise _all_of(self._troubles)
 
-    def _note(self, trouble: SenderTrouble) -> None:
+    def _note(self, trouble: SenderError) -> None:
         self._troubles.append(trouble)
-        if self._waiting:
+        if self._remaining:
             _log.warning("next sender tried: %s", trouble)
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
         while True:
             try:
                 outcome = self._session.send(envelope, message)
-            except SenderTrouble as trouble:
+            except SenderError as trouble:
                 self._session.close()
-                if self._settled:
+                if self._committed:
                     raise
                 self._note(trouble)
                 self._session = self._next()
             else:
-                self._settled = True
+                self._committed = True
                 return outcome
 
     def close(self) -> None:
         self._session.close()
 
 
-def _all_of(troubles: Sequence[SenderTrouble]) -> SenderTrouble:
+def _all_of(troubles: Sequence[SenderError]) -> SenderError:
     """One error for all senders: no password was taken only if every one of them says so."""
-    refused = all(isinstance(trouble, AuthenticationRefused) for trouble in troubles)
-    kind = AuthenticationRefused if refused else SenderTrouble
+    refused = all(isinstance(trouble, AuthenticationFailed) for trouble in troubles)
+    kind = AuthenticationFailed if refused else SenderError
     return kind("; ".join(trouble.message for trouble in troubles), fix=troubles[0].fix)

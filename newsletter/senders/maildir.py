@@ -8,8 +8,8 @@ import secrets
 from pathlib import Path
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome
-from newsletter.domain.errors import SenderTrouble
-from newsletter.senders.base import check_envelope, taken
+from newsletter.domain.errors import SenderError
+from newsletter.senders.base import accepted, check_envelope
 from newsletter.senders.url import SenderUrl
 
 
@@ -19,8 +19,8 @@ class MaildirSender:
     def __init__(self, url: SenderUrl, hostname: str) -> None:
         url.check_options()
         if url.host or not url.path:
-            raise url.wrong("needs a path and no host", "Write maildir:///var/mail/newsletter with three slashes")
-        self.connections = url.whole("connections", 1, most=100)
+            raise url.make_error("needs a path and no host", "Write maildir:///var/mail/newsletter with three slashes")
+        self.connections = url.get_integer("connections", 1, maximum=100)
         self._path = Path(url.path)
         self._host = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in hostname)
         self._numbers = itertools.count(1)
@@ -58,7 +58,7 @@ class MaildirSession:
         except OSError as error:
             _forget(temporary)
             raise _trouble(self._path, error) from error
-        return taken(f"written to new/{name}")
+        return accepted(f"written to new/{name}")
 
     def close(self) -> None:
         """Nothing is open between letters."""
@@ -71,7 +71,7 @@ def _forget(temporary: Path) -> None:
         return  # what stays in tmp is no letter; Maildir readers sweep it after 36 hours
 
 
-def _trouble(path: Path, error: OSError) -> SenderTrouble:
-    return SenderTrouble(
+def _trouble(path: Path, error: OSError) -> SenderError:
+    return SenderError(
         f"the Maildir {path} cannot be written: {error.strerror or error}", fix="Check its disk space and permissions"
     )

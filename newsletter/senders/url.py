@@ -72,21 +72,21 @@ class SenderUrl:
         allowed = sorted({*known, *COMMON_OPTIONS})
         for name in self.options:
             if name not in allowed:
-                raise self.wrong(f"has no option {name!r}", _nearest(name, allowed))
+                raise self.make_error(f"has no option {name!r}", _nearest(name, allowed))
 
-    def whole(self, name: str, default: int, *, least: int = 1, most: int = 1_000_000) -> int:
+    def get_integer(self, name: str, default: int, *, minimum: int = 1, maximum: int = 1_000_000) -> int:
         """An option that is a whole number."""
         text = self.options.get(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
-            raise self.wrong(f"{name} is not a number it can use: {text!r}", f"Write {least} to {most}")
+        if not (text.isascii() and text.isdigit() and len(text) <= 9 and minimum <= int(text) <= maximum):
+            raise self.make_error(f"{name} is not a number it can use: {text!r}", f"Write {minimum} to {maximum}")
         return int(text)
 
     def rates(self) -> tuple[Rate, ...]:
         """The rates it asks for: `per_hour=500&domain_per_minute=20`; whoever schedules the letters keeps to them."""
         return tuple(
-            replace(rate, count=self.whole(name, 0, most=100_000_000))
+            replace(rate, count=self.get_integer(name, 0, maximum=100_000_000))
             for name, rate in RATES.items()
             if name in self.options
         )
@@ -99,17 +99,17 @@ class SenderUrl:
         found = _SECONDS.match(text)
         value = float(found["number"]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found["unit"]] if found else 0
         if not 0 < value <= 86_400:
-            raise self.wrong(f"{name} is not a duration: {text!r}", "Write it as 30s, 5m or 1h")
+            raise self.make_error(f"{name} is not a duration: {text!r}", "Write it as 30s, 5m or 1h")
         return value
 
-    def choice(self, name: str, allowed: Collection[str], default: str) -> str:
+    def get_choice(self, name: str, allowed: Collection[str], default: str) -> str:
         """An option that is one of a few words."""
         text = self.options.get(name, default)
         if text not in allowed:
-            raise self.wrong(f"{name} cannot be {text!r}", _nearest(text, allowed))
+            raise self.make_error(f"{name} cannot be {text!r}", _nearest(text, allowed))
         return text
 
-    def wrong(self, message: str, fix: str) -> SettingsError:
+    def make_error(self, message: str, fix: str) -> SettingsError:
         """The error that names this URL without its secrets."""
         return SettingsError(f"NEWSLETTER_SENDER_URL: {self.masked()}: {message}", fix=fix)
 
@@ -129,33 +129,33 @@ def _parse(text: str) -> SenderUrl:
     scheme, colon, rest = text.partition(":")
     scheme = scheme.lower()
     if not colon or not _SCHEME.match(scheme):
-        raise _unreadable(
+        raise _invalid(
             "it does not begin with a scheme", "Write smtp://host, smtps://host, maildir:///path or console:"
         )
     if not text.isascii() or not text.isprintable():
-        raise _unreadable(f"the {scheme} URL has a character outside ASCII", "Percent-encode it, as in %C3%BC for ü")
+        raise _invalid(f"the {scheme} URL has a character outside ASCII", "Percent-encode it, as in %C3%BC for ü")
     place, _, query = rest.partition("?")
     if "#" in rest or "@" in query or ("@" in place.removeprefix("//").partition("/")[2] and place.startswith("//")):
-        raise _unreadable(f"the {scheme} URL has a # or an @ where none can stand", _ENCODE)
-    return _take_apart(scheme, place, query)
+        raise _invalid(f"the {scheme} URL has a # or an @ where none can stand", _ENCODE)
+    return _split_url(scheme, place, query)
 
 
-def _take_apart(scheme: str, place: str, query: str) -> SenderUrl:
+def _split_url(scheme: str, place: str, query: str) -> SenderUrl:
     try:
         parts = urlsplit(f"{scheme}:{place}")
         host, port = (parts.hostname or "").lower(), parts.port or 0
         options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), max_num_fields=50)
     except ValueError:
-        raise _unreadable(f"the {scheme} URL has a host, port or option that cannot be read", _ENCODE) from None
+        raise _invalid(f"the {scheme} URL has a host, port or option that cannot be read", _ENCODE) from None
     names = [name for name, _ in options]
     for name in names:
         if names.count(name) > 1:
-            raise _unreadable(f"the {scheme} URL names an option twice: {name!r}", "Write it once")
+            raise _invalid(f"the {scheme} URL names an option twice: {name!r}", "Write it once")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return SenderUrl(scheme, host, port, user, password, unquote(parts.path), dict(options))
 
 
-def _unreadable(message: str, fix: str) -> SettingsError:
+def _invalid(message: str, fix: str) -> SettingsError:
     return SettingsError(f"NEWSLETTER_SENDER_URL: {message}", fix=fix)
 
 

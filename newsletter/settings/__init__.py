@@ -15,10 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from newsletter.domain.colors import brand_colour
+from newsletter.domain.colors import brand_color
 from newsletter.domain.errors import InputError, SettingsError
 from newsletter.domain.site import Site
-from newsletter.domain.subscribers.subscription import Farewell
+from newsletter.domain.subscribers.subscription import UnsubscribeEmail
 from newsletter.settings import values as v
 
 PREFIX = "NEWSLETTER_"
@@ -76,8 +76,8 @@ class Settings:
         v.matching(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", "Write a language tag, as in en or pt-BR"),
     )
     owner: str = _setting("owner@example.org", "Who is told when something needs a person.", v.address)
-    colour: str = _setting(
-        "#17664f", "The colour of links, buttons and the takeaway; checked for contrast.", brand_colour
+    color: str = _setting(
+        "#17664f", "The colour of links, buttons and the takeaway; checked for contrast.", brand_color
     )
     logo: Path | None = _setting(
         "", "A picture (PNG, JPEG or GIF) that stands for the title at the top.", v.optional(v.picture, unset=None)
@@ -145,7 +145,7 @@ class Settings:
         "Who gets a tip that runs again: everybody, or the unseen: those who have not had it; others get another.",
         v.matching("everybody|unseen", "Write everybody or unseen"),
     )
-    farewell: Farewell = _setting(
+    farewell: UnsubscribeEmail = _setting(
         "page",
         "A last mail to somebody who left: after the page with the button, always (one click in the mail program"
         " too), or never.",
@@ -214,7 +214,7 @@ class Settings:
             resources_url=self.resources_url,
             home_url=self.home_url,
             bounce_domain=self.bounce_domain,
-            colour=self.colour,
+            color=self.color,
             has_logo=self.logo is not None,
         )
 
@@ -223,7 +223,7 @@ class Settings:
         """Does a letter that may have been accepted wait for a person?"""
         return self.in_doubt == "hold"
 
-    def refused_domains(self) -> frozenset[str]:
+    def blocked_domains(self) -> frozenset[str]:
         """Domains that may not sign up, in lower case; raises SettingsError when their file cannot be read."""
         path = self.disposable_domains
         if path is None:
@@ -282,7 +282,7 @@ def load_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
         if row.field == "database_url" and origin == "default":
             text = f"sqlite:///{texts[PREFIX + 'DATA_DIR']}/newsletter.db"
         values[row.field], texts[row.name], origins[row.name] = check(row, text), text, origin
-    return Settings(**values, texts=texts, origins=origins, warnings=_misspelt(sources))
+    return Settings(**values, texts=texts, origins=origins, warnings=_misspelled(sources))
 
 
 def _env_file_values(path: Path) -> dict[str, str]:
@@ -334,7 +334,7 @@ def check(row: Setting, text: str) -> object:
     raise SettingsError(f"{row.name} cannot be used: {row.masked(text)!r}", fix=advice)
 
 
-def _misspelt(sources: list[tuple[str, Mapping[str, str]]]) -> tuple[str, ...]:
+def _misspelled(sources: list[tuple[str, Mapping[str, str]]]) -> tuple[str, ...]:
     from difflib import get_close_matches
 
     known = {row.name for row in TABLE} | {f"{row.name}_FILE" for row in TABLE if row.mask} | KNOWN_ELSEWHERE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.subscription import Farewell
+from newsletter.domain.subscribers.subscription import UnsubscribeEmail
 
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 _DAYS = {"d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "month": 365.25 / 12, "y": 365.25, "year": 365.25}
@@ -38,11 +38,11 @@ def rest(text: str) -> timedelta | None:
     return None if text.strip().lower() == "never" else parse_duration(text)
 
 
-def farewell(text: str) -> Farewell:
+def farewell(text: str) -> UnsubscribeEmail:
     """After which leaves a last mail goes."""
-    if text not in set(Farewell):
+    if text not in set(UnsubscribeEmail):
         raise ValueError("Write page, always or never")
-    return Farewell(text)
+    return UnsubscribeEmail(text)
 
 
 def optional(read: Callable[[str], object], *, unset: object = "") -> Callable[[str], object]:
@@ -116,27 +116,27 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-def words(text: str) -> tuple[str, ...]:
+def split_list(text: str) -> tuple[str, ...]:
     """A list with commas or blanks between."""
     return tuple(re.findall(r"[^\s,]+", text))
 
 
 def origins(text: str) -> tuple[str, ...]:
     """Web origins (RFC 6454 section 7), or `*`."""
-    for origin in words(text):
+    for origin in split_list(text):
         if not re.fullmatch(r"\*|https?://(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?", origin):
             raise ValueError("Write origins separated by commas, as in https://www.example.org")
-    return words(text)
+    return split_list(text)
 
 
 def networks(text: str) -> tuple[str, ...]:
     """IP addresses or networks, or `*`."""
     from ipaddress import ip_network
 
-    for word in words(text):
+    for word in split_list(text):
         if word != "*":
             ip_network(word, strict=False)  # its own message names the word
-    return words(text)
+    return split_list(text)
 
 
 def keys(text: str) -> tuple[str, ...]:

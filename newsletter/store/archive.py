@@ -13,7 +13,7 @@ from typing import Any
 
 from newsletter.domain.archive.entries import (
     ANNIVERSARIES,
-    Beside,
+    ArchiveLinks,
     Contents,
     Entry,
     Found,
@@ -29,7 +29,7 @@ from newsletter.domain.archive.entries import (
     web_address,
     without_hits_in_braces,
 )
-from newsletter.domain.archive.index import CATEGORY, TAG, Catalogue, labels_of
+from newsletter.domain.archive.index import CATEGORY, TAG, ArchiveIndex, labels_of
 from newsletter.domain.tips.season_rule import parse_rule, title_on
 from newsletter.store.search import Ask, find, show
 from newsletter.store.tips import slug_of
@@ -54,45 +54,45 @@ def public(*, teasers: bool) -> str:
     return _RAN if teasers else f"{_RAN} AND complete"
 
 
-class Catalogues:
+class CatalogCache:
     """The newest catalogue with teasers, and without, of one process; who needs a new one waits while it is made."""
 
     def __init__(self) -> None:
-        self._kept: dict[bool, tuple[int, Catalogue]] = {}
+        self._cached: dict[bool, tuple[int, ArchiveIndex]] = {}
         self._lock = Lock()
 
-    def get(self, version: int, make: Callable[[], Catalogue], *, teasers: bool, keep: bool) -> Catalogue:
+    def get(self, version: int, make: Callable[[], ArchiveIndex], *, teasers: bool, cache: bool) -> ArchiveIndex:
         """The one of this version. keep: False within a write, whose version may be taken back and given again."""
         with self._lock:
-            kept = self._kept.get(teasers)
+            kept = self._cached.get(teasers)
             if kept and kept[0] == version:
                 return kept[1]
             made = make()
-            if keep:
-                self._kept[teasers] = version, made
+            if cache:
+                self._cached[teasers] = version, made
             return made
 
 
 class SqlArchive:
     """Implements ports.Archive in one transaction. may_keep: it only reads, so what it saw is committed."""
 
-    def __init__(self, ask: Ask, catalogues: Catalogues, *, may_keep: bool) -> None:
-        self._ask, self._catalogues, self._may_keep = ask, catalogues, may_keep
+    def __init__(self, ask: Ask, catalog_cache: CatalogCache, *, may_cache: bool) -> None:
+        self._ask, self._catalog_cache, self._may_cache = ask, catalog_cache, may_cache
 
     def choose(self, selection: Selection, page: int, size: int, *, teasers: bool = False) -> Found:
         """One page of a list."""
         value = slug_of(selection.value) if selection.kind in (CATEGORY, TAG) else selection.value
-        return self._catalogue(teasers=teasers).choose(Selection(selection.kind, value), page, size)
+        return self._catalog(teasers=teasers).choose(Selection(selection.kind, value), page, size)
 
     def contents(self, *, teasers: bool = False) -> Contents:
         """What the archive has."""
-        return self._catalogue(teasers=teasers).contents
+        return self._catalog(teasers=teasers).contents
 
     def get(self, key: str, *, teasers: bool = False) -> PublicTip:
         """One tip with its neighbours; the number of queries does not depend on the library."""
-        catalogue = self._catalogue(teasers=teasers)
+        catalogue = self._catalog(teasers=teasers)
         entry = catalogue.by_key(key)
-        before, after = catalogue.beside(entry)
+        before, after = catalogue.neighbors(entry)
         related = catalogue.related(labels_of(entry), RELATED, but=entry.id)
         return replace(self._with_texts([entry])[0], previous=before, next=after, related=related)
 
@@ -103,7 +103,7 @@ class SqlArchive:
 
     def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:
         """Whatever is typed is looked for as words: all of them, or else any."""
-        catalogue, terms = self._catalogue(teasers=teasers), search_terms(query)
+        catalogue, terms = self._catalog(teasers=teasers), search_terms(query)
         for operator in ("AND", "OR")[: len(terms)]:
             ids = [tip_id for tip_id in find(self._ask, terms, operator) if tip_id in catalogue]
             if ids:
@@ -120,7 +120,7 @@ class SqlArchive:
 
     def newest(self, size: int) -> tuple[Entry, ...]:
         """The whole ones that ran last."""
-        return tuple(entry for entry in self._catalogue(teasers=False).entries[:size] if entry.ran_on)
+        return tuple(entry for entry in self._catalog(teasers=False).entries[:size] if entry.ran_on)
 
     def latest(self, size: int) -> list[PublicTip]:
         """The same with their texts, for feeds."""
@@ -128,14 +128,14 @@ class SqlArchive:
 
     def addresses(self, *, teasers: bool = False) -> list[tuple[str, datetime]]:
         """(key, changed at) of every public tip, newest first."""
-        return [(entry.key, entry.changed_at) for entry in self._catalogue(teasers=teasers).entries]
+        return [(entry.key, entry.changed_at) for entry in self._catalog(teasers=teasers).entries]
 
     def related(self, tip_id: int, size: int, *, teasers: bool = False) -> tuple[Entry, ...]:
         """What shares most with a tip, which need not have run."""
         labels = [(kind, slug) for _, kind, _, slug in self._rows(_LABELS.format(one=" WHERE tip_id = ?"), tip_id)]
-        return self._catalogue(teasers=teasers).related(labels, size, but=tip_id)
+        return self._catalog(teasers=teasers).related(labels, size, but=tip_id)
 
-    def beside(self, tip_id: int, day: date) -> Beside:
+    def archive_links(self, tip_id: int, day: date) -> ArchiveLinks:
         """What a letter of this tip on that day shows of the archive: the nearest relation, and an anniversary."""
         for years in ANNIVERSARIES:
             first, last = anniversary(day, years)
@@ -148,7 +148,7 @@ class SqlArchive:
                 break
         then = Mention(rows[0][0], _title(*rows[0][1:]), _day(rows[0][3])) if rows else None
         near = [entry.mention for entry in self.related(tip_id, 2) if then is None or entry.key != then.key]
-        return Beside(near[0] if near else None, then, years if then else 0)
+        return ArchiveLinks(near[0] if near else None, then, years if then else 0)
 
     def _with_texts(self, entries: Sequence[Entry]) -> list[PublicTip]:
         rows = self._rows(_TEXTS.format(ids=", ".join("?" * len(entries))), *(entry.id for entry in entries))
@@ -159,11 +159,11 @@ class SqlArchive:
             for body, takeaway, votes in [found[entry.id]]
         ]
 
-    def _catalogue(self, *, teasers: bool) -> Catalogue:
-        def make() -> Catalogue:
-            return Catalogue(self._entries(teasers=teasers))
+    def _catalog(self, *, teasers: bool) -> ArchiveIndex:
+        def make() -> ArchiveIndex:
+            return ArchiveIndex(self._entries(teasers=teasers))
 
-        return self._catalogues.get(self._rows(VERSION)[0][0], make, teasers=teasers, keep=self._may_keep)
+        return self._catalog_cache.get(self._rows(VERSION)[0][0], make, teasers=teasers, cache=self._may_cache)
 
     def _entries(self, *, teasers: bool) -> Iterator[Entry]:
         """Every public tip without its text: two queries."""

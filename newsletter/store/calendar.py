@@ -16,9 +16,16 @@ from newsletter.domain.errors import NotFound
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import TipState
-from newsletter.ports.calendar import Call, Week, Wish
-from newsletter.ports.calendar import SlotWish as SlotWishFacts
-from newsletter.store.tables import Farewell, Issue, SlotWish, Subscriber, Tip, Told, WatchdogCall
+from newsletter.ports.calendar import HeartbeatCall, ListGrowth, Override, SlotOverride
+from newsletter.store.tables import (
+    HeartbeatRow,
+    Issue,
+    OwnerNotified,
+    SlotOverrideRow,
+    SubscriberRow,
+    Tip,
+    UnsubscribeRow,
+)
 
 _read_season = lru_cache(maxsize=4096)(parse_rule)
 _read_rerun = lru_cache(maxsize=4096)(parse_rerun)
@@ -71,62 +78,66 @@ class SqlCalendar:
         row.pin_on = slot
         self._session.flush()
 
-    def wishes(self) -> Mapping[date, SlotWishFacts]:
+    def overrides(self) -> Mapping[date, SlotOverride]:
         """Every wish, also of slots that are over."""
-        return {row.slot: SlotWishFacts(Wish(row.wish), row.about) for row in self._session.exec(select(SlotWish))}
+        return {
+            row.slot: SlotOverride(Override(row.wish), row.about) for row in self._session.exec(select(SlotOverrideRow))
+        }
 
-    def wish(self, slot: date, wish: SlotWishFacts | None) -> None:
+    def set_override(self, slot: date, override: SlotOverride | None) -> None:
         """Write a wish down, or forget it."""
-        self._session.exec(delete(SlotWish).where(col(SlotWish.slot) == slot))
-        if wish:
-            self._session.add(SlotWish(slot=slot, wish=wish.wish.value, about=wish.about))
+        self._session.exec(delete(SlotOverrideRow).where(col(SlotOverrideRow.slot) == slot))
+        if override:
+            self._session.add(SlotOverrideRow(slot=slot, wish=override.kind.value, about=override.about))
         self._session.flush()
 
     # -- what the owner knows ------------------------------------------------------------------
 
-    def is_told(self, what: str, about: str) -> bool:
+    def was_notified(self, what: str, about: str) -> bool:
         """Was the owner told?"""
-        return self._session.get(Told, (what, about)) is not None
+        return self._session.get(OwnerNotified, (what, about)) is not None
 
     def tell(self, what: str, about: str, now: datetime) -> bool:
         """Remember it; False when the owner knew."""
-        if self.is_told(what, about):
+        if self.was_notified(what, about):
             return False
-        self._session.add(Told(what=what, about=about, at=now))
+        self._session.add(OwnerNotified(what=what, about=about, at=now))
         self._session.flush()
         return True
 
-    def untell(self, what: str, *, keep: str = "", only: str = "") -> None:
+    def clear_notified(self, what: str, *, keep: str = "", only: str = "") -> None:
         """Forget what was told of this kind."""
-        which = col(Told.about) == only if only else col(Told.about) != keep
-        self._session.exec(delete(Told).where(col(Told.what) == what, which))
+        which = col(OwnerNotified.about) == only if only else col(OwnerNotified.about) != keep
+        self._session.exec(delete(OwnerNotified).where(col(OwnerNotified.what) == what, which))
         self._session.flush()
 
     # -- the watchdog --------------------------------------------------------------------------
 
-    def call_of(self, slot: date) -> Call | None:
+    def heartbeat_of(self, slot: date) -> HeartbeatCall | None:
         """The call for this slot."""
-        row = self._session.get(WatchdogCall, slot)
+        row = self._session.get(HeartbeatRow, slot)
         return _call(row) if row else None
 
-    def last_call(self) -> Call | None:
+    def last_heartbeat(self) -> HeartbeatCall | None:
         """The call for the newest slot that has one."""
-        row = self._session.exec(select(WatchdogCall).order_by(col(WatchdogCall.slot).desc()).limit(1)).first()
+        row = self._session.exec(select(HeartbeatRow).order_by(col(HeartbeatRow.slot).desc()).limit(1)).first()
         return _call(row) if row else None
 
-    def write_call(self, call: Call) -> None:
+    def write_heartbeat(self, call: HeartbeatCall) -> None:
         """Write it down."""
-        self._session.merge(WatchdogCall(**asdict(call)))
+        self._session.merge(HeartbeatRow(**asdict(call)))
         self._session.flush()
 
     # -- readers -------------------------------------------------------------------------------
 
-    def came_and_went(self, since: datetime, until: datetime) -> Week:
+    def list_growth(self, since: datetime, until: datetime) -> ListGrowth:
         """How many were confirmed, and how many left, in this time."""
-        joined = select(func.count()).where(col(Subscriber.confirmed_at) > since, col(Subscriber.confirmed_at) <= until)
-        left = select(func.count()).where(col(Farewell.at) > since, col(Farewell.at) <= until)
-        return Week(joined=self._session.exec(joined).one(), left=self._session.exec(left).one())
+        joined = select(func.count()).where(
+            col(SubscriberRow.confirmed_at) > since, col(SubscriberRow.confirmed_at) <= until
+        )
+        left = select(func.count()).where(col(UnsubscribeRow.at) > since, col(UnsubscribeRow.at) <= until)
+        return ListGrowth(joined=self._session.exec(joined).one(), left=self._session.exec(left).one())
 
 
-def _call(row: WatchdogCall) -> Call:
-    return Call(row.slot, row.attempts, row.next_attempt_at, row.done_at, row.reply)
+def _call(row: HeartbeatRow) -> HeartbeatCall:
+    return HeartbeatCall(row.slot, row.attempts, row.next_attempt_at, row.done_at, row.reply)

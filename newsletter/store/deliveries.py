@@ -20,9 +20,9 @@ from newsletter.domain.delivery.delivery import (
     Claim,
     Event,
     Finished,
-    Skip,
+    SkipReason,
     State,
-    after,
+    apply_outcome,
     recover,
     transition,
 )
@@ -38,7 +38,7 @@ _FINISH_SENT = _FINISH.replace("state = ?", f"state = '{transition(State.SENDING
     "next_attempt_at = ?", "next_attempt_at = NULL"
 )
 # A first try that never reached the next hop must not start the 48 hours after which we give up.
-_PUT_BACK = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1,
+_REQUEUE = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1,
     first_attempt_at = CASE WHEN attempts > 1 THEN first_attempt_at END
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
 _POSTPONE = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1, next_attempt_at = ?,
@@ -76,7 +76,7 @@ _SKIP = "UPDATE delivery SET state = ?, reason = ?, next_attempt_at = NULL, last
 
 _REOPEN = """UPDATE delivery SET state = ?, attempts = 0, first_attempt_at = NULL
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'rejected'"""
-_DUE_AT_ONCE = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attempt_at = NULL
+_DUE_NOW = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attempt_at = NULL
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'deferred'"""
 _SKIP_CANCELLED = """UPDATE delivery INDEXED BY delivery_{state}
     SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ?
@@ -151,7 +151,7 @@ class SqliteLedger:
         with self._transaction():
             for subscriber in subscriber_ids:
                 self._db.execute(_REOPEN, (to, issue, subscriber))
-                self._db.execute(_DUE_AT_ONCE, (ms, issue, subscriber))
+                self._db.execute(_DUE_NOW, (ms, issue, subscriber))
                 self._db.execute(
                     "DELETE FROM suppression WHERE issue_id = ? AND address_key ="
                     " (SELECT address_key FROM subscriber WHERE id = ?)",
@@ -167,7 +167,7 @@ class SqliteLedger:
             row = self._first(_FIRST_DEFERRED, issue)
         return from_ms(row[0]) if row and row[0] is not None else None
 
-    def taken_since(self, since: datetime) -> list[tuple[datetime, str]]:
+    def claimed_since(self, since: datetime) -> list[tuple[datetime, str]]:
         """Asked once at the start of a round, and only where there is a rate to keep."""
         with self._transaction():
             rows = self._db.execute(_TAKEN, (to_ms(since), sql_time(since), sql_time(since))).fetchall()
@@ -184,11 +184,11 @@ class SqliteLedger:
             self._db.execute("UPDATE sender_run SET recovered = ? WHERE id = ?", (number, self._owner))
             for state in (State.PENDING, State.DEFERRED):
                 to = transition(state, Event.SKIP)
-                self._db.execute(_SKIP_CANCELLED.format(state=state.value), (to, Skip.CANCELLED, to_ms(now)))
+                self._db.execute(_SKIP_CANCELLED.format(state=state.value), (to, SkipReason.CANCELLED, to_ms(now)))
             self._db.execute(_NOT_TOO_LATE, {"latest": to_ms(now + LONGEST_WAIT)})
         return number
 
-    def put_back(self, owner: int, now: datetime) -> int:
+    def requeue(self, owner: int, now: datetime) -> int:
         """Tr for one sender that is dead for sure; how many rows it had."""
         with self._transaction():
             return self._recover_sending(now, owner)
@@ -277,9 +277,9 @@ class SqliteLedger:
             self._watch_for(claim.issue_id, until)
             return
         if outcome is None:
-            self._db.execute(_PUT_BACK, (transition(State.SENDING, Event.PUT_BACK), *row))
+            self._db.execute(_REQUEUE, (transition(State.SENDING, Event.REQUEUE), *row))
             return
-        change = after(
+        change = apply_outcome(
             outcome,
             attempts=claim.attempts,
             first_attempt_at=claim.first_attempt_at,
@@ -319,15 +319,15 @@ class SqliteLedger:
             yield
 
 
-def _why_skip(key: str | None, status: str, suppressed: int, meant_for: str) -> Skip | None:
+def _why_skip(key: str | None, status: str, suppressed: int, meant_for: str) -> SkipReason | None:
     """Why a row of the frozen audience may not be mailed any more; decided at the claim, never earlier."""
     if key is None:
-        return Skip.ERASED
+        return SkipReason.ERASED
     if suppressed:
-        return Skip.SUPPRESSED
+        return SkipReason.SUPPRESSED
     if status == meant_for:
         return None
     if status == "confirmed":
-        return Skip.SUBSCRIBED
-    known = {"unsubscribed": Skip.UNSUBSCRIBED, "quarterly": Skip.UNSUBSCRIBED, "paused": Skip.PAUSED}
-    return known.get(status, Skip.NOT_CONFIRMED)
+        return SkipReason.SUBSCRIBED
+    known = {"unsubscribed": SkipReason.UNSUBSCRIBED, "quarterly": SkipReason.UNSUBSCRIBED, "paused": SkipReason.PAUSED}
+    return known.get(status, SkipReason.NOT_CONFIRMED)

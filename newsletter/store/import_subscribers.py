@@ -14,14 +14,14 @@ from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 from threading import RLock
 
-from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportTerms, StagedReader
-from newsletter.domain.subscribers.subscription import CONFIRM_MAIL_EVERY
+from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportOptions, StagedSubscriber
+from newsletter.domain.subscribers.subscription import CONFIRM_EMAIL_EVERY
 from newsletter.store.deliveries import sql_time
 from newsletter.store.sqlite.connection import transaction, translated
 from newsletter.store.subscribers import LAST_ID
 
 SLICE = 40_000  # readers a transaction: a fifth of a second
-GIVE_WAY_FOR = 0.02  # seconds without a lock after each, besides those of the checkpoint
+PAUSE_AFTER_SLICE = 0.02  # seconds without a lock after each, besides those of the checkpoint
 
 PRAGMAS = (
     "temp_store = FILE",
@@ -105,8 +105,8 @@ _WRITE = {
 """In this order, each where one of its fates is among those of the slice: most slices know one."""
 
 
-def import_readers(
-    connection: sqlite3.Connection, lock: RLock, rows: Iterable[StagedReader], terms: ImportTerms
+def import_staged(
+    connection: sqlite3.Connection, lock: RLock, rows: Iterable[StagedSubscriber], terms: ImportOptions
 ) -> ImportCounts:
     """Stage, sort, then decide and write slice by slice; a dry run decides only. See ports.Store."""
     with translated():
@@ -122,11 +122,11 @@ def import_readers(
                 with lock:
                     _write(connection, terms, where, counts)
                 terms.written(min(1.0, (after + SLICE) / number))
-                time.sleep(GIVE_WAY_FOR)
+                time.sleep(PAUSE_AFTER_SLICE)
         return counts
 
 
-def _stage(connection: sqlite3.Connection, rows: Iterable[StagedReader]) -> tuple[int, int]:
+def _stage(connection: sqlite3.Connection, rows: Iterable[StagedSubscriber]) -> tuple[int, int]:
     """How many rows, and how many different addresses."""
     connection.execute(_STAGE)
     connection.execute("BEGIN")
@@ -142,7 +142,9 @@ def _stage(connection: sqlite3.Connection, rows: Iterable[StagedReader]) -> tupl
     return staged, connection.execute("SELECT count(*) FROM once").fetchone()[0]
 
 
-def _write(connection: sqlite3.Connection, terms: ImportTerms, where: Mapping[str, int], counts: ImportCounts) -> None:
+def _write(
+    connection: sqlite3.Connection, terms: ImportOptions, where: Mapping[str, int], counts: ImportCounts
+) -> None:
     source = "added by the owner from a file" if terms.proof is None else terms.proof.strip()
     letters = f"{where['after'] * 256 // where['number']:02x}"
     values = {"letters": letters, "now": sql_time(terms.now), "seconds": int(terms.now.timestamp()), "source": source}
@@ -153,7 +155,7 @@ def _write(connection: sqlite3.Connection, terms: ImportTerms, where: Mapping[st
 
 
 def _decide(
-    connection: sqlite3.Connection, terms: ImportTerms, where: Mapping[str, int], counts: ImportCounts
+    connection: sqlite3.Connection, terms: ImportOptions, where: Mapping[str, int], counts: ImportCounts
 ) -> set[str]:
     """Say in the table `fate` what becomes of each of a slice; count it, and which fates there are.
 
@@ -161,7 +163,7 @@ def _decide(
     """
     connection.execute("DROP TABLE IF EXISTS temp.fate")
     last = connection.execute(LAST_ID).fetchone()[0]
-    at = {"proven": terms.proof is not None, "day_ago": sql_time(terms.now - CONFIRM_MAIL_EVERY)}
+    at = {"proven": terms.proof is not None, "day_ago": sql_time(terms.now - CONFIRM_EMAIL_EVERY)}
     connection.execute(_FATE, {**at, "after": where["after"], "ids": last - where["after"]})
     return _count(connection, counts)
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
-from newsletter.domain.delivery.delivery import Skip, State
+from newsletter.domain.delivery.delivery import SkipReason, State
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
-from newsletter.store.tables import Delivery, Issue, OtherLetter, Tip
+from newsletter.store.tables import Delivery, Issue, SubstituteEmailRow, Tip
 
 # In the order of the primary key, so that counting a million rows sorts none of them.
 _STATES = tuple(state.value for state in State)
@@ -46,7 +46,9 @@ def read_issues(session: Session, rows: Sequence[Issue], *, counted: bool) -> li
 
 def _tips(session: Session, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
     """For issues with more than one tip: how many readers each has."""
-    shared = session.exec(select(OtherLetter.issue_id).where(col(OtherLetter.issue_id).in_(numbers)).distinct()).all()
+    shared = session.exec(
+        select(SubstituteEmailRow.issue_id).where(col(SubstituteEmailRow.issue_id).in_(numbers)).distinct()
+    ).all()
     found: dict[int, dict[str, int]] = {}
     for number in shared:
         tip_id = func.coalesce(Delivery.tip_id, Issue.tip_id)
@@ -55,7 +57,7 @@ def _tips(session: Session, numbers: Sequence[int]) -> dict[int, dict[str, int]]
             .select_from(Delivery)
             .join(Issue, col(Issue.id) == Delivery.issue_id)
             .join(Tip, col(Tip.id) == tip_id)
-            .where(Delivery.issue_id == number, func.coalesce(Delivery.reason, "") != Skip.HAD_IT)
+            .where(Delivery.issue_id == number, func.coalesce(Delivery.reason, "") != SkipReason.ALREADY_RECEIVED)
             .group_by(Tip.key)
             .order_by(tip_id != Issue.tip_id, func.count().desc(), Tip.key)
         )

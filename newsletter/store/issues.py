@@ -11,10 +11,9 @@ from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from newsletter.domain.calendar.quarterly import ASKED_BEFORE, Ran
-from newsletter.domain.calendar.substitutes import NO_OTHERS, LettersMissing, Offer
-from newsletter.domain.calendar.substitutes import OtherLetter as OtherLetterFacts
-from newsletter.domain.delivery.delivery import Event, Skip, State, transition
+from newsletter.domain.calendar.quarterly import ASKED_BEFORE, QuarterRun
+from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, SubstituteEmail, SubstitutesMissing
+from newsletter.domain.delivery.delivery import Event, SkipReason, State, transition
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.errors import NotFound
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
@@ -23,10 +22,10 @@ from newsletter.store import substitutes as sharing
 from newsletter.store.deliveries import sql_time
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
 from newsletter.store.issue_facts import read_issues
-from newsletter.store.maintenance import SqlUpkeep
+from newsletter.store.maintenance import SqlMaintenance
 from newsletter.store.sqlite.connection import to_ms
 from newsletter.store.subscribers import DELIVERABLE, QUARTERLY, delivery_facts
-from newsletter.store.tables import CompiledIssue, Delivery, Issue, OtherLetter, Subscriber, Tip
+from newsletter.store.tables import CompiledIssue, Delivery, Issue, SubscriberRow, SubstituteEmailRow, Tip
 
 _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
     AND (state IN ('sent', 'sending') OR crashes > 0))
@@ -57,7 +56,7 @@ class SqlIssues:
 
     def for_slot(self, slot: date) -> IssueFacts | None:
         """The issue of a slot, without counts: the daemon asks every two seconds, and counting a million takes one."""
-        return next(iter(self._bare(select(Issue).where(Issue.slot == slot))), None)
+        return next(iter(self._without_counts(select(Issue).where(Issue.slot == slot))), None)
 
     def each(self) -> list[IssueFacts]:
         """Newest first, with counts."""
@@ -73,9 +72,9 @@ class SqlIssues:
         return self._in_state(IssueState.PAUSED)
 
     def _in_state(self, *states: IssueState) -> list[IssueFacts]:
-        return self._bare(select(Issue).where(col(Issue.state).in_(states)).order_by(col(Issue.id)))
+        return self._without_counts(select(Issue).where(col(Issue.state).in_(states)).order_by(col(Issue.id)))
 
-    def _bare(self, query: SelectOfScalar[Issue]) -> list[IssueFacts]:
+    def _without_counts(self, query: SelectOfScalar[Issue]) -> list[IssueFacts]:
         return read_issues(self._session, self._session.exec(query).all(), counted=False)
 
     def last_number(self) -> int:
@@ -88,7 +87,7 @@ class SqlIssues:
 
     def recent(self, limit: int) -> list[IssueFacts]:
         """Newest first, without counts."""
-        return self._bare(select(Issue).order_by(col(Issue.id).desc()).limit(limit))
+        return self._without_counts(select(Issue).order_by(col(Issue.id).desc()).limit(limit))
 
     def last_slot_before(self, slot: date) -> date | None:
         """The newest slot before this one that has an issue."""
@@ -96,7 +95,7 @@ class SqlIssues:
 
     def from_slot(self, slot: date) -> list[IssueFacts]:
         """The issues of this slot and of later ones, without counts."""
-        return self._bare(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot)))
+        return self._without_counts(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot)))
 
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
         """T0. The write transaction is IMMEDIATE, so whoever comes second finds the first one's row."""
@@ -115,7 +114,7 @@ class SqlIssues:
 
     def for_quarter(self, quarter: str) -> IssueFacts | None:
         """The letter of a quarter, without counts."""
-        return next(iter(self._bare(select(Issue).where(Issue.quarter == quarter))), None)
+        return next(iter(self._without_counts(select(Issue).where(Issue.quarter == quarter))), None)
 
     def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
         """T0. Its tip is bound without a run: for the calendar nothing has happened."""
@@ -134,10 +133,10 @@ class SqlIssues:
         self._session.flush()
         return read_issues(self._session, [row], counted=False)[0]
 
-    def ran_between(self, first: date, last: date) -> list[Ran]:
+    def ran_between(self, first: date, last: date) -> list[QuarterRun]:
         """Votes have no time, so those of an earlier run of the same tip count too."""
         rows = self._session.connection().execute(text(_RAN), {"first": first.isoformat(), "last": last.isoformat()})
-        return [Ran(row[0], row[1], row[2], date.fromisoformat(row[3]), *row[4:]) for row in rows]
+        return [QuarterRun(row[0], row[1], row[2], date.fromisoformat(row[3]), *row[4:]) for row in rows]
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:
         """Apply an event; raises IllegalTransition."""
@@ -149,7 +148,7 @@ class SqlIssues:
         if event in (IssueEvent.CANCEL, IssueEvent.FINISH):
             row.done_at = now
         if event in (IssueEvent.CANCEL, IssueEvent.MISS):
-            self._give_tip_back(row)
+            self._restore_tip(row)
         self._session.flush()
         return self.get(number)
 
@@ -169,17 +168,17 @@ class SqlIssues:
         compiled: bytes,
         now: datetime,
         *,
-        offers: Sequence[Offer] = (),
-        others: Mapping[str, OtherLetterFacts] = NO_OTHERS,
+        candidates: Sequence[Candidate] = (),
+        others: Mapping[str, SubstituteEmail] = NO_SUBSTITUTES,
     ) -> int:
         """T1: letters and audience in one transaction; the snapshot size."""
         row = self._session.get_one(Issue, number)
         row.subject = subject
-        SqlUpkeep(self._session).wake(now)
+        SqlMaintenance(self._session).end_pauses(now)
         self._session.merge(CompiledIssue(issue_id=number, data=compiled))
         self._session.flush()
-        if offers:
-            frozen = self._share_out(number, row.tip_id, offers, others)
+        if candidates:
+            frozen = self._assign_tips(number, row.tip_id, candidates, others)
         else:
             who, values = (QUARTERLY, _quarter_values(row)) if row.quarter else (DELIVERABLE, {})
             frozen = self._execute(
@@ -196,44 +195,46 @@ class SqlIssues:
         self.change(number, IssueEvent.FREEZE, now)
         return frozen
 
-    def _share_out(
-        self, number: int, own: int | None, offers: Sequence[Offer], others: Mapping[str, OtherLetterFacts]
+    def _assign_tips(
+        self, number: int, own: int | None, candidates: Sequence[Candidate], others: Mapping[str, SubstituteEmail]
     ) -> int:
         """The audience, each with their tip, and the letters of the other tips."""
-        pasts = sharing.pasts(self._session, offers)
+        tip_histories = sharing.tip_histories(self._session, candidates)
         frozen = self._execute(
             "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes, tip_id, reason)"  # noqa: S608  (ids)
             " SELECT :issue, id, CASE pick WHEN 0 THEN :skipped ELSE 'pending' END, 0, 0,"
-            f" nullif(nullif(pick, :own), 0), CASE pick WHEN 0 THEN :reason END FROM ({sharing.shares(pasts)})",
+            f" nullif(nullif(pick, :own), 0), CASE pick WHEN 0 THEN :reason END FROM ({sharing.shares(tip_histories)})",
             issue=number,
             own=own,
             skipped=transition(State.PENDING, Event.SKIP).value,
-            reason=Skip.HAD_IT.value,
+            reason=SkipReason.ALREADY_RECEIVED.value,
         )
         picked = self._session.exec(select(Delivery.tip_id).where(Delivery.issue_id == number).distinct()).all()
-        keys = {past.tip: past.offer.tip for past in pasts if past.tip in picked}
+        keys = {past.tip: past.candidate.tip for past in tip_histories if past.tip in picked}
         if missing := keys.values() - others.keys():
-            raise LettersMissing(missing)
+            raise SubstitutesMissing(missing)
         for tip_id, key in keys.items():
             letter = others[key]
-            self._session.add(OtherLetter(issue_id=number, tip_id=tip_id, subject=letter.subject, data=letter.compiled))
+            self._session.add(
+                SubstituteEmailRow(issue_id=number, tip_id=tip_id, subject=letter.subject, data=letter.compiled)
+            )
         return frozen
 
-    def shares(self, offers: Sequence[Offer]) -> Mapping[str, int]:
+    def shares(self, candidates: Sequence[Candidate]) -> Mapping[str, int]:
         """How many would get each tip; "" for who has had all."""
-        pasts = sharing.pasts(self._session, offers)
-        counted = text(f"SELECT pick, count(*) AS readers FROM ({sharing.shares(pasts)}) GROUP BY pick")  # noqa: S608  (ids)
+        tip_histories = sharing.tip_histories(self._session, candidates)
+        counted = text(f"SELECT pick, count(*) AS readers FROM ({sharing.shares(tip_histories)}) GROUP BY pick")  # noqa: S608  (ids)
         counts = {row.pick: row.readers for row in self._session.connection().execute(counted)}
-        found = {past.offer.tip: counts[past.tip] for past in pasts if past.tip in counts}
+        found = {past.candidate.tip: counts[past.tip] for past in tip_histories if past.tip in counts}
         return found | ({"": counts[0]} if 0 in counts else {})
 
-    def has_stood_in(self, offer: Offer) -> bool:
+    def was_substitute(self, candidate: Candidate) -> bool:
         """Did any reader get this tip in the place of another since then?"""
-        return sharing.has_stood_in(self._session, offer)
+        return sharing.was_substitute(self._session, candidate)
 
     def others(self, number: int) -> Mapping[int, bytes]:
         """The compiled letters of an issue's other tips."""
-        rows = self._session.exec(select(OtherLetter).where(OtherLetter.issue_id == number))
+        rows = self._session.exec(select(SubstituteEmailRow).where(SubstituteEmailRow.issue_id == number))
         return {row.tip_id: row.data for row in rows}
 
     def tip_of(self, number: int, subscriber_id: int) -> int | None:
@@ -287,7 +288,7 @@ class SqlIssues:
                 "UPDATE delivery SET state = :to, reason = :reason, next_attempt_at = NULL, last_at = :now"
                 " WHERE issue_id = :issue AND state = :state",
                 to=transition(state, Event.SKIP).value,
-                reason=Skip(reason).value,
+                reason=SkipReason(reason).value,
                 now=to_ms(now),
                 issue=number,
                 state=state.value,
@@ -297,10 +298,10 @@ class SqlIssues:
     def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]:
         """Every delivery of an issue; streams."""
         query = (
-            select(Delivery, col(Issue.slot), Subscriber.address, Tip.key)
+            select(Delivery, col(Issue.slot), SubscriberRow.address, Tip.key)
             .join(Issue, col(Issue.id) == Delivery.issue_id)
             .join(Tip, col(Tip.id) == func.coalesce(Delivery.tip_id, Issue.tip_id), isouter=True)
-            .join(Subscriber, col(Subscriber.id) == Delivery.subscriber_id, isouter=True)
+            .join(SubscriberRow, col(SubscriberRow.id) == Delivery.subscriber_id, isouter=True)
             .where(Delivery.issue_id == number)
             .order_by(col(Delivery.subscriber_id))
             .execution_options(yield_per=1000)
@@ -314,7 +315,7 @@ class SqlIssues:
         """Each broken one in words."""
         return broken_invariants(self._session)
 
-    def _give_tip_back(self, row: Issue) -> None:
+    def _restore_tip(self, row: Issue) -> None:
         """An issue that ends and can have reached nobody leaves its tip as it was, at its old place in the queue."""
         reached = self._session.connection().execute(text(_MAY_HAVE_REACHED), {"issue": row.id}).first()
         if row.tip_id is None or reached:

@@ -9,19 +9,19 @@ from ipaddress import ip_address, ip_network
 from sqlalchemy import CursorResult, text
 from sqlmodel import Session, col, select
 
-from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.domain.subscribers.subscription import (
-    CONFIRM_MAIL_EVERY,
+    CONFIRM_EMAIL_EVERY,
     CONFIRM_WITHIN,
-    FORGET_AFTER,
-    KEEP_NAME_ON_FAREWELL_FOR,
+    DELETE_AFTER,
+    KEEP_NAME_ON_UNSUBSCRIBE_FOR,
     KEEP_ORIGIN_FOR,
     MONTH,
     REMIND_AFTER,
 )
 from newsletter.store.deliveries import sql_time
 from newsletter.store.sqlite.connection import to_ms
-from newsletter.store.subscribers import READERS, read_reader
+from newsletter.store.subscribers import SUBSCRIBERS, read_subscriber
 from newsletter.store.tables import Consent
 
 BATCH = 5_000  # origins shortened in one call
@@ -36,7 +36,7 @@ _HAS_HAD = """EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber_id = subscribe
     AND (d.state IN ('pending', 'sending', 'deferred') OR (d.state = 'sent' AND d.last_at > :since)))"""
 _REST = f"""UPDATE subscriber SET resting = (pace = 'monthly' AND {_HAS_HAD})
     WHERE (pace = 'monthly' OR resting) AND resting <> (pace = 'monthly' AND {_HAS_HAD})"""  # noqa: S608
-_UNANSWERED = f"""{READERS} WHERE s.status = 'pending'
+_UNANSWERED = f"""{SUBSCRIBERS} WHERE s.status = 'pending'
     AND NOT EXISTS (SELECT 1 FROM suppression WHERE address_key = s.address_key)
     AND s.signup_at <= :remind AND s.signup_at > :confirm AND (s.reminded_at IS NULL OR s.reminded_at < s.signup_at)
     LIMIT :limit"""  # noqa: S608 - constants
@@ -58,26 +58,26 @@ _FORGET = {
 }
 
 
-class SqlUpkeep:
+class SqlMaintenance:
     """Implements ports.Upkeep on one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def wake(self, now: datetime) -> int:
+    def end_pauses(self, now: datetime) -> int:
         """End pauses, and see who rests; to be called before an audience is frozen."""
         self._run(_LOG_END, now=sql_time(now))
         ended = self._run(_END_PAUSES, now=sql_time(now))
         self._run(_REST, since=to_ms(now - MONTH))
         return ended
 
-    def unanswered(self, now: datetime, limit: int) -> list[Reader]:
+    def unanswered(self, now: datetime, limit: int) -> list[Subscriber]:
         """Sign-ups of three days ago or more, not reminded of."""
         times = {"remind": sql_time(now - REMIND_AFTER), "confirm": sql_time(now - CONFIRM_WITHIN), "limit": limit}
         rows = self._session.connection().execute(text(_UNANSWERED), times)
-        return [read_reader(row) for row in rows]
+        return [read_subscriber(row) for row in rows]
 
-    def leave_unreminded(self, since: datetime, now: datetime) -> None:
+    def skip_reminders(self, since: datetime, now: datetime) -> None:
         """Count recent sign-ups as reminded of."""
         self._run(
             "UPDATE subscriber SET reminded_at = :now WHERE status = 'pending' AND signup_at >= :since",
@@ -89,10 +89,10 @@ class SqlUpkeep:
         """Everything that may not be kept any longer."""
         before = {
             "confirm": sql_time(now - CONFIRM_WITHIN),
-            "forget": sql_time(now - FORGET_AFTER),
-            "farewell": sql_time(now - KEEP_NAME_ON_FAREWELL_FOR),
+            "forget": sql_time(now - DELETE_AFTER),
+            "farewell": sql_time(now - KEEP_NAME_ON_UNSUBSCRIBE_FOR),
             "now_ms": to_ms(now),
-            "day_ago_ms": to_ms(now - CONFIRM_MAIL_EVERY),
+            "day_ago_ms": to_ms(now - CONFIRM_EMAIL_EVERY),
         }
         counts = {what: self._run_named(sql, before) for what, sql in _FORGET.items()}
         return counts | {"origins": self._shorten_origins(now - KEEP_ORIGIN_FOR)}

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
-from newsletter.domain.subscribers.signup_limits import HOUR, Lane
+from newsletter.domain.subscribers.signup_limits import HOUR, SignupLimit
 from newsletter.store.sqlite.connection import from_ms, to_ms
 
 MOST = 100_000
@@ -28,7 +28,7 @@ _KEEP = """INSERT INTO lane (name, budget, unanswered, seen_at, closed_until, cl
 _REMEMBER = "INSERT OR REPLACE INTO asked (address_key, lane, at) SELECT ?, ?, ? WHERE ?"
 
 
-class Tally(SQLModel, table=True):
+class SignupCount(SQLModel, table=True):
     """How often something was done at the front door in an hour that began with the first time; ends_at: in ms."""
 
     __tablename__ = "tally"
@@ -38,8 +38,8 @@ class Tally(SQLModel, table=True):
     ends_at: int = Field(sa_type=BigInteger)
 
 
-class LaneRow(SQLModel, table=True):
-    """A `domain.subscribers.signup_limits.Lane` between two sign-ups; times in ms."""
+class SignupThrottleRow(SQLModel, table=True):
+    """A `domain.subscribers.signup_limits.SignupLimit` between two sign-ups; times in ms."""
 
     __tablename__ = "lane"
 
@@ -52,7 +52,7 @@ class LaneRow(SQLModel, table=True):
     turned_away: int = 0
 
 
-class Asked(SQLModel, table=True):
+class AskedToConfirm(SQLModel, table=True):
     """Whose confirmation mail left by which lane, until it is answered or a day has passed; at: in ms."""
 
     __tablename__ = "asked"
@@ -62,7 +62,7 @@ class Asked(SQLModel, table=True):
     at: int = Field(sa_type=BigInteger)
 
 
-class SqlDoor:
+class SqlSignupLimits:
     """Implements people_ports.Door in one transaction."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -79,20 +79,20 @@ class SqlDoor:
         """Has the window no room?"""
         return self._db.execute(_IS_SPENT, (name, to_ms(now), limit)).fetchone() is not None
 
-    def give_back(self, name: str, now: datetime) -> None:
+    def refund(self, name: str, now: datetime) -> None:
         """One less in the open window."""
         self._db.execute(_GIVE_BACK, (name, to_ms(now)))
 
-    def lane(self, name: str, limit: int) -> Lane:
+    def lane(self, name: str, limit: int) -> SignupLimit:
         """As it was left, or new."""
         row = self._db.execute(_LANE, (name,)).fetchone()
         if row is None:
-            return Lane(limit)
+            return SignupLimit(limit)
         budget, unanswered, seen, closed, closures, turned_away = row
         seen_at, closed_until = (None if ms is None else from_ms(ms) for ms in (seen, closed))
-        return Lane(limit, budget, unanswered, seen_at, closed_until, closures, turned_away)
+        return SignupLimit(limit, budget, unanswered, seen_at, closed_until, closures, turned_away)
 
-    def keep(self, name: str, lane: Lane) -> None:
+    def keep(self, name: str, lane: SignupLimit) -> None:
         """Write it down."""
         times = (at and to_ms(at) for at in (lane.seen_at, lane.closed_until))
         self._db.execute(_KEEP, (name, lane.budget, lane.unanswered, *times, lane.closures, lane.turned_away))

@@ -10,15 +10,15 @@ from typing import Any
 from sqlmodel import col, func, select
 
 from newsletter.domain.subscribers.address import Address
-from newsletter.domain.subscribers.subscriber import LEFT_ELSEWHERE, DeliveryFacts, NewReader, Reader
+from newsletter.domain.subscribers.subscriber import UNSUBSCRIBED_ELSEWHERE, DeliveryFacts, NewSubscriber, Subscriber
 from newsletter.domain.subscribers.subscriber import Consent as ConsentEntry
 from newsletter.domain.subscribers.subscriber import Suppression as SuppressionEntry
-from newsletter.domain.subscribers.subscription import Pace, Status
+from newsletter.domain.subscribers.subscription import Frequency, Status
 from newsletter.store.deliveries import sql_time
 from newsletter.store.sqlite.columns import from_text
 from newsletter.store.sqlite.connection import from_ms
 from newsletter.store.sqlite.database import Access
-from newsletter.store.tables import Delivery, Issue, Subscriber, Tip
+from newsletter.store.tables import Delivery, Issue, SubscriberRow, Tip
 
 DELIVERABLE = (
     "s.status = 'confirmed' AND NOT s.resting"
@@ -49,14 +49,14 @@ CHANGEABLE = frozenset(
 
 # Plain SQL wherever a sign-up passes, perhaps while an issue is sent: by the ORM a statement takes ten times as long.
 _FROM = f"""FROM subscriber s
-    LEFT JOIN suppression x ON x.address_key = s.address_key AND x.reason <> '{LEFT_ELSEWHERE}'"""
-READERS = f"""SELECT s.id, s.key, s.address, s.address_key, s.name, s.status, s.source, s.signup_at, s.confirmed_at, s.left_at,
+    LEFT JOIN suppression x ON x.address_key = s.address_key AND x.reason <> '{UNSUBSCRIBED_ELSEWHERE}'"""
+SUBSCRIBERS = f"""SELECT s.id, s.key, s.address, s.address_key, s.name, s.status, s.source, s.signup_at, s.confirmed_at, s.left_at,
     s.paused_until, s.confirmation_mailed_at, s.link_mailed_at, s.pace, s.quarterly_at, s.new_address, s.new_address_key,
     s.new_address_at, x.address_key IS NOT NULL {_FROM}"""
-"""What `read_reader` reads; `x` is a suppression that counts."""
-_BY_ADDRESS = f"{READERS} WHERE s.address_key = ?"
-_BY_KEY = f"{READERS} WHERE s.key = ?"
-_WITH_STATUS = f"{READERS} WHERE s.status = ? AND x.address_key IS NULL ORDER BY s.id"
+"""What `read_subscriber` reads; `x` is a suppression that counts."""
+_BY_ADDRESS = f"{SUBSCRIBERS} WHERE s.address_key = ?"
+_BY_KEY = f"{SUBSCRIBERS} WHERE s.key = ?"
+_WITH_STATUS = f"{SUBSCRIBERS} WHERE s.status = ? AND x.address_key IS NULL ORDER BY s.id"
 _COUNT = f"SELECT iif(x.address_key IS NULL, s.status, 'suppressed'), count(*) {_FROM} GROUP BY 1"
 LAST_ID = (
     "SELECT max(coalesce((SELECT max(id) FROM subscriber), 0), coalesce((SELECT max(subscriber_id) FROM delivery), 0))"
@@ -87,22 +87,22 @@ class SqlSubscribers:
         self._access = access
         self._db = access.db
 
-    def by_address(self, address_key: str) -> Reader | None:
+    def by_address(self, address_key: str) -> Subscriber | None:
         """The reader with this address key."""
         return self._one(_BY_ADDRESS, address_key)
 
-    def by_key(self, subscriber_key: str) -> Reader | None:
+    def by_key(self, subscriber_key: str) -> Subscriber | None:
         """The reader whose links carry this key."""
         return self._one(_BY_KEY, subscriber_key)
 
-    def add(self, reader: NewReader, now: datetime) -> Reader:
+    def add(self, reader: NewSubscriber, now: datetime) -> Subscriber:
         """Store a new reader; the address key must be free."""
         confirmed_at = reader.confirmed_at or (now if reader.status is Status.CONFIRMED else None)
         who = (reader.key, reader.address.text, reader.address.key, reader.name, reader.status.value, reader.source)
         times = (sql_time(reader.signup_at), _text(reader.left_at), _text(confirmed_at))
         ((number,),) = self._db.execute(_ADD, (*who, *times)).fetchall()
         suppression = SqlSuppressions(self._db).get(reader.address.key)
-        return Reader(
+        return Subscriber(
             id=number,
             key=reader.key,
             address=reader.address.text,
@@ -115,7 +115,7 @@ class SqlSubscribers:
             left_at=reader.left_at,
             paused_until=None,
             confirmation_mailed_at=None,
-            suppressed=suppression is not None and suppression.reason != LEFT_ELSEWHERE,
+            suppressed=suppression is not None and suppression.reason != UNSUBSCRIBED_ELSEWHERE,
         )
 
     def set_status(
@@ -131,7 +131,7 @@ class SqlSubscribers:
     def sign_up_again(self, subscriber_id: int, name: str, now: datetime) -> None:
         """Back to pending with a new sign-up time."""
         values = {"status": Status.PENDING.value, "signup_at": now, "confirmed_at": None, "paused_until": None}
-        self._write(subscriber_id, **values, pace=Pace.WEEKLY.value, **({"name": name} if name else {}))
+        self._write(subscriber_id, **values, pace=Frequency.WEEKLY.value, **({"name": name} if name else {}))
 
     def change(self, subscriber_id: int, **values: Any) -> None:
         """Write fields of one row by name."""
@@ -147,7 +147,7 @@ class SqlSubscribers:
         new = {"address": address.text, "address_key": address.key}
         self._write(subscriber_id, **new, new_address="", new_address_key="")
 
-    def is_asked_to_move(self, address_key: str, since: datetime) -> bool:
+    def is_move_requested(self, address_key: str, since: datetime) -> bool:
         """Did anybody ask for this address since then?"""
         query = "SELECT 1 FROM subscriber WHERE new_address_key = ? AND new_address_key <> '' AND new_address_at > ?"
         return self._db.execute(query, (address_key, _text(since))).fetchone() is not None
@@ -173,24 +173,24 @@ class SqlSubscribers:
     def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]:
         """What was sent to this reader, newest first."""
         query = (
-            select(Delivery, col(Issue.slot), Subscriber.address, Tip.key)
+            select(Delivery, col(Issue.slot), SubscriberRow.address, Tip.key)
             .join(Issue, col(Issue.id) == Delivery.issue_id)
             .join(Tip, col(Tip.id) == func.coalesce(Delivery.tip_id, Issue.tip_id), isouter=True)
-            .join(Subscriber, col(Subscriber.id) == Delivery.subscriber_id)
+            .join(SubscriberRow, col(SubscriberRow.id) == Delivery.subscriber_id)
             .where(Delivery.subscriber_id == subscriber_id)
             .order_by(col(Delivery.issue_id).desc())
         )
         return [delivery_facts(row, slot, address, tip) for row, slot, address, tip in self._access.session.exec(query)]
 
-    def each(self, status: str | None = None) -> Iterator[Reader]:
+    def each(self, status: str | None = None) -> Iterator[Subscriber]:
         """All readers in the order they came, or those with one shown status; streams."""
         if status is None:
-            rows = self._db.execute(f"{READERS} ORDER BY s.id")
+            rows = self._db.execute(f"{SUBSCRIBERS} ORDER BY s.id")
         elif status == "suppressed":
-            rows = self._db.execute(f"{READERS} WHERE x.address_key IS NOT NULL ORDER BY s.id")
+            rows = self._db.execute(f"{SUBSCRIBERS} WHERE x.address_key IS NOT NULL ORDER BY s.id")
         else:
             rows = self._db.execute(_WITH_STATUS, (status,))
-        yield from map(read_reader, rows)
+        yield from map(read_subscriber, rows)
 
     def count(self) -> Mapping[str, int]:
         """How many by shown status."""
@@ -206,9 +206,9 @@ class SqlSubscribers:
         query = f"SELECT count(*) FROM subscriber s WHERE {QUARTERLY}"  # noqa: S608  (a constant)
         return int(self._db.execute(query, {"asked_before": _text(asked_before), "tip": tip_id}).fetchone()[0])
 
-    def _one(self, query: str, value: str) -> Reader | None:
+    def _one(self, query: str, value: str) -> Subscriber | None:
         row = self._db.execute(query, (value,)).fetchone()
-        return read_reader(row) if row else None
+        return read_subscriber(row) if row else None
 
     def _write(self, subscriber_id: int, **values: Any) -> None:
         """The names are ours, never a visitor's."""
@@ -241,7 +241,7 @@ class SqlSuppressions:
         """All, newest first; streams."""
         yield from map(_suppression, self._db.execute(f"{_SUPPRESSED} ORDER BY at DESC"))
 
-    def own_key(self) -> bytes:
+    def erasure_key(self) -> bytes:
         """Made with the table, once."""
         return bytes(self._db.execute("SELECT value FROM own_key WHERE name = 'erased'").fetchone()[0])
 
@@ -265,12 +265,12 @@ def delivery_facts(row: Delivery, slot: Any, address: str | None, tip: str | Non
     )
 
 
-def read_reader(row: Sequence[Any]) -> Reader:
-    """A row of `READERS` as the verbs see it."""
+def read_subscriber(row: Sequence[Any]) -> Subscriber:
+    """A row of `SUBSCRIBERS` as the verbs see it."""
     number, key, address, address_key, name, status, source, signup_at = row[:8]
     confirmed_at, left_at, paused_until, confirmation_mailed_at, link_mailed_at = map(_time, row[8:13])
     pace, quarterly_at, new_address, new_address_key, new_address_at, suppressed = row[13:]
-    return Reader(
+    return Subscriber(
         id=number,
         key=key,
         address=address,
@@ -284,7 +284,7 @@ def read_reader(row: Sequence[Any]) -> Reader:
         paused_until=paused_until,
         confirmation_mailed_at=confirmation_mailed_at,
         link_mailed_at=link_mailed_at,
-        pace=Pace(pace),
+        pace=Frequency(pace),
         quarterly_at=_time(quarterly_at),
         new_address=Address(new_address, new_address_key) if new_address else None,
         new_address_at=_time(new_address_at),

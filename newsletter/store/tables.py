@@ -106,7 +106,7 @@ class Library(SQLModel, table=True):
     version: int = 0
 
 
-class Subscriber(SQLModel, table=True):
+class SubscriberRow(SQLModel, table=True):
     """A reader. key stands in links; address_key makes two spellings one person.
 
     resting: has had this month's letter, see `upkeep`. new_address: asked for, not confirmed yet.
@@ -156,7 +156,7 @@ class Consent(SQLModel, table=True):
     origin: str = ""
 
 
-class Farewell(SQLModel, table=True):
+class UnsubscribeRow(SQLModel, table=True):
     """One leave and why, tied to the letter it came from; subscriber_id goes after 30 days, the reason stays."""
 
     __tablename__ = "farewell"
@@ -190,7 +190,7 @@ class OwnKey(SQLModel, table=True):
     value: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
-class SlotWish(SQLModel, table=True):
+class SlotOverrideRow(SQLModel, table=True):
     """What the owner wants of one slot. wish: skip, hold or approve; about: the reason, or the key that was approved."""
 
     __tablename__ = "slot_wish"
@@ -200,7 +200,7 @@ class SlotWish(SQLModel, table=True):
     about: str = ""
 
 
-class Told(SQLModel, table=True):
+class OwnerNotified(SQLModel, table=True):
     """What the owner was told already, so that it is told once; what: preview, report, alarm, paused, runway, lint …"""
 
     __tablename__ = "told"
@@ -210,7 +210,7 @@ class Told(SQLModel, table=True):
     at: datetime = at()
 
 
-class WatchdogCall(SQLModel, table=True):
+class HeartbeatRow(SQLModel, table=True):
     """The call of the watchdog for one slot. next_attempt_at: None when it came to its end; reply: why it failed."""
 
     __tablename__ = "watchdog_call"
@@ -279,7 +279,7 @@ class CompiledIssue(SQLModel, table=True):
     data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
-class OtherLetter(SQLModel, table=True):
+class SubstituteEmailRow(SQLModel, table=True):
     """A frozen letter of an issue for readers who have had its own tip; tip_id: what it is about instead."""
 
     __tablename__ = "other_letter"
@@ -358,7 +358,7 @@ class SenderRun(SQLModel, table=True):
     recovered: int = 0
 
 
-class Notice(SQLModel, table=True):
+class TransactionalEmailRow(SQLModel, table=True):
     """A transactional mail that waits for the sender, or went: confirmation, welcome, owner's mails."""
 
     __tablename__ = "notice"

@@ -70,12 +70,12 @@ class SqlTips:
         row = self._session.exec(told).first()
         return self._full(row) if row else None
 
-    def heard(self, tip_id: int) -> dict[str, str]:
+    def source_fingerprints(self, tip_id: int) -> dict[str, str]:
         """The fingerprints of what sources said of a tip, by their names."""
         query = select(TipSource.source, TipSource.fingerprint).where(TipSource.tip_id == tip_id)
         return dict(self._session.exec(query).all())
 
-    def hear(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None:
+    def record_source(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None:
         """Remember what a source said."""
         self._session.merge(TipSource(tip_id=tip_id, source=source, identity=identity, fingerprint=fingerprint))
         self._session.flush()
@@ -119,7 +119,7 @@ class SqlTips:
             row.identity, row.published_on = identity, found.published_on
         self._write(row, found)
 
-    def tidy(self) -> None:
+    def optimize_search(self) -> None:
         """Make one piece of the full-text index, which grows by one with every few tips; see ports.Tips."""
         self._session.connection().execute(text("INSERT INTO tip_search (tip_search) VALUES ('optimize')"))
 
@@ -149,7 +149,7 @@ class SqlTips:
         """Is it the key of a tip now?"""
         return self._session.exec(select(Tip.id).where(Tip.key == key)).first() is not None
 
-    def rekey(self, tip_id: int, key: str) -> None:
+    def change_key(self, tip_id: int, key: str) -> None:
         """Give a tip another key; the old one leads to it from now on."""
         row = self._session.get_one(Tip, tip_id)
         if row.key == key:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from newsletter.domain.delivery.delivery import back_off
-from newsletter.ports.store import Notice as NoticeFacts
+from newsletter.ports.store import TransactionalEmail
 from newsletter.store.deliveries import sql_time
 from newsletter.store.sqlite.columns import from_text
 
@@ -23,7 +23,7 @@ _CLAIM = "UPDATE notice SET attempts = ?, next_attempt_at = ?, state = 'pending'
 _DONE = "UPDATE notice SET state = ?, reply = ?, done_at = coalesce(?, done_at) WHERE id = ?"
 
 
-class SqlNotices:
+class SqlTransactionalEmails:
     """Implements ports.Notices in one transaction, by plain SQL: a sign-up passes here, and one mail for each."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -35,7 +35,7 @@ class SqlNotices:
         state, done_at = ("pending", None) if wanted else ("skipped", at)
         self._db.execute(_ADD, (kind, address, json.dumps(dict(values)), state, at, at, done_at))
 
-    def due(self, now: datetime, limit: int) -> list[NoticeFacts]:
+    def due(self, now: datetime, limit: int) -> list[TransactionalEmail]:
         """Claim what is due: the next attempt is moved on before anything is sent, so a crash is not a hammer."""
         claimed = []
         rows = self._db.execute(_DUE, (sql_time(now), limit)).fetchall()
@@ -43,7 +43,7 @@ class SqlNotices:
             attempts, unanswered = before + 1, before > 0 and state == "pending"
             self._db.execute(_CLAIM, (attempts, sql_time(now + back_off(attempts)), number))
             values, since = json.loads(data), from_text(created_at)
-            claimed.append(NoticeFacts(number, kind, address, values, attempts, since, unanswered))
+            claimed.append(TransactionalEmail(number, kind, address, values, attempts, since, unanswered))
         return claimed
 
     def done(self, notice_id: int, state: str, reply: str, now: datetime) -> None:

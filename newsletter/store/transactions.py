@@ -14,32 +14,32 @@ from threading import Lock
 from typing import Any
 
 from newsletter.domain.errors import Refused
-from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportTerms, StagedReader
-from newsletter.ports.sending import Holder, SendingRight
+from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportOptions, StagedSubscriber
+from newsletter.ports.sending import Holder, SendingLock
 from newsletter.store import copy_guard as identity
-from newsletter.store.archive import VERSION, Catalogues, SqlArchive
+from newsletter.store.archive import VERSION, CatalogCache, SqlArchive
 from newsletter.store.calendar import SqlCalendar
 from newsletter.store.deliveries import SqliteLedger
 from newsletter.store.issues import SqlIssues
-from newsletter.store.maintenance import SqlUpkeep
-from newsletter.store.signup_limits import SqlDoor
+from newsletter.store.maintenance import SqlMaintenance
+from newsletter.store.signup_limits import SqlSignupLimits
 from newsletter.store.sqlite.connection import connect, connect_to_write, translated
 from newsletter.store.sqlite.database import Access, Database, restore, sqlite_path
 from newsletter.store.sqlite.sending_lock import holder_of, sending_lock
 from newsletter.store.subscribers import SqlSubscribers, SqlSuppressions
 from newsletter.store.tables import SenderRun
 from newsletter.store.tips import SqlTips
-from newsletter.store.transactional import SqlNotices
-from newsletter.store.unsubscribes import SqlFarewells
+from newsletter.store.transactional import SqlTransactionalEmails
+from newsletter.store.unsubscribes import SqlUnsubscribes
 
 
 class SqlTx:
     """Implements ports.Tx on one transaction; each part is made when it is asked for."""
 
-    def __init__(self, access: Access, catalogues: Catalogues, *, may_keep: bool) -> None:
+    def __init__(self, access: Access, catalog_cache: CatalogCache, *, may_cache: bool) -> None:
         self.access = access
-        self._catalogues = catalogues
-        self._may_keep = may_keep
+        self._catalog_cache = catalog_cache
+        self._may_cache = may_cache
 
     @cached_property
     def tips(self) -> SqlTips:
@@ -49,7 +49,7 @@ class SqlTx:
     @cached_property
     def archive(self) -> SqlArchive:
         """What visitors read of it."""
-        return SqlArchive(partial(_ask, self.access.db), self._catalogues, may_keep=self._may_keep)
+        return SqlArchive(partial(_ask, self.access.db), self._catalog_cache, may_cache=self._may_cache)
 
     @cached_property
     def subscribers(self) -> SqlSubscribers:
@@ -62,19 +62,19 @@ class SqlTx:
         return SqlSuppressions(self.access.db)
 
     @cached_property
-    def farewells(self) -> SqlFarewells:
+    def farewells(self) -> SqlUnsubscribes:
         """Who left, and why."""
-        return SqlFarewells(self.access.session)
+        return SqlUnsubscribes(self.access.session)
 
     @cached_property
-    def door(self) -> SqlDoor:
+    def door(self) -> SqlSignupLimits:
         """What the front door remembers."""
-        return SqlDoor(self.access.db)
+        return SqlSignupLimits(self.access.db)
 
     @cached_property
-    def upkeep(self) -> SqlUpkeep:
+    def upkeep(self) -> SqlMaintenance:
         """What time brings about."""
-        return SqlUpkeep(self.access.session)
+        return SqlMaintenance(self.access.session)
 
     @cached_property
     def issues(self) -> SqlIssues:
@@ -87,12 +87,12 @@ class SqlTx:
         return SqlCalendar(self.access.session)
 
     @cached_property
-    def notices(self) -> SqlNotices:
+    def notices(self) -> SqlTransactionalEmails:
         """Transactional mails."""
-        return SqlNotices(self.access.db)
+        return SqlTransactionalEmails(self.access.db)
 
     @contextmanager
-    def rehearsal(self) -> Iterator[None]:
+    def rolled_back(self) -> Iterator[None]:
         """Everything inside is undone: a savepoint that is always taken back. For plain SQL: the ORM sees none of it."""
         db = self.access.db
         db.execute("SAVEPOINT rehearsal")
@@ -113,24 +113,24 @@ class SqlStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database = Database(path)
-        self._looking = Lock()
-        self._looks: sqlite3.Connection | None = None
-        self._catalogues = Catalogues()
+        self._page_lock = Lock()
+        self._page_connection: sqlite3.Connection | None = None
+        self._catalog_cache = CatalogCache()
 
     @contextmanager
     def read(self) -> Iterator[SqlTx]:
         """A read transaction."""
         with self._database.reading() as access:
-            yield SqlTx(access, self._catalogues, may_keep=True)
+            yield SqlTx(access, self._catalog_cache, may_cache=True)
 
     @contextmanager
-    def write(self, *, at_once: bool = False) -> Iterator[SqlTx]:
-        """A write transaction: all or nothing. See ports.Store for `at_once`."""
-        with self._database.writing(at_once=at_once) as access:
-            yield SqlTx(access, self._catalogues, may_keep=False)
+    def write(self, *, no_wait: bool = False) -> Iterator[SqlTx]:
+        """A write transaction: all or nothing. See ports.Store for `no_wait`."""
+        with self._database.writing(no_wait=no_wait) as access:
+            yield SqlTx(access, self._catalog_cache, may_cache=False)
 
     @contextmanager
-    def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> Iterator[SendingRight]:
+    def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> Iterator[SendingLock]:
         """Be the only sender; see ports.Store."""
         self._database.check_schema()
         with sending_lock(self.path, role, now) as lock:
@@ -146,7 +146,7 @@ class SqlStore:
                 on_commit=self._database.note_commit,
             )
             try:
-                yield SendingRight(ledger, ledger.recover(now), lock)
+                yield SendingLock(ledger, ledger.recover(now), lock)
             finally:
                 ledger.close()
                 self._end_run(run)
@@ -154,27 +154,27 @@ class SqlStore:
 
     def library_version(self) -> int:
         """See ports.Store."""
-        with self._look() as connection:
+        with self._page_read() as connection:
             return int(connection.execute(VERSION).fetchone()[0])
 
     @contextmanager
     def archive(self) -> Iterator[SqlArchive]:
         """See ports.Store."""
-        with self._look() as connection:
+        with self._page_read() as connection:
             connection.execute("BEGIN").close()
             try:
-                yield SqlArchive(partial(_ask, connection), self._catalogues, may_keep=True)
+                yield SqlArchive(partial(_ask, connection), self._catalog_cache, may_cache=True)
             finally:
                 connection.rollback()
 
     @contextmanager
-    def _look(self) -> Iterator[sqlite3.Connection]:
+    def _page_read(self) -> Iterator[sqlite3.Connection]:
         """The one connection for what pages read, each in its turn: a transaction of the ORM takes thirty times as long."""
-        with self._looking, translated():
-            if self._looks is None:
+        with self._page_lock, translated():
+            if self._page_connection is None:
                 self._database.check_schema()
-                self._looks = connect(self.path)
-            yield self._looks
+                self._page_connection = connect(self.path)
+            yield self._page_connection
 
     def holder(self) -> Holder | None:
         """Who sends on this database now."""
@@ -199,13 +199,13 @@ class SqlStore:
         if mark:
             identity.write(self.path, mark)
 
-    def import_readers(self, rows: Iterable[StagedReader], terms: ImportTerms) -> ImportCounts:
+    def import_staged(self, rows: Iterable[StagedSubscriber], terms: ImportOptions) -> ImportCounts:
         """Take in many readers; see ports.Store."""
-        from newsletter.store.import_subscribers import import_readers
+        from newsletter.store.import_subscribers import import_staged
 
         self._database.check_schema()
         with closing(self._connect()) as connection:
-            return import_readers(connection, self._database.write_lock, rows, terms)
+            return import_staged(connection, self._database.write_lock, rows, terms)
 
     def restore(self, source: Path, now: datetime) -> Path:
         """Put a backup in the place of the database, while nobody sends; where the old one is kept."""
@@ -218,10 +218,10 @@ class SqlStore:
 
     def close(self) -> None:
         """Close every connection."""
-        with self._looking:
-            if self._looks:
-                self._looks.close()
-                self._looks = None
+        with self._page_lock:
+            if self._page_connection:
+                self._page_connection.close()
+                self._page_connection = None
         self._database.close()
 
     def _connect(self) -> sqlite3.Connection:

@@ -18,7 +18,7 @@ _BEGIN = """INSERT INTO sender_run (role, host, pid, started_at, ended, recovere
 
 
 @contextmanager
-def second_ledger(path: Path, now: datetime, *, hold_in_doubt: bool) -> Iterator[tuple[SqliteLedger, int]]:
+def worker_ledger(path: Path, now: datetime, *, hold_in_doubt: bool) -> Iterator[tuple[SqliteLedger, int]]:
     """The ledger, and the sender_run that owns what it claims. Recovers nothing: the first process did, or will."""
     connection = connect_to_write(path)
     with translated(), transaction(connection):

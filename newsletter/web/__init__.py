@@ -12,19 +12,19 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from newsletter.app import App
-from newsletter.web.archive import Reading
-from newsletter.web.assets import Doors
+from newsletter.web.archive import ArchivePages
+from newsletter.web.assets import Assets
 from newsletter.web.errors import answer_errors
-from newsletter.web.feedback import Voting
+from newsletter.web.feedback import Feedback
 from newsletter.web.feeds import Feeds
 from newsletter.web.headers import StrictHeaders
-from newsletter.web.logo import logo_door
-from newsletter.web.openapi import Description
-from newsletter.web.owner_links import Owner
+from newsletter.web.logo import logo_endpoint
+from newsletter.web.openapi import OpenApiDescription
+from newsletter.web.owner_links import OwnerLinks
 from newsletter.web.pages import Pages
-from newsletter.web.preferences import Personal
+from newsletter.web.preferences import PersonalPages
 from newsletter.web.server import WebServer
-from newsletter.web.signup import Joining
+from newsletter.web.signup import Signup
 
 log = logging.getLogger(__name__)
 GET, POST, OPTIONS = ("GET", "HEAD"), ("POST",), ("OPTIONS",)
@@ -33,45 +33,47 @@ GET, POST, OPTIONS = ("GET", "HEAD"), ("POST",), ("OPTIONS",)
 def make_web(app: App) -> FastAPI:
     """The ASGI application of one newsletter. No GET or HEAD changes a row; nothing sets a cookie."""
     pages = Pages(app.site, app.schedule, app.settings.templates)
-    doors, reading, feeds = Doors(app, pages), Reading(app, pages), Feeds(app)
-    joining, personal = Joining(app, pages), Personal(app, pages)
-    voting, logo = Voting(app, pages), logo_door(app.settings.logo)
-    owner = Owner(app, pages)
+    assets, archive_pages, feeds = Assets(app, pages), ArchivePages(app, pages), Feeds(app)
+    signup, personal = Signup(app, pages), PersonalPages(app, pages)
+    feedback, logo = Feedback(app, pages), logo_endpoint(app.settings.logo)
+    owner = OwnerLinks(app, pages)
     web = FastAPI(title=app.site.title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    description = Description(web, app.site)
+    description = OpenApiDescription(web, app.site)
     quick: tuple[Callable[..., Response], ...] = (
-        joining.home, joining.sent, joining.embed, joining.embed_sent, joining.script,
-        reading.archive, reading.year, reading.category, reading.tag, reading.tip, reading.search,
-        feeds.atom, feeds.json, feeds.sitemap, feeds.robots, doors.style,
-        doors.healthz, logo, description.document,
+        signup.home, signup.sent, signup.embed, signup.embed_sent, signup.script,
+        archive_pages.archive, archive_pages.year, archive_pages.category, archive_pages.tag, archive_pages.tip, archive_pages.search,
+        feeds.atom, feeds.json, feeds.sitemap, feeds.robots, assets.style,
+        assets.healthz, logo, description.document,
     )  # fmt: skip
-    opened: dict[Callable[..., object], Callable[..., object]] = {door: at_once(door) for door in quick}
-    for methods, path, door in (  # looked through in this order: what most come for stands first
-        (GET, "/", joining.home),
-        (POST, "/subscribe", joining.subscribe),
-        (OPTIONS, "/subscribe", joining.preflight),
-        (GET, "/subscribe/sent", joining.sent),
-        (GET, "/archive", reading.archive),
-        (GET, "/archive/page/{number}", reading.archive),
-        (GET, "/archive/{year}", reading.year),
-        (GET, "/archive/{year}/page/{number}", reading.year),
-        (GET, "/categories/{name}", reading.category),
-        (GET, "/categories/{name}/page/{number}", reading.category),
-        (GET, "/tags/{name}", reading.tag),
-        (GET, "/tags/{name}/page/{number}", reading.tag),
-        (GET, "/tips/{slug}", reading.tip),
-        (GET, "/search", reading.search),
-        (GET, "/signup/embed", joining.embed),
-        (GET, "/signup/embed/sent", joining.embed_sent),
-        (GET, "/signup.js", joining.script),
-        (GET, "/confirm/{token}", joining.ask_confirm),
-        (POST, "/confirm/{token}", joining.confirm),
-        (GET, "/u/{token}", personal.ask_leave),
+    wrapped: dict[Callable[..., object], Callable[..., object]] = {
+        endpoint: without_thread(endpoint) for endpoint in quick
+    }
+    for methods, path, endpoint in (  # looked through in this order: what most come for stands first
+        (GET, "/", signup.home),
+        (POST, "/subscribe", signup.subscribe),
+        (OPTIONS, "/subscribe", signup.preflight),
+        (GET, "/subscribe/sent", signup.sent),
+        (GET, "/archive", archive_pages.archive),
+        (GET, "/archive/page/{number}", archive_pages.archive),
+        (GET, "/archive/{year}", archive_pages.year),
+        (GET, "/archive/{year}/page/{number}", archive_pages.year),
+        (GET, "/categories/{name}", archive_pages.category),
+        (GET, "/categories/{name}/page/{number}", archive_pages.category),
+        (GET, "/tags/{name}", archive_pages.tag),
+        (GET, "/tags/{name}/page/{number}", archive_pages.tag),
+        (GET, "/tips/{slug}", archive_pages.tip),
+        (GET, "/search", archive_pages.search),
+        (GET, "/signup/embed", signup.embed),
+        (GET, "/signup/embed/sent", signup.embed_sent),
+        (GET, "/signup.js", signup.script),
+        (GET, "/confirm/{token}", signup.ask_confirm),
+        (POST, "/confirm/{token}", signup.confirm),
+        (GET, "/u/{token}", personal.ask_unsubscribe),
         (POST, "/u/{token}", personal.leave),
-        (GET, "/u/{token}/why", personal.ask_leave),
+        (GET, "/u/{token}/why", personal.ask_unsubscribe),
         (POST, "/u/{token}/why", personal.why),
-        (GET, "/back/{token}", personal.ask_back),
-        (POST, "/back/{token}", personal.come_back),
+        (GET, "/back/{token}", personal.ask_resubscribe),
+        (POST, "/back/{token}", personal.resubscribe),
         (GET, "/p/{token}", personal.preferences),
         (POST, "/p/{token}", personal.change_preferences),
         (GET, "/p/{token}/data.json", personal.data),
@@ -79,8 +81,8 @@ def make_web(app: App) -> FastAPI:
         (POST, "/link", personal.send_link),
         (GET, "/move/{token}", personal.ask_move),
         (POST, "/move/{token}", personal.move),
-        (GET, "/useful/{token}/{answer}", voting.ask),
-        (POST, "/useful/{token}/{answer}", voting.vote),
+        (GET, "/useful/{token}/{answer}", feedback.ask),
+        (POST, "/useful/{token}/{answer}", feedback.vote),
         (GET, "/feed.xml", feeds.atom),
         (GET, "/feed.json", feeds.json),
         (GET, "/sitemap.xml", feeds.sitemap),
@@ -88,26 +90,26 @@ def make_web(app: App) -> FastAPI:
         (GET, "/logo", logo),
         (GET, "/owner/{token}", owner.ask),
         (POST, "/owner/{token}", owner.act),
-        (GET, "/style.css", doors.style),
-        (GET, "/healthz", doors.healthz),
-        (GET, "/readyz", doors.readyz),
+        (GET, "/style.css", assets.style),
+        (GET, "/healthz", assets.healthz),
+        (GET, "/readyz", assets.readyz),
         (GET, "/openapi.json", description.document),
     ):
-        web.add_api_route(path, opened.get(door, door), methods=list(methods), response_model=None)
+        web.add_api_route(path, wrapped.get(endpoint, endpoint), methods=list(methods), response_model=None)
     strict = StrictHeaders(app.settings.frame_ancestors, app.settings.allowed_origins)
     answer_errors(web, pages, strict)
     web.add_middleware(strict.around)
     return web
 
 
-def at_once(door: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
+def without_thread(endpoint: Callable[..., Response]) -> Callable[..., Awaitable[Response]]:
     """A door that only reads, and takes a millisecond or two, without a thread: to hand it over costs as much again."""
 
-    @wraps(door)
-    async def opened(*given: object, **named: object) -> Response:
-        return door(*given, **named)
+    @wraps(endpoint)
+    async def wrapped(*given: object, **named: object) -> Response:
+        return endpoint(*given, **named)
 
-    return opened
+    return wrapped
 
 
 def make_server(app: App) -> WebServer:

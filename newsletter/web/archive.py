@@ -9,23 +9,23 @@ from starlette.responses import RedirectResponse, Response
 from newsletter.app import App
 from newsletter.domain.archive.entries import HIT, HIT_END, MAX_QUERY, Hit, Selection
 from newsletter.domain.errors import NotFound
-from newsletter.web.cache import CACHE_CONTROL, Shelf
+from newsletter.web.cache import CACHE_CONTROL, PageCache
 from newsletter.web.pages import Pages
 
 PER_PAGE = 20
-MOST_SEARCHES = 500
+MAX_CACHED_SEARCHES = 500
 HITS_PER_PAGE = 10  # to show where the words stand costs as much as to find them
 
 
-class Reading:
+class ArchivePages:
     """One method per URL of the archive. They run without threads: none waits for anybody."""
 
     def __init__(self, app: App, pages: Pages) -> None:
         self._app = app
         self._pages = pages
-        self._shelf = Shelf(app.clock, app.store.library_version)
+        self._cache = PageCache(app.clock, app.store.library_version)
         # Whoever asks nonsense pushes no tip from the other one.
-        self._searches = Shelf(app.clock, app.store.library_version, MOST_SEARCHES)
+        self._search_cache = PageCache(app.clock, app.store.library_version, MAX_CACHED_SEARCHES)
         self._teasers = app.settings.teasers == "show"
 
     def archive(self, request: Request, number: str = "1") -> Response:
@@ -55,7 +55,7 @@ class Reading:
             return bytes(self._pages.page("tip", found=found).body)
 
         try:
-            return self._shelf.answer(request, f"tip {slug}", make)
+            return self._cache.answer(request, f"tip {slug}", make)
         except NotFound:
             with self._app.store.archive() as archive:
                 new = archive.successor(slug)
@@ -77,7 +77,7 @@ class Reading:
             answer = self._pages.page("search", query=query, hits=hits, total=found.total, page=number, pages=pages)
             return bytes(answer.body)
 
-        return self._searches.answer(request, f"{number} {query}", make)
+        return self._search_cache.answer(request, f"{number} {query}", make)
 
     def _list(self, request: Request, selection: Selection, number: str, address: str) -> Response:
         """One page of a list. Every spelling of a label has its page, and the page says which address is the right one."""
@@ -93,7 +93,7 @@ class Reading:
             )
             return bytes(answer.body)
 
-        return self._shelf.answer(request, f"{selection.kind} {page} {selection.value}", make)
+        return self._cache.answer(request, f"{selection.kind} {page} {selection.value}", make)
 
 
 def _page(number: str) -> int:

@@ -7,11 +7,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from newsletter.app import App
 from newsletter.domain.errors import NewsletterError
-from newsletter.web.cache import unless_known
+from newsletter.web.cache import conditional_response
 from newsletter.web.pages import Pages
 
 
-class Doors:
+class Assets:
     """One method per URL. `readyz` alone runs in a thread, since it may wait for the database."""
 
     def __init__(self, app: App, pages: Pages) -> None:
@@ -23,7 +23,7 @@ class Doors:
         tag = self._pages.style_tag
         keep_for = 31_536_000 if request.query_params.get("v") == tag else 3_600
         headers = {"ETag": f'"{tag}"', "Cache-Control": f"public, max-age={keep_for}"}
-        return unless_known(request, self._pages.style, "text/css", headers)
+        return conditional_response(request, self._pages.style, "text/css", headers)
 
     # -- for machines --------------------------------------------------------------------------
 

@@ -15,13 +15,13 @@ from starlette.responses import Response
 
 from newsletter.ports.store import Clock
 
-MOST = 4_000  # answers, of some 10 KB each
-FRESH_FOR = timedelta(minutes=10)  # what readers answer raises no version, and is shown within this time
+MAX_ENTRIES = 4_000  # answers, of some 10 KB each
+MAX_AGE = timedelta(minutes=10)  # what readers answer raises no version, and is shown within this time
 CACHE_CONTROL = "public, max-age=300"
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CacheEntry:
     body: bytes
     etag: str
     changed: datetime
@@ -29,58 +29,58 @@ class _Kept:
     made_at: datetime
 
 
-class Shelf:
+class PageCache:
     """Answers by their names, while `version` stays as it is. Safe for threads: made twice at worst, never mixed up."""
 
-    def __init__(self, clock: Clock, version: Callable[[], int], most: int = MOST) -> None:
+    def __init__(self, clock: Clock, version: Callable[[], int], max_entries: int = MAX_ENTRIES) -> None:
         self._clock = clock
         self._version = version
-        self._most = most
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._max_entries = max_entries
+        self._entries: OrderedDict[str, _CacheEntry] = OrderedDict()
         self._lock = Lock()
 
     def answer(self, request: Request, name: str, make: Callable[[], bytes], media_type: str = "text/html") -> Response:
         """The answer called `name`, from the shelf or new; 304 for who has it. Errors of `make` are not kept."""
         version = self._version()
-        kept = self._get(name, version) or self._put(name, version, make())
+        entry = self._get(name, version) or self._put(name, version, make())
         headers = {
-            "ETag": kept.etag,
-            "Last-Modified": format_datetime(kept.changed, usegmt=True),
+            "ETag": entry.etag,
+            "Last-Modified": format_datetime(entry.changed, usegmt=True),
             "Cache-Control": CACHE_CONTROL,
         }
-        return unless_known(request, kept.body, media_type, headers, kept.changed)
+        return conditional_response(request, entry.body, media_type, headers, entry.changed)
 
-    def _get(self, name: str, version: int) -> _Kept | None:
-        kept = self._kept.get(name)
-        if kept is None or kept.version != version or self._clock() - kept.made_at >= FRESH_FOR:
+    def _get(self, name: str, version: int) -> _CacheEntry | None:
+        entry = self._entries.get(name)
+        if entry is None or entry.version != version or self._clock() - entry.made_at >= MAX_AGE:
             return None
-        return kept
+        return entry
 
-    def _put(self, name: str, version: int, body: bytes) -> _Kept:
+    def _put(self, name: str, version: int, body: bytes) -> _CacheEntry:
         """Keep it; an answer that came out the same has not changed."""
         now = self._clock()
         etag = f'"{sha256(body).hexdigest()[:20]}"'
-        before = self._kept.get(name)
+        before = self._entries.get(name)
         changed = before.changed if before and before.etag == etag else now.astimezone(UTC).replace(microsecond=0)
-        kept = _Kept(body, etag, changed, version, now)
+        entry = _CacheEntry(body, etag, changed, version, now)
         with self._lock:
-            self._kept[name] = kept
-            self._kept.move_to_end(name)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        return kept
+            self._entries[name] = entry
+            self._entries.move_to_end(name)
+            while len(self._entries) > self._max_entries:
+                self._entries.popitem(last=False)
+        return entry
 
 
-def unless_known(
+def conditional_response(
     request: Request, body: bytes, media_type: str, headers: Mapping[str, str], changed: datetime | None = None
 ) -> Response:
     """The body with these headers, of which ETag is one; 304 for who has it. changed: when it last did, if known."""
-    if _has_it(request, headers["ETag"], changed):
+    if _not_modified(request, headers["ETag"], changed):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)
 
 
-def _has_it(request: Request, etag: str, changed: datetime | None) -> bool:
+def _not_modified(request: Request, etag: str, changed: datetime | None) -> bool:
     """RFC 9110 section 13.2.2: If-Modified-Since counts only where there is no If-None-Match."""
     tags = request.headers.get("if-none-match")
     if tags is not None:

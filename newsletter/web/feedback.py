@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from newsletter.actions.tips import vote as voting
+from newsletter.actions.tips import vote as feedback
 from newsletter.app import App
 from newsletter.domain.errors import NotFound
 from newsletter.web.pages import Pages
@@ -13,7 +13,7 @@ from newsletter.web.requests import Body
 ANSWERS = {"yes": True, "no": False}
 
 
-class Voting:
+class Feedback:
     """One method per URL. They run in threads."""
 
     def __init__(self, app: App, pages: Pages) -> None:
@@ -23,13 +23,13 @@ class Voting:
     def ask(self, token: str, answer: str) -> Response:
         """A page with a button: mail scanners follow both links, but press nothing."""
         useful = _useful(answer)
-        view = voting.look(self._app.store, self._app.signer, token)
+        view = feedback.inspect_link(self._app.store, self._app.signer, token)
         return self._pages.page("useful", view=view, useful=useful, counted=False)
 
     def vote(self, token: str, answer: str, _: Body) -> Response:
         """Count the answer."""
         useful = _useful(answer)
-        view = voting.vote(self._app.store, self._app.signer, token, useful=useful)
+        view = feedback.vote(self._app.store, self._app.signer, token, useful=useful)
         return self._pages.page("useful", view=view, useful=useful, counted=True)
 
 

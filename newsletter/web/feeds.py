@@ -13,14 +13,14 @@ from starlette.responses import PlainTextResponse, Response
 from newsletter.app import App
 from newsletter.domain.archive.entries import PublicTip
 from newsletter.rendering.markdown import to_html
-from newsletter.web.cache import Shelf
+from newsletter.web.cache import PageCache
 
 if TYPE_CHECKING:
     from feedgenerator import Atom1Feed
 
-IN_A_FEED = 20
+FEED_ITEMS = 20
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NO_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
+_NOT_IN_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
 
 
 class Feeds:
@@ -29,20 +29,20 @@ class Feeds:
     def __init__(self, app: App) -> None:
         self._app = app
         self._site = app.site
-        self._shelf = Shelf(app.clock, app.store.library_version)
+        self._cache = PageCache(app.clock, app.store.library_version)
         self._teasers = app.settings.teasers == "show"
 
     def atom(self, request: Request) -> Response:
         """Atom (RFC 4287)."""
-        return self._shelf.answer(request, "atom", self._atom, "application/atom+xml")
+        return self._cache.answer(request, "atom", self._atom, "application/atom+xml")
 
     def json(self, request: Request) -> Response:
         """JSON Feed 1.1."""
-        return self._shelf.answer(request, "json", self._json, "application/feed+json")
+        return self._cache.answer(request, "json", self._json, "application/feed+json")
 
     def sitemap(self, request: Request) -> Response:
         """Every page worth finding (sitemaps.org 0.9)."""
-        return self._shelf.answer(request, "sitemap", self._sitemap, "application/xml")
+        return self._cache.answer(request, "sitemap", self._sitemap, "application/xml")
 
     def robots(self) -> Response:
         """Everything may be read; what may not be indexed says so itself."""
@@ -50,7 +50,7 @@ class Feeds:
 
     def _latest(self) -> list[PublicTip]:
         with self._app.store.archive() as archive:
-            return archive.latest(IN_A_FEED)
+            return archive.latest(FEED_ITEMS)
 
     def _atom(self) -> bytes:
         feed, tips = self._empty_atom(), self._latest()
@@ -141,4 +141,4 @@ def _noon(day: date | None) -> datetime:
 
 def _xml(text: str) -> str:
     """Without the characters that XML 1.0 cannot have."""
-    return text.translate(_NO_XML)
+    return text.translate(_NOT_IN_XML)

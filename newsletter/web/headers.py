@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_PATHS = ("/confirm/", "/u/", "/back/", "/p/", "/move/", "/useful/", "/owner/")
-POSTED_FROM_AFAR = ("/subscribe", "/subscribe/sent")
+CROSS_ORIGIN_PATHS = ("/subscribe", "/subscribe/sent")
 
 
 class StrictHeaders:
@@ -23,13 +23,15 @@ class StrictHeaders:
             "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
             "frame-ancestors "
         )
-        self._framers = " ".join(frame_ancestors) or "'none'"
+        self._frame_ancestors = " ".join(frame_ancestors) or "'none'"
         self._allowed = allowed_origins
 
     def apply(self, headers: MutableHeaders, path: str, origin: str = "") -> None:
         """Add what is missing; pages behind a personal link are neither kept nor indexed nor framed."""
-        headers["Content-Security-Policy"] = self._csp + ("'none'" if path.startswith(TOKEN_PATHS) else self._framers)
-        if path in POSTED_FROM_AFAR and self._allowed:
+        headers["Content-Security-Policy"] = self._csp + (
+            "'none'" if path.startswith(TOKEN_PATHS) else self._frame_ancestors
+        )
+        if path in CROSS_ORIGIN_PATHS and self._allowed:
             headers.add_vary_header("Origin")
             if is_among(origin, self._allowed):
                 headers["Access-Control-Allow-Origin"] = origin

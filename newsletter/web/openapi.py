@@ -18,14 +18,14 @@ from starlette.responses import JSONResponse, Response
 from newsletter import __version__
 from newsletter.domain.archive.entries import MAX_QUERY
 from newsletter.domain.site import Site
-from newsletter.domain.subscribers.subscription import PAUSES, Pace, Reason
+from newsletter.domain.subscribers.subscription import PAUSES, Frequency, Reason
 
 Json = dict[str, Any]
 
 HTML, TEXT, JSON = "text/html", "text/plain", "application/json"
 TYPES = {TEXT: {"type": "string"}, HTML: {"type": "string"}}
 PICTURES = ("image/png", "image/jpeg", "image/gif")
-MEANINGS = {
+STATUS_DESCRIPTIONS = {
     200: "Done, or here it is.",
     202: "Taken. It is the same for known and unknown addresses: what comes next is in the mail.",
     204: "Nothing to say.",
@@ -72,7 +72,7 @@ SCHEMAS: dict[str, Json] = {
         name=_text(),
         weeks={"enum": [*map(str, PAUSES), "until"]},
         until=_text(format="date"),
-        pace={"enum": [pace.value for pace in Pace]},
+        pace={"enum": [pace.value for pace in Frequency]},
         email=_text(format="email"),
         sure=_text(description="yes: erase what is kept"),
     ),
@@ -101,79 +101,79 @@ SCHEMAS: dict[str, Json] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RouteSpec:
     """What a route takes and answers. gives: status to content types; a JSON one as its schema's name. takes: a schema."""
 
-    gives: Mapping[int, tuple[str, ...]] = field(default_factory=lambda: {200: (HTML,)})
-    takes: str = ""
-    fails: tuple[int, ...] = (503,)
+    responses: Mapping[int, tuple[str, ...]] = field(default_factory=lambda: {200: (HTML,)})
+    request_schema: str = ""
+    errors: tuple[int, ...] = (503,)
     query: Mapping[str, Json] = field(default_factory=dict)
 
 
 PAGE = {200: (HTML,)}
-KEPT = {200: (HTML,), 304: ()}
-UNREAD = (400, 413, 415, 503)
-READING = Facts(KEPT, fails=(404, 503))
-PERSONAL = Facts(fails=(400, 503))
-FACTS: dict[str, Facts] = {
-    "GET /": Facts(),
-    "POST /subscribe": Facts({202: ("CheckMail",), 303: ()}, "SignUp", (*UNREAD, 422, 429)),
-    "OPTIONS /subscribe": Facts({204: ()}, fails=()),
-    "GET /subscribe/sent": Facts(),
-    "GET /signup/embed": Facts(),
-    "GET /signup/embed/sent": Facts(),
-    "GET /signup.js": Facts({200: ("text/javascript",)}),
-    "GET /confirm/{token}": Facts({200: (HTML,), 410: (HTML,)}, fails=(400, 503)),
-    "POST /confirm/{token}": Facts({200: (HTML,), 410: (HTML,)}, "Nothing", UNREAD),
-    "GET /u/{token}": PERSONAL,
-    "POST /u/{token}": Facts(PAGE, "OneClick", (400, 413, 503)),
-    "GET /u/{token}/why": PERSONAL,
-    "POST /u/{token}/why": Facts(PAGE, "Why", (*UNREAD, 422)),
-    "GET /p/{token}": PERSONAL,
-    "POST /p/{token}": Facts({200: (HTML, "MyData")}, "Preferences", (*UNREAD, 422)),
-    "GET /p/{token}/data.json": Facts({200: ("MyData",)}, fails=(400, 503)),
-    "GET /link": Facts(),
-    "POST /link": Facts({200: (HTML,), 202: ("CheckMail",)}, "SendLink", (*UNREAD, 422, 429)),
-    "GET /move/{token}": Facts({200: (HTML,), 410: (HTML,)}, fails=(400, 503)),
-    "POST /move/{token}": Facts({200: (HTML,), 410: (HTML,)}, "Nothing", UNREAD),
-    "GET /back/{token}": PERSONAL,
-    "POST /back/{token}": Facts({200: (HTML,)}, "Nothing", (*UNREAD, 422, 429)),
-    "GET /archive": READING,
-    "GET /archive/page/{number}": READING,
-    "GET /archive/{year}": READING,
-    "GET /archive/{year}/page/{number}": READING,
-    "GET /categories/{name}": READING,
-    "GET /categories/{name}/page/{number}": READING,
-    "GET /tags/{name}": READING,
-    "GET /tags/{name}/page/{number}": READING,
-    "GET /tips/{slug}": Facts({**KEPT, 301: ()}, fails=(404, 503)),
-    "GET /search": Facts(
-        KEPT,
+CACHEABLE = {200: (HTML,), 304: ()}
+BODY_ERRORS = (400, 413, 415, 503)
+ARCHIVE_PAGE = RouteSpec(CACHEABLE, errors=(404, 503))
+PERSONAL_PAGE = RouteSpec(errors=(400, 503))
+ROUTES: dict[str, RouteSpec] = {
+    "GET /": RouteSpec(),
+    "POST /subscribe": RouteSpec({202: ("CheckMail",), 303: ()}, "SignUp", (*BODY_ERRORS, 422, 429)),
+    "OPTIONS /subscribe": RouteSpec({204: ()}, errors=()),
+    "GET /subscribe/sent": RouteSpec(),
+    "GET /signup/embed": RouteSpec(),
+    "GET /signup/embed/sent": RouteSpec(),
+    "GET /signup.js": RouteSpec({200: ("text/javascript",)}),
+    "GET /confirm/{token}": RouteSpec({200: (HTML,), 410: (HTML,)}, errors=(400, 503)),
+    "POST /confirm/{token}": RouteSpec({200: (HTML,), 410: (HTML,)}, "Nothing", BODY_ERRORS),
+    "GET /u/{token}": PERSONAL_PAGE,
+    "POST /u/{token}": RouteSpec(PAGE, "OneClick", (400, 413, 503)),
+    "GET /u/{token}/why": PERSONAL_PAGE,
+    "POST /u/{token}/why": RouteSpec(PAGE, "Why", (*BODY_ERRORS, 422)),
+    "GET /p/{token}": PERSONAL_PAGE,
+    "POST /p/{token}": RouteSpec({200: (HTML, "MyData")}, "Preferences", (*BODY_ERRORS, 422)),
+    "GET /p/{token}/data.json": RouteSpec({200: ("MyData",)}, errors=(400, 503)),
+    "GET /link": RouteSpec(),
+    "POST /link": RouteSpec({200: (HTML,), 202: ("CheckMail",)}, "SendLink", (*BODY_ERRORS, 422, 429)),
+    "GET /move/{token}": RouteSpec({200: (HTML,), 410: (HTML,)}, errors=(400, 503)),
+    "POST /move/{token}": RouteSpec({200: (HTML,), 410: (HTML,)}, "Nothing", BODY_ERRORS),
+    "GET /back/{token}": PERSONAL_PAGE,
+    "POST /back/{token}": RouteSpec({200: (HTML,)}, "Nothing", (*BODY_ERRORS, 422, 429)),
+    "GET /archive": ARCHIVE_PAGE,
+    "GET /archive/page/{number}": ARCHIVE_PAGE,
+    "GET /archive/{year}": ARCHIVE_PAGE,
+    "GET /archive/{year}/page/{number}": ARCHIVE_PAGE,
+    "GET /categories/{name}": ARCHIVE_PAGE,
+    "GET /categories/{name}/page/{number}": ARCHIVE_PAGE,
+    "GET /tags/{name}": ARCHIVE_PAGE,
+    "GET /tags/{name}/page/{number}": ARCHIVE_PAGE,
+    "GET /tips/{slug}": RouteSpec({**CACHEABLE, 301: ()}, errors=(404, 503)),
+    "GET /search": RouteSpec(
+        CACHEABLE,
         query={
             "q": _text(description=f"words; the first {MAX_QUERY} characters count"),
             "page": _text(description="which page of what is found, from 1"),
         },
-        fails=(404, 503),
+        errors=(404, 503),
     ),
-    "GET /useful/{token}/{answer}": Facts(fails=(400, 404, 503)),
-    "POST /useful/{token}/{answer}": Facts(PAGE, "Nothing", (404, *UNREAD)),
-    "GET /feed.xml": Facts({200: ("application/atom+xml",), 304: ()}),
-    "GET /feed.json": Facts({200: ("Feed",), 304: ()}),
-    "GET /sitemap.xml": Facts({200: ("application/xml",), 304: ()}),
-    "GET /robots.txt": Facts({200: (TEXT,)}),
-    "GET /logo": Facts({200: PICTURES, 304: ()}, fails=(404,)),
-    "GET /owner/{token}": PERSONAL,
-    "POST /owner/{token}": Facts({200: (HTML,), 409: (HTML,)}, "Nothing", UNREAD),
-    "GET /style.css": Facts({200: ("text/css",), 304: ()}),
-    "GET /healthz": Facts({200: (TEXT,)}, fails=()),
-    "GET /readyz": Facts({200: (TEXT,), 503: (TEXT,)}, fails=()),
-    "GET /openapi.json": Facts({200: (JSON,)}, fails=()),
+    "GET /useful/{token}/{answer}": RouteSpec(errors=(400, 404, 503)),
+    "POST /useful/{token}/{answer}": RouteSpec(PAGE, "Nothing", (404, *BODY_ERRORS)),
+    "GET /feed.xml": RouteSpec({200: ("application/atom+xml",), 304: ()}),
+    "GET /feed.json": RouteSpec({200: ("Feed",), 304: ()}),
+    "GET /sitemap.xml": RouteSpec({200: ("application/xml",), 304: ()}),
+    "GET /robots.txt": RouteSpec({200: (TEXT,)}),
+    "GET /logo": RouteSpec({200: PICTURES, 304: ()}, errors=(404,)),
+    "GET /owner/{token}": PERSONAL_PAGE,
+    "POST /owner/{token}": RouteSpec({200: (HTML,), 409: (HTML,)}, "Nothing", BODY_ERRORS),
+    "GET /style.css": RouteSpec({200: ("text/css",), 304: ()}),
+    "GET /healthz": RouteSpec({200: (TEXT,)}, errors=()),
+    "GET /readyz": RouteSpec({200: (TEXT,), 503: (TEXT,)}, errors=()),
+    "GET /openapi.json": RouteSpec({200: (JSON,)}, errors=()),
 }
 SCHEMA_TYPES = {"Feed": "application/feed+json"}
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", JSON)
 
 
-class Description:
+class OpenApiDescription:
     """The description of one site; made when first asked for, once."""
 
     def __init__(self, web: FastAPI, site: Site) -> None:
@@ -206,7 +206,7 @@ class Description:
 
 
 def _operation(route: APIRoute, method: str) -> Json:
-    facts = FACTS[f"{method} {route.path}"]
+    facts = ROUTES[f"{method} {route.path}"]
     inside = [
         {"name": name, "in": "path", "required": True, "schema": _text(minLength=1)}
         for name in re.findall(r"{(\w+)}", route.path)
@@ -214,13 +214,13 @@ def _operation(route: APIRoute, method: str) -> Json:
     asked = [{"name": name, "in": "query", "schema": schema} for name, schema in facts.query.items()]
     found: Json = {
         "summary": (route.endpoint.__doc__ or "").strip().partition("\n")[0],
-        "responses": {str(status): _answer(status, kinds) for status, kinds in facts.gives.items()}
-        | {str(status): _answer(status, (HTML, "Error")) for status in facts.fails},
+        "responses": {str(status): _answer(status, kinds) for status, kinds in facts.responses.items()}
+        | {str(status): _answer(status, (HTML, "Error")) for status in facts.errors},
     }
     if inside or asked:
         found["parameters"] = inside + asked
-    if facts.takes:
-        schema = {"$ref": f"#/components/schemas/{facts.takes}"}
+    if facts.request_schema:
+        schema = {"$ref": f"#/components/schemas/{facts.request_schema}"}
         found["requestBody"] = {"content": {kind: {"schema": schema} for kind in FORMS}}
     return found
 
@@ -232,4 +232,4 @@ def _answer(status: int, kinds: tuple[str, ...]) -> Json:
             content[SCHEMA_TYPES.get(kind, JSON)] = {"schema": {"$ref": f"#/components/schemas/{kind}"}}
         else:
             content[kind] = {"schema": TYPES[kind]} if kind in TYPES else {}
-    return {"description": MEANINGS[status], **({"content": content} if content else {})}
+    return {"description": STATUS_DESCRIPTIONS[status], **({"content": content} if content else {})}

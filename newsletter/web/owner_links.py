@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from newsletter.actions.owner.links import Action, View
+from newsletter.actions.owner.links import Action, SlotView
 from newsletter.app import App
 from newsletter.domain.errors import Refused
 from newsletter.web.pages import Pages
@@ -16,7 +16,7 @@ CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ActionTexts:
     """What one action is called: in a question, on its button, when it is done, and among the others."""
 
     question: str
@@ -25,17 +25,17 @@ class Words:
     label: str
 
 
-WORDS = {
-    Action.APPROVE: Words("Let this letter go?", "Yes, let it go", "It goes", "Approve"),
-    Action.SKIP: Words("No letter this week?", "Yes, skip this week", "This week is skipped", "Skip this week"),
-    Action.SWAP: Words(
+ACTION_TEXTS = {
+    Action.APPROVE: ActionTexts("Let this letter go?", "Yes, let it go", "It goes", "Approve"),
+    Action.SKIP: ActionTexts("No letter this week?", "Yes, skip this week", "This week is skipped", "Skip this week"),
+    Action.SWAP: ActionTexts(
         "Let the two tips change places?", "Yes, swap them", "They have changed places", "Swap with next"
     ),
-    Action.HOLD: Words("Hold this letter back?", "Yes, hold it back", "It is held back", "Hold"),
+    Action.HOLD: ActionTexts("Hold this letter back?", "Yes, hold it back", "It is held back", "Hold"),
 }
 
 
-class Owner:
+class OwnerLinks:
     """One method per URL. They run in threads, so each may wait for the database."""
 
     def __init__(self, app: App, pages: Pages) -> None:
@@ -53,11 +53,13 @@ class Owner:
             after = self._app.owner_act(token)
         except Refused as error:
             return self._page(before, problem=str(error), status=CONFLICT)
-        asked_again = before.changed and before.action in (Action.APPROVE, Action.SWAP) and after.wish == before.wish
+        asked_again = (
+            before.changed and before.action in (Action.APPROVE, Action.SWAP) and after.override == before.override
+        )
         return self._page(after, done=not asked_again)
 
-    def _page(self, view: View, *, done: bool = False, problem: str = "", status: int = 200) -> Response:
-        others = [(action.value, words.label) for action, words in WORDS.items() if action is not view.action]
+    def _page(self, view: SlotView, *, done: bool = False, problem: str = "", status: int = 200) -> Response:
+        others = [(action.value, words.label) for action, words in ACTION_TEXTS.items() if action is not view.action]
         return self._pages.page(
-            "owner", status, view=view, words=WORDS[view.action], others=others, done=done, problem=problem
+            "owner", status, view=view, words=ACTION_TEXTS[view.action], others=others, done=done, problem=problem
         )

@@ -9,16 +9,16 @@ from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
 from newsletter.actions.subscribers import preferences
-from newsletter.actions.subscribers import unsubscribe as leaving
+from newsletter.actions.subscribers import unsubscribe as unsubscribing
 from newsletter.actions.subscribers.preferences import Change
 from newsletter.app import App
 from newsletter.domain.errors import BadToken, InputError
-from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.domain.subscribers.subscription import PAUSES, Reason, Verdict
 from newsletter.mail.tokens import Purpose
 from newsletter.web.errors import Answer, answer_for
 from newsletter.web.pages import Pages
-from newsletter.web.requests import Body, Fields, How, origin_of, wants_json
+from newsletter.web.requests import Body, Fields, UnsubscribeMethod, origin_of, wants_json
 from newsletter.web.signup import FORM_VERSION, GONE, HONEYPOT
 
 REASONS = {
@@ -30,7 +30,7 @@ REASONS = {
 }
 
 
-class Personal:
+class PersonalPages:
     """One method per URL. They run in threads, so each may wait for the database."""
 
     def __init__(self, app: App, pages: Pages) -> None:
@@ -39,23 +39,23 @@ class Personal:
 
     # -- leaving -------------------------------------------------------------------------------
 
-    def ask_leave(self, token: str) -> Response:
+    def ask_unsubscribe(self, token: str) -> Response:
         """A page with a button that unsubscribes. The letter may have been passed on: the address is not shown whole."""
-        view = leaving.look(self._app.store, self._app.signer, token)
+        view = unsubscribing.inspect_link(self._app.store, self._app.signer, token)
         if view.verdict is Verdict.ALREADY:
-            return self._left(token, already=True, view=view)
-        return self._leave_page(view)
+            return self._unsubscribed_page(token, already=True, view=view)
+        return self._unsubscribe_page(view)
 
-    def leave(self, token: str, how: How) -> Response:
+    def leave(self, token: str, how: UnsubscribeMethod) -> Response:
         """Unsubscribe, by one click (RFC 8058 section 3.2: 200, no redirect, no cookie) or by the button."""
         left = self._app.leave(token, how=how)
-        return self._left(token, already=left.verdict is Verdict.ALREADY, asks=not left.quarterly)
+        return self._unsubscribed_page(token, already=left.verdict is Verdict.ALREADY, asks=not left.quarterly)
 
     def why(self, token: str, request: Request, fields: Fields) -> Response:
         """The answer to the one question, asked after they have left; or the consent to one tip every three months."""
         store, signer = self._app.store, self._app.signer
         if "season" in fields:
-            view = leaving.agree_to_quarterly(
+            view = unsubscribing.agree_to_quarterly(
                 store,
                 signer,
                 token,
@@ -66,51 +66,51 @@ class Personal:
             )
         else:
             reason, words = fields.get("reason", ""), fields.get("words", "")
-            view = leaving.explain(store, signer, token, reason=reason, words=words)
-        return self._left(token, already=False, view=view, thanks=True)
+            view = unsubscribing.explain(store, signer, token, reason=reason, words=words)
+        return self._unsubscribed_page(token, already=False, view=view, thanks=True)
 
-    def _left(
+    def _unsubscribed_page(
         self,
         token: str,
         *,
         already: bool,
-        view: leaving.LeaveView | None = None,
+        view: unsubscribing.UnsubscribeView | None = None,
         thanks: bool = False,
         asks: bool = True,
     ) -> Response:
-        view = view or leaving.look(self._app.store, self._app.signer, token)
+        view = view or unsubscribing.inspect_link(self._app.store, self._app.signer, token)
         if view.verdict is Verdict.DO:  # they have come back since
-            return self._leave_page(view)
+            return self._unsubscribe_page(view)
         asks = asks and bool(view.address) and view.status == "unsubscribed"
         action = self._pages.path(f"/u/{token}/why") if asks else ""
         return self._pages.page("left", already=already, why=action, reasons=REASONS, view=view, thanks=thanks)
 
-    def _leave_page(self, view: leaving.LeaveView) -> Response:
-        return self._pages.page("leave", address=veiled(view.address), quarterly=view.ends_quarterly)
+    def _unsubscribe_page(self, view: unsubscribing.UnsubscribeView) -> Response:
+        return self._pages.page("leave", address=masked_address(view.address), quarterly=view.ends_quarterly)
 
     # -- the way back --------------------------------------------------------------------------
 
-    def ask_back(self, token: str) -> Response:
+    def ask_resubscribe(self, token: str) -> Response:
         """A page with a button, from the last mail: its press is a new sign-up, to be confirmed like the first."""
-        reader = leaving.who_comes_back(self._app.store, self._app.signer, token)
-        return self._pages.page("back", address=veiled(reader.address))
+        reader = unsubscribing.find_resubscriber(self._app.store, self._app.signer, token)
+        return self._pages.page("back", address=masked_address(reader.address))
 
-    def come_back(self, token: str, request: Request, _: Body) -> Response:
+    def resubscribe(self, token: str, request: Request, _: Body) -> Response:
         """A confirmation mail is on its way, or none is needed: the answer is that of the sign-up form."""
-        self._app.come_back(token, form=f"back/{FORM_VERSION}", origin=origin_of(request))
+        self._app.resubscribe(token, form=f"back/{FORM_VERSION}", origin=origin_of(request))
         return self._pages.page("sent")
 
     # -- preferences ---------------------------------------------------------------------------
 
     def preferences(self, token: str) -> Response:
         """Where the reader stands, and all they can change."""
-        return self._preferences(preferences.look(self._app.store, self._app.signer, token))
+        return self._preferences(preferences.inspect_link(self._app.store, self._app.signer, token))
 
     def change_preferences(self, token: str, fields: Fields) -> Response:
         """One change; `action` says which. What cannot be done is said on the same page."""
         match fields.get("action"):
             case "leave":
-                return self._leave_here(token)
+                return self._unsubscribe_from_preferences(token)
             case "data":
                 return self.data(token)
             case "erase":
@@ -118,7 +118,7 @@ class Personal:
         try:
             reader = self._app.change_preferences(token, self._change(fields))
         except InputError as error:
-            reader = preferences.look(self._app.store, self._app.signer, token)
+            reader = preferences.inspect_link(self._app.store, self._app.signer, token)
             return self._preferences(reader, answer_for(error))
         if reader is None:
             raise BadToken("this link belongs to nobody any more")
@@ -138,7 +138,7 @@ class Personal:
             case "resume":
                 return preferences.resume
             case "pace":
-                return preferences.set_pace(fields.get("pace", ""))
+                return preferences.set_frequency(fields.get("pace", ""))
             case "address":
                 return preferences.ask_to_move(fields.get("email", ""))
             case _:
@@ -150,27 +150,29 @@ class Personal:
             return preferences.pause_to(until, self._app.schedule.zone)
         return preferences.pause(int(weeks) if weeks.isascii() and weeks.isdecimal() and len(weeks) < 4 else 0)
 
-    def _leave_here(self, token: str) -> Response:
+    def _unsubscribe_from_preferences(self, token: str) -> Response:
         subscriber_key = self._app.signer.open(Purpose.PREFERENCES, token)[0]
-        leave_token = self._app.signer.sign(Purpose.UNSUBSCRIBE, subscriber_key)
-        left = self._app.leave(leave_token, how="preferences")
-        return self._left(leave_token, already=left.verdict is Verdict.ALREADY)
+        unsubscribe_token = self._app.signer.sign(Purpose.UNSUBSCRIBE, subscriber_key)
+        left = self._app.leave(unsubscribe_token, how="preferences")
+        return self._unsubscribed_page(unsubscribe_token, already=left.verdict is Verdict.ALREADY)
 
     def _erase(self, token: str, fields: Mapping[str, str]) -> Response:
         if fields.get("sure") != "yes":
             problem = InputError("nothing was erased", fix="Tick the box first: this cannot be taken back")
-            return self._preferences(preferences.look(self._app.store, self._app.signer, token), answer_for(problem))
+            return self._preferences(
+                preferences.inspect_link(self._app.store, self._app.signer, token), answer_for(problem)
+            )
         self._app.change_preferences(token, preferences.erase_me(self._app.signer))
         return self._pages.page("erased")
 
-    def _preferences(self, reader: Reader, problem: Answer | None = None, done: str = "") -> Response:
+    def _preferences(self, reader: Subscriber, problem: Answer | None = None, done: str = "") -> Response:
         zone = self._app.schedule.zone
         today = self._app.clock().astimezone(zone).date()
         return self._pages.page(
             "preferences",
             problem.status if problem else 200,
             reader=reader,
-            standing=reader.shown_status,
+            standing=reader.display_status,
             problem=problem,
             done=done,
             pauses=PAUSES,
@@ -183,7 +185,7 @@ class Personal:
 
     def ask_move(self, token: str) -> Response:
         """A page with a button, at the new address."""
-        verdict, address = preferences.look_at_move(self._app.store, self._app.signer, token, self._app.clock())
+        verdict, address = preferences.inspect_move_link(self._app.store, self._app.signer, token, self._app.clock())
         return self._move_page("move" if verdict is Verdict.DO else "moved", verdict, address)
 
     def move(self, token: str, _: Body) -> Response:
@@ -215,7 +217,7 @@ class Personal:
         return self._pages.page("link_sent", headers={"Vary": "Accept"})
 
 
-def veiled(address: str) -> str:
+def masked_address(address: str) -> str:
     """`reader@host.example` as `r***@host.example`."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}***@{domain}"

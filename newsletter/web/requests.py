@@ -74,7 +74,7 @@ def _json_fields(body: bytes) -> dict[str, str]:
 Fields = Annotated[dict[str, str], Depends(read_fields)]
 
 
-async def read_how(request: Request, body: Body) -> str:
+async def read_unsubscribe_method(request: Request, body: Body) -> str:
     """How somebody leaves: by the one-click body of RFC 8058 section 3.1, or by the button.
 
     A body that cannot be read still is a wish to leave.
@@ -86,7 +86,7 @@ async def read_how(request: Request, body: Body) -> str:
     return "one-click" if fields.get("List-Unsubscribe") == "One-Click" else "page"
 
 
-How = Annotated[str, Depends(read_how)]
+UnsubscribeMethod = Annotated[str, Depends(read_unsubscribe_method)]
 
 
 def wants_json(request: Request) -> bool:

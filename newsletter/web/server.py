@@ -36,11 +36,11 @@ class WebServer:
             forwarded_allow_ips=list(trusted_proxies),
             timeout_graceful_shutdown=STOP_WITHIN,
         )
-        self._server = _Announcing(config, self._listening)
+        self._server = _ObservableServer(config, self._listening)
 
     def start(self) -> None:
         """Come back when requests are taken. Raises NewsletterError when the port cannot be had."""
-        listener = _bound(self.host, self.port)
+        listener = _listen(self.host, self.port)
         self.port = listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="web", daemon=True)
         self._thread.start()
@@ -62,7 +62,7 @@ class WebServer:
             self._listening.set()
 
 
-class _Announcing(uvicorn.Server):
+class _ObservableServer(uvicorn.Server):
     """A server that says when it listens."""
 
     def __init__(self, config: uvicorn.Config, listening: threading.Event) -> None:
@@ -74,7 +74,7 @@ class _Announcing(uvicorn.Server):
         self._listening.set()
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     """A socket on host and port: bound here, because uvicorn ends the whole process when it cannot."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

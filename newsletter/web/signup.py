@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from newsletter.actions.subscribers import confirm as confirming
+from newsletter.actions.subscribers import confirm as confirm_action
 from newsletter.app import App
 from newsletter.app.signup_limits import TooMany
 from newsletter.domain.errors import BadToken, Busy, InputError
@@ -24,10 +24,10 @@ from newsletter.web.requests import Body, origin_of, read_body, read_fields, wan
 
 FORM_VERSION = "1"  # of the words beside the form: a new number with every change of what people agree to
 HONEYPOT = "message"  # a field nobody sees; only programs fill it
-LATEST = 5
+LATEST_TIPS = 5
 GONE = 410
-READ_FOR = (timedelta(seconds=2), timedelta(hours=24))  # how long somebody may look at a form before they send it
-LATER = {"Retry-After": "3600"}
+FORM_AGE = (timedelta(seconds=2), timedelta(hours=24))  # how long somebody may look at a form before they send it
+RETRY_AFTER = {"Retry-After": "3600"}
 SCRIPT = """(function (script) {
   var frame = document.createElement("iframe");
   frame.src = new URL(%s, script.src).href;
@@ -39,7 +39,7 @@ SCRIPT = """(function (script) {
 """
 
 
-class Joining:
+class Signup:
     """One method per URL. Those that write run in threads, where they may wait for the database."""
 
     def __init__(self, app: App, pages: Pages) -> None:
@@ -60,7 +60,7 @@ class Joining:
         """One line on another site: puts the iframe where it stands."""
         import json
 
-        path, title = self._pages.path("/signup/embed"), self._pages.words.say("Signup for FREE Tips!")
+        path, title = self._pages.path("/signup/embed"), self._pages.translations.translate("Signup for FREE Tips!")
         headers = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
         return Response(SCRIPT % (json.dumps(path), json.dumps(title)), 200, headers, "text/javascript")
 
@@ -68,11 +68,11 @@ class Joining:
         """Take the form. The answer is the same for every address that is one, and for the honeypot."""
         fields = await read_fields(request, await read_body(request))  # as dependencies they would cost as much again
         try:  # a millisecond, as a rule: to hand it to a thread costs as much again
-            return self._take(request, fields, at_once=True)
+            return self._submit(request, fields, no_wait=True)
         except Busy:
-            return await run_in_threadpool(self._take, request, fields)
+            return await run_in_threadpool(self._submit, request, fields)
 
-    def _take(self, request: Request, fields: Mapping[str, str], *, at_once: bool = False) -> Response:
+    def _submit(self, request: Request, fields: Mapping[str, str], *, no_wait: bool = False) -> Response:
         in_json, framed = wants_json(request), fields.get("in") == "frame"
         email, name = fields.get("email", ""), fields.get("name", "")
         if not fields.get(HONEYPOT):
@@ -83,8 +83,8 @@ class Joining:
                     name,
                     form=f"{kind}/{FORM_VERSION}",
                     origin=origin_of(request),
-                    proven=self._is_proven(request, fields.get("ticket", "")),
-                    at_once=at_once,
+                    proven=self._has_valid_ticket(request, fields.get("ticket", "")),
+                    no_wait=no_wait,
                 )
             except (InputError, TooMany) as error:
                 if in_json:
@@ -111,7 +111,7 @@ class Joining:
 
     def ask_confirm(self, token: str) -> Response:
         """A page with a button: mail scanners follow links, but press nothing."""
-        view = confirming.look(self._app.store, self._app.signer, token, self._app.clock())
+        view = confirm_action.inspect_link(self._app.store, self._app.signer, token, self._app.clock())
         return self._confirm_page("confirm" if view.verdict is Verdict.DO else "confirmed", view)
 
     def confirm(self, token: str, _: Body) -> Response:
@@ -120,7 +120,7 @@ class Joining:
 
     # -- helpers -------------------------------------------------------------------------------
 
-    def _is_proven(self, request: Request, ticket: str) -> bool:
+    def _has_valid_ticket(self, request: Request, ticket: str) -> bool:
         """Did somebody look at a form of ours, or at one on a site the owner named?"""
         if is_among(request.headers.get("origin", ""), self._app.settings.allowed_origins):
             return True
@@ -129,18 +129,18 @@ class Joining:
             age = timedelta(seconds=self._app.clock().timestamp() - int(made_at, 36))
         except (BadToken, ValueError, OverflowError):
             return False
-        return READ_FOR[0] <= age <= READ_FOR[1]
+        return FORM_AGE[0] <= age <= FORM_AGE[1]
 
     def _form(self, page: str, answer: Answer | None = None, *, email: str = "", name: str = "") -> Response:
         ticket = self._app.signer.sign(Purpose.FORM, base36(int(self._app.clock().timestamp())))
         values: dict[str, Any] = {"email": email, "name": name, "error": answer, "trap": HONEYPOT, "ticket": ticket}
         if page == "signup":
             with self._app.store.archive() as archive:
-                values["tips"] = archive.newest(LATEST)
+                values["tips"] = archive.newest(LATEST_TIPS)
         status = answer.status if answer else 200
-        return self._pages.page(page, status, LATER if status == 429 else None, **values)
+        return self._pages.page(page, status, RETRY_AFTER if status == 429 else None, **values)
 
-    def _confirm_page(self, page: str, view: confirming.ConfirmView | confirming.Confirmed) -> Response:
+    def _confirm_page(self, page: str, view: confirm_action.ConfirmView | confirm_action.Confirmed) -> Response:
         if view.verdict is Verdict.STALE:
             return self._pages.page("stale", GONE)
         values: dict[str, Any] = {"address": view.address}

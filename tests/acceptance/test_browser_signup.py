@@ -10,39 +10,39 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from newsletter.domain.subscribers.subscription import Status
-from tests.support.needs import need
-from tests.support.web import Front, add_tip, links_in, open_front, text_of
+from tests.support.needs import require_program
+from tests.support.web import WebHarness, add_tip, links_in, open_web_harness, text_of
 
 ANNA = "anna@host.example"
 NARROW, LARGE = 320, 44  # CSS pixels: WCAG 2.2 criteria 1.4.10 and 2.5.5
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
-    with open_front(tmp_path) as front:
-        add_tip(front.app, "Say the name", date(2025, 4, 29))
-        yield front
+def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
+    with open_web_harness(tmp_path) as web_harness:
+        add_tip(web_harness.app, "Say the name", date(2025, 4, 29))
+        yield web_harness
 
 
 @pytest.fixture
-def page(front: Front) -> Iterator[Page]:
-    chromium = need("chromium")
+def page(web_harness: WebHarness) -> Iterator[Page]:
+    chromium = require_program("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
         context = browser.new_context(
-            base_url=str(front.http.base_url), java_script_enabled=False, viewport={"width": 390, "height": 844}
+            base_url=str(web_harness.http.base_url), java_script_enabled=False, viewport={"width": 390, "height": 844}
         )
         yield context.new_page()
         assert context.cookies() == []
         browser.close()
 
 
-def link_in_mail(front: Front, door: str) -> str:
+def link_in_mail(web_harness: WebHarness, door: str) -> str:
     """The path of the link to `door` in the newest mail."""
-    front.app.flush_notices()
-    (url,) = {link for link in links_in(text_of(front.mails()[-1])) if f"/{door}/" in link}
+    web_harness.app.flush_notices()
+    (url,) = {link for link in links_in(text_of(web_harness.emails()[-1])) if f"/{door}/" in link}
     return urlsplit(url).path
 
 
@@ -57,52 +57,52 @@ def heading(page: Page) -> str:
     return page.get_by_role("heading", level=1).inner_text()
 
 
-def test_a_reader_signs_up_confirms_reads_and_leaves(front: Front, page: Page) -> None:
+def test_a_reader_signs_up_confirms_reads_and_leaves(web_harness: WebHarness, page: Page) -> None:
     sign_up(page, ANNA)
     assert urlsplit(page.url).path == "/subscribe/sent"
     assert "mailbox" in heading(page)
 
-    page.goto(link_in_mail(front, "confirm"))
-    assert front.reader(ANNA).status is Status.PENDING
+    page.goto(link_in_mail(web_harness, "confirm"))
+    assert web_harness.reader(ANNA).status is Status.PENDING
     page.get_by_role("button").click()
     assert "Welcome" in heading(page)
-    assert front.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.reader(ANNA).status is Status.CONFIRMED
 
     page.get_by_role("link", name="All tips").first.click()
     page.get_by_role("link", name="Say the name").click()
     assert heading(page) == "Say the name"
 
-    page.goto(link_in_mail(front, "u"))
+    page.goto(link_in_mail(web_harness, "u"))
     page.get_by_role("button", name="unsubscribe").click()
     assert "off the list" in heading(page)
-    assert front.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
 
-    front.clock.forward(days=2)
+    web_harness.clock.forward(days=2)
     page.get_by_role("link", name="Sign up again").click()
     sign_up(page, ANNA)
-    page.goto(link_in_mail(front, "confirm"))
+    page.goto(link_in_mail(web_harness, "confirm"))
     page.get_by_role("button").click()
-    assert front.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.reader(ANNA).status is Status.CONFIRMED
 
 
-def test_preferences_lead_out_too(front: Front, page: Page) -> None:
+def test_preferences_lead_out_too(web_harness: WebHarness, page: Page) -> None:
     sign_up(page, ANNA)
-    page.goto(link_in_mail(front, "confirm"))
+    page.goto(link_in_mail(web_harness, "confirm"))
     page.get_by_role("button").click()
-    page.goto(link_in_mail(front, "p"))
+    page.goto(link_in_mail(web_harness, "p"))
     assert page.get_by_text(ANNA).is_visible()
     page.get_by_role("button", name="Unsubscribe me").click()
-    assert front.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
 
 
-def test_a_slip_in_the_address_is_said_beside_the_field_that_keeps_it(front: Front, page: Page) -> None:
+def test_a_slip_in_the_address_is_said_beside_the_field_that_keeps_it(web_harness: WebHarness, page: Page) -> None:
     sign_up(page, "anna.host.example")
     field = page.get_by_label("Your e-mail address")
     assert field.input_value() == "anna.host.example"
     assert page.get_by_role("alert").is_visible()
     field.fill(ANNA)
     page.get_by_role("button", name="Send me the tips").click()
-    assert front.reader(ANNA).name == "Anna"
+    assert web_harness.reader(ANNA).name == "Anna"
 
 
 def test_nobody_sees_the_trap_and_no_key_leads_to_it(page: Page) -> None:

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from newsletter.domain.subscribers.subscription import Status
-from tests.support.needs import need
-from tests.support.web import Front, add_tip, links_in, open_front, text_of
+from tests.support.needs import require_program
+from tests.support.web import WebHarness, add_tip, links_in, open_web_harness, text_of
 
 ANNA, NEW = "anna@host.example", "anna@new.example"
 AXE = files("axe_playwright_python").joinpath("axe.min.js")
@@ -21,15 +21,15 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
-    with open_front(tmp_path, frame_ancestors="*") as front:
-        add_tip(front.app, "Say the name", date(2025, 4, 29))
-        yield front
+def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
+    with open_web_harness(tmp_path, frame_ancestors="*") as web_harness:
+        add_tip(web_harness.app, "Say the name", date(2025, 4, 29))
+        yield web_harness
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = need("chromium")
+    chromium = require_program("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -39,9 +39,11 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, front: Front, *, script: bool, scheme: str = "light", width: int = 390) -> Iterator[Page]:
+def opened(
+    browser: Browser, web_harness: WebHarness, *, script: bool, scheme: str = "light", width: int = 390
+) -> Iterator[Page]:
     context = browser.new_context(
-        base_url=str(front.http.base_url),
+        base_url=str(web_harness.http.base_url),
         java_script_enabled=script,
         bypass_csp=script,
         color_scheme="dark" if scheme == "dark" else "light",
@@ -54,10 +56,10 @@ def opened(browser: Browser, front: Front, *, script: bool, scheme: str = "light
         context.close()
 
 
-def mailed(front: Front, door: str) -> str:
+def mailed(web_harness: WebHarness, door: str) -> str:
     """The path of the link to `door` in the newest mail."""
-    front.app.flush_notices()
-    (url,) = {link for link in links_in(text_of(front.mails()[-1])) if f"/{door}/" in link}
+    web_harness.app.flush_notices()
+    (url,) = {link for link in links_in(text_of(web_harness.emails()[-1])) if f"/{door}/" in link}
     return urlsplit(url).path
 
 
@@ -71,7 +73,7 @@ def sign_up(page: Page) -> None:
     page.get_by_role("button", name="Send me the tips").click()
 
 
-def story(front: Front, page: Page, look: Callable[[str], None]) -> None:  # noqa: PLR0915 - one story
+def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> None:  # noqa: PLR0915 - one story
     """Sign up, confirm, pause, move, leave, say why, come back; `look` is called on every page."""
     page.goto("/")
     look("the form")
@@ -81,21 +83,21 @@ def story(front: Front, page: Page, look: Callable[[str], None]) -> None:  # noq
     assert "mailbox" in heading(page)
     look("look into your mailbox")
 
-    page.goto(mailed(front, "confirm"))
+    page.goto(mailed(web_harness, "confirm"))
     look("one click")
     page.get_by_role("button", name="Yes").click()
     assert "Welcome" in heading(page)
     look("welcome")
 
-    page.goto(mailed(front, "p"))
+    page.goto(mailed(web_harness, "p"))
     look("preferences")
     page.get_by_role("button", name="8 weeks").click()
-    assert front.reader(ANNA).status is Status.PAUSED
+    assert web_harness.reader(ANNA).status is Status.PAUSED
     look("paused")
     page.get_by_role("button", name="End the pause now").click()
     page.get_by_label("Once a month").check()
     page.get_by_role("button", name="Save", exact=True).click()
-    assert front.reader(ANNA).pace == "monthly"
+    assert web_harness.reader(ANNA).pace == "monthly"
     page.get_by_role("button", name="Erase me").click()
     assert page.get_by_role("alert").is_visible()
     look("not erased")
@@ -108,32 +110,32 @@ def story(front: Front, page: Page, look: Callable[[str], None]) -> None:  # noq
     assert "Thank you" in heading(page)
     page.get_by_label("three months").check()
     page.get_by_role("button", name="Keep it so").click()
-    assert front.reader(ANNA).quarterly_at
+    assert web_harness.reader(ANNA).quarterly_at
     look("thanks")
 
     page.get_by_role("link", name="Sign up again").click()
     sign_up(page)
-    page.goto(mailed(front, "confirm"))
+    page.goto(mailed(web_harness, "confirm"))
     page.get_by_role("button", name="Yes").click()
-    assert front.reader(ANNA).status is Status.CONFIRMED
-    assert front.reader(ANNA).quarterly_at is None
+    assert web_harness.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.reader(ANNA).quarterly_at is None
 
     page.goto("/link")
     look("send me my link")
     page.get_by_label("Your e-mail address").fill(ANNA)
     page.get_by_role("button", name="Send it").click()
     look("link sent")
-    page.goto(mailed(front, "p"))
+    page.goto(mailed(web_harness, "p"))
     page.get_by_label("A new e-mail address").fill(NEW)
     page.get_by_role("button", name="Ask me there").click()
-    page.goto(mailed(front, "move"))
+    page.goto(mailed(web_harness, "move"))
     look("new address")
     page.get_by_role("button", name="Yes").click()
-    assert front.reader(NEW).status is Status.CONFIRMED
+    assert web_harness.reader(NEW).status is Status.CONFIRMED
     look("moved")
-    page.goto(front.leave_path(NEW))
+    page.goto(web_harness.unsubscribe_path(NEW))
     look("leave?")
-    page.goto(front.preferences_path(NEW))
+    page.goto(web_harness.preferences_path(NEW))
     page.get_by_label("Forget my address").check()
     page.get_by_role("button", name="Erase me").click()
     assert "erased" in heading(page)
@@ -146,12 +148,12 @@ def story(front: Front, page: Page, look: Callable[[str], None]) -> None:  # noq
 @pytest.mark.parametrize("script", [False, True])
 def test_the_whole_story_needs_no_javascript_and_is_not_hurt_by_it(
     browser: Browser,
-    front: Front,
+    web_harness: WebHarness,
     script: bool,  # noqa: FBT001
 ) -> None:
-    with opened(browser, front, script=script) as page:
+    with opened(browser, web_harness, script=script) as page:
         pages: list[str] = []
-        story(front, page, pages.append)
+        story(web_harness, page, pages.append)
     assert len(pages) > 15
 
 
@@ -164,10 +166,10 @@ def test_axe_finds_nothing_on_any_page(
     """The German and Arabic sites are walked by their addresses; the English one through the whole story."""
     found: dict[str, list[str]] = {}
     with (
-        open_front(tmp_path, language=language, frame_ancestors="*") as front,
-        opened(browser, front, script=True, scheme=scheme, width=width) as page,
+        open_web_harness(tmp_path, language=language, frame_ancestors="*") as web_harness,
+        opened(browser, web_harness, script=True, scheme=scheme, width=width) as page,
     ):
-        add_tip(front.app, "Say the name", date(2025, 4, 29))
+        add_tip(web_harness.app, "Say the name", date(2025, 4, 29))
 
         def look(name: str) -> None:
             page.evaluate(AXE.read_text())
@@ -176,31 +178,35 @@ def test_axe_finds_nothing_on_any_page(
             found[name] += ["wide"] * page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
         if language == "de":
-            walk(front, page, look)
+            walk(web_harness, page, look)
         else:
-            story(front, page, look)
+            story(web_harness, page, look)
     assert {name: what for name, what in found.items() if what} == {}
     assert len(found) > 8
 
 
-def walk(front: Front, page: Page, look: Callable[[str], None]) -> None:
-    front.http.post("/subscribe", data={"email": ANNA})
-    confirm, leave, own = front.confirm_path(ANNA), front.leave_path(ANNA), front.preferences_path(ANNA)
+def walk(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> None:
+    web_harness.http.post("/subscribe", data={"email": ANNA})
+    confirm, leave, own = (
+        web_harness.confirm_path(ANNA),
+        web_harness.unsubscribe_path(ANNA),
+        web_harness.preferences_path(ANNA),
+    )
     for path in ("/", "/subscribe/sent", confirm, own, "/link", "/signup/embed", "/nothing"):
         page.goto(path)
         look(path)
-    front.http.post(confirm)
+    web_harness.http.post(confirm)
     for path in (own, leave):
         page.goto(path)
         look(path)
-    front.http.post(leave)
+    web_harness.http.post(leave)
     page.goto(leave)
     look("left")
 
 
-def test_the_form_works_inside_a_frame_of_another_site(browser: Browser, front: Front) -> None:
-    home = str(front.http.base_url)
-    with opened(browser, front, script=True) as page:
+def test_the_form_works_inside_a_frame_of_another_site(browser: Browser, web_harness: WebHarness) -> None:
+    home = str(web_harness.http.base_url)
+    with opened(browser, web_harness, script=True) as page:
         page.route(
             re.compile(r"/shop$"),
             lambda route: route.fulfill(
@@ -213,14 +219,14 @@ def test_the_form_works_inside_a_frame_of_another_site(browser: Browser, front: 
         frame.get_by_label("Your e-mail address").fill(ANNA)
         frame.get_by_role("button", name="Send me the tips").click()
         frame.get_by_role("heading", name="Now look into your mailbox").wait_for()
-    assert front.reader(ANNA).status is Status.PENDING
+    assert web_harness.reader(ANNA).status is Status.PENDING
 
 
-def test_every_target_of_the_preferences_is_large(browser: Browser, front: Front) -> None:
-    front.http.post("/subscribe", data={"email": ANNA})
-    front.http.post(front.confirm_path(ANNA))
-    with opened(browser, front, script=False, width=320) as page:
-        page.goto(front.preferences_path(ANNA))
+def test_every_target_of_the_preferences_is_large(browser: Browser, web_harness: WebHarness) -> None:
+    web_harness.http.post("/subscribe", data={"email": ANNA})
+    web_harness.http.post(web_harness.confirm_path(ANNA))
+    with opened(browser, web_harness, script=False, width=320) as page:
+        page.goto(web_harness.preferences_path(ANNA))
         for target in page.locator(
             "button, .button, .top a, .foot a, input:not([tabindex]):not([type=checkbox]):not([type=radio]):not([type=hidden])"
         ).all():

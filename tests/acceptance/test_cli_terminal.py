@@ -143,7 +143,7 @@ def test_ctrl_c_finishes_the_letter_in_flight_and_says_how_to_go_on(
         assert (counts["sent"] in (1, 2), counts["sending"], counts["sent"] + counts["pending"]) == (True, 0, 3)
         done = with_readers("issues", "resume", "--as-of", TUESDAY, "--json", env=there)
         assert json.loads(done.stdout)["counts"]["sent"] == 3
-        assert len({letter.recipient for letter in server.letters}) == len(server.letters) == 3
+        assert len({letter.recipient for letter in server.emails}) == len(server.emails) == 3
 
 
 def test_a_question_without_a_yes_changes_nothing(start: Start, with_readers: Command, home: Path) -> None:

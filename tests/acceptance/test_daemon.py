@@ -18,11 +18,11 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from newsletter.daemon import ring_now
+from newsletter.daemon import run_jobs_now
 from newsletter.store.transactions import SqlStore
 from tests.conftest import Command
 from tests.support.faulty_smtp import Fault, FaultySmtp
-from tests.support.library import add_readers
+from tests.support.library import add_subscribers
 from tests.support.processes import Process, wait_until
 
 TUESDAY = datetime(2024, 3, 5, 8, 0, tzinfo=ZoneInfo("America/New_York"))
@@ -43,7 +43,7 @@ def tips(home: Path, library: Path, server: FaultySmtp) -> Path:
     (home / ".env").write_text(re.sub("(?m)^NEWSLETTER_SENDER_URL=.*$", f"NEWSLETTER_SENDER_URL={url}", settings))
     shutil.copytree(library, home / "data")
     with closing(SqlStore(home / "data" / "newsletter.db")) as store:
-        add_readers(store, 3)
+        add_subscribers(store, 3)
     return home
 
 
@@ -77,12 +77,12 @@ def count(home: Path, table: str, state: str) -> int:
 
 
 def got(server: FaultySmtp) -> list[str]:
-    return sorted(letter.recipient for letter in server.letters)
+    return sorted(letter.recipient for letter in server.emails)
 
 
 def test_it_sends_when_tuesday_comes_and_not_before(tips: Path, server: FaultySmtp) -> None:
     with daemon(tips, TUESDAY - timedelta(seconds=4)) as process:
-        early = list(server.letters)
+        early = list(server.emails)
         wait_until(lambda: rows(tips, "SELECT state FROM issue") == [("done",)], what="the issue is done")
         process.send(signal.SIGTERM)
         ended = process.ends()
@@ -137,7 +137,7 @@ def test_a_daemon_that_was_killed_goes_on_where_it_was(tips: Path, server: Fault
         assert process.ends() == 0
 
     assert set(got(server)) == {"reader1@a.example", "reader2@a.example", "reader3@a.example"}
-    assert len(server.letters) <= 3 + 2  # what was in flight over two connections may come twice
+    assert len(server.emails) <= 3 + 2  # what was in flight over two connections may come twice
     assert "in doubt after a crash" in process.said
 
 
@@ -175,8 +175,8 @@ def test_a_resume_is_seen_by_the_daemon(tips: Path, server: FaultySmtp, run_cli:
         resumed = run_cli("issues", "resume", "1", "--as-of", TUESDAY.isoformat())
 
         assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    letters = [recipient for recipient in got(server) if recipient.startswith("reader")]
-    assert letters == ["reader1@a.example", "reader2@a.example", "reader3@a.example"]
+    emails = [recipient for recipient in got(server) if recipient.startswith("reader")]
+    assert emails == ["reader1@a.example", "reader2@a.example", "reader3@a.example"]
 
 
 def test_a_second_ctrl_c_does_not_wait_for_a_server_that_is_silent(tips: Path, server: FaultySmtp) -> None:
@@ -186,7 +186,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_server_that_is_silent(tips: Path, s
         sender.send(signal.SIGINT)
         wait_until(lambda: "Ctrl-C again" in sender.said, what="it says that it finishes")
         sender.send(signal.SIGINT)
-        ended = sender.ends(within=10)
+        ended = sender.ends(timeout=10)
     server.faults.clear()
     server.release()
     again = Process(tips, "issues", "resume", "--as-of", TUESDAY.isoformat())
@@ -204,7 +204,7 @@ def test_a_clock_that_is_set_back_does_not_silence_the_alarms() -> None:
     scheduler.add_job(rung.set, IntervalTrigger(seconds=2), id="letters", next_run_time=tomorrow)
     scheduler.start()
     before = rung.wait(0.2)
-    ring_now(scheduler)
+    run_jobs_now(scheduler)
     after = rung.wait(10)
     coming = scheduler.get_job("letters").next_run_time
     scheduler.shutdown()

@@ -11,7 +11,7 @@ from newsletter.cli.demo.mailbox import free_port
 from newsletter.store.copy_guard import path_of
 from newsletter.store.transactions import SqlStore
 from tests.conftest import Command
-from tests.support.library import add_readers
+from tests.support.library import add_subscribers
 from tests.support.processes import Process, wait_until
 
 
@@ -28,7 +28,7 @@ def test_a_copy_waits_for_its_owner_and_then_sends(newsletter: Command, home: Pa
     with (home / ".env").open("a") as env:
         env.write(f"NEWSLETTER_LISTEN=127.0.0.1:{port}\n")
     store = SqlStore(home / "data/newsletter.db")
-    add_readers(store, 1)
+    add_subscribers(store, 1)
     store.close()
     newsletter("issues", "send", "--as-of", "2026-11-24T08:00")
     path_of(home / "data/newsletter.db").unlink()

@@ -20,9 +20,9 @@ from newsletter.app import App
 from newsletter.domain.tips.tip import TipState
 from newsletter.rendering.data import data_dir
 from newsletter.settings import load_settings
-from tests.support.needs import need, need_referees
-from tests.support.samples import SITE, every_mail
-from tests.support.web import KEY, Front, open_front
+from tests.support.needs import require_program, require_referees
+from tests.support.samples import SITE, every_email
+from tests.support.web import KEY, WebHarness, open_web_harness
 
 CLIENTS = (
     "gmail.desktop-webmail,gmail.ios,gmail.android,outlook.windows,outlook.macos,apple-mail.*,yahoo.desktop-webmail"
@@ -72,34 +72,34 @@ def pages_of_letters(letters: dict[str, bytes], tmp_path_factory: pytest.TempPat
 def pages_of_mails(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """One of every other mail, and what a right-to-left reader gets."""
     place = tmp_path_factory.mktemp("mails")
-    for kind, mail in every_mail().items():
+    for kind, mail in every_email().items():
         (place / f"{kind}.html").write_text(mail.html, encoding="utf-8")
-    (place / "mirrored.html").write_text(every_mail(replace(SITE, language="ar"))["issue"].html, encoding="utf-8")
+    (place / "mirrored.html").write_text(every_email(replace(SITE, language="ar"))["issue"].html, encoding="utf-8")
     return sorted(place.iterdir())
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+def web_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebHarness]:
     """An archive of the starter tips."""
-    with open_front(tmp_path_factory.mktemp("front"), reply_to="editor@tips.example") as front:
-        front.app.import_tips([data_dir() / "seeds"], queue=True)
-        with front.app.store.write() as tx:
+    with open_web_harness(tmp_path_factory.mktemp("front"), reply_to="editor@tips.example") as web_harness:
+        web_harness.app.import_tips([data_dir() / "seeds"], queue=True)
+        with web_harness.app.store.write() as tx:
             for at, card in enumerate(tx.tips.cards()):
                 ran_on = date(2025, 4, 29) - timedelta(weeks=at)
                 tx.tips.set_state(card.id, TipState.SENT, sent_on=ran_on)
-        yield front
+        yield web_harness
 
 
 @pytest.fixture(scope="module")
-def addresses(front: Front) -> list[str]:
-    paths = re.findall(r"<loc>https://tips\.example(/[^<]*)</loc>", front.http.get("/sitemap.xml").text)
+def addresses(web_harness: WebHarness) -> list[str]:
+    paths = re.findall(r"<loc>https://tips\.example(/[^<]*)</loc>", web_harness.http.get("/sitemap.xml").text)
     kinds = {path.split("/")[1]: path for path in paths}
     return [*sorted(kinds.values()), "/archive/page/2", "/search?q=wait", "/search?q=nothingatall", "/nothing"]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = need("chromium")
+    chromium = require_program("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield browser
@@ -111,7 +111,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def test_no_letter_looks_like_spam(letters: dict[str, bytes], tmp_path: Path) -> None:
-    program = need("spamassassin")
+    program = require_program("spamassassin")
     box = tmp_path / "box"
     box.write_bytes(
         b"".join(b"From x Tue Jun  3 12:00:00 2025\n" + raw.replace(b"\r\n", b"\n") + b"\n" for raw in letters.values())
@@ -123,8 +123,8 @@ def test_no_letter_looks_like_spam(letters: dict[str, bytes], tmp_path: Path) ->
 
 
 def test_every_mail_is_valid_html(pages_of_letters: list[Path], pages_of_mails: list[Path]) -> None:
-    referees = need_referees()
-    need("npm")
+    referees = require_referees()
+    require_program("npm")
     config = referees / "letter.json"
     program = referees / "node_modules/.bin/html-validate"
     assert (
@@ -133,18 +133,18 @@ def test_every_mail_is_valid_html(pages_of_letters: list[Path], pages_of_mails: 
 
 
 def test_no_mail_needs_what_a_mail_program_lacks(pages_of_letters: list[Path], pages_of_mails: list[Path]) -> None:
-    referees, files = need_referees(), [*pages_of_letters, *pages_of_mails]
+    referees, files = require_referees(), [*pages_of_letters, *pages_of_mails]
     found = json.loads(run("node", referees / "doiuse.mjs", CLIENTS, *files, cwd=referees))
     assert len(found) == len(files)
     assert {error for errors in found.values() for error in errors} <= set(GRACEFUL)
 
 
-def test_every_public_page_is_valid_html(front: Front, addresses: list[str], tmp_path: Path) -> None:
-    referees = need_referees()
+def test_every_public_page_is_valid_html(web_harness: WebHarness, addresses: list[str], tmp_path: Path) -> None:
+    referees = require_referees()
     files = []
     for at, address in enumerate(addresses):
         files.append(tmp_path / f"{at}.html")
-        files[-1].write_text(front.http.get(address).text, encoding="utf-8")
+        files[-1].write_text(web_harness.http.get(address).text, encoding="utf-8")
     program = referees / "node_modules/.bin/html-validate"
     found = run(program, "--config", referees / "page.json", "--formatter", "text", *files, cwd=referees)
     assert found == "", addresses
@@ -152,17 +152,17 @@ def test_every_public_page_is_valid_html(front: Front, addresses: list[str], tmp
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_letters_and_pages(
-    front: Front,
+    web_harness: WebHarness,
     addresses: list[str],
     pages_of_letters: list[Path],
     pages_of_mails: list[Path],
     browser: Browser,
     scheme: str,
 ) -> None:
-    axe = (need_referees() / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+    axe = (require_referees() / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
     context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True)
     page = context.new_page()
-    base = httpx.URL(front.http.base_url)
+    base = httpx.URL(web_harness.http.base_url)
     found = {}
     files = [*pages_of_letters[::6], *pages_of_mails]
     for url in [*(file.as_uri() for file in files), *(str(base.join(path)) for path in addresses)]:

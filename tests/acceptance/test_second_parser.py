@@ -14,9 +14,9 @@ import pytest
 
 from tests.support.dkim_keys import RSA
 from tests.support.faulty_smtp import FaultySmtp
-from tests.support.library import add_reader, add_tip
-from tests.support.needs import need, need_referees
-from tests.support.publishing import open_newsroom
+from tests.support.library import add_subscriber, add_tip
+from tests.support.needs import require_program, require_referees
+from tests.support.publishing import open_app_harness
 
 TITLE = "Grüße, „Zitate“ = 100 % & <mehr> — 🎉 a title that is long enough to be folded in any header there is"
 BODY = """.A line that begins with a dot, and = signs = everywhere.
@@ -43,14 +43,14 @@ def test_two_parsers_read_the_same_letter(tmp_path: Path, *, signed: bool) -> No
     settings = {"dkim_selector": "s1", "dkim_key": RSA} if signed else {}
     with (
         FaultySmtp() as server,
-        open_newsroom(tmp_path, None, sender_url=server.url("connections=2"), **settings) as room,
+        open_app_harness(tmp_path, None, sender_url=server.url("connections=2"), **settings) as room,
     ):
         add_tip(room.files, TITLE, body=BODY, key="odd")
         for address, name in PEOPLE.items():
-            add_reader(room.files, address, name=name)
+            add_subscriber(room.files, address, name=name)
         assert room.publish_due()
         assert room.round().sent == len(PEOPLE)
-    raw = [letter.message for letter in server.letters]
+    raw = [letter.message for letter in server.emails]
 
     for message, ours, theirs in zip(raw, map(by_python, raw), by_node(raw, tmp_path), strict=True):
         assert ours == theirs
@@ -88,7 +88,7 @@ def by_node(raw: list[bytes], directory: Path) -> list[dict[str, object]]:
     for number, message in enumerate(raw):
         files.append(directory / f"{number}.eml")
         files[-1].write_bytes(message)
-    command = [need("node"), str(need_referees() / "parse.mjs"), *map(str, files)]
+    command = [require_program("node"), str(require_referees() / "parse.mjs"), *map(str, files)]
     said = subprocess.run(command, capture_output=True, timeout=60, check=True).stdout  # noqa: S603
     return [
         {

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import NamedTuple
 
-from newsletter.domain.delivery.delivery import OPEN, Event, State, after, recover, transition
+from newsletter.domain.delivery.delivery import OPEN, Event, State, apply_outcome, recover, transition
 from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 
 NOW = datetime(2024, 3, 5, 13, 0, tzinfo=UTC)
@@ -64,9 +64,11 @@ class Ledger:
         """T3: the outcome in hand, written."""
         outcome = OUTCOMES[reader.hand]
         if outcome is None:
-            state = transition(reader.state, Event.PUT_BACK)
+            state = transition(reader.state, Event.REQUEUE)
         else:
-            state = after(outcome, attempts=1, first_attempt_at=NOW, now=NOW, hold_in_doubt=self.hold_in_doubt).state
+            state = apply_outcome(
+                outcome, attempts=1, first_attempt_at=NOW, now=NOW, hold_in_doubt=self.hold_in_doubt
+            ).state
         return reader._replace(state=state, hand="")
 
     def recover(self, reader: Reader) -> Reader:

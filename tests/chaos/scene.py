@@ -15,7 +15,7 @@ from typing import Any, Self
 from newsletter.domain.delivery.delivery import OPEN
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.domain.subscribers.address import Address
-from newsletter.domain.subscribers.subscriber import DeliveryFacts, NewReader
+from newsletter.domain.subscribers.subscriber import DeliveryFacts, NewSubscriber
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.store.transactions import SqlStore
 from tests.support.library import TUESDAY, add_tip, new_store
@@ -37,7 +37,7 @@ def make_library(directory: Path, readers: int) -> Path:
     with store.write() as tx:
         for number in range(1, readers + 1):
             address = f"reader{number}@a.example"
-            reader = NewReader(Address(address, address), "", f"k{number:015d}", Status.CONFIRMED, "test", TUESDAY)
+            reader = NewSubscriber(Address(address, address), "", f"k{number:015d}", Status.CONFIRMED, "test", TUESDAY)
             tx.subscribers.add(reader, TUESDAY)
     for title in ("One", "Two", "Three"):
         add_tip(store, title)

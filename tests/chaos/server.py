@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.faulty_smtp import Fault, FaultySmtp, Manners, Taken
+from tests.support.faulty_smtp import AcceptedEmail, Fault, FaultySmtp, ServerBehavior
 
 
 class UnreliableSmtp(FaultySmtp):
@@ -22,7 +22,7 @@ class UnreliableSmtp(FaultySmtp):
     def __init__(
         self,
         odds: Sequence[tuple[float, Fault]],
-        manners: Manners,
+        behavior: ServerBehavior,
         *,
         slow: float,
         seed: int,
@@ -34,13 +34,13 @@ class UnreliableSmtp(FaultySmtp):
             self._odds[fault.stage].append((odd, fault))
         self._slow = slow
         self._chance = random.Random(seed)  # noqa: S311 - chances that can be repeated
-        super().__init__(manners=manners, log=log, port=port, keep=False)
+        super().__init__(behavior=behavior, log=log, port=port, keep=False)
 
     def fault(self, stage: str, recipient: str) -> Fault | None:  # noqa: ARG002 - chance knows nobody
         with self._lock:
             return next((fault for odd, fault in self._odds[stage] if self._chance.random() < odd), None)
 
-    def take(self, letter: Taken) -> None:
+    def take(self, letter: AcceptedEmail) -> None:
         threading.Event().wait(self._slow / 2)
         super().take(letter)
         threading.Event().wait(self._slow / 2)
@@ -63,8 +63,8 @@ def main() -> None:
     parser.add_argument("--odds", action="append", default=[], type=parse_odds)
     parser.add_argument("--no-pipelining", action="store_true")
     given = parser.parse_args()
-    manners = Manners(pipelining=not given.no_pipelining)
-    server = UnreliableSmtp(given.odds, manners, slow=given.slow, seed=given.seed, log=given.log, port=given.port)
+    behavior = ServerBehavior(pipelining=not given.no_pipelining)
+    server = UnreliableSmtp(given.odds, behavior, slow=given.slow, seed=given.seed, log=given.log, port=given.port)
     print(server.port, flush=True)  # noqa: T201 - whoever started us reads it
     threading.Event().wait()
 

@@ -13,10 +13,10 @@ import pytest
 
 from newsletter.domain.delivery.delivery import OPEN, Claim, Event, Finished, State, transition
 from newsletter.domain.subscribers.subscription import Status
-from newsletter.ports.sending import SendingRight
+from newsletter.ports.sending import SendingLock
 from newsletter.store.transactions import SqlStore
 from tests.chaos.model import NOW, OUTCOMES, Ledger, Model, Reader, explore
-from tests.support.library import add_readers, freeze_issue, new_store
+from tests.support.library import add_subscribers, freeze_issue, new_store
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ class Walk:
     readers: list[Reader] = field(default_factory=lambda: [Reader()] * 3)
     claims: dict[int, Claim] = field(default_factory=dict)
     life: ExitStack = field(default_factory=ExitStack)
-    right: SendingRight | None = None
+    right: SendingLock | None = None
     now: timedelta = timedelta()
     steps: list[str] = field(default_factory=list)
 
@@ -199,7 +199,7 @@ class Walk:
 @pytest.mark.parametrize("seed", range(12))
 def test_the_real_ledger_does_what_the_model_does(tmp_path: Path, seed: int) -> None:
     store = new_store(tmp_path)
-    ids = add_readers(store, 3)
+    ids = add_subscribers(store, 3)
     walk = Walk(store, freeze_issue(store), ids, random.Random(seed))  # noqa: S311 - a walk that can be repeated
     for _ in range(60):
         walk.step()

@@ -16,21 +16,21 @@ from aiosmtpd.smtp import Envelope as Received
 from newsletter.domain.delivery.outcome import Envelope
 from newsletter.ports.sending import Sender
 from newsletter.senders import make_sender
-from newsletter.testing import Arrived, Letter, MemorySender, SenderContract
-from tests.support.faulty_smtp import FaultySmtp, Manners
+from newsletter.testing import MemorySender, ReceivedEmails, SenderContract, SentEmail
+from tests.support.faulty_smtp import FaultySmtp, ServerBehavior
 
 
 class _Keeper:
     """What aiosmtpd hands its mail to."""
 
     def __init__(self) -> None:
-        self.letters: list[Letter] = []
+        self.emails: list[SentEmail] = []
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Received) -> str:  # noqa: N802, ARG002 - aiosmtpd's names
         assert isinstance(envelope.content, bytes)
         [recipient] = envelope.rcpt_tos
         sender = (envelope.mail_from or "").removeprefix("<>")  # how aiosmtpd writes the null reverse-path
-        self.letters.append(Letter(Envelope(sender, recipient), envelope.content))
+        self.emails.append(SentEmail(Envelope(sender, recipient), envelope.content))
         return "250 2.0.0 kept"
 
 
@@ -57,8 +57,8 @@ class TestSmtpWithAiosmtpd(SenderContract):
             server.stop()
 
     @pytest.fixture
-    def arrived(self, keeper: _Keeper) -> Arrived:
-        return lambda: keeper.letters
+    def arrived(self, keeper: _Keeper) -> ReceivedEmails:
+        return lambda: keeper.emails
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -67,7 +67,7 @@ class TestSmtp(SenderContract):
 
     @pytest.fixture
     def server(self, *, pipelining: bool) -> Iterator[FaultySmtp]:
-        with FaultySmtp(manners=Manners(pipelining=pipelining)) as server:
+        with FaultySmtp(behavior=ServerBehavior(pipelining=pipelining)) as server:
             yield server
 
     @pytest.fixture
@@ -75,8 +75,8 @@ class TestSmtp(SenderContract):
         return make_sender(server.url(), hostname="client.example")
 
     @pytest.fixture
-    def arrived(self, server: FaultySmtp) -> Arrived:
-        return lambda: [Letter(Envelope(kept.sender, kept.recipient), kept.message) for kept in server.letters]
+    def arrived(self, server: FaultySmtp) -> ReceivedEmails:
+        return lambda: [SentEmail(Envelope(kept.sender, kept.recipient), kept.message) for kept in server.emails]
 
 
 class TestMaildir(SenderContract):
@@ -89,30 +89,30 @@ class TestMaildir(SenderContract):
         return make_sender(folder.as_uri().replace("file:", "maildir:"), hostname="client.example")
 
     @pytest.fixture
-    def arrived(self, folder: Path) -> Arrived:
+    def arrived(self, folder: Path) -> ReceivedEmails:
         return lambda: [_without_envelope(file.read_bytes()) for file in (folder / "new").iterdir()]
 
 
-def _without_envelope(kept: bytes) -> Letter:
+def _without_envelope(kept: bytes) -> SentEmail:
     returns, delivered, message = kept.split(b"\r\n", 2)
     sender = returns.removeprefix(b"Return-Path: <").removesuffix(b">").decode()
-    return Letter(Envelope(sender, delivered.removeprefix(b"Delivered-To: ").decode()), message)
+    return SentEmail(Envelope(sender, delivered.removeprefix(b"Delivered-To: ").decode()), message)
 
 
 class TestConsole(SenderContract):
-    keeps_bytes: ClassVar[bool] = False
+    preserves_bytes: ClassVar[bool] = False
 
     @pytest.fixture
     def sender(self) -> Sender:
         return make_sender("console:", hostname="client.example")
 
     @pytest.fixture
-    def arrived(self, capsys: pytest.CaptureFixture[str]) -> Arrived:
-        shown: list[Letter] = []
+    def arrived(self, capsys: pytest.CaptureFixture[str]) -> ReceivedEmails:
+        shown: list[SentEmail] = []
 
-        def read() -> list[Letter]:
+        def read() -> list[SentEmail]:
             pages = re.findall(r"^envelope  <(.*)>  →  <(.*)>\n((?s:.*?))^─+$", capsys.readouterr().out, re.MULTILINE)
-            shown.extend(Letter(Envelope(sender, recipient), text.encode()) for sender, recipient, text in pages)
+            shown.extend(SentEmail(Envelope(sender, recipient), text.encode()) for sender, recipient, text in pages)
             return shown
 
         return read
@@ -124,8 +124,8 @@ class TestMemory(SenderContract):
         return MemorySender(connections=2)
 
     @pytest.fixture
-    def arrived(self, sender: MemorySender) -> Arrived:
-        return lambda: sender.letters
+    def arrived(self, sender: MemorySender) -> ReceivedEmails:
+        return lambda: sender.emails
 
 
 class TestFailover(SenderContract):
@@ -141,5 +141,5 @@ class TestFailover(SenderContract):
         return make_sender(f"smtp://127.0.0.1:{_free_port()} {server.url()}", hostname="client.example")
 
     @pytest.fixture
-    def arrived(self, server: FaultySmtp) -> Arrived:
-        return lambda: [Letter(Envelope(kept.sender, kept.recipient), kept.message) for kept in server.letters]
+    def arrived(self, server: FaultySmtp) -> ReceivedEmails:
+        return lambda: [SentEmail(Envelope(kept.sender, kept.recipient), kept.message) for kept in server.emails]

@@ -9,8 +9,8 @@ import pytest
 from newsletter.domain.delivery.outcome import Envelope, Sent
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.senders import make_sender
-from tests.support.faulty_smtp import FaultySmtp, Manners
-from tests.support.web import open_front
+from tests.support.faulty_smtp import FaultySmtp, ServerBehavior
+from tests.support.web import open_web_harness
 from tests.unit.test_is_email import CASES, verdict
 
 LETTER = b"Message-ID: <1@tips.example>\r\nSubject: A tip\r\n\r\nSay it once.\r\n"
@@ -25,15 +25,15 @@ IN_LETTERS = [
 
 
 def test_every_address_of_the_suite_that_we_take_is_taken_by_a_next_hop_without_extensions() -> None:
-    with FaultySmtp(manners=Manners(smtputf8=False, eightbit=False)) as server:
+    with FaultySmtp(behavior=ServerBehavior(smtputf8=False, eightbit=False)) as server:
         session = make_sender(server.url(), hostname="tips.example").open()
         outcomes = [session.send(Envelope("b@tips.example", address), LETTER) for address in TAKEN]
         session.close()
 
         assert len(TAKEN) == 20
         assert all(isinstance(outcome, Sent) for outcome in outcomes)
-        assert [letter.recipient.isascii() for letter in server.letters] == [True] * len(TAKEN)
-        assert [parse_address(letter.recipient).text for letter in server.letters] == TAKEN
+        assert [letter.recipient.isascii() for letter in server.emails] == [True] * len(TAKEN)
+        assert [parse_address(letter.recipient).text for letter in server.emails] == TAKEN
 
 
 @pytest.mark.parametrize(("offered", "state"), [(True, "sent"), (False, "rejected")])
@@ -41,19 +41,21 @@ def test_a_sign_up_with_a_name_beyond_ascii_is_delivered_or_refused_with_its_rea
     tmp_path: Path, state: str, *, offered: bool
 ) -> None:
     with (
-        FaultySmtp(manners=Manners(smtputf8=offered)) as server,
-        open_front(tmp_path, sender_url=server.url()) as front,
+        FaultySmtp(behavior=ServerBehavior(smtputf8=offered)) as server,
+        open_web_harness(tmp_path, sender_url=server.url()) as web_harness,
     ):
         for address in IN_LETTERS:
-            answer = front.http.post("/subscribe", json={"email": address}, headers={"Accept": "application/json"})
+            answer = web_harness.http.post(
+                "/subscribe", json={"email": address}, headers={"Accept": "application/json"}
+            )
             assert answer.status_code == 202, address
-        front.app.flush_notices()
+        web_harness.app.flush_notices()
 
-        notices = front.rows()["notice"]
+        notices = web_harness.rows()["notice"]
         assert [row[4] for row in notices] == [state] * len(IN_LETTERS)
-        assert front.rows()["suppression"] == []
+        assert web_harness.rows()["suppression"] == []
         if offered:
-            names = [letter.recipient.partition("@")[0] for letter in server.letters]
+            names = [letter.recipient.partition("@")[0] for letter in server.emails]
             assert sorted(names) == sorted(address.partition("@")[0] for address in IN_LETTERS)
         else:
             assert all("needs SMTPUTF8" in str(row[-1]) for row in notices)

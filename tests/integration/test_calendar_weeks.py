@@ -16,8 +16,8 @@ from newsletter.domain.errors import IllegalTransition, NotFound, Refused
 from newsletter.domain.tips.rerun_rule import parse_rerun
 from newsletter.domain.tips.tip import TipRules, TipState, TipText, identity
 from newsletter.testing import MemorySender
-from tests.support.library import SLOT, TUESDAY, add_readers
-from tests.support.publishing import Newsroom, open_newsroom
+from tests.support.library import SLOT, TUESDAY, add_subscribers
+from tests.support.publishing import AppHarness, open_app_harness
 
 WEEK = timedelta(days=7)
 WEEKS = 12
@@ -55,36 +55,36 @@ wishes = st.builds(
 )
 
 
-def fill(room: Newsroom, wanted: Wishes) -> dict[str, date]:
+def fill(harness: AppHarness, wanted: Wishes) -> dict[str, date]:
     """Put the library in and say the wishes; the pins that were taken."""
     parts = [TipRules(series="A story", part=part + 1) for part in range(wanted.series)]
     texts = [TipText(f"Tip {place}", "Use it.", rules=found) for place, found in enumerate([*wanted.tips, *parts])]
     texts += [TipText(f"Old {n}", "Use it.", published_on=SLOT - (n + 1) * REST) for n in range(wanted.old)]
-    with room.store.write() as tx:
+    with harness.store.write() as tx:
         for text in texts:
             state = TipState.ARCHIVE if text.published_on else TipState.FRESH
             key = text.title.lower().replace(" ", "-")
             tx.tips.add(text, identity(text.title, text.published_on), key, state, TUESDAY)
     for slot in wanted.skips:
-        room.skip_slot(slot)
+        harness.skip_slot(slot)
     pins: dict[str, date] = {}
     for place, slot in wanted.pins.items():
         if place < len(wanted.tips) and slot not in pins.values():
-            room.pin_tip(f"tip-{place}", slot)
+            harness.pin_tip(f"tip-{place}", slot)
             pins[f"tip-{place}"] = slot
     return pins
 
 
-def issues(room: Newsroom) -> list[IssueFacts]:
-    with room.store.read() as tx:
+def issues(harness: AppHarness) -> list[IssueFacts]:
+    with harness.store.read() as tx:
         return [issue for issue in reversed(tx.issues.each()) if issue.slot]
 
 
-def play(room: Newsroom) -> None:
+def play(harness: AppHarness) -> None:
     """What one ring of the daemon does."""
-    room.publish_due()
-    for number in room.unfinished():
-        room.round(number)
+    harness.publish_due()
+    for number in harness.unfinished():
+        harness.round(number)
 
 
 @PLAYED
@@ -92,21 +92,21 @@ def play(room: Newsroom) -> None:
 def test_what_was_forecast_for_a_season_is_what_was_then_sent(wanted: Wishes) -> None:
     with (
         TemporaryDirectory() as directory,
-        open_newsroom(Path(directory), MemorySender(), rerun_after="4 weeks") as room,
+        open_app_harness(Path(directory), MemorySender(), rerun_after="4 weeks") as harness,
     ):
-        add_readers(room.files, 1)
-        room.hand.now = TUESDAY - timedelta(days=1)
-        pins = fill(room, wanted)
-        said = room.forecast(WEEKS)
+        add_subscribers(harness.files, 1)
+        harness.fake_clock.now = TUESDAY - timedelta(days=1)
+        pins = fill(harness, wanted)
+        said = harness.forecast(WEEKS)
         for week in range(WEEKS):
-            room.hand.now = room.schedule.starts_at(SLOT + week * WEEK)
-            play(room)
-        went = {issue.slot: issue.tip_key for issue in issues(room)}
+            harness.fake_clock.now = harness.schedule.starts_at(SLOT + week * WEEK)
+            play(harness)
+        went = {issue.slot: issue.tip_key for issue in issues(harness)}
 
         assert {line.date: line.tip for line in said if line.kind is not Kind.SKIPPED} == went
         for key, slot in pins.items():
             assert slot in wanted.skips or went[slot] == key
-        assert room.broken() == []
+        assert harness.broken() == []
 
 
 steps = st.lists(
@@ -120,23 +120,23 @@ steps = st.lists(
 )
 
 
-def meddle(room: Newsroom, what: str) -> None:
+def meddle(harness: AppHarness, what: str) -> None:
     """The owner does something with the next slot; what is refused is refused."""
-    slot = room.next_issue().slot
+    slot = harness.next_issue().slot
     try:
         match what:
             case "skip":
-                room.skip_slot(slot)
+                harness.skip_slot(slot)
             case "hold":
-                room.hold_slot(slot)
+                harness.hold_slot(slot)
             case "approve":
-                room.approve_slot(slot)
+                harness.approve_slot(slot)
             case "swap":
-                room.swap_slot(slot)
+                harness.swap_slot(slot)
             case "pin":
-                room.pin_tip("tip-0", slot + WEEK)
+                harness.pin_tip("tip-0", slot + WEEK)
             case "cancel":
-                room.cancel(max((issue.number for issue in issues(room)), default=0))
+                harness.cancel(max((issue.number for issue in issues(harness)), default=0))
     except (Refused, NotFound, IllegalTransition):
         return
 
@@ -148,39 +148,39 @@ def test_whatever_the_owner_and_the_clock_do_a_slot_has_one_issue_and_no_tip_com
 ) -> None:
     with (
         TemporaryDirectory() as directory,
-        open_newsroom(Path(directory), MemorySender(), rerun_after="4 weeks") as room,
+        open_app_harness(Path(directory), MemorySender(), rerun_after="4 weeks") as harness,
     ):
-        add_readers(room.files, 1)
-        room.hand.now = TUESDAY - timedelta(days=1)
-        fill(room, wanted)
+        add_subscribers(harness.files, 1)
+        harness.fake_clock.now = TUESDAY - timedelta(days=1)
+        fill(harness, wanted)
         chosen: dict[date, Kind] = {}
         for step in story:
             if isinstance(step, str):
-                meddle(room, step)
+                meddle(harness, step)
                 continue
-            room.hand.now += step
-            said, line = room.next_issue(), room.forecast(1)[0]
-            before = {issue.slot for issue in issues(room) if issue.started_at}
-            play(room)
-            for issue in issues(room):
+            harness.fake_clock.now += step
+            said, line = harness.next_issue(), harness.forecast(1)[0]
+            before = {issue.slot for issue in issues(harness) if issue.started_at}
+            play(harness)
+            for issue in issues(harness):
                 if issue.slot and issue.started_at and issue.slot not in before:
                     assert (said.slot, said.tip and said.tip.key, said.waits) == (issue.slot, issue.tip_key, "")
                     chosen[issue.slot] = line.kind
 
-        went = [issue for issue in issues(room) if issue.started_at and issue.counts["sent"]]
+        went = [issue for issue in issues(harness) if issue.started_at and issue.counts["sent"]]
         assert len({issue.slot for issue in went}) == len(went)
-        assert room.broken() == []
-        memory = room.way
+        assert harness.broken() == []
+        memory = harness.sender_override
         assert isinstance(memory, MemorySender)
-        assert len(memory.letters) == len(went), "one letter for each issue"
+        assert len(memory.emails) == len(went), "one letter for each issue"
         for issue in went:
             if issue.slot and chosen[issue.slot] is Kind.RERUN:
-                assert rested(room, issue, went)
+                assert rested(harness, issue, went)
 
 
-def rested(room: Newsroom, issue: IssueFacts, went: list[IssueFacts]) -> bool:
+def rested(harness: AppHarness, issue: IssueFacts, went: list[IssueFacts]) -> bool:
     """Did the tip of a re-run rest as long as its rule or the newsletter's says?"""
-    with room.store.read() as tx:
+    with harness.store.read() as tx:
         text = tx.tips.get(str(issue.tip_key)).text
     rest = parse_rerun(text.rules.rerun).after or timedelta(weeks=4)
     earlier = [other.slot for other in went if other.tip_key == issue.tip_key and other.number < issue.number]
@@ -188,16 +188,16 @@ def rested(room: Newsroom, issue: IssueFacts, went: list[IssueFacts]) -> bool:
 
 
 def test_an_outage_longer_than_the_window_costs_a_slot_and_no_tip() -> None:
-    with TemporaryDirectory() as directory, open_newsroom(Path(directory), MemorySender()) as room:
-        add_readers(room.files, 1)
-        fill(room, Wishes([TipRules()] * 3, 0, 0, set(), {}))
-        play(room)
-        room.hand.now = TUESDAY + WEEK + timedelta(days=2)
-        play(room)
-        room.hand.now = TUESDAY + 2 * WEEK
-        play(room)
+    with TemporaryDirectory() as directory, open_app_harness(Path(directory), MemorySender()) as harness:
+        add_subscribers(harness.files, 1)
+        fill(harness, Wishes([TipRules()] * 3, 0, 0, set(), {}))
+        play(harness)
+        harness.fake_clock.now = TUESDAY + WEEK + timedelta(days=2)
+        play(harness)
+        harness.fake_clock.now = TUESDAY + 2 * WEEK
+        play(harness)
 
-        assert [(issue.state, issue.tip_key) for issue in issues(room)] == [
+        assert [(issue.state, issue.tip_key) for issue in issues(harness)] == [
             (IssueState.DONE, "tip-0"),
             (IssueState.MISSED, None),
             (IssueState.DONE, "tip-1"),

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from newsletter.daemon import Daemon
-from tests.support.publishing import Newsroom, open_newsroom
+from tests.support.publishing import AppHarness, open_app_harness
 
 
-def waiting(room: Newsroom) -> int:
-    with room.store.read() as tx:
+def waiting(harness: AppHarness) -> int:
+    with harness.store.read() as tx:
         return tx.notices.waiting()
 
 
@@ -21,32 +21,32 @@ def test_a_trouble_that_could_not_be_told_to_the_owner_is_told_at_the_next_ring_
     tmp_path: Path,
 ) -> None:
     with (
-        open_newsroom(tmp_path, templates=str(tmp_path / "nowhere")) as room,
-        room.store.sending("test", room.clock()) as right,
+        open_app_harness(tmp_path, templates=str(tmp_path / "nowhere")) as harness,
+        harness.store.sending("test", harness.clock()) as right,
         closing(sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)) as other,
     ):
-        daemon = Daemon(room, right)
+        daemon = Daemon(harness, right)
         other.execute("CREATE TRIGGER full BEFORE INSERT ON notice BEGIN SELECT RAISE(ABORT, 'no room'); END")
         with pytest.raises(sqlite3.IntegrityError, match="no room"):
-            daemon.letters()
+            daemon.send_issues()
         other.execute("DROP TRIGGER full")
         counts = []
         for _ in range(2):
-            room.hand.forward(hours=1)
-            daemon.letters()
-            counts.append(waiting(room))
+            harness.fake_clock.forward(hours=1)
+            daemon.send_issues()
+            counts.append(waiting(harness))
 
     assert counts == [1, 1]
 
 
 def test_a_fault_ends_its_own_ring_alone_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with (
-        open_newsroom(tmp_path) as room,
-        room.store.sending("test", room.clock()) as right,
+        open_app_harness(tmp_path) as harness,
+        harness.store.sending("test", harness.clock()) as right,
         closing(sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)) as other,
     ):
         other.execute("ALTER TABLE told RENAME TO lost")
-        Daemon(room, right).owner()
+        Daemon(harness, right).notify_owner()
 
     (said,) = [record.getMessage() for record in caplog.records if record.name == "newsletter.daemon"]
     assert "told" in said

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.tips.links import LinkAnswer, Trouble
+from newsletter.domain.tips.links import LinkAnswer, LinkProblem
 from newsletter.domain.tips.lint import Level
 from newsletter.http import link_checker as links
 from newsletter.http.link_checker import ask, is_public
 from newsletter.testing import MemorySender
 from tests.support.library import add_tip
-from tests.support.publishing import open_newsroom
+from tests.support.publishing import open_app_harness
 
 
 class Site(BaseHTTPRequestHandler):
@@ -44,7 +44,7 @@ class Site(BaseHTTPRequestHandler):
             case ["slow"]:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n")
                 self.wfile.flush()
-                self.server.patience.wait(20)  # type: ignore[attr-defined]
+                self.server.request_timeout.wait(20)  # type: ignore[attr-defined]
             case [code] if code.isdecimal():
                 self._answer(int(code))
             case _:
@@ -69,20 +69,20 @@ def site() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     handler = type("Asked", (Site,), {"asked": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    server.patience = threading.Event()  # type: ignore[attr-defined]
+    server.request_timeout = threading.Event()  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", handler.asked  # type: ignore[attr-defined]
     finally:
-        server.patience.set()  # type: ignore[attr-defined]
+        server.request_timeout.set()  # type: ignore[attr-defined]
         server.shutdown()
         thread.join()
         server.server_close()
 
 
-def one(url: str, *, patience: float = 5.0) -> LinkAnswer:
-    return ask([url], may_reach=lambda _: True, patience=patience)[url]
+def one(url: str, *, request_timeout: float = 5.0) -> LinkAnswer:
+    return ask([url], is_allowed=lambda _: True, request_timeout=request_timeout)[url]
 
 
 def test_a_page_that_is_there_is_asked_once_without_its_text() -> None:
@@ -112,40 +112,40 @@ def test_a_move_for_good_is_told_and_one_for_now_is_not() -> None:
         assert one(f"{base}/to/301/404") == LinkAnswer(404, moved_to=f"{base}/404")
 
 
-@pytest.mark.parametrize(("path", "requests"), [("/circle", 1), ("/further/", links.HOPS + 1)])
+@pytest.mark.parametrize(("path", "requests"), [("/circle", 1), ("/further/", links.MAX_REDIRECTS + 1)])
 def test_redirections_without_end_are_given_up(path: str, requests: int) -> None:
     with site() as (base, asked):
-        assert one(f"{base}{path}") == LinkAnswer(trouble=Trouble.LOOP)
+        assert one(f"{base}{path}") == LinkAnswer(trouble=LinkProblem.LOOP)
     assert len(asked) == requests
 
 
 def test_a_slow_site_is_not_waited_for() -> None:
     with site() as (base, _):
-        assert one(f"{base}/slow", patience=0.3).trouble is Trouble.TIMEOUT
+        assert one(f"{base}/slow", request_timeout=0.3).trouble is LinkProblem.TIMEOUT
 
 
 def test_a_port_where_nobody_listens_is_a_broken_connection() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    assert one(f"http://127.0.0.1:{port}/").trouble is Trouble.BROKEN
+    assert one(f"http://127.0.0.1:{port}/").trouble is LinkProblem.BROKEN
 
 
 @pytest.mark.parametrize(
     "url", ["http://a.invalid/", "http://[::1/", "http://a.example:port/", f"http://{'x' * 70}.example/"]
 )
 def test_what_has_no_host_is_told(url: str) -> None:
-    assert one(url).trouble is Trouble.NO_HOST
+    assert one(url).trouble is LinkProblem.NO_HOST
 
 
 def test_nothing_private_is_asked_neither_at_once_nor_by_redirection() -> None:
     with site() as (base, asked):
-        assert ask([base])[base].trouble is Trouble.PRIVATE
+        assert ask([base])[base].trouble is LinkProblem.PRIVATE
         assert asked == []
         hops: list[object] = []
         url = f"{base}/out/127.0.0.1:1/"
-        answer = ask([url], may_reach=lambda address: not (hops.append(address) or len(hops) > 1))[url]  # type: ignore[func-returns-value]
-        assert answer.trouble is Trouble.PRIVATE
+        answer = ask([url], is_allowed=lambda address: not (hops.append(address) or len(hops) > 1))[url]  # type: ignore[func-returns-value]
+        assert answer.trouble is LinkProblem.PRIVATE
         assert len(asked) == 1
 
 
@@ -167,21 +167,21 @@ def test_public_addresses_are_asked(address: str) -> None:
 
 def test_only_so_many_are_asked_and_each_once() -> None:
     with site() as (base, asked):
-        urls = [f"{base}/{n}x" for n in range(links.MOST + 3)]
+        urls = [f"{base}/{n}x" for n in range(links.MAX_LINKS + 3)]
         seen: list[tuple[int, int]] = []
-        found = ask([*urls, *urls[:5]], may_reach=lambda _: True, on_progress=lambda *n: seen.append(n))
-        assert len(asked) == links.MOST
-    assert [answer.trouble for answer in found.values()].count(Trouble.NOT_ASKED) == 3
-    assert seen[-1] == (links.MOST, links.MOST)
+        found = ask([*urls, *urls[:5]], is_allowed=lambda _: True, on_progress=lambda *n: seen.append(n))
+        assert len(asked) == links.MAX_LINKS
+    assert [answer.trouble for answer in found.values()].count(LinkProblem.NOT_CHECKED) == 3
+    assert seen[-1] == (links.MAX_LINKS, links.MAX_LINKS)
 
 
 def test_the_findings_of_a_library_name_tip_line_and_reason(tmp_path: Path) -> None:
-    with open_newsroom(tmp_path, MemorySender()) as room:
-        add_tip(room.files, "Linked", body="One.\n\nSee [this](http://127.0.0.1:1/secret).")
-        add_tip(room.files, "Plain")
-        linked, plain = room.lint_links()
+    with open_app_harness(tmp_path, MemorySender()) as harness:
+        add_tip(harness.files, "Linked", body="One.\n\nSee [this](http://127.0.0.1:1/secret).")
+        add_tip(harness.files, "Plain")
+        linked, plain = harness.lint_links()
 
     assert (linked.key, plain.findings) == ("linked", ())
     (finding,) = linked.findings
-    assert (finding.part, finding.line, finding.level) == ("body", 3, Level.FAULT)
+    assert (finding.part, finding.line, finding.level) == ("body", 3, Level.ERROR)
     assert "private network" in finding.reason

@@ -10,8 +10,8 @@ import pytest
 
 from newsletter.domain.delivery.rate_limit import Rate
 from newsletter.testing import MemorySender
-from tests.support.library import add_reader, add_readers, add_tip
-from tests.support.publishing import Newsroom, open_newsroom
+from tests.support.library import add_subscriber, add_subscribers, add_tip
+from tests.support.publishing import AppHarness, open_app_harness
 
 HOUR = timedelta(hours=1)
 
@@ -25,50 +25,52 @@ class RatedSender(MemorySender):
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Newsroom]:
-    with open_newsroom(tmp_path) as room:
-        yield room
+def harness(tmp_path: Path) -> Iterator[AppHarness]:
+    with open_app_harness(tmp_path) as harness:
+        yield harness
 
 
 @pytest.mark.parametrize("connections", [1, 4])
-def test_an_hour_takes_no_more_than_its_share_and_a_restart_forgets_nothing(room: Newsroom, connections: int) -> None:
-    room.start(8)
+def test_an_hour_takes_no_more_than_its_share_and_a_restart_forgets_nothing(
+    harness: AppHarness, connections: int
+) -> None:
+    harness.start(8)
     seen = []
     for minutes in (0, 30, 31, 31):
-        room.hand.forward(minutes=minutes)
+        harness.fake_clock.forward(minutes=minutes)
         sender = RatedSender(Rate(5, HOUR), connections=connections)
-        room.way = sender
-        room.round()  # every round is a life of its own: all it knows is in the ledger
-        seen.append(len(sender.letters))
+        harness.sender_override = sender
+        harness.round()  # every round is a life of its own: all it knows is in the ledger
+        seen.append(len(sender.emails))
 
     assert seen == [5, 0, 3, 0]
-    assert room.counts() == {"sent": 8}
-    assert room.broken() == []
+    assert harness.counts() == {"sent": 8}
+    assert harness.broken() == []
 
 
-def test_one_domain_waits_in_line_while_the_others_get_their_letters(room: Newsroom) -> None:
-    add_tip(room.files)
-    add_readers(room.files, 4)  # all at a.example
-    add_reader(room.files, "solo@b.example")
-    room.publish_due()
+def test_one_domain_waits_in_line_while_the_others_get_their_letters(harness: AppHarness) -> None:
+    add_tip(harness.files)
+    add_subscribers(harness.files, 4)  # all at a.example
+    add_subscriber(harness.files, "solo@b.example")
+    harness.publish_due()
     sender = RatedSender(Rate(2, timedelta(minutes=1), per_domain=True))
-    room.way = sender
-    room.round()
-    first = [letter.envelope.recipient for letter in sender.letters]
-    waiting = room.counts()
-    room.hand.forward(minutes=1)
-    room.round()
+    harness.sender_override = sender
+    harness.round()
+    first = [letter.envelope.recipient for letter in sender.emails]
+    waiting = harness.counts()
+    harness.fake_clock.forward(minutes=1)
+    harness.round()
 
     assert first == ["reader1@a.example", "reader2@a.example", "solo@b.example"]
     assert waiting == {"sent": 3, "deferred": 2}
-    assert room.counts() == {"sent": 5}
+    assert harness.counts() == {"sent": 5}
 
 
-def test_waiting_for_its_turn_is_no_attempt(room: Newsroom) -> None:
-    add_tip(room.files)
-    add_readers(room.files, 2)
-    room.publish_due()
-    room.way = RatedSender(Rate(1, timedelta(minutes=1), per_domain=True))
-    room.round()
+def test_waiting_for_its_turn_is_no_attempt(harness: AppHarness) -> None:
+    add_tip(harness.files)
+    add_subscribers(harness.files, 2)
+    harness.publish_due()
+    harness.sender_override = RatedSender(Rate(1, timedelta(minutes=1), per_domain=True))
+    harness.round()
 
-    assert room.row("reader2@a.example").attempts == 0
+    assert harness.row("reader2@a.example").attempts == 0

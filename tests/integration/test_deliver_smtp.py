@@ -13,32 +13,39 @@ import pytest
 
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.errors import Busy, TemplateError
-from tests.support.faulty_smtp import Fault, FaultySmtp, Manners, Taken
-from tests.support.library import TUESDAY, add_reader, add_readers
-from tests.support.publishing import Newsroom, open_newsroom, own_body, patience, readers, unlock
+from tests.support.faulty_smtp import AcceptedEmail, Fault, FaultySmtp, ServerBehavior
+from tests.support.library import TUESDAY, add_subscriber, add_subscribers
+from tests.support.publishing import (
+    AppHarness,
+    custom_template_dir,
+    open_app_harness,
+    readers,
+    set_busy_timeout,
+    unlock,
+)
 
 ODD = "reader2@a.example"
 
 
 @contextmanager
-def newsroom(
+def app_harness(
     directory: Path,
     *faults: Fault,
     options: tuple[str, ...] = ("connections=2",),
     login: str = "",
     templates: str = "",
-    **manners: object,
-) -> Iterator[tuple[Newsroom, FaultySmtp]]:
+    **behavior: object,
+) -> Iterator[tuple[AppHarness, FaultySmtp]]:
     """A newsletter whose next hop is a server with these faults."""
     with (
-        FaultySmtp(faults, Manners(**manners)) as server,  # type: ignore[arg-type]
-        open_newsroom(directory, sender_url=server.url(*options, login=login), templates=templates) as room,
+        FaultySmtp(faults, ServerBehavior(**behavior)) as server,  # type: ignore[arg-type]
+        open_app_harness(directory, sender_url=server.url(*options, login=login), templates=templates) as harness,
     ):
-        yield room, server
+        yield harness, server
 
 
 def got(server: FaultySmtp) -> list[str]:
-    return sorted(letter.recipient for letter in server.letters)
+    return sorted(letter.recipient for letter in server.emails)
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -63,85 +70,89 @@ def got(server: FaultySmtp) -> list[str]:
 def test_the_table_of_replies_from_the_wire_to_the_row(
     tmp_path: Path, fault: Fault, state: str, suppressed: list[str], attempts: int, *, pipelining: bool
 ) -> None:
-    with newsroom(tmp_path, replace(fault), pipelining=pipelining) as (room, server):
-        room.start(4)
-        room.round()
-        row = room.row(ODD)
+    with app_harness(tmp_path, replace(fault), pipelining=pipelining) as (harness, server):
+        harness.start(4)
+        harness.round()
+        row = harness.row(ODD)
 
-        assert (row.state, room.suppressed(), row.attempts) == (state, suppressed, attempts)
+        assert (row.state, harness.suppressed(), row.attempts) == (state, suppressed, attempts)
         assert got(server) == [address for address in readers(4) if address != ODD or state == "sent"]
-        assert room.broken() == []
+        assert harness.broken() == []
 
 
 def test_a_letter_that_was_taken_without_a_word_comes_once_more_with_the_same_message_id(tmp_path: Path) -> None:
-    with newsroom(tmp_path, Fault("accepted", "drop", to=ODD, times=1)) as (room, server):
-        room.start(3)
-        room.round()
-        in_doubt = room.row(ODD)
-        room.hand.forward(minutes=10)
-        room.round()
-        copies = [letter for letter in server.letters if letter.recipient == ODD]
+    with app_harness(tmp_path, Fault("accepted", "drop", to=ODD, times=1)) as (harness, server):
+        harness.start(3)
+        harness.round()
+        in_doubt = harness.row(ODD)
+        harness.fake_clock.forward(minutes=10)
+        harness.round()
+        copies = [letter for letter in server.emails if letter.recipient == ODD]
         ids = {line for copy in copies for line in copy.message.splitlines() if line.startswith(b"Message-ID:")}
 
         assert (in_doubt.state, in_doubt.next_attempt_at) == ("deferred", TUESDAY + timedelta(minutes=10))
         assert (len(copies), len(ids)) == (2, 1)
         assert got(server) == sorted([*readers(3), ODD])
-        assert room.issue().state is IssueState.DONE
+        assert harness.issue().state is IssueState.DONE
 
 
 def test_a_policy_refusal_for_everybody_pauses_and_a_resume_sends_to_all(tmp_path: Path) -> None:
-    with newsroom(tmp_path, Fault("rcpt", "554 5.7.1 your address is listed")) as (room, server):
-        room.start(12)
-        room.round()
-        paused = room.issue()
+    with app_harness(tmp_path, Fault("rcpt", "554 5.7.1 your address is listed")) as (harness, server):
+        harness.start(12)
+        harness.round()
+        paused = harness.issue()
         server.faults.clear()
-        room.resume(1)
+        harness.resume(1)
 
-        assert (paused.state, room.suppressed()) == (IssueState.PAUSED, [])
-        assert (got(server), room.counts()) == (readers(12), {"sent": 12})
+        assert (paused.state, harness.suppressed()) == (IssueState.PAUSED, [])
+        assert (got(server), harness.counts()) == (readers(12), {"sent": 12})
 
 
 def test_a_refused_password_pauses_the_issue_before_any_letter_is_claimed(tmp_path: Path) -> None:
-    with newsroom(tmp_path, login="tips:wrong@", users={"tips": "right"}) as (room, server):
-        room.start(3)
-        room.round()
-        paused = room.issue()
-        with room.store.read() as tx:
+    with app_harness(tmp_path, login="tips:wrong@", users={"tips": "right"}) as (harness, server):
+        harness.start(3)
+        harness.round()
+        paused = harness.issue()
+        with harness.store.read() as tx:
             mail = tx.notices.waiting()
-        server.manners.users = {"tips": "wrong"}
-        room.resume(1)
+        server.behavior.users = {"tips": "wrong"}
+        harness.resume(1)
 
         assert (paused.state, paused.counts["pending"], mail) == (IssueState.PAUSED, 3, 1)
         assert "535" in paused.pause_reason
-        assert (got(server), room.row(ODD).attempts) == (readers(3), 1)
+        assert (got(server), harness.row(ODD).attempts) == (readers(3), 1)
 
 
 def test_a_server_that_is_not_there_is_trouble_and_no_letters_fault(tmp_path: Path) -> None:
     with FaultySmtp() as server:
         url = server.url("connections=2")
-    with open_newsroom(tmp_path, sender_url=url) as room:
-        room.start(3)
-        done = room.round()
+    with open_app_harness(tmp_path, sender_url=url) as harness:
+        harness.start(3)
+        done = harness.round()
 
         assert done.trouble
-        assert (room.counts(), room.row(ODD).attempts, room.issue().state) == ({"pending": 3}, 0, IssueState.SENDING)
+        assert (harness.counts(), harness.row(ODD).attempts, harness.issue().state) == (
+            {"pending": 3},
+            0,
+            IssueState.SENDING,
+        )
 
 
 # -- connections that one thread drives: what one letter does must not leave another one in flight --
 
 
 def test_a_letter_that_cannot_be_rendered_leaves_no_other_letter_in_flight(tmp_path: Path) -> None:
-    own = own_body(tmp_path, "{% if name %}{{ 1 // (name | length - 3) }}{% endif %}")
-    with newsroom(tmp_path, options=("connections=4",), templates=str(own)) as (room, server):
-        add_readers(room.files, 2)
-        add_reader(room.files, "bea@b.example", name="Bea")
+    own = custom_template_dir(tmp_path, "{% if name %}{{ 1 // (name | length - 3) }}{% endif %}")
+    with app_harness(tmp_path, options=("connections=4",), templates=str(own)) as (harness, server):
+        add_subscribers(harness.files, 2)
+        add_subscriber(harness.files, "bea@b.example", name="Bea")
         for number in range(3, 9):
-            add_reader(room.files, f"reader{number}@a.example")
-        room.start(0)
-        with room.store.sending("test", room.clock()) as right:
+            add_subscriber(harness.files, f"reader{number}@a.example")
+        harness.start(0)
+        with harness.store.sending("test", harness.clock()) as right:
             with pytest.raises(TemplateError):
-                room.deliver(right, 1)
-            counts = room.counts()
+                harness.deliver(right, 1)
+            counts = harness.counts()
 
         assert counts == {"sent": 2, "pending": 7}
         assert got(server) == ["reader1@a.example", "reader2@a.example"]
@@ -151,19 +162,19 @@ def test_letters_in_flight_when_the_database_is_locked_end_and_are_written_later
     class Locking(FaultySmtp):
         """Its second letter locks the database of whoever sends."""
 
-        def take(self, letter: Taken) -> None:
+        def take(self, letter: AcceptedEmail) -> None:
             super().take(letter)
-            if len(self.letters) == 2:
+            if len(self.emails) == 2:
                 other.execute("BEGIN IMMEDIATE")
 
-    with Locking() as server, open_newsroom(tmp_path, sender_url=server.url("connections=4")) as room:
-        room.start(20)
-        other = sqlite3.connect(room.files.path, isolation_level=None, check_same_thread=False)
-        with room.store.sending("test", room.clock()) as right:
-            patience(right.ledger, 20)
+    with Locking() as server, open_app_harness(tmp_path, sender_url=server.url("connections=4")) as harness:
+        harness.start(20)
+        other = sqlite3.connect(harness.files.path, isolation_level=None, check_same_thread=False)
+        with harness.store.sending("test", harness.clock()) as right:
+            set_busy_timeout(right.ledger, 20)
             with pytest.raises(Busy):
-                room.deliver(right, 1, progress=lambda *_: unlock(other))
-            room.deliver(right, 1)
+                harness.deliver(right, 1, progress=lambda *_: unlock(other))
+            harness.deliver(right, 1)
         other.close()
 
-        assert (got(server), room.counts(), room.broken()) == (readers(20), {"sent": 20}, [])
+        assert (got(server), harness.counts(), harness.broken()) == (readers(20), {"sent": 20}, [])

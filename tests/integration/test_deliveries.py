@@ -14,7 +14,7 @@ from newsletter.domain.delivery.outcome import Cause, Deferred, Outcome, Rejecte
 from newsletter.domain.errors import Busy
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.store.transactions import SqlStore
-from tests.support.library import TUESDAY, add_reader, add_readers, freeze_issue, new_store
+from tests.support.library import TUESDAY, add_subscriber, add_subscribers, freeze_issue, new_store
 
 SENT = Sent(Reply(Stage.DOT, 250, "2.0.0", "queued as 1"))
 
@@ -32,10 +32,10 @@ def counts(store: SqlStore, number: int) -> dict[str, int]:
 
 
 def test_only_confirmed_readers_that_are_not_suppressed_are_in_the_audience(store: SqlStore) -> None:
-    add_readers(store, 2)
+    add_subscribers(store, 2)
     for status in Status:
-        add_reader(store, f"{status}@b.example", status)
-    add_reader(store, "gone@b.example")
+        add_subscriber(store, f"{status}@b.example", status)
+    add_subscriber(store, "gone@b.example")
     with store.write() as tx:
         tx.suppressions.add("gone@b.example", "hard_bounce", "", TUESDAY)
     number = freeze_issue(store)
@@ -47,7 +47,7 @@ def test_only_confirmed_readers_that_are_not_suppressed_are_in_the_audience(stor
 
 
 def test_a_claim_is_committed_before_it_is_given(store: SqlStore) -> None:
-    add_readers(store, 3)
+    add_subscribers(store, 3)
     number = freeze_issue(store)
     with store.sending("test", TUESDAY) as right:
         claims = right.ledger.advance(number, [], 2, TUESDAY)
@@ -57,7 +57,7 @@ def test_a_claim_is_committed_before_it_is_given(store: SqlStore) -> None:
 
 
 def test_outcome_and_next_claim_share_one_commit(store: SqlStore) -> None:
-    add_readers(store, 2)
+    add_subscribers(store, 2)
     number = freeze_issue(store)
     with store.sending("test", TUESDAY) as right:
         first = right.ledger.advance(number, [], 1, TUESDAY)[0]
@@ -69,7 +69,7 @@ def test_outcome_and_next_claim_share_one_commit(store: SqlStore) -> None:
 
 @pytest.mark.parametrize(("status", "reason"), [(Status.UNSUBSCRIBED, "unsubscribed"), (Status.PAUSED, "paused")])
 def test_who_left_after_the_freeze_is_skipped_at_the_claim(store: SqlStore, status: Status, reason: str) -> None:
-    one, _two = add_readers(store, 2)
+    one, _two = add_subscribers(store, 2)
     number = freeze_issue(store)
     with store.write() as tx:
         tx.subscribers.set_status(one, status, TUESDAY)
@@ -83,7 +83,7 @@ def test_who_left_after_the_freeze_is_skipped_at_the_claim(store: SqlStore, stat
 
 
 def test_who_was_suppressed_after_the_freeze_is_skipped(store: SqlStore) -> None:
-    add_readers(store, 1)
+    add_subscribers(store, 1)
     number = freeze_issue(store)
     with store.write() as tx:
         tx.suppressions.add("reader1@a.example", "complaint", "", TUESDAY)
@@ -94,7 +94,7 @@ def test_who_was_suppressed_after_the_freeze_is_skipped(store: SqlStore) -> None
 
 
 def test_a_deferred_letter_comes_back_when_its_time_has_come_and_before_the_rest(store: SqlStore) -> None:
-    add_readers(store, 2)
+    add_subscribers(store, 2)
     number = freeze_issue(store)
     later = TUESDAY + timedelta(minutes=1)
     with store.sending("test", TUESDAY) as right:
@@ -109,7 +109,7 @@ def test_a_deferred_letter_comes_back_when_its_time_has_come_and_before_the_rest
 
 
 def test_trouble_of_the_connection_puts_a_letter_back_without_blame(store: SqlStore) -> None:
-    add_readers(store, 1)
+    add_subscribers(store, 1)
     number = freeze_issue(store)
     with store.sending("test", TUESDAY) as right:
         claim = right.ledger.advance(number, [], 1, TUESDAY)[0]
@@ -120,7 +120,7 @@ def test_trouble_of_the_connection_puts_a_letter_back_without_blame(store: SqlSt
 
 
 def test_a_hard_bounce_suppresses_and_a_tripped_breaker_takes_it_back(store: SqlStore) -> None:
-    reader = add_reader(store, "dead@b.example")
+    reader = add_subscriber(store, "dead@b.example")
     number = freeze_issue(store)
     refusal: Outcome = Rejected(Reply(Stage.RCPT, 550, "5.1.1", "unknown"), Cause.BAD_ADDRESS)
     with store.sending("test", TUESDAY) as right:
@@ -138,7 +138,7 @@ def test_a_hard_bounce_suppresses_and_a_tripped_breaker_takes_it_back(store: Sql
 
 
 def test_an_outcome_of_a_row_that_is_no_longer_ours_is_dropped(store: SqlStore) -> None:
-    add_readers(store, 1)
+    add_subscribers(store, 1)
     number = freeze_issue(store)
     with store.sending("first life", TUESDAY) as right:
         stale = right.ledger.advance(number, [], 1, TUESDAY)[0]
@@ -151,7 +151,7 @@ def test_an_outcome_of_a_row_that_is_no_longer_ours_is_dropped(store: SqlStore) 
 
 
 def test_rows_of_a_dead_sender_go_back_and_are_held_the_third_time(store: SqlStore) -> None:
-    add_readers(store, 1)
+    add_subscribers(store, 1)
     number = freeze_issue(store)
     seen = []
     for _ in range(4):
@@ -163,7 +163,7 @@ def test_rows_of_a_dead_sender_go_back_and_are_held_the_third_time(store: SqlSto
 
 
 def test_a_paused_issue_gives_no_more_claims(store: SqlStore) -> None:
-    add_readers(store, 1)
+    add_subscribers(store, 1)
     number = freeze_issue(store)
     with store.sending("test", TUESDAY) as right:
         with store.write() as tx:
@@ -181,7 +181,7 @@ def test_a_second_sender_is_told_who_the_first_is(store: SqlStore) -> None:
 
 
 def test_an_issue_is_done_only_when_nothing_is_open(store: SqlStore) -> None:
-    add_readers(store, 2)
+    add_subscribers(store, 2)
     number = freeze_issue(store)
     with store.sending("test", TUESDAY) as right:
         claims = right.ledger.advance(number, [], 2, TUESDAY)
@@ -198,7 +198,7 @@ def test_an_issue_is_done_only_when_nothing_is_open(store: SqlStore) -> None:
 
 
 def test_a_slot_has_one_issue_however_often_it_is_planned(store: SqlStore) -> None:
-    add_readers(store, 1)
+    add_subscribers(store, 1)
     number = freeze_issue(store)
     with store.write() as tx:
         again = tx.issues.plan(TUESDAY.date(), TUESDAY, TUESDAY + timedelta(days=1))
@@ -207,7 +207,7 @@ def test_a_slot_has_one_issue_however_often_it_is_planned(store: SqlStore) -> No
 
 
 def test_a_broken_invariant_is_said_in_words(store: SqlStore) -> None:
-    add_readers(store, 2)
+    add_subscribers(store, 2)
     number = freeze_issue(store)
     with store.write() as tx:
         tx.issues.skip_open(number, "cancelled", TUESDAY)

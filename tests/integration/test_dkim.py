@@ -11,16 +11,16 @@ import pytest
 
 from newsletter.domain.delivery.outcome import Envelope
 from newsletter.domain.errors import SettingsError
-from newsletter.testing import Letter
-from tests.support.dkim_keys import ED25519, RSA, UNFIT
+from newsletter.testing import SentEmail
+from tests.support.dkim_keys import ED25519, RSA, UNSUPPORTED_KEYS
 from tests.support.faulty_smtp import FaultySmtp
 from tests.support.library import add_tip
-from tests.support.publishing import Newsroom, open_newsroom, readers, recipients
+from tests.support.publishing import AppHarness, open_app_harness, readers, recipients
 
 
-def verifies(room: Newsroom, letter: Letter) -> bool:
-    assert room.dkim
-    records = {f"{key.selector}._domainkey.tips.example.": key.record for key in room.dkim.keys}
+def verifies(harness: AppHarness, letter: SentEmail) -> bool:
+    assert harness.dkim
+    records = {f"{key.selector}._domainkey.tips.example.": key.record for key in harness.dkim.keys}
 
     def look_up(name: bytes, timeout: int = 5) -> bytes:
         return records[name.decode()].encode()
@@ -30,25 +30,25 @@ def verifies(room: Newsroom, letter: Letter) -> bool:
 
 @pytest.mark.parametrize("second", [{}, {"dkim_ed25519_selector": "e1", "dkim_ed25519_key": ED25519}])
 def test_every_letter_of_an_issue_leaves_signed(tmp_path: Path, second: dict[str, str]) -> None:
-    with open_newsroom(tmp_path, None, dkim_selector="s1", dkim_key=RSA, **second) as room:
-        sender = room.memory()
-        room.round(room.start(3))
-        assert recipients(sender.letters) == readers(3)
-        assert all(verifies(room, letter) for letter in sender.letters)
+    with open_app_harness(tmp_path, None, dkim_selector="s1", dkim_key=RSA, **second) as harness:
+        sender = harness.memory()
+        harness.round(harness.start(3))
+        assert recipients(sender.emails) == readers(3)
+        assert all(verifies(harness, letter) for letter in sender.emails)
 
 
 def test_what_a_second_process_sends_is_signed_too(tmp_path: Path) -> None:
     with (
         FaultySmtp() as server,
-        open_newsroom(
+        open_app_harness(
             tmp_path, sender_url=server.url("connections=4"), second_process="1", dkim_selector="s1", dkim_key=RSA
-        ) as room,
+        ) as harness,
     ):
-        done = room.round(room.start(40))
-        assert (done.sent, room.counts()) == (40, {"sent": 40})
-        letters = [Letter(Envelope(taken.sender, taken.recipient), taken.message) for taken in server.letters]
-        assert recipients(letters) == readers(40)
-        assert all(verifies(room, letter) for letter in letters)
+        done = harness.round(harness.start(40))
+        assert (done.sent, harness.counts()) == (40, {"sent": 40})
+        emails = [SentEmail(Envelope(taken.sender, taken.recipient), taken.message) for taken in server.emails]
+        assert recipients(emails) == readers(40)
+        assert all(verifies(harness, letter) for letter in emails)
 
 
 def test_a_letter_that_is_rendered_for_each_reader_is_signed_too(tmp_path: Path) -> None:
@@ -56,38 +56,38 @@ def test_a_letter_that_is_rendered_for_each_reader_is_signed_too(tmp_path: Path)
     own.mkdir(parents=True)
     original = Path(__file__).parents[2] / "templates" / "email" / "issue" / "body.txt"
     (own / "body.txt").write_text("{% if name %}Dear you,  \n{% endif %}" + original.read_text(encoding="utf-8"))
-    with open_newsroom(tmp_path, dkim_selector="s1", dkim_key=RSA, templates=str(tmp_path / "own")) as room:
-        sender = room.memory()
-        room.round(room.start(2))
-        assert [verifies(room, letter) for letter in sender.letters] == [True, True]
+    with open_app_harness(tmp_path, dkim_selector="s1", dkim_key=RSA, templates=str(tmp_path / "own")) as harness:
+        sender = harness.memory()
+        harness.round(harness.start(2))
+        assert [verifies(harness, letter) for letter in sender.emails] == [True, True]
 
 
 def test_the_key_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "dkim.pem").write_text(RSA)
-    with open_newsroom(tmp_path, dkim_selector="s1", dkim_key_file=str(tmp_path / "dkim.pem")) as room:
-        add_tip(room.files, "Say the name")
-        assert room.preview().startswith(b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=tips.example;")
+    with open_app_harness(tmp_path, dkim_selector="s1", dkim_key_file=str(tmp_path / "dkim.pem")) as harness:
+        add_tip(harness.files, "Say the name")
+        assert harness.preview().startswith(b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=tips.example;")
 
 
 def test_without_a_key_no_letter_is_signed(tmp_path: Path) -> None:
-    with open_newsroom(tmp_path) as room:
-        sender = room.memory()
-        room.round(room.start(1))
-        assert b"DKIM-Signature" not in sender.letters[0].message
+    with open_app_harness(tmp_path) as harness:
+        sender = harness.memory()
+        harness.round(harness.start(1))
+        assert b"DKIM-Signature" not in sender.emails[0].message
 
 
 def test_a_key_that_cannot_sign_stops_before_anything_is_written(tmp_path: Path) -> None:
-    with open_newsroom(tmp_path, dkim_selector="s1", dkim_key=UNFIT["too short"]) as room:
+    with open_app_harness(tmp_path, dkim_selector="s1", dkim_key=UNSUPPORTED_KEYS["too short"]) as harness:
         with pytest.raises(SettingsError, match="NEWSLETTER_DKIM_KEY is neither RSA"):
-            room.start(1)
-        with room.store.read() as tx:
+            harness.start(1)
+        with harness.store.read() as tx:
             assert tx.issues.each() == []
 
 
 def test_the_doctor_says_what_dns_must_have_and_what_a_key_lacks(tmp_path: Path) -> None:
     def found(**settings: str) -> tuple[bool, str]:
-        with open_newsroom(tmp_path, None, **settings) as room:
-            [check] = [check for check in room.doctor() if check.id == "dkim"]
+        with open_app_harness(tmp_path, None, **settings) as harness:
+            [check] = [check for check in harness.doctor() if check.id == "dkim"]
             return check.ok, check.message
 
     assert found() == (True, "letters leave unsigned: DKIM is the relay's")

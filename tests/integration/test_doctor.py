@@ -16,7 +16,7 @@ from newsletter.domain.tips.tip import TipState, TipText
 from newsletter.ports.store import Store
 from newsletter.store.sqlite.database import upgrade
 from newsletter.store.transactions import SqlStore, open_store
-from tests.support.library import add_reader
+from tests.support.library import add_subscriber
 
 SCHEDULE = Schedule(1, time(8), ZoneInfo("Europe/Berlin"))
 TUESDAY = datetime(2026, 5, 5, 6, tzinfo=UTC)  # 08:00 in Berlin
@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     with opened.write() as tx:
         for number in range(9):
             tx.tips.add(TipText(f"Tip {number}", "Body"), f"tip {number}", f"tip-{number}", TipState.FRESH, TUESDAY)
-    add_reader(opened, "reader@a.example")
+    add_subscriber(opened, "reader@a.example")
     yield opened
     opened.close()
 

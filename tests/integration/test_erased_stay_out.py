@@ -10,71 +10,71 @@ from newsletter.actions.subscribers.erase import ERASED
 from newsletter.domain.errors import Refused
 from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.mail.tokens import Purpose, Signer
-from tests.support.publishing import open_newsroom, readers
-from tests.support.web import FRIDAY, KEY, Front, open_front
+from tests.support.publishing import open_app_harness, readers
+from tests.support.web import FRIDAY, KEY, WebHarness, open_web_harness
 
 ANNA = "anna@host.example"
 PROOF = "a list, 3 May 2025"
 
 
-def imports(front: Front, directory: Path) -> tuple[int, int]:
+def imports(web_harness: WebHarness, directory: Path) -> tuple[int, int]:
     (directory / "list.csv").write_text(f"email\n{ANNA}\n")
-    report = front.app.import_subscribers(directory / "list.csv", confirmed_source=PROOF)
+    report = web_harness.app.import_subscribers(directory / "list.csv", confirmed_source=PROOF)
     return report.added, report.suppressed
 
 
-def hashes(front: Front) -> list[Suppression]:
-    with front.app.store.read() as tx:
+def hashes(web_harness: WebHarness) -> list[Suppression]:
+    with web_harness.app.store.read() as tx:
         return [entry for entry in tx.suppressions.each() if entry.reason == ERASED]
 
 
 def test_every_secret_key_may_be_changed_at_once(tmp_path: Path) -> None:
-    with open_front(tmp_path) as front:
-        front.app.add_subscriber(ANNA, confirmed_source=PROOF)
-        front.app.erase(ANNA)
-        (hash_of_anna,) = hashes(front)
+    with open_web_harness(tmp_path) as web_harness:
+        web_harness.app.add_subscriber(ANNA, confirmed_source=PROOF)
+        web_harness.app.erase(ANNA)
+        (hash_of_anna,) = hashes(web_harness)
         assert "anna" not in hash_of_anna.address_key
-    with open_front(tmp_path, secret_key="quite-another-key-0123456789") as front:
-        assert imports(front, tmp_path) == (0, 1)
+    with open_web_harness(tmp_path, secret_key="quite-another-key-0123456789") as web_harness:
+        assert imports(web_harness, tmp_path) == (0, 1)
         with pytest.raises(Refused, match="erased"):
-            front.app.add_subscriber(ANNA, confirmed_source=PROOF)
+            web_harness.app.add_subscriber(ANNA, confirmed_source=PROOF)
 
-        front.http.post("/subscribe", data={"email": ANNA})
-        front.http.post(front.confirm_path(ANNA))
-        assert (hashes(front), front.reader(ANNA).shown_status) == ([], "confirmed")
+        web_harness.http.post("/subscribe", data={"email": ANNA})
+        web_harness.http.post(web_harness.confirm_path(ANNA))
+        assert (hashes(web_harness), web_harness.reader(ANNA).display_status) == ([], "confirmed")
 
 
 def test_a_hash_of_an_older_program_counts_as_long_as_its_key_is_in_the_settings(tmp_path: Path) -> None:
-    with open_front(tmp_path, secret_key=f"a-newer-key-0123456789,{KEY}") as front:
-        with front.app.store.write() as tx:
+    with open_web_harness(tmp_path, secret_key=f"a-newer-key-0123456789,{KEY}") as web_harness:
+        with web_harness.app.store.write() as tx:
             tx.suppressions.add(f"{ERASED}:{Signer([KEY]).seal(Purpose.ERASED, ANNA)}", ERASED, "", FRIDAY)
-        assert imports(front, tmp_path) == (0, 1)
+        assert imports(web_harness, tmp_path) == (0, 1)
 
 
 @pytest.mark.parametrize("by_file", [False, True])
 def test_nobody_gets_the_number_and_the_history_of_who_was_erased(tmp_path: Path, *, by_file: bool) -> None:
-    with open_newsroom(tmp_path) as room:
-        room.start(2)
-        room.round()
+    with open_app_harness(tmp_path) as harness:
+        harness.start(2)
+        harness.round()
         *_, last = readers(2)
-        room.erase(last)
+        harness.erase(last)
         if by_file:
             (tmp_path / "list.csv").write_text(f"email\n{ANNA}\n")
-            room.import_subscribers(tmp_path / "list.csv", confirmed_source=PROOF)
+            harness.import_subscribers(tmp_path / "list.csv", confirmed_source=PROOF)
         else:
-            room.add_subscriber(ANNA, confirmed_source=PROOF)
-        with room.store.read() as tx:
+            harness.add_subscriber(ANNA, confirmed_source=PROOF)
+        with harness.store.read() as tx:
             anna = tx.subscribers.by_address(ANNA)
             assert anna is not None
             assert tx.subscribers.deliveries(anna.id) == []
-        assert room.counts() == {"sent": 2}
+        assert harness.counts() == {"sent": 2}
 
 
 def test_two_databases_have_two_keys(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        with open_front(tmp_path / name) as front:
-            front.app.add_subscriber(ANNA, confirmed_source=PROOF)
-            front.app.erase(ANNA)
-            (tmp_path / f"{name}.txt").write_text(hashes(front)[0].address_key)
+        with open_web_harness(tmp_path / name) as web_harness:
+            web_harness.app.add_subscriber(ANNA, confirmed_source=PROOF)
+            web_harness.app.erase(ANNA)
+            (tmp_path / f"{name}.txt").write_text(hashes(web_harness)[0].address_key)
 
     assert (tmp_path / "one.txt").read_text() != (tmp_path / "two.txt").read_text()

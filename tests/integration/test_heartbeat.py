@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.doctor import Check
-from newsletter.actions.heartbeat import AGAIN_AFTER, TRIES, take_call
-from newsletter.ports.calendar import Call
+from newsletter.actions.heartbeat import AGAIN_AFTER, TRIES, claim_heartbeat
+from newsletter.ports.calendar import HeartbeatCall
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY
-from tests.support.publishing import Newsroom, open_newsroom
+from tests.support.publishing import AppHarness, open_app_harness
 
 WEEK = timedelta(days=7)
 
@@ -52,77 +52,81 @@ def watchdog() -> Iterator[Watchdog]:
 
 
 @pytest.fixture
-def room(tmp_path: Path, watchdog: Watchdog) -> Iterator[Newsroom]:
+def harness(tmp_path: Path, watchdog: Watchdog) -> Iterator[AppHarness]:
     """A newsletter whose first issue went."""
-    with open_newsroom(tmp_path, MemorySender(), ping_url=watchdog.url) as room:
-        number = room.start()
-        assert room.call_watchdog() is None, "nothing went yet"
-        room.round(number)
-        yield room
+    with open_app_harness(tmp_path, MemorySender(), ping_url=watchdog.url) as harness:
+        number = harness.start()
+        assert harness.call_watchdog() is None, "nothing went yet"
+        harness.round(number)
+        yield harness
 
 
-def check(room: Newsroom) -> Check:
-    return {check.id: check for check in room.doctor()}["watchdog"]
+def check(harness: AppHarness) -> Check:
+    return {check.id: check for check in harness.doctor()}["watchdog"]
 
 
-def test_it_is_called_once_for_each_slot_that_went_or_was_skipped(room: Newsroom, watchdog: Watchdog) -> None:
-    unknown = check(room)
+def test_it_is_called_once_for_each_slot_that_went_or_was_skipped(harness: AppHarness, watchdog: Watchdog) -> None:
+    unknown = check(harness)
     for _ in range(3):
-        room.call_watchdog()
+        harness.call_watchdog()
     after = len(watchdog.calls)
-    room.skip_slot(SLOT + WEEK)
-    room.hand.now = TUESDAY + WEEK
-    room.call_watchdog()
+    harness.skip_slot(SLOT + WEEK)
+    harness.fake_clock.now = TUESDAY + WEEK
+    harness.call_watchdog()
 
     assert (after, len(watchdog.calls)) == (1, 2)
-    assert (unknown.ok, check(room).ok, check(room).message) == (True, True, "the watchdog was called for 2024-03-12")
+    assert (unknown.ok, check(harness).ok, check(harness).message) == (
+        True,
+        True,
+        "the watchdog was called for 2024-03-12",
+    )
 
 
 def test_one_that_does_not_answer_is_called_again_later_and_later_and_then_no_more(
-    room: Newsroom, watchdog: Watchdog
+    harness: AppHarness, watchdog: Watchdog
 ) -> None:
     watchdog.status = 500
-    first = room.call_watchdog()
-    waiting = check(room)
+    first = harness.call_watchdog()
+    waiting = check(harness)
     for after in AGAIN_AFTER:
-        room.hand.now += after - timedelta(seconds=1)
-        assert room.call_watchdog() is None, "too early"
-        room.hand.forward(seconds=1)
-        last = room.call_watchdog()
-    room.hand.forward(hours=5)
+        harness.fake_clock.now += after - timedelta(seconds=1)
+        assert harness.call_watchdog() is None, "too early"
+        harness.fake_clock.forward(seconds=1)
+        last = harness.call_watchdog()
+    harness.fake_clock.forward(hours=5)
 
     assert first
     assert (first.attempts, first.done_at, first.reply) == (1, None, "127.0.0.1: HTTP Error 500: Internal Server Error")
     assert (waiting.level, "it is tried again" in waiting.message) == ("hint", True)
     assert last
     assert (last.attempts, last.next_attempt_at) == (TRIES, None)
-    assert room.call_watchdog() is None
+    assert harness.call_watchdog() is None
     assert len(watchdog.calls) == TRIES
-    assert (check(room).ok, "secret" in check(room).message) == (False, False)
+    assert (check(harness).ok, "secret" in check(harness).message) == (False, False)
 
 
-def test_one_that_answers_at_last_is_called_no_more(room: Newsroom, watchdog: Watchdog) -> None:
+def test_one_that_answers_at_last_is_called_no_more(harness: AppHarness, watchdog: Watchdog) -> None:
     watchdog.status = 503
-    room.call_watchdog()
+    harness.call_watchdog()
     watchdog.status = 200
-    room.hand.now += AGAIN_AFTER[0]
-    done = room.call_watchdog()
-    room.hand.forward(hours=5)
+    harness.fake_clock.now += AGAIN_AFTER[0]
+    done = harness.call_watchdog()
+    harness.fake_clock.forward(hours=5)
 
-    assert done == Call(SLOT, 2, None, TUESDAY + AGAIN_AFTER[0], "")
-    assert room.call_watchdog() is None
+    assert done == HeartbeatCall(SLOT, 2, None, TUESDAY + AGAIN_AFTER[0], "")
+    assert harness.call_watchdog() is None
 
 
-def test_a_call_that_a_crash_cut_off_is_made_again(room: Newsroom, watchdog: Watchdog) -> None:
-    assert take_call(room.store, room.rules, room.clock()) == SLOT  # and then the program is killed
-    assert check(room).message.endswith("the program ended meanwhile; it is tried again")
-    room.hand.now += AGAIN_AFTER[0]
-    assert room.call_watchdog()
+def test_a_call_that_a_crash_cut_off_is_made_again(harness: AppHarness, watchdog: Watchdog) -> None:
+    assert claim_heartbeat(harness.store, harness.rules, harness.clock()) == SLOT  # and then the program is killed
+    assert check(harness).message.endswith("the program ended meanwhile; it is tried again")
+    harness.fake_clock.now += AGAIN_AFTER[0]
+    assert harness.call_watchdog()
     assert len(watchdog.calls) == 1
 
 
 def test_without_an_address_nobody_is_called_and_doctor_does_not_ask(tmp_path: Path) -> None:
-    with open_newsroom(tmp_path, MemorySender()) as room:
-        room.round(room.start())
-        assert room.call_watchdog() is None
-        assert "watchdog" not in {check.id for check in room.doctor()}
+    with open_app_harness(tmp_path, MemorySender()) as harness:
+        harness.round(harness.start())
+        assert harness.call_watchdog() is None
+        assert "watchdog" not in {check.id for check in harness.doctor()}

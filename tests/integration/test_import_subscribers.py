@@ -50,7 +50,7 @@ def take(
 
 def readers(store: Store) -> dict[str, tuple[str, str]]:
     with store.read() as tx:
-        return {reader.address: (reader.name, reader.shown_status) for reader in tx.subscribers.each()}
+        return {reader.address: (reader.name, reader.display_status) for reader in tx.subscribers.each()}
 
 
 @pytest.mark.parametrize(

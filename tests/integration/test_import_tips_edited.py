@@ -15,7 +15,7 @@ from alembic.config import Config
 from newsletter.actions.calendar.overrides import rerun
 from newsletter.actions.tips.edit import edit_tip
 from newsletter.actions.tips.import_tips import Report, import_tips
-from newsletter.domain.tips.tip import Take, TipText
+from newsletter.domain.tips.tip import ConflictChoice, TipText
 from newsletter.store.sqlite import database
 from newsletter.store.sqlite.database import make_engine, upgrade
 from newsletter.store.transactions import SqlStore
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     store.close()
 
 
-def bring(store: SqlStore, *found: TipText, take: Take | None = None, dry_run: bool = False) -> Report:
+def bring(store: SqlStore, *found: TipText, take: ConflictChoice | None = None, dry_run: bool = False) -> Report:
     return import_tips(store, found, queue=False, dry_run=dry_run, now=NOW, take=take)
 
 
@@ -96,7 +96,7 @@ def test_an_edited_tip_stays_edited_when_it_gets_a_rule_for_reruns(store: SqlSto
 def test_take_mine_keeps_the_edit_and_does_not_ask_again(store: SqlStore) -> None:
     bring(store, TIP)
     edit(store, MINE)
-    assert counted(bring(store, CHANGED, take=Take.MINE)) == (0, 0, 1, 0)
+    assert counted(bring(store, CHANGED, take=ConflictChoice.MINE)) == (0, 0, 1, 0)
     assert counted(bring(store, CHANGED)) == (0, 0, 1, 0)
     assert text_of(store).body == MINE.body
 
@@ -104,7 +104,7 @@ def test_take_mine_keeps_the_edit_and_does_not_ask_again(store: SqlStore) -> Non
 def test_take_file_gives_the_tip_back_to_its_file(store: SqlStore) -> None:
     bring(store, TIP)
     edit(store, MINE)
-    assert counted(bring(store, CHANGED, take=Take.FILE)) == (0, 1, 0, 0)
+    assert counted(bring(store, CHANGED, take=ConflictChoice.FILE)) == (0, 1, 0, 0)
     assert counted(bring(store, TIP)) == (0, 1, 0, 0), "it is nobody's edit any more"
 
 

@@ -12,8 +12,8 @@ from newsletter.actions.subscribers.confirm import confirm, confirm_token
 from newsletter.actions.subscribers.import_subscribers import Report, import_subscribers
 from newsletter.actions.subscribers.subscribe import subscribe
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.csv_columns import stamp
-from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.subscribers.csv_columns import parse_time
+from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
@@ -81,7 +81,7 @@ def take(store: Store, text: str, *, now: datetime = NOW, first_key: int = 0) ->
     )
 
 
-def find(store: Store, address: str) -> Reader | None:
+def find(store: Store, address: str) -> Subscriber | None:
     with store.read() as tx:
         return tx.subscribers.by_address(address)
 
@@ -104,7 +104,7 @@ def test_an_export_is_understood(store: Store, tool: str) -> None:
     if "left@" in text:
         left = find(store, "left@a.example")
         assert left
-        assert (left.status, left.shown_status) == (Status.UNSUBSCRIBED, "unsubscribed")
+        assert (left.status, left.display_status) == (Status.UNSUBSCRIBED, "unsubscribed")
         assert suppressed_for(store, "left@a.example") == "unsubscribed"
     if "bad@" in text:
         assert (find(store, "bad@a.example"), suppressed_for(store, "bad@a.example")) == (None, "hard_bounce")
@@ -180,7 +180,7 @@ def test_a_state_or_a_type_of_other_files_is_no_status(store: Store) -> None:
     ],
 )
 def test_a_time_is_read_when_it_can_mean_one_thing(text: str, found: str | None) -> None:
-    assert stamp(text, "2022-01-01 00:00:00.000000") == found
+    assert parse_time(text, "2022-01-01 00:00:00.000000") == found
 
 
 def test_a_time_to_come_is_now(store: Store) -> None:

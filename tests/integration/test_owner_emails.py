@@ -17,8 +17,8 @@ from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.testing import MemorySender, answer
 from newsletter.web import make_web
 from newsletter.web.server import WebServer
-from tests.support.library import SLOT, TUESDAY, add_readers, add_tip
-from tests.support.publishing import Newsroom, open_newsroom, text_of, told
+from tests.support.library import SLOT, TUESDAY, add_subscribers, add_tip
+from tests.support.publishing import AppHarness, open_app_harness, owner_emails, text_of
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
@@ -27,18 +27,18 @@ BODY = "Say the name of the person you talk to, once and early, and mean it. " *
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Newsroom]:
+def harness(tmp_path: Path) -> Iterator[AppHarness]:
     """Two readers, a dozen tips, and a clock a day and a half before the slot, at an hour when nothing is looked through."""
-    with open_newsroom(tmp_path, MemorySender()) as room:
-        add_readers(room.files, 2)
+    with open_app_harness(tmp_path, MemorySender()) as harness:
+        add_subscribers(harness.files, 2)
         for number in range(12):
-            add_tip(room.files, f"Tip number {number}", body=f"{BODY} {number}")
-        room.hand.now = TUESDAY - timedelta(hours=36)
-        yield room
+            add_tip(harness.files, f"Tip number {number}", body=f"{BODY} {number}")
+        harness.fake_clock.now = TUESDAY - timedelta(hours=36)
+        yield harness
 
 
-def subjects(room: Newsroom) -> list[str]:
-    return [str(mail["Subject"]) for mail in told(room)]
+def subjects(harness: AppHarness) -> list[str]:
+    return [str(mail["Subject"]) for mail in owner_emails(harness)]
 
 
 def links(mail: EmailMessage) -> dict[str, str]:
@@ -47,15 +47,15 @@ def links(mail: EmailMessage) -> dict[str, str]:
     return {action: path for path, action in found}
 
 
-def preview(room: Newsroom) -> EmailMessage:
-    room.hand.now = TUESDAY - timedelta(hours=20)
-    return next(mail for mail in told(room) if "preview" in text_of(mail).casefold())
+def preview(harness: AppHarness) -> EmailMessage:
+    harness.fake_clock.now = TUESDAY - timedelta(hours=20)
+    return next(mail for mail in owner_emails(harness) if "preview" in text_of(mail).casefold())
 
 
-def test_the_day_before_the_owner_sees_the_letter_and_what_comes_next_once(room: Newsroom) -> None:
-    early = subjects(room)
-    mail = preview(room)
-    again = subjects(room)
+def test_the_day_before_the_owner_sees_the_letter_and_what_comes_next_once(harness: AppHarness) -> None:
+    early = subjects(harness)
+    mail = preview(harness)
+    again = subjects(harness)
     text = " ".join(text_of(mail).split())
 
     assert (early, again) == ([], [])
@@ -66,20 +66,20 @@ def test_the_day_before_the_owner_sees_the_letter_and_what_comes_next_once(room:
     assert set(links(mail)) == {"approve", "skip", "swap", "hold"}
 
 
-def test_another_plan_is_shown_again(room: Newsroom) -> None:
-    preview(room)
-    room.swap_slot(SLOT)
-    assert subjects(room) == ["[Tip of the Week] 5 March 2024: Tip number 1"]
+def test_another_plan_is_shown_again(harness: AppHarness) -> None:
+    preview(harness)
+    harness.swap_slot(SLOT)
+    assert subjects(harness) == ["[Tip of the Week] 5 March 2024: Tip number 1"]
 
 
-def test_after_the_send_the_owner_reads_how_it_went(room: Newsroom) -> None:
-    room.hand.now = TUESDAY
-    room.publish_due()
-    during = subjects(room)
-    room.memory({"reader2@a.example": [answer("rcpt", "550 5.1.1 no such user")]})
-    room.round()
-    room.unsubscribe("reader1@a.example")
-    mail = next(mail for mail in told(room) if "No. 1" in str(mail["Subject"]))
+def test_after_the_send_the_owner_reads_how_it_went(harness: AppHarness) -> None:
+    harness.fake_clock.now = TUESDAY
+    harness.publish_due()
+    during = subjects(harness)
+    harness.memory({"reader2@a.example": [answer("rcpt", "550 5.1.1 no such user")]})
+    harness.round()
+    harness.unsubscribe("reader1@a.example")
+    mail = next(mail for mail in owner_emails(harness) if "No. 1" in str(mail["Subject"]))
     text = " ".join(text_of(mail).split())
 
     assert during == []
@@ -87,47 +87,47 @@ def test_after_the_send_the_owner_reads_how_it_went(room: Newsroom) -> None:
     assert "Sent 1 of 2 Refused 1 Joined 2 Left 1" in text
     assert "12 March 2024: Tip number 1" in text
     assert "Fresh tips for 11 weeks, until 21 May 2024." in text
-    assert subjects(room) == []
+    assert subjects(harness) == []
 
 
-def test_an_issue_that_waits_for_slow_receivers_is_reported_on_after_a_day(room: Newsroom) -> None:
-    room.hand.now = TUESDAY
-    room.publish_due()
-    room.memory({"reader2@a.example": [answer("rcpt", "451 4.7.1 later")] * 9})
-    room.round()
-    first = [subject for subject in subjects(room) if "No. 1" in subject]
-    room.hand.now = TUESDAY + DAY
-    mail = next(mail for mail in told(room) if "No. 1" in str(mail["Subject"]))
+def test_an_issue_that_waits_for_slow_receivers_is_reported_on_after_a_day(harness: AppHarness) -> None:
+    harness.fake_clock.now = TUESDAY
+    harness.publish_due()
+    harness.memory({"reader2@a.example": [answer("rcpt", "451 4.7.1 later")] * 9})
+    harness.round()
+    first = [subject for subject in subjects(harness) if "No. 1" in subject]
+    harness.fake_clock.now = TUESDAY + DAY
+    mail = next(mail for mail in owner_emails(harness) if "No. 1" in str(mail["Subject"]))
 
     assert first == []
     assert "Waiting 1" in " ".join(text_of(mail).split())
 
 
-def test_a_tuesday_without_an_issue_is_an_alarm_once(room: Newsroom) -> None:
-    room.hand.now = TUESDAY
-    room.publish_due()
-    room.round()
-    told(room)
-    room.hand.now = room.schedule.starts_at(SLOT + WEEK) + timedelta(minutes=10)
-    patient = [subject for subject in subjects(room) if "No letter" in subject]
-    room.hand.forward(minutes=10)
-    alarm = [subject for subject in subjects(room) if "No letter" in subject]
-    room.hand.forward(hours=5)
-    again = [subject for subject in subjects(room) if "No letter" in subject]
-    room.hand.now = TUESDAY + WEEK + 2 * DAY
-    room.publish_due()
-    missed = [subject for subject in subjects(room) if "No letter" in subject]
+def test_a_tuesday_without_an_issue_is_an_alarm_once(harness: AppHarness) -> None:
+    harness.fake_clock.now = TUESDAY
+    harness.publish_due()
+    harness.round()
+    owner_emails(harness)
+    harness.fake_clock.now = harness.schedule.starts_at(SLOT + WEEK) + timedelta(minutes=10)
+    patient = [subject for subject in subjects(harness) if "No letter" in subject]
+    harness.fake_clock.forward(minutes=10)
+    alarm = [subject for subject in subjects(harness) if "No letter" in subject]
+    harness.fake_clock.forward(hours=5)
+    again = [subject for subject in subjects(harness) if "No letter" in subject]
+    harness.fake_clock.now = TUESDAY + WEEK + 2 * DAY
+    harness.publish_due()
+    missed = [subject for subject in subjects(harness) if "No letter" in subject]
 
     assert (patient, again) == ([], [])
     assert alarm == missed == ["[Tip of the Week] No letter went out on 12 March 2024"]
 
 
-def test_a_pause_that_nobody_could_be_told_of_is_told_at_the_next_look(room: Newsroom) -> None:
-    room.hand.now = TUESDAY
-    room.publish_due()
-    with room.store.write() as tx:  # and then the program is killed, before it could tell
+def test_a_pause_that_nobody_could_be_told_of_is_told_at_the_next_look(harness: AppHarness) -> None:
+    harness.fake_clock.now = TUESDAY
+    harness.publish_due()
+    with harness.store.write() as tx:  # and then the program is killed, before it could tell
         tx.issues.change(1, IssueEvent.PAUSE, TUESDAY, reason=BLOCKED)
-    first, again = told(room), told(room)
+    first, again = owner_emails(harness), owner_emails(harness)
     text = " ".join(text_of(first[0]).split())
 
     assert [str(mail["Subject"]) for mail in first] == ["[Tip of the Week] Issue 1 is paused"]
@@ -137,57 +137,57 @@ def test_a_pause_that_nobody_could_be_told_of_is_told_at_the_next_look(room: New
 
 
 def test_each_pause_is_told_once_and_a_pause_by_hand_not_at_all(tmp_path: Path) -> None:
-    with open_newsroom(tmp_path, MemorySender()) as room:
-        room.start(8)
-        room.pause(1)
-        by_hand = subjects(room)
-        room.memory({f"reader{n}@a.example": [answer("rcpt", BLOCKED)] * 3 for n in range(1, 9)})
-        room.resume(1)
-        first, again = subjects(room), subjects(room)
-        room.memory({f"reader{n}@a.example": [answer("rcpt", BLOCKED)] * 3 for n in range(1, 9)})
-        room.resume(1)
-        second = subjects(room)
+    with open_app_harness(tmp_path, MemorySender()) as harness:
+        harness.start(8)
+        harness.pause(1)
+        by_hand = subjects(harness)
+        harness.memory({f"reader{n}@a.example": [answer("rcpt", BLOCKED)] * 3 for n in range(1, 9)})
+        harness.resume(1)
+        first, again = subjects(harness), subjects(harness)
+        harness.memory({f"reader{n}@a.example": [answer("rcpt", BLOCKED)] * 3 for n in range(1, 9)})
+        harness.resume(1)
+        second = subjects(harness)
 
-        assert room.issue().state is IssueState.PAUSED
+        assert harness.issue().state is IssueState.PAUSED
         assert not [subject for subject in [*by_hand, *again] if "paused" in subject]
         assert [subject for subject in first if "paused" in subject] == ["[Tip of the Week] Issue 1 is paused"]
         assert second == ["[Tip of the Week] Issue 1 is paused"]
 
 
 @pytest.mark.parametrize("what", ["skip", "done"])
-def test_a_slot_that_was_skipped_or_went_is_no_alarm(room: Newsroom, what: str) -> None:
-    room.hand.now = TUESDAY
-    room.publish_due()
-    room.round()
+def test_a_slot_that_was_skipped_or_went_is_no_alarm(harness: AppHarness, what: str) -> None:
+    harness.fake_clock.now = TUESDAY
+    harness.publish_due()
+    harness.round()
     if what == "skip":
-        room.skip_slot(SLOT + WEEK)
-    room.hand.now = TUESDAY + WEEK
-    room.publish_due()
-    for number in room.unfinished():
-        room.round(number)
-    room.hand.forward(hours=20)
+        harness.skip_slot(SLOT + WEEK)
+    harness.fake_clock.now = TUESDAY + WEEK
+    harness.publish_due()
+    for number in harness.unfinished():
+        harness.round(number)
+    harness.fake_clock.forward(hours=20)
 
-    assert not [subject for subject in subjects(room) if "No letter" in subject]
-    assert room.last_slot().ok
+    assert not [subject for subject in subjects(harness) if "No letter" in subject]
+    assert harness.last_slot().ok
 
 
-def test_a_coming_week_without_a_tip_is_told_the_day_before(room: Newsroom) -> None:
+def test_a_coming_week_without_a_tip_is_told_the_day_before(harness: AppHarness) -> None:
     for number in range(12):
-        room.retire_tip(f"tip-number-{number}")
-    room.hand.now = TUESDAY - timedelta(hours=20)
-    assert "[Tip of the Week] There is nothing to send on 5 March 2024" in subjects(room)
+        harness.retire_tip(f"tip-number-{number}")
+    harness.fake_clock.now = TUESDAY - timedelta(hours=20)
+    assert "[Tip of the Week] There is nothing to send on 5 March 2024" in subjects(harness)
 
 
-def test_the_owner_is_warned_at_eight_four_and_two_weeks_and_again_after_a_refill(room: Newsroom) -> None:
+def test_the_owner_is_warned_at_eight_four_and_two_weeks_and_again_after_a_refill(harness: AppHarness) -> None:
     def warned(weeks_gone: int, day: int) -> list[str]:
         for number in range(weeks_gone):
-            room.retire_tip(f"tip-number-{number}")
-        room.hand.now = TUESDAY - 6 * DAY + day * DAY - timedelta(hours=1)
-        return [subject for subject in subjects(room) if "Fresh tips" in subject]
+            harness.retire_tip(f"tip-number-{number}")
+        harness.fake_clock.now = TUESDAY - 6 * DAY + day * DAY - timedelta(hours=1)
+        return [subject for subject in subjects(harness) if "Fresh tips" in subject]
 
     seen = [warned(3, -30), warned(4, -29), warned(5, -28), warned(8, -27), warned(10, -26)]
     for number in range(12, 24):
-        add_tip(room.files, f"Tip number {number}", body=f"{BODY} {number}")
+        add_tip(harness.files, f"Tip number {number}", body=f"{BODY} {number}")
     full, again = warned(0, -25), warned(18, -24)
 
     weeks = [[subject.rpartition(" for ")[2] for subject in subjects] for subjects in seen]
@@ -196,17 +196,17 @@ def test_the_owner_is_warned_at_eight_four_and_two_weeks_and_again_after_a_refil
     assert again == ["[Tip of the Week] Fresh tips for 6 weeks"]
 
 
-def test_at_night_what_will_read_wrong_in_the_next_eight_issues_is_told_once(room: Newsroom) -> None:
+def test_at_night_what_will_read_wrong_in_the_next_eight_issues_is_told_once(harness: AppHarness) -> None:
     stale = TipText("Stale", f"Recently we saw it happen. {BODY}")
     late = TipText("Far away", "Nowadays we see it happen. " + "Another thing altogether, told at length. " * 12)
-    with room.store.write() as tx:
+    with harness.store.write() as tx:
         tx.tips.add(stale, identity("Stale", None), "stale", TipState.FRESH, TUESDAY)
         tx.tips.move("stale", first=True)
         tx.tips.add(late, identity("Far away", None), "far-away", TipState.FRESH, TUESDAY)
-    room.hand.now = TUESDAY - timedelta(days=5)
-    evening = told(room)
-    room.hand.now += DAY
-    next_day = told(room)
+    harness.fake_clock.now = TUESDAY - timedelta(days=5)
+    evening = owner_emails(harness)
+    harness.fake_clock.now += DAY
+    next_day = owner_emails(harness)
     text = " ".join(text_of(evening[-1]).split())
 
     assert next_day == []
@@ -218,8 +218,8 @@ def test_at_night_what_will_read_wrong_in_the_next_eight_issues_is_told_once(roo
 
 
 @contextmanager
-def pages(room: Newsroom) -> Iterator[httpx.Client]:
-    server = WebServer(make_web(room), "127.0.0.1", 0)
+def pages(harness: AppHarness) -> Iterator[httpx.Client]:
+    server = WebServer(make_web(harness), "127.0.0.1", 0)
     server.start()
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
         yield client
@@ -227,15 +227,15 @@ def pages(room: Newsroom) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def visit(room: Newsroom) -> Iterator[httpx.Client]:
-    with pages(room) as client:
+def visit(harness: AppHarness) -> Iterator[httpx.Client]:
+    with pages(harness) as client:
         yield client
 
 
-def test_a_get_changes_nothing_and_the_button_does(room: Newsroom, visit: httpx.Client) -> None:
-    path = links(preview(room))["skip"]
+def test_a_get_changes_nothing_and_the_button_does(harness: AppHarness, visit: httpx.Client) -> None:
+    path = links(preview(harness))["skip"]
     seen = visit.get(path)
-    planned = room.next_issue().slot
+    planned = harness.next_issue().slot
     done = visit.post(path)
     twice = visit.post(path)
 
@@ -244,25 +244,25 @@ def test_a_get_changes_nothing_and_the_button_does(room: Newsroom, visit: httpx.
     assert seen.headers["cache-control"] == "no-store"
     assert (done.status_code, twice.status_code) == (200, 200)
     assert "This week is skipped" in done.text
-    assert room.next_issue().slot == SLOT + WEEK
+    assert harness.next_issue().slot == SLOT + WEEK
 
 
-def test_swapping_by_a_link_twice_swaps_once(room: Newsroom, visit: httpx.Client) -> None:
-    path = links(preview(room))["swap"]
+def test_swapping_by_a_link_twice_swaps_once(harness: AppHarness, visit: httpx.Client) -> None:
+    path = links(preview(harness))["swap"]
     done, twice = visit.post(path), visit.post(path)
 
     assert "They have changed places" in done.text
     assert "The plan is not the one of that mail any more" in twice.text
-    assert [line.tip for line in room.forecast(2)] == ["tip-number-1", "tip-number-0"]
+    assert [line.tip for line in harness.forecast(2)] == ["tip-number-1", "tip-number-0"]
 
 
-def test_holding_and_then_approving_lets_it_go(room: Newsroom, visit: httpx.Client) -> None:
-    found = links(preview(room))
+def test_holding_and_then_approving_lets_it_go(harness: AppHarness, visit: httpx.Client) -> None:
+    found = links(preview(harness))
     visit.post(found["hold"])
-    room.hand.now = TUESDAY
-    held = room.publish_due()
+    harness.fake_clock.now = TUESDAY
+    held = harness.publish_due()
     approved = visit.post(found["approve"])
-    issue = room.publish_due()
+    issue = harness.publish_due()
 
     assert held is None
     assert "It goes" in approved.text
@@ -271,50 +271,50 @@ def test_holding_and_then_approving_lets_it_go(room: Newsroom, visit: httpx.Clie
 
 
 def test_an_approval_of_a_tip_that_is_not_planned_any_more_approves_nothing(tmp_path: Path) -> None:
-    with open_newsroom(tmp_path, MemorySender(), approval="required") as room:
-        add_readers(room.files, 1)
+    with open_app_harness(tmp_path, MemorySender(), approval="required") as harness:
+        add_subscribers(harness.files, 1)
         for number in range(12):
-            add_tip(room.files, f"Tip number {number}", body=f"{BODY} {number}")
-        mail = preview(room)
-        with room.store.write() as tx:
+            add_tip(harness.files, f"Tip number {number}", body=f"{BODY} {number}")
+        mail = preview(harness)
+        with harness.store.write() as tx:
             tx.tips.move("tip-number-5", first=True)
-        with pages(room) as visit:
+        with pages(harness) as visit:
             page = visit.post(links(mail)["approve"])
-        room.hand.now = TUESDAY
+        harness.fake_clock.now = TUESDAY
 
         assert "It waits for your approval" in " ".join(text_of(mail).split())
         assert "The plan is not the one of that mail any more" in page.text
-        assert room.publish_due() is None
+        assert harness.publish_due() is None
 
 
-def test_what_is_on_its_way_is_past_every_button(room: Newsroom, visit: httpx.Client) -> None:
-    found = links(preview(room))
-    room.hand.now = TUESDAY
-    room.publish_due()
+def test_what_is_on_its_way_is_past_every_button(harness: AppHarness, visit: httpx.Client) -> None:
+    found = links(preview(harness))
+    harness.fake_clock.now = TUESDAY
+    harness.publish_due()
     for path in found.values():
         assert "Nothing is left to decide" in visit.get(path).text
         assert visit.post(path).status_code == 409
-    assert room.issue().state is IssueState.SENDING
+    assert harness.issue().state is IssueState.SENDING
 
 
 @pytest.mark.parametrize(
     "change", [lambda path: path + "x", lambda path: path.replace("skip", "hold"), lambda _: "/owner/x"]
 )
-def test_a_link_that_was_changed_does_nothing(room: Newsroom, visit: httpx.Client, change: object) -> None:
+def test_a_link_that_was_changed_does_nothing(harness: AppHarness, visit: httpx.Client, change: object) -> None:
     assert callable(change)
-    path = change(links(preview(room))["skip"])
+    path = change(links(preview(harness))["skip"])
     assert visit.get(path).status_code == visit.post(path).status_code == 400
-    assert room.next_issue().slot == SLOT
+    assert harness.next_issue().slot == SLOT
 
 
-def test_readyz_knows_of_a_slot_that_nothing_explains(room: Newsroom, visit: httpx.Client) -> None:
+def test_readyz_knows_of_a_slot_that_nothing_explains(harness: AppHarness, visit: httpx.Client) -> None:
     new = visit.get("/readyz").status_code
-    with room.store.write() as tx:
+    with harness.store.write() as tx:
         issue = tx.issues.plan(SLOT - WEEK, TUESDAY - WEEK, TUESDAY - WEEK)
         tx.issues.change(issue.number, IssueEvent.MISS, TUESDAY - WEEK)
-    room.hand.now = TUESDAY + timedelta(hours=1)
+    harness.fake_clock.now = TUESDAY + timedelta(hours=1)
     silent = visit.get("/readyz")
-    room.publish_due()
+    harness.publish_due()
 
     assert new == 200
     assert (silent.status_code, silent.text) == (503, "nothing was sent on 2024-03-05, and nothing says why\n")

@@ -13,10 +13,10 @@ from sqlalchemy import event
 from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.app import App
 from newsletter.app.signup_limits import LANES, TooMany
-from newsletter.domain.subscribers.signup_limits import Lane
+from newsletter.domain.subscribers.signup_limits import SignupLimit
 from newsletter.settings import load_settings
 from newsletter.store.signup_limits import MOST
-from tests.support.web import FRIDAY, KEY, HandClock
+from tests.support.web import FRIDAY, KEY, FakeClock
 
 UNPROVEN = LANES[False][1]
 
@@ -25,7 +25,7 @@ class Town:
     """One database, one clock, and as many processes as a test wants."""
 
     def __init__(self, directory: Path) -> None:
-        self.clock = HandClock()
+        self.clock = FakeClock()
         self._environ = {
             "NEWSLETTER_DATABASE_URL": f"sqlite:///{directory}/newsletter.db",
             "NEWSLETTER_SENDER_URL": "console:",
@@ -160,8 +160,8 @@ def test_who_is_erased_is_not_remembered_here_either(town: Town) -> None:
 
 
 def test_a_lane_comes_out_of_the_database_as_it_went_in(town: Town) -> None:
-    lane = Lane(18, 1.0, 0.5, FRIDAY, FRIDAY + timedelta(hours=2), 3, 19)
+    lane = SignupLimit(18, 1.0, 0.5, FRIDAY, FRIDAY + timedelta(hours=2), 3, 19)
     with town.process() as app, app.store.write() as tx:
-        assert tx.door.lane("unproven", 18) == Lane(18)
+        assert tx.door.lane("unproven", 18) == SignupLimit(18)
         tx.door.keep("unproven", lane)
         assert tx.door.lane("unproven", 18) == lane

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.delivery.outcome import Envelope, Sent
-from newsletter.domain.errors import AuthenticationRefused, SenderTrouble, SettingsError
+from newsletter.domain.errors import AuthenticationFailed, SenderError, SettingsError
 from newsletter.senders import make_sender
 from tests.support.certificates import Certificate, make_certificate
-from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, Manners
+from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, ServerBehavior
 
 ALICE = Envelope("bounce@news.example.org", "alice@example.org")
 LETTER = b"Subject: A tip\r\n\r\nSay their name.\r\n"
@@ -36,8 +36,8 @@ def send_one(url: str) -> None:
         session.close()
 
 
-def trouble_with(url: str) -> SenderTrouble:
-    with pytest.raises(SenderTrouble) as caught:
+def trouble_with(url: str) -> SenderError:
+    with pytest.raises(SenderError) as caught:
         make_sender(url, hostname="client.example").open()
     return caught.value
 
@@ -76,23 +76,23 @@ def test_we_call_ourselves_what_we_were_told() -> None:
 
 
 def test_starttls_encrypts_and_greets_anew(certificate: Certificate, trusted: str) -> None:
-    with FaultySmtp(manners=Manners(starttls=certificate.server_context())) as server:
+    with FaultySmtp(behavior=ServerBehavior(starttls=certificate.server_context())) as server:
         send_one(server.url("tls=starttls", trusted, host="localhost"))
         assert server.commands[:3] == ["ehlo client.example", "STARTTLS", "ehlo client.example"]
-        assert [letter.message for letter in server.letters] == [LETTER]
+        assert [letter.message for letter in server.emails] == [LETTER]
 
 
 def test_implicit_tls_carries_letters(certificate: Certificate, trusted: str) -> None:
-    with FaultySmtp(manners=Manners(implicit=certificate.server_context())) as server:
+    with FaultySmtp(behavior=ServerBehavior(implicit=certificate.server_context())) as server:
         send_one(server.url(trusted, scheme="smtps", host="localhost"))
-        assert len(server.letters) == 1
+        assert len(server.emails) == 1
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 def test_a_certificate_nobody_vouches_for_is_refused_with_the_fix(certificate: Certificate, scheme: str) -> None:
     context = certificate.server_context()
-    manners = Manners(starttls=context) if scheme == "smtp" else Manners(implicit=context)
-    with FaultySmtp(manners=manners) as server:
+    behavior = ServerBehavior(starttls=context) if scheme == "smtp" else ServerBehavior(implicit=context)
+    with FaultySmtp(behavior=behavior) as server:
         trouble = trouble_with(server.url("tls=required", scheme=scheme, host="localhost"))
     assert "certificate" in trouble.message
     assert "ca_file" in trouble.fix
@@ -106,23 +106,23 @@ def test_required_tls_is_not_given_up_when_the_server_does_not_offer_it() -> Non
 
 @pytest.mark.parametrize("reply", ["454 4.7.0 not now", "501 5.5.4 no"])
 def test_required_tls_is_not_given_up_when_the_server_refuses_it(certificate: Certificate, reply: str) -> None:
-    manners = Manners(starttls=certificate.server_context())
-    with FaultySmtp([Fault("starttls", reply)], manners) as server:
+    behavior = ServerBehavior(starttls=certificate.server_context())
+    with FaultySmtp([Fault("starttls", reply)], behavior) as server:
         assert reply[:3] in trouble_with(server.url("tls=required")).message
 
 
 def test_optional_tls_is_used_where_it_is_offered_and_left_where_not(certificate: Certificate) -> None:
-    with FaultySmtp(manners=Manners(starttls=certificate.server_context())) as server:
+    with FaultySmtp(behavior=ServerBehavior(starttls=certificate.server_context())) as server:
         send_one(server.url("tls=optional"))
         assert "STARTTLS" in server.commands
     with FaultySmtp() as server:
         send_one(server.url("tls=optional"))
-        assert len(server.letters) == 1
+        assert len(server.emails) == 1
 
 
 def test_optional_tls_with_a_password_still_wants_a_certificate_it_can_trust(certificate: Certificate) -> None:
-    manners = Manners(starttls=certificate.server_context(), users={"me": "secret"})
-    with FaultySmtp(manners=manners) as server:
+    behavior = ServerBehavior(starttls=certificate.server_context(), users={"me": "secret"})
+    with FaultySmtp(behavior=behavior) as server:
         assert "certificate" in trouble_with(server.url("tls=optional", login="me:secret@", host="localhost")).message
         assert not any("AUTH" in command for command in server.commands)
 
@@ -130,8 +130,8 @@ def test_optional_tls_with_a_password_still_wants_a_certificate_it_can_trust(cer
 def test_plain_text_that_waits_behind_the_go_ahead_for_tls_is_never_read(
     certificate: Certificate, trusted: str
 ) -> None:
-    manners = Manners(starttls=certificate.server_context(), after_go_ahead=b"250-fake\r\n250 AUTH PLAIN\r\n")
-    with FaultySmtp(manners=manners) as server:
+    behavior = ServerBehavior(starttls=certificate.server_context(), after_go_ahead=b"250-fake\r\n250 AUTH PLAIN\r\n")
+    with FaultySmtp(behavior=behavior) as server:
         assert "plain text" in trouble_with(server.url("tls=required", trusted, host="localhost")).message
         assert server.commands.count("ehlo client.example") == 1
 
@@ -141,45 +141,45 @@ def test_plain_text_that_waits_behind_the_go_ahead_for_tls_is_never_read(
     [("me", "s/cr@t", "me:s%2Fcr%40t@"), ("jürgen", "größe", "j%C3%BCrgen:gr%C3%B6%C3%9Fe@")],
 )
 def test_user_and_password_are_taken(user: str, password: str, login: str) -> None:
-    with FaultySmtp(manners=Manners(users={user: password})) as server:
+    with FaultySmtp(behavior=ServerBehavior(users={user: password})) as server:
         send_one(server.url(login=login))
 
 
 def test_a_wrong_password_is_refused_and_not_shown() -> None:
-    with FaultySmtp(manners=Manners(users={"me": "right"})) as server:
+    with FaultySmtp(behavior=ServerBehavior(users={"me": "right"})) as server:
         trouble = trouble_with(server.url(login="me:wr0ng@"))
-    assert isinstance(trouble, AuthenticationRefused)
+    assert isinstance(trouble, AuthenticationFailed)
     assert "535 5.7.8" in trouble.message
     assert "wr0ng" not in f"{trouble!r} {trouble} {trouble.__cause__!r}"
 
 
 def test_a_server_without_auth_refuses_our_password() -> None:
     with FaultySmtp() as server:
-        assert isinstance(trouble_with(server.url(login="me:secret@")), AuthenticationRefused)
+        assert isinstance(trouble_with(server.url(login="me:secret@")), AuthenticationFailed)
 
 
 @pytest.mark.parametrize("stage", ["starttls", "auth"])
 def test_a_server_that_hangs_up_while_we_sign_in_is_trouble(certificate: Certificate, trusted: str, stage: str) -> None:
-    manners = Manners(starttls=certificate.server_context(), users={"me": "secret"})
-    with FaultySmtp([Fault(stage, DROP)], manners) as server:
+    behavior = ServerBehavior(starttls=certificate.server_context(), users={"me": "secret"})
+    with FaultySmtp([Fault(stage, DROP)], behavior) as server:
         trouble = trouble_with(server.url("tls=required", trusted, login="me:secret@", host="localhost"))
-    assert not isinstance(trouble, AuthenticationRefused)
+    assert not isinstance(trouble, AuthenticationFailed)
     assert "closed the connection" in trouble.message
 
 
 @pytest.mark.parametrize("reply", ["454 4.7.0 directory is down", "421 4.3.2 too busy"])
 def test_a_server_that_cannot_check_passwords_now_is_trouble_that_passes(reply: str) -> None:
-    with FaultySmtp([Fault("auth", reply)], Manners(users={"me": "secret"})) as server:
+    with FaultySmtp([Fault("auth", reply)], ServerBehavior(users={"me": "secret"})) as server:
         trouble = trouble_with(server.url(login="me:secret@"))
-    assert not isinstance(trouble, AuthenticationRefused)
+    assert not isinstance(trouble, AuthenticationFailed)
     assert reply[:3] in trouble.message
 
 
 def test_a_password_does_not_cross_a_wire_in_plain_text(far_host: str) -> None:
-    with FaultySmtp(manners=Manners(users={"me": "secret"}), host=far_host) as server:
+    with FaultySmtp(behavior=ServerBehavior(users={"me": "secret"}), host=far_host) as server:
         trouble = trouble_with(server.url("tls=none", login="me:secret@", host=far_host))
         assert not any("AUTH" in command for command in server.commands)
-    assert isinstance(trouble, AuthenticationRefused)
+    assert isinstance(trouble, AuthenticationFailed)
     assert "tls=required" in trouble.fix
 
 

@@ -8,11 +8,11 @@ from typing import cast
 import pytest
 
 from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Sent, Stage
-from newsletter.domain.errors import SenderTrouble
-from newsletter.ports.sending import FlowSender, FlowSession, Session
+from newsletter.domain.errors import SenderError
+from newsletter.ports.sending import MultiplexSender, MultiplexSession, Session
 from newsletter.senders import make_sender
-from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, Manners
-from tests.support.sessions import Driven
+from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, ServerBehavior
+from tests.support.sessions import SteppedSession
 
 SENDER = "bounce@news.example.org"
 ALICE = Envelope(SENDER, "alice@example.org")
@@ -35,17 +35,17 @@ def connect(*, pipelining: bool, flowing: bool) -> Iterator[Connect]:
     """Start a server with these faults and open a session with it."""
     started: list[tuple[FaultySmtp, Session]] = []
 
-    def start(*faults: Fault, manners: Manners | None = None) -> tuple[FaultySmtp, Session]:
-        manners = manners or Manners()
-        manners.pipelining = pipelining
-        server = FaultySmtp(faults, manners)
+    def start(*faults: Fault, behavior: ServerBehavior | None = None) -> tuple[FaultySmtp, Session]:
+        behavior = behavior or ServerBehavior()
+        behavior.pipelining = pipelining
+        server = FaultySmtp(faults, behavior)
         stalls = {fault.stage for fault in faults if fault.does == STALL}
         reply, final = (HURRIED if stalls & set(stages) else PATIENT for stages in (BEFORE_THE_DOT, AFTER_THE_DOT))
         url = server.url(f"reply_timeout={reply}", f"final_timeout={final}")
         sender = make_sender(url, hostname="client.example")
         session = sender.open()
         if flowing:
-            session = Driven(cast("FlowSender", sender), cast("FlowSession", session))
+            session = SteppedSession(cast("MultiplexSender", sender), cast("MultiplexSession", session))
         started.append((server, session))
         return server, session
 
@@ -57,7 +57,7 @@ def connect(*, pipelining: bool, flowing: bool) -> Iterator[Connect]:
 
 
 def taken_by(server: FaultySmtp) -> list[str]:
-    return [letter.recipient for letter in server.letters]
+    return [letter.recipient for letter in server.emails]
 
 
 REFUSALS = [
@@ -97,9 +97,9 @@ def test_the_lines_of_a_reply_are_kept_whole(connect: Connect) -> None:
 @pytest.mark.parametrize("reply", ["451 4.3.2 slow down", "550 5.7.1 not you", "421 4.3.2 too busy"])
 def test_a_refused_envelope_sender_is_trouble_and_no_readers_fault(connect: Connect, reply: str) -> None:
     server, session = connect(Fault("mail", reply))
-    with pytest.raises(SenderTrouble, match=reply[:3]):
+    with pytest.raises(SenderError, match=reply[:3]):
         session.send(ALICE, LETTER)
-    assert not server.letters
+    assert not server.emails
 
 
 LOSSES = [(stage, does) for stage in BEFORE_THE_LETTER for does in (DROP, STALL, "421 4.3.2 going down", "garbage")]
@@ -112,11 +112,11 @@ def test_a_connection_lost_before_acceptance_is_trouble_and_the_session_is_over(
     connect: Connect, stage: str, does: str
 ) -> None:
     server, session = connect(Fault(stage, does))
-    with pytest.raises(SenderTrouble):
+    with pytest.raises(SenderError):
         session.send(ALICE, LETTER)
-    with pytest.raises(SenderTrouble, match="closed"):
+    with pytest.raises(SenderError, match="closed"):
         session.send(BOB, LETTER)
-    assert not server.letters
+    assert not server.emails
 
 
 @pytest.mark.parametrize("stage", AFTER_THE_DOT)
@@ -136,9 +136,9 @@ def test_no_reply_to_the_dot_is_doubt_whether_or_not_the_letter_was_taken(
 @pytest.mark.parametrize("does", [DROP, STALL])
 def test_a_connection_lost_in_the_middle_of_a_letter_is_trouble(connect: Connect, does: str) -> None:
     server, session = connect(Fault("body", does))
-    with pytest.raises(SenderTrouble):
+    with pytest.raises(SenderError):
         session.send(ALICE, LETTER + b"One more line.\r\n" * 500_000)
-    assert not server.letters
+    assert not server.emails
 
 
 def test_a_refusal_in_the_middle_of_a_letter_is_heard_although_the_server_hangs_up(connect: Connect) -> None:
@@ -146,18 +146,20 @@ def test_a_refusal_in_the_middle_of_a_letter_is_heard_although_the_server_hangs_
     outcome = session.send(ALICE, LETTER + b"One more line.\r\n" * 500_000)
     assert isinstance(outcome, Rejected)
     assert str(outcome.reply) == "552 5.3.4 too long for us"
-    assert not server.letters
+    assert not server.emails
 
 
 def test_a_server_that_says_354_although_it_took_no_recipient_gets_a_lone_dot(
     connect: Connect, *, pipelining: bool
 ) -> None:
-    server, session = connect(Fault("rcpt", "550 5.1.1 no", to="alice@*"), manners=Manners(data_anyway=True))
+    server, session = connect(
+        Fault("rcpt", "550 5.1.1 no", to="alice@*"), behavior=ServerBehavior(data_without_recipients=True)
+    )
     outcome = session.send(ALICE, LETTER)
     assert isinstance(outcome, Rejected)
     assert outcome.reply.stage is Stage.RCPT
     assert isinstance(session.send(BOB, LETTER), Sent)
-    assert [letter.message for letter in server.letters] == [LETTER]
+    assert [letter.message for letter in server.emails] == [LETTER]
     assert server.connections == 1
     assert ("RSET" in server.commands) is not pipelining
 
@@ -170,16 +172,16 @@ def test_the_verdict_on_a_reader_stands_when_the_server_drops_the_connection_ove
 
 
 def test_the_verdict_on_a_reader_stands_when_the_server_hangs_up_right_after_it(connect: Connect) -> None:
-    server, session = connect(Fault("rcpt", "550 5.1.1 no", to="alice@*", hang_up=True))
+    server, session = connect(Fault("rcpt", "550 5.1.1 no", to="alice@*", disconnect=True))
     assert isinstance(session.send(ALICE, LETTER), Rejected)
     assert isinstance(session.send(BOB, LETTER), Sent)
     assert server.connections == 2
 
 
 def test_replies_in_crumbs_and_of_many_lines_are_read_whole(connect: Connect) -> None:
-    server, session = connect(manners=Manners(split=1, multiline=True))
+    server, session = connect(behavior=ServerBehavior(split=1, multiline=True))
     assert [type(session.send(to, LETTER)) for to in (ALICE, BOB, ALICE)] == [Sent] * 3
-    assert len(server.letters) == 3
+    assert len(server.emails) == 3
 
 
 @pytest.mark.parametrize("reply", ["421 4.7.0 enough for one connection", DROP])
@@ -189,22 +191,22 @@ def test_a_server_that_hangs_up_after_some_letters_gets_a_new_connection_without
     server, session = connect(Fault("mail", reply, first=2, every=2))
     outcomes = [session.send(to, LETTER) for to in (ALICE, BOB, ALICE, BOB, ALICE, BOB)]
     assert [type(outcome) for outcome in outcomes] == [Sent] * 6
-    assert len(server.letters) == 6
+    assert len(server.emails) == 6
     assert server.connections > 1
 
 
 def test_a_421_to_the_dot_is_trouble_and_not_doubt(connect: Connect) -> None:
     server, session = connect(Fault("dot", "421 4.3.0 out of disk"))
-    with pytest.raises(SenderTrouble, match="out of disk"):
+    with pytest.raises(SenderError, match="out of disk"):
         session.send(ALICE, LETTER)
-    assert not server.letters
+    assert not server.emails
 
 
 def test_a_server_that_died_between_two_letters_is_trouble(connect: Connect) -> None:
     server, session = connect()
     assert isinstance(session.send(ALICE, LETTER), Sent)
     server.stop()
-    with pytest.raises(SenderTrouble, match="Connection refused"):
+    with pytest.raises(SenderError, match="Connection refused"):
         session.send(BOB, LETTER)
 
 

@@ -14,9 +14,9 @@ from newsletter.actions.subscribers.import_subscribers import import_subscribers
 from newsletter.actions.subscribers.subscribe import clean_name
 from newsletter.cli import main
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.csv_columns import defused, undefused
-from newsletter.domain.subscribers.subscriber import NewReader, Reader
-from newsletter.domain.subscribers.subscription import Pace, Status
+from newsletter.domain.subscribers.csv_columns import escape_formula, unescape_formula
+from newsletter.domain.subscribers.subscriber import NewSubscriber, Subscriber
+from newsletter.domain.subscribers.subscription import Frequency, Status
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
 from tests.support.library import new_store
@@ -26,20 +26,20 @@ SIGNER = Signer(["a-key-that-only-tests-have"])
 NASTY = st.text(st.sampled_from("=+-@'\",;\t\r\n ab|äß😀"), max_size=8)
 LOCAL = st.text(st.sampled_from("=+-'ab"), min_size=1, max_size=4)
 PERSON = st.tuples(
-    LOCAL, NASTY, st.sampled_from([Status.CONFIRMED, Status.PAUSED, Status.UNSUBSCRIBED]), st.sampled_from(Pace)
+    LOCAL, NASTY, st.sampled_from([Status.CONFIRMED, Status.PAUSED, Status.UNSUBSCRIBED]), st.sampled_from(Frequency)
 )
 
 
 @given(NASTY)
 def test_a_defused_cell_begins_no_formula_and_is_read_back(cell: str) -> None:
-    assert undefused(defused(cell)) == cell
-    assert not re.match(r"[=+\-@\t\r]", defused(cell))
+    assert unescape_formula(escape_formula(cell)) == cell
+    assert not re.match(r"[=+\-@\t\r]", escape_formula(cell))
 
 
 @pytest.mark.usefixtures("capsys")
 @settings(max_examples=15, deadline=None)
 @given(st.lists(PERSON, max_size=6, unique_by=lambda person: person[0]))
-def test_an_export_brings_the_same_people_in_elsewhere(people: list[tuple[str, str, Status, Pace]]) -> None:
+def test_an_export_brings_the_same_people_in_elsewhere(people: list[tuple[str, str, Status, Frequency]]) -> None:
     with TemporaryDirectory() as there, TemporaryDirectory() as here:
         old, new = new_store(Path(there)), new_store(Path(here))
         fill(old, people)
@@ -60,12 +60,12 @@ def test_an_export_brings_the_same_people_in_elsewhere(people: list[tuple[str, s
         new.close()
 
 
-def fill(store: Store, people: list[tuple[str, str, Status, Pace]]) -> None:
+def fill(store: Store, people: list[tuple[str, str, Status, Frequency]]) -> None:
     with store.write() as tx:
         for number, (local, name, status, pace) in enumerate(people):
             at = NOW - timedelta(days=100 + number, microseconds=number)
             reader = tx.subscribers.add(
-                NewReader(
+                NewSubscriber(
                     parse_address(f"{local}{number}@tips.example.com"), clean_name(name), f"{number:016}",
                     Status.CONFIRMED, "form", at, at + timedelta(hours=1),
                 ),
@@ -77,7 +77,7 @@ def fill(store: Store, people: list[tuple[str, str, Status, Pace]]) -> None:
 
 
 def known(store: Store) -> dict[str, tuple[object, ...]]:
-    def of(reader: Reader) -> tuple[object, ...]:
+    def of(reader: Subscriber) -> tuple[object, ...]:
         confirmed_at = reader.confirmed_at if reader.status is not Status.UNSUBSCRIBED else None
         return (
             reader.name, reader.status, reader.pace, reader.signup_at, confirmed_at, reader.left_at, reader.paused_until,

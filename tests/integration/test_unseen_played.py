@@ -15,8 +15,8 @@ from newsletter.domain.calendar.substitutes import Shares
 from newsletter.domain.tips.rerun_rule import parse_rerun
 from newsletter.domain.tips.tip import TipRules, TipState, TipText, identity
 from newsletter.testing import MemorySender
-from tests.support.library import SLOT, TUESDAY, add_reader, add_readers
-from tests.support.publishing import Newsroom, open_newsroom
+from tests.support.library import SLOT, TUESDAY, add_subscriber, add_subscribers
+from tests.support.publishing import AppHarness, open_app_harness
 
 WEEK = timedelta(days=7)
 WEEKS = 14
@@ -42,46 +42,46 @@ crowds = st.builds(
 )
 
 
-def fill(room: Newsroom, crowd: Crowd) -> None:
+def fill(harness: AppHarness, crowd: Crowd) -> None:
     """One tip for each rule, and one that ran before this system."""
     texts = [TipText(f"Tip {n}", "Use it.", rules=TipRules(rerun=rule)) for n, rule in enumerate(crowd.tips)]
     texts.append(TipText("Old", "Use it.", published_on=SLOT - 9 * WEEK))
-    with room.store.write() as tx:
+    with harness.store.write() as tx:
         for text in texts:
             state = TipState.ARCHIVE if text.published_on else TipState.FRESH
             tx.tips.add(
                 text, identity(text.title, text.published_on), text.title.lower().replace(" ", "-"), state, TUESDAY
             )
-    add_readers(room.files, 1)
+    add_subscribers(harness.files, 1)
 
 
-def turn(room: Newsroom, crowd: Crowd, week: int) -> None:
+def turn(harness: AppHarness, crowd: Crowd, week: int) -> None:
     """One week: some come, some leave, and the issue goes."""
-    room.hand.now = room.schedule.starts_at(SLOT + week * WEEK)
+    harness.fake_clock.now = harness.schedule.starts_at(SLOT + week * WEEK)
     for reader, joins in enumerate(crowd.come):
         if joins == week:
-            add_reader(room.files, f"crowd{reader}@a.example")
+            add_subscriber(harness.files, f"crowd{reader}@a.example")
         if crowd.leave.get(reader) == week and joins < week:
-            room.unsubscribe(f"crowd{reader}@a.example")
-    said = room.next_shares()
-    issue = room.publish_due()
-    for number in room.unfinished():
-        room.round(number)
+            harness.unsubscribe(f"crowd{reader}@a.example")
+    said = harness.next_shares()
+    issue = harness.publish_due()
+    for number in harness.unfinished():
+        harness.round(number)
     if issue:
-        _as_said(room, issue.number, said or Shares(issue.audience, (), 0))
+        _as_said(harness, issue.number, said or Shares(issue.audience, (), 0))
 
 
-def _as_said(room: Newsroom, number: int, said: Shares) -> None:
-    issue = room.issue(number)
+def _as_said(harness: AppHarness, number: int, said: Shares) -> None:
+    issue = harness.issue(number)
     others = {key: readers for key, readers in issue.tips.items() if key != issue.tip_key}
     assert others == {share.key: share.readers for share in said.others}
     assert issue.skipped_for.get("had_it", 0) == said.had_it
 
 
-def letters(room: Newsroom) -> dict[str, list[tuple[date, str]]]:
+def emails(harness: AppHarness) -> dict[str, list[tuple[date, str]]]:
     """By address: in which slots who got what."""
     found: dict[str, list[tuple[date, str]]] = {}
-    with room.store.read() as tx:
+    with harness.store.read() as tx:
         for issue in tx.issues.each():
             for row in tx.issues.deliveries(issue.number, "sent"):
                 assert row.slot
@@ -101,19 +101,19 @@ def rests(crowd: Crowd, tip: str) -> timedelta:
 def test_nobody_gets_a_tip_too_soon_again_and_who_gets_what_was_known_before(crowd: Crowd) -> None:
     with (
         TemporaryDirectory() as directory,
-        open_newsroom(
+        open_app_harness(
             Path(directory), MemorySender(), rerun_after="4 weeks", rerun_to="everybody" if crowd.to_all else "unseen"
-        ) as room,
+        ) as harness,
     ):
-        fill(room, crowd)
+        fill(harness, crowd)
         for week in range(WEEKS):
-            turn(room, crowd, week)
+            turn(harness, crowd, week)
 
-        went = letters(room)
+        went = emails(harness)
         for had in went.values():
             assert len({slot for slot, _ in had}) == len(had), "one letter for each slot"
             for (slot, tip), (other, again) in combinations(had, 2):
                 assert tip != again or abs(other - slot) >= rests(crowd, tip)
-        assert isinstance(room.way, MemorySender)
-        assert len(room.way.letters) == sum(map(len, went.values()))
-        assert room.broken() == []
+        assert isinstance(harness.sender_override, MemorySender)
+        assert len(harness.sender_override.emails) == sum(map(len, went.values()))
+        assert harness.broken() == []

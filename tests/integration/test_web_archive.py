@@ -22,21 +22,23 @@ from newsletter.domain.tips.tip import TipState
 from newsletter.ports.store import Tx
 from newsletter.store.transactions import SqlTx
 from tests.support.reading import NEWEST, add, add_many, titles
-from tests.support.web import FRIDAY, Front, open_front
+from tests.support.web import FRIDAY, WebHarness, open_web_harness
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
-    with open_front(tmp_path, reply_to="Editor <editor@tips.example>") as front:
-        yield front
+def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
+    with open_web_harness(tmp_path, reply_to="Editor <editor@tips.example>") as web_harness:
+        yield web_harness
 
 
 # -- lists -----------------------------------------------------------------------------------------
 
 
-def test_the_archive_has_pages_newest_first_that_lead_to_each_other(front: Front) -> None:
-    add_many(front.app, 45)
-    first, second, third = (front.http.get(path).text for path in ("/archive", "/archive/page/2", "/archive/page/3"))
+def test_the_archive_has_pages_newest_first_that_lead_to_each_other(web_harness: WebHarness) -> None:
+    add_many(web_harness.app, 45)
+    first, second, third = (
+        web_harness.http.get(path).text for path in ("/archive", "/archive/page/2", "/archive/page/3")
+    )
     assert titles(first) + titles(second) + titles(third) == [f"tip-{n}" for n in range(45)]
     assert '<link rel="next" href="/archive/page/2">' in first
     assert '<link rel="prev" href="/archive">' in second
@@ -48,48 +50,50 @@ def test_the_archive_has_pages_newest_first_that_lead_to_each_other(front: Front
     "path", ["/archive/page/0", "/archive/page/4", "/archive/page/x", "/archive/page/99999999999", "/archive/1999",
              "/archive/nineteen", "/tags/none", "/categories/none", "/tags/phone/page/9", "/archive/²⁰²⁵"],
 )  # fmt: skip
-def test_a_list_that_does_not_exist_is_not_found(front: Front, path: str) -> None:
-    add_many(front.app, 45)
-    assert front.http.get(path).status_code == 404
+def test_a_list_that_does_not_exist_is_not_found(web_harness: WebHarness, path: str) -> None:
+    add_many(web_harness.app, 45)
+    assert web_harness.http.get(path).status_code == 404
 
 
-def test_tips_are_found_by_category_tag_and_year_however_the_name_is_spelt(front: Front) -> None:
-    add_many(front.app, 45)
+def test_tips_are_found_by_category_tag_and_year_however_the_name_is_spelt(web_harness: WebHarness) -> None:
+    add_many(web_harness.app, 45)
     for path in ("/categories/calls-letters", f"/categories/{quote('Calls & Letters')}", "/categories/CALLS-LETTERS"):
-        page = front.http.get(path)
+        page = web_harness.http.get(path)
         assert (page.status_code, len(titles(page.text))) == (200, 20)
         assert '<link rel="canonical" href="https://tips.example/categories/calls-letters">' in page.text
         assert "<h1>Calls &amp; Letters</h1>" in page.text
-    assert titles(front.http.get("/tags/tag1").text) == [f"tip-{n}" for n in range(1, 45, 3)]
-    assert titles(front.http.get("/archive/2024").text)[0] == "tip-17"
+    assert titles(web_harness.http.get("/tags/tag1").text) == [f"tip-{n}" for n in range(1, 45, 3)]
+    assert titles(web_harness.http.get("/archive/2024").text)[0] == "tip-17"
 
 
-def test_every_label_and_year_of_the_archive_is_linked_from_it(front: Front) -> None:
-    add_many(front.app, 30)
-    page = front.http.get("/archive").text
+def test_every_label_and_year_of_the_archive_is_linked_from_it(web_harness: WebHarness) -> None:
+    add_many(web_harness.app, 30)
+    page = web_harness.http.get("/archive").text
     assert {"/categories/calls-letters", "/archive/2025", "/archive/2024"} <= set(re.findall(r'href="(/[^"]+)"', page))
 
 
-def test_a_list_shows_the_beginning_of_each_tip_and_the_owners_teaser_where_there_is_one(front: Front) -> None:
-    add(front.app, "One", body="Mr. Low *waits*. " + "And so on it goes. " * 60)
-    add(front.app, "Two", teaser="My own words.")
-    page = front.http.get("/archive").text
+def test_a_list_shows_the_beginning_of_each_tip_and_the_owners_teaser_where_there_is_one(
+    web_harness: WebHarness,
+) -> None:
+    add(web_harness.app, "One", body="Mr. Low *waits*. " + "And so on it goes. " * 60)
+    add(web_harness.app, "Two", teaser="My own words.")
+    page = web_harness.http.get("/archive").text
     assert "Mr. Low waits. And so" in page
     assert "My own words." in page
 
 
-def test_a_teaser_is_no_page_unless_the_owner_wants_it(front: Front, tmp_path: Path) -> None:
+def test_a_teaser_is_no_page_unless_the_owner_wants_it(web_harness: WebHarness, tmp_path: Path) -> None:
     more: dict[str, Any] = {
         "complete": False,
         "teaser": "It began so",
         "source": "https://old.example/half",
         "body": "",
     }
-    key = add(front.app, "Half", **more)
-    assert front.http.get(f"/tips/{key}").status_code == 404
-    assert "Half" not in front.http.get("/archive").text
+    key = add(web_harness.app, "Half", **more)
+    assert web_harness.http.get(f"/tips/{key}").status_code == 404
+    assert "Half" not in web_harness.http.get("/archive").text
     (tmp_path / "two").mkdir()
-    with open_front(tmp_path / "two", teasers="show") as open_one:
+    with open_web_harness(tmp_path / "two", teasers="show") as open_one:
         add(open_one.app, "Half", **more)
         assert 'href="https://old.example/half"' in open_one.http.get("/archive").text
         assert 'href="https://old.example/half"' in open_one.http.get(f"/tips/{key}").text
@@ -107,12 +111,12 @@ LOOKS: tuple[Callable[[Tx], object], ...] = (
 )
 
 
-def test_no_list_makes_more_queries_for_more_rows(front: Front) -> None:
+def test_no_list_makes_more_queries_for_more_rows(web_harness: WebHarness) -> None:
     counts: list[int] = []
     for fill, number in ((add_many, 3), (add_more, 60)):
-        fill(front.app, number)
+        fill(web_harness.app, number)
         for look in LOOKS:
-            with front.app.store.read() as tx:
+            with web_harness.app.store.read() as tx:
                 said: list[str] = []
                 driven = cast(SqlTx, tx).access.db
                 driven.set_trace_callback(said.append)
@@ -131,11 +135,13 @@ def add_more(app: App, number: int) -> None:
 # -- one tip ---------------------------------------------------------------------------------------
 
 
-def test_a_tip_leads_to_its_neighbours_its_relations_and_the_sign_up(front: Front) -> None:
-    old = add(front.app, "The old", NEWEST - timedelta(weeks=2), tags=("greeting",))
-    here = add(front.app, "The middle", NEWEST - timedelta(weeks=1), tags=("phone", "waiting"), categories=("Calls",))
-    new = add(front.app, "The new", NEWEST, tags=("waiting",))
-    page = front.http.get(f"/tips/{here}").text
+def test_a_tip_leads_to_its_neighbours_its_relations_and_the_sign_up(web_harness: WebHarness) -> None:
+    old = add(web_harness.app, "The old", NEWEST - timedelta(weeks=2), tags=("greeting",))
+    here = add(
+        web_harness.app, "The middle", NEWEST - timedelta(weeks=1), tags=("phone", "waiting"), categories=("Calls",)
+    )
+    new = add(web_harness.app, "The new", NEWEST, tags=("waiting",))
+    page = web_harness.http.get(f"/tips/{here}").text
     assert f'rel="prev" href="/tips/{old}"' in page
     assert f'rel="next" href="/tips/{new}"' in page
     related = page[page.index("Read next") : page.index('<nav class="narrow')]
@@ -147,9 +153,9 @@ def test_a_tip_leads_to_its_neighbours_its_relations_and_the_sign_up(front: Fron
     assert 'href="mailto:editor@tips.example?subject=The%20middle"' in page
 
 
-def test_a_tip_says_what_it_is_to_programs_that_show_links(front: Front) -> None:
-    key = add(front.app, 'A "quoted" <tip>', takeaway="Do & be kind.")
-    page = front.http.get(f"/tips/{key}").text
+def test_a_tip_says_what_it_is_to_programs_that_show_links(web_harness: WebHarness) -> None:
+    key = add(web_harness.app, 'A "quoted" <tip>', takeaway="Do & be kind.")
+    page = web_harness.http.get(f"/tips/{key}").text
     for meta in (
         '<link rel="canonical" href="https://tips.example/tips/a-quoted-tip">',
         '<meta property="og:type" content="article">',
@@ -161,61 +167,63 @@ def test_a_tip_says_what_it_is_to_programs_that_show_links(front: Front) -> None
         assert meta in page
 
 
-def test_an_address_that_a_tip_had_leads_to_it_for_ever(front: Front) -> None:
-    key = add(front.app, "Say the name")
-    with front.app.store.write() as tx:
+def test_an_address_that_a_tip_had_leads_to_it_for_ever(web_harness: WebHarness) -> None:
+    key = add(web_harness.app, "Say the name")
+    with web_harness.app.store.write() as tx:
         tip_id = tx.tips.get(key).card.id
-        tx.tips.rekey(tip_id, "use-the-name")
-        tx.tips.rekey(tip_id, "name")
+        tx.tips.change_key(tip_id, "use-the-name")
+        tx.tips.change_key(tip_id, "name")
         assert tx.tips.key_taken(key)
     for old in (key, "use-the-name"):
-        answer = front.http.get(f"/tips/{old}")
+        answer = web_harness.http.get(f"/tips/{old}")
         assert (answer.status_code, answer.headers["location"]) == (301, "/tips/name")
-    assert front.http.get("/tips/name").status_code == 200
+    assert web_harness.http.get("/tips/name").status_code == 200
 
 
-def test_what_readers_answered_is_shown_when_somebody_did(front: Front) -> None:
-    key = add(front.app, "Say the name")
-    with front.app.store.write() as tx:
+def test_what_readers_answered_is_shown_when_somebody_did(web_harness: WebHarness) -> None:
+    key = add(web_harness.app, "Say the name")
+    with web_harness.app.store.write() as tx:
         tip_id = tx.tips.get(key).card.id
         for reader, useful in ((1, False), (1, True), (2, True), (3, False)):
             tx.tips.vote(tip_id, reader, useful=useful)
-    assert "2 of 3 readers who answered found this useful" in front.http.get(f"/tips/{key}").text
+    assert "2 of 3 readers who answered found this useful" in web_harness.http.get(f"/tips/{key}").text
 
 
 # -- how long it may be kept -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/archive", "/tips/one", "/tags/t", "/feed.xml", "/feed.json", "/sitemap.xml"])
-def test_an_answer_is_asked_for_again_only_when_it_changed(front: Front, path: str) -> None:
-    add(front.app, "One", tags=("t",))
-    answer = front.http.get(path)
+def test_an_answer_is_asked_for_again_only_when_it_changed(web_harness: WebHarness, path: str) -> None:
+    add(web_harness.app, "One", tags=("t",))
+    answer = web_harness.http.get(path)
     assert "public" in answer.headers["cache-control"]
     tag, modified = answer.headers["etag"], answer.headers["last-modified"]
     for headers in ({"If-None-Match": f'"x", W/{tag}'}, {"If-Modified-Since": modified}):
-        again = front.http.get(path, headers=headers)
+        again = web_harness.http.get(path, headers=headers)
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
-    assert front.http.get(path, headers={"If-None-Match": '"x"', "If-Modified-Since": modified}).status_code == 200
-    assert front.http.get(path, headers={"If-Modified-Since": "nonsense"}).status_code == 200
+    assert (
+        web_harness.http.get(path, headers={"If-None-Match": '"x"', "If-Modified-Since": modified}).status_code == 200
+    )
+    assert web_harness.http.get(path, headers={"If-Modified-Since": "nonsense"}).status_code == 200
 
-    front.clock.forward(minutes=1)
-    add(front.app, "Two", NEWEST + timedelta(days=7), tags=("t",))
+    web_harness.clock.forward(minutes=1)
+    add(web_harness.app, "Two", NEWEST + timedelta(days=7), tags=("t",))
 
-    new = front.http.get(path, headers={"If-None-Match": tag, "If-Modified-Since": modified})
+    new = web_harness.http.get(path, headers={"If-None-Match": tag, "If-Modified-Since": modified})
     assert (new.status_code, new.headers["etag"] != tag) == (200, True)
-    assert front.http.get(path, headers={"If-Modified-Since": modified}).status_code == 200
+    assert web_harness.http.get(path, headers={"If-Modified-Since": modified}).status_code == 200
 
 
-def test_every_change_of_a_tip_shows_at_once(front: Front) -> None:
+def test_every_change_of_a_tip_shows_at_once(web_harness: WebHarness) -> None:
     """However it is changed: by another process too, and after a change that was taken back."""
-    key = add(front.app, "One", NEWEST, tags=("first",), body="The old words.")
-    add(front.app, "Another", NEWEST - timedelta(days=7))
-    assert titles(front.http.get("/archive").text) == ["one", "another"]
+    key = add(web_harness.app, "One", NEWEST, tags=("first",), body="The old words.")
+    add(web_harness.app, "Another", NEWEST - timedelta(days=7))
+    assert titles(web_harness.http.get("/archive").text) == ["one", "another"]
 
     with pytest.raises(LookupError):
-        change_and_fail(front.app, key)
+        change_and_fail(web_harness.app, key)
 
-    with open_app_again(front.app) as other, other.store.write() as tx:
+    with open_app_again(web_harness.app) as other, other.store.write() as tx:
         rewrite(tx, key, "Kept", "third", "The new words.")
     for path in (
         "/archive",
@@ -227,24 +235,27 @@ def test_every_change_of_a_tip_shows_at_once(front: Front) -> None:
         "/tags/third",
         "/",
     ):
-        assert ("Kept" in front.http.get(path).text, "Taken" in front.http.get(path).text) == (True, False), path
-    assert "The new words" in front.http.get(f"/tips/{key}").text
-    assert "The new words" in front.http.get("/archive").text
-    assert front.http.get("/tags/first").status_code == 404
+        assert ("Kept" in web_harness.http.get(path).text, "Taken" in web_harness.http.get(path).text) == (
+            True,
+            False,
+        ), path
+    assert "The new words" in web_harness.http.get(f"/tips/{key}").text
+    assert "The new words" in web_harness.http.get("/archive").text
+    assert web_harness.http.get("/tags/first").status_code == 404
 
-    with front.app.store.write() as tx:
+    with web_harness.app.store.write() as tx:
         tx.tips.set_state(tx.tips.get("another").card.id, TipState.SENT, sent_on=NEWEST + timedelta(days=7))
-    assert titles(front.http.get("/archive").text) == ["another", "one"]
+    assert titles(web_harness.http.get("/archive").text) == ["another", "one"]
 
 
-def test_one_look_at_the_archive_sees_one_state_of_it(front: Front) -> None:
-    key = add(front.app, "One")
-    with front.app.store.archive() as archive:
+def test_one_look_at_the_archive_sees_one_state_of_it(web_harness: WebHarness) -> None:
+    key = add(web_harness.app, "One")
+    with web_harness.app.store.archive() as archive:
         assert [entry.title for entry in archive.newest(2)] == ["One"]
-        with open_app_again(front.app) as other, other.store.write() as tx:
+        with open_app_again(web_harness.app) as other, other.store.write() as tx:
             rewrite(tx, key, "Two", "tag", "New words.")
         assert (archive.get(key).entry.title, archive.search("two", 1, 10).total) == ("One", 0)
-    with front.app.store.archive() as archive:
+    with web_harness.app.store.archive() as archive:
         assert (archive.get(key).body, archive.search("two", 1, 10).total) == ("New words.", 1)
 
 
@@ -269,22 +280,22 @@ def rewrite(tx: Tx, key: str, title: str, tag: str, body: str = "The old words."
     tx.tips.rewrite(found.card.id, replace(found.text, title=title, tags=(tag,), body=body), FRIDAY, edited=False)
 
 
-def test_votes_are_shown_after_a_while_although_no_tip_changed(front: Front) -> None:
-    key = add(front.app, "One")
-    front.http.get(f"/tips/{key}")
-    with front.app.store.write() as tx:
+def test_votes_are_shown_after_a_while_although_no_tip_changed(web_harness: WebHarness) -> None:
+    key = add(web_harness.app, "One")
+    web_harness.http.get(f"/tips/{key}")
+    with web_harness.app.store.write() as tx:
         tx.tips.vote(tx.tips.get(key).card.id, 1, useful=True)
-    front.clock.forward(minutes=11)
-    assert "found this useful" in front.http.get(f"/tips/{key}").text
+    web_harness.clock.forward(minutes=11)
+    assert "found this useful" in web_harness.http.get(f"/tips/{key}").text
 
 
 # -- feeds -----------------------------------------------------------------------------------------
 
 
-def test_the_atom_feed_reads_well_and_has_the_newest_tips_whole(front: Front) -> None:
-    add_many(front.app, 25)
-    add(front.app, "Fish & <chips> \x0b]]>", NEWEST + timedelta(days=7), body="Say *it*. <script>x</script>")
-    answer = front.http.get("/feed.xml")
+def test_the_atom_feed_reads_well_and_has_the_newest_tips_whole(web_harness: WebHarness) -> None:
+    add_many(web_harness.app, 25)
+    add(web_harness.app, "Fish & <chips> \x0b]]>", NEWEST + timedelta(days=7), body="Say *it*. <script>x</script>")
+    answer = web_harness.http.get("/feed.xml")
     feed = feedparser.parse(answer.content)
     assert (feed.bozo, feed.version, answer.headers["content-type"]) == (False, "atom10", "application/atom+xml")
     assert len(feed.entries) == 20
@@ -298,9 +309,9 @@ def test_the_atom_feed_reads_well_and_has_the_newest_tips_whole(front: Front) ->
     assert feed.feed.updated >= newest.published
 
 
-def test_the_json_feed_keeps_to_version_1_1(front: Front) -> None:
-    add_many(front.app, 3)
-    answer = front.http.get("/feed.json")
+def test_the_json_feed_keeps_to_version_1_1(web_harness: WebHarness) -> None:
+    add_many(web_harness.app, 3)
+    answer = web_harness.http.get("/feed.json")
     feed = json.loads(answer.content)
     assert answer.headers["content-type"] == "application/feed+json"
     assert feed["version"] == "https://jsonfeed.org/version/1.1"
@@ -310,18 +321,20 @@ def test_the_json_feed_keeps_to_version_1_1(front: Front) -> None:
     assert set(feed["items"][0]["tags"]) == {"Calls & Letters", "phone", "tag0"}
 
 
-def test_the_feeds_of_an_empty_archive_are_valid_too(front: Front) -> None:
-    feed = feedparser.parse(front.http.get("/feed.xml").content)
+def test_the_feeds_of_an_empty_archive_are_valid_too(web_harness: WebHarness) -> None:
+    feed = feedparser.parse(web_harness.http.get("/feed.xml").content)
     assert (feed.bozo, feed.entries, bool(feed.feed.updated)) == (False, [], True)
-    assert json.loads(front.http.get("/feed.json").content)["items"] == []
+    assert json.loads(web_harness.http.get("/feed.json").content)["items"] == []
 
 
-def test_the_sitemap_names_every_public_page_and_each_of_them_is_there(front: Front) -> None:
-    add_many(front.app, 25)
-    add(front.app, "A surprise", None)
-    root = etree.fromstring(front.http.get("/sitemap.xml").content)
+def test_the_sitemap_names_every_public_page_and_each_of_them_is_there(web_harness: WebHarness) -> None:
+    add_many(web_harness.app, 25)
+    add(web_harness.app, "A surprise", None)
+    root = etree.fromstring(web_harness.http.get("/sitemap.xml").content)
     found = [node.text or "" for node in root.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
     assert len([url for url in found if "/tips/" in url]) == 25
     paths = [url.removeprefix("https://tips.example") for url in found]
-    assert {path: front.http.get(path).status_code for path in paths if front.http.get(path).status_code != 200} == {}
-    assert "Sitemap: https://tips.example/sitemap.xml" in front.http.get("/robots.txt").text
+    assert {
+        path: web_harness.http.get(path).status_code for path in paths if web_harness.http.get(path).status_code != 200
+    } == {}
+    assert "Sitemap: https://tips.example/sitemap.xml" in web_harness.http.get("/robots.txt").text

@@ -8,14 +8,14 @@ import pytest
 
 from newsletter.domain.errors import SettingsError
 from newsletter.settings import load_settings
-from tests.support.web import open_front
+from tests.support.web import open_web_harness
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
 
 
 def test_the_colour_is_in_the_stylesheet_and_nothing_of_ours_is_left(tmp_path: Path) -> None:
-    with open_front(tmp_path, colour="#8a1538") as front:
-        css, page = front.http.get("/style.css").text, front.http.get("/archive").text
+    with open_web_harness(tmp_path, color="#8a1538") as web_harness:
+        css, page = web_harness.http.get("/style.css").text, web_harness.http.get("/archive").text
     assert "--accent: #8a1538" in css
     assert "#17664f" not in css
     assert "%238a1538" in page
@@ -23,17 +23,17 @@ def test_the_colour_is_in_the_stylesheet_and_nothing_of_ours_is_left(tmp_path: P
 
 def test_the_logo_is_served_once_and_stands_for_the_title(tmp_path: Path) -> None:
     (tmp_path / "logo.png").write_bytes(PNG)
-    with open_front(tmp_path, logo=str(tmp_path / "logo.png")) as front:
-        answer = front.http.get("/logo")
+    with open_web_harness(tmp_path, logo=str(tmp_path / "logo.png")) as web_harness:
+        answer = web_harness.http.get("/logo")
         assert (answer.content, answer.headers["content-type"]) == (PNG, "image/png")
-        assert front.http.get("/logo", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
-        assert 'src="/logo" alt="Tip of the Week"' in front.http.get("/archive").text
+        assert web_harness.http.get("/logo", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+        assert 'src="/logo" alt="Tip of the Week"' in web_harness.http.get("/archive").text
 
 
 def test_without_a_logo_there_is_no_picture_and_no_address_for_it(tmp_path: Path) -> None:
-    with open_front(tmp_path) as front:
-        assert front.http.get("/logo").status_code == 404
-        assert "<img" not in front.http.get("/archive").text
+    with open_web_harness(tmp_path) as web_harness:
+        assert web_harness.http.get("/logo").status_code == 404
+        assert "<img" not in web_harness.http.get("/archive").text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from newsletter.web.headers import TOKEN_PATHS
-from tests.support.web import Front, add_tip, links_in, open_front
+from tests.support.web import WebHarness, add_tip, links_in, open_web_harness
 
 ANNA, BOB, CARL, DORA = (f"{name}@host.example" for name in ("anna", "bob", "carl", "dora"))
 MONDAY = datetime(2025, 5, 5, 13, tzinfo=UTC)
@@ -27,7 +27,7 @@ def links_of(mail: EmailMessage) -> set[str]:
     return {path.partition("#")[0] or "/" for path in ours}
 
 
-def crawl(front: Front, start: set[str]) -> dict[str, httpx.Response]:
+def crawl(web_harness: WebHarness, start: set[str]) -> dict[str, httpx.Response]:
     """Follow every link with HEAD and GET; press nothing."""
     seen: dict[str, httpx.Response] = {}
     waiting = sorted(start)
@@ -35,57 +35,57 @@ def crawl(front: Front, start: set[str]) -> dict[str, httpx.Response]:
         path = waiting.pop()
         if path in seen:
             continue
-        head, seen[path] = front.http.head(path), front.http.get(path)
+        head, seen[path] = web_harness.http.head(path), web_harness.http.get(path)
         assert (head.status_code, head.content) == (seen[path].status_code, b""), path
         waiting += [link.partition("#")[0] for link in re.findall(r'href="(/[^"]*)"', seen[path].text)]
     return seen
 
 
-def crawl_all(front: Front) -> dict[str, httpx.Response]:
+def crawl_all(web_harness: WebHarness) -> dict[str, httpx.Response]:
     """Everything that any mail so far and the pages lead to; no row may change."""
     start = {"/", "/subscribe/sent", "/signup/embed", "/signup.js", "/healthz", "/readyz", "/openapi.json", "/feed.xml"}
-    before = front.rows()
-    seen = crawl(front, start.union(*map(links_of, front.mails())))
-    assert front.rows() == before
+    before = web_harness.rows()
+    seen = crawl(web_harness, start.union(*map(links_of, web_harness.emails())))
+    assert web_harness.rows() == before
     return seen
 
 
-def press(front: Front, path: str, **fields: str) -> None:
-    assert front.http.post(path, data=fields).status_code in {200, 303}, path
+def press(web_harness: WebHarness, path: str, **fields: str) -> None:
+    assert web_harness.http.post(path, data=fields).status_code in {200, 303}, path
 
 
-def one_of_every_mail_before_a_letter(front: Front) -> None:
+def one_of_every_mail_before_a_letter(web_harness: WebHarness) -> None:
     for title in ("Say the name", "Say the price", "Say when", "Say why"):
-        add_tip(front.app, title, None)
-    add_tip(front.app, "Say it in April", date(2025, 4, 29))
+        add_tip(web_harness.app, title, None)
+    add_tip(web_harness.app, "Say it in April", date(2025, 4, 29))
     for address in (ANNA, BOB, CARL, DORA):
-        press(front, "/subscribe", email=address)
-    front.app.flush_notices()
+        press(web_harness, "/subscribe", email=address)
+    web_harness.app.flush_notices()
     for address in (ANNA, CARL, DORA):
-        press(front, front.confirm_path(address))
-    press(front, "/link", email=CARL)
-    press(front, front.preferences_path(ANNA), action="address", email="anna@new.example")
-    front.app.tell_owner("Something is amiss", ["A line."], "Mend it")
-    front.clock.now = MONDAY
-    front.app.owner_round()
-    front.clock.forward(hours=1)
-    front.app.housekeeping()
-    front.app.flush_notices()
+        press(web_harness, web_harness.confirm_path(address))
+    press(web_harness, "/link", email=CARL)
+    press(web_harness, web_harness.preferences_path(ANNA), action="address", email="anna@new.example")
+    web_harness.app.tell_owner("Something is amiss", ["A line."], "Mend it")
+    web_harness.clock.now = MONDAY
+    web_harness.app.owner_round()
+    web_harness.clock.forward(hours=1)
+    web_harness.app.housekeeping()
+    web_harness.app.flush_notices()
 
 
-def a_letter_and_its_report(front: Front) -> None:
-    front.clock.now = TUESDAY
-    front.app.send()
-    front.clock.forward(minutes=2)
-    front.app.owner_round()
-    front.app.flush_notices()
+def a_letter_and_its_report(web_harness: WebHarness) -> None:
+    web_harness.clock.now = TUESDAY
+    web_harness.app.send()
+    web_harness.clock.forward(minutes=2)
+    web_harness.app.owner_round()
+    web_harness.app.flush_notices()
 
 
-def kinds_sent(front: Front) -> set[str]:
+def kinds_sent(web_harness: WebHarness) -> set[str]:
     """The folders of templates that mails so far came from."""
-    with front.app.store.read() as tx:
+    with web_harness.app.store.read() as tx:
         letters = {"quarterly" if issue.quarter else "issue" for issue in tx.issues.each()}
-    return letters | {str(row[1]) for row in front.rows()["notice"] if row[4] == "sent"}
+    return letters | {str(row[1]) for row in web_harness.rows()["notice"] if row[4] == "sent"}
 
 
 def with_a_button(seen: dict[str, httpx.Response]) -> set[str]:
@@ -94,20 +94,20 @@ def with_a_button(seen: dict[str, httpx.Response]) -> set[str]:
 
 
 def test_no_look_at_any_page_or_link_of_any_mail_changes_a_row(tmp_path: Path) -> None:
-    with open_front(tmp_path, owner="owner@tips.example") as front:
-        one_of_every_mail_before_a_letter(front)
-        seen = crawl_all(front)
+    with open_web_harness(tmp_path, owner="owner@tips.example") as web_harness:
+        one_of_every_mail_before_a_letter(web_harness)
+        seen = crawl_all(web_harness)
         assert with_a_button(seen) >= set(TOKEN_PATHS) - {"/back/", "/useful/"}
-        press(front, front.leave_path(DORA))
-        press(front, f"{front.leave_path(DORA)}/why", season="save", quarterly="yes")
-        a_letter_and_its_report(front)
-        seen = crawl_all(front)
+        press(web_harness, web_harness.unsubscribe_path(DORA))
+        press(web_harness, f"{web_harness.unsubscribe_path(DORA)}/why", season="save", quarterly="yes")
+        a_letter_and_its_report(web_harness)
+        seen = crawl_all(web_harness)
         assert with_a_button(seen) >= set(TOKEN_PATHS) - {"/owner/"}
-        assert front.reader(ANNA).address == ANNA, "nobody has moved"
+        assert web_harness.reader(ANNA).address == ANNA, "nobody has moved"
 
-        front.clock.now = SUMMER
-        front.app.send()
-        seen = crawl_all(front)
-        assert front.reader(DORA).quarterly_at, "the link of the quarter's letter was looked at, not pressed"
+        web_harness.clock.now = SUMMER
+        web_harness.app.send()
+        seen = crawl_all(web_harness)
+        assert web_harness.reader(DORA).quarterly_at, "the link of the quarter's letter was looked at, not pressed"
         assert max(answer.status_code for answer in seen.values()) < 500
-        assert kinds_sent(front) == {folder.name for folder in TEMPLATES.iterdir() if folder.name != "_base"}
+        assert kinds_sent(web_harness) == {folder.name for folder in TEMPLATES.iterdir() if folder.name != "_base"}

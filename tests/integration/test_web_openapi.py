@@ -18,11 +18,11 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.result import Ok
 
 from newsletter.actions.owner.links import tokens as owner_tokens
-from newsletter.actions.subscribers.unsubscribe import back_token
+from newsletter.actions.subscribers.unsubscribe import resubscribe_token
 from newsletter.mail.tokens import Purpose
 from newsletter.web import make_web
-from newsletter.web.openapi import FACTS
-from tests.support.web import Front, add_tip, open_front
+from newsletter.web.openapi import ROUTES
+from tests.support.web import WebHarness, add_tip, open_web_harness
 
 EXAMPLES = int(os.environ.get("NEWSLETTER_TEST_EXAMPLES", "10"))
 """Requests to each route, of each kind; the long run is by hand: NEWSLETTER_TEST_EXAMPLES=1000."""
@@ -39,92 +39,96 @@ TIP = "say-the-price-first"
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
+def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
     """A newsletter whose first letter went out."""
-    with open_front(tmp_path) as front:
-        add_tip(front.app, "Say the price first", date(2025, 4, 1), tags=("prices",), categories=("prices",))
-        front.app.add_subscriber("first@host.example", confirmed_source="a list")
-        front.app.send(extra_tip=TIP)
-        yield front
+    with open_web_harness(tmp_path) as web_harness:
+        add_tip(web_harness.app, "Say the price first", date(2025, 4, 1), tags=("prices",), categories=("prices",))
+        web_harness.app.add_subscriber("first@host.example", confirmed_source="a list")
+        web_harness.app.send(extra_tip=TIP)
+        yield web_harness
 
 
-def described(front: Front) -> dict[str, Any]:
-    found: dict[str, Any] = front.http.get("/openapi.json").json()
+def described(web_harness: WebHarness) -> dict[str, Any]:
+    found: dict[str, Any] = web_harness.http.get("/openapi.json").json()
     return found
 
 
-def test_every_route_is_described_and_nothing_else(front: Front) -> None:
+def test_every_route_is_described_and_nothing_else(web_harness: WebHarness) -> None:
     routes = {
         (method.lower(), route.path)
-        for route in make_web(front.app).routes
+        for route in make_web(web_harness.app).routes
         if isinstance(route, APIRoute)
         for method in (route.methods or set()) - {"HEAD"}
     }
-    paths = described(front)["paths"]
+    paths = described(web_harness)["paths"]
 
     assert {(method, path) for path, methods in paths.items() for method in methods} == routes
-    assert {f"{method.upper()} {path}" for method, path in routes} == set(FACTS)
+    assert {f"{method.upper()} {path}" for method, path in routes} == set(ROUTES)
     assert all(operation["summary"] for methods in paths.values() for operation in methods.values())
 
 
-def test_head_answers_wherever_get_does(front: Front) -> None:
-    for path, methods in described(front)["paths"].items():
+def test_head_answers_wherever_get_does(web_harness: WebHarness) -> None:
+    for path, methods in described(web_harness)["paths"].items():
         if "get" in methods and "{" not in path:
-            get, head = front.http.get(path), front.http.head(path)
+            get, head = web_harness.http.get(path), web_harness.http.head(path)
             assert (head.status_code, head.content) == (get.status_code, b""), path
 
 
-def real_path(front: Front, path: str, reader: str) -> dict[str, str]:
+def real_path(web_harness: WebHarness, path: str, reader: str) -> dict[str, str]:
     """What stands in a path that leads somewhere: without links of ours no request would come past the signature."""
-    sign, found, tip = front.app.signer.sign, front.reader(reader), tip_id(front)
+    sign, found, tip = web_harness.app.signer.sign, web_harness.reader(reader), tip_id(web_harness)
     tokens = {
-        "confirm": front.confirm_path(reader).rpartition("/")[2],
+        "confirm": web_harness.confirm_path(reader).rpartition("/")[2],
         "u": sign(Purpose.UNSUBSCRIBE, found.key, "1"),
-        "back": back_token(front.app.signer, found.key),
+        "back": resubscribe_token(web_harness.app.signer, found.key),
         "p": sign(Purpose.PREFERENCES, found.key),
         "move": sign(Purpose.MOVE, found.key, "1746178200"),
         "useful": sign(Purpose.USEFUL, found.key, "1"),
-        "owner": owner_tokens(front.app.signer, front.app.schedule.next_slot(front.clock()), tip)["skip"],
+        "owner": owner_tokens(web_harness.app.signer, web_harness.app.schedule.next_slot(web_harness.clock()), tip)[
+            "skip"
+        ],
     }
     token = tokens.get(path.split("/")[1], "")
     return {"token": token, "slug": TIP, "name": "prices", "year": "2025", "number": "1", "answer": "yes"}
 
 
-def is_known(front: Front, address: str) -> bool:
-    with front.app.store.read() as tx:
+def is_known(web_harness: WebHarness, address: str) -> bool:
+    with web_harness.app.store.read() as tx:
         return tx.subscribers.by_address(address) is not None
 
 
-def tip_id(front: Front) -> int:
-    with front.app.store.read() as tx:
+def tip_id(web_harness: WebHarness) -> int:
+    with web_harness.app.store.read() as tx:
         return tx.tips.get(TIP).card.id
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_the_site_keeps_to_its_description_whatever_is_asked(front: Front, mode: GenerationMode, accept: str) -> None:
+def test_the_site_keeps_to_its_description_whatever_is_asked(
+    web_harness: WebHarness, mode: GenerationMode, accept: str
+) -> None:
     load_all_checks()
     checks = [CHECKS.get_one(name) for name in KEPT_TO]
     answered: dict[str, set[int]] = defaultdict(set)
-    for found in openapi.from_dict(described(front)).get_all_operations():
+    for found in openapi.from_dict(described(web_harness)).get_all_operations():
         assert isinstance(found, Ok)
         operation = found.ok()
         if mode is GenerationMode.NEGATIVE and operation.method != "post":
             continue  # without a body nothing has a wrong form
         readers = [f"r{n}.{len(answered)}@host.example" for n in range(5)]
         for reader in readers:
-            front.app.add_subscriber(reader, confirmed_source="a list")
+            web_harness.app.add_subscriber(reader, confirmed_source="a list")
 
         @seed(2025)
         @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode), reader=st.none() | st.sampled_from(readers))
         def ask(case: Any, reader: str | None) -> None:
-            if reader and is_known(front, reader):
-                real = real_path(front, case.operation.path, reader)
+            if reader and is_known(web_harness, reader):
+                real = real_path(web_harness, case.operation.path, reader)
                 case.path_parameters = {name: real[name] for name in case.path_parameters}
-            front.clock.forward(minutes=10)  # so that the limits of the door let some through
+            web_harness.clock.forward(minutes=10)  # so that the limits of the door let some through
             headers = {"Accept": accept}
-            answer = case.call_and_validate(base_url=str(front.http.base_url), headers=headers, checks=checks)
+            answer = case.call_and_validate(base_url=str(web_harness.http.base_url), headers=headers, checks=checks)
             answered[case.operation.label].add(answer.status_code)
 
         ask()

@@ -15,25 +15,25 @@ from newsletter.domain.tips.tip import TipState
 from newsletter.store.sqlite.database import sqlite_path
 from newsletter.web import make_server, make_web
 from newsletter.web.server import WebServer
-from tests.support.web import Front, add_tip, open_front
+from tests.support.web import WebHarness, add_tip, open_web_harness
 
 ANNA = "anna@host.example"
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
-    with open_front(tmp_path) as front:
-        yield front
+def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
+    with open_web_harness(tmp_path) as web_harness:
+        yield web_harness
 
 
-def test_every_answer_has_the_strict_headers_and_no_cookie(front: Front) -> None:
-    front.http.post("/subscribe", data={"email": ANNA})
+def test_every_answer_has_the_strict_headers_and_no_cookie(web_harness: WebHarness) -> None:
+    web_harness.http.post("/subscribe", data={"email": ANNA})
     answers = [
-        *(front.http.get(path) for path in ("/", "/archive", "/style.css", "/healthz", "/nothing", "/u/bad")),
-        front.http.post("/subscribe", data={"email": "bad"}),
-        front.http.post(front.confirm_path(ANNA)),
-        front.http.post(front.leave_path(ANNA)),
-        front.http.post("/"),
+        *(web_harness.http.get(path) for path in ("/", "/archive", "/style.css", "/healthz", "/nothing", "/u/bad")),
+        web_harness.http.post("/subscribe", data={"email": "bad"}),
+        web_harness.http.post(web_harness.confirm_path(ANNA)),
+        web_harness.http.post(web_harness.unsubscribe_path(ANNA)),
+        web_harness.http.post("/"),
     ]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 404, 400, 422, 200, 200, 405]
     for answer in answers:
@@ -46,97 +46,101 @@ def test_every_answer_has_the_strict_headers_and_no_cookie(front: Front) -> None
         assert {"set-cookie", "server"}.isdisjoint(answer.headers)
 
 
-def test_no_page_has_a_script_or_an_inline_style(front: Front) -> None:
-    add_tip(front.app, "Say the name", date(2025, 4, 29))
+def test_no_page_has_a_script_or_an_inline_style(web_harness: WebHarness) -> None:
+    add_tip(web_harness.app, "Say the name", date(2025, 4, 29))
     for path in ("/", "/archive", "/tips/say-the-name", "/subscribe/sent", "/nothing"):
-        assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=", front.http.get(path).text), path
+        assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=", web_harness.http.get(path).text), path
 
 
-def test_pages_behind_a_personal_link_are_neither_kept_nor_indexed(front: Front) -> None:
-    front.http.post("/subscribe", data={"email": ANNA})
-    for path in (front.confirm_path(ANNA), front.leave_path(ANNA), front.preferences_path(ANNA)):
-        answer = front.http.get(path)
+def test_pages_behind_a_personal_link_are_neither_kept_nor_indexed(web_harness: WebHarness) -> None:
+    web_harness.http.post("/subscribe", data={"email": ANNA})
+    for path in (
+        web_harness.confirm_path(ANNA),
+        web_harness.unsubscribe_path(ANNA),
+        web_harness.preferences_path(ANNA),
+    ):
+        answer = web_harness.http.get(path)
         assert answer.headers["cache-control"] == "no-store"
         assert "noindex" in answer.headers["x-robots-tag"]
-    assert "x-robots-tag" not in front.http.get("/").headers
+    assert "x-robots-tag" not in web_harness.http.get("/").headers
 
 
 def test_the_owner_may_name_the_sites_that_frame_the_form(tmp_path: Path) -> None:
-    with open_front(tmp_path, frame_ancestors="https://one.example https://two.example") as front:
-        csp = front.http.get("/").headers["content-security-policy"]
+    with open_web_harness(tmp_path, frame_ancestors="https://one.example https://two.example") as web_harness:
+        csp = web_harness.http.get("/").headers["content-security-policy"]
     assert csp.endswith("frame-ancestors https://one.example https://two.example")
 
 
-def test_the_stylesheet_is_kept_by_its_address_and_asked_for_once(front: Front) -> None:
-    (address,) = re.findall(r'href="(/style\.css\?v=[^"]+)"', front.http.get("/").text)
-    answer = front.http.get(address)
+def test_the_stylesheet_is_kept_by_its_address_and_asked_for_once(web_harness: WebHarness) -> None:
+    (address,) = re.findall(r'href="(/style\.css\?v=[^"]+)"', web_harness.http.get("/").text)
+    answer = web_harness.http.get(address)
     assert answer.headers["content-type"].startswith("text/css")
     assert "max-age=31536000" in answer.headers["cache-control"]
-    assert "max-age=3600" in front.http.get("/style.css").headers["cache-control"]
+    assert "max-age=3600" in web_harness.http.get("/style.css").headers["cache-control"]
     for known in (answer.headers["etag"], f'"x", W/{answer.headers["etag"]}'):
-        again = front.http.get(address, headers={"If-None-Match": known})
+        again = web_harness.http.get(address, headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
-    assert front.http.get(address, headers={"If-None-Match": '"x"'}).status_code == 200
+    assert web_harness.http.get(address, headers={"If-None-Match": '"x"'}).status_code == 200
 
 
-def test_the_archive_shows_what_ran_newest_first_and_keeps_the_queue_a_surprise(front: Front) -> None:
-    add_tip(front.app, "The old one", date(2023, 5, 2))
-    add_tip(front.app, "The new one", date(2025, 4, 29))
-    waiting = add_tip(front.app, "The coming one", None)
+def test_the_archive_shows_what_ran_newest_first_and_keeps_the_queue_a_surprise(web_harness: WebHarness) -> None:
+    add_tip(web_harness.app, "The old one", date(2023, 5, 2))
+    add_tip(web_harness.app, "The new one", date(2025, 4, 29))
+    waiting = add_tip(web_harness.app, "The coming one", None)
 
-    page = front.http.get("/archive").text
+    page = web_harness.http.get("/archive").text
 
     assert re.findall(r'href="/tips/([^"]+)"', page) == ["the-new-one", "the-old-one"]
-    assert "The coming one" not in page + front.http.get("/").text
-    assert front.http.get(f"/tips/{waiting}").status_code == 404
-    with front.app.store.write() as tx:
+    assert "The coming one" not in page + web_harness.http.get("/").text
+    assert web_harness.http.get(f"/tips/{waiting}").status_code == 404
+    with web_harness.app.store.write() as tx:
         tx.tips.set_state(tx.tips.get(waiting).card.id, TipState.SENT, sent_on=date(2025, 5, 6))
-    assert front.http.get(f"/tips/{waiting}").status_code == 200
-    assert front.http.get("/archive").text.index("The coming one") < front.http.get("/archive").text.index(
+    assert web_harness.http.get(f"/tips/{waiting}").status_code == 200
+    assert web_harness.http.get("/archive").text.index("The coming one") < web_harness.http.get("/archive").text.index(
         "The new one"
     )
 
 
-def test_a_tip_is_rendered_from_markdown_and_what_is_not_markdown_is_escaped(front: Front) -> None:
+def test_a_tip_is_rendered_from_markdown_and_what_is_not_markdown_is_escaped(web_harness: WebHarness) -> None:
     body = "Say it *once*.\n\n- one\n- two\n\n<script>alert(1)</script> [no](javascript:alert(1))"
-    add_tip(front.app, "Say <b>it</b>", date(2025, 4, 29), body=body, takeaway="Once & well.")
-    page = front.http.get("/tips/say-b-it-b-").text
+    add_tip(web_harness.app, "Say <b>it</b>", date(2025, 4, 29), body=body, takeaway="Once & well.")
+    page = web_harness.http.get("/tips/say-b-it-b-").text
     for part in ("<em>once</em>", "<li>one</li>", "Say &lt;b&gt;it&lt;/b&gt;", "Once &amp; well.", "29 April 2025"):
         assert part in page
     assert "<script" not in page
     assert "javascript:" not in page
 
 
-def test_a_retired_tip_stays_where_letters_link_to(front: Front) -> None:
-    key = add_tip(front.app, "Say the name", None)
-    with front.app.store.write() as tx:
+def test_a_retired_tip_stays_where_letters_link_to(web_harness: WebHarness) -> None:
+    key = add_tip(web_harness.app, "Say the name", None)
+    with web_harness.app.store.write() as tx:
         tx.tips.set_state(tx.tips.get(key).card.id, TipState.RETIRED)
-    assert front.http.get(f"/tips/{key}").status_code == 404
-    with front.app.store.write() as tx:
+    assert web_harness.http.get(f"/tips/{key}").status_code == 404
+    with web_harness.app.store.write() as tx:
         tx.tips.set_state(tx.tips.get(key).card.id, TipState.RETIRED, sent_on=date(2025, 4, 29))
-    assert front.http.get(f"/tips/{key}").status_code == 200
+    assert web_harness.http.get(f"/tips/{key}").status_code == 200
 
 
-def test_an_unknown_page_is_told_kindly_and_in_json_to_programs(front: Front) -> None:
-    page = front.http.get("/tips/none")
+def test_an_unknown_page_is_told_kindly_and_in_json_to_programs(web_harness: WebHarness) -> None:
+    page = web_harness.http.get("/tips/none")
     assert (page.status_code, "does not exist" in page.text, 'href="/archive"' in page.text) == (404, True, True)
     assert "newsletter tips list" not in page.text
-    answer = front.http.get("/tips/none", headers={"Accept": "application/json"})
+    answer = web_harness.http.get("/tips/none", headers={"Accept": "application/json"})
     assert set(answer.json()) == {"error", "fix"}
 
 
-def test_health_is_the_process_and_readiness_is_the_database(front: Front, tmp_path: Path) -> None:
-    assert front.http.get("/healthz").text == "ok\n"
-    assert front.http.get("/readyz").status_code == 200
+def test_health_is_the_process_and_readiness_is_the_database(web_harness: WebHarness, tmp_path: Path) -> None:
+    assert web_harness.http.get("/healthz").text == "ok\n"
+    assert web_harness.http.get("/readyz").status_code == 200
 
 
 def test_a_site_without_a_database_lives_but_is_not_ready_and_hides_why(tmp_path: Path) -> None:
-    with open_front(tmp_path) as front:
+    with open_web_harness(tmp_path) as web_harness:
         pass
     (tmp_path / "newsletter.db").rename(tmp_path / "elsewhere.db")
     with pytest.raises(SchemaError):
-        make_server(front.app)
-    server = WebServer(make_web(front.app), "127.0.0.1", 0)
+        make_server(web_harness.app)
+    server = WebServer(make_web(web_harness.app), "127.0.0.1", 0)
     server.start()
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as http:
@@ -155,24 +159,26 @@ def test_a_fault_of_ours_is_a_page_with_all_headers_and_no_detail(
     own = tmp_path / "own" / "web"
     own.mkdir(parents=True)
     (own / "archive.html").write_text("{{ nothing_of_this_name }}")
-    with open_front(tmp_path, templates=str(tmp_path / "own")) as front:
-        answer = front.http.get("/archive")
+    with open_web_harness(tmp_path, templates=str(tmp_path / "own")) as web_harness:
+        answer = web_harness.http.get("/archive")
         assert (answer.status_code, "The fault is ours" in answer.text) == (500, True)
         assert "content-security-policy" in answer.headers
         assert "nothing_of_this_name" not in answer.text
         assert "nothing_of_this_name" in caplog.text
-        assert front.http.get("/").status_code == 200, "our own page where the owner has none"
+        assert web_harness.http.get("/").status_code == 200, "our own page where the owner has none"
 
 
-def test_an_unforeseen_fault_has_the_same_page_and_headers(front: Front, caplog: pytest.LogCaptureFixture) -> None:
-    front.http.post("/subscribe", data={"email": ANNA})
-    path = front.confirm_path(ANNA)
-    with sqlite3.connect(sqlite_path(front.app.settings.database_url)) as connection:
+def test_an_unforeseen_fault_has_the_same_page_and_headers(
+    web_harness: WebHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    web_harness.http.post("/subscribe", data={"email": ANNA})
+    path = web_harness.confirm_path(ANNA)
+    with sqlite3.connect(sqlite_path(web_harness.app.settings.database_url)) as connection:
         connection.execute("UPDATE subscriber SET status = 'no such status'")
     connection.close()
 
-    answer = front.http.get(path)
-    httpx.get(f"{front.http.base_url}/healthz")  # on a connection of its own; by then the fault is logged
+    answer = web_harness.http.get(path)
+    httpx.get(f"{web_harness.http.base_url}/healthz")  # on a connection of its own; by then the fault is logged
 
     assert (answer.status_code, "The fault is ours" in answer.text) == (500, True)
     assert {"content-security-policy", "x-robots-tag"} <= set(answer.headers)
@@ -181,33 +187,33 @@ def test_an_unforeseen_fault_has_the_same_page_and_headers(front: Front, caplog:
     assert path not in caplog.text
 
 
-def test_a_taken_port_is_said_with_the_fix(front: Front) -> None:
-    port = front.http.base_url.port
+def test_a_taken_port_is_said_with_the_fix(web_harness: WebHarness) -> None:
+    port = web_harness.http.base_url.port
     assert port
     with pytest.raises(NewsletterError, match="NEWSLETTER_LISTEN"):
-        WebServer(make_web(front.app), "127.0.0.1", port).start()
+        WebServer(make_web(web_harness.app), "127.0.0.1", port).start()
 
 
-def test_a_stopped_server_leaves_its_port_free_and_may_be_stopped_twice(front: Front) -> None:
-    server = WebServer(make_web(front.app), "127.0.0.1", 0)
+def test_a_stopped_server_leaves_its_port_free_and_may_be_stopped_twice(web_harness: WebHarness) -> None:
+    server = WebServer(make_web(web_harness.app), "127.0.0.1", 0)
     server.start()
     server.stop()
     server.stop()
-    again = WebServer(make_web(front.app), "127.0.0.1", server.port)
+    again = WebServer(make_web(web_harness.app), "127.0.0.1", server.port)
     again.start()
     again.stop()
 
 
 def test_a_site_below_a_path_links_below_it(tmp_path: Path) -> None:
-    with open_front(tmp_path, base_url="https://example.org/tips") as front:
-        page = front.http.get("/").text
+    with open_web_harness(tmp_path, base_url="https://example.org/tips") as web_harness:
+        page = web_harness.http.get("/").text
         assert 'action="/tips/subscribe"' in page
-        answer = front.http.post("/subscribe", data={"email": ANNA})
+        answer = web_harness.http.post("/subscribe", data={"email": ANNA})
     assert answer.headers["location"] == "/tips/subscribe/sent"
 
 
-def test_answers_in_json_are_one_document(front: Front) -> None:
-    answer = front.http.post(
+def test_answers_in_json_are_one_document(web_harness: WebHarness) -> None:
+    answer = web_harness.http.post(
         "/subscribe", content=b"{", headers={"Accept": "application/json", "Content-Type": "application/json"}
     )
     assert answer.headers["content-type"] == "application/json"

@@ -9,15 +9,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.web import Front, open_front
+from tests.support.web import WebHarness, open_web_harness
 
 JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
-    with open_front(tmp_path) as front:
-        yield front
+def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
+    with open_web_harness(tmp_path) as web_harness:
+        yield web_harness
 
 
 def seen(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -26,23 +26,23 @@ def seen(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
 
 
 @pytest.mark.parametrize("kind", ["urlencoded", "multipart", "json"])
-def test_the_form_is_taken_in_three_encodings(front: Front, kind: str) -> None:
+def test_the_form_is_taken_in_three_encodings(web_harness: WebHarness, kind: str) -> None:
     fields = {"email": "Anna@host.example", "name": "Anna Beispiel"}
     answer = {
-        "urlencoded": lambda: front.http.post("/subscribe", data=fields),
-        "multipart": lambda: front.http.post("/subscribe", files={k: (None, v) for k, v in fields.items()}),
-        "json": lambda: front.http.post("/subscribe", json=fields),
+        "urlencoded": lambda: web_harness.http.post("/subscribe", data=fields),
+        "multipart": lambda: web_harness.http.post("/subscribe", files={k: (None, v) for k, v in fields.items()}),
+        "json": lambda: web_harness.http.post("/subscribe", json=fields),
     }[kind]()
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/subscribe/sent")
-    assert front.reader("anna@host.example").name == "Anna Beispiel"
-    assert front.http.get("/subscribe/sent").status_code == 200
+    assert web_harness.reader("anna@host.example").name == "Anna Beispiel"
+    assert web_harness.http.get("/subscribe/sent").status_code == 200
 
 
-def test_a_program_that_asks_for_json_gets_json(front: Front) -> None:
-    answer = front.http.post("/subscribe", json={"email": "anna@host.example"}, headers=JSON)
+def test_a_program_that_asks_for_json_gets_json(web_harness: WebHarness) -> None:
+    answer = web_harness.http.post("/subscribe", json={"email": "anna@host.example"}, headers=JSON)
     assert (answer.status_code, answer.json()) == (202, {"status": "check_mail"})
-    wrong = front.http.post("/subscribe", json={"email": "anna"}, headers=JSON)
+    wrong = web_harness.http.post("/subscribe", json={"email": "anna"}, headers=JSON)
     assert wrong.status_code == 422
     assert set(wrong.json()) == {"error", "fix"}
 
@@ -60,13 +60,13 @@ def test_a_program_that_asks_for_json_gets_json(front: Front) -> None:
         ("*/*", False),
     ],
 )
-def test_json_is_only_for_who_prefers_it(front: Front, accept: str, in_json: bool) -> None:  # noqa: FBT001
-    answer = front.http.post("/subscribe", data={"email": "anna@host.example"}, headers={"Accept": accept})
+def test_json_is_only_for_who_prefers_it(web_harness: WebHarness, accept: str, in_json: bool) -> None:  # noqa: FBT001
+    answer = web_harness.http.post("/subscribe", data={"email": "anna@host.example"}, headers={"Accept": accept})
     assert (answer.status_code == 202) is in_json
 
 
-def test_a_wrong_address_comes_back_with_the_form_filled_in_and_escaped(front: Front) -> None:
-    answer = front.http.post("/subscribe", data={"email": '"><b>anna', "name": "<i>Anna</i>"})
+def test_a_wrong_address_comes_back_with_the_form_filled_in_and_escaped(web_harness: WebHarness) -> None:
+    answer = web_harness.http.post("/subscribe", data={"email": '"><b>anna', "name": "<i>Anna</i>"})
     assert answer.status_code == 422
     assert 'value="&#34;&gt;&lt;b&gt;anna"' in answer.text
     assert 'value="&lt;i&gt;Anna&lt;/i&gt;"' in answer.text
@@ -75,15 +75,18 @@ def test_a_wrong_address_comes_back_with_the_form_filled_in_and_escaped(front: F
 
 
 @pytest.mark.parametrize("headers", [{}, JSON])
-def test_known_unknown_and_suppressed_addresses_get_the_same_bytes(front: Front, headers: dict[str, str]) -> None:
-    front.app.add_subscriber("confirmed@host.example", confirmed_source="test")
-    front.app.add_subscriber("left@host.example", confirmed_source="test")
-    front.app.unsubscribe("left@host.example")
-    front.app.suppress("suppressed@host.example")
+def test_known_unknown_and_suppressed_addresses_get_the_same_bytes(
+    web_harness: WebHarness, headers: dict[str, str]
+) -> None:
+    web_harness.app.add_subscriber("confirmed@host.example", confirmed_source="test")
+    web_harness.app.add_subscriber("left@host.example", confirmed_source="test")
+    web_harness.app.unsubscribe("left@host.example")
+    web_harness.app.suppress("suppressed@host.example")
     names = ["confirmed", "left", "suppressed", "new", "new"]
 
     answers = [
-        seen(front.http.post("/subscribe", data={"email": f"{name}@host.example"}, headers=headers)) for name in names
+        seen(web_harness.http.post("/subscribe", data={"email": f"{name}@host.example"}, headers=headers))
+        for name in names
     ]
 
     assert all(answer == answers[0] for answer in answers)
@@ -91,26 +94,28 @@ def test_known_unknown_and_suppressed_addresses_get_the_same_bytes(front: Front,
 
 
 @pytest.mark.parametrize("headers", [{}, JSON])
-def test_a_filled_honeypot_gets_the_same_answer_and_stores_nothing(front: Front, headers: dict[str, str]) -> None:
-    before = front.rows()
+def test_a_filled_honeypot_gets_the_same_answer_and_stores_nothing(
+    web_harness: WebHarness, headers: dict[str, str]
+) -> None:
+    before = web_harness.rows()
     fields = {"email": "bot@host.example", "message": "buy"}
-    trapped = seen(front.http.post("/subscribe", data=fields, headers=headers))
-    assert front.rows() == before
-    assert trapped == seen(front.http.post("/subscribe", data={"email": "new@host.example"}, headers=headers))
+    trapped = seen(web_harness.http.post("/subscribe", data=fields, headers=headers))
+    assert web_harness.rows() == before
+    assert trapped == seen(web_harness.http.post("/subscribe", data={"email": "new@host.example"}, headers=headers))
 
 
-def test_the_form_has_every_field_that_the_door_reads(front: Front) -> None:
-    page = front.http.get("/").text
+def test_the_form_has_every_field_that_the_door_reads(web_harness: WebHarness) -> None:
+    page = web_harness.http.get("/").text
     for field in ('name="email"', 'name="name"', 'name="message"', 'autocomplete="email"', 'inputmode="email"'):
         assert field in page
     assert "Signup for FREE Tips!" in page
 
 
 @pytest.mark.parametrize("path", ["/subscribe", "/confirm/x", "/u/x", "/p/x"])
-def test_a_body_that_is_too_long_is_refused_whether_it_says_so_or_not(front: Front, path: str) -> None:
+def test_a_body_that_is_too_long_is_refused_whether_it_says_so_or_not(web_harness: WebHarness, path: str) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    told = front.http.post(path, content=b"email=" + b"a" * 20_000, headers=form)
-    untold = front.http.post(path, content=iter([b"email=", *[b"a" * 1000] * 20]), headers=form)
+    told = web_harness.http.post(path, content=b"email=" + b"a" * 20_000, headers=form)
+    untold = web_harness.http.post(path, content=iter([b"email=", *[b"a" * 1000] * 20]), headers=form)
     assert (told.status_code, untold.status_code) == (413, 413)
 
 
@@ -143,42 +148,42 @@ def test_a_body_that_is_too_long_is_refused_whether_it_says_so_or_not(front: Fro
     ],
 )
 def test_what_cannot_be_read_is_said_and_never_a_fault_of_ours(
-    front: Front, content: bytes, kind: str, status: int
+    web_harness: WebHarness, content: bytes, kind: str, status: int
 ) -> None:
-    before = front.rows()
-    answer = front.http.post("/subscribe", content=content, headers={"Content-Type": kind} if kind else {})
+    before = web_harness.rows()
+    answer = web_harness.http.post("/subscribe", content=content, headers={"Content-Type": kind} if kind else {})
     assert answer.status_code == status
-    assert front.rows() == before
+    assert web_harness.rows() == before
 
 
-def test_odd_names_are_stored_and_shown_without_harm(front: Front) -> None:
+def test_odd_names_are_stored_and_shown_without_harm(web_harness: WebHarness) -> None:
     body = b'{"email": "anna@host.example", "name": "\\u0000 An\\u202ena"}'
-    answer = front.http.post("/subscribe", content=body, headers={"Content-Type": "application/json"})
+    answer = web_harness.http.post("/subscribe", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 303
-    assert front.reader("anna@host.example").name == "Anna"
+    assert web_harness.reader("anna@host.example").name == "Anna"
 
 
-def test_the_origin_of_a_sign_up_is_the_peer_and_no_header_of_the_visitor(front: Front) -> None:
+def test_the_origin_of_a_sign_up_is_the_peer_and_no_header_of_the_visitor(web_harness: WebHarness) -> None:
     forged = {"X-Forwarded-For": "203.0.113.9"}
-    front.http.post("/subscribe", data={"email": "anna@host.example"}, headers=forged)
-    with front.app.store.read() as tx:
-        (consent,) = tx.subscribers.consents(front.reader("anna@host.example").id)
+    web_harness.http.post("/subscribe", data={"email": "anna@host.example"}, headers=forged)
+    with web_harness.app.store.read() as tx:
+        (consent,) = tx.subscribers.consents(web_harness.reader("anna@host.example").id)
     assert (consent.what, consent.proof, consent.origin) == ("signup", "page/1", "127.0.0.1")
 
 
 def test_a_trusted_proxy_may_say_where_a_sign_up_came_from(tmp_path: Path) -> None:
-    with open_front(tmp_path, trusted_proxies="127.0.0.1") as front:
-        front.http.post(
+    with open_web_harness(tmp_path, trusted_proxies="127.0.0.1") as web_harness:
+        web_harness.http.post(
             "/subscribe", data={"email": "anna@host.example"}, headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
         )
-        with front.app.store.read() as tx:
-            (consent,) = tx.subscribers.consents(front.reader("anna@host.example").id)
+        with web_harness.app.store.read() as tx:
+            (consent,) = tx.subscribers.consents(web_harness.reader("anna@host.example").id)
     assert consent.origin == "203.0.113.9"
 
 
 @pytest.mark.parametrize("who", ["another process", "another thread"])
 def test_who_signs_up_while_somebody_writes_waits_and_keeps_nobody_else_waiting(
-    front: Front, tmp_path: Path, who: str
+    web_harness: WebHarness, tmp_path: Path, who: str
 ) -> None:
     other = sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)
     writing = ExitStack()
@@ -186,21 +191,21 @@ def test_who_signs_up_while_somebody_writes_waits_and_keeps_nobody_else_waiting(
         other.execute("BEGIN IMMEDIATE")
         writing.callback(other.execute, "COMMIT")
     else:
-        writing.enter_context(front.app.store.write())
+        writing.enter_context(web_harness.app.store.write())
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(
-            httpx.post, f"{front.http.base_url}/subscribe", data={"email": "anna@host.example"}, trust_env=False
+            httpx.post, f"{web_harness.http.base_url}/subscribe", data={"email": "anna@host.example"}, trust_env=False
         )
         while not waiting.running():
             pass
-        pages = [front.http.get("/subscribe/sent").status_code for _ in range(50)]
+        pages = [web_harness.http.get("/subscribe/sent").status_code for _ in range(50)]
         assert not waiting.done()
         writing.close()
         answer = waiting.result(timeout=30)
     other.close()
 
     assert (pages, answer.status_code) == ([200] * 50, 303)
-    assert front.reader("anna@host.example").address == "anna@host.example"
-    assert front.rows()["notice"][0][1] == "confirm"
-    assert len(front.rows()["notice"]) == 1
+    assert web_harness.reader("anna@host.example").address == "anna@host.example"
+    assert web_harness.rows()["notice"][0][1] == "confirm"
+    assert len(web_harness.rows()["notice"]) == 1

@@ -13,109 +13,115 @@ from sqlalchemy import event
 
 from newsletter.app.signup_limits import TooMany, origin_key
 from newsletter.domain.subscribers.address import parse_address
-from tests.support.web import Front, open_front
+from tests.support.web import WebHarness, open_web_harness
 
 JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
-    with open_front(tmp_path, trusted_proxies="127.0.0.1", owner="owner@tips.example") as front:
-        yield front
+def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
+    with open_web_harness(tmp_path, trusted_proxies="127.0.0.1", owner="owner@tips.example") as web_harness:
+        yield web_harness
 
 
-def sign_up(front: Front, email: str, origin: str = "127.0.0.1", ticket: str = "", **more: Any) -> httpx.Response:
+def sign_up(
+    web_harness: WebHarness, email: str, origin: str = "127.0.0.1", ticket: str = "", **more: Any
+) -> httpx.Response:
     fields = {"email": email, **({"ticket": ticket} if ticket else {})}
     headers = {"X-Forwarded-For": origin, **more.pop("headers", {})}
-    return front.http.post("/subscribe", data=fields, headers=headers, **more)
+    return web_harness.http.post("/subscribe", data=fields, headers=headers, **more)
 
 
-def ticket(front: Front, page: str = "/") -> str:
+def ticket(web_harness: WebHarness, page: str = "/") -> str:
     """The ticket of a form that somebody looked at for ten seconds."""
-    (found,) = re.findall(r'name="ticket" value="([^"]+)"', front.http.get(page).text)
-    front.clock.forward(seconds=10)
+    (found,) = re.findall(r'name="ticket" value="([^"]+)"', web_harness.http.get(page).text)
+    web_harness.clock.forward(seconds=10)
     return str(found)
 
 
-def confirmations(front: Front) -> list[str]:
-    front.app.flush_notices()
-    return [mail["To"] for mail in front.mails() if "Please confirm" in mail["Subject"]]
+def confirmations(web_harness: WebHarness) -> list[str]:
+    web_harness.app.flush_notices()
+    return [mail["To"] for mail in web_harness.emails() if "Please confirm" in mail["Subject"]]
 
 
-def test_ten_thousand_hostile_sign_ups_send_few_mails_and_honest_ones_work_afterwards(front: Front) -> None:
-    seen = ticket(front)
+def test_ten_thousand_hostile_sign_ups_send_few_mails_and_honest_ones_work_afterwards(web_harness: WebHarness) -> None:
+    seen = ticket(web_harness)
     for number in range(10_000):
         address = parse_address(f"victim{number % 9_000}@host{number % 300}.example")
-        front.clock.forward(seconds=0.5)
+        web_harness.clock.forward(seconds=0.5)
         proven = number % 2 == 0
         try:
-            front.app.subscribe(
+            web_harness.app.subscribe(
                 address.text, "", form="page/1", origin=f"203.0.{number % 250}.{number % 199}", proven=proven
             )
         except TooMany:
             continue
-    mailed = confirmations(front)
+    mailed = confirmations(web_harness)
     assert 10 < len(mailed) <= 50
     assert len(set(mailed)) == len(mailed)
-    assert sign_up(front, "early@host.example", ticket=seen).status_code == 429
+    assert sign_up(web_harness, "early@host.example", ticket=seen).status_code == 429
 
-    front.clock.forward(hours=25)
-    seen = ticket(front)
-    assert sign_up(front, "honest@host.example", "198.51.100.7", seen).status_code == 303
-    front.http.post(front.confirm_path("honest@host.example"))
+    web_harness.clock.forward(hours=25)
+    seen = ticket(web_harness)
+    assert sign_up(web_harness, "honest@host.example", "198.51.100.7", seen).status_code == 303
+    web_harness.http.post(web_harness.confirm_path("honest@host.example"))
     for number in range(10):
-        assert sign_up(front, f"friend{number}@host.example", f"198.51.100.{number}", seen).status_code == 303
-        assert confirmations(front)[-1] == f"friend{number}@host.example"
-    alarms = [mail for mail in front.mails() if mail["To"] == "owner@tips.example"]
+        assert sign_up(web_harness, f"friend{number}@host.example", f"198.51.100.{number}", seen).status_code == 303
+        assert confirmations(web_harness)[-1] == f"friend{number}@host.example"
+    alarms = [mail for mail in web_harness.emails() if mail["To"] == "owner@tips.example"]
     assert 1 <= len(alarms) <= 12
     assert "sign-up form" in alarms[0]["Subject"]
 
 
-def test_nobody_is_reminded_of_a_sign_up_that_came_with_an_attack(front: Front) -> None:
+def test_nobody_is_reminded_of_a_sign_up_that_came_with_an_attack(web_harness: WebHarness) -> None:
     for number in range(60):
-        sign_up(front, f"victim{number}@host{number}.example", f"203.0.113.{number}")
-    front.clock.forward(days=4)
-    assert front.app.housekeeping()["reminded"] == 0
+        sign_up(web_harness, f"victim{number}@host{number}.example", f"203.0.113.{number}")
+    web_harness.clock.forward(days=4)
+    assert web_harness.app.housekeeping()["reminded"] == 0
 
 
-def test_a_crowd_that_confirms_passes(front: Front) -> None:
+def test_a_crowd_that_confirms_passes(web_harness: WebHarness) -> None:
     for number in range(100):
-        seen, address = ticket(front), f"reader{number}@host{number % 7}.example"
-        assert sign_up(front, address, f"198.51.100.{number}", seen).status_code == 303
-        front.http.post(front.confirm_path(address))
+        seen, address = ticket(web_harness), f"reader{number}@host{number % 7}.example"
+        assert sign_up(web_harness, address, f"198.51.100.{number}", seen).status_code == 303
+        web_harness.http.post(web_harness.confirm_path(address))
 
 
-def test_one_address_gets_one_mail_a_day_and_who_left_today_comes_back_today(front: Front) -> None:
+def test_one_address_gets_one_mail_a_day_and_who_left_today_comes_back_today(web_harness: WebHarness) -> None:
     for hours in range(24):
-        sign_up(front, "anna@host.example", f"203.0.113.{hours}")
-        front.clock.forward(minutes=59)
-    assert len(confirmations(front)) == 1
-    front.http.post(front.confirm_path("anna@host.example"))
-    front.http.post(front.leave_path("anna@host.example"))
-    sign_up(front, "anna@host.example", "203.0.113.99")
-    sign_up(front, "anna@host.example", "203.0.113.98")
-    assert len(confirmations(front)) == 2
-    front.http.post(front.confirm_path("anna@host.example"))
-    assert front.reader("anna@host.example").shown_status == "confirmed"
+        sign_up(web_harness, "anna@host.example", f"203.0.113.{hours}")
+        web_harness.clock.forward(minutes=59)
+    assert len(confirmations(web_harness)) == 1
+    web_harness.http.post(web_harness.confirm_path("anna@host.example"))
+    web_harness.http.post(web_harness.unsubscribe_path("anna@host.example"))
+    sign_up(web_harness, "anna@host.example", "203.0.113.99")
+    sign_up(web_harness, "anna@host.example", "203.0.113.98")
+    assert len(confirmations(web_harness)) == 2
+    web_harness.http.post(web_harness.confirm_path("anna@host.example"))
+    assert web_harness.reader("anna@host.example").display_status == "confirmed"
 
 
-def test_an_origin_has_its_limit_an_ipv6_one_by_its_network_and_a_form_of_ours_a_wider_one(front: Front) -> None:
-    assert [sign_up(front, f"a{n}@a{n}.example", "203.0.113.1").status_code for n in range(6)] == [303] * 5 + [429]
-    networks = [sign_up(front, f"b{n}@b{n}.example", f"2001:db8::{n:x}").status_code for n in range(6)]
+def test_an_origin_has_its_limit_an_ipv6_one_by_its_network_and_a_form_of_ours_a_wider_one(
+    web_harness: WebHarness,
+) -> None:
+    assert [sign_up(web_harness, f"a{n}@a{n}.example", "203.0.113.1").status_code for n in range(6)] == [303] * 5 + [
+        429
+    ]
+    networks = [sign_up(web_harness, f"b{n}@b{n}.example", f"2001:db8::{n:x}").status_code for n in range(6)]
     assert networks == [303] * 5 + [429]
-    assert sign_up(front, "c@c.example", "2001:db8:0:1::1").status_code == 303
-    seen = ticket(front)
-    assert sign_up(front, "d@d.example", "198.51.100.1", seen).status_code == 303
-    answer = sign_up(front, "e@e.example", "203.0.113.1", headers=JSON)
+    assert sign_up(web_harness, "c@c.example", "2001:db8:0:1::1").status_code == 303
+    seen = ticket(web_harness)
+    assert sign_up(web_harness, "d@d.example", "198.51.100.1", seen).status_code == 303
+    answer = sign_up(web_harness, "e@e.example", "203.0.113.1", headers=JSON)
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "3600")
     assert "network" in answer.json()["error"]
-    front.clock.forward(hours=1, minutes=1)
-    assert sign_up(front, "e@e.example", "203.0.113.1").status_code == 303
+    web_harness.clock.forward(hours=1, minutes=1)
+    assert sign_up(web_harness, "e@e.example", "203.0.113.1").status_code == 303
 
 
-def test_a_host_is_not_flooded_through_many_of_its_addresses(front: Front) -> None:
+def test_a_host_is_not_flooded_through_many_of_its_addresses(web_harness: WebHarness) -> None:
     def knock(address: str, origin: str) -> None:
-        front.app.subscribe(address, "", form="page/1", origin=origin)
+        web_harness.app.subscribe(address, "", form="page/1", origin=origin)
 
     for number in range(15):
         knock(f"a{number}@big.example", f"203.0.113.{number}")
@@ -143,25 +149,25 @@ def test_an_origin_is_an_address_or_a_network(origin: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["/", "/signup/embed"])
-def test_a_ticket_is_worth_something_after_two_seconds_and_for_a_day(front: Front, page: str) -> None:
+def test_a_ticket_is_worth_something_after_two_seconds_and_for_a_day(web_harness: WebHarness, page: str) -> None:
     answers = []
     for seconds, email in ((1, "quick"), (9, "reader"), (90_000, "late")):
-        fresh = re.findall(r'name="ticket" value="([^"]+)"', front.http.get(page).text)[0]
-        front.clock.forward(seconds=seconds)
+        fresh = re.findall(r'name="ticket" value="([^"]+)"', web_harness.http.get(page).text)[0]
+        web_harness.clock.forward(seconds=seconds)
         for number in range(8):
-            answer = sign_up(front, f"{email}{number}@{email}{number}.example", "203.0.113.5", fresh)
+            answer = sign_up(web_harness, f"{email}{number}@{email}{number}.example", "203.0.113.5", fresh)
             answers.append(answer.status_code)
-            front.http.post(
-                front.confirm_path(f"{email}{number}@{email}{number}.example")
+            web_harness.http.post(
+                web_harness.confirm_path(f"{email}{number}@{email}{number}.example")
             ) if answer.status_code == 303 else 0
-        front.clock.forward(hours=2)
+        web_harness.clock.forward(hours=2)
     assert answers == [303] * 5 + [429] * 3 + [303] * 8 + [303] * 5 + [429] * 3
 
 
-def test_a_full_house_is_said_on_the_form_which_keeps_what_was_typed(front: Front) -> None:
+def test_a_full_house_is_said_on_the_form_which_keeps_what_was_typed(web_harness: WebHarness) -> None:
     for number in range(5):
-        sign_up(front, f"a{number}@a{number}.example", "203.0.113.1")
-    answer = front.http.post(
+        sign_up(web_harness, f"a{number}@a{number}.example", "203.0.113.1")
+    answer = web_harness.http.post(
         "/subscribe", data={"email": "anna@host.example", "name": "Anna"}, headers={"X-Forwarded-For": "203.0.113.1"}
     )
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "3600")
@@ -171,9 +177,9 @@ def test_a_full_house_is_said_on_the_form_which_keeps_what_was_typed(front: Fron
 
 
 @contextmanager
-def statements(front: Front) -> Iterator[list[str]]:
+def statements(web_harness: WebHarness) -> Iterator[list[str]]:
     """The kinds of statements the database gets meanwhile, savepoints aside."""
-    engine, seen = front.app.store._database._engine, []  # type: ignore[attr-defined]
+    engine, seen = web_harness.app.store._database._engine, []  # type: ignore[attr-defined]
 
     def listen(connection: sqlite3.Connection, *_: Any) -> None:
         connection.set_trace_callback(lambda statement: seen.append(" ".join(statement.split()[:3])))
@@ -188,14 +194,14 @@ def statements(front: Front) -> Iterator[list[str]]:
     event.remove(engine, "checkin", turn_away)
 
 
-def test_known_and_unknown_addresses_cost_the_same_work(front: Front) -> None:
-    front.app.add_subscriber("known@host.example", confirmed_source="test")
-    front.app.suppress("never@host.example")
-    sign_up(front, "waiting@host.example")
+def test_known_and_unknown_addresses_cost_the_same_work(web_harness: WebHarness) -> None:
+    web_harness.app.add_subscriber("known@host.example", confirmed_source="test")
+    web_harness.app.suppress("never@host.example")
+    sign_up(web_harness, "waiting@host.example")
     work: dict[str, list[str]] = {}
     for name in ("new", "known", "never", "waiting"):
-        with statements(front) as seen:
-            sign_up(front, f"{name}@host.example", f"203.0.113.{len(work)}")
+        with statements(web_harness) as seen:
+            sign_up(web_harness, f"{name}@host.example", f"203.0.113.{len(work)}")
         work[name] = [words for words in seen if not re.match(r"PRAGMA|BEGIN|COMMIT|SAVEPOINT|ROLLBACK|RELEASE", words)]
     writes = {name: [words for words in done if not words.startswith("SELECT")] for name, done in work.items()}
     assert writes["new"]
@@ -205,46 +211,48 @@ def test_known_and_unknown_addresses_cost_the_same_work(front: Front) -> None:
 
 def test_throw_away_domains_are_refused_if_the_owner_has_a_list(tmp_path: Path) -> None:
     (tmp_path / "domains").write_text("# throw-away\nmailbin.example\n")
-    with open_front(tmp_path, disposable_domains=str(tmp_path / "domains")) as front:
+    with open_web_harness(tmp_path, disposable_domains=str(tmp_path / "domains")) as web_harness:
         for email, status in (("a@mailbin.example", 422), ("a@x.MailBin.example", 422), ("a@notmailbin.example", 303)):
-            assert front.http.post("/subscribe", data={"email": email}).status_code == status
+            assert web_harness.http.post("/subscribe", data={"email": email}).status_code == status
 
 
 # -- other sites -----------------------------------------------------------------------------------
 
 
 def test_the_form_can_be_framed_where_the_owner_says_and_personal_pages_nowhere(tmp_path: Path) -> None:
-    with open_front(tmp_path, frame_ancestors="https://shop.example") as front:
-        framed = front.http.get("/signup/embed")
+    with open_web_harness(tmp_path, frame_ancestors="https://shop.example") as web_harness:
+        framed = web_harness.http.get("/signup/embed")
         assert framed.headers["content-security-policy"].endswith("frame-ancestors https://shop.example")
         assert 'name="in" value="frame"' in framed.text
-        answer = front.http.post("/subscribe", data={"email": "anna@host.example", "in": "frame"})
+        answer = web_harness.http.post("/subscribe", data={"email": "anna@host.example", "in": "frame"})
         assert answer.headers["location"] == "/signup/embed/sent"
-        assert front.http.get("/signup/embed/sent").status_code == 200
-        wrong = front.http.post("/subscribe", data={"email": "anna", "in": "frame"})
+        assert web_harness.http.get("/signup/embed/sent").status_code == 200
+        wrong = web_harness.http.post("/subscribe", data={"email": "anna", "in": "frame"})
         assert (wrong.status_code, 'name="in" value="frame"' in wrong.text) == (422, True)
-        personal = front.http.get(front.confirm_path("anna@host.example"))
+        personal = web_harness.http.get(web_harness.confirm_path("anna@host.example"))
         assert personal.headers["content-security-policy"].endswith("frame-ancestors 'none'")
 
 
 def test_a_script_of_an_allowed_site_may_post_json_and_no_other_may(tmp_path: Path) -> None:
     allowed, other = "https://shop.example", "https://evil.example"
-    with open_front(tmp_path, allowed_origins=f"{allowed} https://*.good.example") as front:
+    with open_web_harness(tmp_path, allowed_origins=f"{allowed} https://*.good.example") as web_harness:
         for origin, may in ((allowed, True), (other, False), ("https://a.b.good.example", True), ("null", False)):
-            asked = front.http.options(
+            asked = web_harness.http.options(
                 "/subscribe", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}
             )
-            posted = front.http.post("/subscribe", json={"email": "a@host.example"}, headers={"Origin": origin, **JSON})
-            wrong = front.http.post("/subscribe", json={"email": "a"}, headers={"Origin": origin, **JSON})
+            posted = web_harness.http.post(
+                "/subscribe", json={"email": "a@host.example"}, headers={"Origin": origin, **JSON}
+            )
+            wrong = web_harness.http.post("/subscribe", json={"email": "a"}, headers={"Origin": origin, **JSON})
             assert (asked.status_code, posted.status_code, wrong.status_code) == (204, 202, 422)
             for answer in (asked, posted, wrong):
                 assert answer.headers.get("access-control-allow-origin") == (origin if may else None)
                 assert "Origin" in answer.headers["vary"]
-            assert "access-control-allow-origin" not in front.http.get("/", headers={"Origin": origin}).headers
+            assert "access-control-allow-origin" not in web_harness.http.get("/", headers={"Origin": origin}).headers
 
 
-def test_the_script_puts_the_frame_where_it_stands(front: Front) -> None:
-    answer = front.http.get("/signup.js")
+def test_the_script_puts_the_frame_where_it_stands(web_harness: WebHarness) -> None:
+    answer = web_harness.http.get("/signup.js")
     assert answer.headers["content-type"].startswith("text/javascript")
     assert '"/signup/embed"' in answer.text
     assert answer.headers["cross-origin-resource-policy"] == "cross-origin"

@@ -16,10 +16,10 @@ from newsletter.app.issues import TWO, cores, second_core_is_free
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.delivery.outcome import Envelope
 from newsletter.domain.tips.tip import TipState, TipText, identity
-from newsletter.testing import Letter
-from tests.support.faulty_smtp import Fault, FaultySmtp, Manners
-from tests.support.library import SLOT, TUESDAY, add_reader, add_readers, add_tip
-from tests.support.publishing import Newsroom, mails, open_newsroom
+from newsletter.testing import SentEmail
+from tests.support.faulty_smtp import Fault, FaultySmtp, ServerBehavior
+from tests.support.library import SLOT, TUESDAY, add_subscriber, add_subscribers, add_tip
+from tests.support.publishing import AppHarness, open_app_harness, parse_emails
 
 pytestmark = pytest.mark.skipif(cores() < TWO, reason="a second process is only started where there is a second core")
 
@@ -27,23 +27,23 @@ MANY = 120
 
 
 @contextmanager
-def newsroom(
-    directory: Path, *faults: Fault, manners: Manners | None = None, least: int = MANY
-) -> Iterator[tuple[Newsroom, FaultySmtp]]:
+def app_harness(
+    directory: Path, *faults: Fault, behavior: ServerBehavior | None = None, least: int = MANY
+) -> Iterator[tuple[AppHarness, FaultySmtp]]:
     with (
-        FaultySmtp(faults, manners or Manners()) as server,
-        open_newsroom(directory, sender_url=server.url("connections=4"), second_process=str(least)) as room,
+        FaultySmtp(faults, behavior or ServerBehavior()) as server,
+        open_app_harness(directory, sender_url=server.url("connections=4"), second_process=str(least)) as harness,
     ):
-        yield room, server
+        yield harness, server
 
 
 def read(server: FaultySmtp) -> list[EmailMessage]:
-    return mails([Letter(Envelope(taken.sender, taken.recipient), taken.message) for taken in server.letters])
+    return parse_emails([SentEmail(Envelope(taken.sender, taken.recipient), taken.message) for taken in server.emails])
 
 
-def lives(room: Newsroom) -> list[tuple[str, int]]:
+def lives(harness: AppHarness) -> list[tuple[str, int]]:
     """Every life of a sending process: its role, and whether it said good-bye."""
-    with sqlite3.connect(room.files.path) as database:
+    with sqlite3.connect(harness.files.path) as database:
         found = database.execute("SELECT role, ended FROM sender_run ORDER BY id").fetchall()
     database.close()
     return found
@@ -51,44 +51,44 @@ def lives(room: Newsroom) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("pipelining", [True, False])
 def test_two_processes_share_an_issue_and_every_reader_gets_one_letter(tmp_path: Path, *, pipelining: bool) -> None:
-    with newsroom(tmp_path, manners=Manners(pipelining=pipelining)) as (room, server):
-        room.start(MANY)
-        done = room.round()
+    with app_harness(tmp_path, behavior=ServerBehavior(pipelining=pipelining)) as (harness, server):
+        harness.start(MANY)
+        done = harness.round()
 
-        assert lives(room) == [("test", 1), ("second process", 1)]
+        assert lives(harness) == [("test", 1), ("second process", 1)]
         assert (done.sent, done.final) == (MANY, MANY)
-        assert len({letter.recipient for letter in server.letters}) == len(server.letters) == MANY
-        assert room.issue().state is IssueState.DONE
-        assert room.broken() == []
+        assert len({letter.recipient for letter in server.emails}) == len(server.emails) == MANY
+        assert harness.issue().state is IssueState.DONE
+        assert harness.broken() == []
 
 
 def test_a_process_that_answers_visitors_leaves_all_letters_to_another(tmp_path: Path) -> None:
-    with newsroom(tmp_path) as (room, server):
-        room.serves = True
-        room.start(MANY)
-        done = room.round()
-        with sqlite3.connect(room.files.path) as database:
+    with app_harness(tmp_path) as (harness, server):
+        harness.serves = True
+        harness.start(MANY)
+        done = harness.round()
+        with sqlite3.connect(harness.files.path) as database:
             [(helpers,)] = database.execute("SELECT count(*) FROM sender_run WHERE role = 'second process' AND ended")
         database.close()
 
-        assert (helpers, done.sent, len(server.letters)) == (1, MANY, MANY)
-        assert room.issue().state is IssueState.DONE
+        assert (helpers, done.sent, len(server.emails)) == (1, MANY, MANY)
+        assert harness.issue().state is IssueState.DONE
 
 
 def test_a_few_letters_need_no_second_process(tmp_path: Path) -> None:
-    with newsroom(tmp_path) as (room, _):
-        room.start(MANY - 1)
-        room.round()
+    with app_harness(tmp_path) as (harness, _):
+        harness.start(MANY - 1)
+        harness.round()
 
-        assert lives(room) == [("test", 1)]
+        assert lives(harness) == [("test", 1)]
 
 
 def test_zero_means_never(tmp_path: Path) -> None:
-    with newsroom(tmp_path, least=0) as (room, _):
-        room.start(MANY)
-        room.round()
+    with app_harness(tmp_path, least=0) as (harness, _):
+        harness.start(MANY)
+        harness.round()
 
-        assert lives(room) == [("test", 1)]
+        assert lives(harness) == [("test", 1)]
 
 
 @pytest.mark.parametrize(
@@ -107,73 +107,71 @@ def test_a_relay_on_this_machine_has_the_second_core_of_two(
 def test_where_there_are_rates_one_process_keeps_them(tmp_path: Path) -> None:
     with FaultySmtp() as server:
         url = server.url("connections=4", "per_second=1000")
-        with open_newsroom(tmp_path, sender_url=url, second_process="1") as room:
-            room.start(20)
-            room.round()
+        with open_app_harness(tmp_path, sender_url=url, second_process="1") as harness:
+            harness.start(20)
+            harness.round()
 
-            assert lives(room) == [("test", 1)]
-            assert room.counts() == {"sent": 20}
+            assert lives(harness) == [("test", 1)]
+            assert harness.counts() == {"sent": 20}
 
 
 def test_refusals_that_trip_the_breaker_pause_the_issue_and_suppress_nobody_of_either_process(tmp_path: Path) -> None:
-    with newsroom(tmp_path, Fault("rcpt", "550 5.1.1 no such user")) as (room, server):
-        room.start(MANY)
-        done = room.round()
+    with app_harness(tmp_path, Fault("rcpt", "550 5.1.1 no such user")) as (harness, server):
+        harness.start(MANY)
+        done = harness.round()
 
         assert "the same refusal" in done.paused
-        assert room.issue().state is IssueState.PAUSED
-        assert room.counts() == {"pending": MANY}
-        assert room.suppressed() == []
-        assert server.letters == []
+        assert harness.issue().state is IssueState.PAUSED
+        assert harness.counts() == {"pending": MANY}
+        assert harness.suppressed() == []
+        assert server.emails == []
 
 
 def test_deferred_letters_of_the_second_process_are_tried_again_by_the_first(tmp_path: Path) -> None:
-    with newsroom(tmp_path, Fault("rcpt", "450 4.2.0 greylisted", times=MANY)) as (room, _):
-        room.start(MANY)
-        with room.store.sending("test", room.clock()) as right:
-            room.deliver(right, 1)
-            waiting = room.counts()
-            room.hand.forward(minutes=2)
-            room.deliver(right, 1)
+    with app_harness(tmp_path, Fault("rcpt", "450 4.2.0 greylisted", times=MANY)) as (harness, _):
+        harness.start(MANY)
+        with harness.store.sending("test", harness.clock()) as right:
+            harness.deliver(right, 1)
+            waiting = harness.counts()
+            harness.fake_clock.forward(minutes=2)
+            harness.deliver(right, 1)
 
         assert waiting == {"deferred": MANY}
-        assert room.counts() == {"sent": MANY}
+        assert harness.counts() == {"sent": MANY}
 
 
 def test_both_processes_know_which_letter_of_an_issue_is_for_whom(tmp_path: Path) -> None:
     with (
         FaultySmtp() as server,
-        open_newsroom(
+        open_app_harness(
             tmp_path,
             sender_url=server.url("connections=4"),
             second_process="20",
             rerun_after="3 weeks",
             rerun_to="unseen",
-        ) as room,
+        ) as harness,
     ):
-        add_readers(room.files, 10)
-        old = add_tip(room.files, "Say the name")
-        add_tip(room.files, "Listen first")
+        add_subscribers(harness.files, 10)
+        old = add_tip(harness.files, "Say the name")
+        add_tip(harness.files, "Listen first")
         for week in range(2):
-            room.hand.now = TUESDAY + timedelta(weeks=week)
-            room.publish_due()
-            room.round(week + 1)
+            harness.fake_clock.now = TUESDAY + timedelta(weeks=week)
+            harness.publish_due()
+            harness.round(week + 1)
         for number in range(10):
-            add_reader(room.files, f"new{number}@a.example")
-        with room.store.write() as tx:
+            add_subscriber(harness.files, f"new{number}@a.example")
+        with harness.store.write() as tx:
             archived = TipText("Old and loved", "Use it.", published_on=SLOT - timedelta(weeks=80))
             tx.tips.add(archived, identity(archived.title, None), "old-and-loved", TipState.ARCHIVE, TUESDAY)
-        server.letters.clear()
-        room.pin_tip(old, SLOT + timedelta(weeks=8))
-        room.hand.now = TUESDAY + timedelta(weeks=8)
-        issue = room.publish_due()
+        server.emails.clear()
+        harness.pin_tip(old, SLOT + timedelta(weeks=8))
+        harness.fake_clock.now = TUESDAY + timedelta(weeks=8)
+        issue = harness.publish_due()
         assert issue
-        room.round(issue.number)
-        subjects = {
-            letter.recipient: mail["Subject"] for letter, mail in zip(server.letters, read(server), strict=True)
-        }
+        harness.round(issue.number)
+        subjects = {letter.recipient: mail["Subject"] for letter, mail in zip(server.emails, read(server), strict=True)}
 
-        assert [role for role, _ in lives(room)].count("second process") == 1
+        assert [role for role, _ in lives(harness)].count("second process") == 1
         assert subjects == {f"new{n}@a.example": "Say the name" for n in range(10)} | {
             f"reader{n}@a.example": "Old and loved" for n in range(1, 11)
         }
@@ -183,10 +181,10 @@ def test_a_second_process_that_cannot_start_leaves_everything_to_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with newsroom(tmp_path) as (room, _):
-        room.start(MANY)
-        done = room.round()
+    with app_harness(tmp_path) as (harness, _):
+        harness.start(MANY)
+        done = harness.round()
 
-        assert done.deserted
-        assert room.counts() == {"sent": MANY}
-        assert room.issue().state is IssueState.DONE
+        assert done.worker_died
+        assert harness.counts() == {"sent": MANY}
+        assert harness.issue().state is IssueState.DONE

@@ -67,6 +67,6 @@ def test_plain_sql_and_the_orm_share_a_transaction(tmp_path: Path, fails: bool) 
         assert tx.suppressions.count() == 1
         assert 1 // (not fails)
     with store.read() as tx:
-        kept = (tx.suppressions.count(), tx.calendar.is_told("alarm", "one"))
+        kept = (tx.suppressions.count(), tx.calendar.was_notified("alarm", "one"))
     store.close()
     assert kept == ((0, False) if fails else (1, True))

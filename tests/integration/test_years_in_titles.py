@@ -11,30 +11,30 @@ import pytest
 
 from newsletter.domain.tips.season_rule import parse_rule, title_on
 from newsletter.domain.tips.tip import TipRules, TipState, TipText, identity
-from tests.support.web import FRIDAY, Front, add_tip, links_in, open_front, text_of
+from tests.support.web import FRIDAY, WebHarness, add_tip, links_in, open_web_harness, text_of
 
 NEW_YEAR = TipRules(season="the Tuesday on or before 1 January")
 ANNA = "anna@host.example"
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
+def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
     """A tip of the new year 2026 that went out in December 2025, between two others with its tag."""
-    with open_front(tmp_path) as front:
-        add_tip(front.app, "Before it", date(2025, 4, 1), tags=("calls",))
+    with open_web_harness(tmp_path) as web_harness:
+        add_tip(web_harness.app, "Before it", date(2025, 4, 1), tags=("calls",))
         text = TipText("Calls in {{ year }}", "Say it *once*.", tags=("calls",), rules=NEW_YEAR)
-        with front.app.store.write() as tx:
+        with web_harness.app.store.write() as tx:
             tx.tips.add(text, identity(text.title, None), "calls", TipState.FRESH, FRIDAY)
-        front.http.post("/subscribe", data={"email": ANNA})
-        front.http.post(front.confirm_path(ANNA))
-        front.clock.now = datetime(2025, 12, 30, 13, 1, tzinfo=UTC)
-        front.app.send()
-        add_tip(front.app, "After it", date(2025, 12, 31), tags=("calls",))
-        yield front
+        web_harness.http.post("/subscribe", data={"email": ANNA})
+        web_harness.http.post(web_harness.confirm_path(ANNA))
+        web_harness.clock.now = datetime(2025, 12, 30, 13, 1, tzinfo=UTC)
+        web_harness.app.send()
+        add_tip(web_harness.app, "After it", date(2025, 12, 31), tags=("calls",))
+        yield web_harness
 
 
-def test_the_letter_had_the_year_of_its_season(front: Front) -> None:
-    assert [mail["Subject"] for mail in front.mails()][-1] == "Calls in 2026"
+def test_the_letter_had_the_year_of_its_season(web_harness: WebHarness) -> None:
+    assert [mail["Subject"] for mail in web_harness.emails()][-1] == "Calls in 2026"
 
 
 @pytest.mark.parametrize(
@@ -44,32 +44,32 @@ def test_the_letter_had_the_year_of_its_season(front: Front) -> None:
         "/search?q=year", "/feed.xml", "/feed.json",
     ],
 )  # fmt: skip
-def test_every_page_that_shows_the_title_has_it_too(front: Front, path: str) -> None:
-    page = front.http.get(path).text.replace("<mark>", "").replace("</mark>", "")
+def test_every_page_that_shows_the_title_has_it_too(web_harness: WebHarness, path: str) -> None:
+    page = web_harness.http.get(path).text.replace("<mark>", "").replace("</mark>", "")
 
     assert "Calls in 2026" in page
     assert "{{" not in page
 
 
-def test_the_page_behind_was_this_useful_has_it(front: Front) -> None:
-    (url,) = [url for url in links_in(text_of(front.mails()[-1])) if url.endswith("/yes")]
+def test_the_page_behind_was_this_useful_has_it(web_harness: WebHarness) -> None:
+    (url,) = [url for url in links_in(text_of(web_harness.emails()[-1])) if url.endswith("/yes")]
 
-    assert "Calls in 2026" in front.http.get(urlsplit(url).path).text
-
-
-def test_a_letter_that_mentions_it_has_it(front: Front) -> None:
-    with front.app.store.read() as tx:
-        beside = tx.archive.beside(tx.tips.get("after-it").card.id, date(2026, 2, 3))
-
-    assert beside.related
-    assert beside.related.title == "Calls in 2026"
+    assert "Calls in 2026" in web_harness.http.get(urlsplit(url).path).text
 
 
-def test_the_owner_reads_it_where_a_date_is_meant(front: Front) -> None:
-    assert front.app.why_tip("calls").title == "Calls in 2027"
-    assert front.app.why_date(date(2025, 12, 30)).line.title == "Calls in 2026"
-    assert front.app.pin_tip("calls", date(2026, 2, 3)) == "Calls in 2026"
-    assert front.app.title_today("calls") == "Calls in 2026"
+def test_a_letter_that_mentions_it_has_it(web_harness: WebHarness) -> None:
+    with web_harness.app.store.read() as tx:
+        archive_links = tx.archive.archive_links(tx.tips.get("after-it").card.id, date(2026, 2, 3))
+
+    assert archive_links.related
+    assert archive_links.related.title == "Calls in 2026"
+
+
+def test_the_owner_reads_it_where_a_date_is_meant(web_harness: WebHarness) -> None:
+    assert web_harness.app.why_tip("calls").title == "Calls in 2027"
+    assert web_harness.app.why_date(date(2025, 12, 30)).line.title == "Calls in 2026"
+    assert web_harness.app.pin_tip("calls", date(2026, 2, 3)) == "Calls in 2026"
+    assert web_harness.app.title_today("calls") == "Calls in 2026"
 
 
 def test_a_title_without_a_day_has_no_year() -> None:

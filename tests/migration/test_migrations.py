@@ -156,7 +156,7 @@ def test_a_database_of_the_first_schema_is_brought_up_with_what_stands_in_it(tmp
     store = SqlStore(tmp_path / "n.db")
     with store.read() as tx:
         assert [entry.address_key for entry in tx.suppressions.each()] == ["a@b.example"]
-        assert len(tx.suppressions.own_key()) == 32
+        assert len(tx.suppressions.erasure_key()) == 32
     store.close()
 
 

@@ -22,7 +22,7 @@ def rsa(bits: int) -> str:
 
 RSA = rsa(2048)
 ED25519 = pem(Ed25519PrivateKey.generate())
-UNFIT = {
+UNSUPPORTED_KEYS = {
     "too short": rsa(1024),
     "another kind": pem(generate_private_key(SECP256R1())),
     "locked": pem(Ed25519PrivateKey.generate(), b"secret"),

@@ -45,7 +45,7 @@ class Fault:
     first: int = 0
     every: int = 1
     times: int = 0
-    hang_up: bool = False
+    disconnect: bool = False
     _chances: int = field(default=0, repr=False)
     _done: int = field(default=0, repr=False)
 
@@ -64,7 +64,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Taken:
+class AcceptedEmail:
     """A letter the server took, in memory."""
 
     sender: str
@@ -73,7 +73,7 @@ class Taken:
 
 
 @dataclass
-class Manners:
+class ServerBehavior:
     """How the server talks when nothing goes wrong. split: octets per packet, 0 = whole replies, several at once."""
 
     pipelining: bool = True
@@ -81,7 +81,7 @@ class Manners:
     smtputf8: bool = True
     size: int | None = 10_000_000
     multiline: bool = False
-    data_anyway: bool = False
+    data_without_recipients: bool = False
     split: int = 0
     users: Mapping[str, str] = field(default_factory=dict)
     starttls: ssl.SSLContext | None = None
@@ -95,7 +95,7 @@ class FaultySmtp:
     def __init__(
         self,
         faults: Sequence[Fault] = (),
-        manners: Manners | None = None,
+        behavior: ServerBehavior | None = None,
         *,
         log: Path | None = None,
         port: int = 0,
@@ -103,9 +103,9 @@ class FaultySmtp:
         keep: bool = True,
     ) -> None:
         self.faults = list(faults)
-        self.manners = manners or Manners()
+        self.behavior = behavior or ServerBehavior()
         self.keep = keep
-        self.letters: list[Taken] = []
+        self.emails: list[AcceptedEmail] = []
         self.commands: list[str] = []
         self.connections = self.uninvited = 0
         self.released = threading.Event()
@@ -140,8 +140,8 @@ class FaultySmtp:
         self._listener.close()
         self._acceptor.join()
         with self._lock:
-            for talk in self._open:
-                _shut(talk)
+            for connection in self._open:
+                _shut(connection)
         for thread in self._threads:
             thread.join()
         if self._log is not None:
@@ -155,7 +155,7 @@ class FaultySmtp:
         with self._lock:
             return next((fault for fault in self.faults if fault.happens(stage, recipient)), None)
 
-    def take(self, letter: Taken) -> None:
+    def take(self, letter: AcceptedEmail) -> None:
         """Accept a letter: on disk before anybody hears of it."""
         if self._log is not None:
             found = _MESSAGE_ID.search(letter.message)
@@ -164,9 +164,9 @@ class FaultySmtp:
             line["sha256"] = hashlib.sha256(letter.message).hexdigest()
             os.write(self._log, json.dumps(line).encode() + b"\n")
         if self.keep:
-            self.letters.append(letter)
+            self.emails.append(letter)
 
-    def knows(self, gone: socket.socket, *talks: socket.socket) -> None:
+    def track(self, gone: socket.socket, *talks: socket.socket) -> None:
         """Keep track of who is connected, for `stop`."""
         with self._lock:
             self._open = (self._open - {gone}) | {*talks}
@@ -174,115 +174,115 @@ class FaultySmtp:
     def _accept(self) -> None:
         while True:
             try:
-                talk, _ = self._listener.accept()
+                connection, _ = self._listener.accept()
             except OSError:
                 return
             self.connections += 1
-            self.knows(talk, talk)
-            self._threads.append(threading.Thread(target=self._serve, args=(talk,), daemon=True))
+            self.track(connection, connection)
+            self._threads.append(threading.Thread(target=self._serve, args=(connection,), daemon=True))
             self._threads[-1].start()
 
-    def _serve(self, talk: socket.socket) -> None:
-        dialogue = _Dialogue(self, talk)
+    def _serve(self, connection: socket.socket) -> None:
+        dialogue = _SmtpSession(self, connection)
         with contextlib.suppress(OSError, EOFError):
             dialogue.run()
-        self.knows(dialogue.talk)
+        self.track(dialogue.connection)
         dialogue.close()
 
 
-def _shut(talk: socket.socket) -> None:
+def _shut(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        talk.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(socket.SHUT_RDWR)
 
 
-class _Dialogue:
+class _SmtpSession:
     """One connection: commands in, replies out, RFC 5321 strictly enough to notice a client that is out of step."""
 
-    def __init__(self, server: FaultySmtp, talk: socket.socket) -> None:
-        self.server, self.manners, self.talk = server, server.manners, talk
-        self.came = bytearray()
-        self.to_say = bytearray()
+    def __init__(self, server: FaultySmtp, connection: socket.socket) -> None:
+        self.server, self.behavior, self.connection = server, server.behavior, connection
+        self.received = bytearray()
+        self.outgoing = bytearray()
         self.sender: str | None = None
         self.recipients: list[str] = []
         self.line = self.tried = ""
-        self.secret = False
-        talk.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.encrypted = False
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def run(self) -> None:
-        if self.manners.implicit:
-            self._encrypt(self.manners.implicit)
+        if self.behavior.implicit:
+            self._encrypt(self.behavior.implicit)
         self._answer("banner", "220 faulty.example ESMTP")
         verbs: dict[str, Callable[[], None]] = {
             "MAIL": self._mail, "RCPT": self._rcpt, "DATA": self._data, "RSET": self._rset, "EHLO": self._ehlo,
-            "HELO": partial(self._say, "250 faulty.example"), "STAR": self._starttls, "AUTH": self._auth, "QUIT": self._quit,
+            "HELO": partial(self._reply, "250 faulty.example"), "STAR": self._starttls, "AUTH": self._auth, "QUIT": self._quit,
         }  # fmt: skip
         while True:
             self.line = self._line().decode("utf-8", "replace")
             if self.server.keep:
                 self.server.commands.append(self.line)
-            if self.came and not self.manners.pipelining:
+            if self.received and not self.behavior.pipelining:
                 self.server.uninvited += 1
-                self._say("503 5.5.0 pipelining was not offered")
+                self._reply("503 5.5.0 pipelining was not offered")
                 raise EOFError
-            verbs.get(self.line[:4].upper(), partial(self._say, "500 5.5.1 unknown command"))()
+            verbs.get(self.line[:4].upper(), partial(self._reply, "500 5.5.1 unknown command"))()
 
     def close(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             self._flush()
-        self.talk.close()
+        self.connection.close()
 
     # -- commands ------------------------------------------------------------------------------
 
     def _ehlo(self) -> None:
         offered = ["faulty.example"]
-        polite = self.manners
+        polite = self.behavior
         offered += ["PIPELINING"] * polite.pipelining + ["8BITMIME"] * polite.eightbit + ["SMTPUTF8"] * polite.smtputf8
         offered += [f"SIZE {polite.size}"] * (polite.size is not None) + ["AUTH PLAIN LOGIN"] * bool(polite.users)
-        offered += ["STARTTLS"] * (polite.starttls is not None and not self.secret)
+        offered += ["STARTTLS"] * (polite.starttls is not None and not self.encrypted)
         self._reset()
         self._answer("ehlo", "|".join(["250-" + name for name in offered[:-1]] + ["250 " + offered[-1]]))
 
     def _starttls(self) -> None:
-        if self.manners.starttls is None:
-            self._say("502 5.5.1 not offered")
+        if self.behavior.starttls is None:
+            self._reply("502 5.5.1 not offered")
         elif self._answer("starttls", "220 2.0.0 go ahead"):
-            self.to_say += self.manners.after_go_ahead
+            self.outgoing += self.behavior.after_go_ahead
             self._flush()
-            self.came.clear()
-            self._encrypt(self.manners.starttls)
+            self.received.clear()
+            self._encrypt(self.behavior.starttls)
 
     def _auth(self) -> None:
         _, mechanism, *first = self.line.split()
         if mechanism.upper() == "PLAIN":
             _, user, password = b64decode(first[0]).decode().split("\0")
         else:
-            self._say("334 UGFzc3dvcmQ6")
+            self._reply("334 UGFzc3dvcmQ6")
             user, password = b64decode(first[0]).decode(), b64decode(self._line()).decode()
-        taken = self.manners.users.get(user) == password
+        taken = self.behavior.users.get(user) == password
         self._answer("auth", "235 2.7.0 welcome" if taken else "535 5.7.8 wrong user or password")
 
     def _mail(self) -> None:
         if self.sender is not None:
-            self._say("503 5.5.1 nested MAIL")
+            self._reply("503 5.5.1 nested MAIL")
         elif self._answer("mail", "250 2.1.0 ok"):
             self.sender = self._address()
 
     def _rcpt(self) -> None:
         self.tried = self._address()
         if self.sender is None:
-            self._say("503 5.5.1 RCPT without MAIL")
+            self._reply("503 5.5.1 RCPT without MAIL")
         elif self._answer("rcpt", "250 2.1.5 ok"):
             self.recipients.append(self.tried)
 
     def _data(self) -> None:
-        if not self.recipients and not self.manners.data_anyway:
-            self._say("503 5.5.1 no valid recipients")
+        if not self.recipients and not self.behavior.data_without_recipients:
+            self._reply("503 5.5.1 no valid recipients")
         elif self._answer("data", "354 end with a lone dot"):
             message = self._body()
             if not self.recipients:
-                self._say("554 5.5.1 no valid recipients")
+                self._reply("554 5.5.1 no valid recipients")
             elif self._answer("dot", "250"):
-                self.server.take(Taken(self.sender or "", self.recipients[0], message))
+                self.server.take(AcceptedEmail(self.sender or "", self.recipients[0], message))
                 self._answer("accepted", "250 2.0.0 taken")
             self._reset()
 
@@ -307,7 +307,7 @@ class _Dialogue:
         fault = self.server.fault(stage, self.tried)
         if fault is None:
             if stage != "dot":
-                self._say(f"{good[:3]}-first|{good}" if self.manners.multiline and "|" not in good else good)
+                self._reply(f"{good[:3]}-first|{good}" if self.behavior.multiline and "|" not in good else good)
             return True
         self._strike(fault)
         return False
@@ -320,29 +320,29 @@ class _Dialogue:
         if fault.does in (DROP, STALL):
             self._flush()
             raise EOFError
-        self._say(fault.does)
-        if fault.hang_up or fault.does.startswith("421"):
+        self._reply(fault.does)
+        if fault.disconnect or fault.does.startswith("421"):
             raise EOFError
 
     def _address(self) -> str:
         return self.line[self.line.index("<") + 1 : self.line.index(">")]
 
-    def _say(self, text: str) -> None:
-        self.to_say += text.replace("|", "\r\n").encode() + b"\r\n"
+    def _reply(self, text: str) -> None:
+        self.outgoing += text.replace("|", "\r\n").encode() + b"\r\n"
 
     def _flush(self) -> None:
         """Whatever has been answered leaves in one packet, or in crumbs of `split` octets."""
-        said = bytes(self.to_say)
-        self.to_say.clear()
-        step = self.manners.split or len(said) or 1
+        said = bytes(self.outgoing)
+        self.outgoing.clear()
+        step = self.behavior.split or len(said) or 1
         for at in range(0, len(said), step):
-            self.talk.sendall(said[at : at + step])
+            self.connection.sendall(said[at : at + step])
 
     def _line(self) -> bytes:
-        while (end := self.came.find(b"\n")) < 0:
+        while (end := self.received.find(b"\n")) < 0:
             self._more()
-        line = bytes(self.came[:end]).rstrip(b"\r")
-        del self.came[: end + 1]
+        line = bytes(self.received[:end]).rstrip(b"\r")
+        del self.received[: end + 1]
         return line
 
     def _body(self) -> bytes:
@@ -352,24 +352,24 @@ class _Dialogue:
             self._more()
             self._strike(fault)
             raise EOFError
-        self.came[:0] = b"\r\n"  # so that a lone dot ends an empty letter too
-        while (end := self.came.find(b"\r\n.\r\n")) < 0:
+        self.received[:0] = b"\r\n"  # so that a lone dot ends an empty letter too
+        while (end := self.received.find(b"\r\n.\r\n")) < 0:
             self._more()
-        message = bytes(self.came[: end + 2])
-        del self.came[: end + 5]
+        message = bytes(self.received[: end + 2])
+        del self.received[: end + 5]
         return message.replace(b"\r\n.", b"\r\n")[2:]
 
     def _more(self) -> None:
         self._flush()
-        chunk = self.talk.recv(65_536)
+        chunk = self.connection.recv(65_536)
         if not chunk:
             raise EOFError
-        self.came += chunk
+        self.received += chunk
 
     def _encrypt(self, context: ssl.SSLContext) -> None:
-        plain, self.talk = self.talk, context.wrap_socket(self.talk, server_side=True)
-        self.server.knows(plain, self.talk)
-        self.secret = True
+        plain, self.connection = self.connection, context.wrap_socket(self.connection, server_side=True)
+        self.server.track(plain, self.connection)
+        self.encrypted = True
 
 
 def parse_fault(text: str) -> Fault:
@@ -389,8 +389,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--fault", action="append", default=[], type=parse_fault)
     parser.add_argument("--no-pipelining", action="store_true")
     given = parser.parse_args(arguments)
-    manners = Manners(pipelining=not given.no_pipelining)
-    server = FaultySmtp(faults=given.fault, manners=manners, log=given.log, port=given.port, keep=False)
+    behavior = ServerBehavior(pipelining=not given.no_pipelining)
+    server = FaultySmtp(faults=given.fault, behavior=behavior, log=given.log, port=given.port, keep=False)
     print(server.port, flush=True)  # noqa: T201 - whoever started us reads it
     threading.Event().wait()
 

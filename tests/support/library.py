@@ -7,7 +7,7 @@ from pathlib import Path
 
 from newsletter.domain.delivery.issue import IssueEvent
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.subscriber import NewReader
+from newsletter.domain.subscribers.subscriber import NewSubscriber
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.store.sqlite.database import upgrade
@@ -24,17 +24,17 @@ def new_store(directory: Path) -> SqlStore:
     return SqlStore(path)
 
 
-def add_reader(store: SqlStore, address: str, status: Status = Status.CONFIRMED, *, name: str = "") -> int:
+def add_subscriber(store: SqlStore, address: str, status: Status = Status.CONFIRMED, *, name: str = "") -> int:
     """A reader with the key `k` and their number; the id."""
     with store.write() as tx:
         number = sum(tx.subscribers.count().values()) + 1
-        reader = NewReader(parse_address(address), name, f"k{number:015d}", status, "test", signup_at=TUESDAY)
+        reader = NewSubscriber(parse_address(address), name, f"k{number:015d}", status, "test", signup_at=TUESDAY)
         return tx.subscribers.add(reader, TUESDAY).id
 
 
-def add_readers(store: SqlStore, number: int) -> list[int]:
+def add_subscribers(store: SqlStore, number: int) -> list[int]:
     """reader1@a.example and so on, confirmed."""
-    return [add_reader(store, f"reader{n}@a.example") for n in range(1, number + 1)]
+    return [add_subscriber(store, f"reader{n}@a.example") for n in range(1, number + 1)]
 
 
 def add_tip(store: SqlStore, title: str = "Say the name", **fields: object) -> str:

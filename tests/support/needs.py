@@ -20,7 +20,7 @@ PACKAGES = {
 """Program: the Debian package that has it."""
 
 
-def need(program: str) -> str:
+def require_program(program: str) -> str:
     """The path of a program; skips the test with the name of its Debian package when it is not there."""
     found = shutil.which(program)
     if found:
@@ -34,7 +34,7 @@ def need(program: str) -> str:
 REFEREES = Path(__file__).resolve().parents[1] / "referees"
 
 
-def need_referees() -> Path:
+def require_referees() -> Path:
     """The directory of npm packages that judge letters and pages; skips the test with the command that installs them."""
     if (REFEREES / "node_modules" / "axe-core").is_dir():
         return REFEREES

@@ -15,15 +15,15 @@ from typing import Self
 
 from tests.conftest import CHECKOUT
 
-LOOK_EVERY = 0.01  # seconds
+POLL_INTERVAL = 0.01  # seconds
 
 
-def wait_until(condition: Callable[[], object], *, within: float = 30, what: str = "") -> None:
+def wait_until(condition: Callable[[], object], *, timeout: float = 30, what: str = "") -> None:
     """Look again and again until it is so; fails after `within` seconds."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, f"not within {within} s: {what or condition}"
-        threading.Event().wait(LOOK_EVERY)
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what or condition}"
+        threading.Event().wait(POLL_INTERVAL)
 
 
 class Process:
@@ -70,9 +70,9 @@ class Process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
 
-    def ends(self, *, within: float = 60) -> int:
+    def ends(self, *, timeout: float = 60) -> int:
         """Its exit code; a negative number is the signal that ended it."""
-        return self._process.wait(within)
+        return self._process.wait(timeout)
 
     @property
     def said(self) -> str:

@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
 
-from newsletter.actions.delivery.deliver import Round
+from newsletter.actions.delivery.deliver import BatchResult
 from newsletter.app import App
 from newsletter.domain.delivery.issue import IssueFacts
 from newsletter.domain.delivery.outcome import Outcome
@@ -22,13 +22,13 @@ from newsletter.ports.sending import Sender
 from newsletter.settings import load_settings
 from newsletter.store.deliveries import SqliteLedger
 from newsletter.store.transactions import SqlStore
-from newsletter.testing import Answer, Letter, MemorySender
-from tests.support.library import TUESDAY, add_readers, add_tip
+from newsletter.testing import Answer, MemorySender, SentEmail
+from tests.support.library import TUESDAY, add_subscribers, add_tip
 
 OWNER = "owner@tips.example"
 
 
-class HandClock:
+class FakeClock:
     """A clock that goes when it is told."""
 
     def __init__(self, now: datetime = TUESDAY) -> None:
@@ -48,34 +48,34 @@ class HookedSender(MemorySender):
         super().__init__(connections=connections)
         self._after = after
 
-    def take(self, letter: Letter) -> Outcome:
+    def take(self, letter: SentEmail) -> Outcome:
         outcome = super().take(letter)
         self._after.get(len(self.tried), lambda: None)()
         return outcome
 
 
 @dataclass
-class Newsroom(App):
+class AppHarness(App):
     """`way`: the sender of this test; without one the settings say."""
 
-    hand: HandClock = field(default_factory=HandClock)
-    way: Sender | None = None
+    fake_clock: FakeClock = field(default_factory=FakeClock)
+    sender_override: Sender | None = None
 
     def sender(self) -> Sender:
-        return self.way or super().sender()
+        return self.sender_override or super().sender()
 
     def memory(
         self, script: Mapping[str, Iterable[Answer]] | None = None, *, connections: int = 1, refuses_sessions: int = 0
     ) -> MemorySender:
         """A memory sender for this newsletter from now on; script: answers by address, then everything is accepted."""
         sender = MemorySender(script or {}, connections=connections, refuses_sessions=refuses_sessions)
-        self.way = sender
+        self.sender_override = sender
         return sender
 
     def start(self, readers: int = 3) -> int:
         """reader1@a.example and so on, a tip, and Tuesday's issue ready to be sent; its number."""
         add_tip(self.files, "Say the name")
-        add_readers(self.files, readers)
+        add_subscribers(self.files, readers)
         issue = self.publish_due()
         assert issue
         return issue.number
@@ -84,7 +84,7 @@ class Newsroom(App):
     def files(self) -> SqlStore:
         return cast("SqlStore", self.store)
 
-    def round(self, number: int = 1) -> Round:
+    def round(self, number: int = 1) -> BatchResult:
         """One round by a sender that lives for this round."""
         with self.store.sending("test", self.clock()) as right:
             return self.deliver(right, number)
@@ -110,7 +110,7 @@ class Newsroom(App):
 
 
 @contextmanager
-def open_newsroom(directory: Path, way: Sender | None = None, **settings: str) -> Iterator[Newsroom]:
+def open_app_harness(directory: Path, sender_override: Sender | None = None, **settings: str) -> Iterator[AppHarness]:
     """A new newsletter in `directory`; settings by their names without NEWSLETTER_, in lower case."""
     environ = {
         "NEWSLETTER_DATABASE_URL": f"sqlite:///{directory}/newsletter.db",
@@ -121,31 +121,31 @@ def open_newsroom(directory: Path, way: Sender | None = None, **settings: str) -
         "NEWSLETTER_BASE_URL": "https://tips.example",
         **{f"NEWSLETTER_{name.upper()}": value for name, value in settings.items()},
     }
-    clock = HandClock()
-    room = Newsroom(load_settings(environ), clock, hand=clock, way=way)
-    room.upgrade_database()
+    clock = FakeClock()
+    harness = AppHarness(load_settings(environ), clock, fake_clock=clock, sender_override=sender_override)
+    harness.upgrade_database()
     try:
-        yield room
+        yield harness
     finally:
-        room.close()
+        harness.close()
 
 
-def mails(letters: Sequence[Letter]) -> list[EmailMessage]:
+def parse_emails(emails: Sequence[SentEmail]) -> list[EmailMessage]:
     """Letters as messages that can be asked for their headers."""
-    return [email.message_from_bytes(letter.message, policy=email.policy.default) for letter in letters]
+    return [email.message_from_bytes(letter.message, policy=email.policy.default) for letter in emails]
 
 
-def told(room: Newsroom) -> list[EmailMessage]:
+def owner_emails(harness: AppHarness) -> list[EmailMessage]:
     """One round of the owner's mails, and all that was mailed since the last: to the owner alone."""
-    room.owner_round()
-    memory = room.memory()
-    room.flush_notices()
-    assert all(letter.envelope.recipient == OWNER for letter in memory.letters)
-    return mails(memory.letters)
+    harness.owner_round()
+    memory = harness.memory()
+    harness.flush_notices()
+    assert all(letter.envelope.recipient == OWNER for letter in memory.emails)
+    return parse_emails(memory.emails)
 
 
-def recipients(letters: Sequence[Letter]) -> list[str]:
-    return sorted(letter.envelope.recipient for letter in letters)
+def recipients(emails: Sequence[SentEmail]) -> list[str]:
+    return sorted(letter.envelope.recipient for letter in emails)
 
 
 def text_of(mail: EmailMessage) -> str:
@@ -156,11 +156,11 @@ def text_of(mail: EmailMessage) -> str:
 
 
 def readers(number: int) -> list[str]:
-    """The addresses that `Newsroom.start` made."""
+    """The addresses that `AppHarness.start` made."""
     return sorted(f"reader{n}@a.example" for n in range(1, number + 1))
 
 
-def own_body(directory: Path, first_line: str) -> Path:
+def custom_template_dir(directory: Path, first_line: str) -> Path:
     """A directory of templates with a text part of one's own."""
     issue = directory / "own" / "email" / "issue"
     issue.mkdir(parents=True)
@@ -180,7 +180,7 @@ def unlock(other: sqlite3.Connection) -> None:
         other.execute("ROLLBACK")
 
 
-def patience(ledger: object, milliseconds: int) -> None:
+def set_busy_timeout(ledger: object, milliseconds: int) -> None:
     """How long the ledger waits for another process that writes."""
     assert isinstance(ledger, SqliteLedger)
     ledger.busy_for = milliseconds / 1000

@@ -9,7 +9,7 @@ from newsletter.domain.site import Site
 from newsletter.domain.tips.tip import TipText
 from newsletter.ports.store import Rendered
 from newsletter.rendering.data import data_dir
-from newsletter.rendering.emails import Letters
+from newsletter.rendering.emails import EmailTemplates
 
 SITE = Site(
     title="Tip of the Week",
@@ -82,7 +82,7 @@ REPORT = {
 }
 LINK = {"preferences_url": PERSON["preferences_url"]}
 MOVE = {"move_url": "https://news.example/move/ada.1748952000.0123456789012345678901"}
-NOTICES: dict[str, Mapping[str, object]] = {
+TRANSACTIONAL: dict[str, Mapping[str, object]] = {
     "alarm": ALARM,
     "confirm": CONFIRM,
     "farewell": FAREWELL,
@@ -94,20 +94,22 @@ NOTICES: dict[str, Mapping[str, object]] = {
 }
 
 
-def issue(site: Site = SITE, tip: TipText = TIP, person: Mapping[str, str] = PERSON) -> Rendered:
+def issue(site: Site = SITE, tip: TipText = TIP, recipient: Mapping[str, str] = PERSON) -> Rendered:
     """The weekly letter."""
-    return Letters(site, [SHIPPED]).issue(tip, tip_key="say-it", number=3, slot=date(2025, 6, 3), person=person)
+    return EmailTemplates(site, [SHIPPED]).issue(
+        tip, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=recipient
+    )
 
 
-def every_mail(site: Site = SITE, tip: TipText = TIP) -> dict[str, Rendered]:
+def every_email(site: Site = SITE, tip: TipText = TIP) -> dict[str, Rendered]:
     """Kind of mail to the mail."""
-    letters = Letters(site, [SHIPPED])
+    letters = EmailTemplates(site, [SHIPPED])
     slot = date(2025, 6, 3)
     return {
         "issue": issue(site, tip),
-        "quarterly": letters.issue(tip, tip_key="say-it", number=3, slot=slot, person=PERSON, kind="quarterly"),
+        "quarterly": letters.issue(tip, tip_key="say-it", number=3, slot=slot, recipient=PERSON, kind="quarterly"),
         "preview": letters.issue(
-            tip, tip_key="say-it", number=3, slot=slot, person=PERSON, kind="preview", more=PREVIEW
+            tip, tip_key="say-it", number=3, slot=slot, recipient=PERSON, kind="preview", more=PREVIEW
         ),
-        **{kind: letters.notice(kind, values) for kind, values in NOTICES.items()},
+        **{kind: letters.notice(kind, values) for kind, values in TRANSACTIONAL.items()},
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome
-from newsletter.ports.sending import FlowSender, FlowSession
+from newsletter.ports.sending import MultiplexSender, MultiplexSession
 
 
-class Driven:
+class SteppedSession:
     """Looks like a session that waits; inside, `start`, `ready` and `proceed` do the work."""
 
-    def __init__(self, sender: FlowSender, session: FlowSession) -> None:
+    def __init__(self, sender: MultiplexSender, session: MultiplexSession) -> None:
         self._sender = sender
         self._session = session
 

@@ -16,7 +16,7 @@ import httpx
 
 from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.app import App
-from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.mail.tokens import Purpose
 from newsletter.mail.verp import base36
@@ -29,7 +29,7 @@ FRIDAY = datetime(2025, 5, 2, 9, 30, tzinfo=UTC)
 KEY = "a-key-that-only-tests-have-0123456789"
 
 
-class HandClock:
+class FakeClock:
     """A clock that goes when it is told."""
 
     def __init__(self) -> None:
@@ -43,15 +43,15 @@ class HandClock:
 
 
 @dataclass
-class Front:
+class WebHarness:
     """The app, its clock, its maildir, and a client of its web server that follows no redirect."""
 
     app: App
-    clock: HandClock
+    clock: FakeClock
     mail: Path
     http: httpx.Client
 
-    def reader(self, address: str) -> Reader:
+    def reader(self, address: str) -> Subscriber:
         with self.app.store.read() as tx:
             found = tx.subscribers.by_address(address)
         assert found, address
@@ -61,19 +61,19 @@ class Front:
         reader = self.reader(address)
         return f"/confirm/{confirm_token(self.app.signer, reader.key, int(reader.signup_at.timestamp()))}"
 
-    def leave_path(self, address: str, issue: str = "a") -> str:
+    def unsubscribe_path(self, address: str, issue: str = "a") -> str:
         return f"/u/{self.app.signer.sign(Purpose.UNSUBSCRIBE, self.reader(address).key, issue)}"
 
-    def useful_path(self, address: str, issue: int) -> str:
+    def feedback_path(self, address: str, issue: int) -> str:
         return f"/useful/{self.app.signer.sign(Purpose.USEFUL, self.reader(address).key, base36(issue))}"
 
     def preferences_path(self, address: str) -> str:
         return f"/p/{self.app.signer.sign(Purpose.PREFERENCES, self.reader(address).key)}"
 
-    def mails(self) -> list[EmailMessage]:
+    def emails(self) -> list[EmailMessage]:
         """What arrived, oldest first."""
         files = sorted(self.mail.glob("new/*"), key=lambda file: file.stat().st_mtime_ns)
-        return [as_mail(file.read_bytes()) for file in files]
+        return [parse_email(file.read_bytes()) for file in files]
 
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
         """Every row of every table."""
@@ -86,7 +86,7 @@ class Front:
             connection.close()
 
 
-def as_mail(data: bytes) -> EmailMessage:
+def parse_email(data: bytes) -> EmailMessage:
     """Bytes to a message that can be asked for its parts."""
     return message_from_bytes(data, policy=policy.default)
 
@@ -113,7 +113,7 @@ def add_tip(app: App, title: str, ran_on: date | None, *, body: str = "Say it *o
 
 
 @contextmanager
-def open_front(directory: Path, **settings: str) -> Iterator[Front]:
+def open_web_harness(directory: Path, **settings: str) -> Iterator[WebHarness]:
     """A new newsletter in `directory`; settings by their names without NEWSLETTER_, in lower case."""
     environ = {
         "NEWSLETTER_DATABASE_URL": f"sqlite:///{directory}/newsletter.db",
@@ -123,14 +123,14 @@ def open_front(directory: Path, **settings: str) -> Iterator[Front]:
         "NEWSLETTER_BASE_URL": "https://tips.example",
         **{f"NEWSLETTER_{name.upper()}": value for name, value in settings.items()},
     }
-    clock = HandClock()
+    clock = FakeClock()
     app = App(load_settings(environ), clock)
     app.upgrade_database()
     server = WebServer(make_web(app), "127.0.0.1", 0, trusted_proxies=app.settings.trusted_proxies)
     server.start()
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as http:
-            yield Front(app, clock, directory / "mail", http)
+            yield WebHarness(app, clock, directory / "mail", http)
     finally:
         server.stop()
         app.close()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.domain.errors import InputError
-from newsletter.domain.subscribers.address import address_reader, parse_address
+from newsletter.domain.subscribers.address import address_parser, parse_address
 
 
 def test_the_domain_is_lower_cased_and_the_local_part_kept_for_the_envelope() -> None:
@@ -79,7 +79,7 @@ DOMAINS = st.sampled_from(
 
 @given(st.lists(st.tuples(LOCALS, DOMAINS), max_size=20))
 def test_who_reads_many_addresses_gives_the_verdict_on_each(parts: list[tuple[str, str]]) -> None:
-    read = address_reader()
+    read = address_parser()
     for local, domain in parts:
         text = f"{local}@{domain}"
         assert verdict(read, text) == verdict(in_full, text)

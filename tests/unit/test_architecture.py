@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.cli import NOUNS, root
+from newsletter.cli import GROUPS, root
 from tests.support.needs import PACKAGES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def test_what_is_generated_is_in_step_with_the_program() -> None:
 
 def test_the_help_of_every_noun_names_its_verbs() -> None:
     ctx = root.make_context("newsletter", ["--json"])
-    for noun, (_, text) in NOUNS.items():
+    for noun, (_, text) in GROUPS.items():
         command = root.get_command(ctx, noun)
         assert command is not None, noun
         verbs = getattr(command, "commands", {})
@@ -54,7 +54,7 @@ def test_ci_installs_what_tests_look_for_on_the_machine() -> None:
     packages = re.search(r"^PACKAGES=\((.*)\)$", (CHECKOUT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
     assert packages
     tests = (path.read_text(encoding="utf-8") for path in (CHECKOUT / "tests").rglob("test_*.py"))
-    needed = {PACKAGES[program] for text in tests for program in re.findall(r"\bneed\(\"([\w-]+)\"\)", text)}
+    needed = {PACKAGES[program] for text in tests for program in re.findall(r"\brequire_program\(\"([\w-]+)\"\)", text)}
     assert needed == set(packages[1].split())
 
 

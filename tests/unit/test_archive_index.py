@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from newsletter.domain.archive.entries import Entry, Label, Selection
-from newsletter.domain.archive.index import Catalogue, labels_of
+from newsletter.domain.archive.index import ArchiveIndex, labels_of
 from newsletter.domain.errors import NotFound
 
 DAY = date(2025, 4, 29)
@@ -32,19 +32,19 @@ def keys(entries: tuple[Entry, ...]) -> list[str]:
     return [entry.key for entry in entries]
 
 
-def related(catalogue: Catalogue, entry: Entry, size: int = 3) -> list[str]:
+def related(catalogue: ArchiveIndex, entry: Entry, size: int = 3) -> list[str]:
     return keys(catalogue.related(labels_of(entry), size, but=entry.id))
 
 
 def test_a_list_is_cut_into_pages_in_the_order_it_came() -> None:
-    catalogue = Catalogue(tip(number) for number in range(45))
+    catalogue = ArchiveIndex(tip(number) for number in range(45))
     pages = [catalogue.choose(Selection(), page, 20) for page in (1, 2, 3)]
     assert [key for page in pages for key in keys(page.entries)] == [f"tip-{number}" for number in range(45)]
     assert {(page.total, page.pages, page.label) for page in pages} == {(45, 3, None)}
 
 
 def test_an_archive_without_a_tip_has_one_empty_page_and_no_label() -> None:
-    catalogue = Catalogue([])
+    catalogue = ArchiveIndex([])
     assert catalogue.choose(Selection(), 1, 20).entries == ()
     for selection in (Selection("year", "2025"), Selection("tag", "x"), Selection("tag", "")):
         with pytest.raises(NotFound):
@@ -54,21 +54,21 @@ def test_an_archive_without_a_tip_has_one_empty_page_and_no_label() -> None:
 def test_two_spellings_of_a_label_are_one_shelf_and_a_label_of_signs_is_none() -> None:
     first, second = tip(0, "phone", "Phone"), tip(1, "Phone")
     signs = Entry(7, "signs", "Signs", DAY, "", AT, tags=(Label("!?", ""),))
-    catalogue = Catalogue([first, second, signs])
+    catalogue = ArchiveIndex([first, second, signs])
     found = catalogue.choose(Selection("tag", "phone"), 1, 20)
     assert (keys(found.entries), found.label) == (["tip-0", "tip-1"], Label("Phone", "phone"))
     assert catalogue.contents.tags == ((Label("Phone", "phone"), 2),)
 
 
 def test_years_come_newest_first_with_their_numbers_and_a_tip_without_a_day_is_in_none() -> None:
-    catalogue = Catalogue([tip(0), tip(1), tip(60), tip(2, ran_on=None)])
+    catalogue = ArchiveIndex([tip(0), tip(1), tip(60), tip(2, ran_on=None)])
     assert catalogue.contents.years == ((2025, 2), (2024, 1))
 
 
 def test_neighbours_are_those_that_ran_before_and_after() -> None:
     entries = [tip(number) for number in range(3)]
-    catalogue = Catalogue(entries)
-    assert [catalogue.beside(entry) for entry in entries] == [
+    catalogue = ArchiveIndex(entries)
+    assert [catalogue.neighbors(entry) for entry in entries] == [
         (entries[1].mention, None),
         (entries[2].mention, entries[0].mention),
         (None, entries[1].mention),
@@ -78,7 +78,7 @@ def test_neighbours_are_those_that_ran_before_and_after() -> None:
 def test_a_rare_tag_in_common_is_nearer_than_a_frequent_one_and_that_nearer_than_a_category() -> None:
     here = tip(0, "rare", "frequent", categories=("Calls",))
     others = [tip(number, "frequent") for number in range(4, 10)]
-    catalogue = Catalogue([here, tip(1, categories=("Calls",)), tip(2, "rare"), tip(3), *others])
+    catalogue = ArchiveIndex([here, tip(1, categories=("Calls",)), tip(2, "rare"), tip(3), *others])
     assert related(catalogue, here, 4) == ["tip-2", "tip-4", "tip-5", "tip-6"]
     assert related(catalogue, tip(0, categories=("Calls",))) == ["tip-1"]
     assert related(catalogue, tip(3)) == []
@@ -86,13 +86,13 @@ def test_a_rare_tag_in_common_is_nearer_than_a_frequent_one_and_that_nearer_than
 
 def test_of_equal_relations_the_newest_come_first_and_a_tip_is_not_its_own() -> None:
     entries = [tip(number, "same") for number in range(6)]
-    catalogue = Catalogue(entries)
+    catalogue = ArchiveIndex(entries)
     assert related(catalogue, entries[2]) == ["tip-0", "tip-1", "tip-3"]
     assert keys(catalogue.related(labels_of(entries[0]), 2, but=0)) == ["tip-0", "tip-1"]
 
 
 def test_what_is_not_public_is_not_there() -> None:
-    catalogue = Catalogue([tip(0)])
+    catalogue = ArchiveIndex([tip(0)])
     assert (1000 in catalogue, 1 in catalogue) == (True, False)
     with pytest.raises(NotFound):
         catalogue.by_key("tip-1")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from newsletter.domain.calendar.choose import Programme, choose
-from newsletter.domain.calendar.forecast import played_to, weekly
+from newsletter.domain.calendar.choose import TipChooser, choose
+from newsletter.domain.calendar.forecast import played_until, weekly
 from newsletter.domain.calendar.plan import Choice, Kind, Plan, Policy, TipPlan
 from newsletter.domain.calendar.why_not import why_not
 from newsletter.domain.errors import NotFound
@@ -41,7 +41,7 @@ def series(name: str, count: int, position: int = 0) -> list[TipPlan]:
 
 
 def play(plan: Plan, first: date, weeks: int) -> list[str | None]:
-    programme, keys = Programme(plan), list[str | None]()
+    programme, keys = TipChooser(plan), list[str | None]()
     for slot in weekly(first, weeks):
         choice = programme.choose(slot)
         keys.append(choice.tip)
@@ -340,7 +340,7 @@ def test_a_fallback_rests_so_that_nobody_gets_it_twice_running() -> None:
 
 
 def why(key: str, slot: date, library: Plan, first: date = SLOT) -> str:
-    return why_not(key, slot, played_to(slot, weekly(first, 520), library))
+    return why_not(key, slot, played_until(slot, weekly(first, 520), library))
 
 
 def test_every_tip_says_why_it_is_not_the_one() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from newsletter.domain.delivery.circuit_breaker import POLICY_IN_A_ROW, SAME_IN_A_ROW, Breaker
+from newsletter.domain.delivery.circuit_breaker import POLICY_IN_A_ROW, SAME_IN_A_ROW, CircuitBreaker
 from newsletter.domain.delivery.outcome import Cause, Deferred, Rejected, Reply, Sent, Stage
 
 SENT = Sent(Reply(Stage.DOT, 250))
@@ -13,8 +13,8 @@ def refusal(text: str, cause: Cause = Cause.BAD_ADDRESS) -> Rejected:
 
 
 def test_three_policy_refusals_in_a_row_trip_it() -> None:
-    breaker = Breaker()
-    answers = [breaker.saw(n, refusal("blocked", Cause.POLICY)) for n in range(POLICY_IN_A_ROW)]
+    breaker = CircuitBreaker()
+    answers = [breaker.record_outcome(n, refusal("blocked", Cause.POLICY)) for n in range(POLICY_IN_A_ROW)]
 
     assert [bool(answer) for answer in answers] == [False, False, True]
     assert "blocked" in answers[-1]
@@ -22,30 +22,32 @@ def test_three_policy_refusals_in_a_row_trip_it() -> None:
 
 
 def test_one_accepted_letter_between_them_starts_the_count_anew() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for n in range(20):
-        assert not breaker.saw(n, refusal("blocked", Cause.POLICY))
-        assert not breaker.saw(100 + n, SENT)
+        assert not breaker.record_outcome(n, refusal("blocked", Cause.POLICY))
+        assert not breaker.record_outcome(100 + n, SENT)
 
     assert breaker.run == []
 
 
 def test_the_same_words_many_times_trip_it_whoever_the_reader_is() -> None:
-    breaker = Breaker()
-    answers = [breaker.saw(n, refusal(f"<reader{n}@a.example>: unknown id {n * 7}")) for n in range(SAME_IN_A_ROW)]
+    breaker = CircuitBreaker()
+    answers = [
+        breaker.record_outcome(n, refusal(f"<reader{n}@a.example>: unknown id {n * 7}")) for n in range(SAME_IN_A_ROW)
+    ]
 
     assert [bool(answer) for answer in answers] == [False] * (SAME_IN_A_ROW - 1) + [True]
 
 
 def test_different_refusals_are_about_the_readers() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     words = ["no such user", "mailbox disabled"]
 
-    assert not any(breaker.saw(n, refusal(words[n % 2])) for n in range(50))
+    assert not any(breaker.record_outcome(n, refusal(words[n % 2])) for n in range(50))
 
 
 def test_deferrals_and_trouble_do_not_count() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for n in range(50):
-        assert not breaker.saw(n, Deferred(Reply(Stage.RCPT, 451)))
-        assert not breaker.saw(n, None)
+        assert not breaker.record_outcome(n, Deferred(Reply(Stage.RCPT, 451)))
+        assert not breaker.record_outcome(n, None)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from newsletter.domain.colors import (
     CARD,
-    ENOUGH,
     GREEN,
+    MIN_CONTRAST,
     NIGHT_CARD,
     NIGHT_PAPER,
     PAPER,
-    brand_colour,
+    brand_color,
     contrast,
     mix,
     palette,
@@ -36,29 +36,29 @@ def test_mixing_goes_from_one_colour_to_the_other() -> None:
 
 
 @given(COLOURS)
-def test_every_colour_is_taken_or_the_nearest_that_would_be_is_named(colour: str) -> None:
+def test_every_colour_is_taken_or_the_nearest_that_would_be_is_named(color: str) -> None:
     try:
-        taken = brand_colour(colour)
+        taken = brand_color(color)
     except InputError as error:
         (near,) = re.findall("#[0-9a-f]{6}", error.fix)
-        taken = brand_colour(near)
+        taken = brand_color(near)
     shades = palette(taken)
     pairs = [(shades.accent, ground) for ground in (PAPER, CARD, shades.tint)]
     pairs += [(shades.deep, CARD), (shades.ink, shades.accent), (shades.ink, shades.deep)]
     pairs += [(shades.night_accent, ground) for ground in (NIGHT_PAPER, NIGHT_CARD, shades.night_tint)]
     pairs += [(shades.night_ink, shades.night_accent), (shades.night_deep, NIGHT_CARD)]
-    assert [pair for pair in pairs if contrast(*pair) < ENOUGH] == []
+    assert [pair for pair in pairs if contrast(*pair) < MIN_CONTRAST] == []
 
 
 def test_our_own_green_is_as_it_was_chosen() -> None:
-    assert palette(brand_colour("#17664F")) is GREEN
+    assert palette(brand_color("#17664F")) is GREEN
 
 
 @pytest.mark.parametrize("text", ["green", "#12345", "", "#17664f;", "url(x)", "#ggg"])
 def test_what_is_no_colour_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="#17664f"):
-        brand_colour(text)
+        brand_color(text)
 
 
 def test_three_digits_are_a_colour() -> None:
-    assert brand_colour("#036") == "#003366"
+    assert brand_color("#036") == "#003366"

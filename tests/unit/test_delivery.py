@@ -14,7 +14,7 @@ from newsletter.domain.delivery.delivery import (
     TABLE,
     Event,
     State,
-    after,
+    apply_outcome,
     back_off,
     recover,
     transition,
@@ -90,50 +90,50 @@ def test_back_off_grows_and_then_stays_at_an_hour() -> None:
 
 
 def test_a_250_to_the_dot_is_sent() -> None:
-    change = after(Sent(Reply(Stage.DOT, 250)), attempts=1, first_attempt_at=NOW, now=NOW)
+    change = apply_outcome(Sent(Reply(Stage.DOT, 250)), attempts=1, first_attempt_at=NOW, now=NOW)
 
     assert (change.state, change.next_attempt_at, change.suppress) == (State.SENT, None, False)
 
 
 def test_a_4yz_waits_as_long_as_the_back_off_says() -> None:
-    change = after(Deferred(Reply(Stage.RCPT, 451)), attempts=2, first_attempt_at=NOW, now=NOW)
+    change = apply_outcome(Deferred(Reply(Stage.RCPT, 451)), attempts=2, first_attempt_at=NOW, now=NOW)
 
     assert (change.state, change.next_attempt_at) == (State.DEFERRED, NOW + timedelta(minutes=5))
 
 
 def test_we_give_up_when_the_next_try_would_come_after_48_hours() -> None:
     late = NOW + GIVE_UP_AFTER - timedelta(minutes=59)
-    change = after(Deferred(Reply(Stage.RCPT, 451)), attempts=50, first_attempt_at=NOW, now=late)
+    change = apply_outcome(Deferred(Reply(Stage.RCPT, 451)), attempts=50, first_attempt_at=NOW, now=late)
 
     assert change.state is State.FAILED
 
 
 def test_an_unknown_mailbox_is_rejected_and_suppressed() -> None:
-    change = after(Rejected(REPLY, Cause.BAD_ADDRESS), attempts=1, first_attempt_at=NOW, now=NOW)
+    change = apply_outcome(Rejected(REPLY, Cause.BAD_ADDRESS), attempts=1, first_attempt_at=NOW, now=NOW)
 
     assert (change.state, change.suppress) == (State.REJECTED, True)
 
 
 def test_a_full_mailbox_is_rejected_and_not_suppressed() -> None:
-    change = after(Rejected(REPLY, Cause.MAILBOX_FULL), attempts=1, first_attempt_at=NOW, now=NOW)
+    change = apply_outcome(Rejected(REPLY, Cause.MAILBOX_FULL), attempts=1, first_attempt_at=NOW, now=NOW)
 
     assert (change.state, change.suppress) == (State.REJECTED, False)
 
 
 def test_a_policy_refusal_is_about_us_so_the_reader_waits() -> None:
-    change = after(Rejected(REPLY, Cause.POLICY), attempts=1, first_attempt_at=NOW, now=NOW)
+    change = apply_outcome(Rejected(REPLY, Cause.POLICY), attempts=1, first_attempt_at=NOW, now=NOW)
 
     assert (change.state, change.suppress) == (State.DEFERRED, False)
 
 
 def test_a_letter_in_doubt_is_not_tried_again_before_ten_minutes() -> None:
-    change = after(InDoubt(Reply(Stage.DOT, 0)), attempts=1, first_attempt_at=NOW, now=NOW)
+    change = apply_outcome(InDoubt(Reply(Stage.DOT, 0)), attempts=1, first_attempt_at=NOW, now=NOW)
 
     assert (change.state, change.next_attempt_at) == (State.DEFERRED, NOW + timedelta(minutes=10))
 
 
 def test_a_letter_in_doubt_is_held_where_the_owner_wants_that() -> None:
-    change = after(InDoubt(Reply(Stage.DOT, 0)), attempts=1, first_attempt_at=NOW, now=NOW, hold_in_doubt=True)
+    change = apply_outcome(InDoubt(Reply(Stage.DOT, 0)), attempts=1, first_attempt_at=NOW, now=NOW, hold_in_doubt=True)
 
     assert change.state is State.HELD
 

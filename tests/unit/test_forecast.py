@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.domain.calendar.choose import choose
-from newsletter.domain.calendar.forecast import ForecastSlot, changes, forecast, ics, played_to, runway, weekly
+from newsletter.domain.calendar.forecast import ForecastSlot, changes, forecast, ics, played_until, runway, weekly
 from newsletter.domain.calendar.plan import Kind, Plan, Policy, TipPlan
 from newsletter.domain.calendar.why_not import why_not
 from newsletter.domain.errors import NotFound, UsageError
@@ -166,7 +166,7 @@ def test_only_pins_seasons_and_skips_come_between_two_parts_of_a_series(plan: Pl
 @LAW
 @given(plans(), SLOTS)
 def test_every_tip_has_a_reason_for_not_being_the_one_and_only_the_one_has_none(plan: Plan, slot: date) -> None:
-    programme = played_to(slot, weekly(FIRST, WEEKS), plan)
+    programme = played_until(slot, weekly(FIRST, WEEKS), plan)
 
     for tip in plan.tips:
         assert (why_not(tip.key, slot, programme) == "") == (programme.choose(slot).tip == tip.key)

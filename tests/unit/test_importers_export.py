@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from newsletter.domain.tips.tip import TipRules, TipText
 from newsletter.importers import read
-from newsletter.importers.export import as_file
+from newsletter.importers.export import to_markdown_file
 from newsletter.importers.markdown import parse
 from newsletter.rendering.data import data_dir
 
@@ -52,7 +52,7 @@ def test_a_written_tip_is_read_back_as_it_was(tip: TipText, whole: bool) -> None
     from dataclasses import replace
 
     tip = tip if whole else replace(tip, complete=False, body="", teaser=tip.teaser or "It began")
-    (found,) = parse(as_file(tip), "x.md")
+    (found,) = parse(to_markdown_file(tip), "x.md")
     assert isinstance(found, TipText), found
     assert replace(found, line=0) == tip
 
@@ -61,7 +61,7 @@ def test_a_written_tip_is_read_back_as_it_was(tip: TipText, whole: bool) -> None
 def test_every_starter_tip_survives_being_written(path: Path) -> None:
     (tip,) = read([path], "markdown")
     assert isinstance(tip, TipText)
-    (again,) = parse(as_file(tip), tip.source)
+    (again,) = parse(to_markdown_file(tip), tip.source)
     assert again == tip
 
 
@@ -69,6 +69,6 @@ def test_a_written_tip_is_pleasant_to_edit() -> None:
     tip = TipText(
         "Say “it”", "Once.", key="say-it", published_on=date(2014, 8, 12), tags=("a", "b: c"), takeaway='"Do"'
     )
-    assert as_file(tip) == (
+    assert to_markdown_file(tip) == (
         '---\nkey: "say-it"\ntitle: "Say “it”"\ndate: 2014-08-12\ntags: ["a", "b: c"]\ntakeaway: "\\"Do\\""\n---\nOnce.\n'
     )

@@ -135,10 +135,10 @@ TAGS = st.sampled_from(
 
 
 @given(st.lists(TAGS, max_size=12).map("".join), st.booleans())
-def test_nothing_unsafe_survives(html: str, lines_count: bool) -> None:  # noqa: FBT001
+def test_nothing_unsafe_survives(html: str, keep_line_breaks: bool) -> None:  # noqa: FBT001
     from lxml.html import fragment_fromstring
 
-    page = fragment_fromstring(to_html(to_markdown(html, lines_count=lines_count)), create_parent="div")
+    page = fragment_fromstring(to_html(to_markdown(html, keep_line_breaks=keep_line_breaks)), create_parent="div")
     assert {node.tag for node in page.iter()} <= {"div", "p", "strong", "ul", "li", "a", "br", "em"}
     assert [node.get("href") for node in page.iter("a")] == []
     assert [name for node in page.iter() for name in node.attrib] == []

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from newsletter.domain.subscribers.address import BadAddress, Flaw, parse_address
+from newsletter.domain.subscribers.address import AddressProblem, BadAddress, parse_address
 from newsletter.mail.headers import mailbox, named
 
 HERE = Path(__file__).resolve().parents[1] / "fixtures/is_email"
@@ -19,25 +19,25 @@ CASES: list[tuple[str, str]] = [(address, word) for address, word in json.loads(
 with (HERE / "numbered.csv").open(encoding="ascii", newline="") as _lines:
     NUMBERED = {(suite, int(number)): verdict for suite, number, verdict in csv.reader(_lines)}
 BY_DIAGNOSIS = {
-    "errNoDomain": {Flaw.NO_AT, Flaw.NO_DOMAIN},
-    "errNoLocalPart": {Flaw.NO_NAME},
-    "errDomainHyphenStart": {Flaw.HYPHEN},
-    "errDomainHyphenEnd": {Flaw.HYPHEN},
-    "rfc5321TLDNumeric": {Flaw.DOMAIN},
-    "rfc5321TLD": {Flaw.ONE_LABEL},
-    "rfc5321QuotedString": {Flaw.QUOTED},
-    "rfc5321AddressLiteral": {Flaw.LITERAL},
-    "rfc5322TooLong": {Flaw.TOO_LONG},
-    "rfc5322LabelTooLong": {Flaw.LONG_LABEL, Flaw.ONE_LABEL},
+    "errNoDomain": {AddressProblem.NO_AT, AddressProblem.NO_DOMAIN},
+    "errNoLocalPart": {AddressProblem.NO_NAME},
+    "errDomainHyphenStart": {AddressProblem.HYPHEN},
+    "errDomainHyphenEnd": {AddressProblem.HYPHEN},
+    "rfc5321TLDNumeric": {AddressProblem.DOMAIN},
+    "rfc5321TLD": {AddressProblem.ONE_LABEL},
+    "rfc5321QuotedString": {AddressProblem.QUOTED},
+    "rfc5321AddressLiteral": {AddressProblem.LITERAL},
+    "rfc5322TooLong": {AddressProblem.TOO_LONG},
+    "rfc5322LabelTooLong": {AddressProblem.LONG_LABEL, AddressProblem.ONE_LABEL},
 }
 TOO_STRICT_FOR_THEM = {"test@io"}
 
 
-def verdict(address: str) -> Flaw | None:
+def verdict(address: str) -> AddressProblem | None:
     try:
         parse_address(address)
     except BadAddress as error:
-        return error.flaw
+        return error.problem
     return None
 
 
@@ -56,7 +56,7 @@ def test_every_case_has_the_verdict_that_its_diagnosis_asks_for(address: str, di
         assert found is None
         assert parse_address(address).text == address.strip(), "only the white space around it went"
     else:
-        assert found in BY_DIAGNOSIS.get(diagnosis, set(Flaw))
+        assert found in BY_DIAGNOSIS.get(diagnosis, set(AddressProblem))
 
 
 @pytest.mark.parametrize("address", [address for address, _ in CASES if verdict(address) is None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.domain.tips.links import Link, LinkAnswer, Trouble, judge, links_of
+from newsletter.domain.tips.links import Link, LinkAnswer, LinkProblem, finding_for, links_of
 from newsletter.domain.tips.lint import Level
 from newsletter.domain.tips.tip import TipText
 
@@ -34,17 +34,17 @@ def test_the_takeaway_is_looked_through_too() -> None:
 @pytest.mark.parametrize(
     ("answer", "level", "words"),
     [
-        (LinkAnswer(404), Level.FAULT, "gone (404)"),
-        (LinkAnswer(410), Level.FAULT, "gone (410)"),
+        (LinkAnswer(404), Level.ERROR, "gone (404)"),
+        (LinkAnswer(410), Level.ERROR, "gone (410)"),
         (LinkAnswer(403), Level.NOTE, "does not answer programs"),
         (LinkAnswer(503), Level.WARNING, "answers with a fault (503)"),
-        (LinkAnswer(trouble=Trouble.PRIVATE), Level.FAULT, "private network"),
-        (LinkAnswer(trouble=Trouble.TIMEOUT), Level.WARNING, "no answer came in time"),
+        (LinkAnswer(trouble=LinkProblem.PRIVATE), Level.ERROR, "private network"),
+        (LinkAnswer(trouble=LinkProblem.TIMEOUT), Level.WARNING, "no answer came in time"),
         (LinkAnswer(200, moved_to="https://a.example/new"), Level.NOTE, "moved for good"),
     ],
 )
 def test_an_answer_is_told_with_its_place(answer: LinkAnswer, level: Level, words: str) -> None:
-    found = judge(LINK, answer)
+    found = finding_for(LINK, answer)
 
     assert found
     assert (found.part, found.line, found.excerpt, found.rule, found.level) == ("body", 3, LINK.url, "link", level)
@@ -53,4 +53,4 @@ def test_an_answer_is_told_with_its_place(answer: LinkAnswer, level: Level, word
 
 
 def test_a_link_that_works_is_not_mentioned() -> None:
-    assert judge(LINK, LinkAnswer(200)) is None
+    assert finding_for(LINK, LinkAnswer(200)) is None

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.errors import InputError, TemplateError
 from newsletter.domain.site import Site
-from newsletter.mail.compiled import HOLES, Compiled, compile_letter, sentinels, twin_sentinels
+from newsletter.mail.compiled import PLACEHOLDERS, CompiledEmail, compile_email, sentinels, twin_sentinels
 from newsletter.mail.headers import Headers, issue_headers
 from newsletter.mail.message import build
-from newsletter.mail.personalize import Filling
-from newsletter.mail.recipient import Personal, joined_in_words, message_id
+from newsletter.mail.personalize import Personalizer
+from newsletter.mail.recipient import RecipientValues, format_join_date, message_id
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.mail.verp import read_leave_address
+from newsletter.mail.verp import read_unsubscribe_address
 from newsletter.ports.store import Rendered
 
 SITE = Site("Tip of the Week", "Tip of the Week", "tips@news.example", "https://news.example")
@@ -36,13 +36,13 @@ Render = Callable[[Person], Rendered]
 People = st.SearchStrategy[dict[str, str]]
 
 
-def render(person: Person) -> Rendered:
+def render(recipient: Person) -> Rendered:
     """A small letter with a hole in every awkward place."""
-    safe = {name: html.escape(value) for name, value in person.items()}
+    safe = {name: html.escape(value) for name, value in recipient.items()}
     text = (
-        f"{person['name']}{person['address']}, hello.\n{person['name']}\n. dots\n…  {person['name']} \n"
-        f"{'long words ' * 9}{person['joined_on']}.{person['unsubscribe_url']}\n{person['preferences_url']}"
-        f" {person['useful_url']}/yes"
+        f"{recipient['name']}{recipient['address']}, hello.\n{recipient['name']}\n. dots\n…  {recipient['name']} \n"
+        f"{'long words ' * 9}{recipient['joined_on']}.{recipient['unsubscribe_url']}\n{recipient['preferences_url']}"
+        f" {recipient['useful_url']}/yes"
     )
     page = (
         f'<p title="{safe["name"]}">Größe {safe["name"]} = {safe["address"]}.</p>\n'
@@ -52,20 +52,20 @@ def render(person: Person) -> Rendered:
     return Rendered("A tip", text, page)
 
 
-def headers(person: Person, subject: str = "A tip") -> Headers:
+def headers(recipient: Person, subject: str = "A tip") -> Headers:
     return issue_headers(
         SITE,
         subject=subject,
         issue=3,
         slot_or_date=date(2025, 6, 3),
         archived_at="https://news.example/tips/a",
-        person=person,
+        recipient=recipient,
     )
 
 
-def compiled(how: Render) -> Compiled:
+def compiled(how: Render) -> CompiledEmail:
     a, b = twin_sentinels("n0nce")
-    return compile_letter(headers(a), how(a), how(b), a, b, "b0undary")
+    return compile_email(headers(a), how(a), how(b), a, b, "b0undary")
 
 
 def parts_of(message: bytes) -> tuple[Message, str, str]:
@@ -102,8 +102,8 @@ plain_words = st.text("aZ0.~@_", max_size=70).map(lambda text: f"a{text}")
 people = st.one_of(readers(addresses, awkward, urls), readers(st.just("ada@host.example"), plain_words, plain_urls))
 
 
-def assert_both_ways_are_equal(person: Person) -> None:
-    fast, slow = LETTER.fill(person), build(headers(person), render(person), "b0undary")
+def assert_both_ways_are_equal(recipient: Person) -> None:
+    fast, slow = LETTER.fill(recipient), build(headers(recipient), render(recipient), "b0undary")
     assert fast.split(b"\r\n\r\n", 1)[0] == slow.split(b"\r\n\r\n", 1)[0]
     (parsed, text, page), (_, slow_text, slow_page) = parts_of(fast), parts_of(slow)
     assert not parsed.defects
@@ -111,8 +111,8 @@ def assert_both_ways_are_equal(person: Person) -> None:
     assert html.unescape(page) == html.unescape(slow_page)
 
 
-def assert_the_wire_is_kept_to(person: Person) -> None:
-    body = LETTER.fill(person).split(b"\r\n\r\n", 1)[1]
+def assert_the_wire_is_kept_to(recipient: Person) -> None:
+    body = LETTER.fill(recipient).split(b"\r\n\r\n", 1)[1]
     for line in body.split(b"\r\n"):
         assert len(line) <= 76
         assert not line.startswith((b".", b"From "))
@@ -121,13 +121,13 @@ def assert_the_wire_is_kept_to(person: Person) -> None:
 
 
 @given(people)
-def test_filling_equals_building_part_by_part(person: dict[str, str]) -> None:
-    assert_both_ways_are_equal(person)
+def test_filling_equals_building_part_by_part(recipient: dict[str, str]) -> None:
+    assert_both_ways_are_equal(recipient)
 
 
 @given(people)
-def test_no_filled_line_breaks_a_rule_of_the_wire(person: dict[str, str]) -> None:
-    assert_the_wire_is_kept_to(person)
+def test_no_filled_line_breaks_a_rule_of_the_wire(recipient: dict[str, str]) -> None:
+    assert_the_wire_is_kept_to(recipient)
 
 
 @pytest.mark.parametrize("hole", ["name", "address", "joined_on"])
@@ -157,15 +157,15 @@ def test_no_filled_line_breaks_a_rule_of_the_wire(person: dict[str, str]) -> Non
 )
 def test_one_value_that_only_just_needs_no_encoding_or_does(hole: str, value: str) -> None:
     somebody = sentinels("somebody")
-    person = somebody | {hole: value}
-    assert_both_ways_are_equal(person)
-    assert_the_wire_is_kept_to(person)
-    page, harmless = parts_of(LETTER.fill(person))[2], parts_of(LETTER.fill(somebody))[2]
+    recipient = somebody | {hole: value}
+    assert_both_ways_are_equal(recipient)
+    assert_the_wire_is_kept_to(recipient)
+    page, harmless = parts_of(LETTER.fill(recipient))[2], parts_of(LETTER.fill(somebody))[2]
     assert [page.count(sign) for sign in "<>\"'"] == [harmless.count(sign) for sign in "<>\"'"]
 
 
 @pytest.mark.parametrize("evil", ["a\r\nb", "a\nb", "a\rb", "a\0", "\x85", "a\u2028b", "\ud800", "x" * 1000])
-@pytest.mark.parametrize("hole", HOLES)
+@pytest.mark.parametrize("hole", PLACEHOLDERS)
 def test_a_value_that_could_break_out_is_refused(hole: str, evil: str) -> None:
     with pytest.raises(InputError):
         LETTER.fill(sentinels("x") | {hole: evil})
@@ -173,7 +173,7 @@ def test_a_value_that_could_break_out_is_refused(hole: str, evil: str) -> None:
 
 @given(st.lists(st.integers(0, 5_000_000), min_size=1, max_size=20))
 def test_a_letter_bears_the_second_it_was_made_in_also_when_the_clock_goes_back(microseconds: list[int]) -> None:
-    filling = Filling(LETTER, site=SITE, signer=SIGNER, secret=b"s" * 16, dkim=None)
+    filling = Personalizer(LETTER, site=SITE, signer=SIGNER, secret=b"s" * 16, dkim=None)
     for after in microseconds:
         now = datetime(2025, 12, 31, 23, 59, 58, tzinfo=UTC) + timedelta(microseconds=after)
         message = message_from_bytes(filling.message(CLAIM, now), policy=compat32)
@@ -181,57 +181,57 @@ def test_a_letter_bears_the_second_it_was_made_in_also_when_the_clock_goes_back(
 
 
 def test_a_kept_letter_is_the_same_letter() -> None:
-    person = sentinels("somebody")
-    again = Compiled.loads(LETTER.dumps())
+    recipient = sentinels("somebody")
+    again = CompiledEmail.loads(LETTER.dumps())
     assert again.uniform
     assert again.pieces == LETTER.pieces
-    assert again.fill(person) == LETTER.fill(person)
+    assert again.fill(recipient) == LETTER.fill(recipient)
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"version": 99}', b'{"version": 1, "pieces": [[]]}', b"\xff"])
 def test_what_is_not_a_kept_letter_is_refused(data: bytes) -> None:
     with pytest.raises(InputError, match="compiled letter"):
-        Compiled.loads(data)
+        CompiledEmail.loads(data)
 
 
 def changed(text: Callable[[Person], str]) -> Render:
-    return lambda person: Rendered("A tip", render(person).text + text(person), render(person).html)
+    return lambda recipient: Rendered("A tip", render(recipient).text + text(recipient), render(recipient).html)
 
 
 @pytest.mark.parametrize(
     "how",
     [
-        changed(lambda person: f"Dear {person['name']}," if person["name"] else "Hello,"),
-        changed(lambda person: person["name"].upper()),
-        changed(lambda person: person["address"].title()),
-        changed(lambda person: person["address"][:30]),
-        changed(lambda person: str(len(person["joined_on"]))),
-        changed(lambda person: person["joined_on"].rjust(60)),
-        lambda person: Rendered(f"{person['name']}, a tip", render(person).text, render(person).html),
+        changed(lambda recipient: f"Dear {recipient['name']}," if recipient["name"] else "Hello,"),
+        changed(lambda recipient: recipient["name"].upper()),
+        changed(lambda recipient: recipient["address"].title()),
+        changed(lambda recipient: recipient["address"][:30]),
+        changed(lambda recipient: str(len(recipient["joined_on"]))),
+        changed(lambda recipient: recipient["joined_on"].rjust(60)),
+        lambda recipient: Rendered(f"{recipient['name']}, a tip", render(recipient).text, render(recipient).html),
     ],
 )
 def test_a_template_that_asks_about_a_reader_is_found_out(how: Render) -> None:
     letter = compiled(how)
     assert not letter.uniform
-    assert not Compiled.loads(letter.dumps()).uniform
+    assert not CompiledEmail.loads(letter.dumps()).uniform
 
 
 def test_a_letter_that_nobody_can_leave_is_not_compiled() -> None:
     with pytest.raises(TemplateError, match="text part of the letter has no unsubscribe link"):
-        compiled(lambda person: Rendered("A tip", "no way out", render(person).html))
+        compiled(lambda recipient: Rendered("A tip", "no way out", render(recipient).html))
 
 
 def test_personal_values_are_the_same_on_every_retry_and_open_again() -> None:
-    person = Personal(SITE, SIGNER, b"s" * 16).values(CLAIM, "today")
-    assert person == Personal(SITE, SIGNER, b"s" * 16).values(CLAIM, "today")
-    assert set(person) == set(HOLES)
-    assert (person["to"], person["address"]) == ("ada@xn--bcher-kva.example", "ada@bücher.example")
-    assert person["joined_on"] == "3 May 2025"
-    leave, settings = (person[name].rpartition("/")[2] for name in ("unsubscribe_url", "preferences_url"))
+    recipient = RecipientValues(SITE, SIGNER, b"s" * 16).values(CLAIM, "today")
+    assert recipient == RecipientValues(SITE, SIGNER, b"s" * 16).values(CLAIM, "today")
+    assert set(recipient) == set(PLACEHOLDERS)
+    assert (recipient["to"], recipient["address"]) == ("ada@xn--bcher-kva.example", "ada@bücher.example")
+    assert recipient["joined_on"] == "3 May 2025"
+    leave, settings = (recipient[name].rpartition("/")[2] for name in ("unsubscribe_url", "preferences_url"))
     assert SIGNER.open(Purpose.UNSUBSCRIBE, leave) == ("abcdefgh12345678", "3")
     assert SIGNER.open(Purpose.PREFERENCES, settings) == ("abcdefgh12345678",)
-    mailto = person["unsubscribe_mailto"].removeprefix("mailto:").rpartition("@")[0]
-    assert read_leave_address(SIGNER, mailto) == ("abcdefgh12345678", 3)
+    mailto = recipient["unsubscribe_mailto"].removeprefix("mailto:").rpartition("@")[0]
+    assert read_unsubscribe_address(SIGNER, mailto) == ("abcdefgh12345678", 3)
 
 
 def test_message_ids_differ_by_reader_issue_and_secret() -> None:
@@ -242,10 +242,10 @@ def test_message_ids_differ_by_reader_issue_and_secret() -> None:
 
 
 def test_a_day_in_words_never_leaves_a_gap() -> None:
-    assert joined_in_words("2025-05-03", "en-GB") == "3 May 2025"
-    assert joined_in_words("2025-05-03", "de-AT") == "3. Mai 2025"
-    assert joined_in_words("2025-05-03", "fr") == "2025-05-03"
-    assert [joined_in_words("", language) for language in ("en", "de", "fr")] == [
+    assert format_join_date("2025-05-03", "en-GB") == "3 May 2025"
+    assert format_join_date("2025-05-03", "de-AT") == "3. Mai 2025"
+    assert format_join_date("2025-05-03", "fr") == "2025-05-03"
+    assert [format_join_date("", language) for language in ("en", "de", "fr")] == [
         "some time ago",
         "vor einiger Zeit",
         "–",

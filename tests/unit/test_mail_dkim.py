@@ -19,8 +19,8 @@ from newsletter.domain.errors import SettingsError
 from newsletter.keys import load_dkim
 from newsletter.mail.dkim import OVERSIGNED, Dkim, canonical_body, canonical_field
 from newsletter.mail.message import build
-from tests.support.dkim_keys import ED25519, RSA, UNFIT
-from tests.support.needs import need, need_referees
+from tests.support.dkim_keys import ED25519, RSA, UNSUPPORTED_KEYS
+from tests.support.needs import require_program, require_referees
 from tests.unit.test_mail_compiled import LETTER, awkward, headers, people, render
 
 NOW = datetime(2026, 6, 2, 12, tzinfo=UTC)
@@ -101,18 +101,18 @@ def test_the_signature_of_rfc_8463_is_made_again() -> None:
 
 
 @given(people)
-def test_every_filled_letter_verifies(person: dict[str, str]) -> None:
-    message, body = LETTER.fill_to_sign(person)
+def test_every_filled_letter_verifies(recipient: dict[str, str]) -> None:
+    message, body = LETTER.fill_to_sign(recipient)
     signed = BOTH.sign(message, NOW, body=body)
-    assert message == LETTER.fill(person)
+    assert message == LETTER.fill(recipient)
     assert body == canonical_body(message.partition(b"\r\n\r\n")[2])
     assert verdicts(signed) == [True, True]
     assert signed.endswith(message)
 
 
 @given(people, awkward.filter(str.strip))
-def test_every_letter_that_was_built_verifies(person: dict[str, str], subject: str) -> None:
-    signed = BOTH.sign(build(headers(person, subject), render(person), "b0undary"), NOW)
+def test_every_letter_that_was_built_verifies(recipient: dict[str, str], subject: str) -> None:
+    signed = BOTH.sign(build(headers(recipient, subject), render(recipient), "b0undary"), NOW)
     assert verdicts(signed) == [True, True]
     assert max(map(len, signed.partition(b"\r\nFrom:")[0].split(b"\r\n"))) < 78
 
@@ -150,7 +150,7 @@ def test_a_relay_may_fold_a_field_and_trim_a_blank() -> None:
 
 
 def test_a_verifier_that_is_not_python_agrees() -> None:
-    need("dkimproxy-verify")  # comes with Mail::DKIM; Debian 12's knows no Ed25519
+    require_program("dkimproxy-verify")  # comes with Mail::DKIM; Debian 12's knows no Ed25519
     command = ["perl", str(VERIFY), BOTH.keys[0].record]
     said = [
         subprocess.run(command, input=message, capture_output=True, timeout=60, check=True).stdout.decode()  # noqa: S603
@@ -161,7 +161,7 @@ def test_a_verifier_that_is_not_python_agrees() -> None:
 
 
 def test_a_verifier_that_is_not_python_agrees_with_both_signatures() -> None:
-    command = [need("node"), str(need_referees() / "dkim.mjs"), json.dumps(RECORDS)]
+    command = [require_program("node"), str(require_referees() / "dkim.mjs"), json.dumps(RECORDS)]
     said = [
         subprocess.run(command, input=message, capture_output=True, timeout=60, check=True).stdout.decode().split("\n")  # noqa: S603
         for message in (LETTER_SIGNED, LETTER_SIGNED.replace(b"hello", b"hallo"))
@@ -180,9 +180,9 @@ def test_no_key_is_no_dkim() -> None:
         ("s", "", "ONE_SELECTOR is set without ONE_KEY"),
         ("", RSA, "ONE_KEY is set without ONE_SELECTOR"),
         ("s", RSA.replace("A", "B"), "cannot be read"),
-        ("s", UNFIT["locked"], "cannot be read"),
-        ("s", UNFIT["too short"], "neither RSA of 2048 to 4096 bits nor Ed25519"),
-        ("s", UNFIT["another kind"], "neither RSA of 2048 to 4096 bits nor Ed25519"),
+        ("s", UNSUPPORTED_KEYS["locked"], "cannot be read"),
+        ("s", UNSUPPORTED_KEYS["too short"], "neither RSA of 2048 to 4096 bits nor Ed25519"),
+        ("s", UNSUPPORTED_KEYS["another kind"], "neither RSA of 2048 to 4096 bits nor Ed25519"),
     ],
 )
 def test_a_key_that_cannot_sign_is_named(selector: str, pem: str, words: str) -> None:

@@ -22,8 +22,8 @@ from newsletter.mail.headers import (
     issue_headers,
     link,
     mailbox,
-    notice_headers,
     phrase,
+    transactional_headers,
     unstructured,
 )
 from newsletter.mail.message import header_block
@@ -46,14 +46,14 @@ NOON = datetime(2025, 6, 3, 12, tzinfo=UTC)
 one_line = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=120)
 
 
-def headers_of(subject: str = "Say what happens next", site: Site = SITE, **person: str) -> Headers:
+def headers_of(subject: str = "Say what happens next", site: Site = SITE, **recipient: str) -> Headers:
     return issue_headers(
         site,
         subject=subject,
         issue=3,
         slot_or_date=date(2025, 6, 3),
         archived_at="https://news.example/tips/next",
-        person=PERSON | person,
+        recipient=PERSON | recipient,
     )
 
 
@@ -94,7 +94,7 @@ Precedence: bulk
 
 
 def test_a_notice_is_no_list_mail() -> None:
-    headers = notice_headers(
+    headers = transactional_headers(
         SITE, to="ada@host.example", subject="Confirm", message_id="<1@x>", date=NOON, kind="confirm"
     )
     names = [name for name, _ in headers]
@@ -197,6 +197,6 @@ def test_a_date_is_utc_and_needs_a_zone() -> None:
 
 def test_sentinels_are_as_good_as_values() -> None:
     marks = sentinels("n0nce")
-    person = {name: marks[name] for name in PERSON}
-    block = header_block(headers_of("Say it", SITE, **person)).decode()
+    recipient = {name: marks[name] for name in PERSON}
+    block = header_block(headers_of("Say it", SITE, **recipient)).decode()
     assert all(marks[name] in block for name in PERSON)

@@ -87,5 +87,5 @@ def test_a_seal_is_short_lower_case_and_bound_to_its_purpose() -> None:
     assert signer.is_sealed(Purpose.BOUNCE, "3-1c", seal)
     assert Signer([OLD, NEW]).is_sealed(Purpose.BOUNCE, "3-1c", seal)
     assert not signer.is_sealed(Purpose.BOUNCE, "3-1d", seal)
-    assert not signer.is_sealed(Purpose.UNSUBSCRIBE_MAIL, "3-1c", seal)
+    assert not signer.is_sealed(Purpose.UNSUBSCRIBE_EMAIL, "3-1c", seal)
     assert not signer.is_sealed(Purpose.BOUNCE, "3-1c", "ü" * 16)

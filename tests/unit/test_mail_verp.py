@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from newsletter.domain.errors import BadToken, SettingsError
 from newsletter.domain.site import Site
 from newsletter.mail.tokens import Signer
-from newsletter.mail.verp import Addresses, base36, read_envelope_sender, read_leave_address
+from newsletter.mail.verp import SignedAddresses, base36, read_envelope_sender, read_unsubscribe_address
 
 SIGNER = Signer(["a key for these tests only"])
 SITE = Site("Tip of the Week", "Tip of the Week", "tips@news.example", "https://news.example")
@@ -27,7 +27,7 @@ def test_base36_is_what_int_reads(number: int) -> None:
 
 @given(st.sampled_from([SITE, OWN_DOMAIN]), st.integers(1, 10**6), numbers)
 def test_a_bounce_finds_its_delivery_even_lower_or_upper_cased(site: Site, issue: int, subscriber: int) -> None:
-    local, _, domain = Addresses(site, SIGNER).bounce(issue, subscriber).rpartition("@")
+    local, _, domain = SignedAddresses(site, SIGNER).bounce(issue, subscriber).rpartition("@")
     assert domain == (site.bounce_domain or "news.example")
     assert len(local) <= 64
     assert re.fullmatch(r"(tips\+)?[a-z0-9-]+", local)
@@ -37,13 +37,13 @@ def test_a_bounce_finds_its_delivery_even_lower_or_upper_cased(site: Site, issue
 
 @given(st.sampled_from([SITE, OWN_DOMAIN]), st.text("abcdefghij0123456789", min_size=16, max_size=16))
 def test_a_mail_that_asks_to_leave_names_its_reader(site: Site, key: str) -> None:
-    local = Addresses(site, SIGNER).leave(7, key).rpartition("@")[0]
+    local = SignedAddresses(site, SIGNER).leave(7, key).rpartition("@")[0]
     assert len(local) <= 64
-    assert read_leave_address(SIGNER, local.upper()) == (key, 7)
+    assert read_unsubscribe_address(SIGNER, local.upper()) == (key, 7)
 
 
 def test_a_changed_or_foreign_address_is_refused() -> None:
-    local = Addresses(OWN_DOMAIN, SIGNER).bounce(12, 34).rpartition("@")[0]
+    local = SignedAddresses(OWN_DOMAIN, SIGNER).bounce(12, 34).rpartition("@")[0]
     for place in range(len(local)):
         changed = local[:place] + ("0" if local[place] != "0" else "1") + local[place + 1 :]
         with pytest.raises(BadToken):
@@ -54,10 +54,10 @@ def test_a_changed_or_foreign_address_is_refused() -> None:
 
 
 def test_a_bounce_address_does_not_unsubscribe_and_the_other_way_round() -> None:
-    bounce = Addresses(OWN_DOMAIN, SIGNER).bounce(12, 34).rpartition("@")[0]
-    leave = Addresses(OWN_DOMAIN, SIGNER).leave(12, "y").rpartition("@")[0]
+    bounce = SignedAddresses(OWN_DOMAIN, SIGNER).bounce(12, 34).rpartition("@")[0]
+    leave = SignedAddresses(OWN_DOMAIN, SIGNER).leave(12, "y").rpartition("@")[0]
     with pytest.raises(BadToken):
-        read_leave_address(SIGNER, f"u{bounce[1:]}")
+        read_unsubscribe_address(SIGNER, f"u{bounce[1:]}")
     with pytest.raises(BadToken):
         read_envelope_sender(SIGNER, f"b{leave[1:]}")
 
@@ -65,5 +65,5 @@ def test_a_bounce_address_does_not_unsubscribe_and_the_other_way_round() -> None
 def test_a_from_address_too_long_for_a_plus_part_is_a_setting_to_mend() -> None:
     site = replace(SITE, from_address=f"{'long' * 12}@news.example")
     with pytest.raises(SettingsError, match="NEWSLETTER_BOUNCE_DOMAIN"):
-        Addresses(site, SIGNER).bounce(1, 1)
-    assert Addresses(replace(site, bounce_domain="b.example"), SIGNER).bounce(1, 1).endswith("@b.example")
+        SignedAddresses(site, SIGNER).bounce(1, 1)
+    assert SignedAddresses(replace(site, bounce_domain="b.example"), SIGNER).bounce(1, 1).endswith("@b.example")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.calendar.quarterly import Quarter, Ran, best
+from newsletter.domain.calendar.quarterly import Quarter, QuarterRun, best
 from newsletter.domain.calendar.schedule import Schedule
 
 SCHEDULE = Schedule.parse("tue 08:00", "America/New_York")
@@ -47,14 +47,16 @@ def test_its_letter_goes_at_the_hour_of_the_newsletter() -> None:
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
-        (Ran(1, "a", "A", DAY, useful=3, useless=9, left=9), Ran(2, "b", "B", DAY, useful=2)),
-        (Ran(1, "a", "A", DAY, useful=3, useless=9, left=1), Ran(2, "b", "B", DAY, useful=3, left=2)),
-        (Ran(1, "a", "A", DAY, useful=3, useless=1), Ran(2, "b", "B", DAY, useful=3, useless=2)),
-        (Ran(1, "a", "A", date(2025, 5, 13)), Ran(2, "b", "B", DAY)),
-        (Ran(2, "b", "B", DAY), Ran(1, "a", "A", DAY)),
+        (QuarterRun(1, "a", "A", DAY, useful=3, useless=9, left=9), QuarterRun(2, "b", "B", DAY, useful=2)),
+        (QuarterRun(1, "a", "A", DAY, useful=3, useless=9, left=1), QuarterRun(2, "b", "B", DAY, useful=3, left=2)),
+        (QuarterRun(1, "a", "A", DAY, useful=3, useless=1), QuarterRun(2, "b", "B", DAY, useful=3, useless=2)),
+        (QuarterRun(1, "a", "A", date(2025, 5, 13)), QuarterRun(2, "b", "B", DAY)),
+        (QuarterRun(2, "b", "B", DAY), QuarterRun(1, "a", "A", DAY)),
     ],
 )
-def test_the_best_is_what_most_found_useful_then_what_fewest_left_by_then_the_newest(better: Ran, worse: Ran) -> None:
+def test_the_best_is_what_most_found_useful_then_what_fewest_left_by_then_the_newest(
+    better: QuarterRun, worse: QuarterRun
+) -> None:
     assert best([better, worse]) == best([worse, better]) == better
 
 

@@ -7,22 +7,22 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.delivery.rate_limit import NO_LIMIT, Pace, Rate
+from newsletter.domain.delivery.rate_limit import NO_LIMIT, Rate, RateLimiter
 
 NOW = datetime(2024, 3, 5, 13, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
 def test_without_a_rate_everything_is_allowed() -> None:
-    pace = Pace([])
+    pace = RateLimiter([])
 
-    assert (pace.allowed(NOW), pace.wait_for(NOW), pace.longest) == (NO_LIMIT, timedelta(), timedelta())
+    assert (pace.allowed(NOW), pace.wait_for(NOW), pace.longest_window) == (NO_LIMIT, timedelta(), timedelta())
 
 
 def test_a_window_slides_letter_by_letter() -> None:
-    pace = Pace([Rate(2, MINUTE)])
-    pace.took(NOW, "a.example")
-    pace.took(NOW + timedelta(seconds=20), "a.example")
+    pace = RateLimiter([Rate(2, MINUTE)])
+    pace.record_claim(NOW, "a.example")
+    pace.record_claim(NOW + timedelta(seconds=20), "a.example")
 
     assert pace.allowed(NOW + timedelta(seconds=30)) == 0
     assert pace.wait_for(NOW + timedelta(seconds=30)) == timedelta(seconds=30)
@@ -31,23 +31,23 @@ def test_a_window_slides_letter_by_letter() -> None:
 
 
 def test_the_tightest_rate_decides() -> None:
-    pace = Pace([Rate(100, timedelta(hours=1)), Rate(1, timedelta(seconds=1))])
-    pace.took(NOW, "")
+    pace = RateLimiter([Rate(100, timedelta(hours=1)), Rate(1, timedelta(seconds=1))])
+    pace.record_claim(NOW, "")
 
     assert pace.allowed(NOW) == 0
     assert pace.wait_for(NOW) == timedelta(seconds=1)
 
 
 def test_what_went_before_a_restart_counts() -> None:
-    pace = Pace([Rate(3, timedelta(hours=1))])
-    pace.remember([(NOW - timedelta(minutes=90), ""), (NOW - timedelta(minutes=30), ""), (NOW - MINUTE, "")])
+    pace = RateLimiter([Rate(3, timedelta(hours=1))])
+    pace.seed([(NOW - timedelta(minutes=90), ""), (NOW - timedelta(minutes=30), ""), (NOW - MINUTE, "")])
 
     assert pace.allowed(NOW) == 1
 
 
 def test_domains_are_counted_apart_and_waiters_queue_up() -> None:
-    pace = Pace([Rate(1, MINUTE, per_domain=True)])
-    pace.took(NOW, "big.example")
+    pace = RateLimiter([Rate(1, MINUTE, per_domain=True)])
+    pace.record_claim(NOW, "big.example")
     waits = [pace.domain_wait("big.example", NOW) for _ in range(3)]
 
     assert waits == [MINUTE, 2 * MINUTE, 3 * MINUTE]
@@ -62,11 +62,11 @@ def test_domains_are_counted_apart_and_waiters_queue_up() -> None:
 def test_no_window_ever_holds_more_than_the_rate(steps: list[int], count: int, seconds: int) -> None:
     """Take a letter whenever the pace allows one; then count in every window that ends at a letter."""
     window = timedelta(seconds=seconds)
-    pace, now, taken = Pace([Rate(count, window)]), NOW, []
+    pace, now, taken = RateLimiter([Rate(count, window)]), NOW, []
     for step in steps:
         now += timedelta(seconds=step)
         if pace.allowed(now):
-            pace.took(now, "")
+            pace.record_claim(now, "")
             taken.append(now)
         else:
             assert pace.wait_for(now) > timedelta()

@@ -7,42 +7,42 @@ from datetime import date
 
 import pytest
 
-from newsletter.domain.archive.entries import Beside, Mention
+from newsletter.domain.archive.entries import ArchiveLinks, Mention
 from newsletter.domain.colors import GREEN
 from newsletter.domain.site import Site
 from newsletter.domain.tips.tip import TipText
 from newsletter.mail.compiled import sentinels
 from newsletter.ports.store import Rendered
-from newsletter.rendering.contrast import faint_words
+from newsletter.rendering.contrast import low_contrast_text
 from newsletter.rendering.data import data_dir
-from newsletter.rendering.emails import Letters
+from newsletter.rendering.emails import EmailTemplates
 
 SITE = Site("Tips", "Tips", "tips@news.example", "https://news.example", postal_address="12 Harbor Street")
 EVERYTHING = "a [link](https://x.example) `code`\n\n## b\n\n### c\n\n1. d\n\n> e\n\n    f\n\n---\n\n**g** *h*"
-BESIDE = Beside(Mention("a", "Near"), Mention("b", "Then"), 10)
+BESIDE = ArchiveLinks(Mention("a", "Near"), Mention("b", "Then"), 10)
 
 
-def pages(colour: str) -> dict[str, Rendered]:
-    letters = Letters(replace(SITE, colour=colour), [data_dir() / "templates"])
+def pages(color: str) -> dict[str, Rendered]:
+    letters = EmailTemplates(replace(SITE, color=color), [data_dir() / "templates"])
     tip = TipText("A tip", EVERYTHING, takeaway="Do.")
-    person = sentinels("x")
+    recipient = sentinels("x")
     return {
-        "issue": letters.issue(tip, tip_key="a", number=1, slot=date(2025, 6, 3), person=person, beside=BESIDE),
+        "issue": letters.issue(
+            tip, tip_key="a", number=1, slot=date(2025, 6, 3), recipient=recipient, archive_links=BESIDE
+        ),
         "confirm": letters.notice("confirm", {"confirm_url": "https://news.example/confirm/x"}),
         "welcome": letters.notice("welcome", sentinels("x")),
         "alarm": letters.notice("alarm", {"headline": "a", "lines": ["b"], "next_step": "c"}),
     }
 
 
-PAGES = {
-    (kind, colour): page for colour in (GREEN.accent, "#8a1538", "#1f4fbf") for kind, page in pages(colour).items()
-}
+PAGES = {(kind, color): page for color in (GREEN.accent, "#8a1538", "#1f4fbf") for kind, page in pages(color).items()}
 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("kind", sorted(PAGES), ids="-".join)
 def test_every_word_has_contrast_enough(kind: tuple[str, str], *, dark: bool) -> None:
-    assert faint_words(PAGES[kind].html, dark=dark) == []
+    assert low_contrast_text(PAGES[kind].html, dark=dark) == []
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -50,6 +50,6 @@ def test_a_faint_word_is_named_with_its_colours(*, dark: bool) -> None:
     html = PAGES["issue", GREEN.accent].html
     faint = html.replace("color: #a8a59b", "color: #444444") if dark else html.replace("color:#65625a", "color:#ccc")
     assert faint != html
-    found = faint_words(faint, dark=dark)
+    found = low_contrast_text(faint, dark=dark)
     assert found
     assert all(ratio < 4.5 for *_, ratio in found)

@@ -12,18 +12,18 @@ from pathlib import Path
 import lxml.html
 import pytest
 
-from newsletter.domain.archive.entries import Beside, Mention
+from newsletter.domain.archive.entries import ArchiveLinks, Mention
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.tips.tip import TipText
-from newsletter.mail.compiled import compile_letter, twin_sentinels
+from newsletter.mail.compiled import compile_email, twin_sentinels
 from newsletter.mail.headers import issue_headers
 from newsletter.mail.message import build
-from newsletter.rendering.emails import Letters, shorten
-from tests.support.samples import CONFIRM, PERSON, SHIPPED, SITE, TIP, every_mail, issue
+from newsletter.rendering.emails import EmailTemplates, shorten
+from tests.support.samples import CONFIRM, PERSON, SHIPPED, SITE, TIP, every_email, issue
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-LETTERS = Letters(SITE, [SHIPPED])
-MAILS = every_mail()
+LETTERS = EmailTemplates(SITE, [SHIPPED])
+MAILS = every_email()
 KINDS = sorted(MAILS)
 
 
@@ -52,7 +52,7 @@ def test_both_parts_of_a_mail_have_the_same_links_in_the_same_order(kind: str) -
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mail_is_mirrored_for_who_reads_from_right_to_left(kind: str) -> None:
-    left, right = MAILS[kind].html, every_mail(replace(SITE, language="ar"))[kind].html
+    left, right = MAILS[kind].html, every_email(replace(SITE, language="ar"))[kind].html
     assert not re.search(r"border-right|padding-right:2[06]|text-align:left", left)
     assert not re.search(r"border-left|padding-left:2[06]|text-align:right", right)
 
@@ -111,8 +111,10 @@ def test_only_the_links_that_are_set_stand_in_the_footer() -> None:
 
 
 def test_the_letter_leads_into_the_archive_where_there_is_something() -> None:
-    beside = Beside(Mention("near", "A near one"), Mention("then", "An old <one>"), 10)
-    mail = LETTERS.issue(TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), person=PERSON, beside=beside)
+    archive_links = ArchiveLinks(Mention("near", "A near one"), Mention("then", "An old <one>"), 10)
+    mail = LETTERS.issue(
+        TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=PERSON, archive_links=archive_links
+    )
     for part in (mail.html, mail.text):
         assert "ten years ago this tuesday" in part.lower()
         assert "https://news.example/tips/near" in part
@@ -127,7 +129,7 @@ def test_a_logo_stands_for_the_title_and_reads_well_with_pictures_off() -> None:
 
 
 def test_the_owners_colour_is_in_every_place_of_ours() -> None:
-    mail = issue(replace(SITE, colour="#8a1538"))
+    mail = issue(replace(SITE, color="#8a1538"))
     assert "#8a1538" in mail.html
     assert "#17664f" not in mail.html
 
@@ -182,8 +184,8 @@ def test_a_value_that_is_missing_is_named_with_its_template() -> None:
 def test_an_owners_file_wins_alone(tmp_path: Path) -> None:
     (tmp_path / "email" / "issue").mkdir(parents=True)
     (tmp_path / "email" / "issue" / "subject.txt").write_text("No. {{ number }}:\n{{ tip.title }}\n")
-    own = Letters(SITE, [tmp_path, SHIPPED]).issue(
-        TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), person=PERSON
+    own = EmailTemplates(SITE, [tmp_path, SHIPPED]).issue(
+        TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=PERSON
     )
     assert own.subject == "No. 3: Say what happens next"
     assert own.text == MAILS["issue"].text
@@ -201,22 +203,22 @@ def test_a_long_title_is_cut_after_a_word_in_the_subject_only() -> None:
 
 
 def test_our_own_letter_can_be_filled_and_equals_the_slow_way() -> None:
-    def headers(person: dict[str, str]) -> list[tuple[str, str]]:
+    def headers(recipient: dict[str, str]) -> list[tuple[str, str]]:
         return issue_headers(
             SITE,
             subject=TIP.title,
             issue=3,
             slot_or_date=date(2025, 6, 3),
             archived_at="https://news.example/tips/say-it",
-            person=person,
+            recipient=recipient,
         )
 
     a, b = twin_sentinels("z0123q")
-    letter = compile_letter(headers(a), issue(person=a), issue(person=b), a, b, "b0undary")
+    letter = compile_email(headers(a), issue(recipient=a), issue(recipient=b), a, b, "b0undary")
     assert letter.uniform
     for name in ("Ada", "", "Zoë “Z” O'Hara & <Co>"):
-        person = PERSON | {"name": name, "address": "o'hara=x@host.example"}
-        fast, slow = letter.fill(person), build(headers(person), issue(person=person), "b0undary")
+        recipient = PERSON | {"name": name, "address": "o'hara=x@host.example"}
+        fast, slow = letter.fill(recipient), build(headers(recipient), issue(recipient=recipient), "b0undary")
         fast_parts, slow_parts = ([*message_from_bytes(octets).walk()] for octets in (fast, slow))
         assert fast_parts[0].items() == slow_parts[0].items()
         assert fast_parts[1].get_payload(decode=True) == slow_parts[1].get_payload(decode=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from newsletter.rendering.inline import InlineOnce, inline
+from newsletter.rendering.inline import CachedInliner, inline
 
 PAGE = (
     '<!DOCTYPE html>\n<html lang="de" dir="ltr">\n<head><meta charset="utf-8"><title>Größe</title>\n'
@@ -140,8 +140,8 @@ def test_what_is_inlined_once_and_filled_equals_what_is_inlined(who: str, one: s
 
     values = {"who": who, "one": one, "two": two, "name": name}
     other = {**values, "who": "b@b.example", "one": "https://b.example/other"}
-    assert InlineOnce(other, inlined)(fill(**other)) == inline(fill(**other))
-    assert InlineOnce(values, inlined)(fill(**values)) == inline(fill(**values))
+    assert CachedInliner(other, inlined)(fill(**other)) == inline(fill(**other))
+    assert CachedInliner(values, inlined)(fill(**values)) == inline(fill(**values))
 
 
 def test_mails_that_differ_in_links_alone_are_inlined_once() -> None:
@@ -153,11 +153,11 @@ def test_mails_that_differ_in_links_alone_are_inlined_once() -> None:
 
     for number in range(3):
         link = f"https://tips.example/confirm/token{number}"
-        assert InlineOnce({"confirm_url": link}, inlined)(f'<a href="{link}">') == f'<a href="{link}">'
+        assert CachedInliner({"confirm_url": link}, inlined)(f'<a href="{link}">') == f'<a href="{link}">'
 
     assert len(set(asked)) == 1
 
 
 def test_a_mail_that_looks_like_our_marks_is_left_to_the_slow_way() -> None:
     html = page(body="<p>https://value.invalid/000</p>")
-    assert "https://value.invalid/000" in InlineOnce({"a": "https://tips.example/x"}, inline)(html)
+    assert "https://value.invalid/000" in CachedInliner({"a": "https://tips.example/x"}, inline)(html)

@@ -23,7 +23,7 @@ def letter(rendered: Rendered, site: Site = SITE) -> bytes:
         issue=3,
         slot_or_date=date(2025, 6, 3),
         archived_at="https://news.example/tips/say-it",
-        person=PERSON,
+        recipient=PERSON,
     )
     return build(headers, rendered, "b0undary")
 

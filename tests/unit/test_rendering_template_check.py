@@ -10,7 +10,7 @@ import pytest
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
 from newsletter.rendering.data import data_dir
-from newsletter.rendering.template_check import prove, shipped
+from newsletter.rendering.template_check import builtin_templates, check_templates
 
 SITE = Site("Tips", "Tips", "tips@news.example", "https://news.example")
 
@@ -23,24 +23,24 @@ def own(directory: Path, name: str, text: str) -> Path:
 
 
 def test_a_copy_of_every_template_of_ours_is_sound(tmp_path: Path) -> None:
-    for name in shipped():
+    for name in builtin_templates():
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(data_dir() / "templates" / name, target)
-    prove(SITE, tmp_path)
+    check_templates(SITE, tmp_path)
 
 
 def test_an_owners_letter_may_use_all_that_ours_gets(tmp_path: Path) -> None:
     own(tmp_path, "email/issue/subject.txt", "{{ site.title }} {{ number }}: {{ tip.title }} {{ slot|day }}")
     own(tmp_path, "email/issue/body.txt", "{{ name }} {{ body_text }} {{ tip.takeaway }} {{ unsubscribe_url }}")
     own(tmp_path, "email/mine/whatever.txt", "{{ my_own }}")
-    prove(SITE, tmp_path)
+    check_templates(SITE, tmp_path)
 
 
 def test_an_owners_page_may_use_all_that_ours_gets(tmp_path: Path) -> None:
     own(tmp_path, "web/tip.html", "{{ found.tip|byline }} {{ weekday }} {{ style_url }} {{ path('/') }} {{ range(2) }}")
     own(tmp_path, "web/mine/part.html", "{{ my_own|told }}")
-    prove(SITE, tmp_path)
+    check_templates(SITE, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_an_owners_page_may_use_all_that_ours_gets(tmp_path: Path) -> None:
 def test_a_broken_template_is_named_with_its_line(tmp_path: Path, name: str, text: str, line: int, words: str) -> None:
     path = own(tmp_path, name, text)
     with pytest.raises(TemplateError, match=words) as caught:
-        prove(SITE, tmp_path)
+        check_templates(SITE, tmp_path)
     assert (caught.value.source, caught.value.line) == (str(path), line)
 
 
@@ -72,10 +72,10 @@ def test_a_file_that_is_not_utf_8_is_named_with_the_fix(tmp_path: Path, name: st
     path = own(tmp_path, name, "")
     path.write_bytes("/* größer */".encode("latin-1"))
     with pytest.raises(TemplateError, match="cannot be read") as caught:
-        prove(SITE, tmp_path)
+        check_templates(SITE, tmp_path)
     assert (caught.value.source, caught.value.fix) == (str(path), "Save it as UTF-8")
 
 
 def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="NEWSLETTER_TEMPLATES"):
-        prove(SITE, tmp_path / "nowhere")
+        check_templates(SITE, tmp_path / "nowhere")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from newsletter.domain.errors import InputError
 from newsletter.domain.tips.season_rule import (
-    FEASTS,
+    HOLIDAYS,
     MONTHS,
-    Feast,
+    Holiday,
     MonthDay,
     Near,
     NthWeekday,
@@ -29,7 +29,7 @@ RULES = st.builds(
     anchor=st.one_of(
         st.builds(MonthDay, st.integers(1, 12), st.integers(1, 28)),
         st.builds(NthWeekday, st.sampled_from([1, 2, 3, 4, -1]), st.integers(0, 6), st.integers(1, 12)),
-        st.builds(Feast, st.sampled_from(sorted(FEASTS))),
+        st.builds(Holiday, st.sampled_from(sorted(HOLIDAYS))),
     ),
     near=st.sampled_from(Near),
     days=st.integers(-366, 366),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome, Rejected, Sent
-from newsletter.domain.errors import SenderTrouble
+from newsletter.domain.errors import SenderError
 from newsletter.senders import make_sender
 
 ALICE = Envelope("bounce@news.example.org", "alice@example.org")
@@ -39,14 +39,14 @@ def test_a_maildir_letter_stands_in_new_below_its_envelope(tmp_path: Path) -> No
 
 def test_a_maildir_that_cannot_be_made_is_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(SenderTrouble, match="cannot be written"):
+    with pytest.raises(SenderError, match="cannot be written"):
         send(f"maildir://{tmp_path}/file/m")
 
 
 def test_a_maildir_that_went_away_is_trouble(tmp_path: Path) -> None:
     session = make_sender(f"maildir://{tmp_path}/m", hostname="client.example").open()
     (tmp_path / "m" / "new").rmdir()
-    with pytest.raises(SenderTrouble, match="No such file"):
+    with pytest.raises(SenderError, match="No such file"):
         session.send(ALICE, LETTER)
     assert not list((tmp_path / "m" / "tmp").iterdir())
 
@@ -54,7 +54,7 @@ def test_a_maildir_that_went_away_is_trouble(tmp_path: Path) -> None:
 def test_a_standard_output_that_is_closed_is_trouble_for_the_console() -> None:
     closed = io.StringIO()
     closed.close()
-    with redirect_stdout(closed), pytest.raises(SenderTrouble, match="cannot be printed"):
+    with redirect_stdout(closed), pytest.raises(SenderError, match="cannot be printed"):
         send("console:")
 
 

@@ -19,7 +19,7 @@ from newsletter.testing import MemorySender
 
 class PigeonSender(MemorySender):
     def __init__(self, url, hostname):
-        super().__init__(connections=url.whole("connections", 2))
+        super().__init__(connections=url.get_integer("connections", 2))
         self.home = (url.host, hostname)
 """
 

@@ -6,13 +6,13 @@ import ssl
 
 import pytest
 
-from newsletter.senders.smtp.options import Peer
+from newsletter.senders.smtp.options import SmtpOptions
 from newsletter.senders.url import parse_sender_urls
 
 
-def peer(text: str) -> Peer:
+def peer(text: str) -> SmtpOptions:
     [url] = parse_sender_urls(text)
-    return Peer.of(url, "client.example")
+    return SmtpOptions.of(url, "client.example")
 
 
 @pytest.mark.parametrize(

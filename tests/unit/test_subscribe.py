@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.actions.subscribers.confirm import confirm, confirm_token, look
+from newsletter.actions.subscribers.confirm import confirm, confirm_token, inspect_link
 from newsletter.actions.subscribers.subscribe import MAX_NAME, add_subscriber, clean_name, subscribe
+from newsletter.actions.subscribers.unsubscribe import inspect_link as look_at_leaving
 from newsletter.actions.subscribers.unsubscribe import leave, unsubscribe_address
-from newsletter.actions.subscribers.unsubscribe import look as look_at_leaving
 from newsletter.domain.errors import BadToken, InputError, NotFound, Refused, UsageError
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.subscriber import Reader
+from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.domain.subscribers.subscription import Status, Verdict
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.store.transactions import SqlStore
@@ -38,7 +38,7 @@ def sign_up(
         subscribe(tx, address=parse_address(address), name=name, form="page/1", origin="192.0.2.7", key=key, now=now)
 
 
-def find(store: SqlStore, address: str = ANNA) -> Reader:
+def find(store: SqlStore, address: str = ANNA) -> Subscriber:
     with store.read() as tx:
         reader = tx.subscribers.by_address(address.lower())
     assert reader
@@ -94,8 +94,8 @@ def test_a_sign_up_after_a_day_asks_again_and_makes_the_old_link_stale(store: Sq
 
     assert waiting(store) == 2
     assert find(store).key == "k" * 16
-    assert look(store, SIGNER, old_link, later).verdict is Verdict.STALE
-    assert look(store, SIGNER, link(store), later).verdict is Verdict.DO
+    assert inspect_link(store, SIGNER, old_link, later).verdict is Verdict.STALE
+    assert inspect_link(store, SIGNER, link(store), later).verdict is Verdict.DO
 
 
 def test_a_suppressed_address_is_not_stored_and_not_mailed(store: SqlStore) -> None:
@@ -195,7 +195,7 @@ def test_a_signed_link_of_another_shape_or_of_nobody_is_refused(store: SqlStore,
     with pytest.raises(BadToken):
         confirm(store, SIGNER, SIGNER.sign(Purpose.CONFIRM, *fields), TUESDAY)
     with pytest.raises(BadToken):
-        look(store, SIGNER, SIGNER.sign(Purpose.CONFIRM, *fields), TUESDAY)
+        inspect_link(store, SIGNER, SIGNER.sign(Purpose.CONFIRM, *fields), TUESDAY)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 
 from newsletter.actions.subscribers.subscribe import subscribe
 from newsletter.actions.subscribers.unsubscribe import unsubscribe_address
-from newsletter.actions.transactional import flush
+from newsletter.actions.transactional import send_transactional
 from newsletter.app import App
 from newsletter.domain.delivery.outcome import Rejected
-from newsletter.domain.errors import SenderTrouble, TemplateError
+from newsletter.domain.errors import SenderError, TemplateError
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.settings import load_settings
 from newsletter.testing import MemorySender, answer
-from tests.support.web import FRIDAY, HandClock, as_mail, links_in, text_of
+from tests.support.web import FRIDAY, FakeClock, links_in, parse_email, text_of
 
 ANNA = "anna@host.example"
 
@@ -30,18 +30,18 @@ def app(tmp_path: Path) -> Iterator[App]:
         "NEWSLETTER_FROM": "Anna Beispiel <tips@tips.example>",
         "NEWSLETTER_BASE_URL": "https://tips.example",
     }
-    app = App(load_settings(environ), HandClock())
+    app = App(load_settings(environ), FakeClock())
     app.upgrade_database()
     yield app
     app.close()
 
 
 def send_all(app: App, sender: MemorySender) -> int:
-    return flush(app.store, app.renderer, app.site, app.signer, lambda: sender, app.clock, app.stop)
+    return send_transactional(app.store, app.renderer, app.site, app.signer, lambda: sender, app.clock, app.stop)
 
 
 def forward(app: App, **duration: float) -> None:
-    assert isinstance(app.clock, HandClock)
+    assert isinstance(app.clock, FakeClock)
     app.clock.forward(**duration)
 
 
@@ -60,7 +60,7 @@ def sign_up(app: App, address: str = ANNA, name: str = "Evil Words") -> None:
 
 
 def confirm_path(sender: MemorySender) -> str:
-    (url,) = {link for link in links_in(text_of(as_mail(sender.letters[-1].message))) if "/confirm/" in link}
+    (url,) = {link for link in links_in(text_of(parse_email(sender.emails[-1].message))) if "/confirm/" in link}
     return url.removeprefix("https://tips.example/confirm/")
 
 
@@ -70,14 +70,14 @@ def test_a_confirmation_mail_has_its_link_and_no_word_the_visitor_typed(app: App
 
     assert send_all(app, sender) == 1
 
-    (letter,) = sender.letters
-    mail = as_mail(letter.message)
+    (letter,) = sender.emails
+    mail = parse_email(letter.message)
     assert (letter.envelope.sender, letter.envelope.recipient) == ("tips@tips.example", ANNA)
     assert (mail["To"], mail["Auto-Submitted"], mail["List-Unsubscribe"]) == (ANNA, "auto-generated", None)
     assert b"Evil" not in letter.message
     assert app.confirm(confirm_path(sender)).address == ANNA
     assert send_all(app, sender) == 1
-    welcome = as_mail(sender.letters[-1].message)
+    welcome = parse_email(sender.emails[-1].message)
     assert {part for part in ("/u/", "/p/") if part in text_of(welcome)} == {"/u/", "/p/"}
     assert states(app) == [("confirm", "sent"), ("welcome", "sent")]
     assert sender.open_sessions == 0
@@ -126,7 +126,7 @@ def test_a_later_is_tried_later_with_the_same_message_id(app: App) -> None:
     forward(app, minutes=2)
     assert send_all(app, sender) == 1
 
-    first, second = (as_mail(letter.message)["Message-ID"] for letter in sender.tried)
+    first, second = (parse_email(letter.message)["Message-ID"] for letter in sender.tried)
     assert first == second
     assert re.fullmatch(r"<[a-z0-9]{16,}@tips\.example>", first)
 
@@ -176,11 +176,11 @@ def test_the_owners_own_mail_never_suppresses_the_owner(app: App) -> None:
 
 
 def test_trouble_with_the_next_hop_stops_and_leaves_the_rest_for_the_next_time(app: App) -> None:
-    sender = MemorySender(trouble_at=[2])
+    sender = MemorySender(fail_at=[2])
     for name in ("anna", "bob", "eve"):
         sign_up(app, f"{name}@host.example")
 
-    with pytest.raises(SenderTrouble):
+    with pytest.raises(SenderError):
         send_all(app, sender)
     assert states(app) == [("confirm", "sent"), ("confirm", "deferred"), ("confirm", "pending")]
     assert sender.open_sessions == 0
@@ -212,8 +212,8 @@ def test_an_address_with_an_umlaut_domain_leaves_in_ascii(app: App) -> None:
     sender = MemorySender()
     sign_up(app, "anna@bücher.example")
     assert send_all(app, sender) == 1
-    assert sender.letters[0].envelope.recipient == "anna@xn--bcher-kva.example"
-    assert sender.letters[0].message.isascii()
+    assert sender.emails[0].envelope.recipient == "anna@xn--bcher-kva.example"
+    assert sender.emails[0].message.isascii()
 
 
 def test_sign_up_and_mail_are_one_transaction(app: App) -> None:

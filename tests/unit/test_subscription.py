@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.domain.subscribers.subscription import Status, Verdict, may_mail_confirmation, on_confirm, on_leave
+from newsletter.domain.subscribers.subscription import (
+    Status,
+    Verdict,
+    may_send_confirmation,
+    on_confirm,
+    on_unsubscribe,
+)
 
 SIGNUP = datetime(2025, 5, 2, 9, 30, 15, 250_000, tzinfo=UTC)
 LATER = SIGNUP + timedelta(minutes=3)
@@ -40,16 +46,16 @@ def test_a_confirm_link_works_for_thirty_days() -> None:
 @pytest.mark.parametrize("status", Status)
 def test_leaving_works_from_everywhere_and_once(status: Status) -> None:
     expected = Verdict.ALREADY if status is Status.UNSUBSCRIBED else Verdict.DO
-    assert on_leave(status) is expected
+    assert on_unsubscribe(status) is expected
 
 
 @pytest.mark.parametrize("status", [None, *Status])
 def test_only_who_is_not_on_the_list_is_asked(status: Status | None) -> None:
-    asked = may_mail_confirmation(status, None, LATER)
+    asked = may_send_confirmation(status, None, LATER)
     assert asked is (status not in (Status.CONFIRMED, Status.PAUSED))
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=3)))
 def test_an_address_is_asked_once_in_24_hours(waited_for: timedelta) -> None:
-    asked = may_mail_confirmation(Status.PENDING, SIGNUP, SIGNUP + waited_for)
+    asked = may_send_confirmation(Status.PENDING, SIGNUP, SIGNUP + waited_for)
     assert asked is (waited_for >= timedelta(hours=24))

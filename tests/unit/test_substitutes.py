@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from newsletter.domain.calendar.choose import Programme
+from newsletter.domain.calendar.choose import TipChooser
 from newsletter.domain.calendar.forecast import forecast
 from newsletter.domain.calendar.plan import Kind, Plan, Policy, TipPlan
 from newsletter.domain.calendar.simulation import simulate
-from newsletter.domain.calendar.substitutes import Offer, Share, Shares, other_offers, own_offer
+from newsletter.domain.calendar.substitutes import Candidate, Share, Shares, own_candidate, substitute_candidates
 from newsletter.domain.tips.rerun_rule import Rerun
 from newsletter.domain.tips.tip import TipState
 
@@ -26,23 +26,23 @@ def ran(key: str, weeks_ago: int, rerun: Rerun = Rerun(), **more: object) -> Tip
 def test_a_first_run_goes_to_everybody_whatever_its_rule() -> None:
     fresh = TipPlan("new", "New", 1, rerun=UNSEEN)
 
-    assert own_offer(fresh, SLOT, Policy(unseen=True)) is None
+    assert own_candidate(fresh, SLOT, Policy(unseen=True)) is None
 
 
 def test_a_re_run_for_the_unseen_asks_for_every_letter_and_one_for_everybody_for_stand_ins_of_late() -> None:
-    assert own_offer(ran("a", 9, UNSEEN), SLOT, REST) == Offer("a")
-    assert own_offer(ran("a", 9), SLOT, Policy(unseen=True)) == Offer("a")
-    assert own_offer(ran("a", 9, Rerun(unseen=False)), SLOT, Policy(REST.rerun_after, unseen=True)) == Offer(
+    assert own_candidate(ran("a", 9, UNSEEN), SLOT, REST) == Candidate("a")
+    assert own_candidate(ran("a", 9), SLOT, Policy(unseen=True)) == Candidate("a")
+    assert own_candidate(ran("a", 9, Rerun(unseen=False)), SLOT, Policy(REST.rerun_after, unseen=True)) == Candidate(
         "a", SLOT - 4 * WEEK
     )
-    assert own_offer(ran("a", 9), SLOT, REST) == Offer("a", SLOT - 4 * WEEK)
-    assert own_offer(ran("a", 9), SLOT, Policy(None)) is None
+    assert own_candidate(ran("a", 9), SLOT, REST) == Candidate("a", SLOT - 4 * WEEK)
+    assert own_candidate(ran("a", 9), SLOT, Policy(None)) is None
 
 
 def test_a_fallback_may_come_again_as_soon_as_fallbacks_do() -> None:
     policy = Policy(timedelta(weeks=50), fallback_rest=timedelta(weeks=3))
 
-    assert own_offer(ran("a", 9, fallback=True), SLOT, policy) == Offer("a", SLOT - 3 * WEEK)
+    assert own_candidate(ran("a", 9, fallback=True), SLOT, policy) == Candidate("a", SLOT - 3 * WEEK)
 
 
 def test_the_most_useful_of_the_rested_stands_in_and_then_the_one_that_rested_longest() -> None:
@@ -58,7 +58,7 @@ def test_the_most_useful_of_the_rested_stands_in_and_then_the_one_that_rested_lo
         TipPlan("fresh", "Fresh", 1),
         TipPlan("teaser", "Teaser", 1, complete=False, state=TipState.ARCHIVE),
     )
-    found = other_offers("own", SLOT, Programme(Plan(tips, REST)), {"loved": 3, "tired": 9, "never": 9})
+    found = substitute_candidates("own", SLOT, TipChooser(Plan(tips, REST)), {"loved": 3, "tired": 9, "never": 9})
 
     assert [offer.tip for offer in found] == ["loved", "older", "old"]
 

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import pytest
 
-from newsletter.domain.tips.tip import TipState, TipText, first_state, identity, join_labels, merge
+from newsletter.domain.tips.tip import TipState, TipText, first_state, identity, merge, merge_labels
 
 DAY = date(2014, 8, 12)
 WHOLE = TipText("Bread", "The whole text.", published_on=DAY, categories=("Baking",), tags=("a",), takeaway="Bake.")
@@ -36,7 +36,7 @@ def test_another_word_or_another_day_makes_another_tip() -> None:
 
 
 def test_labels_join_in_the_order_they_came_without_regard_to_case() -> None:
-    assert join_labels(["b", "A"], ["a", "c", "B"]) == ("b", "A", "c")
+    assert merge_labels(["b", "A"], ["a", "c", "B"]) == ("b", "A", "c")
 
 
 def test_a_whole_article_completes_a_teaser() -> None:

@@ -15,14 +15,14 @@ from newsletter.domain.calendar.forecast import Runway
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.tips.lint import lint
 from newsletter.domain.tips.season_rule import MONTHS, WEEKDAYS
-from newsletter.domain.tips.similarity import Library
+from newsletter.domain.tips.similarity import SimilarityIndex
 from newsletter.domain.tips.tip import TipText
-from newsletter.mail.recipient import joined_in_words
+from newsletter.mail.recipient import format_join_date
 from newsletter.rendering.emails import FOOTER, YEARS
-from newsletter.rendering.translations import MADE, Words, link, strong
+from newsletter.rendering.translations import COMPOSED, Translations, link, strong
 from newsletter.settings import load_settings
 from newsletter.web.errors import HEADINGS
-from newsletter.web.owner_links import WORDS
+from newsletter.web.owner_links import ACTION_TEXTS
 from newsletter.web.preferences import REASONS
 from tests.support.languages import ENGLISH
 
@@ -65,7 +65,7 @@ def in_code() -> set[str]:
             if getattr(call.func, "id", "") in {"Answer", "InputError", "TooMany", "HTTPException"}:
                 values = [*call.args, *(key.value for key in call.keywords)]
                 found |= {arg.value for arg in values if isinstance(arg, ast.Constant) and isinstance(arg.value, str)}
-    owners = {said for words in WORDS.values() for said in astuple(words)}
+    owners = {said for words in ACTION_TEXTS.values() for said in astuple(words)}
     named = {*HEADINGS.values(), *REASONS.values(), *FOOTER, *YEARS.values(), *WEEKDAYS, *MONTHS, *owners}
     return (found - {""}) | named
 
@@ -91,7 +91,7 @@ def as_shown(text: str) -> set[str]:
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.stem)
 def test_a_catalogue_says_everything_and_nothing_else(path: Path) -> None:
-    said = set(tomllib.loads(path.read_text(encoding="utf-8"))) - {MADE}
+    said = set(tomllib.loads(path.read_text(encoding="utf-8"))) - {COMPOSED}
     in_pages = in_templates()
     assert sorted(in_pages - said) == []
     assert sorted(text for text in in_code() if not as_shown(text) & said) == []
@@ -102,7 +102,7 @@ def test_a_catalogue_says_everything_and_nothing_else(path: Path) -> None:
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.stem)
 def test_a_translation_has_the_holes_of_its_sentence(path: Path) -> None:
     found = tomllib.loads(path.read_text(encoding="utf-8"))
-    said = found.pop(MADE) | found
+    said = found.pop(COMPOSED) | found
     wrong = [text for text, other in said.items() if sorted(HOLE.findall(text)) != sorted(HOLE.findall(other))]
     assert wrong == []
 
@@ -130,8 +130,8 @@ def test_words_past_the_catalogue_are_seen(source: str, found: list[str]) -> Non
 
 
 @pytest.fixture
-def german() -> Words:
-    return Words("de", [ROOT / "templates"])
+def german() -> Translations:
+    return Translations("de", [ROOT / "templates"])
 
 
 @pytest.mark.parametrize(
@@ -144,12 +144,12 @@ def german() -> Words:
         ("Read the {name}. It is [odd] (so).", "Read the {name}. It is [odd] (so)."),
     ],
 )
-def test_what_the_program_puts_together_is_told_by_its_shape(german: Words, said: str, told: str) -> None:
+def test_what_the_program_puts_together_is_told_by_its_shape(german: Translations, said: str, told: str) -> None:
     assert german.told(said) == told
-    assert Words("en", [ROOT / "templates"]).told(said) == said
+    assert Translations("en", [ROOT / "templates"]).told(said) == said
 
 
-def test_every_reason_of_ten_years_and_every_warning_is_told(german: Words, tmp_path: Path) -> None:
+def test_every_reason_of_ten_years_and_every_warning_is_told(german: Translations, tmp_path: Path) -> None:
     settings = load_settings({"NEWSLETTER_DATABASE_URL": f"sqlite:///{tmp_path}/db", "NEWSLETTER_SECRET_KEY": "x" * 32})
     app = App(settings, lambda: datetime(2026, 11, 1, tzinfo=UTC))
     app.upgrade_database()
@@ -164,14 +164,16 @@ def test_every_reason_of_ten_years_and_every_warning_is_told(german: Words, tmp_
         assert not ENGLISH.search(german.told(warning))
 
 
-def test_everything_that_lint_finds_is_told(german: Words) -> None:
+def test_everything_that_lint_finds_is_told(german: Translations) -> None:
     other = TipText("The same words in the title", "A story that goes on for a while and says one thing. " * 30)
     tips = [
         TipText("THE SAME WORDS!!", f"{BAD_WORDS} {'word ' * 1000}"),
         TipText(f"Merry Christmas {'and ' * 20}", ""),
         TipText("The same words in the title", other.body, takeaway="Say it."),
     ]
-    found = [finding for tip in tips for finding in lint(tip, today=date(2026, 1, 1), library=Library({"o": other}))]
+    found = [
+        finding for tip in tips for finding in lint(tip, today=date(2026, 1, 1), library=SimilarityIndex({"o": other}))
+    ]
     assert len({finding.rule for finding in found}) >= 15
     said = {text for finding in found for text in (finding.reason, finding.suggestion)}
     assert sorted(text for text in said if german.told(text) == text) == []
@@ -183,29 +185,29 @@ def test_german_is_there() -> None:
 
 def test_a_variant_of_a_language_finds_it_and_an_unknown_one_is_english(tmp_path: Path) -> None:
     dirs = [ROOT / "templates"]
-    assert Words("de-AT", dirs).say("Tuesday") == "Dienstag"
-    assert Words("tlh", dirs).say("Tuesday") == "Tuesday"
-    assert (Words("ar", dirs).direction, Words("de", dirs).direction) == ("rtl", "ltr")
+    assert Translations("de-AT", dirs).translate("Tuesday") == "Dienstag"
+    assert Translations("tlh", dirs).translate("Tuesday") == "Tuesday"
+    assert (Translations("ar", dirs).direction, Translations("de", dirs).direction) == ("rtl", "ltr")
 
 
 def test_the_owner_has_the_last_word(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "en.toml").write_text('"All tips" = "The whole pile"\n')
-    words = Words("en", [tmp_path, ROOT / "templates"])
-    assert (words.say("All tips"), words.say("Sign up")) == ("The whole pile", "Sign up")
+    words = Translations("en", [tmp_path, ROOT / "templates"])
+    assert (words.translate("All tips"), words.translate("Sign up")) == ("The whole pile", "Sign up")
 
 
 def test_values_are_escaped_in_html_and_markup_is_kept() -> None:
-    words = Words("en", [])
-    said = words.say_in_html("Go {where}, {who} & co", where=link("here", "/a?b=1&c=2"), who=strong("<i>Anna</i>"))
+    words = Translations("en", [])
+    said = words.translate_html("Go {where}, {who} & co", where=link("here", "/a?b=1&c=2"), who=strong("<i>Anna</i>"))
     assert said == 'Go <a href="/a?b=1&amp;c=2">here</a>, <strong>&lt;i&gt;Anna&lt;/i&gt;</strong> &amp; co'
-    assert words.say_in_html("{who}", who="<b>{x}") == "&lt;b&gt;{x}"
-    assert words.say("{who.__class__} {nobody}", who="Anna") == "{who.__class__} {nobody}"
+    assert words.translate_html("{who}", who="<b>{x}") == "&lt;b&gt;{x}"
+    assert words.translate("{who.__class__} {nobody}", who="Anna") == "{who.__class__} {nobody}"
 
 
 @pytest.mark.parametrize("language", ["en", *(path.stem for path in CATALOGUES)])
 def test_the_day_somebody_joined_reads_as_every_other_day(language: str) -> None:
     days = [date(2026, month, month) for month in range(1, 13)]
-    words = Words(language, [ROOT / "templates"])
+    words = Translations(language, [ROOT / "templates"])
 
-    assert [joined_in_words(day.isoformat(), language) for day in days] == [words.day(day) for day in days]
+    assert [format_join_date(day.isoformat(), language) for day in days] == [words.day(day) for day in days]

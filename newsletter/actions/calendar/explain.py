@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from newsletter.actions.calendar.overrides import weeks_until
-from newsletter.actions.calendar.plan import Rules, look_ahead
+from newsletter.actions.calendar.plan import Rules, upcoming_slots
 from newsletter.actions.issues.audience import shares_for, shares_of
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot
 from newsletter.domain.calendar.plan import Kind
@@ -14,14 +14,14 @@ from newsletter.domain.calendar.substitutes import Shares
 from newsletter.domain.calendar.why_not import why_not
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.errors import NotFound
-from newsletter.domain.tips.links import Ask, judge, links_of
+from newsletter.domain.tips.links import LinkChecker, finding_for, links_of
 from newsletter.domain.tips.lint import Finding, lint
 from newsletter.domain.tips.season_rule import parse_rule
-from newsletter.domain.tips.similarity import Library
+from newsletter.domain.tips.similarity import SimilarityIndex
 from newsletter.domain.tips.tip import TipCard, TipState, TipText
 from newsletter.ports.store import Store
 
-BECAUSE = {
+EXPLANATIONS = {
     Kind.SKIPPED: "You skipped this date. The tip that would have gone comes a week later.",
     Kind.PINNED: "You gave this tip this very date, and that comes before everything else.",
     Kind.SEASONAL: "No tip is pinned to this date, and this tip has its season in this week.",
@@ -72,13 +72,13 @@ def why_date(store: Store, rules: Rules, slot: date, now: datetime) -> WhyDate:
         weeks = weeks_until(rules, slot, now)
         if weeks > HORIZON:
             raise NotFound(f"{slot} is more than ten years away", fix="See: newsletter calendar")
-        lines = look_ahead(tx, rules, now, weeks).lines()
+        lines = upcoming_slots(tx, rules, now, weeks).lines()
     line_of = next((line for line in lines if line.date == slot), None)
     if line_of is None:
         known = f"issue {issue.number} is {issue.state}" if issue else "there was no issue"
         raise NotFound(f"nothing is planned for {slot}: {known}", fix="See: newsletter calendar")
     bound = line_of.reason.startswith("bound")
-    because = "The letter is being made." if bound else BECAUSE[line_of.kind]
+    because = "The letter is being made." if bound else EXPLANATIONS[line_of.kind]
     return WhyDate(line_of, because, _shares(store, rules, line_of) if slot == lines[0].date else None)
 
 
@@ -92,7 +92,7 @@ def why_tip(store: Store, rules: Rules, key: str, now: datetime, on: date | None
     with store.read() as tx:
         tx.tips.get(key)
         weeks = max(HORIZON, weeks_until(rules, on, now)) if on else HORIZON
-        ahead = look_ahead(tx, rules, now, weeks)
+        ahead = upcoming_slots(tx, rules, now, weeks)
         lines = ahead.lines()
         plans = {tip.key: tip for tip in tx.calendar.plans()}
     line = next((line for line in lines if line.tip == key), None)
@@ -103,7 +103,7 @@ def why_tip(store: Store, rules: Rules, key: str, now: datetime, on: date | None
 
 
 @dataclass(frozen=True, slots=True)
-class Linted:
+class LintResult:
     """What an editor would mark in one tip."""
 
     key: str
@@ -111,7 +111,7 @@ class Linted:
     findings: tuple[Finding, ...]
 
 
-def lint_tips(store: Store, keys: tuple[str, ...], today: date) -> list[Linted]:
+def lint_tips(store: Store, keys: tuple[str, ...], today: date) -> list[LintResult]:
     """Those tips, or all that are whole and not retired; each held against all others. Raises NotFound."""
     with store.read() as tx:
         tips = {tip.card.key: tip for tip in tx.tips.all()}
@@ -119,22 +119,22 @@ def lint_tips(store: Store, keys: tuple[str, ...], today: date) -> list[Linted]:
         if key not in tips:
             raise NotFound(f"there is no tip {key[:80]!r}", fix="See: newsletter tips list")
     usable = {key: tip.text for key, tip in tips.items() if _is_usable(tip.card)}
-    library = Library(usable)
+    library = SimilarityIndex(usable)
     return [
-        Linted(key, tips[key].card.title, tuple(_lint(tips[key].text, today, library, key)))
+        LintResult(key, tips[key].card.title, tuple(_lint(tips[key].text, today, library, key)))
         for key in (keys or tuple(usable))
     ]
 
 
-def lint_links(store: Store, keys: tuple[str, ...], ask: Ask) -> list[Linted]:
+def lint_links(store: Store, keys: tuple[str, ...], ask: LinkChecker) -> list[LintResult]:
     """What became of the links of those tips, or of all that are whole and not retired. Raises NotFound."""
     with store.read() as tx:
         tips = [tx.tips.get(key) for key in keys] or [tip for tip in tx.tips.all() if _is_usable(tip.card)]
     links = {tip.card.key: tuple(links_of(tip.text)) for tip in tips}
     answers = ask([link.url for of_tip in links.values() for link in of_tip])
-    found = {key: [judge(link, answers[link.url]) for link in of_tip] for key, of_tip in links.items()}
+    found = {key: [finding_for(link, answers[link.url]) for link in of_tip] for key, of_tip in links.items()}
     return [
-        Linted(tip.card.key, tip.card.title, tuple(finding for finding in found[tip.card.key] if finding))
+        LintResult(tip.card.key, tip.card.title, tuple(finding for finding in found[tip.card.key] if finding))
         for tip in tips
     ]
 
@@ -143,6 +143,6 @@ def _is_usable(card: TipCard) -> bool:
     return card.complete and card.state is not TipState.RETIRED
 
 
-def _lint(text: TipText, today: date, library: Library, key: str) -> list[Finding]:
+def _lint(text: TipText, today: date, library: SimilarityIndex, key: str) -> list[Finding]:
     season = parse_rule(text.rules.season) if text.rules.season else None
     return lint(text, today=today, season=season, library=library, key=key)

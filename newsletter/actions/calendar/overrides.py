@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 
-from newsletter.actions.calendar.plan import Rules, is_over, look_ahead
+from newsletter.actions.calendar.plan import Rules, is_over, upcoming_slots
 from newsletter.domain.calendar.forecast import ForecastSlot
 from newsletter.domain.calendar.plan import parse_day
 from newsletter.domain.calendar.schedule import WEEK, Schedule
-from newsletter.domain.delivery.issue import ON_THE_WAY, IssueEvent, IssueState
+from newsletter.domain.delivery.issue import IN_PROGRESS, IssueEvent, IssueState
 from newsletter.domain.errors import InputError, Refused, UsageError
 from newsletter.domain.tips.rerun_rule import parse_rerun
 from newsletter.domain.tips.season_rule import WEEKDAYS, in_words
 from newsletter.domain.tips.tip import TipState
-from newsletter.ports.calendar import SlotWish, Wish
+from newsletter.ports.calendar import Override, SlotOverride
 from newsletter.ports.store import Store, Tx
 
 MAX_REASON = 200  # characters
@@ -73,7 +73,7 @@ def skip(store: Store, rules: Rules, slot: date, reason: str, now: datetime) -> 
     """No issue in this slot; one that was being made is cancelled, and its tip stays next. Raises Refused if it went."""
     with store.write() as tx:
         _must_be_open(tx, rules, slot, now)
-        tx.calendar.wish(slot, SlotWish(Wish.SKIP, _one_line(reason)))
+        tx.calendar.set_override(slot, SlotOverride(Override.SKIP, _one_line(reason)))
         issue = tx.issues.for_slot(slot)
         if issue and issue.state is IssueState.PREPARING:
             tx.issues.change(issue.number, IssueEvent.CANCEL, now, reason="skipped")
@@ -83,27 +83,27 @@ def hold(store: Store, rules: Rules, slot: date, reason: str, now: datetime) -> 
     """No issue in this slot before it is approved; once the late window is over it is missed. Raises Refused if it went."""
     with store.write() as tx:
         _must_be_open(tx, rules, slot, now)
-        tx.calendar.wish(slot, SlotWish(Wish.HOLD, _one_line(reason)))
+        tx.calendar.set_override(slot, SlotOverride(Override.HOLD, _one_line(reason)))
 
 
 def approve(store: Store, rules: Rules, slot: date, now: datetime) -> str:
     """What is planned for this slot may go, whatever was said before; the tip's key. Raises Refused if there is none."""
     with store.write() as tx:
         _must_be_open(tx, rules, slot, now)
-        tx.calendar.wish(slot, None)
+        tx.calendar.set_override(slot, None)
         line = _line_of(tx, rules, slot, now)
         if line.tip is None:
             raise Refused(f"there is nothing to approve on {slot}: {line.reason}", fix="See: newsletter calendar")
-        tx.calendar.wish(slot, SlotWish(Wish.APPROVE, line.tip))
+        tx.calendar.set_override(slot, SlotOverride(Override.APPROVE, line.tip))
         return line.tip
 
 
-def unsay(store: Store, rules: Rules, slot: date, now: datetime) -> bool:
+def clear_override(store: Store, rules: Rules, slot: date, now: datetime) -> bool:
     """Take back what was said of this slot; False when nothing was. Raises Refused if it is over."""
     with store.write() as tx:
         _must_be_open(tx, rules, slot, now)
-        said = slot in tx.calendar.wishes()
-        tx.calendar.wish(slot, None)
+        said = slot in tx.calendar.overrides()
+        tx.calendar.set_override(slot, None)
         return said
 
 
@@ -114,7 +114,7 @@ def swap(store: Store, rules: Rules, slot: date, now: datetime) -> tuple[Forecas
     """
     with store.write() as tx:
         _must_be_open(tx, rules, slot, now)
-        ahead = look_ahead(tx, rules, now, weeks_until(rules, slot, now) + 8)
+        ahead = upcoming_slots(tx, rules, now, weeks_until(rules, slot, now) + 8)
         lines = [line for line in ahead.lines() if line.date >= slot and line.tip]
         if len(lines) < 2 or lines[0].date != slot or slot in ahead.bound:
             raise Refused(f"the tip of {slot} cannot be swapped", fix="See: newsletter calendar")
@@ -124,9 +124,9 @@ def swap(store: Store, rules: Rules, slot: date, now: datetime) -> tuple[Forecas
                 if tip.pin == day:
                     tx.calendar.pin(tip.key, None)
             tx.calendar.pin(key, day)
-        wish = tx.calendar.wishes().get(slot)
-        if wish and wish.wish is Wish.APPROVE:  # that was about the other tip
-            tx.calendar.wish(slot, None)
+        override = tx.calendar.overrides().get(slot)
+        if override and override.kind is Override.APPROVE:  # that was about the other tip
+            tx.calendar.set_override(slot, None)
         return first, second
 
 
@@ -136,7 +136,7 @@ def weeks_until(rules: Rules, slot: date, now: datetime) -> int:
 
 
 def _line_of(tx: Tx, rules: Rules, slot: date, now: datetime) -> ForecastSlot:
-    lines = look_ahead(tx, rules, now, weeks_until(rules, slot, now)).lines()
+    lines = upcoming_slots(tx, rules, now, weeks_until(rules, slot, now)).lines()
     return next(line for line in lines if line.date == slot)
 
 
@@ -144,7 +144,7 @@ def _must_be_open(tx: Tx, rules: Rules, slot: date, now: datetime) -> None:
     issue = tx.issues.for_slot(slot)
     if is_over(issue):
         raise Refused(f"the issue of {in_words(slot)} is {issue.state if issue else ''} already")
-    if issue and issue.state in ON_THE_WAY:
+    if issue and issue.state in IN_PROGRESS:
         fix = f"Stop it: newsletter issues pause {issue.number}, or cancel {issue.number}"
         raise Refused(f"the issue of {in_words(slot)} is on its way", fix=fix)
     if rules.schedule.starts_at(slot) + rules.late_window < now:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from newsletter.domain.calendar.choose import Programme, choose
-from newsletter.domain.calendar.forecast import ForecastSlot, forecast, played_to
+from newsletter.domain.calendar.choose import TipChooser, choose
+from newsletter.domain.calendar.forecast import ForecastSlot, forecast, played_until
 from newsletter.domain.calendar.plan import Choice, Plan, Policy, TipPlan
 from newsletter.domain.calendar.schedule import WEEK, Due, Schedule, due_slot
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.domain.tips.tip import TipCard, TipState
-from newsletter.ports.calendar import SlotWish, Wish
+from newsletter.ports.calendar import Override, SlotOverride
 from newsletter.ports.store import Store, Tx
 
 ENDED = (IssueState.DONE, IssueState.CANCELLED, IssueState.MISSED)
@@ -49,7 +49,9 @@ class NextIssue:
 
 def plan_of(tx: Tx, rules: Rules) -> Plan:
     """Everything the choice depends on, as it is now."""
-    skips = {slot: wish.about for slot, wish in tx.calendar.wishes().items() if wish.wish is Wish.SKIP}
+    skips = {
+        slot: override.about for slot, override in tx.calendar.overrides().items() if override.kind is Override.SKIP
+    }
     return Plan(tuple(tx.calendar.plans()), rules.policy, skips)
 
 
@@ -60,8 +62,8 @@ def choice_for(tx: Tx, rules: Rules, slot: date) -> Choice:
 
 def is_skipped(tx: Tx, slot: date) -> bool:
     """Does the owner want no issue in this slot?"""
-    wish = tx.calendar.wishes().get(slot)
-    return wish is not None and wish.wish is Wish.SKIP
+    override = tx.calendar.overrides().get(slot)
+    return override is not None and override.kind is Override.SKIP
 
 
 def is_over(issue: IssueFacts | None) -> bool:
@@ -69,11 +71,11 @@ def is_over(issue: IssueFacts | None) -> bool:
     return issue is not None and issue.state in ENDED
 
 
-def waits_for(wish: SlotWish | None, tip_key: str | None, rules: Rules) -> str:
+def why_waiting(override: SlotOverride | None, tip_key: str | None, rules: Rules) -> str:
     """Why this tip may not go yet although nothing else is in its way, or ""."""
-    if wish and wish.wish is Wish.HOLD:
-        return ": ".join(filter(None, ("you hold it back", wish.about)))
-    if rules.approval and tip_key and wish != SlotWish(Wish.APPROVE, tip_key):
+    if override and override.kind is Override.HOLD:
+        return ": ".join(filter(None, ("you hold it back", override.about)))
+    if rules.approval and tip_key and override != SlotOverride(Override.APPROVE, tip_key):
         return "it waits for your approval"
     return ""
 
@@ -87,7 +89,7 @@ def next_issue(store: Store, rules: Rules, now: datetime) -> NextIssue:
         issue = tx.issues.for_slot(slot)
         plan = plan_of(tx, rules)
         key, reason = _bound(issue) or _chosen(choose(slot, plan))
-        waits = waits_for(tx.calendar.wishes().get(slot), key, rules) if not issue or issue.state in UNSENT else ""
+        waits = why_waiting(tx.calendar.overrides().get(slot), key, rules) if not issue or issue.state in UNSENT else ""
         tip = titled(tx.tips.get(key).card, plan, slot) if key else None
         return NextIssue(slot, rules.schedule.starts_at(slot), tip, reason, tx.subscribers.mailable(), waits)
 
@@ -115,7 +117,7 @@ def _due_and_open(tx: Tx, rules: Rules, now: datetime) -> date | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class UpcomingSlots:
     """The coming slots and the plan they are played from: what is bound to an issue already is pinned in it."""
 
     slots: tuple[date, ...]
@@ -129,12 +131,12 @@ class Ahead:
             for line in forecast(self.slots[:weeks], self.plan)
         ]
 
-    def programme_at(self, slot: date) -> Programme:
+    def programme_at(self, slot: date) -> TipChooser:
         """As it will be when this slot comes."""
-        return played_to(slot, self.slots, self.plan)
+        return played_until(slot, self.slots, self.plan)
 
 
-def look_ahead(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Iterable[str] = ()) -> Ahead:
+def upcoming_slots(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Iterable[str] = ()) -> UpcomingSlots:
     """The first open slot and those after it, `weeks` in all. changes: see `Plan.with_change`; raises what that raises."""
     first = _due_and_open(tx, rules, now) or rules.schedule.next_slot(now)
     issues = {issue.slot: issue for issue in tx.issues.from_slot(first)}
@@ -150,7 +152,7 @@ def look_ahead(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Iterabl
         plan = replace(plan, tips=tips, skips={day: why for day, why in plan.skips.items() if day != slot})
     for change in changes:
         plan = plan.with_change(change)
-    return Ahead(tuple(slots), plan, {slot: issue.number for slot, issue in bound.items()})
+    return UpcomingSlots(tuple(slots), plan, {slot: issue.number for slot, issue in bound.items()})
 
 
 def _bind(tip: TipPlan, slot: date) -> TipPlan:
@@ -168,7 +170,7 @@ GRACE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
+class LastSlotStatus:
     """The last slot that began. words: how it is with it. explained: is it known why nothing went, or did it go?
 
     ok: it went, or was not meant to go.
@@ -182,29 +184,31 @@ class Last:
     number: int = 0
 
 
-def last_slot(tx: Tx, rules: Rules, now: datetime) -> Last:
+def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
     """What became of the last slot."""
     due = due_slot(rules.schedule, now, rules.late_window)
-    issue, wish = tx.issues.for_slot(due.slot), tx.calendar.wishes().get(due.slot)
-    if wish and wish.wish is Wish.SKIP and (not issue or issue.state in UNSENT):
-        about = f": {wish.about}" if wish.about else ""
-        return Last(due.slot, f"{due.slot} was skipped{about}", ok=True, explained=True)
+    issue, override = tx.issues.for_slot(due.slot), tx.calendar.overrides().get(due.slot)
+    if override and override.kind is Override.SKIP and (not issue or issue.state in UNSENT):
+        about = f": {override.about}" if override.about else ""
+        return LastSlotStatus(due.slot, f"{due.slot} was skipped{about}", ok=True, explained=True)
     if issue and issue.state not in (IssueState.PLANNED, IssueState.PREPARING):
         why = f" ({issue.pause_reason})" if issue.pause_reason else ""
         words = f"the issue of {due.slot} is {issue.state}{why}"
-        return Last(due.slot, words, issue.state in _FINE, explained=True, state=issue.state, number=issue.number)
-    return _nothing_yet(tx, rules, due, wish, is_begun=issue is not None)
+        return LastSlotStatus(
+            due.slot, words, issue.state in _FINE, explained=True, state=issue.state, number=issue.number
+        )
+    return _nothing_yet(tx, rules, due, override, is_begun=issue is not None)
 
 
-def _nothing_yet(tx: Tx, rules: Rules, due: Due, wish: SlotWish | None, *, is_begun: bool) -> Last:
+def _nothing_yet(tx: Tx, rules: Rules, due: Due, override: SlotOverride | None, *, is_begun: bool) -> LastSlotStatus:
     """A slot of which no issue tells anything."""
-    held = wish is not None and wish.wish is Wish.HOLD
+    held = override is not None and override.kind is Override.HOLD
     if not is_begun and not held and tx.issues.last_slot_before(due.slot) is None:
-        return Last(due.slot, "no issue has been due yet", ok=True, explained=True)
+        return LastSlotStatus(due.slot, "no issue has been due yet", ok=True, explained=True)
     if tx.subscribers.mailable() == 0:
-        return Last(due.slot, f"nobody was there to read the issue of {due.slot}", ok=True, explained=True)
-    if waits := waits_for(wish, choice_for(tx, rules, due.slot).tip, rules):
-        return Last(due.slot, f"the issue of {due.slot} has not gone: {waits}", ok=False, explained=True)
+        return LastSlotStatus(due.slot, f"nobody was there to read the issue of {due.slot}", ok=True, explained=True)
+    if waits := why_waiting(override, choice_for(tx, rules, due.slot).tip, rules):
+        return LastSlotStatus(due.slot, f"the issue of {due.slot} has not gone: {waits}", ok=False, explained=True)
     if due.late_for < GRACE:
-        return Last(due.slot, f"the issue of {due.slot} is about to go", ok=True, explained=True)
-    return Last(due.slot, f"nothing was sent on {due.slot}, and nothing says why", ok=False, explained=False)
+        return LastSlotStatus(due.slot, f"the issue of {due.slot} is about to go", ok=True, explained=True)
+    return LastSlotStatus(due.slot, f"nothing was sent on {due.slot}, and nothing says why", ok=False, explained=False)

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event, Lock
 
-from newsletter.domain.delivery.circuit_breaker import Breaker
+from newsletter.domain.delivery.circuit_breaker import CircuitBreaker
 from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
-from newsletter.domain.delivery.rate_limit import Pace
-from newsletter.domain.errors import AuthenticationRefused, InputError, NewsletterError, SenderTrouble
-from newsletter.ports.sending import Ledger, Partner, Sender, Session, Word
+from newsletter.domain.delivery.rate_limit import RateLimiter
+from newsletter.domain.errors import AuthenticationFailed, InputError, NewsletterError, SenderError
+from newsletter.ports.sending import Ledger, Sender, Session, Worker, WorkerUpdate
 from newsletter.ports.store import Clock
 
 log = logging.getLogger(__name__)
 
-LONGEST_REST = timedelta(minutes=1)  # a longer one ends the round; the next finds what went before in the ledger
-LOOK_UP_EVERY = 0.25  # seconds between two looks whether somebody said stop
-_AGAIN = (Deferred, InDoubt)
+MAX_WAIT = timedelta(minutes=1)  # a longer one ends the round; the next finds what went before in the ledger
+CHECK_STOP_EVERY = 0.25  # seconds between two looks whether somebody said stop
+_RETRYABLE = (Deferred, InDoubt)
 TROUBLES_IN_A_ROW = 2  # a connection is renewed once before it is given up for now
 
 Compose = Callable[[Claim, datetime], bytes]
@@ -28,7 +28,7 @@ EnvelopeFrom = Callable[[Claim], str]
 
 
 @dataclass(slots=True)
-class Round:
+class BatchResult:
     """How one round of sending ended: how many went, and how many need no other try.
 
     trouble: what the next hop said; paused: why the breaker stopped the issue; deserted: a second process died.
@@ -39,12 +39,12 @@ class Round:
     trouble: str = ""
     paused: str = ""
     failure: BaseException | None = None
-    deserted: bool = False
+    worker_died: bool = False
     lock: Lock = field(default_factory=Lock)
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class SendingContext:
     """Everything a worker needs for one issue; made by `app`.
 
     dot_free: `compose` makes no line that begins with a dot. partner: somebody who may help, where this many letters are
@@ -58,23 +58,23 @@ class Route:
     clock: Clock
     stop: Event
     dot_free: bool = False
-    partner: Partner | None = None
+    partner: Worker | None = None
     partner_from: int = 0
     hands_over: bool = False
 
 
-class Shift:
+class Batch:
     """One round for one issue. Safe to use from several threads."""
 
-    def __init__(self, route: Route, number: int) -> None:
+    def __init__(self, route: SendingContext, number: int) -> None:
         self.route = route
         self.number = number
-        self.done = Round()
-        self.breaker = Breaker()
+        self.done = BatchResult()
+        self.breaker = CircuitBreaker()
         self.halt = Event()
-        self.pace = Pace(getattr(route.sender, "rates", ()))
-        if self.pace.longest:
-            self.pace.remember(route.ledger.taken_since(route.clock() - self.pace.longest))
+        self.pace = RateLimiter(getattr(route.sender, "rates", ()))
+        if self.pace.longest_window:
+            self.pace.seed(route.ledger.claimed_since(route.clock() - self.pace.longest_window))
 
     @property
     def is_over(self) -> bool:
@@ -82,9 +82,9 @@ class Shift:
         return self.route.stop.is_set() or self.halt.is_set()
 
     @property
-    def is_spent(self) -> bool:
+    def is_rate_limited(self) -> bool:
         """Have the rates no room for longer than a round would rest?"""
-        return self.pace.wait_for(self.route.clock()) > LONGEST_REST
+        return self.pace.wait_for(self.route.clock()) > MAX_WAIT
 
     def halt_for(self, error: Exception) -> None:
         """Everybody stops after the letters in flight; `deliver` raises the first error."""
@@ -95,12 +95,12 @@ class Shift:
     def record(self, finished: Sequence[Finished], take: int) -> list[Claim]:
         """Outcomes go to the ledger, which keeps them even if it raises; the claims that may go now come back."""
         now = self.route.clock()
-        if not self.pace.longest:
+        if not self.pace.longest_window:
             return self.route.ledger.advance(self.number, finished, take, now)
         with self.done.lock:
-            return self._record_at_pace(finished, take, now)
+            return self._record_within_rates(finished, take, now)
 
-    def _record_at_pace(self, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
+    def _record_within_rates(self, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
         """Claim what the rates allow; a letter whose domain has had its share goes back with its time."""
         claims: list[Claim] = []
         while True:
@@ -113,20 +113,20 @@ class Shift:
                 if wait:
                     finished.append(Finished(claim, None, now, not_before=now + wait))
                 else:
-                    self.pace.took(now, domain)
+                    self.pace.record_claim(now, domain)
                     claims.append(claim)
             if not finished:
                 return claims
 
-    def rest(self) -> bool:
+    def wait_for_rate(self) -> bool:
         """Wait until the rates allow another letter; False when that is not what we wait for, or takes too long."""
         now = self.route.clock()
         with self.done.lock:  # the pace forgets as it answers; another worker may be asking it
             wait = self.pace.wait_for(now)
-        if not timedelta() < wait <= LONGEST_REST:
+        if not timedelta() < wait <= MAX_WAIT:
             return False
         while not self.is_over and self.route.clock() < now + wait:
-            self.halt.wait(min(LOOK_UP_EVERY, wait.total_seconds()))
+            self.halt.wait(min(CHECK_STOP_EVERY, wait.total_seconds()))
         return not self.is_over
 
     def compose(self, claim: Claim, now: datetime) -> tuple[Envelope, bytes] | Rejected:
@@ -147,18 +147,18 @@ class Shift:
         """Take an outcome into the tally; a tripped breaker stops everybody."""
         done = self.done
         with done.lock:
-            reason = self.breaker.saw(claim.subscriber_id, outcome)
+            reason = self.breaker.record_outcome(claim.subscriber_id, outcome)
             if type(outcome) is Sent:
                 done.sent += 1
                 done.final += 1
                 return
-            done.final += not isinstance(outcome, _AGAIN)
+            done.final += not isinstance(outcome, _RETRYABLE)
             if reason and not done.paused:
                 done.paused = reason
         if done.paused:
             self.halt.set()
 
-    def hear(self, word: Word) -> None:
+    def add_progress(self, word: WorkerUpdate) -> None:
         """Take what a second process did into the tally; what stops it stops everybody."""
         done = self.done
         with done.lock:
@@ -166,30 +166,30 @@ class Shift:
             done.sent += word.sent
             done.trouble = word.trouble or done.trouble
             done.paused = done.paused or word.paused
-            done.deserted |= word.died
+            done.worker_died |= word.died
             self.breaker.run.extend(word.run)
         if word.failure:
             self.halt_for(NewsletterError(word.failure))
         if word.paused:
             self.halt.set()
 
-    def open(self, line: Line) -> bool:
+    def open(self, line: RelayConnection) -> bool:
         """Is there a connection? One is opened before a letter is claimed, so that trouble here touches no row."""
         while line.session is None and not line.is_given_up:
             try:
                 line.session = self.route.sender.open()
-            except SenderTrouble as trouble:
+            except SenderError as trouble:
                 self.take(trouble, line)
         return line.session is not None
 
-    def take(self, trouble: SenderTrouble, line: Line) -> None:
+    def take(self, trouble: SenderError, line: RelayConnection) -> None:
         """Trouble of a connection: another try, or the end of this line; a refused password pauses the issue."""
         line.session = None
         line.troubles += 1
         log.warning("issue %d: %s", self.number, trouble)
         with self.done.lock:
             self.done.trouble = str(trouble)
-            if isinstance(trouble, AuthenticationRefused):
+            if isinstance(trouble, AuthenticationFailed):
                 self.done.paused = str(trouble)
         if self.done.paused:
             line.troubles = TROUBLES_IN_A_ROW
@@ -197,7 +197,7 @@ class Shift:
 
 
 @dataclass(slots=True)
-class Line:
+class RelayConnection:
     """One connection to the next hop, while it lasts, and the next one in its place."""
 
     session: Session | None = None

@@ -9,25 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from newsletter.actions.delivery.batch import Line, Shift
+from newsletter.actions.delivery.batch import Batch, RelayConnection
 from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Envelope, Outcome, Rejected
-from newsletter.domain.errors import SenderTrouble
-from newsletter.ports.sending import FlowSender, FlowSession
+from newsletter.domain.errors import SenderError
+from newsletter.ports.sending import MultiplexSender, MultiplexSession
 
-Letter = tuple[Envelope, bytes] | Rejected
+ComposedEmail = tuple[Envelope, bytes] | Rejected
 
 WAIT_FOR = 0.25  # seconds without a reply after which we look whether somebody said stop
 
 
-class Interleaver:
+class Multiplexer:
     """Drives the sessions of a FlowSender. `loop` until nothing is due, then `close`."""
 
-    def __init__(self, shift: Shift, sender: FlowSender, lines: Sequence[Line]) -> None:
-        self._shift = shift
+    def __init__(self, shift: Batch, sender: MultiplexSender, lines: Sequence[RelayConnection]) -> None:
+        self._batch = shift
         self._sender = sender
         self._idle = list(lines)
-        self._busy: dict[FlowSession, tuple[Line, Claim]] = {}
+        self._busy: dict[MultiplexSession, tuple[RelayConnection, Claim]] = {}
         self._finished: list[Finished] = []
 
     def loop(self) -> None:
@@ -36,12 +36,12 @@ class Interleaver:
         Whatever is raised, the letters in flight end first: a row left in `sending` would wait for another life.
         """
         try:
-            while self._claim() or self._busy or self._shift.rest():
-                self._hear()
+            while self._claim() or self._busy or self._batch.wait_for_rate():
+                self._read_replies()
         except Exception as error:
-            self._shift.halt_for(error)
+            self._batch.halt_for(error)
             while self._busy:
-                self._hear()
+                self._read_replies()
             raise
 
     def close(self) -> None:
@@ -55,7 +55,7 @@ class Interleaver:
 
     def _claim(self) -> bool:
         """Record what arrived and claim a letter for every idle connection, in one commit; is anything under way?"""
-        idle = [] if self._shift.is_over else [line for line in self._idle if self._shift.open(line)]
+        idle = [] if self._batch.is_over else [line for line in self._idle if self._batch.open(line)]
         if not idle and not self._finished:
             return False
         claims = self._record(len(idle))
@@ -66,16 +66,16 @@ class Interleaver:
             raise fault
         return bool(claims)
 
-    def _compose(self, claims: Sequence[Claim]) -> tuple[list[Letter], Exception | None]:
+    def _compose(self, claims: Sequence[Claim]) -> tuple[list[ComposedEmail], Exception | None]:
         """All letters before the first word leaves: to wake the next hop ten times costs as much as to compose them.
 
         What cannot be composed, and all behind it, goes back.
         """
-        letters: list[Letter] = []
-        now = self._shift.route.clock()
+        letters: list[ComposedEmail] = []
+        now = self._batch.route.clock()
         try:
             for claim in claims:
-                letters.append(self._shift.compose(claim, now))  # noqa: PERF401 - those before a fault are kept
+                letters.append(self._batch.compose(claim, now))  # noqa: PERF401 - those before a fault are kept
         except Exception as fault:  # noqa: BLE001 - raised when those that were composed are on their way
             self._finished += [Finished(claim, None, now) for claim in claims[len(letters) :]]
             return letters, fault
@@ -83,10 +83,10 @@ class Interleaver:
 
     def _record(self, take: int) -> list[Claim]:
         finished, self._finished = self._finished, []
-        return self._shift.record(finished, take)
+        return self._batch.record(finished, take)
 
-    def _start(self, line: Line, claim: Claim, letter: Letter) -> None:
-        session: FlowSession = line.session  # type: ignore[assignment]  # `open` made it, and `deliver` looked at its kind
+    def _start(self, line: RelayConnection, claim: Claim, letter: ComposedEmail) -> None:
+        session: MultiplexSession = line.session  # type: ignore[assignment]  # `open` made it, and `deliver` looked at its kind
         self._idle.remove(line)
         self._busy[session] = (line, claim)
         if isinstance(letter, Rejected):
@@ -94,7 +94,7 @@ class Interleaver:
         else:
             self._step(session, partial(session.start, *letter))
 
-    def _hear(self) -> None:
+    def _read_replies(self) -> None:
         """Let every connection go on that can, waiting for the first if need be.
 
         Who began last goes first: their letters keep the next hop at work while we read what became of the others.
@@ -105,24 +105,24 @@ class Interleaver:
                 self._step(session, session.proceed)
             wait = 0.0
 
-    def _step(self, session: FlowSession, step: Callable[[], Outcome | None]) -> None:
+    def _step(self, session: MultiplexSession, step: Callable[[], Outcome | None]) -> None:
         line, _ = self._busy[session]
         try:
             outcome = step()
-        except SenderTrouble as trouble:
-            self._shift.take(trouble, line)
+        except SenderError as trouble:
+            self._batch.take(trouble, line)
             self._end(session, None)
         except Exception as error:  # noqa: BLE001 - a sender that breaks its word
             line.session = None
-            self._end(session, self._shift.in_doubt(error))
+            self._end(session, self._batch.in_doubt(error))
         else:
             if outcome is not None:
                 line.troubles = 0
                 self._end(session, outcome)
 
-    def _end(self, session: FlowSession, outcome: Outcome | None) -> None:
+    def _end(self, session: MultiplexSession, outcome: Outcome | None) -> None:
         line, claim = self._busy.pop(session)
         self._idle.append(line)
-        self._finished.append(Finished(claim, outcome, self._shift.route.clock()))
+        self._finished.append(Finished(claim, outcome, self._batch.route.clock()))
         if outcome is not None:
-            self._shift.count(claim, outcome)
+            self._batch.count(claim, outcome)

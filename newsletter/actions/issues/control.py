@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from newsletter.actions.owner.reports import PAUSED
-from newsletter.domain.delivery.issue import ON_THE_WAY, IssueEvent, IssueFacts, IssueState
+from newsletter.domain.delivery.issue import IN_PROGRESS, IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import NotFound, Refused
 from newsletter.ports.store import Store
 
@@ -31,16 +31,16 @@ def resume(store: Store, number: int | None, now: datetime) -> int:
     """
     with store.write() as tx:
         if number is None:
-            stopped = [issue.number for issue in (*tx.issues.open(), *tx.issues.paused()) if issue.state in ON_THE_WAY]
+            stopped = [issue.number for issue in (*tx.issues.open(), *tx.issues.paused()) if issue.state in IN_PROGRESS]
             number = max(stopped, default=None)
         if number is None:
             raise NotFound("no issue is paused or unfinished", fix=_SEE)
         issue = tx.issues.get(number)
-        if issue.state not in ON_THE_WAY:
+        if issue.state not in IN_PROGRESS:
             raise Refused(f"issue {number} is {issue.state}, so there is nothing to resume", fix=_SEE)
         if issue.state is IssueState.PAUSED:
             tx.issues.change(number, IssueEvent.RESUME, now)
-            tx.calendar.untell(PAUSED, only=str(number))
+            tx.calendar.clear_notified(PAUSED, only=str(number))
         return number
 
 

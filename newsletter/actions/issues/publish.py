@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from newsletter.actions.calendar.plan import UNSENT, Rules, choice_for, is_over, is_skipped, waits_for
+from newsletter.actions.calendar.plan import UNSENT, Rules, choice_for, is_over, is_skipped, why_waiting
 from newsletter.actions.issues.audience import offers_for
-from newsletter.actions.issues.compile import ONLY_A_TEASER, Press, compile_issue, source_of
+from newsletter.actions.issues.compile import ONLY_A_TEASER, RenderContext, compile_issue, issue_content
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.calendar.schedule import Due, due_slot
-from newsletter.domain.calendar.substitutes import LettersMissing, Offer, OtherLetter
+from newsletter.domain.calendar.substitutes import Candidate, SubstituteEmail, SubstitutesMissing
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
-from newsletter.ports.calendar import Wish
+from newsletter.ports.calendar import Override
 from newsletter.ports.store import Store, Tx
 
 _TOO_LATE = "found after the late window"
@@ -25,7 +25,7 @@ _NOBODY = "nobody would get it: no reader is confirmed"
 # -- T0 to T1 ----------------------------------------------------------------------------------------
 
 
-def publish_due(store: Store, press: Press, rules: Rules, now: datetime) -> IssueFacts | None:
+def publish_due(store: Store, render_context: RenderContext, rules: Rules, now: datetime) -> IssueFacts | None:
     """Freeze the issue of the slot that is due; None when none is. Safe to call by anybody, at any time, again.
 
     A slot found too late is written down as missed, but only where an issue went before: a newsletter that is
@@ -33,19 +33,19 @@ def publish_due(store: Store, press: Press, rules: Rules, now: datetime) -> Issu
     """
     due = due_slot(rules.schedule, now, rules.late_window)
     with store.read() as tx:  # rung every two seconds: look before taking the write lock
-        if not _is_work(tx, rules, due):
+        if not _has_work(tx, rules, due):
             return None
     with store.write() as tx:
-        if not _is_work(tx, rules, due):
+        if not _has_work(tx, rules, due):
             return None
         issue = tx.issues.plan(due.slot, due.due_at, now)
         if due.missed:
             tx.issues.change(issue.number, IssueEvent.MISS, now, reason=_why_missed(tx, rules, due.slot))
             return None
-    return _to_the_end(store, press, issue, rules, now)
+    return _prepare_and_freeze(store, render_context, issue, rules, now)
 
 
-def _is_work(tx: Tx, rules: Rules, due: Due) -> bool:
+def _has_work(tx: Tx, rules: Rules, due: Due) -> bool:
     """Is there anything to write down for this slot? It waits for the first reader: no tip is spent on nobody."""
     if is_skipped(tx, due.slot):
         return False
@@ -63,7 +63,7 @@ def _is_work(tx: Tx, rules: Rules, due: Due) -> bool:
 
 
 def _waits(tx: Tx, rules: Rules, slot: date | None, tip_key: str | None) -> str:
-    return waits_for(tx.calendar.wishes().get(slot), tip_key, rules) if slot else ""
+    return why_waiting(tx.calendar.overrides().get(slot), tip_key, rules) if slot else ""
 
 
 def _why_missed(tx: Tx, rules: Rules, slot: date | None) -> str:
@@ -71,7 +71,7 @@ def _why_missed(tx: Tx, rules: Rules, slot: date | None) -> str:
     return _HELD if held else _TOO_LATE
 
 
-def publish_early(store: Store, press: Press, rules: Rules, now: datetime) -> IssueFacts:
+def publish_early(store: Store, render_context: RenderContext, rules: Rules, now: datetime) -> IssueFacts:
     """Freeze the coming slot's issue before its time; that slot is then done. The command is the owner's approval.
 
     Raises Refused when it went already, is skipped or held, or when nobody would get it.
@@ -80,17 +80,17 @@ def publish_early(store: Store, press: Press, rules: Rules, now: datetime) -> Is
     with store.write() as tx:
         if tx.subscribers.mailable() == 0:
             raise Refused(_NOBODY, fix="See: newsletter subscribers list")
-        wish = tx.calendar.wishes().get(slot)
-        if wish and wish.wish is not Wish.APPROVE:
-            words = {Wish.SKIP: "skipped", Wish.HOLD: "held back"}[wish.wish]
+        override = tx.calendar.overrides().get(slot)
+        if override and override.kind is not Override.APPROVE:
+            words = {Override.SKIP: "skipped", Override.HOLD: "held back"}[override.kind]
             raise Refused(f"the issue of {slot} is {words}", fix=f"First: newsletter calendar approve {slot}")
         issue = tx.issues.plan(slot, rules.schedule.starts_at(slot), now)
     if is_over(issue):
         raise Refused(f"the issue of {slot} is {issue.state} already", fix="See: newsletter issues list")
-    return _to_the_end(store, press, issue, replace(rules, approval=False), now)
+    return _prepare_and_freeze(store, render_context, issue, replace(rules, approval=False), now)
 
 
-def publish_extra(store: Store, press: Press, tip_key: str, rules: Rules, now: datetime) -> IssueFacts:
+def publish_extra(store: Store, render_context: RenderContext, tip_key: str, rules: Rules, now: datetime) -> IssueFacts:
     """Freeze an issue outside the calendar. Raises NotFound, and Refused for a tip that is only a teaser."""
     with store.write() as tx:
         tip = tx.tips.get(tip_key)
@@ -102,10 +102,10 @@ def publish_extra(store: Store, press: Press, tip_key: str, rules: Rules, now: d
         tx.issues.change(issue.number, IssueEvent.PREPARE, now)
         tx.issues.bind(issue.number, tip.card.id)
         issue = tx.issues.get(issue.number)
-    return _to_the_end(store, press, issue, rules, now)
+    return _prepare_and_freeze(store, render_context, issue, rules, now)
 
 
-def finish_preparing(store: Store, press: Press, rules: Rules, now: datetime) -> None:
+def finish_preparing(store: Store, render_context: RenderContext, rules: Rules, now: datetime) -> None:
     """Take up what a crash left between T0 and T1, if it is not too late for its slot and the owner does not hold it."""
     with store.read() as tx:
         left = [issue for issue in tx.issues.open() if issue.state is IssueState.PREPARING]
@@ -115,7 +115,7 @@ def finish_preparing(store: Store, press: Press, rules: Rules, now: datetime) ->
         if issue.slot and now - issue.due_at > rules.late_window:
             _miss(store, rules, issue, now)
         elif issue.number not in held and (somebody or issue.quarter):
-            freeze(store, press, issue, rules, now)
+            freeze(store, render_context, issue, rules, now)
 
 
 def _miss(store: Store, rules: Rules, issue: IssueFacts, now: datetime) -> None:
@@ -125,11 +125,13 @@ def _miss(store: Store, rules: Rules, issue: IssueFacts, now: datetime) -> None:
             tx.issues.change(issue.number, IssueEvent.MISS, now, reason=reason)
 
 
-def _to_the_end(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
+def _prepare_and_freeze(
+    store: Store, render_context: RenderContext, issue: IssueFacts, rules: Rules, now: datetime
+) -> IssueFacts:
     if issue.state in (IssueState.PLANNED, IssueState.NO_CONTENT):
         issue = _choose(store, issue, rules, now)
     if issue.state is IssueState.PREPARING:
-        issue = freeze(store, press, issue, rules, now)
+        issue = freeze(store, render_context, issue, rules, now)
     return issue
 
 
@@ -151,29 +153,29 @@ def _choose(store: Store, issue: IssueFacts, rules: Rules, now: datetime) -> Iss
         return tx.issues.get(issue.number)
 
 
-def freeze(store: Store, press: Press, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
+def freeze(store: Store, render_context: RenderContext, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
     """Compile outside any transaction (it takes a moment), then keep letters and audience in one."""
-    key, letters = issue.tip_key or "", dict[str, OtherLetter]()
+    key, letters = issue.tip_key or "", dict[str, SubstituteEmail]()
     with store.read() as tx:
-        offers = offers_for(tx, rules, issue.slot, key)
-        wanted = {key, *(tx.issues.shares(offers) if offers else ())} - {""}
+        candidates = offers_for(tx, rules, issue.slot, key)
+        wanted = {key, *(tx.issues.shares(candidates) if candidates else ())} - {""}
     while True:
         with store.read() as tx:
-            sources = [source_of(tx, rules, issue, tx.tips.get(tip)) for tip in sorted(wanted - letters.keys())]
+            sources = [issue_content(tx, rules, issue, tx.tips.get(tip)) for tip in sorted(wanted - letters.keys())]
         for source in sources:
-            subject, compiled = compile_issue(press, source)
-            letters[source.tip.card.key] = OtherLetter(subject, compiled.dumps())
+            subject, compiled = compile_issue(render_context, source)
+            letters[source.tip.card.key] = SubstituteEmail(subject, compiled.dumps())
         try:
-            return _freeze_with(store, issue.number, letters, offers, rules, now)
-        except LettersMissing as missing:  # who came meanwhile gets a tip that nobody needed before
+            return _freeze_with(store, issue.number, letters, candidates, rules, now)
+        except SubstitutesMissing as missing:  # who came meanwhile gets a tip that nobody needed before
             wanted |= missing.tips
 
 
 def _freeze_with(
     store: Store,
     number: int,
-    letters: Mapping[str, OtherLetter],
-    offers: Sequence[Offer],
+    letters: Mapping[str, SubstituteEmail],
+    candidates: Sequence[Candidate],
     rules: Rules,
     now: datetime,
 ) -> IssueFacts:
@@ -184,5 +186,5 @@ def _freeze_with(
         somebody = bool(issue.quarter) or tx.subscribers.mailable() > 0
         if issue.state is IssueState.PREPARING and somebody and not held:
             own = letters[key]
-            tx.issues.freeze(number, own.subject, own.compiled, now, offers=offers, others=letters)
+            tx.issues.freeze(number, own.subject, own.compiled, now, candidates=candidates, others=letters)
         return tx.issues.get(number)

@@ -8,9 +8,9 @@ from threading import Event
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.ports.store import Store
 
-LOOK_EVERY = 0.5  # seconds
-STILL_FOR = 120  # looks without a change after which the other process is left to itself
-A_RING = 6  # looks, more than the daemon takes to see that a deferred letter is due or that an issue is done
+POLL_EVERY = 0.5  # seconds
+MAX_UNCHANGED_POLLS = 120  # looks without a change after which the other process is left to itself
+DAEMON_POLLS = 6  # looks, more than the daemon takes to see that a deferred letter is due or that an issue is done
 
 
 def watch(store: Store, numbers: Sequence[int], stop: Event, progress: Callable[[int, int], None] | None) -> None:
@@ -18,7 +18,7 @@ def watch(store: Store, numbers: Sequence[int], stop: Event, progress: Callable[
     between_looks = Event()  # not `stop`: a signal handler sets that one, and could wait for its lock for ever
     for number in numbers:
         still, seen = 0, (-1, -1)
-        while still < (STILL_FOR if seen[0] else A_RING):
+        while still < (MAX_UNCHANGED_POLLS if seen[0] else DAEMON_POLLS):
             with store.read() as tx:
                 issue = tx.issues.get(number)
             counts = issue.counts
@@ -28,6 +28,6 @@ def watch(store: Store, numbers: Sequence[int], stop: Event, progress: Callable[
             if issue.state is not IssueState.SENDING:
                 break
             still, seen = (still + 1, seen) if now_open == seen else (0, now_open)
-            between_looks.wait(LOOK_EVERY)
+            between_looks.wait(POLL_EVERY)
             if stop.is_set():
                 return

@@ -1,4 +1,4 @@
-"""Behind the four links of a preview: what the owner is about to do to a slot, and doing it; the rules are `wishes`'."""
+"""Behind the four links of a preview: what the owner is about to do to a slot, and doing it; the rules are `overrides`'."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from newsletter.actions.calendar import overrides as wishes
-from newsletter.actions.calendar.plan import Rules, is_over, look_ahead
+from newsletter.actions.calendar import overrides
+from newsletter.actions.calendar.plan import Rules, is_over, upcoming_slots
 from newsletter.domain.calendar.forecast import ForecastSlot
-from newsletter.domain.delivery.issue import ON_THE_WAY
+from newsletter.domain.delivery.issue import IN_PROGRESS
 from newsletter.domain.errors import BadToken, Refused
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.ports.calendar import SlotWish
+from newsletter.ports.calendar import SlotOverride
 from newsletter.ports.store import Store, Tx
 
-BY_MAIL = "by the link in the preview"
+BY_PREVIEW_LINK = "by the link in the preview"
 
 
 class Action(StrEnum):
@@ -29,7 +29,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SlotView:
     """A slot as the page shows it. line: what goes out in it now, and `then` in the next one (None: nothing is known).
 
     changed: the plan is another than in the mail. over: why nothing can be done any more, or "". wish: what was said.
@@ -42,7 +42,7 @@ class View:
     then: ForecastSlot | None
     changed: bool
     over: str
-    wish: SlotWish | None
+    override: SlotOverride | None
     tokens: Mapping[str, str]
 
 
@@ -54,46 +54,46 @@ def tokens(signer: Signer, slot: date, tip_id: int) -> Mapping[str, str]:
     }
 
 
-def look(store: Store, signer: Signer, rules: Rules, token: str, now: datetime) -> View:
+def inspect_link(store: Store, signer: Signer, rules: Rules, token: str, now: datetime) -> SlotView:
     """What the link is about; reads only. Raises BadToken."""
     action, slot, tip_id = _open(signer, token)
     with store.read() as tx:
         line, then = _planned(tx, rules, slot, now)
         planned = tx.tips.get(line.tip).card.id if line and line.tip else 0
-        return View(
+        return SlotView(
             action=action,
             slot=slot,
             line=line,
             then=then,
             changed=planned != tip_id,
             over=_over(tx, slot) or ("" if line else "its time is over"),
-            wish=tx.calendar.wishes().get(slot),
+            override=tx.calendar.overrides().get(slot),
             tokens=tokens(signer, slot, planned),
         )
 
 
-def act(store: Store, signer: Signer, rules: Rules, token: str, now: datetime) -> View:
+def act(store: Store, signer: Signer, rules: Rules, token: str, now: datetime) -> SlotView:
     """Do it, and look again; the same link twice does it once. Raises BadToken, and Refused when it cannot be done.
 
     Approve and swap are about the tip that was shown: where another one is planned by now, nothing is done.
     """
-    before = look(store, signer, rules, token, now)
+    before = inspect_link(store, signer, rules, token, now)
     slot = before.slot
     if before.over:
         raise Refused(f"nothing can be done any more: {before.over}")
     match before.action:
         case Action.SKIP:
-            wishes.skip(store, rules, slot, BY_MAIL, now)
+            overrides.skip(store, rules, slot, BY_PREVIEW_LINK, now)
         case Action.HOLD:
-            wishes.hold(store, rules, slot, BY_MAIL, now)
-        case Action.APPROVE if not before.changed or _is_silent(before):
-            wishes.approve(store, rules, slot, now)
+            overrides.hold(store, rules, slot, BY_PREVIEW_LINK, now)
+        case Action.APPROVE if not before.changed or _is_skipped(before):
+            overrides.approve(store, rules, slot, now)
         case Action.SWAP if not before.changed:
-            wishes.swap(store, rules, slot, now)
-    return look(store, signer, rules, token, now)
+            overrides.swap(store, rules, slot, now)
+    return inspect_link(store, signer, rules, token, now)
 
 
-def _is_silent(view: View) -> bool:
+def _is_skipped(view: SlotView) -> bool:
     """Is the slot without a tip only because the owner skipped it? Then a yes takes that back."""
     return view.line is not None and view.line.skip_reason is not None
 
@@ -108,8 +108,8 @@ def _open(signer: Signer, token: str) -> tuple[Action, date, int]:
 
 
 def _planned(tx: Tx, rules: Rules, slot: date, now: datetime) -> tuple[ForecastSlot | None, ForecastSlot | None]:
-    weeks = wishes.weeks_until(rules, slot, now) + 4
-    lines = [line for line in look_ahead(tx, rules, now, weeks).lines() if line.date >= slot]
+    weeks = overrides.weeks_until(rules, slot, now) + 4
+    lines = [line for line in upcoming_slots(tx, rules, now, weeks).lines() if line.date >= slot]
     if not lines or lines[0].date != slot:
         return None, None
     return lines[0], next((line for line in lines[1:] if line.tip), None)
@@ -117,6 +117,6 @@ def _planned(tx: Tx, rules: Rules, slot: date, now: datetime) -> tuple[ForecastS
 
 def _over(tx: Tx, slot: date) -> str:
     issue = tx.issues.for_slot(slot)
-    if is_over(issue) or (issue and issue.state in ON_THE_WAY):
+    if is_over(issue) or (issue and issue.state in IN_PROGRESS):
         return f"the issue of that day is {issue.state}" if issue else ""
     return ""

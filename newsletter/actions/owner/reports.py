@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 
-from newsletter.actions.calendar.explain import Linted, lint_tips
-from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, look_ahead, next_issue
+from newsletter.actions.calendar.explain import LintResult, lint_tips
+from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_issue, upcoming_slots
 from newsletter.actions.issues.audience import shares_for, shares_of
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
 from newsletter.domain.calendar.schedule import WEEK, due_slot
@@ -32,18 +32,18 @@ RECENT = 3  # issues
 PAUSED = "paused"
 
 
-def tell_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
+def notify_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
     """One round: everything the owner should know by now and does not; how many mails wait now. owner: an address."""
     mails = 0
     coming = next_issue(store, rules, now)
     with store.write() as tx:
         mails += _preview(tx, rules, owner, coming, now)
         mails += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
-        mails += tell_of_pauses(tx, owner, now)
+        mails += notify_of_pauses(tx, owner, now)
         mails += _alarm(tx, rules, owner, now)
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
         tonight = is_night and tx.calendar.tell("night", rules.schedule.day_of(now).isoformat(), now)
-    return mails + (_night(store, rules, owner, now) if tonight else 0)
+    return mails + (_nightly(store, rules, owner, now) if tonight else 0)
 
 
 # -- before ------------------------------------------------------------------------------------------
@@ -58,9 +58,9 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
         lines = [f"{sentence(coming.reason)}.", "Without one, no letter goes out that day."]
         next_step = "Bring tips in: newsletter tips import PATH…; or skip the date: newsletter calendar skip DATE"
         about = f"There is nothing to send on {in_words(coming.slot)}"
-        return _tell(tx, "empty", coming.slot.isoformat(), owner, _alarm_values(about, lines, next_step), now)
+        return _notify(tx, "empty", coming.slot.isoformat(), owner, _alarm_values(about, lines, next_step), now)
     about = f"{coming.slot} {coming.tip.key}"
-    if tx.calendar.is_told("preview", about):
+    if tx.calendar.was_notified("preview", about):
         return 0
     issue, shares = tx.issues.for_slot(coming.slot), shares_for(tx, rules, coming.slot, coming.tip.key)
     values = {
@@ -73,9 +73,9 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
         "audience": shares.own if shares else coming.audience,
         "shares": asdict(shares) if shares else None,
         "waits": coming.waits,
-        "then": _lines(look_ahead(tx, rules, now, COMING + 1).lines(), after=coming.slot),
+        "then": _lines(upcoming_slots(tx, rules, now, COMING + 1).lines(), after=coming.slot),
     }
-    return _tell(tx, "preview", about, owner, values, now, kind="preview")
+    return _notify(tx, "preview", about, owner, values, now, kind="preview")
 
 
 # -- after -------------------------------------------------------------------------------------------
@@ -84,19 +84,19 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
 def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) -> int:
     """How an issue went, once: when it is done, or after a day if some letters still wait."""
     started = issue.started_at
-    if started is None or now - started > REPORT_WITHIN or tx.calendar.is_told("report", str(issue.number)):
+    if started is None or now - started > REPORT_WITHIN or tx.calendar.was_notified("report", str(issue.number)):
         return 0
     if issue.state is not IssueState.DONE and (
         issue.state is not IssueState.SENDING or now - started < REPORT_OPEN_AFTER
     ):
         return 0
-    issue, lines = tx.issues.get(issue.number), look_ahead(tx, rules, now, HORIZON).lines()
+    issue, lines = tx.issues.get(issue.number), upcoming_slots(tx, rules, now, HORIZON).lines()
     before = [
         other.started_at
         for other in tx.issues.recent(RECENT)
         if other.number < issue.number and other.started_at and not other.quarter
     ]
-    week = tx.calendar.came_and_went(before[0] if before else started - WEEK, now)
+    week = tx.calendar.list_growth(before[0] if before else started - WEEK, now)
     shares = shares_of(tx, issue)
     left, first = runway(lines), next((line for line in lines if line.tip), None)
     values = {
@@ -116,13 +116,13 @@ def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) 
         "warning": left.warning(),
         "next": _line(first) if first else None,
     }
-    return _tell(tx, "report", str(issue.number), owner, values, now, kind="report")
+    return _notify(tx, "report", str(issue.number), owner, values, now, kind="report")
 
 
-def tell_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
+def notify_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
     """Every issue that stopped without the owner's hand. Said at once by who stopped it, and here if that was killed."""
     return sum(
-        _tell(
+        _notify(
             tx,
             PAUSED,
             str(issue.number),
@@ -159,26 +159,26 @@ def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
     values = _alarm_values(
         f"No letter went out on {in_words(last.slot)}", [f"{sentence(last.words)}.", late], next_step
     )
-    return _tell(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
+    return _notify(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
 
 
 # -- at night ----------------------------------------------------------------------------------------
 
 
-def _night(store: Store, rules: Rules, owner: str, now: datetime) -> int:
+def _nightly(store: Store, rules: Rules, owner: str, now: datetime) -> int:
     """Once a day: how long the tips last, and what in the next ones will read wrong."""
     with store.read() as tx:
-        lines = look_ahead(tx, rules, now, HORIZON).lines()
+        lines = upcoming_slots(tx, rules, now, HORIZON).lines()
     ahead = {line.tip: line.date for line in lines[:LINTED] if line.tip}
     linted = lint_tips(store, tuple(ahead), rules.schedule.day_of(now)) if ahead else []
     with store.write() as tx:
-        return _runway(tx, owner, lines, now) + _ageing(tx, owner, linted, ahead, now)
+        return _runway(tx, owner, lines, now) + _notify_of_lint(tx, owner, linted, ahead, now)
 
 
 def _runway(tx: Tx, owner: str, lines: Sequence[ForecastSlot], now: datetime) -> int:
     left = runway(lines)
     level = str(left.level or "")
-    tx.calendar.untell("runway", keep=level)
+    tx.calendar.clear_notified("runway", keep=level)
     if not level:
         return 0
     warning = left.warning()
@@ -187,10 +187,10 @@ def _runway(tx: Tx, owner: str, lines: Sequence[ForecastSlot], now: datetime) ->
         [f"{sentence(warning)}."],
         "Bring tips in: newsletter tips import PATH…; see what is planned: newsletter calendar",
     )
-    return _tell(tx, "runway", level, owner, values, now)
+    return _notify(tx, "runway", level, owner, values, now)
 
 
-def _ageing(tx: Tx, owner: str, linted: Sequence[Linted], ahead: Mapping[str, date], now: datetime) -> int:
+def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Mapping[str, date], now: datetime) -> int:
     """What is new of the faults and warnings; a note is worth no mail."""
     lines = []
     for tip in linted:
@@ -211,7 +211,7 @@ def _ageing(tx: Tx, owner: str, linted: Sequence[Linted], ahead: Mapping[str, da
 # -- all of them -------------------------------------------------------------------------------------
 
 
-def _tell(
+def _notify(
     tx: Tx, what: str, about: str, owner: str, values: Mapping[str, object], now: datetime, *, kind: str = "alarm"
 ) -> int:
     if not tx.calendar.tell(what, about, now):

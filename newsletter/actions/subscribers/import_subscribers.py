@@ -11,25 +11,25 @@ from typing import TypeVar
 from newsletter.actions.subscribers.erase import ERASED, erased_keys
 from newsletter.actions.subscribers.subscribe import clean_name
 from newsletter.domain.errors import InputError, UsageError
-from newsletter.domain.subscribers.address import address_reader
+from newsletter.domain.subscribers.address import address_parser
 from newsletter.domain.subscribers.csv_columns import (
     Columns,
     ImportCounts,
-    ImportTerms,
-    StagedReader,
-    Was,
+    ImportOptions,
+    SourceStatus,
+    StagedSubscriber,
     find_columns,
-    stamp,
-    undefused,
+    parse_time,
+    unescape_formula,
     was,
 )
-from newsletter.domain.subscribers.subscription import Pace
+from newsletter.domain.subscribers.subscription import Frequency
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
 
 T = TypeVar("T")
 _NEVER = "9999"
-PACES = frozenset(pace.value for pace in Pace)
+FREQUENCIES = frozenset(pace.value for pace in Frequency)
 _FIX_QUOTES = 'Close every quote, and write one inside a cell twice: ""'
 
 
@@ -77,8 +77,8 @@ def import_subscribers(
         raise UsageError("confirmed readers need a proof", fix='Say where they agreed: --source "paper list, 3 May"')
     report = Report()
     rows = read_rows(lines, reject or report.rejected.append, make_key, _erasures(store, signer), now)
-    terms = ImportTerms(confirmed_source, now, dry_run=dry_run, written=written)
-    counts = store.import_readers(rows, terms)
+    terms = ImportOptions(confirmed_source, now, dry_run=dry_run, written=written)
+    counts = store.import_staged(rows, terms)
     for name in ("added", "updated", "unchanged", "suppressed", "left", "repeated", "asked"):
         setattr(report, name, getattr(counts, name))
     return report
@@ -88,10 +88,10 @@ def _erasures(store: Store, signer: Signer) -> Callable[[str], bool]:
     """Was an address erased? The hashes are few and kept at hand."""
     with store.read() as tx:
         hashes = {entry.address_key for entry in tx.suppressions.each() if entry.reason == ERASED}
-        own_key = tx.suppressions.own_key()
+        erasure_key = tx.suppressions.erasure_key()
     if not hashes:
         return lambda _: False
-    return lambda address_key: not hashes.isdisjoint(erased_keys(own_key, signer, address_key))
+    return lambda address_key: not hashes.isdisjoint(erased_keys(erasure_key, signer, address_key))
 
 
 # -- the file --------------------------------------------------------------------------------------
@@ -103,22 +103,22 @@ def read_rows(
     make_key: Callable[[], str],
     is_erased: Callable[[str], bool],
     now: datetime,
-) -> Iterator[StagedReader]:
+) -> Iterator[StagedSubscriber]:
     """Usable rows; the others go to `reject`. Raises InputError when no column of addresses can be found."""
     records = _records(lines, reject)
     line, head = next(records, (1, []))
     columns = find_columns(head)
     if columns is None:
-        columns = _without_head(head)
+        columns = _without_header(head)
         records = _chain((line, head), records)
-    at, first, last, parse = columns.address, columns.first, columns.last, address_reader()
+    at, first, last, parse = columns.address, columns.first, columns.last, address_parser()
     signup, confirmed, left = columns.signup, columns.confirmed, columns.left
     paused, pace = columns.paused, columns.pace
     latest = now.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-    active, has_status, missing = Was.ACTIVE.value, columns.has_status, [""] * (columns.width + 1)
+    active, has_status, missing = SourceStatus.ACTIVE.value, columns.has_status, [""] * (columns.width + 1)
     for line, cells in records:  # a million times: no objects, no calls that can be spared
         cells.extend(missing)  # a short row is whole then, and the last cell is what a column that is not there says
-        text = undefused(cells[at].strip())
+        text = unescape_formula(cells[at].strip())
         try:
             address, key = parse(text)
             said = was(columns.said(cells)) if has_status else active
@@ -127,19 +127,19 @@ def read_rows(
             reject(RejectedRow(line, text[:320], reason))
             continue
         name = f"{cells[first]} {cells[last]}".strip()
-        signed_up = stamp(cells[signup], latest)
+        signed_up = parse_time(cells[signup], latest)
         yield (
             line,
             None if address == key else address,
             key,
-            clean_name(undefused(name)),
+            clean_name(unescape_formula(name)),
             make_key(),
             ERASED if is_erased(key) else said,
             signed_up,
-            signed_up if cells[confirmed] == cells[signup] else stamp(cells[confirmed], latest),
-            stamp(cells[left], latest) if has_status else None,
-            stamp(cells[paused], _NEVER) if paused >= 0 else None,
-            cells[pace] if cells[pace] in PACES else None,
+            signed_up if cells[confirmed] == cells[signup] else parse_time(cells[confirmed], latest),
+            parse_time(cells[left], latest) if has_status else None,
+            parse_time(cells[paused], _NEVER) if paused >= 0 else None,
+            cells[pace] if cells[pace] in FREQUENCIES else None,
         )
 
 
@@ -179,7 +179,7 @@ def _readable(cell: str) -> str:
     return cell
 
 
-def _without_head(cells: Sequence[str]) -> Columns:
+def _without_header(cells: Sequence[str]) -> Columns:
     """A plain list of addresses: the first row is one already."""
     for at, cell in enumerate(cells):
         if "@" in cell:

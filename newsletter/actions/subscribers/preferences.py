@@ -12,34 +12,34 @@ from newsletter.actions.subscribers.erase import erase
 from newsletter.actions.subscribers.subscribe import clean_name
 from newsletter.domain.errors import BadToken, InputError
 from newsletter.domain.subscribers.address import Address, parse_address
-from newsletter.domain.subscribers.subscriber import Consent, Reader
+from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import (
-    CONFIRM_MAIL_EVERY,
+    CONFIRM_EMAIL_EVERY,
     CONFIRM_WITHIN,
     LONGEST_PAUSE,
     ON_THE_LIST,
     PAUSES,
-    Pace,
+    Frequency,
     Status,
     Verdict,
 )
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.ports.store import Store, Tx
-from newsletter.ports.subscribers import reader_at
+from newsletter.ports.subscribers import get_subscriber
 
-Change = Callable[[Tx, Reader, datetime], None]
+Change = Callable[[Tx, Subscriber, datetime], None]
 
 
-def look(store: Store, signer: Signer, token: str) -> Reader:
+def inspect_link(store: Store, signer: Signer, token: str) -> Subscriber:
     """Whose preferences these are; changes nothing. Raises BadToken, also for somebody who was erased."""
-    subscriber_key = _opened(signer, token)
+    subscriber_key = _open_token(signer, token)
     with store.read() as tx:
         return _reader(tx, subscriber_key)
 
 
-def change(store: Store, signer: Signer, token: str, what: Change, now: datetime) -> Reader | None:
+def change(store: Store, signer: Signer, token: str, what: Change, now: datetime) -> Subscriber | None:
     """Do one change; the reader as they are then, None if they are no more. Raises BadToken and what `what` raises."""
-    subscriber_key = _opened(signer, token)
+    subscriber_key = _open_token(signer, token)
     with store.write() as tx:
         what(tx, _reader(tx, subscriber_key), now)
         return tx.subscribers.by_key(subscriber_key)
@@ -51,7 +51,7 @@ def change(store: Store, signer: Signer, token: str, what: Change, now: datetime
 def rename(name: str) -> Change:
     """Another name, or none."""
 
-    def do(tx: Tx, reader: Reader, _: datetime) -> None:
+    def do(tx: Tx, reader: Subscriber, _: datetime) -> None:
         tx.subscribers.change(reader.id, name=clean_name(name))
 
     return do
@@ -62,7 +62,7 @@ def pause(weeks: int) -> Change:
     if weeks not in PAUSES:
         raise InputError("a pause is for 4, 8 or 12 weeks", fix="Choose one of them, or a date")
 
-    def do(tx: Tx, reader: Reader, now: datetime) -> None:
+    def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
         pause_until(tx, reader, now + timedelta(weeks=weeks), now, "preferences")
 
     return do
@@ -76,7 +76,7 @@ def pause_to(day_text: str, zone: ZoneInfo) -> Change:
     except (ValueError, OverflowError):
         raise InputError("this is not a date", fix="Write it as year-month-day, as in 2027-01-15") from None
 
-    def do(tx: Tx, reader: Reader, now: datetime) -> None:
+    def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
         if not now < until <= now + LONGEST_PAUSE:
             raise InputError("a pause ends within a year from now", fix="Choose a day to come")
         pause_until(tx, reader, until, now, "preferences")
@@ -90,36 +90,36 @@ def pause_address(store: Store, address_text: str, weeks: int, now: datetime) ->
     if not now < until <= now + LONGEST_PAUSE:
         raise InputError("a pause is for 1 to 52 weeks")
     with store.write() as tx:
-        reader = reader_at(tx.subscribers, address)
+        reader = get_subscriber(tx.subscribers, address)
         pause_until(tx, reader, until, now, "command")
     return until
 
 
-def pause_until(tx: Tx, reader: Reader, until: datetime, now: datetime, door: str) -> None:
+def pause_until(tx: Tx, reader: Subscriber, until: datetime, now: datetime, channel: str) -> None:
     """Pause inside a transaction. Raises InputError for somebody who is not on the list."""
     _must_be_on_the_list(reader)
     tx.subscribers.set_status(reader.id, Status.PAUSED, now, paused_until=until)
-    tx.subscribers.log_consent(reader.id, Consent(now, "pause", f"until {until.date().isoformat()}, {door}"))
+    tx.subscribers.log_consent(reader.id, Consent(now, "pause", f"until {until.date().isoformat()}, {channel}"))
 
 
-def resume(tx: Tx, reader: Reader, now: datetime) -> None:
+def resume(tx: Tx, reader: Subscriber, now: datetime) -> None:
     """End a pause now."""
     if reader.status is Status.PAUSED:
         tx.subscribers.set_status(reader.id, Status.CONFIRMED, now)
         tx.subscribers.log_consent(reader.id, Consent(now, "resume", "preferences"))
 
 
-def set_pace(text: str) -> Change:
+def set_frequency(text: str) -> Change:
     """Weekly or monthly. Raises InputError."""
-    if text not in set(Pace):
+    if text not in set(Frequency):
         raise InputError("letters come weekly or monthly", fix="Choose one of them")
 
-    def do(tx: Tx, reader: Reader, now: datetime) -> None:
+    def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
         _must_be_on_the_list(reader)
         if reader.pace != text:
             tx.subscribers.change(reader.id, pace=text)
             tx.subscribers.log_consent(reader.id, Consent(now, "pace", f"{text}, preferences"))
-            tx.upkeep.wake(now)
+            tx.upkeep.end_pauses(now)
 
     return do
 
@@ -132,13 +132,13 @@ def ask_to_move(address_text: str) -> Change:
     """
     wanted = parse_address(address_text)
 
-    def do(tx: Tx, reader: Reader, now: datetime) -> None:
+    def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
         _must_be_on_the_list(reader)
-        since = now - CONFIRM_MAIL_EVERY
+        since = now - CONFIRM_EMAIL_EVERY
         asked = reader.new_address_at is not None and reader.new_address_at > since
         if wanted.key == reader.address_key:
             tx.subscribers.move(reader.id, wanted)  # only another spelling
-        elif not (asked or _is_not_free(tx, wanted) or tx.subscribers.is_asked_to_move(wanted.key, since)):
+        elif not (asked or _is_not_free(tx, wanted) or tx.subscribers.is_move_requested(wanted.key, since)):
             tx.subscribers.change(reader.id, new_address=wanted, new_address_at=now)
             values = {"subscriber_key": reader.key, "asked_at": int(now.timestamp())}
             tx.notices.add("move", wanted.text, values, now)
@@ -149,7 +149,7 @@ def ask_to_move(address_text: str) -> Change:
 def erase_me(signer: Signer) -> Change:
     """Remove the person, for good."""
 
-    def do(tx: Tx, reader: Reader, now: datetime) -> None:
+    def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
         erase(tx, signer, reader, now)
 
     return do
@@ -163,7 +163,7 @@ def move_token(signer: Signer, subscriber_key: str, asked_at: int) -> str:
     return signer.sign(Purpose.MOVE, subscriber_key, str(asked_at))
 
 
-def look_at_move(store: Store, signer: Signer, token: str, now: datetime) -> tuple[Verdict, str]:
+def inspect_move_link(store: Store, signer: Signer, token: str, now: datetime) -> tuple[Verdict, str]:
     """What the link would do, and the new address; changes nothing. Raises BadToken."""
     with store.read() as tx:
         return _move_verdict(tx, signer, token, now)[:2]
@@ -179,7 +179,7 @@ def move(store: Store, signer: Signer, token: str, now: datetime) -> tuple[Verdi
     return verdict, shown
 
 
-def _move_verdict(tx: Tx, signer: Signer, token: str, now: datetime) -> tuple[Verdict, str, Reader]:
+def _move_verdict(tx: Tx, signer: Signer, token: str, now: datetime) -> tuple[Verdict, str, Subscriber]:
     fields = signer.open(Purpose.MOVE, token)
     if len(fields) != 2 or not fields[1].isdecimal():
         raise BadToken("this link is not complete")
@@ -204,12 +204,12 @@ def send_link(store: Store, *, address: Address, key: str, now: datetime) -> boo
     with store.write() as tx:
         reader = tx.subscribers.by_address(address.key)
         known = reader is not None and not reader.suppressed and reader.status not in (Status.PENDING, Status.EXPIRED)
-        since = now - CONFIRM_MAIL_EVERY
+        since = now - CONFIRM_EMAIL_EVERY
         wanted = bool(reader and known and (reader.link_mailed_at is None or reader.link_mailed_at <= since))
         if reader and wanted:
             tx.subscribers.change(reader.id, link_mailed_at=now)
         else:
-            with tx.rehearsal():
+            with tx.rolled_back():
                 tx.suppressions.add(f"{key}@nobody.invalid", "", "", now)
         to = reader.address if reader and wanted else f"{key}@nobody.invalid"
         tx.notices.add("link", to, {"subscriber_key": reader.key if reader and wanted else key}, now, wanted=wanted)
@@ -218,14 +218,14 @@ def send_link(store: Store, *, address: Address, key: str, now: datetime) -> boo
 
 def my_data(store: Store, signer: Signer, token: str) -> dict[str, Any]:
     """Everything we keep of one reader, ready for JSON. Raises BadToken."""
-    subscriber_key = _opened(signer, token)
+    subscriber_key = _open_token(signer, token)
     with store.read() as tx:
         reader = _reader(tx, subscriber_key)
         consents, deliveries = tx.subscribers.consents(reader.id), tx.subscribers.deliveries(reader.id)
     return {
         "address": reader.address,
         "name": reader.name,
-        "status": reader.shown_status,
+        "status": reader.display_status,
         "pace": reader.pace.value,
         "source": reader.source,
         "new_address": reader.new_address.text if reader.new_address else None,
@@ -247,18 +247,18 @@ def _iso(at: date | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def _opened(signer: Signer, token: str) -> str:
+def _open_token(signer: Signer, token: str) -> str:
     return signer.open(Purpose.PREFERENCES, token)[0]
 
 
-def _reader(tx: Tx, subscriber_key: str) -> Reader:
+def _reader(tx: Tx, subscriber_key: str) -> Subscriber:
     reader = tx.subscribers.by_key(subscriber_key)
     if reader is None:
         raise BadToken("this link belongs to nobody any more")
     return reader
 
 
-def _must_be_on_the_list(reader: Reader) -> None:
+def _must_be_on_the_list(reader: Subscriber) -> None:
     if reader.status not in ON_THE_LIST:
         raise InputError("you are not on the list just now", fix="Sign up again")
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from newsletter.actions.subscribers.erase import is_erased
 from newsletter.domain.errors import Refused, UsageError
 from newsletter.domain.subscribers.address import Address, parse_address
-from newsletter.domain.subscribers.subscriber import LEFT_ELSEWHERE, Consent, NewReader, Reader
-from newsletter.domain.subscribers.subscription import ON_THE_LIST, Status, may_mail_confirmation
+from newsletter.domain.subscribers.subscriber import UNSUBSCRIBED_ELSEWHERE, Consent, NewSubscriber, Subscriber
+from newsletter.domain.subscribers.subscription import ON_THE_LIST, Status, may_send_confirmation
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store, Tx
 
@@ -58,10 +58,10 @@ def subscribe(tx: Tx, *, address: Address, name: str, form: str, origin: str, ke
     name = clean_name(name)
     reader = tx.subscribers.by_address(address.key)
     suppressed = tx.suppressions.get(address.key)
-    if (suppressed and suppressed.reason != LEFT_ELSEWHERE) or not _may_mail(reader, now):
+    if (suppressed and suppressed.reason != UNSUBSCRIBED_ELSEWHERE) or not _may_mail(reader, now):
         _pretend(tx, name, form, origin, key, now)
         return False
-    with tx.rehearsal():
+    with tx.rolled_back():
         pass  # it takes as long as the one that `_pretend` needs
     reader = _pending(tx, reader, address, name=name, source=form, key=key, now=now)
     tx.subscribers.log_consent(reader.id, Consent(now, "signup", form, origin))
@@ -71,7 +71,7 @@ def subscribe(tx: Tx, *, address: Address, name: str, form: str, origin: str, ke
 
 def _pretend(tx: Tx, name: str, form: str, origin: str, key: str, now: datetime) -> None:
     nobody = Address(f"{key}@nobody.invalid", f"{key}@nobody.invalid")
-    with tx.rehearsal():
+    with tx.rolled_back():
         reader = _pending(tx, None, nobody, name=name, source=form, key=key, now=now)
         tx.subscribers.log_consent(reader.id, Consent(now, "signup", form, origin))
         tx.subscribers.change(reader.id, confirmation_mailed_at=now)
@@ -102,7 +102,7 @@ def add_subscriber(
         reader = tx.subscribers.by_address(address.key)
         if reader and reader.status in ON_THE_LIST and not reader.suppressed:
             return Added(reader.status, reader.address, changed=False)
-        _refuse_the_unwilling(tx, signer, reader, address)
+        _check_may_be_added(tx, signer, reader, address)
         if confirmed_source is not None:
             return _import_confirmed(tx, reader, address, name=name, proof=confirmed_source.strip(), key=key, now=now)
         if not _may_mail(reader, now):
@@ -113,29 +113,29 @@ def add_subscriber(
         return Added(Status.PENDING, reader.address, changed=True)
 
 
-def _may_mail(reader: Reader | None, now: datetime) -> bool:
+def _may_mail(reader: Subscriber | None, now: datetime) -> bool:
     if reader is None:
-        return may_mail_confirmation(None, None, now)
-    return may_mail_confirmation(reader.status, reader.confirmation_mailed_at, now)
+        return may_send_confirmation(None, None, now)
+    return may_send_confirmation(reader.status, reader.confirmation_mailed_at, now)
 
 
 def _pending(
-    tx: Tx, reader: Reader | None, address: Address, *, name: str, source: str, key: str, now: datetime
-) -> Reader:
+    tx: Tx, reader: Subscriber | None, address: Address, *, name: str, source: str, key: str, now: datetime
+) -> Subscriber:
     if reader is None:
-        return tx.subscribers.add(NewReader(address, name, key, Status.PENDING, source, signup_at=now), now)
+        return tx.subscribers.add(NewSubscriber(address, name, key, Status.PENDING, source, signup_at=now), now)
     tx.subscribers.sign_up_again(reader.id, name, now)
     return replace(reader, signup_at=now, status=Status.PENDING)
 
 
-def ask_to_confirm(tx: Tx, reader: Reader, now: datetime, *, kind: str = "confirm") -> None:
+def ask_to_confirm(tx: Tx, reader: Subscriber, now: datetime, *, kind: str = "confirm") -> None:
     """Queue the mail that asks for a confirmation of the reader's sign-up; kind: confirm or remind."""
     values = {"subscriber_key": reader.key, "signup_at": int(reader.signup_at.timestamp())}
     tx.notices.add(kind, reader.address, values, now)
     tx.subscribers.change(reader.id, confirmation_mailed_at=now)
 
 
-def _refuse_the_unwilling(tx: Tx, signer: Signer, reader: Reader | None, address: Address) -> None:
+def _check_may_be_added(tx: Tx, signer: Signer, reader: Subscriber | None, address: Address) -> None:
     if is_erased(tx, signer, address.key):
         raise Refused(f"{address.text} was erased at their wish", fix="Only they can come back: by the sign-up form")
     if found := tx.suppressions.get(address.key):
@@ -143,20 +143,20 @@ def _refuse_the_unwilling(tx: Tx, signer: Signer, reader: Reader | None, address
             f"{address.text} is suppressed ({found.reason})",
             fix=f"If that was a mistake: newsletter suppressions remove {address.text}",
         )
-    if reader and has_left(reader):
+    if reader and has_unsubscribed(reader):
         raise Refused(f"{reader.address} has left", fix="Only they can come back: by the sign-up form")
 
 
-def has_left(reader: Reader) -> bool:
+def has_unsubscribed(reader: Subscriber) -> bool:
     """Did they leave, and not come back by their own word? A sign-up alone may be anybody's."""
     return reader.left_at is not None and reader.status not in ON_THE_LIST
 
 
 def _import_confirmed(
-    tx: Tx, reader: Reader | None, address: Address, *, name: str, proof: str, key: str, now: datetime
+    tx: Tx, reader: Subscriber | None, address: Address, *, name: str, proof: str, key: str, now: datetime
 ) -> Added:
     if reader is None:
-        new = NewReader(address, name, key, Status.CONFIRMED, "import", signup_at=now, confirmed_at=now)
+        new = NewSubscriber(address, name, key, Status.CONFIRMED, "import", signup_at=now, confirmed_at=now)
         reader = tx.subscribers.add(new, now)
     else:
         tx.subscribers.set_status(reader.id, Status.CONFIRMED, now)

@@ -29,6 +29,6 @@ def edit_tip(store: Store, key: str, found: TipText | Rejected, *, now: datetime
         raise Refused(report.rejected[0].reason)
     if new != key:
         with store.write() as tx:
-            tx.tips.rekey(tip_id, new)
+            tx.tips.change_key(tip_id, new)
         report = replace(report, updated=1, unchanged=0)  # also where the key is all that is new
     return replace(report, tips=tuple(replace(tip, key=new) for tip in report.tips))

@@ -19,7 +19,9 @@ class Exported:
     files: tuple[str, ...]
 
 
-def export_tips(store: Store, directory: Path, as_file: Callable[[TipText], str], *, dry_run: bool) -> Exported:
+def export_tips(
+    store: Store, directory: Path, to_markdown_file: Callable[[TipText], str], *, dry_run: bool
+) -> Exported:
     """Write each tip into DIRECTORY/key.md unless the file says the same already; other files stay as they are."""
     with store.read() as tx:
         tips = tx.tips.all()
@@ -27,7 +29,7 @@ def export_tips(store: Store, directory: Path, as_file: Callable[[TipText], str]
         directory.mkdir(parents=True, exist_ok=True)
     written = 0
     for tip in tips:
-        path, content = directory / f"{tip.card.key}.md", as_file(tip.text).encode()
+        path, content = directory / f"{tip.card.key}.md", to_markdown_file(tip.text).encode()
         if path.is_file() and path.read_bytes() == content:
             continue
         written += 1

@@ -9,8 +9,8 @@ from functools import reduce
 from itertools import chain, count
 
 from newsletter.domain.tips.tip import (
+    ConflictChoice,
     Rejected,
-    Take,
     TipFull,
     TipState,
     TipText,
@@ -69,7 +69,7 @@ class _Plan:
     state: TipState | None
     pieces: Mapping[str, TipText]
     stored: TipFull | None = None
-    says_all: bool = False
+    replaces_all: bool = False
     edited: bool = False
 
     @property
@@ -85,7 +85,7 @@ def import_tips(
     queue: bool,
     dry_run: bool,
     now: datetime,
-    take: Take | None = None,
+    take: ConflictChoice | None = None,
 ) -> Report:
     """Add new tips, merge known ones, in one transaction; the same import again changes nothing.
 
@@ -110,7 +110,12 @@ def import_tips(
 
 
 def _plan(
-    tips: Tips, groups: Iterable[Mapping[str, TipText]], rejected: list[Rejected], *, queue: bool, take: Take | None
+    tips: Tips,
+    groups: Iterable[Mapping[str, TipText]],
+    rejected: list[Rejected],
+    *,
+    queue: bool,
+    take: ConflictChoice | None,
 ) -> Iterator[_Plan]:
     """What becomes of each tip.
 
@@ -125,11 +130,11 @@ def _plan(
         if by_key and twin and twin.card.id != by_key.card.id:
             reason = f"title and day are those of the tip {twin.card.key!r}; change one of the two"
             rejected.append(Rejected(text.source, text.line, reason))
-        elif stored := by_key or twin or _told_before(tips, pieces):
+        elif stored := by_key or twin or _find_by_source(tips, pieces):
             state = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
             plan = _Plan(same, stored.card.key, stored.text, state, pieces, stored, by_key is not None, stored.edited)
-            if news := _news(tips, stored, pieces):
-                yield from _with_news(plan, stored, news, rejected, take)
+            if news := _new_text(tips, stored, pieces):
+                yield from _with_new_text(plan, stored, news, rejected, take)
             else:
                 yield plan
         else:
@@ -138,23 +143,23 @@ def _plan(
             yield _Plan(same, key, text, first_state(text, queue=queue), pieces)
 
 
-def _told_before(tips: Tips, pieces: Mapping[str, TipText]) -> TipFull | None:
+def _find_by_source(tips: Tips, pieces: Mapping[str, TipText]) -> TipFull | None:
     """The tip whose title was changed since these sources told it."""
     told = (tips.find_source(name, identity(piece.title, piece.published_on)) for name, piece in pieces.items() if name)
     return next(filter(None, told), None)
 
 
-def _news(tips: Tips, stored: TipFull, pieces: Mapping[str, TipText]) -> TipText | None:
+def _new_text(tips: Tips, stored: TipFull, pieces: Mapping[str, TipText]) -> TipText | None:
     """What the sources say that they had not said before."""
-    heard = tips.heard(stored.card.id)
-    news = [piece for name, piece in pieces.items() if not name or heard.get(name) != fingerprint(piece)]
+    source_fingerprints = tips.source_fingerprints(stored.card.id)
+    news = [piece for name, piece in pieces.items() if not name or source_fingerprints.get(name) != fingerprint(piece)]
     return reduce(merge, news) if news else None
 
 
-def _with_news(
-    plan: _Plan, stored: TipFull, news: TipText, rejected: list[Rejected], take: Take | None
+def _with_new_text(
+    plan: _Plan, stored: TipFull, news: TipText, rejected: list[Rejected], take: ConflictChoice | None
 ) -> Iterator[_Plan]:
-    if plan.says_all:
+    if plan.replaces_all:
         new = _in_place_of(stored.text, news)
         yield replace(plan, text=new, edited=stored.edited or new != stored.text)
         return
@@ -162,9 +167,9 @@ def _with_news(
     labelled = replace(stored.text, categories=new.categories, tags=new.tags)
     if not stored.edited or new == labelled:
         yield replace(plan, text=new)
-    elif take is Take.FILE:
+    elif take is ConflictChoice.FILE:
         yield replace(plan, text=new, edited=False)
-    elif take is Take.MINE:
+    elif take is ConflictChoice.MINE:
         yield plan
     else:
         reason = f"the file has changed, and you have changed the tip {stored.card.key!r} too; say --take file or --take mine"
@@ -195,13 +200,13 @@ def _carry_out(tips: Tips, plans: Sequence[_Plan], now: datetime) -> None:
         else:
             tip_id = plan.stored.card.id
             if plan.changes:
-                same = identity(plan.text.title, plan.text.published_on) if plan.says_all else None
+                same = identity(plan.text.title, plan.text.published_on) if plan.replaces_all else None
                 tips.rewrite(tip_id, plan.text, now, complete_state=plan.state, identity=same, edited=plan.edited)
         for name, piece in plan.pieces.items():
             if name:
-                tips.hear(tip_id, name, identity(piece.title, piece.published_on), fingerprint(piece))
+                tips.record_source(tip_id, name, identity(piece.title, piece.published_on), fingerprint(piece))
     if sum(plan.changes for plan in plans) >= MANY:
-        tips.tidy()
+        tips.optimize_search()
 
 
 def _report(plans: Iterable[_Plan], rejected: Iterable[Rejected]) -> Report:

@@ -21,7 +21,7 @@ class VoteView:
     related: tuple[Entry, ...]
 
 
-def look(store: Store, signer: Signer, token: str) -> VoteView:
+def inspect_link(store: Store, signer: Signer, token: str) -> VoteView:
     """What the link of a letter asks about. Reads only; raises BadToken."""
     with store.read() as tx:
         tip, _ = _asked(tx, signer, token)

@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class Email:
     """One mail as it arrived."""
 
     recipient: str
@@ -35,9 +35,9 @@ class Mailbox:
     """Everything that arrived, in order; `wait_for` comes back when enough did."""
 
     def __init__(self) -> None:
-        self.mails: list[Mail] = []
+        self.emails: list[Email] = []
         self._arrived = threading.Condition()
-        self._smtp = Controller(_Keeper(self), hostname=HOST, port=free_port())
+        self._smtp = Controller(_Handler(self), hostname=HOST, port=free_port())
         self._web = ThreadingHTTPServer((HOST, 0), _page_of(self))
 
     def start(self) -> None:
@@ -61,26 +61,26 @@ class Mailbox:
         """Where the mail can be read."""
         return f"http://{HOST}:{self._web.server_port}/"
 
-    def keep(self, recipient: str, octets: bytes) -> None:
+    def add(self, recipient: str, octets: bytes) -> None:
         """Put one mail in."""
         message = message_from_bytes(octets, policy=policy.default)
         with self._arrived:
-            self.mails.append(Mail(recipient, octets, message))
+            self.emails.append(Email(recipient, octets, message))
             self._arrived.notify_all()
 
-    def find(self, recipient: str, header: str) -> Mail | None:
+    def find(self, recipient: str, header: str) -> Email | None:
         """The newest mail to somebody that has this header."""
-        found = (mail for mail in reversed(self.mails) if mail.recipient == recipient and header in mail.message)
+        found = (mail for mail in reversed(self.emails) if mail.recipient == recipient and header in mail.message)
         return next(found, None)
 
-    def wait_for(self, recipient: str, header: str, seconds: float) -> Mail | None:
+    def wait_for(self, recipient: str, header: str, seconds: float) -> Email | None:
         """The same, waiting for it; None when it does not come in time."""
         with self._arrived:
             self._arrived.wait_for(lambda: self.find(recipient, header) is not None, seconds)
         return self.find(recipient, header)
 
 
-class _Keeper:
+class _Handler:
     """What aiosmtpd calls for each message."""
 
     def __init__(self, mailbox: Mailbox) -> None:
@@ -89,13 +89,13 @@ class _Keeper:
     async def handle_DATA(self, _server: object, _session: object, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
         for recipient in envelope.rcpt_tos:
-            self._mailbox.keep(recipient, content)
+            self._mailbox.add(recipient, content)
         return "250 2.0.0 kept"
 
 
-def free_port(wish: int = 0) -> int:
+def free_port(preferred: int = 0) -> int:
     """A port on loopback that is free now: the wish, else any."""
-    for port in (wish, 0):
+    for port in (preferred, 0):
         try:
             with socket.create_server((HOST, port)) as listener:
                 return int(listener.getsockname()[1])
@@ -112,8 +112,8 @@ def _page_of(mailbox: Mailbox) -> type[BaseHTTPRequestHandler]:
             number, _, view = self.path.strip("/").partition("/")
             if not number:
                 self._answer(_list(mailbox))
-            elif number.isdecimal() and int(number) < len(mailbox.mails):
-                mail = mailbox.mails[int(number)]
+            elif number.isdecimal() and int(number) < len(mailbox.emails):
+                mail = mailbox.emails[int(number)]
                 self._answer(mail.part("html") if view == "html" else _one(int(number), mail))
             else:
                 self.send_error(404)
@@ -152,12 +152,12 @@ summary {{ cursor: pointer; padding: .6rem 0; }}
 def _list(mailbox: Mailbox) -> str:
     rows = "".join(
         f'<li><a href="/{n}"><b>{_safe(mail.message["Subject"])}</b><small>to {_safe(mail.recipient)}</small></a>'
-        for n, mail in reversed(list(enumerate(mailbox.mails)))
+        for n, mail in reversed(list(enumerate(mailbox.emails)))
     )
     return _FRAME.format(title="Mailbox", body=f"<h1>Mailbox</h1><ol>{rows or '<li>Nothing yet.'}</ol>")
 
 
-def _one(number: int, mail: Mail) -> str:
+def _one(number: int, mail: Email) -> str:
     headers = "\n".join(f"{name}: {value}" for name, value in mail.message.items())
     body = (
         f'<p><a href="/">All mail</a></p><h1>{_safe(mail.message["Subject"])}</h1>'

@@ -21,7 +21,7 @@ from urllib.error import URLError
 from urllib.parse import urlencode, urljoin
 from urllib.request import Request, urlopen
 
-from newsletter.cli.demo.mailbox import HOST, Mail, Mailbox, free_port
+from newsletter.cli.demo.mailbox import HOST, Email, Mailbox, free_port
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.errors import NewsletterError
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 READERS = (("Amara", "amara@readers.example"), ("Joaquín", "joaquin@readers.example"), ("Mei", "mei@readers.example"))
-PATIENCE = 60.0  # seconds for any one step on a slow machine
+TIMEOUT = 60.0  # seconds for any one step on a slow machine
 RULE, ZONE = "tue 08:00", "America/New_York"
 
 
@@ -45,7 +45,7 @@ def run_demo(*, once: bool) -> int:
     directory = Path(tempfile.mkdtemp(prefix="newsletter-demo-"))
     mailbox = Mailbox()
     mailbox.start()
-    tuesday = _Tuesday(console, mailbox, directory)
+    tuesday = _Demo(console, mailbox, directory)
     try:
         tuesday.play(keep_open=None if once else _until_interrupted)
     except KeyboardInterrupt:
@@ -64,7 +64,7 @@ def _until_interrupted() -> None:
 
 
 @dataclass
-class _Tuesday:
+class _Demo:
     """The demo's newsletter and its story."""
 
     console: Console
@@ -83,14 +83,16 @@ class _Tuesday:
         self._newsletter("init", "--yes")
         evening = self._slot - timedelta(hours=12)
         with self._daemon(evening):
-            self._tell(evening, "the newsletter opens", f"sign-up form at {self._home}/")
+            self._print_step(evening, "the newsletter opens", f"sign-up form at {self._home}/")
             for name, address in READERS:
                 self._sign_up(name, address)
-                self._tell(evening, f"{name} signs up", f"{address}: form, mail, link, button: confirmed")
+                self._print_step(evening, f"{name} signs up", f"{address}: form, mail, link, button: confirmed")
         with self._daemon(self._slot - timedelta(seconds=2)):
-            self._tell(self._slot, "the daemon wakes", "next unsent tip, compiled once, sent to everybody confirmed")
-            letters = [self._letter_to(address) for _, address in READERS]
-            self._show(letters)
+            self._print_step(
+                self._slot, "the daemon wakes", "next unsent tip, compiled once, sent to everybody confirmed"
+            )
+            emails = [self._email_to(address) for _, address in READERS]
+            self._show(emails)
             if keep_open:
                 self._show_addresses()
                 keep_open()
@@ -146,12 +148,12 @@ class _Tuesday:
             raise
         finally:
             daemon.terminate()
-            code = daemon.wait(PATIENCE)
+            code = daemon.wait(TIMEOUT)
         if code:
             raise DemoError(f"the daemon ended with exit code {code}")
 
     def _wait_for_the_web(self, daemon: subprocess.Popen[bytes]) -> None:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while time.monotonic() < end and daemon.poll() is None:
             try:
                 _fetch(f"{self._home}/readyz")
@@ -167,36 +169,36 @@ class _Tuesday:
         """Fill in the real form, open the real mail, follow its link, press the button."""
         form = _form_of(self._home + "/")
         _fetch(form.action, form.fields | {"email": address, "name": name})
-        mail = self.mailbox.wait_for(address, "Subject", PATIENCE)
+        mail = self.mailbox.wait_for(address, "Subject", TIMEOUT)
         if mail is None:
             raise DemoError(f"no confirmation mail came for {address}")
         link = next(word for word in mail.part("plain").split() if f"{self._home}/confirm/" in word)
         button = _form_of(link)
         _fetch(button.action, button.fields)
 
-    def _letter_to(self, address: str) -> Mail:
-        mail = self.mailbox.wait_for(address, "List-Unsubscribe", PATIENCE)
+    def _email_to(self, address: str) -> Email:
+        mail = self.mailbox.wait_for(address, "List-Unsubscribe", TIMEOUT)
         if mail is None:
             raise DemoError(f"no letter came for {address}")
         return mail
 
     # -- the screen ----------------------------------------------------------------------------
 
-    def _tell(self, at: datetime, what: str, how: str) -> None:
+    def _print_step(self, at: datetime, what: str, how: str) -> None:
         when = at.astimezone(self._zone).strftime("%a %H:%M")
         self.console.print(f" [cyan]{when}[/cyan]  [bold]{what:<21}[/bold] {how}", soft_wrap=True)
 
-    def _show(self, letters: list[Mail]) -> None:
+    def _show(self, emails: list[Email]) -> None:
         from rich import box
         from rich.markup import escape
         from rich.table import Table
 
-        subject = letters[0].message["Subject"]
-        self.console.print(f"\n[bold]“{escape(subject)}”[/bold]  reached {len(letters)} of {len(READERS)} readers")
+        subject = emails[0].message["Subject"]
+        self.console.print(f"\n[bold]“{escape(subject)}”[/bold]  reached {len(emails)} of {len(READERS)} readers")
         table = Table(box=box.SIMPLE_HEAD)
         for heading in ("reader", "dated", "size", "one-click leave"):
             table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=True)
-        for mail in letters:
+        for mail in emails:
             one_click = mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
             date = mail.message["Date"].datetime.astimezone(self._zone).strftime("%a %d %b, %H:%M")
             size = f"{len(mail.octets) / 1024:.1f} KB"
@@ -246,5 +248,5 @@ def _form_of(url: str) -> _Form:
 def _fetch(url: str, fields: dict[str, str] | None = None) -> str:
     """GET, or POST with fields; only ever the demo's own pages."""
     request = Request(url, urlencode(fields).encode() if fields is not None else None)  # noqa: S310
-    with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+    with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
         return str(answer.read().decode())

@@ -232,7 +232,7 @@ _NEAR_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ArchiveLinks:
     """What a letter shows of the archive besides its tip. years: how long ago `years_ago` ran."""
 
     related: Mention | None = None
@@ -240,7 +240,7 @@ class Beside:
     years: int = 0
 
 
-NOTHING_BESIDE = Beside()
+NO_ARCHIVE_LINKS = ArchiveLinks()
 
 
 def anniversary(day: date, years: int) -> tuple[date, date]:

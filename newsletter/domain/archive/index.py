@@ -13,7 +13,7 @@ CATEGORY, TAG = "category", "tag"
 _WEIGHT = {TAG: 4.0, CATEGORY: 1.0}  # of what two tips have in common
 
 
-class Catalogue:
+class ArchiveIndex:
     """What a library of tips looks like from outside. entries: newest first, each once. Never changes."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
@@ -58,7 +58,7 @@ class Catalogue:
         entries = tuple(self.entries[place] for place in shelf[(page - 1) * size : page * size])
         return Found(entries, len(shelf), pages, self._labels.get((selection.kind, selection.value)))
 
-    def beside(self, entry: Entry) -> tuple[Mention | None, Mention | None]:
+    def neighbors(self, entry: Entry) -> tuple[Mention | None, Mention | None]:
         """The tips that ran before and after one of the catalogue."""
         place = self._places[entry.id]
         before, after = self.entries[place + 1 : place + 2], self.entries[max(0, place - 1) : place]

@@ -30,10 +30,10 @@ _Place = tuple[date, int, str]
 
 def choose(slot: date, plan: Plan) -> Choice:
     """What goes out in this slot if everything before it is in the tips' runs."""
-    return Programme(plan).choose(slot)
+    return TipChooser(plan).choose(slot)
 
 
-class Programme:
+class TipChooser:
     """A plan with its indexes, played forward: `choose` looks, `record` feeds a choice into the history.
 
     What it chooses depends on the plan and what was recorded, never on what was asked before.

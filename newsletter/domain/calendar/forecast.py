@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from newsletter.domain.calendar.choose import Programme
+from newsletter.domain.calendar.choose import TipChooser
 from newsletter.domain.calendar.plan import Choice, Kind, Plan
 from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.english import plural
@@ -43,18 +43,18 @@ def weekly(first: date, weeks: int) -> Iterator[date]:
 
 def forecast(slots: Iterable[date], plan: Plan) -> list[ForecastSlot]:
     """What goes out in these slots (in their order) if the daemon plays from here and nothing is changed."""
-    return list(_play(Programme(plan), slots))
+    return list(_play(TipChooser(plan), slots))
 
 
-def played_to(slot: date, slots: Iterable[date], plan: Plan) -> Programme:
+def played_until(slot: date, slots: Iterable[date], plan: Plan) -> TipChooser:
     """The programme as it will be when this slot comes, for `why.why_not`."""
-    programme = Programme(plan)
+    programme = TipChooser(plan)
     for _line in _play(programme, (day for day in slots if day < slot)):
         pass
     return programme
 
 
-def _play(programme: Programme, slots: Iterable[date]) -> Iterator[ForecastSlot]:
+def _play(programme: TipChooser, slots: Iterable[date]) -> Iterator[ForecastSlot]:
     for slot in slots:
         choice = programme.choose(slot)
         if choice.tip is not None:
@@ -62,7 +62,7 @@ def _play(programme: Programme, slots: Iterable[date]) -> Iterator[ForecastSlot]
         yield _line(slot, choice, programme)
 
 
-def _line(slot: date, choice: Choice, programme: Programme) -> ForecastSlot:
+def _line(slot: date, choice: Choice, programme: TipChooser) -> ForecastSlot:
     title = programme.tips[choice.tip].title_on(slot) if choice.tip else ""
     skipped = programme.skips.get(slot)
     return ForecastSlot(slot, choice.tip, title, choice.kind, choice.reason, skipped, choice.unseen)

@@ -50,7 +50,7 @@ class Quarter:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class QuarterRun:
     """A tip that ran in a quarter: the day it last did, what readers answered, how many left by its letters."""
 
     tip_id: int
@@ -62,6 +62,6 @@ class Ran:
     left: int = 0
 
 
-def best(ran: Iterable[Ran]) -> Ran | None:
+def best(ran: Iterable[QuarterRun]) -> QuarterRun | None:
     """The one most readers found useful; among equals the one fewest left by, fewest found useless, that ran last."""
     return max(ran, key=lambda one: (one.useful, -one.left, -one.useless, one.last_on, one.tip_id), default=None)

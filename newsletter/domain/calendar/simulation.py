@@ -82,7 +82,7 @@ def simulate(plan: Plan, first: date, *, years: int, readers: int, churn: float,
 def _stays(slots: int, readers: int, churn: float, seed: int) -> list[Stay]:
     """Each seat is always taken: who leaves makes room for the next."""
     leaving = 1 - (1 - min(max(churn, 0.0), 1.0)) ** (1 / _SLOTS_A_YEAR)
-    lots = _lots(seed)
+    lots = _random_numbers(seed)
     stays = []
     for _seat in range(readers):
         joined = 0
@@ -115,7 +115,7 @@ def _repeats(lines: Sequence[ForecastSlot], stays: Sequence[Stay]) -> tuple[list
     return counts, soonest
 
 
-def _lots(seed: int) -> Iterator[float]:
+def _random_numbers(seed: int) -> Iterator[float]:
     """Numbers from 0 to under 1 that look drawn: SplitMix64 (Steele, Lea and Flood 2014)."""
     mask = (1 << 64) - 1
     state = seed & mask

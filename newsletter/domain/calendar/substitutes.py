@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from newsletter.domain.calendar.choose import Programme
+from newsletter.domain.calendar.choose import TipChooser
 from newsletter.domain.calendar.plan import Policy, TipPlan
 from newsletter.domain.english import plural
 
-MOST = 100
+MAX_SUBSTITUTES = 100
 """How many tips are offered to those who have had the issue's own; each that anybody gets is one more compiled letter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Candidate:
     """A tip for every reader who has not had it.
 
     since: None, and every letter counts, and so does a run before this system for who was a reader by then;
@@ -33,14 +33,14 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherLetter:
+class SubstituteEmail:
     """A letter of an issue that is not about its own tip: the subject, and `mail.compiled` bytes."""
 
     subject: str
     compiled: bytes
 
 
-class LettersMissing(Exception):
+class SubstitutesMissing(Exception):
     """An audience needs letters of other tips than were compiled; tips: their keys."""
 
     def __init__(self, tips: Iterable[str]) -> None:
@@ -48,29 +48,31 @@ class LettersMissing(Exception):
         self.tips = frozenset(tips)
 
 
-NO_OTHERS: Mapping[str, OtherLetter] = {}
+NO_SUBSTITUTES: Mapping[str, SubstituteEmail] = {}
 
 
-def own_offer(tip: TipPlan, slot: date, policy: Policy) -> Offer | None:
+def own_candidate(tip: TipPlan, slot: date, policy: Policy) -> Candidate | None:
     """To whom an issue's own tip is offered; None: to everybody."""
     if tip.is_fresh:
         return None
     if policy.is_for_unseen(tip):
-        return Offer(tip.key)
+        return Candidate(tip.key)
     rest = policy.rest_of(tip)
     if rest is None:
         return None
-    return Offer(tip.key, slot - (min(rest, policy.fallback_rest) if tip.fallback else rest))
+    return Candidate(tip.key, slot - (min(rest, policy.fallback_rest) if tip.fallback else rest))
 
 
-def other_offers(key: str, slot: date, programme: Programme, useful: Mapping[str, int]) -> tuple[Offer, ...]:
+def substitute_candidates(
+    key: str, slot: date, programme: TipChooser, useful: Mapping[str, int]
+) -> tuple[Candidate, ...]:
     """What may stand in for the tip `key`: rested tips that are in no series, the most useful first, then the longest rest.
 
     useful: by key, how many readers said so.
     """
     rested = [other for other in programme.rested(slot) if other != key and not programme.tips[other].series]
     rested.sort(key=lambda other: -useful.get(other, 0))
-    return tuple(Offer(other) for other in rested[:MOST])
+    return tuple(Candidate(other) for other in rested[:MAX_SUBSTITUTES])
 
 
 @dataclass(frozen=True, slots=True)

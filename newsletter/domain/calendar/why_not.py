@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from newsletter.domain.calendar.choose import Programme
+from newsletter.domain.calendar.choose import TipChooser
 from newsletter.domain.calendar.plan import Kind, TipPlan, last_sent
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NotFound
@@ -25,10 +25,10 @@ def standing(tip: TipCard) -> str:
     }[tip.state]
 
 
-def why_not(key: str, slot: date, programme: Programme) -> str:
+def why_not(key: str, slot: date, programme: TipChooser) -> str:
     """Why this tip is not the choice of `programme` for this slot, or "" when it is; raises NotFound.
 
-    The programme must have been played up to the slot (`forecast.played_to`).
+    The programme must have been played up to the slot (`forecast.played_until`).
     """
     tip = programme.tips.get(key)
     if tip is None:
@@ -49,7 +49,7 @@ def _never(tip: TipPlan) -> str:
     return "it is retired" if tip.state is TipState.RETIRED else ""
 
 
-def _other_date(tip: TipPlan, slot: date, programme: Programme) -> str:
+def _other_date(tip: TipPlan, slot: date, programme: TipChooser) -> str:
     """What binds the tip to another date: a pin, a season, months."""
     if tip.pin and programme.is_kept_for_pin(tip, slot):
         return f"it is kept for {in_words(tip.pin)}, where it is pinned"
@@ -60,7 +60,7 @@ def _other_date(tip: TipPlan, slot: date, programme: Programme) -> str:
     return ""
 
 
-def _out_of_season(tip: TipPlan, slot: date, programme: Programme) -> str:
+def _out_of_season(tip: TipPlan, slot: date, programme: TipChooser) -> str:
     season = tip.season
     if season is None:
         return ""
@@ -73,7 +73,7 @@ def _out_of_season(tip: TipPlan, slot: date, programme: Programme) -> str:
     return ""
 
 
-def _turn(tip: TipPlan, slot: date, programme: Programme) -> str:
+def _turn(tip: TipPlan, slot: date, programme: TipChooser) -> str:
     """Why a tip that waits for its turn is not next."""
     if tip.season:
         return ""
@@ -100,7 +100,7 @@ def _no_more(tip: TipPlan) -> str:
     return ""
 
 
-def _later_part(tip: TipPlan, slot: date, programme: Programme) -> str:
+def _later_part(tip: TipPlan, slot: date, programme: TipChooser) -> str:
     keys = programme.series[tip.series]
     before = programme.tips[keys[keys.index(tip.key) - 1]]
     words = programme.part_words(tip)
@@ -109,7 +109,7 @@ def _later_part(tip: TipPlan, slot: date, programme: Programme) -> str:
     return f"it is {words}, and follows “{before.title_on(slot)}”"
 
 
-def _waits_for_stretch(tip: TipPlan, slot: date, programme: Programme) -> str:
+def _waits_for_stretch(tip: TipPlan, slot: date, programme: TipChooser) -> str:
     count = len(programme.series[tip.series])
     season = programme.first_season(slot, count)
     if season is None:

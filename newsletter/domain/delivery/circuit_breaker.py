@@ -13,7 +13,7 @@ _PERSONAL = re.compile(r"<[^<>]*>|\S+@\S+|\d+")
 
 
 @dataclass(slots=True)
-class Breaker:
+class CircuitBreaker:
     """Counts refusals that came one after the other; `run` holds the subscribers they hit.
 
     Trips after 3 policy refusals (5.7.x) or 10 refusals with the same words, with nothing accepted
@@ -25,7 +25,7 @@ class Breaker:
     _same: int = 0
     _words: str = ""
 
-    def saw(self, subscriber_id: int, outcome: Outcome | None) -> str:
+    def record_outcome(self, subscriber_id: int, outcome: Outcome | None) -> str:
         """Take one outcome; the reason to pause the issue, or "" to go on."""
         if type(outcome) is Sent:
             if self.run:

@@ -41,11 +41,11 @@ class Event(StrEnum):
     REJECT = "reject"
     GIVE_UP = "give_up"
     HOLD = "hold"
-    PUT_BACK = "put_back"  # trouble of the connection, or recovery after a crash
+    REQUEUE = "put_back"  # trouble of the connection, or recovery after a crash
     RETRY = "retry"  # a person asked for it, or the breaker took a verdict back
 
 
-class Skip(StrEnum):
+class SkipReason(StrEnum):
     """Why somebody in the frozen audience got no letter."""
 
     UNSUBSCRIBED = "unsubscribed"
@@ -54,7 +54,7 @@ class Skip(StrEnum):
     ERASED = "erased"
     NOT_CONFIRMED = "not_confirmed"
     CANCELLED = "cancelled"
-    HAD_IT = "had_it"  # the issue's tip, and every other one that may run again
+    ALREADY_RECEIVED = "had_it"  # the issue's tip, and every other one that may run again
     SUBSCRIBED = "subscribed"  # gets every letter again, so none of the quarter
 
 
@@ -69,7 +69,7 @@ TABLE: dict[tuple[State, Event], State] = {
     (State.SENDING, Event.REJECT): State.REJECTED,
     (State.SENDING, Event.GIVE_UP): State.FAILED,
     (State.SENDING, Event.HOLD): State.HELD,
-    (State.SENDING, Event.PUT_BACK): State.PENDING,
+    (State.SENDING, Event.REQUEUE): State.PENDING,
     (State.REJECTED, Event.RETRY): State.PENDING,
     (State.FAILED, Event.RETRY): State.PENDING,
     (State.HELD, Event.RETRY): State.PENDING,
@@ -117,7 +117,7 @@ def _later(wait_for: timedelta, first_attempt_at: datetime, now: datetime) -> Ch
 _ACCEPTED = _change(Event.ACCEPT)
 
 
-def after(
+def apply_outcome(
     outcome: Outcome, *, attempts: int, first_attempt_at: datetime, now: datetime, hold_in_doubt: bool = False
 ) -> Change:
     """What an outcome does to a row in `sending`.
@@ -142,7 +142,7 @@ def after(
 
 def recover(crashes: int, *, hold_in_doubt: bool = False) -> Change:
     """What becomes of a row in `sending` whose owner is dead; `crashes` counts this one too."""
-    return _change(Event.HOLD if hold_in_doubt or crashes >= MAX_CRASHES else Event.PUT_BACK)
+    return _change(Event.HOLD if hold_in_doubt or crashes >= MAX_CRASHES else Event.REQUEUE)
 
 
 class Claim(NamedTuple):
@@ -177,6 +177,6 @@ class Finished(NamedTuple):
 
 __all__ = [
     "BACK_OFF", "GIVE_UP_AFTER", "IN_DOUBT_FOR", "MAX_CRASHES", "OPEN", "TABLE",
-    "Change", "Claim", "Event", "Finished", "Reply", "Skip", "State",
-    "after", "back_off", "recover", "transition",
+    "Change", "Claim", "Event", "Finished", "Reply", "SkipReason", "State",
+    "apply_outcome", "back_off", "recover", "transition",
 ]  # fmt: skip

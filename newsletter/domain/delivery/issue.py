@@ -23,7 +23,7 @@ class IssueState(StrEnum):
     MISSED = "missed"  # the slot was found too late
 
 
-ON_THE_WAY = (IssueState.SENDING, IssueState.PAUSED)
+IN_PROGRESS = (IssueState.SENDING, IssueState.PAUSED)
 
 
 class IssueEvent(StrEnum):

@@ -19,7 +19,7 @@ class Rate:
     per_domain: bool = False
 
 
-class Pace:
+class RateLimiter:
     """What the rates allow now. Seeded from the ledger, so that a restart forgets nothing.
 
     Times are aware. `took` counts a letter at its claim: what comes back unsent has used its turn.
@@ -29,17 +29,17 @@ class Pace:
     def __init__(self, rates: Sequence[Rate]) -> None:
         self._windows = [(rate, deque[datetime]()) for rate in rates if not rate.per_domain]
         self._domain_rates = [rate for rate in rates if rate.per_domain]
-        self.longest = max((rate.window for rate in rates), default=timedelta())
+        self.longest_window = max((rate.window for rate in rates), default=timedelta())
         self._domains: dict[str, list[tuple[Rate, deque[datetime]]]] = defaultdict(
             lambda: [(rate, deque()) for rate in self._domain_rates]
         )
 
-    def remember(self, past: Iterable[tuple[datetime, str]]) -> None:
+    def seed(self, past: Iterable[tuple[datetime, str]]) -> None:
         """(when, recipient domain) of letters that went before, oldest first."""
         for at, domain in past:
-            self.took(at, domain)
+            self.record_claim(at, domain)
 
-    def took(self, at: datetime, domain: str) -> None:
+    def record_claim(self, at: datetime, domain: str) -> None:
         """One letter was claimed."""
         for _, times in self._windows:
             times.append(at)

@@ -20,7 +20,7 @@ _DOMAINS = 20_000  # that are remembered
 _SPECIAL = re.compile(r"@(?:.*\.)?(?:arpa|invalid|local|localhost|onion|test)\Z|--", re.IGNORECASE)
 
 
-class Flaw(StrEnum):
+class AddressProblem(StrEnum):
     """Why a text is no address of ours. Which of the public test cases falls under which: docs/reference/email-addresses.md."""
 
     TOO_LONG = "it is longer than 254 octets"
@@ -30,7 +30,7 @@ class Flaw(StrEnum):
     QUOTED = "a quotation mark or a backslash stands in it"
     LITERAL = "the number of a machine stands in place of a domain"
     COMMENT = "brackets stand in it"
-    BLANK = "a blank or a control character stands in it"
+    SPACE = "a blank or a control character stands in it"
     SECOND_AT = "it has more than one @"
     DOT = "a dot stands at an edge or beside another"
     LONG_NAME = "more than 64 octets stand before the @"
@@ -44,35 +44,35 @@ class Flaw(StrEnum):
 # The first that fits names the flaw of a text that is refused. RFC 5321 section 4.1.2 allows quoted names and address
 # literals, RFC 5322 section 3.4.1 comments and blanks; no mail provider gives such an address to anybody.
 _FLAWS = tuple(
-    (flaw, re.compile(pattern))
-    for flaw, pattern in {
-        Flaw.NO_AT: r"\A[^@]*\Z",
-        Flaw.NO_NAME: r"\A@",
-        Flaw.NO_DOMAIN: r"@\Z",
-        Flaw.QUOTED: r'["\\]',
-        Flaw.LITERAL: r"@\[.*\]\Z",
-        Flaw.COMMENT: r"[()]",
-        Flaw.BLANK: r"[\x00-\x20\x7f]",
-        Flaw.SECOND_AT: r"@.*@",
-        Flaw.DOT: r"\A\.|\.\.|\.@|@\.|\.\Z",
-        Flaw.LONG_NAME: r"\A[^@]{65}",
-        Flaw.HYPHEN: r"@-|@.*(?:\.-|-\.)|-\Z",
-        Flaw.LONG_LABEL: r"@.*[^.]{64}",
-        Flaw.ONE_LABEL: r"@[^.]*\Z",
-        Flaw.CHARACTER: r"[^\w.!#$%&'*+/=?^`{|}~@-]|@.*[^\w.-]",
+    (problem, re.compile(pattern))
+    for problem, pattern in {
+        AddressProblem.NO_AT: r"\A[^@]*\Z",
+        AddressProblem.NO_NAME: r"\A@",
+        AddressProblem.NO_DOMAIN: r"@\Z",
+        AddressProblem.QUOTED: r'["\\]',
+        AddressProblem.LITERAL: r"@\[.*\]\Z",
+        AddressProblem.COMMENT: r"[()]",
+        AddressProblem.SPACE: r"[\x00-\x20\x7f]",
+        AddressProblem.SECOND_AT: r"@.*@",
+        AddressProblem.DOT: r"\A\.|\.\.|\.@|@\.|\.\Z",
+        AddressProblem.LONG_NAME: r"\A[^@]{65}",
+        AddressProblem.HYPHEN: r"@-|@.*(?:\.-|-\.)|-\Z",
+        AddressProblem.LONG_LABEL: r"@.*[^.]{64}",
+        AddressProblem.ONE_LABEL: r"@[^.]*\Z",
+        AddressProblem.CHARACTER: r"[^\w.!#$%&'*+/=?^`{|}~@-]|@.*[^\w.-]",
     }.items()
 )
 
-_IN_DETAIL = (Flaw.CHARACTER, Flaw.DOMAIN)
+_IN_DETAIL = (AddressProblem.CHARACTER, AddressProblem.DOMAIN)
 
 
 class BadAddress(InputError):
     """A text that is no address, or none that mail goes to; `flaw` says why."""
 
-    def __init__(self, flaw: Flaw, detail: str = "") -> None:
+    def __init__(self, problem: AddressProblem, detail: str = "") -> None:
         because = f" ({detail.rstrip('.')})" if detail else ""
-        super().__init__(f"not an e-mail address: {flaw}{because}", fix="Write it as name@domain")
-        self.flaw = flaw
+        super().__init__(f"not an e-mail address: {problem}{because}", fix="Write it as name@domain")
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def parse_address(text: str) -> Address:
     return _checked_by_library(text)
 
 
-def address_reader() -> Callable[[str], tuple[str, str]]:
+def address_parser() -> Callable[[str], tuple[str, str]]:
     """`parse_address` for a million: the same verdicts, as (text, key), each plain domain looked at once. Bounded memory.
 
     With a plain local part, and too short for any limit, the verdict on an address is that on its domain.
@@ -129,10 +129,10 @@ def _checked_by_library(text: str) -> Address:
     from email_validator import EmailNotValidError, validate_email
 
     if len(text.encode(errors="replace")) > MAX_OCTETS:
-        raise BadAddress(Flaw.TOO_LONG)
+        raise BadAddress(AddressProblem.TOO_LONG)
     try:
         found = validate_email(text, check_deliverability=False, strict=True, test_environment=True)
     except EmailNotValidError as error:
-        flaw = next((flaw for flaw, pattern in _FLAWS if pattern.search(text)), Flaw.DOMAIN)
-        raise BadAddress(flaw, str(error) if flaw in _IN_DETAIL else "") from None
+        problem = next((problem for problem, pattern in _FLAWS if pattern.search(text)), AddressProblem.DOMAIN)
+        raise BadAddress(problem, str(error) if problem in _IN_DETAIL else "") from None
     return Address(found.normalized, found.normalized.casefold())

@@ -12,7 +12,7 @@ from functools import lru_cache
 from newsletter.domain.errors import InputError
 
 
-class Was(StrEnum):
+class SourceStatus(StrEnum):
     """What somebody was where the file comes from."""
 
     ACTIVE = "active"
@@ -21,8 +21,10 @@ class Was(StrEnum):
     CLEANED = "cleaned"  # the mailbox refused, complained, or was blocked
 
 
-StagedReader = tuple[int, str | None, str, str, str, str, str | None, str | None, str | None, str | None, str | None]
-"""One usable row: line; address where it is not its own key, the key; name, subscriber key, a value of `Was` or "erased"
+StagedSubscriber = tuple[
+    int, str | None, str, str, str, str, str | None, str | None, str | None, str | None, str | None
+]
+"""One usable row: line; address where it is not its own key, the key; name, subscriber key, a value of `SourceStatus` or "erased"
 for who was erased here; signed up, confirmed, left, paused until; pace.
 
 Nothing but what databases take as it is, since there are millions: a bare tuple, no bool, no enum, and the times the text
@@ -47,7 +49,7 @@ class ImportCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportTerms:
+class ImportOptions:
     """How rows are to be taken in. proof: of their consent, or None: then everybody new is asked.
 
     written: is told which share of the readers is in, from 0.0 to 1.0.
@@ -75,20 +77,20 @@ SIGNED_UP = (
     "signupat",
 )
 CONFIRMED = ("confirmtime", "confirmedat", "confirmationdate")
-LEFT = ("unsubtime", "unsubscriptiondate", "unsubscribedat", "deletedat", "cancelledat")
-PAUSED, PACE = ("pauseduntil",), ("pace",)  # our own exports
+UNSUBSCRIBED_AT = ("unsubtime", "unsubscriptiondate", "unsubscribedat", "deletedat", "cancelledat")
+PAUSED, FREQUENCY = ("pauseduntil",), ("pace",)  # our own exports
 CLEANED = ("cleantime", "bouncedat")
 STATUS = ("status", "subscriptionstatus", "subscriberstatus", "emailstatus")
 BUTTONDOWN = ("type", "subscribertype")  # too common a word, unless its other columns stand beside it
 SUBSCRIBED, DISABLED = ("subscribedtoemails", "subscribed"), ("emaildisabled",)
 
-WORDS = {
-    Was.ACTIVE: "active subscribed enabled regular premium gifted trialed confirmed paused free paid comp member",
-    Was.UNCONFIRMED: "unconfirmed unactivated pending inactive nonsubscribed transactional",
-    Was.UNSUBSCRIBED: "unsubscribed cancelled canceled removed disabled deleted optedout archived left expired",
-    Was.CLEANED: "cleaned bounced undeliverable complained blocklisted blacklisted blocked spam suppressed",
+STATUS_WORDS = {
+    SourceStatus.ACTIVE: "active subscribed enabled regular premium gifted trialed confirmed paused free paid comp member",
+    SourceStatus.UNCONFIRMED: "unconfirmed unactivated pending inactive nonsubscribed transactional",
+    SourceStatus.UNSUBSCRIBED: "unsubscribed cancelled canceled removed disabled deleted optedout archived left expired",
+    SourceStatus.CLEANED: "cleaned bounced undeliverable complained blocklisted blacklisted blocked spam suppressed",
 }
-BY_WORD = {word: was for was, words in WORDS.items() for word in words.split()}
+STATUS_BY_WORD = {word: was for was, words in STATUS_WORDS.items() for word in words.split()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,28 +120,28 @@ class Columns:
         """Can rows say anything but "active"?"""
         return max(self.left, self.cleaned, self.status, self.subscribed, self.disabled) >= 0
 
-    def said(self, cells: Sequence[str]) -> Said:
+    def said(self, cells: Sequence[str]) -> StatusCells:
         """What bears on a row's status; rows have few different ones."""
         left, cleaned = bool(cells[self.left].strip()), bool(cells[self.cleaned].strip())
         return cells[self.status], cells[self.subscribed], cells[self.disabled], left, cleaned
 
 
-Said = tuple[str, str, str, bool, bool]  # status, subscribed, disabled, has a day of leaving, of being cleaned
+StatusCells = tuple[str, str, str, bool, bool]  # status, subscribed, disabled, has a day of leaving, of being cleaned
 
 
 @lru_cache(1000)
-def was(said: Said) -> str:
-    """A value of `Was`: what a row says; raises InputError for a status we do not know: a guess could mail somebody who left."""
+def was(said: StatusCells) -> str:
+    """A value of `SourceStatus`: what a row says; raises InputError for a status we do not know: a guess could mail somebody who left."""
     status, subscribed, disabled, left, cleaned = said
     if cleaned:
-        return Was.CLEANED.value
-    if (word := re.sub(r"[\W_]", "", status).casefold()) and word not in BY_WORD:
+        return SourceStatus.CLEANED.value
+    if (word := re.sub(r"[\W_]", "", status).casefold()) and word not in STATUS_BY_WORD:
         raise InputError(
             f"the status {word[:40]!r} is not known", fix="Write active, unconfirmed, unsubscribed or cleaned"
         )
-    known = BY_WORD[word] if word else Was.ACTIVE
-    if known is Was.ACTIVE and (left or _is(subscribed, "false") or _is(disabled, "true")):
-        return Was.UNSUBSCRIBED.value
+    known = STATUS_BY_WORD[word] if word else SourceStatus.ACTIVE
+    if known is SourceStatus.ACTIVE and (left or _is(subscribed, "false") or _is(disabled, "true")):
+        return SourceStatus.UNSUBSCRIBED.value
     return known.value
 
 
@@ -163,9 +165,9 @@ def find_columns(head: Sequence[str]) -> Columns | None:
         last=last,
         signup=find(SIGNED_UP),
         confirmed=find(CONFIRMED),
-        left=find(LEFT),
+        left=find(UNSUBSCRIBED_AT),
         paused=find(PAUSED),
-        pace=find(PACE),
+        pace=find(FREQUENCY),
         cleaned=find(CLEANED),
         status=status,
         subscribed=find(SUBSCRIBED),
@@ -173,7 +175,7 @@ def find_columns(head: Sequence[str]) -> Columns | None:
     )
 
 
-_READERS: tuple[Callable[[str], datetime], ...] = (
+_TIME_PARSERS: tuple[Callable[[str], datetime], ...] = (
     lambda text: datetime.fromisoformat(text.removesuffix(" UTC")),
     lambda text: datetime.strptime(text.removesuffix(" UTC"), "%Y-%m-%d %H:%M:%S"),  # noqa: DTZ007 - UTC below
     lambda text: datetime.strptime(text, "%b %d, %Y %I:%M %p"),  # noqa: DTZ007
@@ -186,7 +188,7 @@ def _read_utc(text: str) -> datetime | None:
 
     Naive, since a zone costs more than all the rest.
     """
-    for read in _READERS:
+    for read in _TIME_PARSERS:
         try:
             found = read(text)
             return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
@@ -195,8 +197,8 @@ def _read_utc(text: str) -> datetime | None:
     return None
 
 
-def stamp(text: str, latest: str) -> str | None:
-    """A time of a row as `StagedReader` has it, at most the latest; None where there is none that can be read."""
+def parse_time(text: str, latest: str) -> str | None:
+    """A time of a row as `StagedSubscriber` has it, at most the latest; None where there is none that can be read."""
     if not text:
         return None
     try:
@@ -212,12 +214,12 @@ def stamp(text: str, latest: str) -> str | None:
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # how a cell begins that a spreadsheet may run (OWASP, CSV injection)
 
 
-def defused(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def undefused(cell: str) -> str:
+def unescape_formula(cell: str) -> str:
     """What `defused` was given."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 

@@ -10,7 +10,7 @@ HOUR = timedelta(hours=1)
 LONGEST_CLOSURE = timedelta(hours=24)
 
 
-class Entry(StrEnum):
+class SignupDecision(StrEnum):
     """What the door says to one sign-up."""
 
     OPEN = "open"
@@ -19,7 +19,7 @@ class Entry(StrEnum):
 
 
 @dataclass(slots=True)
-class Lane:
+class SignupLimit:
     """A budget of confirmation mails that nobody has answered yet: `limit` at once, and as many more each hour.
 
     A mail that is answered was wanted, and gives its place back. When the budget is spent, the lane is closed for an
@@ -38,28 +38,28 @@ class Lane:
     def __post_init__(self) -> None:
         self.budget = self.limit if self.budget < 0 else self.budget
 
-    def enter(self, now: datetime) -> Entry:
+    def enter(self, now: datetime) -> SignupDecision:
         """One more mail wants to leave; `now` is aware."""
         if self.closed_until and now < self.closed_until:
             self.turned_away += 1
-            return Entry.CLOSED
+            return SignupDecision.CLOSED
         if self.closed_until:
             self._reopen()
-        self._forget_slowly(now)
+        self._decay(now)
         if self.unanswered + 1 <= self.budget:
             self.unanswered += 1
-            return Entry.OPEN
+            return SignupDecision.OPEN
         self.closed_until = now + min(HOUR * 2**self.closures, LONGEST_CLOSURE)
         self.closures = min(self.closures + 1, 6)
-        return Entry.CLOSES
+        return SignupDecision.CLOSES
 
-    def give_back(self) -> None:
+    def refund(self) -> None:
         """The mail did not leave after all."""
         self.unanswered = max(0.0, self.unanswered - 1)
 
     def answered(self) -> None:
         """Somebody pressed the button of such a mail: these are people."""
-        self.give_back()
+        self.refund()
         self.budget, self.closures = self.limit, 0
 
     def is_closed(self, now: datetime) -> bool:
@@ -72,7 +72,7 @@ class Lane:
         self.closures = self.closures if persistent else 0
         self.unanswered, self.turned_away, self.seen_at, self.closed_until = 0.0, 0, None, None
 
-    def _forget_slowly(self, now: datetime) -> None:
+    def _decay(self, now: datetime) -> None:
         passed = max(timedelta(), now - self.seen_at) / HOUR if self.seen_at else 0.0
         self.unanswered = max(0.0, self.unanswered - passed * self.budget)
         self.seen_at = now

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from newsletter.domain.subscribers.address import Address
-from newsletter.domain.subscribers.subscription import Pace, Status
+from newsletter.domain.subscribers.subscription import Frequency, Status
 
-LEFT_ELSEWHERE = "unsubscribed"
+UNSUBSCRIBED_ELSEWHERE = "unsubscribed"
 
 
 @dataclass(frozen=True, slots=True)
-class NewReader:
+class NewSubscriber:
     """Somebody about to be stored. key: 16 lower-case letters and digits, unguessable, for links."""
 
     address: Address
@@ -26,7 +26,7 @@ class NewReader:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Subscriber:
     """A subscriber. Times aware (UTC).
 
     quarterly_at: when somebody who left agreed to one tip every three months. new_address: asked for at
@@ -46,14 +46,14 @@ class Reader:
     paused_until: datetime | None
     confirmation_mailed_at: datetime | None
     link_mailed_at: datetime | None = None
-    pace: Pace = Pace.WEEKLY
+    pace: Frequency = Frequency.WEEKLY
     quarterly_at: datetime | None = None
     new_address: Address | None = None
     new_address_at: datetime | None = None
     suppressed: bool = False
 
     @property
-    def shown_status(self) -> str:
+    def display_status(self) -> str:
         """What lists show: suppression comes before consent."""
         return "suppressed" if self.suppressed else self.status.value
 
@@ -86,7 +86,7 @@ class Suppression:
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
+class UnsubscribeCount:
     """How many left by one letter, or for one reason; issue and tip are None outside of a letter."""
 
     number: int

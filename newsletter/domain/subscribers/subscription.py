@@ -19,7 +19,7 @@ class Status(StrEnum):
 ON_THE_LIST = (Status.CONFIRMED, Status.PAUSED)
 
 
-class Pace(StrEnum):
+class Frequency(StrEnum):
     """How often a reader wants a letter."""
 
     WEEKLY = "weekly"
@@ -36,7 +36,7 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
-class Farewell(StrEnum):
+class UnsubscribeEmail(StrEnum):
     """After which leaves a last mail says so; one click in a mail program (RFC 8058) asks for silence."""
 
     NEVER = "never"
@@ -53,11 +53,11 @@ class Verdict(StrEnum):
 
 
 CONFIRM_WITHIN = timedelta(days=30)
-CONFIRM_MAIL_EVERY = timedelta(hours=24)
+CONFIRM_EMAIL_EVERY = timedelta(hours=24)
 REMIND_AFTER = timedelta(days=3)
-FORGET_AFTER = CONFIRM_WITHIN + timedelta(days=1)  # for a day, lists say that it expired
+DELETE_AFTER = CONFIRM_WITHIN + timedelta(days=1)  # for a day, lists say that it expired
 KEEP_ORIGIN_FOR = timedelta(days=30)  # then shortened to its network
-KEEP_NAME_ON_FAREWELL_FOR = timedelta(days=30)
+KEEP_NAME_ON_UNSUBSCRIBE_FOR = timedelta(days=30)
 MONTH = timedelta(days=27)  # four weeks, less a day for a late issue
 PAUSES = (4, 8, 12)  # weeks
 LONGEST_PAUSE = timedelta(days=366)
@@ -76,19 +76,19 @@ def on_confirm(status: Status, signup_at: datetime, link_signup_at: datetime, no
     return Verdict.DO
 
 
-def on_leave(status: Status) -> Verdict:
+def on_unsubscribe(status: Status) -> Verdict:
     """Leaving always works; a second time it says so and changes nothing."""
     return Verdict.ALREADY if status is Status.UNSUBSCRIBED else Verdict.DO
 
 
-def is_farewell_due(farewell: Farewell, status: Status, how: str) -> bool:
+def is_unsubscribe_email_due(farewell: UnsubscribeEmail, status: Status, how: str) -> bool:
     """Does a last mail follow this leave? Only to those who got letters, and not for the owner's own command."""
-    if farewell is Farewell.NEVER or status not in ON_THE_LIST:
+    if farewell is UnsubscribeEmail.NEVER or status not in ON_THE_LIST:
         return False
-    return how in ("page", "preferences", "mail") or (how == "one-click" and farewell is Farewell.ALWAYS)
+    return how in ("page", "preferences", "mail") or (how == "one-click" and farewell is UnsubscribeEmail.ALWAYS)
 
 
-def may_mail_confirmation(status: Status | None, last_mail_at: datetime | None, now: datetime) -> bool:
+def may_send_confirmation(status: Status | None, last_mail_at: datetime | None, now: datetime) -> bool:
     """Is a confirmation mail to be sent for this sign-up? At most one per address in 24 hours.
 
     last_mail_at: of the last one that is not answered. A press on its button proves who asked for it, so somebody
@@ -96,4 +96,4 @@ def may_mail_confirmation(status: Status | None, last_mail_at: datetime | None, 
     """
     if status in ON_THE_LIST:
         return False
-    return last_mail_at is None or now - last_mail_at >= CONFIRM_MAIL_EVERY
+    return last_mail_at is None or now - last_mail_at >= CONFIRM_EMAIL_EVERY

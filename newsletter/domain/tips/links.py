@@ -12,7 +12,7 @@ from newsletter.domain.tips.tip import TipText
 
 # One pair of round brackets may stand in an address: …/Ada_(language)
 _ADDRESS = re.compile(r"https?://(?:[^\s<>\"'()\[\]]|\([^\s<>\"'()]{0,200}\)){1,1900}", re.IGNORECASE)
-_AFTER_IT = ".,;:!?*_…”’"
+_TRAILING_PUNCTUATION = ".,;:!?*_…”’"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Link:
     url: str
 
 
-class Trouble(StrEnum):
+class LinkProblem(StrEnum):
     """Why there is no answer."""
 
     NO_HOST = "no such host is known"
@@ -33,7 +33,7 @@ class Trouble(StrEnum):
     LOOP = "it leads from one address to the next without end"
     BROKEN = "the connection broke"
     ENCRYPTION = "its certificate is not valid"
-    NOT_ASKED = "it was not asked, for there are too many links at once"
+    NOT_CHECKED = "it was not asked, for there are too many links at once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,20 @@ class LinkAnswer:
     """What an address answered in the end: a status of HTTP, or why there is none. moved_to: where it is for good now."""
 
     status: int = 0
-    trouble: Trouble | None = None
+    trouble: LinkProblem | None = None
     moved_to: str = ""
 
 
-Ask = Callable[[Sequence[str]], Mapping[str, LinkAnswer]]
+LinkChecker = Callable[[Sequence[str]], Mapping[str, LinkAnswer]]
 """Asks every address once; each has its answer."""
 
-_TROUBLES = {
-    Trouble.NO_HOST: Level.FAULT,
-    Trouble.PRIVATE: Level.FAULT,
-    Trouble.NOT_ASKED: Level.NOTE,
+_PROBLEM_LEVELS = {
+    LinkProblem.NO_HOST: Level.ERROR,
+    LinkProblem.PRIVATE: Level.ERROR,
+    LinkProblem.NOT_CHECKED: Level.NOTE,
 }
 _GONE = (404, 410)
-_MIND_PROGRAMS = (401, 402, 403, 407, 429, 451, 999)
+_REFUSES_BOTS = (401, 402, 403, 407, 429, 451, 999)
 """What sites say to programs where they show people a page."""
 _ELSEWHERE = "Link to where it is now, or leave the link out"
 
@@ -63,25 +63,25 @@ def links_of(tip: TipText) -> Iterator[Link]:
     """Every address in the takeaway and in the body."""
     for part, text in (("takeaway", tip.takeaway), ("body", tip.body)):
         for found in _ADDRESS.finditer(text):
-            yield Link(part, text.count("\n", 0, found.start()) + 1, found[0].rstrip(_AFTER_IT))
+            yield Link(part, text.count("\n", 0, found.start()) + 1, found[0].rstrip(_TRAILING_PUNCTUATION))
 
 
-def judge(link: Link, answer: LinkAnswer) -> Finding | None:
+def finding_for(link: Link, answer: LinkAnswer) -> Finding | None:
     """What an editor should know; None where all is well."""
-    verdict = _verdict(answer)
+    verdict = _level_and_reason(answer)
     if verdict is None:
         return None
     level, reason, suggestion = verdict
     return Finding(link.part, link.line, link.url[:200], "link", reason, suggestion, level)
 
 
-def _verdict(answer: LinkAnswer) -> tuple[Level, str, str] | None:
+def _level_and_reason(answer: LinkAnswer) -> tuple[Level, str, str] | None:
     if answer.trouble:
-        level = _TROUBLES.get(answer.trouble, Level.WARNING)
-        return level, str(answer.trouble), "Try it yourself" if level is not Level.FAULT else _ELSEWHERE
+        level = _PROBLEM_LEVELS.get(answer.trouble, Level.WARNING)
+        return level, str(answer.trouble), "Try it yourself" if level is not Level.ERROR else _ELSEWHERE
     if answer.status in _GONE:
-        return Level.FAULT, f"the page is gone ({answer.status})", _ELSEWHERE
-    if answer.status in _MIND_PROGRAMS:
+        return Level.ERROR, f"the page is gone ({answer.status})", _ELSEWHERE
+    if answer.status in _REFUSES_BOTS:
         return Level.NOTE, f"it does not answer programs ({answer.status})", "Try it yourself"
     if answer.status >= 400:
         return (

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from newsletter.domain.tips.season_rule import FEASTS, MONTHS, Rule
-from newsletter.domain.tips.similarity import Library
+from newsletter.domain.tips.season_rule import HOLIDAYS, MONTHS, Rule
+from newsletter.domain.tips.similarity import SimilarityIndex
 from newsletter.domain.tips.tip import MAX_SUBJECT, TipText
 
 MAX_WORDS, MIN_WORDS = 900, 60
-_NEAR_FEAST = timedelta(days=45)
+_NEAR_HOLIDAY = timedelta(days=45)
 _RECENT_YEARS = 12
 """A year longer ago than this is history and stays true."""
 
@@ -24,7 +24,7 @@ _RECENT_YEARS = 12
 class Level(StrEnum):
     """How sure a finding is."""
 
-    FAULT = "fault"  # must not be mailed like this
+    ERROR = "fault"  # must not be mailed like this
     WARNING = "warning"  # will read wrong, or mail badly
     NOTE = "note"  # worth a look
 
@@ -57,7 +57,7 @@ def _compile(words: str, *, case: bool = False) -> re.Pattern[str]:
 
 
 _SPANS = "year|month|quarter|season|spring|summer|fall|autumn|winter"
-_TIED = ("it ties the tip to one time", "Use something that happens every week")
+_TIED_TO_A_TIME = ("it ties the tip to one time", "Use something that happens every week")
 _PATTERNS = (
     _Pattern(
         "relative-time",
@@ -101,7 +101,7 @@ _PATTERNS = (
             r"(?:the |this )?(?:presidential|midterm|general|upcoming) elections?|election (?:season|year)|inauguration"
             r"|COVID(?:-19)?|coronavirus|(?:the )?pandemic|lockdown|the recession"
         ),
-        *_TIED,
+        *_TIED_TO_A_TIME,
     ),
     _Pattern(
         "event",
@@ -110,7 +110,7 @@ _PATTERNS = (
             r"(?:(?:the|winter|summer) )?Olympics?(?: Games)?|(?:the )?World Cup|(?:the )?Super Bowl|(?:the )?World Series"
             r"|March Madness|elections?"
         ),
-        *_TIED,
+        *_TIED_TO_A_TIME,
     ),
     _Pattern(
         "price",
@@ -133,7 +133,7 @@ _PATTERNS = (
     ),
     _Pattern(
         "placeholder",
-        Level.FAULT,
+        Level.ERROR,
         re.compile(
             r"\{\{[^{}\n]{0,80}\}\}|\{%[^%\n]{0,80}%\}|\b(?:TODO|FIXME|TBD|XXX+)\b|\blorem ipsum\b|\[(?:insert|your|name|company|date|link|first name|todo)[^\]\n]{0,40}\](?![(\[])",
             re.IGNORECASE,
@@ -166,7 +166,7 @@ _BARE_URL = re.compile(r"(?<![(<\[\w/\"'=])(?:https?://|www\.)[^\s<>)\]]+")
 _YEAR = re.compile(r"(?<![\w$€£#./-])(?:19|20)\d\d(?![\w%]|[.,/-]\d)")
 _URL = re.compile(r"\b(?:https?://|www\.|mailto:)[^\s<>)\]]+")
 _QUOTED = re.compile(r"“[^”\n]*(?:”|$)|\"[^\"\n]*\"|^>.*$", re.MULTILINE)
-_FEAST_NAMES = {
+_HOLIDAY_WORDS = {
     "Christmas": r"Christmas|Xmas|Advent|Santa(?: Claus)?|(?i:(?:the )?holiday season|happy holidays)",
     "New Year's Day": r"New Year['’]?s?(?: (?:Day|Eve|resolutions?))?",
     "US Thanksgiving": r"Thanksgiving|Black Friday|Cyber Monday",
@@ -174,22 +174,22 @@ _FEAST_NAMES = {
     "Halloween": r"Halloween",
     "Valentine's Day": r"Valentine['’]?s(?: Day)?",
 }
-_FEASTS = {name: _compile(words, case=True) for name, words in _FEAST_NAMES.items()}
+_HOLIDAYS = {name: _compile(words, case=True) for name, words in _HOLIDAY_WORDS.items()}
 _GREETING = re.compile(r"(?:happy|merry|this|this year['’]s|the coming|the upcoming)\W+\Z", re.IGNORECASE)
 
 
 def lint(
-    tip: TipText, *, today: date, season: Rule | None = None, library: Library | None = None, key: str = ""
+    tip: TipText, *, today: date, season: Rule | None = None, library: SimilarityIndex | None = None, key: str = ""
 ) -> list[Finding]:
     """What an editor would mark, in the order of the text. library: the others, to find doubles; `key` is the tip's own."""
-    found = [*_shape(tip), *_alike(tip, library, key)]
+    found = [*_shape(tip), *_duplicates(tip, library, key)]
     for part, text in (("title", tip.title), ("takeaway", tip.takeaway), ("body", tip.body)):
-        found += _Reader(part, text, today, season).findings()
+        found += _PartLinter(part, text, today, season).findings()
     order = ("title", "takeaway", "body")
     return sorted(found, key=lambda finding: (order.index(finding.part), finding.line))
 
 
-class _Reader:
+class _PartLinter:
     """One part of a tip, read with every rule."""
 
     def __init__(self, part: str, text: str, today: date, season: Rule | None) -> None:
@@ -197,19 +197,19 @@ class _Reader:
         self._text = text
         self._today = today
         self._season = season
-        self._bare = _blank(_URL, text)
-        self._told = _blank(_QUOTED, self._bare)
+        self._bare = _masked(_URL, text)
+        self._outside_quotes = _masked(_QUOTED, self._bare)
 
     def findings(self) -> Iterator[Finding]:
         """All of them, in no order."""
         marked: set[tuple[str, int]] = set()
         for pattern in _PATTERNS:
-            for found in pattern.pattern.finditer(self._bare if pattern.in_quotes else self._told):
+            for found in pattern.pattern.finditer(self._bare if pattern.in_quotes else self._outside_quotes):
                 if (pattern.rule, found.end()) not in marked and not self._is_title_year(found):
                     marked.add((pattern.rule, found.end()))
                     yield self._finding(found, pattern.rule, pattern.level, pattern.reason, pattern.suggestion)
         yield from self._years()
-        yield from self._feasts()
+        yield from self._holidays()
         yield from self._urls()
 
     def _is_title_year(self, found: re.Match[str]) -> bool:
@@ -219,16 +219,16 @@ class _Reader:
         reason, suggestion = "a year tells how old the tip is", "Leave it out, or write {{ year }} in a seasonal title"
         for found in _YEAR.finditer(self._bare):
             if abs(int(found[0]) - self._today.year) <= _RECENT_YEARS:
-                told = self._told[found.start()] != " "
+                told = self._outside_quotes[found.start()] != " "
                 yield self._finding(found, "year", Level.WARNING if told else Level.NOTE, reason, suggestion)
 
-    def _feasts(self) -> Iterator[Finding]:
-        for name, pattern in _FEASTS.items():
-            if self._season and _lies_near(self._season, name, self._today.year):
+    def _holidays(self) -> Iterator[Finding]:
+        for name, pattern in _HOLIDAYS.items():
+            if self._season and _is_near(self._season, name, self._today.year):
                 continue
-            for found in pattern.finditer(self._told):
+            for found in pattern.finditer(self._outside_quotes):
                 greets = self._part == "title" or _GREETING.search(
-                    self._told[max(found.start() - 20, 0) : found.start()]
+                    self._outside_quotes[max(found.start() - 20, 0) : found.start()]
                 )
                 reason = f"it will also arrive far from {name}"
                 suggestion = "Give the tip a season, or use a day that comes every week"
@@ -278,19 +278,21 @@ def _length(tip: TipText) -> Iterator[Finding]:
         yield Finding("body", 1, _excerpt(tip.body, 0, 0), "length", reason, "Is it all there?", Level.WARNING)
 
 
-def _alike(tip: TipText, library: Library | None, key: str) -> Iterator[Finding]:
-    for like in library.like(tip, key) if library else ():
-        reason = f"it shares {like.shared} with “{like.title}” ({like.key})"
+def _duplicates(tip: TipText, library: SimilarityIndex | None, key: str) -> Iterator[Finding]:
+    for similar_to in library.similar_to(tip, key) if library else ():
+        reason = f"it shares {similar_to.shared} with “{similar_to.title}” ({similar_to.key})"
         yield Finding("title", 1, tip.title[:80], "near-duplicate", reason, "Retire one of the two", Level.WARNING)
 
 
-def _lies_near(season: Rule, feast: str, year: int) -> bool:
+def _is_near(season: Rule, holiday: str, year: int) -> bool:
     """Does the tip run within six weeks of this day? Which weekday it goes out on makes no difference to that."""
     slot = season.slot_in(season.year or year, weekday := 1) or season.next_slot(date(year, 1, 1), weekday)
-    return slot is not None and any(abs(slot - FEASTS[feast](slot.year + step)) <= _NEAR_FEAST for step in (-1, 0, 1))
+    return slot is not None and any(
+        abs(slot - HOLIDAYS[holiday](slot.year + step)) <= _NEAR_HOLIDAY for step in (-1, 0, 1)
+    )
 
 
-def _blank(pattern: re.Pattern[str], text: str) -> str:
+def _masked(pattern: re.Pattern[str], text: str) -> str:
     """The text with every match blanked out, so that all places stay where they are."""
     return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 

@@ -76,7 +76,7 @@ def nth_weekday(year: int, month: int, weekday: int, nth: int) -> date:
     return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (nth - 1))
 
 
-FEASTS: dict[str, Callable[[int], date]] = {
+HOLIDAYS: dict[str, Callable[[int], date]] = {
     "New Year's Day": lambda year: date(year, 1, 1),
     "Valentine's Day": lambda year: date(year, 2, 14),
     "Good Friday": lambda year: easter(year) - timedelta(days=2),
@@ -87,7 +87,7 @@ FEASTS: dict[str, Callable[[int], date]] = {
     "US Thanksgiving": lambda year: nth_weekday(year, 11, 3, 4),
     "Christmas": lambda year: date(year, 12, 25),
 }
-_FEAST_WORDS = {name.casefold(): name for name in FEASTS} | {
+_HOLIDAY_BY_WORD = {name.casefold(): name for name in HOLIDAYS} | {
     "thanksgiving": "US Thanksgiving",
     "christmas day": "Christmas",
     "christmas eve": "24 December",
@@ -136,21 +136,21 @@ class NthWeekday:
 
 
 @dataclass(frozen=True, slots=True)
-class Feast:
+class Holiday:
     """A day with a name, one of FEASTS."""
 
     name: str
 
     def on(self, year: int) -> date | None:
         """The day in this year."""
-        return FEASTS[self.name](year)
+        return HOLIDAYS[self.name](year)
 
     def words(self) -> str:
         """Its name."""
         return self.name
 
 
-Anchor = MonthDay | NthWeekday | Feast
+Anchor = MonthDay | NthWeekday | Holiday
 
 
 class Near(StrEnum):
@@ -300,9 +300,9 @@ def _far(words: str, text: str, year: int | None) -> Rule:
 
 
 def _anchor(words: str, text: str, year: int | None) -> Anchor:
-    words = _FEAST_WORDS.get(words, words).casefold()
-    if words in _FEAST_WORDS:
-        return Feast(_FEAST_WORDS[words])
+    words = _HOLIDAY_BY_WORD.get(words, words).casefold()
+    if words in _HOLIDAY_BY_WORD:
+        return Holiday(_HOLIDAY_BY_WORD[words])
     if found := _DAY_MONTH.match(words) or _MONTH_DAY.match(words):
         return _real(MonthDay(_month(found["month"]), int(found["day"])), text, year)
     if found := _NTH.match(words):

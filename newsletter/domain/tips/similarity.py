@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from newsletter.domain.tips.tip import TipText
 
-_RUN = 4  # words
-_LEAST = 20  # runs of words: less text than this is like anything
+_SHINGLE_WORDS = 4  # words
+_MIN_SHINGLES = 20  # runs of words: less text than this is like anything
 SAME_BODY = 0.25
 """Share of the runs of four words two texts have in common; two tips on one subject have about 0.01."""
 SAME_PART = 0.6
 """Share of the shorter text's runs that are in the longer one."""
 SAME_TITLE = 0.75
-_SMALL = frozenset(
+_STOP_WORDS = frozenset(
     [
         "a",
         "an",
@@ -47,11 +47,11 @@ _SMALL = frozenset(
         "your",
     ]
 )
-_COMMON = 40  # a run of words that stands in more tips than this is a phrase of the house
+_MAX_TIPS_PER_SHINGLE = 40  # a run of words that stands in more tips than this is a phrase of the house
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class SimilarTip:
     """Another tip that is nearly this one: its key and title, and what they share in words."""
 
     key: str
@@ -59,33 +59,33 @@ class Likeness:
     shared: str
 
 
-class Library:
+class SimilarityIndex:
     """All tips by their words, made once; asking for one tip takes as long as that tip is long, not as the library is."""
 
     def __init__(self, tips: Mapping[str, TipText]) -> None:
         self._titles = {key: _title_words(tip.title) for key, tip in tips.items()}
-        self._runs = {key: _runs(tip.body or tip.teaser) for key, tip in tips.items()}
+        self._shingles = {key: _shingles(tip.body or tip.teaser) for key, tip in tips.items()}
         self._names = {key: tip.title for key, tip in tips.items()}
         self._by_word = _index(self._titles)
-        self._by_run = _index(self._runs)
+        self._by_shingle = _index(self._shingles)
 
-    def like(self, tip: TipText, key: str = "") -> list[Likeness]:
+    def similar_to(self, tip: TipText, key: str = "") -> list[SimilarTip]:
         """The tips that are nearly this one, except the one with its own key; the likest bodies first."""
-        words, runs = _title_words(tip.title), _runs(tip.body or tip.teaser)
+        words, shingles = _title_words(tip.title), _shingles(tip.body or tip.teaser)
         found = []
-        for other, count in _shared(runs, self._by_run).most_common():
-            if other != key and (shared := _body_words(count, len(runs), len(self._runs[other]))):
-                found.append(Likeness(other, self._names[other], shared))
-        seen = {like.key for like in found} | {key}
+        for other, count in _shared(shingles, self._by_shingle).most_common():
+            if other != key and (shared := _body_overlap(count, len(shingles), len(self._shingles[other]))):
+                found.append(SimilarTip(other, self._names[other], shared))
+        seen = {similar_to.key for similar_to in found} | {key}
         for other, count in _shared(words, self._by_word).most_common():
             union = len(words | self._titles[other])
             if other not in seen and count >= 3 and count / union >= SAME_TITLE:
-                found.append(Likeness(other, self._names[other], "the words of the title"))
+                found.append(SimilarTip(other, self._names[other], "the words of the title"))
         return found
 
 
-def _body_words(count: int, mine: int, others: int) -> str:
-    if min(mine, others) < _LEAST:
+def _body_overlap(count: int, mine: int, others: int) -> str:
+    if min(mine, others) < _MIN_SHINGLES:
         return ""
     if count / (mine + others - count) >= SAME_BODY:
         return f"{round(100 * count / max(mine, others))} % of the text"
@@ -100,12 +100,14 @@ def _words(text: str) -> list[str]:
 
 
 def _title_words(title: str) -> frozenset[str]:
-    return frozenset(word for word in _words(title) if word not in _SMALL)
+    return frozenset(word for word in _words(title) if word not in _STOP_WORDS)
 
 
-def _runs(body: str) -> frozenset[str]:
+def _shingles(body: str) -> frozenset[str]:
     words = _words(body)
-    return frozenset(" ".join(words[place : place + _RUN]) for place in range(len(words) - _RUN + 1))
+    return frozenset(
+        " ".join(words[place : place + _SHINGLE_WORDS]) for place in range(len(words) - _SHINGLE_WORDS + 1)
+    )
 
 
 def _index(words_of: Mapping[str, Iterable[str]]) -> Mapping[str, list[str]]:
@@ -120,6 +122,6 @@ def _shared(words: Iterable[str], index: Mapping[str, list[str]]) -> Counter[str
     counts: Counter[str] = Counter()
     for word in words:
         keys = index.get(word, ())
-        if len(keys) <= _COMMON:
+        if len(keys) <= _MAX_TIPS_PER_SHINGLE:
             counts.update(keys)
     return counts

@@ -25,7 +25,7 @@ class TipState(StrEnum):
     RETIRED = "retired"  # never to run again
 
 
-class Take(StrEnum):
+class ConflictChoice(StrEnum):
     """Whose words stand where a source and the owner have both changed a tip."""
 
     FILE = "file"
@@ -144,7 +144,7 @@ def fingerprint(text: TipText) -> str:
     return blake2b(repr((*said, *astuple(text.rules))).encode(), digest_size=16).hexdigest()
 
 
-def join_labels(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
+def merge_labels(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
     """Both lists without repeats (case does not count), in the order they came."""
     seen: dict[str, str] = {}
     for label in (*old, *new):
@@ -158,7 +158,9 @@ def merge(old: TipText, new: TipText) -> TipText:
     A teaser never takes anything from a whole article; of two whole articles the new one wins,
     but an empty field never wipes out a full one.
     """
-    labels = replace(old, categories=join_labels(old.categories, new.categories), tags=join_labels(old.tags, new.tags))
+    labels = replace(
+        old, categories=merge_labels(old.categories, new.categories), tags=merge_labels(old.tags, new.tags)
+    )
     if new.complete:
         return replace(
             labels,

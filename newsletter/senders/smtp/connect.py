@@ -7,13 +7,13 @@ import smtplib
 import ssl
 
 from newsletter.domain.delivery.outcome import Stage
-from newsletter.domain.errors import AuthenticationRefused, SenderTrouble
+from newsletter.domain.errors import AuthenticationFailed, SenderError
 from newsletter.mail.replies import parse_reply
 from newsletter.senders.smtp.connection import Connection, TlsConnection
-from newsletter.senders.smtp.options import Peer
+from newsletter.senders.smtp.options import SmtpOptions
 
 
-def dial(peer: Peer) -> Connection:
+def dial(peer: SmtpOptions) -> Connection:
     """A connection that may carry letters; raises SenderTrouble or AuthenticationRefused."""
     try:
         connection = TlsConnection(peer, context=peer.context) if peer.tls == "implicit" else Connection(peer)
@@ -27,7 +27,7 @@ def dial(peer: Peer) -> Connection:
         stage = Stage.AUTH
         _sign_in(connection)
         connection.ready()
-    except SenderTrouble:
+    except SenderError:
         connection.farewell()
         raise
     except (OSError, ValueError) as error:  # smtplib's own errors are OSErrors; ValueError: undecodable AUTH challenges
@@ -54,13 +54,13 @@ def _encrypt(connection: Connection) -> None:
     except (smtplib.SMTPNotSupportedError, smtplib.SMTPResponseException) as error:
         if peer.tls == "optional":
             return
-        raise SenderTrouble(
+        raise SenderError(
             f"{peer}: TLS is required, and the server does not do it: {_words(Stage.TLS, error)}",
             fix="Use smtps:// or another port; only on a network you trust, write tls=optional",
         ) from None
     if connection.unread:
         # CVE-2011-0411: plain text that waits behind the 220 would be read as if it had come encrypted
-        raise SenderTrouble(f"{peer}: it sent plain text behind its go-ahead for TLS", fix="Do not trust this network")
+        raise SenderError(f"{peer}: it sent plain text behind its go-ahead for TLS", fix="Do not trust this network")
     _greet(connection)
 
 
@@ -69,7 +69,7 @@ def _sign_in(connection: Connection) -> None:
     if not peer.user:
         return
     if not (isinstance(connection.sock, ssl.SSLSocket) or peer.is_local):
-        raise AuthenticationRefused(
+        raise AuthenticationFailed(
             f"{peer}: the connection is not encrypted, so the password stays here", fix="Write tls=required or smtps://"
         )
     try:
@@ -79,7 +79,7 @@ def _sign_in(connection: Connection) -> None:
     except smtplib.SMTPException as error:
         if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code // 100 == 4:
             raise
-        raise AuthenticationRefused(
+        raise AuthenticationFailed(
             f"{peer}: the user or password was not taken: {_words(Stage.AUTH, error)}",
             fix="Check user and password in NEWSLETTER_SENDER_URL",
         ) from None
@@ -108,8 +108,8 @@ def _words(stage: Stage, error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _trouble(peer: Peer, stage: Stage, error: Exception) -> SenderTrouble:
+def _trouble(peer: SmtpOptions, stage: Stage, error: Exception) -> SenderError:
     fix = f"Is {peer} the right place, and does it run?" if stage is Stage.CONNECT else ""
     if isinstance(error, ssl.SSLCertVerificationError):
         fix = "Use the host name in its certificate, or write ca_file=/path/of/its/authority.pem"
-    return SenderTrouble(f"{peer}: {_words(stage, error)} ({stage})", fix=fix)
+    return SenderError(f"{peer}: {_words(stage, error)} ({stage})", fix=fix)

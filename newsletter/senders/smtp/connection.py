@@ -13,10 +13,10 @@ import ssl
 from typing import Any
 
 from newsletter.domain.delivery.outcome import Envelope, InDoubt, Outcome, Reply, Stage
-from newsletter.domain.errors import SenderTrouble
+from newsletter.domain.errors import SenderError
 from newsletter.mail.replies import classify, parse_reply
-from newsletter.senders.base import refused
-from newsletter.senders.smtp.options import Peer
+from newsletter.senders.base import rejected
+from newsletter.senders.smtp.options import SmtpOptions
 
 _MAX_BUFFER = 16_384  # RFC 5321 section 4.5.3.1.5 asks for 512 octets a line; some servers write more
 _MAX_LINES = 100
@@ -36,14 +36,14 @@ class Closing(Lost):
     """A 421: the server closes the channel and has not done what was asked (RFC 5321 section 3.8)."""
 
 
-class Stale(SenderTrouble):
+class Stale(SenderError):
     """A connection that has carried letters before was gone; a new one may well do."""
 
 
 class Connection(smtplib.SMTP):
     """A connection that may carry letters until `is_open` is false. Made by `senders.smtp.connect`."""
 
-    def __init__(self, peer: Peer, **library: Any) -> None:
+    def __init__(self, peer: SmtpOptions, **library: Any) -> None:
         self.peer = peer
         self.carried = 0
         self.unread = b""
@@ -57,7 +57,7 @@ class Connection(smtplib.SMTP):
         return self.sock is not None
 
     @property
-    def may_flow(self) -> bool:
+    def can_multiplex(self) -> bool:
         """Can it be driven without waiting? Plain connections with PIPELINING can; see `senders.smtp.transaction`."""
         return self._pipelining and self.is_open and not isinstance(self.sock, ssl.SSLSocket)
 
@@ -95,10 +95,10 @@ class Connection(smtplib.SMTP):
             )
         except TimeoutError:
             self.close_quietly()
-            raise SenderTrouble(f"{self.peer}: it gave no reply in time") from None
+            raise SenderError(f"{self.peer}: it gave no reply in time") from None
         except OSError as error:
             self.close_quietly()
-            raise (Stale if self.carried else SenderTrouble)(f"{self.peer}: {error}") from None
+            raise (Stale if self.carried else SenderError)(f"{self.peer}: {error}") from None
         outcome = self.judge(reply) if reply else self._finish(message, dot_free=envelope.dot_free)
         self.carried += 1
         return outcome
@@ -121,13 +121,13 @@ class Connection(smtplib.SMTP):
         """What this server has not offered to take is refused here: no letter is bent to fit."""
         if not self._utf8 and not (envelope.sender.isascii() and envelope.recipient.isascii()):
             text = "not sent: the address needs SMTPUTF8, and the server does not offer it"
-            return refused(Stage.RCPT, 553, "5.6.7", text)  # RFC 6531 section 3.2
+            return rejected(Stage.RCPT, 553, "5.6.7", text)  # RFC 6531 section 3.2
         if not self._eightbit and not message.isascii():
             text = "not sent: the letter needs 8BITMIME, and the server does not offer it"
-            return refused(Stage.DATA, 554, "5.6.3", text)  # RFC 6152 section 3
+            return rejected(Stage.DATA, 554, "5.6.3", text)  # RFC 6152 section 3
         if 0 < self._size_limit < len(message):
             text = f"not sent: {len(message)} octets, the server takes at most {self._size_limit}"
-            return refused(Stage.MAIL, 552, "5.3.4", text)  # RFC 1870 section 6.1
+            return rejected(Stage.MAIL, 552, "5.3.4", text)  # RFC 1870 section 6.1
         return None
 
     def mail_command(self, envelope: Envelope, message: bytes) -> str:
@@ -236,9 +236,9 @@ class Connection(smtplib.SMTP):
             self.close_quietly()
         return parse_reply(Stage.DOT, code, text) if code >= 400 else None
 
-    def _trouble(self, what: str) -> SenderTrouble:
+    def _trouble(self, what: str) -> SenderError:
         self.farewell()
-        return SenderTrouble(f"{self.peer}: {what}")
+        return SenderError(f"{self.peer}: {what}")
 
     # -- bytes ---------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ _TLS = ("starttls", "required", "optional", "none")
 
 
 @dataclass(frozen=True)
-class Peer:
+class SmtpOptions:
     """One next hop. Times in seconds (RFC 5321 section 4.5.3.2).
 
     tls: `implicit` (port 465), `required`, `optional` (encrypt if offered), `none`.
@@ -35,18 +35,18 @@ class Peer:
     final_timeout: float = 600
 
     @classmethod
-    def of(cls, url: SenderUrl, hostname: str) -> Peer:
+    def of(cls, url: SenderUrl, hostname: str) -> SmtpOptions:
         """Read an `smtp:` or `smtps:` URL; raises SettingsError.
 
         Without `tls=` a next hop on this machine gets plain text, and any other must offer TLS.
         """
         url.check_options(*_OPTIONS)
         if not url.host or url.path.strip("/"):
-            raise url.wrong("needs a host and nothing behind it", "Write smtp://user:password@relay.example:587")
+            raise url.make_error("needs a host and nothing behind it", "Write smtp://user:password@relay.example:587")
         if bool(url.user) != bool(url.password):
-            raise url.wrong("needs a user and a password, or neither", "Write smtp://user:password@host")
+            raise url.make_error("needs a user and a password, or neither", "Write smtp://user:password@host")
         implicit = url.scheme == "smtps"
-        tls = url.choice(
+        tls = url.get_choice(
             "tls", ("required",) if implicit else _TLS, "required" if implicit or not url.is_local else "none"
         )
         peer = cls(
@@ -58,7 +58,7 @@ class Peer:
             password=url.password,
             is_local=url.is_local,
             ca_file=url.options.get("ca_file", ""),
-            per_connection=url.whole("per_connection", 1000),
+            per_connection=url.get_integer("per_connection", 1000),
             connect_timeout=url.seconds("connect_timeout", 30),
             reply_timeout=url.seconds("reply_timeout", 300),
             final_timeout=url.seconds("final_timeout", 600),

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import cast
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome
-from newsletter.domain.errors import SenderTrouble
-from newsletter.ports.sending import FlowSession
+from newsletter.domain.errors import SenderError
+from newsletter.ports.sending import MultiplexSession
 from newsletter.senders.base import check_envelope
 from newsletter.senders.smtp.connect import dial
 from newsletter.senders.smtp.connection import Connection, Stale
-from newsletter.senders.smtp.options import Peer
+from newsletter.senders.smtp.options import SmtpOptions
 from newsletter.senders.smtp.transaction import Flow
 from newsletter.senders.url import SenderUrl
 
@@ -25,15 +25,15 @@ class SmtpSender:
     """One relay. rates: what it allows; whoever schedules the letters keeps to them."""
 
     def __init__(self, url: SenderUrl, hostname: str) -> None:
-        self._peer = Peer.of(url, hostname)
-        self.connections = url.whole("connections", 10, most=1000)
+        self._peer = SmtpOptions.of(url, hostname)
+        self.connections = url.get_integer("connections", 10, maximum=1000)
         self.rates = url.rates()
 
     def open(self) -> SmtpSession:
         """Connect, greet, encrypt, sign in; raises SenderTrouble or AuthenticationRefused."""
         return SmtpSession(self._peer)
 
-    def ready(self, sessions: Sequence[FlowSession], seconds: float) -> Sequence[FlowSession]:
+    def ready(self, sessions: Sequence[MultiplexSession], seconds: float) -> Sequence[MultiplexSession]:
         """Those of our sessions that can proceed, waiting at most `seconds` for the first."""
         poller, places = select.poll(), {}
         for session in cast("Sequence[SmtpSession]", sessions):
@@ -50,7 +50,7 @@ class SmtpSender:
 class SmtpSession:
     """Letters over one connection at a time, renewed when it is used up or was lost with a letter's outcome known."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: SmtpOptions) -> None:
         self._peer = peer
         self._closed = False
         self._connection = dial(peer)
@@ -69,12 +69,12 @@ class SmtpSession:
             raise
 
     @property
-    def may_flow(self) -> bool:
-        """As `ports.sending.FlowSession`."""
-        return self._connection.may_flow
+    def can_multiplex(self) -> bool:
+        """As `ports.sending.MultiplexSession`."""
+        return self._connection.can_multiplex
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
-        """As `ports.sending.FlowSession.start`."""
+        """As `ports.sending.MultiplexSession.start`."""
         refusal = self._take(envelope, message)
         if refusal:
             return refusal
@@ -85,7 +85,7 @@ class SmtpSession:
             raise
 
     def proceed(self) -> Outcome | None:
-        """As `ports.sending.FlowSession.proceed`."""
+        """As `ports.sending.MultiplexSession.proceed`."""
         if self.flow is None:
             return None
         try:
@@ -100,7 +100,7 @@ class SmtpSession:
     def _start(self) -> Outcome | None:
         connection = self._usable()
         if self.flow is None or self.flow.connection is not connection:
-            if not connection.may_flow:
+            if not connection.can_multiplex:
                 return self._carry()
             self.flow = Flow(connection)
         try:
@@ -111,7 +111,7 @@ class SmtpSession:
     def _take(self, envelope: Envelope, message: bytes) -> Outcome | None:
         """Keep a letter until it has its outcome; one at once where no server may see such an envelope."""
         if self._closed:
-            raise SenderTrouble(f"{self._peer}: this session is closed")
+            raise SenderError(f"{self._peer}: this session is closed")
         self._letter = (envelope if envelope.recipient.isascii() else _with_ascii_domain(envelope), message)
         return check_envelope(envelope)
 

@@ -10,7 +10,7 @@ import select
 import time
 
 from newsletter.domain.delivery.outcome import Envelope, InDoubt, Outcome, Reply, Stage
-from newsletter.domain.errors import SenderTrouble
+from newsletter.domain.errors import SenderError
 from newsletter.mail.replies import parse_reply
 from newsletter.senders.smtp.connection import Closing, Connection, Lost, Stale, with_dots
 
@@ -164,17 +164,17 @@ class Flow:
             reply = connection.last_words()
             if reply is not None:
                 return connection.judge(reply)
-            raise SenderTrouble(f"{connection.peer}: it hung up in the middle of the letter: {error}") from None
+            raise SenderError(f"{connection.peer}: it hung up in the middle of the letter: {error}") from None
         if at == _VERDICT:
             connection.close_quietly()
             if isinstance(error, Closing):
-                raise SenderTrouble(f"{connection.peer}: {error}") from None
+                raise SenderError(f"{connection.peer}: {error}") from None
             return InDoubt(Reply(Stage.DOT, 0, "", f"no reply to the dot: {error}"))
         raise self._lost(error) from None
 
-    def _lost(self, error: OSError) -> SenderTrouble:
+    def _lost(self, error: OSError) -> SenderError:
         """Gone before the letter's data: on a connection that has carried letters before, worth a new one."""
         connection = self.connection
         connection.close_quietly()
         is_stale = connection.carried and not isinstance(error, TimeoutError)
-        return (Stale if is_stale else SenderTrouble)(f"{connection.peer}: {error}")
+        return (Stale if is_stale else SenderError)(f"{connection.peer}: {error}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from newsletter.domain.errors import Busy, NewsletterError
 
 BUSY_FOR = 30.0  # seconds a writer waits for another process
-AT_ONCE = 0.002  # seconds that somebody waits who holds others up meanwhile
+SHORT_WAIT = 0.002  # seconds that somebody waits who holds others up meanwhile
 NAPS = (0.0002, 0.01)  # seconds between two looks for the write lock, the first and the longest
 
 

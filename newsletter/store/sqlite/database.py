@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
 from newsletter.domain.errors import Busy, NewsletterError, SchemaError, SettingsError
-from newsletter.store.sqlite.connection import AT_ONCE, BUSY_FOR, begin_writing, in_words, set_pragmas, translated
+from newsletter.store.sqlite.connection import BUSY_FOR, SHORT_WAIT, begin_writing, in_words, set_pragmas, translated
 from newsletter.store.sqlite.wal import Checkpoints
 
 HEAD = "0005"
@@ -109,14 +109,14 @@ class Database:
             yield access
 
     @contextmanager
-    def writing(self, *, at_once: bool = False) -> Iterator[Access]:
+    def writing(self, *, no_wait: bool = False) -> Iterator[Access]:
         """A write transaction, committed at the end, rolled back on any exception.
 
         at_once: raise Busy after a moment, for somebody who can ask again where waiting hinders nobody.
         """
         self.check_schema()
-        busy_for = AT_ONCE if at_once else BUSY_FOR
-        if not self.write_lock.acquire(timeout=AT_ONCE if at_once else -1):
+        busy_for = SHORT_WAIT if no_wait else BUSY_FOR
+        if not self.write_lock.acquire(timeout=SHORT_WAIT if no_wait else -1):
             raise Busy("another thread is writing to the database", fix="Try again in a moment")
         try:
             with _translated(), self._engine.connect() as connection, closing(Access(connection)) as access:

@@ -16,7 +16,7 @@ from newsletter.domain.errors import Busy
 from newsletter.ports.sending import Holder
 
 _PATIENCE = 0.2  # seconds: somebody who only asks who holds the lock has it for a moment
-_PATIENCE_FOR_THE_DEAD = 15.0  # its second process ends its letters in flight, and records them
+_PATIENCE_AFTER_CRASH = 15.0  # its second process ends its letters in flight, and records them
 _PAUSE = 0.02
 
 
@@ -61,7 +61,7 @@ def _locked(descriptor: int, database: Path) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waited = time.monotonic() - began
-            if waited > _PATIENCE_FOR_THE_DEAD or (waited > _PATIENCE and _read(lock_path(database)).is_alive):
+            if waited > _PATIENCE_AFTER_CRASH or (waited > _PATIENCE and _read(lock_path(database)).is_alive):
                 return False
             time.sleep(_PAUSE)
         else:

@@ -78,11 +78,11 @@ def move(path: Path) -> int:
     with closing(connect_to_write(path)) as mover:
         pages, moved = _move_most(mover)
         if pages >= LONG:
-            _begin_anew(path, mover, moved)
+            _restart_log(path, mover, moved)
         return pages
 
 
-def _begin_anew(path: Path, mover: sqlite3.Connection, moved: int) -> None:
+def _restart_log(path: Path, mover: sqlite3.Connection, moved: int) -> None:
     """A log begins anew when all of it was moved, and while somebody writes, that is never.
 
     So round follows round, each with what was written during the last one, until that is little; what was written
