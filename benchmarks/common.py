@@ -77,8 +77,8 @@ def environ(database: Path, port: int = 25, *, connections: int = 10, **more: st
 def fill(database: Path, readers: int) -> None:
     """A newsletter with the starter tips and confirmed readers."""
     app = open_app(database)
-    app.upgrade_database()
-    app.import_tips(sorted((CHECKOUT / "seeds").glob("*.md")), format_="markdown", queue=True)
+    app.database.upgrade()
+    app.tips.import_files(sorted((CHECKOUT / "seeds").glob("*.md")), format_="markdown", queue=True)
     app.close()
     rows = (
         (number, secrets.token_hex(8), address, address, "", "confirmed", "", CONFIRMED_AT, CONFIRMED_AT)

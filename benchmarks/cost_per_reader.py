@@ -78,7 +78,7 @@ def send(database: Path) -> dict[str, float]:
     frozen = time.perf_counter()
     cpu = time.process_time()
     with app.store.sending("a benchmark", now) as right:
-        done = app.deliver(right, issue.number)
+        done = app.issues.deliver(right, issue.number)
     figures = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - frozen, "freeze": frozen - began}
     app.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -107,8 +107,8 @@ class House:
         say(f"making {self.tips:,} tips")
         texts, self.chance = written(self.directory / "tips", self.tips), random.Random(1)  # noqa: S311 - the same every time
         app = open_app(self.directory / "archive.db")
-        app.upgrade_database()
-        app.import_tips([texts], format_="markdown")
+        app.database.upgrade()
+        app.tips.import_files([texts], format_="markdown")
         app.close()
         database = sqlite3.connect(self.directory / "archive.db")
         with database:

@@ -55,8 +55,8 @@ class Daemon:
             if self._app.stop.is_set() or timedelta() < wait_for <= RETRY_DELAYS[-1]:  # more: the clock was set back
                 return
             try:
-                self._app.publish_due()
-                for number in self._app.unfinished():
+                self._app.issues.publish_due()
+                for number in self._app.issues.unfinished():
                     self._send(number)
             except NewsletterError as error:
                 self._back_off(str(error))
@@ -69,12 +69,12 @@ class Daemon:
     def notify_owner(self) -> None:
         """Tell the owner what is new; what was told stands in the database, so that no ring tells it twice."""
         with _timer_run("while telling the owner"):
-            self._app.owner_round()
+            self._app.owner.notify()
 
     def send_heartbeat(self) -> None:
         """Call the watchdog elsewhere; an alarm of its own, for it may keep us waiting."""
         with _timer_run("while calling the watchdog"):
-            call = self._app.call_watchdog()
+            call = self._app.owner.send_heartbeat()
             if call and call.done_at:
                 log.info("the watchdog was called for %s", call.slot)
             elif call:
@@ -84,13 +84,13 @@ class Daemon:
     def run_maintenance(self) -> None:
         """What time brings about for readers: pauses end, reminders, what is forgotten."""
         with _timer_run("in the housekeeping"):
-            self._app.housekeeping()
+            self._app.maintenance.run()
 
     def send_transactional(self) -> None:
         """Send transactional mails until `stop`: when the bell rings, since a visitor waits for it, else now and then."""
         while not self._app.stop.is_set():
             with _timer_run("while sending a notice"):
-                self._app.flush_notices()
+                self._app.transactional.send()
             self._app.bell.wait(POLL_INTERVAL.total_seconds())
             self._app.bell.clear()
 
@@ -98,7 +98,7 @@ class Daemon:
         due_at = self._right.ledger.next_due_at(number)
         if due_at is not None and due_at > self._app.clock():
             return
-        done = self._app.deliver(self._right, number)
+        done = self._app.issues.deliver(self._right, number)
         if done.final:
             log.info("issue %d: %d sent, %d not", number, done.sent, done.final - done.sent)
         if done.trouble and not done.paused:
@@ -114,7 +114,7 @@ class Daemon:
 
     def _alert_once(self, words: str) -> None:
         if words not in self._alerted:
-            self._app.tell_owner("The issue could not be sent", [words], "Mend that; the daemon goes on by itself")
+            self._app.owner.alert("The issue could not be sent", [words], "Mend that; the daemon goes on by itself")
             self._alerted.add(words)
 
 
@@ -173,7 +173,7 @@ def run(app: App, *, web: bool = True) -> int:
 
 def _is_adopted(app: App, asked_to_stop: socket.socket, *, web: bool) -> bool:
     """A database that is a copy mails nobody: only the pages answer until somebody adopts it. False: told to stop."""
-    why = app.hold()
+    why = app.database.hold_reason()
     if not why:
         return True
     log.error("in hold, nothing is mailed: %s. If no other copy of it mails, say: newsletter db adopt", why)
@@ -185,7 +185,7 @@ def _is_adopted(app: App, asked_to_stop: socket.socket, *, web: bool) -> bool:
         server.start()
     try:
         while not (app.stop.is_set() or select.select([asked_to_stop], [], [], 1)[0]):
-            if not app.hold():
+            if not app.database.hold_reason():
                 log.info("adopted")
                 return True
         return False

@@ -1,15 +1,14 @@
-"""The verbs of readers, bound: coming, staying, leaving, and who must never be mailed."""
+"""Subscribers and suppressions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.app.wiring import Parts, fresh_key, fresh_keys
+from newsletter.app.wiring import fresh_key, fresh_keys
 from newsletter.domain.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from newsletter.actions.subscribers.subscribe import Added
     from newsletter.actions.subscribers.unsubscribe import Unsubscribed
     from newsletter.app.signup_limits import Guard
+    from newsletter.app.wiring import App
     from newsletter.domain.subscribers.address import Address
     from newsletter.domain.subscribers.subscriber import Subscriber
     from newsletter.ports.store import Tx
@@ -36,9 +36,11 @@ closed: no confirmation mail leaves for the next hour, or longer if it goes on. 
 }
 
 
-@dataclass
-class ReaderVerbs(Parts):
-    """What one can do with readers."""
+class Subscribers:
+    """Sign up, confirm, change preferences, unsubscribe, import and erase."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
 
     @cached_property
     def guard(self) -> Guard:
@@ -58,22 +60,22 @@ class ReaderVerbs(Parts):
         from newsletter.app.signup_limits import origin_key
         from newsletter.domain.subscribers.address import parse_address
 
-        address, now = parse_address(email), self.clock()
+        address, now = parse_address(email), self._app.clock()
         self._refuse_disposable(address)
         place, key = origin_key(origin), fresh_key()  # all that can be done before others have to wait
         if pressed := self.guard.look(address.key, place, proven=proven, now=now):
-            with self.store.write() as tx:
+            with self._app.store.write() as tx:
                 refusal = self.guard.note_pressure(tx, pressed)
             raise refusal
-        with self.store.write(no_wait=no_wait) as tx:
+        with self._app.store.write(no_wait=no_wait) as tx:
             visit = self.guard.enter(tx, address.key, place, proven=proven, now=now)
             if visit.closes:
-                self._close_the_door(tx, now)
+                self._close_signups(tx, now)
             else:
                 mailed = subscribe(tx, address=address, name=name, form=form, origin=origin, key=key, now=now)
                 self.guard.settle(tx, visit, now, mailed=mailed)
         if visit.closes or mailed:
-            self.bell.set()
+            self._app.bell.set()
         if visit.closes:
             raise self.guard.turn_away()
 
@@ -85,46 +87,46 @@ class ReaderVerbs(Parts):
 
     @cached_property
     def _disposable(self) -> frozenset[str]:
-        return self.settings.blocked_domains()
+        return self._app.settings.blocked_domains()
 
-    def _close_the_door(self, tx: Tx, now: datetime) -> None:
+    def _close_signups(self, tx: Tx, now: datetime) -> None:
         tx.upkeep.skip_reminders(now - HOUR, now)
-        if self.site.owner:
-            tx.notices.add("alarm", self.site.owner, ATTACK, now)
+        if self._app.site.owner:
+            tx.notices.add("alarm", self._app.site.owner, ATTACK, now)
 
     def confirm(self, token: str) -> Confirmed:
         """Confirm a sign-up by its link."""
         from newsletter.actions.subscribers.confirm import confirm
 
-        now = self.clock()
-        confirmed = confirm(self.store, self.signer, token, now, next_slot=self.schedule.next_slot(now))
-        with self.store.write() as tx:
+        now = self._app.clock()
+        confirmed = confirm(self._app.store, self._app.signer, token, now, next_slot=self._app.schedule.next_slot(now))
+        with self._app.store.write() as tx:
             self.guard.answered(tx, confirmed.address_key, now)
-        self.bell.set()
+        self._app.bell.set()
         return confirmed
 
-    def leave(self, token: str, *, how: str) -> Unsubscribed:
+    def unsubscribe_by_link(self, token: str, *, how: str) -> Unsubscribed:
         """Unsubscribe by link."""
         from newsletter.actions.subscribers.unsubscribe import leave
 
-        farewell = self.settings.farewell
-        left = leave(self.store, self.signer, token, how=how, now=self.clock(), farewell=farewell)
-        self.bell.set()
+        farewell = self._app.settings.farewell
+        left = leave(self._app.store, self._app.signer, token, how=how, now=self._app.clock(), farewell=farewell)
+        self._app.bell.set()
         return left
 
     def resubscribe(self, token: str, *, form: str, origin: str) -> None:
         """Sign somebody who left up again, by the link in the last mail. Raises BadToken, InputError and TooMany."""
         from newsletter.actions.subscribers.unsubscribe import find_resubscriber
 
-        reader = find_resubscriber(self.store, self.signer, token)
+        reader = find_resubscriber(self._app.store, self._app.signer, token)
         self.subscribe(reader.address, reader.name, form=form, origin=origin)
 
     def change_preferences(self, token: str, change: Change) -> Subscriber | None:
         """Do one of the changes of `actions.subscribers.preferences`; the reader after it, None if they are no more."""
         from newsletter.actions.subscribers import preferences
 
-        reader = preferences.change(self.store, self.signer, token, change, self.clock())
-        self.bell.set()
+        reader = preferences.change(self._app.store, self._app.signer, token, change, self._app.clock())
+        self._app.bell.set()
         return reader
 
     def send_link(self, email: str, *, origin: str) -> None:
@@ -133,54 +135,45 @@ class ReaderVerbs(Parts):
         from newsletter.app.signup_limits import origin_key
         from newsletter.domain.subscribers.address import parse_address
 
-        address, place, now = parse_address(email), origin_key(origin), self.clock()
-        with self.store.write() as tx:
+        address, place, now = parse_address(email), origin_key(origin), self._app.clock()
+        with self._app.store.write() as tx:
             self.guard.ask_for_link(tx, place, now)
-        send_link(self.store, address=address, key=fresh_key(), now=now)
-        self.bell.set()
+        send_link(self._app.store, address=address, key=fresh_key(), now=now)
+        self._app.bell.set()
 
     def erase(self, address: str) -> str:
         """Remove a person by the owner's command; the address as it was."""
         from newsletter.actions.subscribers.erase import erase_address
 
-        return erase_address(self.store, self.signer, address, self.clock())
+        return erase_address(self._app.store, self._app.signer, address, self._app.clock())
 
-    def pause_subscriber(self, address: str, weeks: int) -> datetime:
+    def pause(self, address: str, weeks: int) -> datetime:
         """Pause by the owner's command; until when."""
         from newsletter.actions.subscribers.preferences import pause_address
 
-        return pause_address(self.store, address, weeks, self.clock())
-
-    def housekeeping(self) -> Mapping[str, int]:
-        """What time brings about: pauses end, a reminder, what is forgotten; to be rung hourly."""
-        from newsletter.actions.maintenance import run_maintenance
-
-        done = run_maintenance(self.store, self.clock())
-        if done["reminded"]:
-            self.bell.set()
-        return done
+        return pause_address(self._app.store, address, weeks, self._app.clock())
 
     def unsubscribe(self, address: str) -> Unsubscribed:
         """Unsubscribe by hand."""
         from newsletter.actions.subscribers.unsubscribe import unsubscribe_address
 
-        return unsubscribe_address(self.store, address, self.clock())
+        return unsubscribe_address(self._app.store, address, self._app.clock())
 
-    def add_subscriber(self, address: str, name: str = "", *, confirmed_source: str | None = None) -> Added:
+    def add(self, address: str, name: str = "", *, confirmed_source: str | None = None) -> Added:
         """Add a reader by hand, confirmed with a proof or asked to confirm."""
         from newsletter.actions.subscribers.subscribe import add_subscriber
 
         return add_subscriber(
-            self.store,
-            self.signer,
+            self._app.store,
+            self._app.signer,
             address_text=address,
             name=name,
             confirmed_source=confirmed_source,
             key=fresh_key(),
-            now=self.clock(),
+            now=self._app.clock(),
         )
 
-    def import_subscribers(
+    def import_file(
         self,
         path: Path,
         *,
@@ -196,12 +189,12 @@ class ReaderVerbs(Parts):
         try:
             with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
                 return import_subscribers(
-                    self.store,
-                    self.signer,
+                    self._app.store,
+                    self._app.signer,
                     watched(lines) if watched else lines,
                     confirmed_source=confirmed_source,
                     make_key=fresh_keys().__next__,
-                    now=self.clock(),
+                    now=self._app.clock(),
                     dry_run=dry_run,
                     reject=reject,
                     written=written,
@@ -212,16 +205,39 @@ class ReaderVerbs(Parts):
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", source=str(path)) from None
 
-    def suppress(self, address: str, reason: str = "manual") -> bool:
+
+class Suppressions:
+    """Addresses that never get an email."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def add(self, address: str, reason: str = "manual") -> bool:
         """Never mail this address; False when that was so already."""
         from newsletter.domain.subscribers.address import parse_address
 
-        with self.store.write() as tx:
-            return tx.suppressions.add(parse_address(address).key, reason, "by hand", self.clock())
+        with self._app.store.write() as tx:
+            return tx.suppressions.add(parse_address(address).key, reason, "by hand", self._app.clock())
 
-    def unsuppress(self, address: str) -> bool:
+    def remove(self, address: str) -> bool:
         """Take a suppression back; consent decides again."""
         from newsletter.domain.subscribers.address import parse_address
 
-        with self.store.write() as tx:
+        with self._app.store.write() as tx:
             return tx.suppressions.remove(parse_address(address).key)
+
+
+class Maintenance:
+    """Hourly maintenance."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def run(self) -> Mapping[str, int]:
+        """What time brings about: pauses end, a reminder, what is forgotten; to be rung hourly."""
+        from newsletter.actions.maintenance import run_maintenance
+
+        done = run_maintenance(self._app.store, self._app.clock())
+        if done["reminded"]:
+            self._app.bell.set()
+        return done

@@ -1,27 +1,28 @@
-"""The verbs of the library, bound."""
+"""The library of tips."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.app.wiring import Parts
-
 if TYPE_CHECKING:
+    from newsletter.actions.calendar.explain import LintResult, WhyTip
     from newsletter.actions.tips.export import Exported
     from newsletter.actions.tips.import_tips import Report as TipsReport
+    from newsletter.app.wiring import App
     from newsletter.domain.archive.entries import Votes
     from newsletter.domain.tips.tip import ConflictChoice, TipCard
-    from newsletter.rendering.preflight import Finding
 
 
-@dataclass
-class TipVerbs(Parts):
-    """What one can do with tips."""
+class Tips:
+    """The library: import, edit, order, lint and explain."""
 
-    def import_tips(
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def import_files(
         self,
         paths: Sequence[Path],
         *,
@@ -35,62 +36,90 @@ class TipVerbs(Parts):
         from newsletter.importers import read
 
         found = read(paths, format_)
-        return import_tips(self.store, found, queue=queue, dry_run=dry_run, now=self.clock(), take=take)
+        return import_tips(self._app.store, found, queue=queue, dry_run=dry_run, now=self._app.clock(), take=take)
 
-    def export_tips(self, directory: Path, *, dry_run: bool = False) -> Exported:
+    def export(self, directory: Path, *, dry_run: bool = False) -> Exported:
         """Every tip as a Markdown file that imports as unchanged."""
         from newsletter.actions.tips.export import export_tips
         from newsletter.importers import to_markdown_file
 
-        return export_tips(self.store, directory, to_markdown_file, dry_run=dry_run)
+        return export_tips(self._app.store, directory, to_markdown_file, dry_run=dry_run)
 
-    def tip_file(self, key: str) -> str:
+    def as_file(self, key: str) -> str:
         """One tip as a Markdown file; raises NotFound."""
         from newsletter.importers import to_markdown_file
 
-        with self.store.read() as tx:
+        with self._app.store.read() as tx:
             return to_markdown_file(tx.tips.get(key).text)
 
-    def edit_tip(self, key: str, written: str) -> TipsReport:
+    def edit(self, key: str, written: str) -> TipsReport:
         """Put a tip's file in place of the tip; another key in it moves the tip, and its old address leads on."""
         from newsletter.actions.tips.edit import edit_tip
         from newsletter.importers.markdown import parse
 
-        return edit_tip(self.store, key, parse(written, f"{key}.md")[0], now=self.clock())
-
-    def preflight(self, letter: bytes) -> list[Finding]:
-        """What mail programs and their filters will find in a finished letter."""
-        from newsletter.rendering.preflight import preflight
-
-        return preflight(letter)
-
-    def show_letter(self, letter: bytes, findings: Sequence[Finding]) -> Path:
-        """Write the letter beside its checks as a page in the data directory, and open the browser, where there is one."""
-        import webbrowser
-
-        from newsletter.rendering.side_by_side import side_by_side
-
-        page = (self.settings.data_dir / "preview.html").resolve()
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(side_by_side(letter, findings), encoding="utf-8")
-        webbrowser.open(page.as_uri())
-        return page
+        return edit_tip(self._app.store, key, parse(written, f"{key}.md")[0], now=self._app.clock())
 
     def votes(self, tip_id: int) -> Votes:
         """How readers answered to "was this useful?"."""
-        with self.store.read() as tx:
+        with self._app.store.read() as tx:
             return tx.tips.votes(tip_id)
 
-    def retire_tip(self, key: str) -> TipCard:
+    def retire(self, key: str) -> TipCard:
         """Never run this tip again."""
         from newsletter.domain.tips.tip import TipState
 
-        with self.store.write() as tx:
+        with self._app.store.write() as tx:
             tx.tips.set_state(tx.tips.get(key).card.id, TipState.RETIRED)
             return tx.tips.get(key).card
 
-    def move_tip(self, key: str, *, before: str | None = None, first: bool = False) -> TipCard:
+    def move(self, key: str, *, before: str | None = None, first: bool = False) -> TipCard:
         """Give a tip another place in the queue."""
-        with self.store.write() as tx:
+        with self._app.store.write() as tx:
             tx.tips.move(key, before=before, first=first)
             return tx.tips.get(key).card
+
+    def title_today(self, key: str) -> str:
+        """A tip's title as it would be in a letter of today; raises NotFound."""
+        with self._app.store.read() as tx:
+            return tx.tips.get(key).dated(self._app.schedule.day_of(self._app.clock())).card.title
+
+    def why(self, key: str, on: date | None = None) -> WhyTip:
+        """When a tip goes out, and why not on a date."""
+        from newsletter.actions.calendar.explain import why_tip
+
+        return why_tip(self._app.store, self._app.rules, key, self._app.clock(), on)
+
+    def lint(self, keys: Sequence[str] = ()) -> list[LintResult]:
+        """What will not age well, or not mail well."""
+        from newsletter.actions.calendar.explain import lint_tips
+
+        return lint_tips(self._app.store, tuple(keys), self._app.schedule.day_of(self._app.clock()))
+
+    def lint_links(
+        self, keys: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
+    ) -> list[LintResult]:
+        """Which links of the tips are dead; asks the web. progress: (asked, of how many)."""
+        from functools import partial
+
+        from newsletter.actions.calendar.explain import lint_links
+        from newsletter.http.link_checker import ask
+
+        return lint_links(self._app.store, tuple(keys), partial(ask, on_progress=progress))
+
+    def pin(self, key: str, slot: date) -> str:
+        """Give a tip its day; its title."""
+        from newsletter.actions.calendar.overrides import pin
+
+        return pin(self._app.store, self._app.rules, key, slot, self._app.clock())
+
+    def unpin(self, key: str) -> str:
+        """Back into the queue; its title."""
+        from newsletter.actions.calendar.overrides import unpin
+
+        return unpin(self._app.store, key)
+
+    def rerun(self, key: str, rule: str | None = None, *, unseen: bool | None = None) -> str:
+        """Say when a tip may run again, and for whom; None leaves that as it is. The whole rule in words."""
+        from newsletter.actions.calendar.overrides import rerun
+
+        return rerun(self._app.store, key, rule, self._app.clock(), unseen=unseen)

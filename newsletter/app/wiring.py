@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -28,9 +27,18 @@ from newsletter.settings import Settings
 
 if TYPE_CHECKING:
     from newsletter.actions.calendar.plan import Rules
+    from newsletter.actions.doctor import Check
     from newsletter.actions.issues.compile import RenderContext
+    from newsletter.app.calendar import Calendar
+    from newsletter.app.database import Database
+    from newsletter.app.issues import Issues, Transactional
+    from newsletter.app.owner import Owner
+    from newsletter.app.subscribers import Maintenance, Subscribers, Suppressions
+    from newsletter.app.tips import Tips
     from newsletter.mail.dkim import Dkim
 
+DAEMON = "newsletter run"
+COMMAND = "a newsletter command"
 NICE = 10
 KEY_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 _TO_LETTERS = (KEY_LETTERS * 8).encode()  # 256 octets: each of the 32 letters stands for 8 of them
@@ -73,8 +81,8 @@ class SchemaStatus:
 
 
 @dataclass
-class Parts:
-    """The parts of one newsletter.
+class App:
+    """One newsletter, ready to act: `App(settings)`, or with a clock of your own.
 
     stop: set it, and sending ends after the letters in flight. bell: rung when a transactional mail was queued.
     serves: this process answers visitors too, so that another one should carry the letters of a large issue.
@@ -172,35 +180,87 @@ class Parts:
         if "store" in self.__dict__:
             self.store.close()
 
-    def schema_status(self) -> SchemaStatus:
-        """Where the schema stands; works on a database this program would refuse."""
-        from newsletter.store.sqlite.database import HEAD, revision, sqlite_path
+    # -- what one can do, by noun ---------------------------------------------------------------
 
-        return SchemaStatus(revision(sqlite_path(self.settings.database_url)) or "", HEAD)
+    @cached_property
+    def tips(self) -> Tips:
+        """Use cases: tips."""
+        from newsletter.app.tips import Tips
 
-    def upgrade_database(self) -> SchemaStatus:
-        """Make the database or bring it up to date."""
-        from newsletter.store.sqlite.database import sqlite_path, upgrade
+        return Tips(self)
 
-        upgrade(sqlite_path(self.settings.database_url))
-        return self.schema_status()
+    @cached_property
+    def calendar(self) -> Calendar:
+        """Use cases: calendar."""
+        from newsletter.app.calendar import Calendar
 
-    def hold(self) -> str:
-        """Why nothing is mailed from this database, or ""."""
-        return self.store.hold()
+        return Calendar(self)
 
-    def adopt(self) -> None:
-        """Mail from this database from now on."""
-        self.store.adopt(self.clock())
+    @cached_property
+    def issues(self) -> Issues:
+        """Use cases: issues."""
+        from newsletter.app.issues import Issues
 
-    def backup(self, path: Path) -> None:
-        """A consistent copy of the live database in a new file."""
-        from newsletter.store.sqlite.database import backup, sqlite_path
+        return Issues(self)
 
-        backup(sqlite_path(self.settings.database_url), path)
+    @cached_property
+    def subscribers(self) -> Subscribers:
+        """Use cases: subscribers."""
+        from newsletter.app.subscribers import Subscribers
 
-    def restore(self, path: Path) -> Path:
-        """Put a backup in the place of the database; where the old one is kept. It mails nobody until it is adopted."""
-        from newsletter.store.transactions import open_store
+        return Subscribers(self)
 
-        return open_store(self.settings.database_url).restore(path, self.clock())
+    @cached_property
+    def suppressions(self) -> Suppressions:
+        """Use cases: suppressions."""
+        from newsletter.app.subscribers import Suppressions
+
+        return Suppressions(self)
+
+    @cached_property
+    def transactional(self) -> Transactional:
+        """Use cases: transactional."""
+        from newsletter.app.issues import Transactional
+
+        return Transactional(self)
+
+    @cached_property
+    def owner(self) -> Owner:
+        """Use cases: owner."""
+        from newsletter.app.owner import Owner
+
+        return Owner(self)
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        """Use cases: maintenance."""
+        from newsletter.app.subscribers import Maintenance
+
+        return Maintenance(self)
+
+    @cached_property
+    def database(self) -> Database:
+        """Use cases: database."""
+        from newsletter.app.database import Database
+
+        return Database(self)
+
+    def doctor(self) -> list[Check]:
+        """Every check, each with its fix."""
+        import sqlite3
+
+        from newsletter.actions.doctor import check
+
+        return check(
+            self.store,
+            rules=self.rules,
+            site=self.site,
+            has_key=bool(self.settings.secret_key),
+            has_sender=bool(self.settings.sender_url),
+            has_heartbeat=bool(self.settings.ping_url),
+            warnings=self.settings.warnings,
+            sqlite_version=sqlite3.sqlite_version,
+            dkim=lambda: self.dkim,
+            preview=self.issues.preview,
+            now=self.clock(),
+        )

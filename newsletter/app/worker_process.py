@@ -172,23 +172,23 @@ def main() -> None:
 
 def _send(brief: Brief, connections: int, first: int, mouth: _Mouth) -> None:
     from newsletter.actions.delivery.deliver import Batch, SendingContext, run_batch
-    from newsletter.app.wiring import Parts
+    from newsletter.app.wiring import App
     from newsletter.mail.compiled import CompiledEmail
     from newsletter.mail.personalize import Personalizer, by_tip
     from newsletter.store.worker_deliveries import worker_ledger
 
-    parts = Parts(brief.settings, clock=lambda: datetime.now(UTC) + brief.ahead)
-    threading.Thread(target=_listen, args=(first, parts.stop), daemon=True).start()
+    app = App(brief.settings, clock=lambda: datetime.now(UTC) + brief.ahead)
+    threading.Thread(target=_listen, args=(first, app.stop), daemon=True).start()
     writers = {
         tip_id: Personalizer(
-            CompiledEmail.loads(letter), site=parts.site, signer=parts.signer, secret=brief.secret, dkim=parts.dkim
+            CompiledEmail.loads(letter), site=app.site, signer=app.signer, secret=brief.secret, dkim=app.dkim
         ).message
         for tip_id, letter in brief.letters.items()
     }
-    with worker_ledger(brief.database, parts.clock(), hold_in_doubt=brief.hold_in_doubt) as (ledger, owner):
+    with worker_ledger(brief.database, app.clock(), hold_in_doubt=brief.hold_in_doubt) as (ledger, owner):
         mouth.say(owner=owner)
         route = SendingContext(
-            ledger, parts.sender(), by_tip(writers), parts.envelope_from, parts.clock, parts.stop, dot_free=True
+            ledger, app.sender(), by_tip(writers), app.envelope_from, app.clock, app.stop, dot_free=True
         )
         shift = Batch(route, brief.number)
         done = shift.done

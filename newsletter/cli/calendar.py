@@ -43,12 +43,12 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
     context: CliContext = ctx.obj
     if ctx.invoked_subcommand:
         return
-    lines = context.app.forecast(weeks, changes)
-    before = context.app.forecast(weeks) if changes else lines
+    lines = context.app.calendar.forecast(weeks, changes)
+    before = context.app.calendar.forecast(weeks) if changes else lines
     if ics:
         _write_ics(context, ics, lines)
     document: dict[str, object] = {"slots": [_line(line) for line in lines]}
-    quarter = context.app.coming_quarter()
+    quarter = context.app.issues.next_quarterly()
     if quarter.asked:
         document["quarter"] = _quarter(quarter)
     if changes:
@@ -62,7 +62,7 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
         elif changes:
             _draw_changes(output, _changed(before, lines))
         else:
-            _draw(output, lines, context.app.runway())
+            _draw(output, lines, context.app.calendar.runway())
             _draw_quarter(output, quarter)
 
     context.report(document, draw)
@@ -132,13 +132,13 @@ reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; 
 
 
 def _slot(context: CliContext, text: str) -> date:
-    return context.app.parse_slot(text)
+    return context.app.calendar.parse_slot(text)
 
 
 def _report_change(context: CliContext, slot: date, words: str) -> None:
     """Report what was said, and what goes out around that date now."""
     weeks = min(max((slot - context.clock().date()).days // 7 + 3, 1), MAX_WEEKS)
-    near = [line for line in context.app.forecast(weeks) if abs((line.date - slot).days) <= 7]
+    near = [line for line in context.app.calendar.forecast(weeks) if abs((line.date - slot).days) <= 7]
 
     def draw(output: Output) -> None:
         output.line(words)
@@ -159,7 +159,7 @@ def _report_change(context: CliContext, slot: date, words: str) -> None:
 def skip(context: CliContext, *, day: str, reason: str) -> None:
     """No issue on that date; the tip that would have gone comes a week later."""
     slot = _slot(context, day)
-    context.app.skip_slot(slot, reason)
+    context.app.calendar.skip(slot, reason)
     _report_change(
         context, slot, f"No issue goes out on {slot}. To change your mind: newsletter calendar unskip {slot}"
     )
@@ -172,7 +172,7 @@ def skip(context: CliContext, *, day: str, reason: str) -> None:
 def unskip(context: CliContext, *, day: str) -> None:
     """Take back what was said of that date: skipped, held back or approved."""
     slot = _slot(context, day)
-    said = context.app.unskip_slot(slot)
+    said = context.app.calendar.unskip(slot)
     _report_change(context, slot, f"{slot} is like any other date again." if said else f"Nothing was said of {slot}.")
 
 
@@ -184,7 +184,7 @@ def unskip(context: CliContext, *, day: str) -> None:
 def hold(context: CliContext, *, day: str, reason: str) -> None:
     """Hold the issue of that date back until it is approved; too late, and it is missed."""
     slot = _slot(context, day)
-    context.app.hold_slot(slot, reason)
+    context.app.calendar.hold(slot, reason)
     _report_change(context, slot, f"The issue of {slot} is held back until you say: newsletter calendar approve {slot}")
 
 
@@ -195,7 +195,7 @@ def hold(context: CliContext, *, day: str, reason: str) -> None:
 def approve(context: CliContext, *, day: str) -> None:
     """What is planned for that date may go, also if it was held back or skipped."""
     slot = _slot(context, day)
-    key = context.app.approve_slot(slot)
+    key = context.app.calendar.approve(slot)
     _report_change(context, slot, f"{key} may go out on {slot}.")
 
 
@@ -207,7 +207,7 @@ def approve(context: CliContext, *, day: str) -> None:
 @click.pass_obj
 def runway(context: CliContext) -> None:
     """For how many weeks there are tips that never ran, and what comes after them."""
-    left = context.app.runway()
+    left = context.app.calendar.runway()
     document = {
         "fresh_weeks": left.fresh_weeks,
         "fresh_until": iso(left.fresh_until),
@@ -247,7 +247,7 @@ def simulate(context: CliContext, *, years: int, readers: int, churn: str, seed:
     Where a tip runs again only for readers who have not had it, what the others get in its place is not played.
     """
     share = _share(churn)
-    played = context.app.simulate(years=years, readers=readers, churn=share, seed=seed)
+    played = context.app.calendar.simulate(years=years, readers=readers, churn=share, seed=seed)
     document = {
         "years": years, "slots": played.slots, "issues": played.issues, "skipped": played.skipped,
         "empty": [slot.isoformat() for slot in played.empty], "longest_gap_days": played.longest_gap.days,

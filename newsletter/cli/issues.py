@@ -45,7 +45,7 @@ tip_option = click.option("--tip", metavar="KEY", help="Another tip than the nex
 @click.pass_obj
 def next_(context: CliContext) -> None:
     """The slot, the tip and the size of the audience of what goes out next."""
-    coming, shares = context.app.next_issue(), context.app.next_shares()
+    coming, shares = context.app.issues.next(), context.app.issues.next_shares()
 
     def draw(output: Output) -> None:
         tip = f"{coming.tip.title} ({coming.tip.key})" if coming.tip else "none"
@@ -73,9 +73,9 @@ def preview(context: CliContext, *, tip: str | None, out: Path | None, open_: bo
     from email import message_from_bytes
     from email.policy import default
 
-    letter = context.app.preview(tip)
-    findings = context.app.preflight(letter)
-    page = context.app.show_letter(letter, findings) if open_ else None
+    letter = context.app.issues.preview(tip)
+    findings = context.app.issues.preflight(letter)
+    page = context.app.issues.show(letter, findings) if open_ else None
     message = message_from_bytes(letter, policy=default)
     part = message.get_body(("plain",))
     text = "\n".join(str(part.get_content()).splitlines()) if part else ""
@@ -121,11 +121,11 @@ def test(context: CliContext, *, to: str, tip: str | None, dry_run: bool) -> int
 
     address = parse_address(to).text
     if dry_run:
-        size = len(context.app.preview(tip))
+        size = len(context.app.issues.preview(tip))
         document = {"to": address, "outcome": None, "bytes": size, "dry_run": True}
         context.report(document, lambda s: s.line(f"{size:,} bytes would go to {address}."))
         return 0
-    outcome = context.app.send_test(address, tip)
+    outcome = context.app.issues.send_test(address, tip)
     words = {Rejected: "rejected", Deferred: "deferred", InDoubt: "in doubt"}.get(type(outcome), "sent")
     document = {"to": address, "outcome": words, "reply": str(outcome.reply), "dry_run": False}
     context.report(document, lambda output: output.line(f"{address}: {words}, {outcome.reply}"))
@@ -153,14 +153,16 @@ def send(context: CliContext, *, now: bool, extra: bool, tip: str | None, dry_ru
         )
     if dry_run:
         return _would_send(context, early=now, tip=tip)
-    return send_and_report(context, lambda progress: context.app.send(early=now, extra_tip=tip, progress=progress))
+    return send_and_report(
+        context, lambda progress: context.app.issues.send(early=now, extra_tip=tip, progress=progress)
+    )
 
 
 def _would_send(context: CliContext, *, early: bool, tip: str | None) -> int:
-    coming = context.app.next_issue()
-    title = context.app.title_today(tip) if tip else coming.tip.title if coming.tip else "no tip"
+    coming = context.app.issues.next()
+    title = context.app.tips.title_today(tip) if tip else coming.tip.title if coming.tip else "no tip"
     would = bool(tip) or early or (coming.due_at <= context.clock() and not coming.waits)
-    shares = None if tip else context.app.next_shares()
+    shares = None if tip else context.app.issues.next_shares()
     words = f"Would send “{title}” to {subscriber_count(shares.own if shares else coming.audience)}."
     words += f" {shares.words()}" if shares else ""
     document = {"issue": None, "dry_run": True, "would_send": would, "next": next_document(coming),
@@ -175,7 +177,7 @@ def _would_send(context: CliContext, *, early: bool, tip: str | None) -> int:
 @click.pass_obj
 def resume(context: CliContext, *, number: int | None) -> int:
     """Go on with an issue that was paused or interrupted: what can be sent now is sent."""
-    return send_and_report(context, lambda progress: context.app.resume(number, progress=progress))
+    return send_and_report(context, lambda progress: context.app.issues.resume(number, progress=progress))
 
 
 # -- looking after ---------------------------------------------------------------------------------
@@ -226,7 +228,7 @@ def _report(context: CliContext, issue: IssueFacts) -> None:
 @click.pass_obj
 def pause(context: CliContext, *, number: int) -> None:
     """Stop sending an issue after the letters in flight; `resume` goes on."""
-    _report(context, context.app.pause(number))
+    _report(context, context.app.issues.pause(number))
 
 
 @issues.command("cancel")
@@ -236,7 +238,7 @@ def pause(context: CliContext, *, number: int) -> None:
 def cancel(context: CliContext, *, number: int, yes: bool) -> None:
     """Send nothing more of an issue, for good."""
     context.require_confirmation(f"Cancel issue {number}? Whoever has no letter yet gets none.", yes=yes)
-    _report(context, context.app.cancel(number))
+    _report(context, context.app.issues.cancel(number))
 
 
 @issues.command("retry-failed")
@@ -245,7 +247,7 @@ def cancel(context: CliContext, *, number: int, yes: bool) -> None:
 @click.pass_obj
 def retry_failed(context: CliContext, *, number: int, dry_run: bool) -> None:
     """Put letters that failed or are held back among those to be sent; `resume` or the daemon takes them."""
-    _report(context, _issue(context, number) if dry_run else context.app.retry_failed(number))
+    _report(context, _issue(context, number) if dry_run else context.app.issues.retry_failed(number))
 
 
 @issues.command("deliveries")

@@ -29,7 +29,7 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
     with _graceful_interrupt(context), progress("sending") as show:
         issue = send(show)
     if issue is None:
-        coming = context.app.next_issue()
+        coming = context.app.issues.next()
         document = {"issue": None, "slot": None, "state": None, "next": next_document(coming)}
         context.report(document, lambda output: output.line(next_issue_text(output, coming)))
         return 0

@@ -31,8 +31,8 @@ ASKED = ("TITLE", "FROM", "BASE_URL", "TIMEZONE", "SENDER_URL", "OWNER")
 def init(context: CliContext, *, yes: bool) -> None:
     """Write .env with a fresh key, create the database, bring in the starter tips. Safe to run twice."""
     env_file = _env_file(context, ask=not yes and sys.stdin.isatty())
-    before = context.app.schema_status()
-    after = context.app.upgrade_database()
+    before = context.app.database.schema_status()
+    after = context.app.database.upgrade()
     database = "was there" if before.current == after.current else "created" if not before.current else "upgraded"
     found, added = _starter_tips(context)
     document = {"env_file": str(context.env_path), "env_file_was": env_file, "database": database}
@@ -109,7 +109,7 @@ def _starter_tips(context: CliContext) -> tuple[int, int]:
     if found:
         return found, 0
     seeds = sorted((data_dir() / "seeds").glob("*.md"))
-    return 0, context.app.import_tips(seeds, format_="markdown", queue=True).added if seeds else 0
+    return 0, context.app.tips.import_files(seeds, format_="markdown", queue=True).added if seeds else 0
 
 
 # -- config, doctor --------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def db() -> None:
 @click.pass_obj
 def db_upgrade(context: CliContext) -> None:
     """Create the database, or bring it to the version of this program."""
-    before, after = context.app.schema_status(), context.app.upgrade_database()
+    before, after = context.app.database.schema_status(), context.app.database.upgrade()
     changed = before.current != after.current
     text = (
         f"The database was upgraded to {after.head}." if changed else f"The database is at {after.head}; nothing to do."
@@ -176,7 +176,7 @@ def db_upgrade(context: CliContext) -> None:
 @click.pass_obj
 def db_status(context: CliContext) -> int:
     """The version of the database and of this program; exit code 1 when they differ."""
-    status = context.app.schema_status()
+    status = context.app.database.schema_status()
     is_newer = status.current > status.head
     advice = "in step" if status.ok else "upgrade the program" if is_newer else "run: newsletter db upgrade"
     facts = [("database", status.current or "not there"), ("program", status.head), ("so", advice)]
@@ -191,7 +191,7 @@ def db_status(context: CliContext) -> int:
 @click.pass_obj
 def db_backup(context: CliContext, file: Path) -> None:
     """A consistent copy of the database, also while letters are sent."""
-    context.app.backup(file)
+    context.app.database.backup(file)
     size = file.stat().st_size
     context.report({"file": str(file), "bytes": size}, lambda output: output.line(f"{file} written, {size:,} bytes."))
 
@@ -203,10 +203,10 @@ def db_backup(context: CliContext, file: Path) -> None:
 def db_restore(context: CliContext, *, file: Path, yes: bool) -> None:
     """Put a backup in the place of the database; the old one is kept beside it. It mails nobody until `db adopt`."""
     context.require_confirmation(f"Put {file} in the place of the database?", yes=yes)
-    kept = context.app.restore(file)
+    kept = context.app.database.restore(file)
     words = f"The database is what it was in {file}."
     words += f" The old one is kept as {kept}." if kept.exists() else ""
-    why = context.app.hold()
+    why = context.app.database.hold_reason()
     words += f" It mails nobody ({why}) until you say: newsletter db adopt" if why else ""
     document = {"file": str(file), "kept": str(kept) if kept.exists() else None, "held": why}
     context.report(document, lambda output: output.line(words))
@@ -218,14 +218,14 @@ def db_restore(context: CliContext, *, file: Path, yes: bool) -> None:
 @click.pass_obj
 def db_adopt(context: CliContext, *, yes: bool) -> None:
     """Let a database that was copied or put back mail again, from here."""
-    why = context.app.hold()
+    why = context.app.database.hold_reason()
     if not why:
         context.report({"adopted": False, "was": ""}, lambda output: output.line("This database is no copy; it mails."))
         return
     context.require_confirmation(
         f"Mail from here from now on? Nothing else may mail from a copy of it. It was held: {why}.", yes=yes
     )
-    context.app.adopt()
+    context.app.database.adopt()
     words = "Adopted: letters and mails go out from here again. Look first at: newsletter doctor, newsletter calendar"
     context.report({"adopted": True, "was": why}, lambda output: output.line(words))
 

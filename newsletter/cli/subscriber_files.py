@@ -60,7 +60,7 @@ def import_(context: CliContext, *, file: Path, confirmed: bool, source: str | N
     proof = consent_proof(source, confirmed=confirmed)
     with _RejectedRows() as rejected:
         with _Progress(context, file) as progress:
-            report = context.app.import_subscribers(
+            report = context.app.subscribers.import_file(
                 file,
                 confirmed_source=proof,
                 dry_run=dry_run,

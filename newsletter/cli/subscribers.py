@@ -124,7 +124,7 @@ def add(context: CliContext, *, address: str, name: str, confirmed: bool, source
         wanted = parse_address(address).text
         context.report({"address": wanted, "dry_run": True}, lambda output: output.line(f"{wanted} {words}."))
         return
-    added = context.app.add_subscriber(address, name, confirmed_source=proof)
+    added = context.app.subscribers.add(address, name, confirmed_source=proof)
     asked = added.changed and added.status is Status.PENDING
     note = _send_now(context) if asked else "is here already" if not added.changed else "is added"
     document = {"address": added.address, "status": added.status.value, "changed": added.changed}
@@ -134,7 +134,7 @@ def add(context: CliContext, *, address: str, name: str, confirmed: bool, source
 def _send_now(context: CliContext) -> str:
     """Send the confirmation mail if nobody else is at it; what became of it in words."""
     try:
-        if context.app.store.holder() is None and context.app.flush_notices():
+        if context.app.store.holder() is None and context.app.transactional.send():
             return "has been asked to confirm"
     except NewsletterError as error:
         context.print_note(f"newsletter: the confirmation mail waits: {error}")
@@ -153,7 +153,7 @@ def erase(context: CliContext, *, address: str, yes: bool) -> None:
     """Remove a person for good; a keyed hash stays, so that no import brings them back."""
     reader = _find_subscriber(context, address)
     context.require_confirmation(f"Erase {reader.address} and all that is known of them?", yes=yes)
-    erased = context.app.erase(reader.address)
+    erased = context.app.subscribers.erase(reader.address)
     context.report({"address": erased, "erased": True}, lambda output: output.line(f"{erased} is erased."))
 
 
@@ -164,7 +164,7 @@ def erase(context: CliContext, *, address: str, yes: bool) -> None:
 def pause(context: CliContext, *, address: str, weeks: int) -> None:
     """No letter for some weeks; then they come again by themselves."""
     reader = _find_subscriber(context, address)
-    until = context.app.pause_subscriber(reader.address, weeks)
+    until = context.app.subscribers.pause(reader.address, weeks)
     after = _find_subscriber(context, address)
     document = {**_subscriber_json(after), "paused_until": iso(until)}
     context.report(document, lambda output: output.line(f"{after.address} is paused until {output.when(until)}."))
@@ -207,7 +207,7 @@ def stats(context: CliContext) -> None:
 def unsubscribe(context: CliContext, *, address: str) -> None:
     """End a subscription on the reader's behalf, without asking back: leaving is easy by every door."""
     reader = _find_subscriber(context, address)
-    context.app.unsubscribe(reader.address)
+    context.app.subscribers.unsubscribe(reader.address)
     after = _find_subscriber(context, address)
     context.report(
         _subscriber_json(after),
@@ -252,7 +252,7 @@ def _suppression(found: Suppression) -> dict[str, object]:
 def suppressions_add(context: CliContext, *, address: str, reason: str) -> None:
     """Never mail this address again."""
     wanted = parse_address(address)
-    changed = context.app.suppress(wanted.text, reason)
+    changed = context.app.suppressions.add(wanted.text, reason)
     words = "is suppressed" if changed else "was suppressed already"
     context.report({"address": wanted.text, "changed": changed}, lambda output: output.line(f"{wanted.text} {words}."))
 
@@ -265,7 +265,7 @@ def suppressions_remove(context: CliContext, *, address: str, yes: bool) -> None
     """Allow letters to this address again."""
     wanted = parse_address(address)
     context.require_confirmation(f"Allow letters to {wanted.text} again?", yes=yes)
-    if not context.app.unsuppress(wanted.text):
+    if not context.app.suppressions.remove(wanted.text):
         raise NotFound(f"{wanted.text} is not suppressed", fix="See: newsletter suppressions list")
     words = f"{wanted.text} is no longer suppressed."
     context.report({"address": wanted.text, "changed": True}, lambda output: output.line(words))

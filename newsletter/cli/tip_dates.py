@@ -29,8 +29,8 @@ key_argument = click.argument("key")
 @click.pass_obj
 def pin(context: CliContext, *, key: str, on: str) -> None:
     """Give a tip its date, whatever else would be its turn."""
-    slot = context.app.parse_slot(on)
-    title = context.app.pin_tip(key, slot)
+    slot = context.app.calendar.parse_slot(on)
+    title = context.app.tips.pin(key, slot)
     document = {"key": key, "title": title, "pinned_to": slot.isoformat()}
     context.report(document, lambda output: output.line(f"“{title}” goes out on {output.day(slot)}."))
 
@@ -41,8 +41,8 @@ def pin(context: CliContext, *, key: str, on: str) -> None:
 @click.pass_obj
 def unpin(context: CliContext, *, key: str) -> None:
     """Take the date away; the tip is back in the order of the queue."""
-    title = context.app.unpin_tip(key)
-    line = context.app.why_tip(key).line
+    title = context.app.tips.unpin(key)
+    line = context.app.tips.why(key).line
     when = line.date.isoformat() if line else None
 
     def draw(output: Output) -> None:
@@ -60,8 +60,8 @@ def unpin(context: CliContext, *, key: str) -> None:
 @click.pass_obj
 def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | None) -> None:
     """When a tip may run again, and for whom: "never", "after 2 years, at most 3 runs", --unseen. Alone: shows it."""
-    words = context.app.rerun_tip(key, rule, unseen=unseen)
-    line = context.app.why_tip(key).line
+    words = context.app.tips.rerun(key, rule, unseen=unseen)
+    line = context.app.tips.why(key).line
     own = words or "like every other tip: NEWSLETTER_RERUN_AFTER and NEWSLETTER_RERUN_TO say"
     document = {"key": key, "rerun": words, "date": line.date.isoformat() if line else None}
 
@@ -83,9 +83,11 @@ def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | Non
 def why(context: CliContext, *, what: str, on: str | None) -> None:
     """Why this tip goes out when it does, or why that date has the tip it has."""
     if re.fullmatch(r"\d{4}-\d\d?-\d\d?", what):
-        _report_date(context, context.app.why_date(context.app.parse_slot(what)))
+        _report_date(context, context.app.calendar.why(context.app.calendar.parse_slot(what)))
     else:
-        _report_tip(context, context.app.why_tip(what, context.app.parse_slot(on) if on else None), asked=bool(on))
+        _report_tip(
+            context, context.app.tips.why(what, context.app.calendar.parse_slot(on) if on else None), asked=bool(on)
+        )
 
 
 def _report_date(context: CliContext, found: WhyDate) -> None:
@@ -134,10 +136,10 @@ def _report_tip(context: CliContext, found: WhyTip, *, asked: bool) -> None:
 @click.pass_obj
 def lint(context: CliContext, *, keys: Sequence[str], links: bool) -> int:
     """What in a tip will read wrong in two years, or will not mail well. Exit code 1 for what must not go out as it is."""
-    linted = context.app.lint_tips(keys)
+    linted = context.app.tips.lint(keys)
     if links:
         with progress("asking") as show:
-            dead = {tip.key: tip.findings for tip in context.app.lint_links(keys, show)}
+            dead = {tip.key: tip.findings for tip in context.app.tips.lint_links(keys, show)}
         linted = [replace(tip, findings=(*tip.findings, *dead.get(tip.key, ()))) for tip in linted]
     document = {
         "tips": [

@@ -133,7 +133,7 @@ def import_(
 ) -> int:
     """Bring tips in from files or directories. Importing twice changes nothing, and what you have edited stays."""
     whose = ConflictChoice(take) if take else None
-    report = context.app.import_tips(paths, format_=format_, queue=queue, dry_run=dry_run, take=whose)
+    report = context.app.tips.import_files(paths, format_=format_, queue=queue, dry_run=dry_run, take=whose)
     return _imported(context, report, dry_run=dry_run)
 
 
@@ -143,7 +143,7 @@ def import_(
 @click.pass_obj
 def add(context: CliContext, *, file: Path, dry_run: bool) -> int:
     """Put one tip, a Markdown file with front matter, at the end of the queue."""
-    report = context.app.import_tips([file], format_="markdown", queue=True, dry_run=dry_run)
+    report = context.app.tips.import_files([file], format_="markdown", queue=True, dry_run=dry_run)
     return _imported(context, report, dry_run=dry_run)
 
 
@@ -152,13 +152,13 @@ def add(context: CliContext, *, file: Path, dry_run: bool) -> int:
 @click.pass_obj
 def edit(context: CliContext, *, key: str) -> int:
     """Change a tip in your editor ($VISUAL or $EDITOR). Another key in it moves the tip; the old address leads on."""
-    before = context.app.tip_file(key)
+    before = context.app.tips.as_file(key)
     written = click.edit(before, extension=".md", require_save=True)
     if written is None or written == before:
         context.report({"key": key, "changed": False}, lambda output: output.line("Nothing was changed."))
         return 0
     try:
-        report = context.app.edit_tip(key, written)
+        report = context.app.tips.edit(key, written)
     except NewsletterError:
         kept = Path(f"{key}.rejected.md")
         kept.write_text(written, encoding="utf-8")
@@ -173,7 +173,7 @@ def edit(context: CliContext, *, key: str) -> int:
 @click.pass_obj
 def export(context: CliContext, *, directory: Path, dry_run: bool) -> None:
     """Write every tip as a Markdown file. Edit them where you like; `tips import DIR` takes what changed."""
-    done = context.app.export_tips(directory, dry_run=dry_run)
+    done = context.app.tips.export(directory, dry_run=dry_run)
     would = "would be " if dry_run else ""
 
     def draw(output: Output) -> None:
@@ -209,7 +209,7 @@ def _imported(context: CliContext, report: Report, *, dry_run: bool) -> int:
 def retire(context: CliContext, *, key: str, yes: bool) -> None:
     """Never send this tip again."""
     context.require_confirmation(f"Retire {key} for good?", yes=yes)
-    card = context.app.retire_tip(key)
+    card = context.app.tips.retire(key)
     context.report(_card(card), lambda output: output.line(f"{card.title} is retired."))
 
 
@@ -223,6 +223,6 @@ def move(context: CliContext, *, key: str, first: bool, before: str | None, last
     """Change a tip's place in the queue."""
     if first + last + (before is not None) != 1:
         raise UsageError("a tip moves to one place", fix="Say one of --first, --before KEY and --last")
-    card = context.app.move_tip(key, before=before, first=first)
+    card = context.app.tips.move(key, before=before, first=first)
     place = "is the first" if first else f"comes before {before}" if before else "is the last"
     context.report(_card(card), lambda output: output.line(f"{card.title} {place}."))

@@ -34,7 +34,7 @@ class Assets:
     def readyz(self) -> Response:
         """The database answers, it is the one this program knows, and no slot went by that nothing explains."""
         try:
-            last = self._app.last_slot()
+            last = self._app.calendar.last_slot()
         except NewsletterError as error:
             return PlainTextResponse(f"{type(error).__name__}\n", 503)
         if not last.explained:

@@ -48,7 +48,7 @@ class PersonalPages:
 
     def leave(self, token: str, how: UnsubscribeMethod) -> Response:
         """Unsubscribe, by one click (RFC 8058 section 3.2: 200, no redirect, no cookie) or by the button."""
-        left = self._app.leave(token, how=how)
+        left = self._app.subscribers.unsubscribe_by_link(token, how=how)
         return self._unsubscribed_page(token, already=left.verdict is Verdict.ALREADY, asks=not left.quarterly)
 
     def why(self, token: str, request: Request, fields: Fields) -> Response:
@@ -97,7 +97,7 @@ class PersonalPages:
 
     def resubscribe(self, token: str, request: Request, _: Body) -> Response:
         """A confirmation mail is on its way, or none is needed: the answer is that of the sign-up form."""
-        self._app.resubscribe(token, form=f"back/{FORM_VERSION}", origin=origin_of(request))
+        self._app.subscribers.resubscribe(token, form=f"back/{FORM_VERSION}", origin=origin_of(request))
         return self._pages.page("sent")
 
     # -- preferences ---------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class PersonalPages:
             case "erase":
                 return self._erase(token, fields)
         try:
-            reader = self._app.change_preferences(token, self._change(fields))
+            reader = self._app.subscribers.change_preferences(token, self._change(fields))
         except InputError as error:
             reader = preferences.inspect_link(self._app.store, self._app.signer, token)
             return self._preferences(reader, answer_for(error))
@@ -153,7 +153,7 @@ class PersonalPages:
     def _unsubscribe_from_preferences(self, token: str) -> Response:
         subscriber_key = self._app.signer.open(Purpose.PREFERENCES, token)[0]
         unsubscribe_token = self._app.signer.sign(Purpose.UNSUBSCRIBE, subscriber_key)
-        left = self._app.leave(unsubscribe_token, how="preferences")
+        left = self._app.subscribers.unsubscribe_by_link(unsubscribe_token, how="preferences")
         return self._unsubscribed_page(unsubscribe_token, already=left.verdict is Verdict.ALREADY)
 
     def _erase(self, token: str, fields: Mapping[str, str]) -> Response:
@@ -162,7 +162,7 @@ class PersonalPages:
             return self._preferences(
                 preferences.inspect_link(self._app.store, self._app.signer, token), answer_for(problem)
             )
-        self._app.change_preferences(token, preferences.erase_me(self._app.signer))
+        self._app.subscribers.change_preferences(token, preferences.erase_me(self._app.signer))
         return self._pages.page("erased")
 
     def _preferences(self, reader: Subscriber, problem: Answer | None = None, done: str = "") -> Response:
@@ -207,7 +207,7 @@ class PersonalPages:
         email = fields.get("email", "")
         if not fields.get(HONEYPOT):
             try:
-                self._app.send_link(email, origin=origin_of(request))
+                self._app.subscribers.send_link(email, origin=origin_of(request))
             except InputError as error:
                 if wants_json(request):
                     raise

@@ -78,7 +78,7 @@ class Signup:
         if not fields.get(HONEYPOT):
             kind = "json" if in_json else "frame" if framed else "page"
             try:
-                self._app.subscribe(
+                self._app.subscribers.subscribe(
                     email,
                     name,
                     form=f"{kind}/{FORM_VERSION}",
@@ -116,7 +116,7 @@ class Signup:
 
     def confirm(self, token: str, _: Body) -> Response:
         """Confirm, once."""
-        return self._confirm_page("confirmed", self._app.confirm(token))
+        return self._confirm_page("confirmed", self._app.subscribers.confirm(token))
 
     # -- helpers -------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ def opened(
 
 def mailed(web_harness: WebHarness, door: str) -> str:
     """The path of the link to `door` in the newest mail."""
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     (url,) = {link for link in links_in(text_of(web_harness.emails()[-1])) if f"/{door}/" in link}
     return urlsplit(url).path
 

@@ -45,14 +45,14 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         "REPLY_TO": "editor@news.example.org", "POSTAL_ADDRESS": "12 Harbor Street, Springfield",
     }  # fmt: skip
     app = App(load_settings({f"NEWSLETTER_{name}": value for name, value in environ.items()}))
-    app.upgrade_database()
-    app.import_tips([data_dir() / "seeds"], queue=True)
+    app.database.upgrade()
+    app.tips.import_files([data_dir() / "seeds"], queue=True)
     with app.store.write() as tx:
         cards = tx.tips.cards()
         for card in cards[:4]:
             tx.tips.set_state(card.id, TipState.SENT, sent_on=date(2024, 3, 5))
-    found = {card.key: app.preview(card.key) for card in cards}
-    assert {f.message for letter in found.values() for f in app.preflight(letter) if f.level != "ok"} == set()
+    found = {card.key: app.issues.preview(card.key) for card in cards}
+    assert {f.message for letter in found.values() for f in app.issues.preflight(letter) if f.level != "ok"} == set()
     app.close()
     return found
 
@@ -82,7 +82,7 @@ def pages_of_mails(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def web_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebHarness]:
     """An archive of the starter tips."""
     with open_web_harness(tmp_path_factory.mktemp("front"), reply_to="editor@tips.example") as web_harness:
-        web_harness.app.import_tips([data_dir() / "seeds"], queue=True)
+        web_harness.app.tips.import_files([data_dir() / "seeds"], queue=True)
         with web_harness.app.store.write() as tx:
             for at, card in enumerate(tx.tips.cards()):
                 ran_on = date(2025, 4, 29) - timedelta(weeks=at)

@@ -48,7 +48,7 @@ def test_two_parsers_read_the_same_letter(tmp_path: Path, *, signed: bool) -> No
         add_tip(room.files, TITLE, body=BODY, key="odd")
         for address, name in PEOPLE.items():
             add_subscriber(room.files, address, name=name)
-        assert room.publish_due()
+        assert room.issues.publish_due()
         assert room.round().sent == len(PEOPLE)
     raw = [letter.message for letter in server.emails]
 

@@ -49,7 +49,7 @@ def test_a_sign_up_with_a_name_beyond_ascii_is_delivered_or_refused_with_its_rea
                 "/subscribe", json={"email": address}, headers={"Accept": "application/json"}
             )
             assert answer.status_code == 202, address
-        web_harness.app.flush_notices()
+        web_harness.app.transactional.send()
 
         notices = web_harness.rows()["notice"]
         assert [row[4] for row in notices] == [state] * len(IN_LETTERS)

@@ -47,14 +47,14 @@ def sent(harness: AppHarness) -> list[tuple[date | None, str | None, IssueState]
 
 
 def test_a_skipped_slot_has_no_issue_and_its_tip_comes_a_week_later(harness: AppHarness) -> None:
-    harness.skip_slot(SLOT, "a holiday")
-    said = harness.next_issue()
+    harness.calendar.skip(SLOT, "a holiday")
+    said = harness.issues.next()
     harness.fake_clock.now = TUESDAY
-    nothing = harness.publish_due()
+    nothing = harness.issues.publish_due()
     harness.fake_clock.now = TUESDAY + timedelta(days=3)
-    still_nothing = harness.publish_due()
+    still_nothing = harness.issues.publish_due()
     harness.fake_clock.now = TUESDAY + WEEK
-    harness.publish_due()
+    harness.issues.publish_due()
 
     assert (said.slot, said.tip and said.tip.key) == (SLOT + WEEK, "one")
     assert (nothing, still_nothing) == (None, None)
@@ -73,20 +73,20 @@ def being_made(harness: AppHarness) -> int:
 
 def test_a_skip_that_comes_while_the_letter_is_made_still_counts(harness: AppHarness) -> None:
     being_made(harness)
-    harness.skip_slot(SLOT)
-    harness.publish_due()
+    harness.calendar.skip(SLOT)
+    harness.issues.publish_due()
 
     assert sent(harness) == [(SLOT, "one", IssueState.CANCELLED)]
-    assert harness.why_tip("one").line == harness.forecast(1)[0]
+    assert harness.tips.why("one").line == harness.calendar.forecast(1)[0]
 
 
 def test_a_letter_that_is_being_made_is_held_back_too(harness: AppHarness) -> None:
     number = being_made(harness)
-    harness.hold_slot(SLOT)
-    harness.publish_due()
+    harness.calendar.hold(SLOT)
+    harness.issues.publish_due()
     held = harness.issue(number).state
-    harness.approve_slot(SLOT)
-    harness.publish_due()
+    harness.calendar.approve(SLOT)
+    harness.issues.publish_due()
 
     assert (held, harness.issue(number).state) == (IssueState.PREPARING, IssueState.SENDING)
 
@@ -96,38 +96,38 @@ def test_a_letter_that_is_held_back_is_not_made_again_at_each_ring(harness: AppH
     cannot_make_any = replace(harness.render_context, renderer=EmailTemplates(harness.site, []))
     with pytest.raises(TemplateError):
         finish_preparing(harness.store, cannot_make_any, harness.rules, harness.clock())
-    harness.hold_slot(SLOT)
+    harness.calendar.hold(SLOT)
     finish_preparing(harness.store, cannot_make_any, harness.rules, harness.clock())
 
     assert harness.issue(number).state is IssueState.PREPARING
 
 
 def test_a_skip_can_be_taken_back(harness: AppHarness) -> None:
-    harness.skip_slot(SLOT)
-    assert harness.unskip_slot(SLOT)
-    assert not harness.unskip_slot(SLOT)
+    harness.calendar.skip(SLOT)
+    assert harness.calendar.unskip(SLOT)
+    assert not harness.calendar.unskip(SLOT)
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
 
     assert sent(harness) == [(SLOT, "one", IssueState.SENDING)]
 
 
 def test_what_is_held_waits_for_the_owner_and_goes_late_or_is_missed(harness: AppHarness) -> None:
-    harness.hold_slot(SLOT, "a typo")
+    harness.calendar.hold(SLOT, "a typo")
     harness.fake_clock.now = TUESDAY
-    held = (harness.publish_due(), harness.next_issue().waits, harness.last_slot().words)
+    held = (harness.issues.publish_due(), harness.issues.next().waits, harness.calendar.last_slot().words)
     harness.fake_clock.forward(hours=5)
-    harness.approve_slot(SLOT)
-    harness.publish_due()
-    harness.hold_slot(SLOT + WEEK)
+    harness.calendar.approve(SLOT)
+    harness.issues.publish_due()
+    harness.calendar.hold(SLOT + WEEK)
     harness.fake_clock.now = TUESDAY + WEEK + timedelta(hours=25)
-    harness.publish_due()
+    harness.issues.publish_due()
 
     assert held == (None, "you hold it back: a typo", f"the issue of {SLOT} has not gone: you hold it back: a typo")
     assert sent(harness) == [(SLOT, "one", IssueState.SENDING), (SLOT + WEEK, None, IssueState.MISSED)]
     assert "held back" in harness.issue(2).pause_reason
-    assert harness.next_issue().tip
-    assert harness.next_issue().tip.key == "two"  # type: ignore[union-attr]
+    assert harness.issues.next().tip
+    assert harness.issues.next().tip.key == "two"  # type: ignore[union-attr]
 
 
 def test_with_approval_required_silence_means_no(tmp_path: Path) -> None:
@@ -135,13 +135,13 @@ def test_with_approval_required_silence_means_no(tmp_path: Path) -> None:
         add_subscribers(harness.files, 1)
         add_tip(harness.files, "One")
         add_tip(harness.files, "Two")
-        silent = harness.publish_due()
-        approved = harness.approve_slot(SLOT)
+        silent = harness.issues.publish_due()
+        approved = harness.calendar.approve(SLOT)
         with harness.store.write() as tx:
             tx.tips.move("two", first=True)
-        changed = harness.publish_due()
-        harness.approve_slot(SLOT)
-        issue = harness.publish_due()
+        changed = harness.issues.publish_due()
+        harness.calendar.approve(SLOT)
+        issue = harness.issues.publish_due()
 
         assert (silent, approved, changed) == (None, "one", None), "an approval is for one tip"
         assert issue
@@ -153,61 +153,61 @@ def test_the_command_that_sends_early_is_an_approval_but_not_of_what_is_held(tmp
         add_subscribers(harness.files, 1)
         add_tip(harness.files, "One")
         harness.fake_clock.now = TUESDAY - timedelta(days=1)
-        harness.hold_slot(SLOT)
+        harness.calendar.hold(SLOT)
         with pytest.raises(Refused, match="held back"):
-            harness.send(early=True)
-        harness.unskip_slot(SLOT)
-        issue = harness.send(early=True)
+            harness.issues.send(early=True)
+        harness.calendar.unskip(SLOT)
+        issue = harness.issues.send(early=True)
 
         assert issue
         assert issue.state is IssueState.DONE
 
 
 def test_a_pinned_tip_goes_on_its_date_and_is_kept_for_it(harness: AppHarness) -> None:
-    harness.pin_tip("one", SLOT + WEEK)
+    harness.tips.pin("one", SLOT + WEEK)
     for week in range(3):
         harness.fake_clock.now = TUESDAY + week * WEEK
-        harness.publish_due()
+        harness.issues.publish_due()
         harness.round(week + 1)
 
     assert [tip for _, tip, _ in sent(harness)] == ["two", "one", "three"]
 
 
 def test_what_cannot_be_pinned_or_skipped_is_refused_with_the_reason(harness: AppHarness) -> None:
-    harness.pin_tip("one", SLOT)
-    harness.retire_tip("three")
+    harness.tips.pin("one", SLOT)
+    harness.tips.retire("three")
     with pytest.raises(Refused, match="one is pinned"):
-        harness.pin_tip("two", SLOT)
+        harness.tips.pin("two", SLOT)
     with pytest.raises(Refused, match="retired"):
-        harness.pin_tip("three", SLOT + WEEK)
+        harness.tips.pin("three", SLOT + WEEK)
     with pytest.raises(NotFound):
-        harness.pin_tip("none-such", SLOT + WEEK)
+        harness.tips.pin("none-such", SLOT + WEEK)
     with pytest.raises(UsageError, match="Wednesday"):
-        harness.parse_slot("2024-03-06")
+        harness.calendar.parse_slot("2024-03-06")
     with pytest.raises(Refused, match="over"):
-        harness.skip_slot(SLOT - WEEK)
+        harness.calendar.skip(SLOT - WEEK)
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     with pytest.raises(Refused, match="on its way"):
-        harness.skip_slot(SLOT)
+        harness.calendar.skip(SLOT)
 
 
 def test_two_tips_change_places_and_change_back(harness: AppHarness) -> None:
-    before = [line.tip for line in harness.forecast(3)]
-    harness.swap_slot(SLOT)
-    after = [line.tip for line in harness.forecast(3)]
-    harness.swap_slot(SLOT)
+    before = [line.tip for line in harness.calendar.forecast(3)]
+    harness.calendar.swap(SLOT)
+    after = [line.tip for line in harness.calendar.forecast(3)]
+    harness.calendar.swap(SLOT)
 
     assert before == ["one", "two", "three"]
     assert after == ["two", "one", "three"]
-    assert [line.tip for line in harness.forecast(3)] == before
+    assert [line.tip for line in harness.calendar.forecast(3)] == before
 
 
 def test_a_season_fills_the_year_of_its_title_when_the_letter_is_made(harness: AppHarness) -> None:
     add_ruled(harness, "Spring {{ year }}", season="5 March")
-    said = harness.next_issue()
+    said = harness.issues.next()
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     harness.round()
     memory = harness.sender_override
     assert isinstance(memory, MemorySender)
@@ -222,15 +222,15 @@ def test_a_tip_runs_again_after_its_rest_and_a_cancelled_re_run_counts_for_nothi
     with open_app_harness(tmp_path, MemorySender(), rerun_after="3 weeks") as harness:
         add_subscribers(harness.files, 1)
         add_tip(harness.files, "One")
-        harness.publish_due()
+        harness.issues.publish_due()
         harness.round()
         harness.fake_clock.now = TUESDAY + 3 * WEEK
-        harness.publish_due()
-        harness.cancel(2)
+        harness.issues.publish_due()
+        harness.issues.cancel(2)
         with harness.store.read() as tx:
             card = tx.tips.get("one").card
         harness.fake_clock.now = TUESDAY + 4 * WEEK
-        again = harness.publish_due()
+        again = harness.issues.publish_due()
 
         assert (card.state, card.last_sent_on) == (TipState.SENT, SLOT)
         assert again
@@ -244,10 +244,10 @@ def test_a_tip_of_the_archive_may_run_again_and_goes_back_there_when_that_is_can
             tx.tips.set_state(tx.tips.get(key).card.id, TipState.RETIRED)
         old = TipText("Old", "It ran before.", published_on=date(2012, 5, 1))
         tx.tips.add(old, identity("Old", old.published_on), "old", TipState.ARCHIVE, TUESDAY)
-    line = harness.forecast(1)[0]
+    line = harness.calendar.forecast(1)[0]
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
-    harness.cancel(1)
+    harness.issues.publish_due()
+    harness.issues.cancel(1)
     with harness.store.read() as tx:
         card = tx.tips.get("old").card
 
@@ -258,13 +258,13 @@ def test_a_tip_of_the_archive_may_run_again_and_goes_back_there_when_that_is_can
 
 def test_the_slot_that_is_bound_shows_what_is_bound_and_the_rest_goes_on_from_there(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     with harness.store.write() as tx:
         tx.tips.move("three", first=True)
         tx.calendar.pin("two", SLOT)  # said too late: the letter is made
         tx.tips.move("two", first=True)
         tx.tips.move("three", first=True)
-    lines = harness.forecast(3)
+    lines = harness.calendar.forecast(3)
 
     assert [(line.tip, line.reason) for line in lines[:1]] == [("one", "bound to issue 1")]
     assert [line.tip for line in lines] == ["one", "three", "two"]
@@ -272,14 +272,14 @@ def test_the_slot_that_is_bound_shows_what_is_bound_and_the_rest_goes_on_from_th
 
 def test_why_speaks_of_dates_that_went_by_and_of_dates_that_come(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     harness.round()
-    past, coming = harness.why_date(SLOT), harness.why_date(SLOT + WEEK)
-    tip = harness.why_tip("three")
+    past, coming = harness.calendar.why(SLOT), harness.calendar.why(SLOT + WEEK)
+    tip = harness.tips.why("three")
 
     assert (past.line.tip, past.line.reason) == ("one", "issue 1, done")
     assert (coming.line.tip, coming.line.kind) == ("two", Kind.FRESH)
     assert tip.line
     assert (tip.line.date, tip.next_slot, tip.why_not) == (SLOT + 2 * WEEK, SLOT + WEEK, "1 tip before it in the queue")
     with pytest.raises(NotFound):
-        harness.why_date(SLOT - WEEK)
+        harness.calendar.why(SLOT - WEEK)

@@ -66,11 +66,11 @@ def fill(harness: AppHarness, wanted: Wishes) -> dict[str, date]:
             key = text.title.lower().replace(" ", "-")
             tx.tips.add(text, identity(text.title, text.published_on), key, state, TUESDAY)
     for slot in wanted.skips:
-        harness.skip_slot(slot)
+        harness.calendar.skip(slot)
     pins: dict[str, date] = {}
     for place, slot in wanted.pins.items():
         if place < len(wanted.tips) and slot not in pins.values():
-            harness.pin_tip(f"tip-{place}", slot)
+            harness.tips.pin(f"tip-{place}", slot)
             pins[f"tip-{place}"] = slot
     return pins
 
@@ -82,8 +82,8 @@ def issues(harness: AppHarness) -> list[IssueFacts]:
 
 def play(harness: AppHarness) -> None:
     """What one ring of the daemon does."""
-    harness.publish_due()
-    for number in harness.unfinished():
+    harness.issues.publish_due()
+    for number in harness.issues.unfinished():
         harness.round(number)
 
 
@@ -97,7 +97,7 @@ def test_what_was_forecast_for_a_season_is_what_was_then_sent(wanted: Wishes) ->
         add_subscribers(harness.files, 1)
         harness.fake_clock.now = TUESDAY - timedelta(days=1)
         pins = fill(harness, wanted)
-        said = harness.forecast(WEEKS)
+        said = harness.calendar.forecast(WEEKS)
         for week in range(WEEKS):
             harness.fake_clock.now = harness.schedule.starts_at(SLOT + week * WEEK)
             play(harness)
@@ -122,21 +122,21 @@ steps = st.lists(
 
 def meddle(harness: AppHarness, what: str) -> None:
     """The owner does something with the next slot; what is refused is refused."""
-    slot = harness.next_issue().slot
+    slot = harness.issues.next().slot
     try:
         match what:
             case "skip":
-                harness.skip_slot(slot)
+                harness.calendar.skip(slot)
             case "hold":
-                harness.hold_slot(slot)
+                harness.calendar.hold(slot)
             case "approve":
-                harness.approve_slot(slot)
+                harness.calendar.approve(slot)
             case "swap":
-                harness.swap_slot(slot)
+                harness.calendar.swap(slot)
             case "pin":
-                harness.pin_tip("tip-0", slot + WEEK)
+                harness.tips.pin("tip-0", slot + WEEK)
             case "cancel":
-                harness.cancel(max((issue.number for issue in issues(harness)), default=0))
+                harness.issues.cancel(max((issue.number for issue in issues(harness)), default=0))
     except (Refused, NotFound, IllegalTransition):
         return
 
@@ -159,7 +159,7 @@ def test_whatever_the_owner_and_the_clock_do_a_slot_has_one_issue_and_no_tip_com
                 meddle(harness, step)
                 continue
             harness.fake_clock.now += step
-            said, line = harness.next_issue(), harness.forecast(1)[0]
+            said, line = harness.issues.next(), harness.calendar.forecast(1)[0]
             before = {issue.slot for issue in issues(harness) if issue.started_at}
             play(harness)
             for issue in issues(harness):

@@ -24,13 +24,13 @@ def harness(tmp_path: Path) -> Iterator[AppHarness]:
     with open_app_harness(tmp_path, MemorySender()) as harness:
         add_subscribers(harness.files, 1)
         add_tip(harness.files, "One")
-        harness.send()
+        harness.issues.send()
         yield harness
 
 
 def copy_of(harness: AppHarness, directory: Path, *, whole: bool) -> SqlStore:
     directory.mkdir()
-    harness.backup(directory / "newsletter.db")
+    harness.database.backup(directory / "newsletter.db")
     if whole:
         shutil.copy(identity.path_of(harness.files.path), directory)
     return SqlStore(directory / "newsletter.db")
@@ -45,7 +45,7 @@ def beats(harness: AppHarness, change: int) -> None:
 def test_a_newsletter_that_goes_on_as_ever_is_not_held(harness: AppHarness) -> None:
     for _ in range(3):
         harness.store.beat(TUESDAY)
-    assert harness.hold() == ""
+    assert harness.database.hold_reason() == ""
     with harness.store.sending("again", TUESDAY):
         pass
 
@@ -63,11 +63,11 @@ def test_a_copy_mails_nobody_until_it_is_adopted_and_then_the_first_one_is_left_
     copy.close()
 
     assert "copy" in why
-    assert harness.hold() == ""
+    assert harness.database.hold_reason() == ""
 
 
 def test_an_older_state_that_is_put_back_is_held(harness: AppHarness, tmp_path: Path) -> None:
-    harness.backup(tmp_path / "backup.db")
+    harness.database.backup(tmp_path / "backup.db")
     harness.store.beat(TUESDAY)
     harness.close()
     for rest in ("-wal", "-shm"):
@@ -116,7 +116,7 @@ def test_a_whole_directory_that_is_copied_is_held_and_the_first_one_goes_on(
     if not machine:  # as where no machine has an id
         installed(harness.files, machine="")
     copy = moved(harness, tmp_path.parent / f"copy of {tmp_path.name}", shutil.copytree)
-    why, first = copy.hold(), harness.hold()
+    why, first = copy.hold(), harness.database.hold_reason()
     with pytest.raises(Refused, match="db adopt"), copy.sending("a copy", TUESDAY):
         pass
     copy.adopt(TUESDAY)
@@ -135,12 +135,12 @@ def test_a_directory_that_is_moved_goes_on(harness: AppHarness, tmp_path: Path) 
 
 def test_a_volume_that_is_mounted_again_goes_on_and_a_copied_disk_does_not(harness: AppHarness) -> None:
     installed(harness.files, device="4711")
-    assert harness.hold() == "", "the same path with another device number: mounted again"
+    assert harness.database.hold_reason() == "", "the same path with another device number: mounted again"
     harness.store.beat(TUESDAY)
     installed(harness.files, path="/elsewhere/newsletter.db")
-    assert harness.hold() == "", "only moved"
+    assert harness.database.hold_reason() == "", "only moved"
     installed(harness.files, device="4711")
-    assert "its disk is a copy" in harness.hold()
+    assert "its disk is a copy" in harness.database.hold_reason()
 
 
 def test_a_file_that_was_copied_away_and_put_back_is_held(harness: AppHarness, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_what_an_older_program_did_not_write_down_is_learned_at_the_next_beat(
     harness: AppHarness, tmp_path: Path
 ) -> None:
     installed(harness.files, inode="", device="", path="")
-    assert harness.hold() == ""
+    assert harness.database.hold_reason() == ""
     harness.store.beat(TUESDAY)
     copy = moved(harness, tmp_path.parent / f"copy of {tmp_path.name}", shutil.copytree)
     assert "copy" in copy.hold()
@@ -182,26 +182,26 @@ def test_a_file_system_whose_inodes_do_not_last_is_not_asked(tmp_path: Path, kin
 
 def test_a_crash_between_the_two_writes_of_a_beat_holds_nothing(harness: AppHarness) -> None:
     beats(harness, -1)
-    assert harness.hold() == ""
+    assert harness.database.hold_reason() == ""
     harness.store.beat(TUESDAY)
-    assert harness.hold() == ""
+    assert harness.database.hold_reason() == ""
     beats(harness, -2)
-    assert "put back" in harness.hold()
+    assert "put back" in harness.database.hold_reason()
 
 
 def test_a_mark_that_cannot_be_read_is_as_none(harness: AppHarness) -> None:
     identity.path_of(harness.files.path).write_text("{")
-    assert "copy" in harness.hold()
+    assert "copy" in harness.database.hold_reason()
 
 
 def test_doctor_and_the_mails_that_wait_know_of_it(harness: AppHarness) -> None:
     identity.path_of(harness.files.path).unlink()
-    harness.tell_owner("Something", ["happened"], "Look")
+    harness.owner.alert("Something", ["happened"], "Look")
     held = {check.id: check for check in harness.doctor()}["installation"]
     memory = harness.memory()
 
     assert (held.ok, held.level) == (False, "error")
-    assert harness.flush_notices() == 0
+    assert harness.transactional.send() == 0
     assert memory.tried == []
-    harness.adopt()
-    assert harness.flush_notices() == 1
+    harness.database.adopt()
+    assert harness.transactional.send() == 1

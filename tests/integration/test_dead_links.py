@@ -179,7 +179,7 @@ def test_the_findings_of_a_library_name_tip_line_and_reason(tmp_path: Path) -> N
     with open_app_harness(tmp_path, MemorySender()) as harness:
         add_tip(harness.files, "Linked", body="One.\n\nSee [this](http://127.0.0.1:1/secret).")
         add_tip(harness.files, "Plain")
-        linked, plain = harness.lint_links()
+        linked, plain = harness.tips.lint_links()
 
     assert (linked.key, plain.findings) == ("linked", ())
     (finding,) = linked.findings

@@ -93,9 +93,9 @@ def test_progress_ends_at_the_audience_and_never_goes_beyond(harness: AppHarness
     harness.start(5)
     seen: list[tuple[int, int]] = []
     with harness.store.sending("test", harness.clock()) as right:
-        harness.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
+        harness.issues.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
         harness.fake_clock.forward(minutes=1)
-        harness.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
+        harness.issues.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
 
     assert seen[-1] == (5, 5)
     assert (4, 5) in seen
@@ -181,11 +181,11 @@ def test_a_deferred_letter_is_tried_ever_more_rarely_and_given_up_after_48_hours
     harness.start(2)
     waits = []
     with harness.store.sending("test", harness.clock()) as right:
-        harness.deliver(right, 1)
+        harness.issues.deliver(right, 1)
         while due_at := right.ledger.next_due_at(1):
             waits.append((due_at - harness.clock()).total_seconds() / 60)
             harness.fake_clock.now = due_at
-            harness.deliver(right, 1)
+            harness.issues.deliver(right, 1)
     row = harness.row(ODD)
 
     assert waits[:6] == [1, 5, 15, 60, 60, 60]
@@ -215,7 +215,7 @@ def test_a_letter_in_doubt_is_held_where_the_owner_wants_that(harness: AppHarnes
     harness.memory({ODD: repeat(NO_REPLY, 1)})
     harness.start(2)
     with harness.store.sending("test", harness.clock(), hold_in_doubt=True) as right:
-        harness.deliver(right, 1)
+        harness.issues.deliver(right, 1)
 
     assert (harness.counts(), harness.issue().state) == ({"held": 1, "sent": 1}, IssueState.DONE)
 
@@ -334,11 +334,11 @@ def test_policy_refusals_pause_the_issue_suppress_nobody_and_a_resume_sends_to_a
     sender = harness.memory()
     harness.fake_clock.forward(days=3)  # the owner was away: no letter's 48 hours ran meanwhile
     harness.memory({everybody[0]: repeat(answer("rcpt", LATER), 1)})
-    harness.resume(1)
+    harness.issues.resume(1)
     assert harness.row(everybody[0]).state == "deferred"
     harness.fake_clock.forward(minutes=1)
     sender = harness.memory()
-    harness.resume(1)
+    harness.issues.resume(1)
     assert (recipients(sender.emails), harness.issue().state) == ([everybody[0]], IssueState.DONE)
     assert harness.counts() == {"sent": 8}
 
@@ -351,7 +351,7 @@ def test_the_same_hard_refusal_for_everybody_is_about_us_and_suppresses_nobody(h
 
     assert (harness.issue().state, harness.counts(), harness.suppressed()) == (IssueState.PAUSED, {"pending": 30}, [])
     sender = harness.memory()
-    harness.resume(1)
+    harness.issues.resume(1)
     assert (recipients(sender.emails), harness.issue().state) == (everybody, IssueState.DONE)
 
 
@@ -360,7 +360,7 @@ def test_a_breaker_that_trips_on_a_cancelled_issue_leaves_nothing_open(harness: 
         def take(self, letter: SentEmail) -> Outcome:
             outcome = super().take(letter)
             if len(self.tried) == 3:
-                harness.cancel(1)
+                harness.issues.cancel(1)
             return outcome
 
     harness.sender_override = Cancelling({address: repeat(answer("rcpt", BLOCKED), 1) for address in readers(5)})

@@ -52,7 +52,7 @@ def test_one_domain_waits_in_line_while_the_others_get_their_letters(harness: Ap
     add_tip(harness.files)
     add_subscribers(harness.files, 4)  # all at a.example
     add_subscriber(harness.files, "solo@b.example")
-    harness.publish_due()
+    harness.issues.publish_due()
     sender = RatedSender(Rate(2, timedelta(minutes=1), per_domain=True))
     harness.sender_override = sender
     harness.round()
@@ -69,7 +69,7 @@ def test_one_domain_waits_in_line_while_the_others_get_their_letters(harness: Ap
 def test_waiting_for_its_turn_is_no_attempt(harness: AppHarness) -> None:
     add_tip(harness.files)
     add_subscribers(harness.files, 2)
-    harness.publish_due()
+    harness.issues.publish_due()
     harness.sender_override = RatedSender(Rate(1, timedelta(minutes=1), per_domain=True))
     harness.round()
 

@@ -102,7 +102,7 @@ def test_a_policy_refusal_for_everybody_pauses_and_a_resume_sends_to_all(tmp_pat
         harness.round()
         paused = harness.issue()
         server.faults.clear()
-        harness.resume(1)
+        harness.issues.resume(1)
 
         assert (paused.state, harness.suppressed()) == (IssueState.PAUSED, [])
         assert (got(server), harness.counts()) == (readers(12), {"sent": 12})
@@ -116,7 +116,7 @@ def test_a_refused_password_pauses_the_issue_before_any_letter_is_claimed(tmp_pa
         with harness.store.read() as tx:
             mail = tx.notices.waiting()
         server.behavior.users = {"tips": "wrong"}
-        harness.resume(1)
+        harness.issues.resume(1)
 
         assert (paused.state, paused.counts["pending"], mail) == (IssueState.PAUSED, 3, 1)
         assert "535" in paused.pause_reason
@@ -151,7 +151,7 @@ def test_a_letter_that_cannot_be_rendered_leaves_no_other_letter_in_flight(tmp_p
         harness.start(0)
         with harness.store.sending("test", harness.clock()) as right:
             with pytest.raises(TemplateError):
-                harness.deliver(right, 1)
+                harness.issues.deliver(right, 1)
             counts = harness.counts()
 
         assert counts == {"sent": 2, "pending": 7}
@@ -173,8 +173,8 @@ def test_letters_in_flight_when_the_database_is_locked_end_and_are_written_later
         with harness.store.sending("test", harness.clock()) as right:
             set_busy_timeout(right.ledger, 20)
             with pytest.raises(Busy):
-                harness.deliver(right, 1, progress=lambda *_: unlock(other))
-            harness.deliver(right, 1)
+                harness.issues.deliver(right, 1, progress=lambda *_: unlock(other))
+            harness.issues.deliver(right, 1)
         other.close()
 
         assert (got(server), harness.counts(), harness.broken()) == (readers(20), {"sent": 20}, [])

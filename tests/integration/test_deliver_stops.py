@@ -55,19 +55,19 @@ def test_a_stop_lets_the_letters_in_flight_end_and_claims_no_more(harness: AppHa
 
 def test_a_pause_by_another_process_is_seen_by_the_very_next_claim(harness: AppHarness) -> None:
     with open_again(harness) as other:
-        sender = HookedSender({3: lambda: other.pause(1)})
+        sender = HookedSender({3: lambda: other.issues.pause(1)})
         harness.sender_override = sender
         harness.start(6)
         harness.round()
         assert (len(sender.emails), harness.counts()) == (3, {"sent": 3, "pending": 3})
-        harness.resume(1)
+        harness.issues.resume(1)
 
     assert recipients(sender.emails) == readers(6)
 
 
 def test_a_cancel_in_the_middle_sends_no_more_and_says_so_on_every_row(harness: AppHarness) -> None:
     with open_again(harness) as other:
-        sender = HookedSender({3: lambda: other.cancel(1)})
+        sender = HookedSender({3: lambda: other.issues.cancel(1)})
         harness.sender_override = sender
         harness.start(6)
         harness.round()
@@ -80,7 +80,7 @@ def test_a_cancel_in_the_middle_sends_no_more_and_says_so_on_every_row(harness: 
 def test_a_letter_that_comes_back_to_a_cancelled_issue_waits_no_more(harness: AppHarness) -> None:
     class Cancelling(MemorySender):
         def take(self, letter: SentEmail) -> Outcome:
-            harness.cancel(1)
+            harness.issues.cancel(1)
             return super().take(letter)
 
     harness.sender_override = Cancelling({"reader1@a.example": repeat(answer("rcpt", LATER), 1)})
@@ -94,7 +94,7 @@ def test_a_letter_that_a_crash_left_in_a_cancelled_issue_waits_no_more(harness: 
     harness.start(2)
     with harness.store.sending("a life that ends here", harness.clock()) as right:
         right.ledger.advance(1, [], 1, harness.clock())
-        harness.cancel(1)
+        harness.issues.cancel(1)
     harness.round()
 
     assert (harness.counts(), harness.broken()) == ({"skipped": 2}, [])
@@ -102,7 +102,7 @@ def test_a_letter_that_a_crash_left_in_a_cancelled_issue_waits_no_more(harness: 
 
 def test_who_leaves_in_the_middle_gets_no_letter(harness: AppHarness) -> None:
     with open_again(harness) as other:
-        sender = HookedSender({2: lambda: other.unsubscribe("reader3@a.example")})
+        sender = HookedSender({2: lambda: other.subscribers.unsubscribe("reader3@a.example")})
         harness.sender_override = sender
         harness.start(4)
         harness.round()
@@ -115,7 +115,7 @@ def test_who_leaves_while_their_letter_is_deferred_gets_no_second_try(harness: A
     sender = harness.memory({ODD: repeat(answer("rcpt", LATER), 1)})
     harness.start(2)
     harness.round()
-    harness.unsubscribe(ODD)
+    harness.subscribers.unsubscribe(ODD)
     harness.fake_clock.forward(minutes=1)
     harness.round()
 
@@ -131,11 +131,11 @@ def test_failed_letters_get_another_chance_when_a_person_says_so(harness: AppHar
     harness.start(2)
     with harness.store.sending("test", harness.clock()) as right:
         while harness.issue().state is not IssueState.DONE:
-            harness.deliver(right, 1)
+            harness.issues.deliver(right, 1)
             harness.fake_clock.forward(hours=1)
     sender = harness.memory()
-    reopened = harness.retry_failed(1)
-    harness.resume(1)
+    reopened = harness.issues.retry_failed(1)
+    harness.issues.resume(1)
 
     assert (reopened.state, reopened.counts["pending"]) == (IssueState.SENDING, 1)
     assert (recipients(sender.emails), harness.counts()) == ([ODD], {"sent": 2})
@@ -146,9 +146,9 @@ def test_nothing_of_a_cancelled_issue_is_tried_again(harness: AppHarness) -> Non
     with harness.store.sending("a life", harness.clock(), hold_in_doubt=True) as right:
         right.ledger.advance(1, [], 1, harness.clock())
     with harness.store.sending("the next", harness.clock(), hold_in_doubt=True):
-        harness.cancel(1)
+        harness.issues.cancel(1)
     with pytest.raises(Refused):
-        harness.retry_failed(1)
+        harness.issues.retry_failed(1)
 
     assert harness.counts() == {"held": 1, "skipped": 1}
 
@@ -178,9 +178,9 @@ def test_outcomes_that_a_locked_database_would_not_take_are_written_when_it_does
     with harness.store.sending("test", harness.clock()) as right:
         set_busy_timeout(right.ledger, 20)
         with pytest.raises(Busy):
-            harness.deliver(right, number, progress=lambda *_: unlock(other))
+            harness.issues.deliver(right, number, progress=lambda *_: unlock(other))
         in_doubt = harness.counts()
-        harness.deliver(right, number)
+        harness.issues.deliver(right, number)
     other.close()
 
     assert in_doubt == {"sent": 1, "sending": 1, "pending": 3}
@@ -197,7 +197,7 @@ def test_outcomes_that_a_locked_database_would_not_take_are_written_at_the_lates
     with harness.store.sending("test", harness.clock()) as right:
         set_busy_timeout(right.ledger, 20)
         with pytest.raises(Busy):
-            harness.deliver(right, number, progress=lambda *_: unlock(other))
+            harness.issues.deliver(right, number, progress=lambda *_: unlock(other))
     other.close()
 
     assert (harness.counts(), harness.broken()) == ({"sent": 2, "pending": 3}, [])
@@ -211,10 +211,10 @@ def test_a_full_disk_loses_nobody_and_says_so(harness: AppHarness) -> None:
         pages = database.execute("PRAGMA page_count").fetchone()[0]
         database.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(NewsletterError, match="disk"):
-            harness.deliver(right, number)
+            harness.issues.deliver(right, number)
         got_before = len(sender.emails)
         database.execute("PRAGMA max_page_count = 1000000")
-        harness.deliver(right, number)
+        harness.issues.deliver(right, number)
 
     assert got_before < len(sender.emails)
     assert recipients(sender.emails) == sorted(set(readers(40)) - set(readers(40)[::3]))

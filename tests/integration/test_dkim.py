@@ -66,7 +66,9 @@ def test_the_key_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "dkim.pem").write_text(RSA)
     with open_app_harness(tmp_path, dkim_selector="s1", dkim_key_file=str(tmp_path / "dkim.pem")) as harness:
         add_tip(harness.files, "Say the name")
-        assert harness.preview().startswith(b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=tips.example;")
+        assert harness.issues.preview().startswith(
+            b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=tips.example;"
+        )
 
 
 def test_without_a_key_no_letter_is_signed(tmp_path: Path) -> None:

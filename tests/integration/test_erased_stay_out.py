@@ -19,7 +19,7 @@ PROOF = "a list, 3 May 2025"
 
 def imports(web_harness: WebHarness, directory: Path) -> tuple[int, int]:
     (directory / "list.csv").write_text(f"email\n{ANNA}\n")
-    report = web_harness.app.import_subscribers(directory / "list.csv", confirmed_source=PROOF)
+    report = web_harness.app.subscribers.import_file(directory / "list.csv", confirmed_source=PROOF)
     return report.added, report.suppressed
 
 
@@ -30,14 +30,14 @@ def hashes(web_harness: WebHarness) -> list[Suppression]:
 
 def test_every_secret_key_may_be_changed_at_once(tmp_path: Path) -> None:
     with open_web_harness(tmp_path) as web_harness:
-        web_harness.app.add_subscriber(ANNA, confirmed_source=PROOF)
-        web_harness.app.erase(ANNA)
+        web_harness.app.subscribers.add(ANNA, confirmed_source=PROOF)
+        web_harness.app.subscribers.erase(ANNA)
         (hash_of_anna,) = hashes(web_harness)
         assert "anna" not in hash_of_anna.address_key
     with open_web_harness(tmp_path, secret_key="quite-another-key-0123456789") as web_harness:
         assert imports(web_harness, tmp_path) == (0, 1)
         with pytest.raises(Refused, match="erased"):
-            web_harness.app.add_subscriber(ANNA, confirmed_source=PROOF)
+            web_harness.app.subscribers.add(ANNA, confirmed_source=PROOF)
 
         web_harness.http.post("/subscribe", data={"email": ANNA})
         web_harness.http.post(web_harness.confirm_path(ANNA))
@@ -57,12 +57,12 @@ def test_nobody_gets_the_number_and_the_history_of_who_was_erased(tmp_path: Path
         harness.start(2)
         harness.round()
         *_, last = readers(2)
-        harness.erase(last)
+        harness.subscribers.erase(last)
         if by_file:
             (tmp_path / "list.csv").write_text(f"email\n{ANNA}\n")
-            harness.import_subscribers(tmp_path / "list.csv", confirmed_source=PROOF)
+            harness.subscribers.import_file(tmp_path / "list.csv", confirmed_source=PROOF)
         else:
-            harness.add_subscriber(ANNA, confirmed_source=PROOF)
+            harness.subscribers.add(ANNA, confirmed_source=PROOF)
         with harness.store.read() as tx:
             anna = tx.subscribers.by_address(ANNA)
             assert anna is not None
@@ -73,8 +73,8 @@ def test_nobody_gets_the_number_and_the_history_of_who_was_erased(tmp_path: Path
 def test_two_databases_have_two_keys(tmp_path: Path) -> None:
     for name in ("one", "two"):
         with open_web_harness(tmp_path / name) as web_harness:
-            web_harness.app.add_subscriber(ANNA, confirmed_source=PROOF)
-            web_harness.app.erase(ANNA)
+            web_harness.app.subscribers.add(ANNA, confirmed_source=PROOF)
+            web_harness.app.subscribers.erase(ANNA)
             (tmp_path / f"{name}.txt").write_text(hashes(web_harness)[0].address_key)
 
     assert (tmp_path / "one.txt").read_text() != (tmp_path / "two.txt").read_text()

@@ -85,16 +85,16 @@ def test_no_page_of_a_german_newsletter_has_english_in_it(web_harness: WebHarnes
 
 def test_no_mail_to_a_german_reader_has_english_in_it(web_harness: WebHarness) -> None:
     web_harness.http.post("/subscribe", data={"email": ANNA})
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     web_harness.clock.forward(days=4)
-    web_harness.app.housekeeping()
-    web_harness.app.flush_notices()
+    web_harness.app.maintenance.run()
+    web_harness.app.transactional.send()
     web_harness.http.post(web_harness.confirm_path(ANNA))
     web_harness.http.post("/link", data={"email": ANNA})
     web_harness.http.post(web_harness.preferences_path(ANNA), data={"action": "address", "email": "neu@host.example"})
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     web_harness.http.post(web_harness.unsubscribe_path(ANNA))
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     found = web_harness.emails()
     assert {str(mail["Subject"]): english for mail in found if (english := english_in(whole(mail)))} == {}
     assert len(found) == 6
@@ -118,20 +118,20 @@ def test_no_mail_to_a_german_owner_has_english_in_it(harness: AppHarness) -> Non
         tx.tips.add(add, identity("Halloween", None), "halloween", TipState.FRESH, TUESDAY)
     found = owner_emails(harness)
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     memory = harness.memory({"reader2@a.example": [answer("rcpt", "550 5.1.1 unbekannt")]})
     harness.round()
     emails, found = parse_emails(memory.emails), found + owner_emails(harness)
     harness.fake_clock.now = TUESDAY + timedelta(days=7, hours=1)
     found += owner_emails(harness)
     for at in range(6):
-        harness.retire_tip(f"tipp-{at}")
-    harness.retire_tip("halloween")
+        harness.tips.retire(f"tipp-{at}")
+    harness.tips.retire("halloween")
     harness.fake_clock.now = TUESDAY + timedelta(days=13, hours=4)
     found += owner_emails(harness)
     with harness.store.write() as tx:
         tx.notices.add("alarm", harness.site.owner, ATTACK, harness.fake_clock.now)
-    harness.tell_owner("Issue 3 is paused", ["3 policy refusals in a row, the last: 550 nein"], "newsletter doctor")
+    harness.owner.alert("Issue 3 is paused", ["3 policy refusals in a row, the last: 550 nein"], "newsletter doctor")
     found += owner_emails(harness)
 
     assert {str(mail["Subject"]): english for mail in (*emails, *found) if (english := english_in(whole(mail)))} == {}

@@ -30,8 +30,8 @@ def test_the_forecast_says_what_then_happens_week_after_week(harness: AppHarness
     seen: list[tuple[date, str | None, int]] = []
     for late_for in (timedelta(), timedelta(hours=5), timedelta(minutes=1), WINDOW, timedelta(hours=1)):
         harness.fake_clock.now = harness.schedule.starts_at(SLOT + len(seen) * WEEK) + late_for
-        said = harness.next_issue()
-        issue = harness.publish_due()
+        said = harness.issues.next()
+        issue = harness.issues.publish_due()
         assert issue
         seen.append((said.slot, said.tip.key if said.tip else None, said.audience))
         assert seen[-1] == (issue.slot, issue.tip_key, issue.audience if issue.tip_key else 2)
@@ -48,10 +48,10 @@ def test_the_forecast_is_due_exactly_when_something_is_sent(
         add_tip(harness.files, title)
     if went_before:
         harness.fake_clock.now = TUESDAY - WEEK
-        harness.publish_due()
+        harness.issues.publish_due()
     harness.fake_clock.now = TUESDAY + timedelta(minutes=minutes)
-    said = harness.next_issue()
-    issue = harness.publish_due()
+    said = harness.issues.next()
+    issue = harness.issues.publish_due()
 
     assert (said.due_at <= harness.clock()) == (issue is not None)
     if issue:
@@ -63,7 +63,7 @@ def test_the_forecast_is_due_exactly_when_something_is_sent(
 def test_the_forecast_of_a_week_that_begins_with_a_change_of_the_clocks(harness: AppHarness) -> None:
     add_tip(harness.files, "One")
     harness.fake_clock.now = datetime(2024, 3, 8, tzinfo=UTC)  # America changes on the 10th
-    said = harness.next_issue()
+    said = harness.issues.next()
 
     assert (said.slot, said.due_at) == (date(2024, 3, 12), datetime(2024, 3, 12, 12, 0, tzinfo=UTC))
 
@@ -75,8 +75,8 @@ def test_a_slot_that_is_bound_already_is_forecast_with_its_own_tip(harness: AppH
         number = tx.issues.plan(SLOT, TUESDAY, TUESDAY).number
         tx.issues.change(number, IssueEvent.PREPARE, TUESDAY)
         tx.issues.bind(number, tx.tips.get(key).card.id)
-    said = harness.next_issue()
-    harness.publish_due()
+    said = harness.issues.next()
+    harness.issues.publish_due()
 
     assert said.tip
     assert (said.tip.key, harness.issue(number).tip_key) == (key, key)

@@ -68,17 +68,17 @@ def test_the_day_before_the_owner_sees_the_letter_and_what_comes_next_once(harne
 
 def test_another_plan_is_shown_again(harness: AppHarness) -> None:
     preview(harness)
-    harness.swap_slot(SLOT)
+    harness.calendar.swap(SLOT)
     assert subjects(harness) == ["[Tip of the Week] 5 March 2024: Tip number 1"]
 
 
 def test_after_the_send_the_owner_reads_how_it_went(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     during = subjects(harness)
     harness.memory({"reader2@a.example": [answer("rcpt", "550 5.1.1 no such user")]})
     harness.round()
-    harness.unsubscribe("reader1@a.example")
+    harness.subscribers.unsubscribe("reader1@a.example")
     mail = next(mail for mail in owner_emails(harness) if "No. 1" in str(mail["Subject"]))
     text = " ".join(text_of(mail).split())
 
@@ -92,7 +92,7 @@ def test_after_the_send_the_owner_reads_how_it_went(harness: AppHarness) -> None
 
 def test_an_issue_that_waits_for_slow_receivers_is_reported_on_after_a_day(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     harness.memory({"reader2@a.example": [answer("rcpt", "451 4.7.1 later")] * 9})
     harness.round()
     first = [subject for subject in subjects(harness) if "No. 1" in subject]
@@ -105,7 +105,7 @@ def test_an_issue_that_waits_for_slow_receivers_is_reported_on_after_a_day(harne
 
 def test_a_tuesday_without_an_issue_is_an_alarm_once(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     harness.round()
     owner_emails(harness)
     harness.fake_clock.now = harness.schedule.starts_at(SLOT + WEEK) + timedelta(minutes=10)
@@ -115,7 +115,7 @@ def test_a_tuesday_without_an_issue_is_an_alarm_once(harness: AppHarness) -> Non
     harness.fake_clock.forward(hours=5)
     again = [subject for subject in subjects(harness) if "No letter" in subject]
     harness.fake_clock.now = TUESDAY + WEEK + 2 * DAY
-    harness.publish_due()
+    harness.issues.publish_due()
     missed = [subject for subject in subjects(harness) if "No letter" in subject]
 
     assert (patient, again) == ([], [])
@@ -124,7 +124,7 @@ def test_a_tuesday_without_an_issue_is_an_alarm_once(harness: AppHarness) -> Non
 
 def test_a_pause_that_nobody_could_be_told_of_is_told_at_the_next_look(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     with harness.store.write() as tx:  # and then the program is killed, before it could tell
         tx.issues.change(1, IssueEvent.PAUSE, TUESDAY, reason=BLOCKED)
     first, again = owner_emails(harness), owner_emails(harness)
@@ -139,13 +139,13 @@ def test_a_pause_that_nobody_could_be_told_of_is_told_at_the_next_look(harness: 
 def test_each_pause_is_told_once_and_a_pause_by_hand_not_at_all(tmp_path: Path) -> None:
     with open_app_harness(tmp_path, MemorySender()) as harness:
         harness.start(8)
-        harness.pause(1)
+        harness.issues.pause(1)
         by_hand = subjects(harness)
         harness.memory({f"reader{n}@a.example": [answer("rcpt", BLOCKED)] * 3 for n in range(1, 9)})
-        harness.resume(1)
+        harness.issues.resume(1)
         first, again = subjects(harness), subjects(harness)
         harness.memory({f"reader{n}@a.example": [answer("rcpt", BLOCKED)] * 3 for n in range(1, 9)})
-        harness.resume(1)
+        harness.issues.resume(1)
         second = subjects(harness)
 
         assert harness.issue().state is IssueState.PAUSED
@@ -157,23 +157,23 @@ def test_each_pause_is_told_once_and_a_pause_by_hand_not_at_all(tmp_path: Path) 
 @pytest.mark.parametrize("what", ["skip", "done"])
 def test_a_slot_that_was_skipped_or_went_is_no_alarm(harness: AppHarness, what: str) -> None:
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     harness.round()
     if what == "skip":
-        harness.skip_slot(SLOT + WEEK)
+        harness.calendar.skip(SLOT + WEEK)
     harness.fake_clock.now = TUESDAY + WEEK
-    harness.publish_due()
-    for number in harness.unfinished():
+    harness.issues.publish_due()
+    for number in harness.issues.unfinished():
         harness.round(number)
     harness.fake_clock.forward(hours=20)
 
     assert not [subject for subject in subjects(harness) if "No letter" in subject]
-    assert harness.last_slot().ok
+    assert harness.calendar.last_slot().ok
 
 
 def test_a_coming_week_without_a_tip_is_told_the_day_before(harness: AppHarness) -> None:
     for number in range(12):
-        harness.retire_tip(f"tip-number-{number}")
+        harness.tips.retire(f"tip-number-{number}")
     harness.fake_clock.now = TUESDAY - timedelta(hours=20)
     assert "[Tip of the Week] There is nothing to send on 5 March 2024" in subjects(harness)
 
@@ -181,7 +181,7 @@ def test_a_coming_week_without_a_tip_is_told_the_day_before(harness: AppHarness)
 def test_the_owner_is_warned_at_eight_four_and_two_weeks_and_again_after_a_refill(harness: AppHarness) -> None:
     def warned(weeks_gone: int, day: int) -> list[str]:
         for number in range(weeks_gone):
-            harness.retire_tip(f"tip-number-{number}")
+            harness.tips.retire(f"tip-number-{number}")
         harness.fake_clock.now = TUESDAY - 6 * DAY + day * DAY - timedelta(hours=1)
         return [subject for subject in subjects(harness) if "Fresh tips" in subject]
 
@@ -235,7 +235,7 @@ def visit(harness: AppHarness) -> Iterator[httpx.Client]:
 def test_a_get_changes_nothing_and_the_button_does(harness: AppHarness, visit: httpx.Client) -> None:
     path = links(preview(harness))["skip"]
     seen = visit.get(path)
-    planned = harness.next_issue().slot
+    planned = harness.issues.next().slot
     done = visit.post(path)
     twice = visit.post(path)
 
@@ -244,7 +244,7 @@ def test_a_get_changes_nothing_and_the_button_does(harness: AppHarness, visit: h
     assert seen.headers["cache-control"] == "no-store"
     assert (done.status_code, twice.status_code) == (200, 200)
     assert "This week is skipped" in done.text
-    assert harness.next_issue().slot == SLOT + WEEK
+    assert harness.issues.next().slot == SLOT + WEEK
 
 
 def test_swapping_by_a_link_twice_swaps_once(harness: AppHarness, visit: httpx.Client) -> None:
@@ -253,16 +253,16 @@ def test_swapping_by_a_link_twice_swaps_once(harness: AppHarness, visit: httpx.C
 
     assert "They have changed places" in done.text
     assert "The plan is not the one of that mail any more" in twice.text
-    assert [line.tip for line in harness.forecast(2)] == ["tip-number-1", "tip-number-0"]
+    assert [line.tip for line in harness.calendar.forecast(2)] == ["tip-number-1", "tip-number-0"]
 
 
 def test_holding_and_then_approving_lets_it_go(harness: AppHarness, visit: httpx.Client) -> None:
     found = links(preview(harness))
     visit.post(found["hold"])
     harness.fake_clock.now = TUESDAY
-    held = harness.publish_due()
+    held = harness.issues.publish_due()
     approved = visit.post(found["approve"])
-    issue = harness.publish_due()
+    issue = harness.issues.publish_due()
 
     assert held is None
     assert "It goes" in approved.text
@@ -284,13 +284,13 @@ def test_an_approval_of_a_tip_that_is_not_planned_any_more_approves_nothing(tmp_
 
         assert "It waits for your approval" in " ".join(text_of(mail).split())
         assert "The plan is not the one of that mail any more" in page.text
-        assert harness.publish_due() is None
+        assert harness.issues.publish_due() is None
 
 
 def test_what_is_on_its_way_is_past_every_button(harness: AppHarness, visit: httpx.Client) -> None:
     found = links(preview(harness))
     harness.fake_clock.now = TUESDAY
-    harness.publish_due()
+    harness.issues.publish_due()
     for path in found.values():
         assert "Nothing is left to decide" in visit.get(path).text
         assert visit.post(path).status_code == 409
@@ -304,7 +304,7 @@ def test_a_link_that_was_changed_does_nothing(harness: AppHarness, visit: httpx.
     assert callable(change)
     path = change(links(preview(harness))["skip"])
     assert visit.get(path).status_code == visit.post(path).status_code == 400
-    assert harness.next_issue().slot == SLOT
+    assert harness.issues.next().slot == SLOT
 
 
 def test_readyz_knows_of_a_slot_that_nothing_explains(harness: AppHarness, visit: httpx.Client) -> None:
@@ -314,7 +314,7 @@ def test_readyz_knows_of_a_slot_that_nothing_explains(harness: AppHarness, visit
         tx.issues.change(issue.number, IssueEvent.MISS, TUESDAY - WEEK)
     harness.fake_clock.now = TUESDAY + timedelta(hours=1)
     silent = visit.get("/readyz")
-    harness.publish_due()
+    harness.issues.publish_due()
 
     assert new == 200
     assert (silent.status_code, silent.text) == (503, "nothing was sent on 2024-03-05, and nothing says why\n")

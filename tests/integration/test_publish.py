@@ -54,7 +54,7 @@ def leave_between_t0_and_t1(harness: AppHarness, key: str, slot: date | None = S
 def test_a_slot_that_is_due_becomes_an_issue_for_everybody_who_is_confirmed(harness: AppHarness) -> None:
     add_subscriber(harness.files, "waiting@b.example", Status.PENDING)
     key = add_tip(harness.files)
-    issue = harness.publish_due()
+    issue = harness.issues.publish_due()
 
     assert issue
     assert (issue.number, issue.slot, issue.state, issue.tip_key) == (1, SLOT, IssueState.SENDING, key)
@@ -67,17 +67,17 @@ def test_before_the_slot_nothing_is_due(harness: AppHarness) -> None:
     add_tip(harness.files)
     harness.fake_clock.forward(seconds=-1)
 
-    assert harness.publish_due() is None
+    assert harness.issues.publish_due() is None
     assert issues(harness) == []
 
 
 def test_the_same_slot_twice_is_one_issue(harness: AppHarness) -> None:
     add_tip(harness.files, "One")
     add_tip(harness.files, "Two")
-    first = harness.publish_due()
-    second = harness.publish_due()
+    first = harness.issues.publish_due()
+    second = harness.issues.publish_due()
     harness.round()
-    third = harness.publish_due()
+    third = harness.issues.publish_due()
 
     assert first
     assert (second, third) == (None, None)
@@ -90,7 +90,7 @@ def test_two_processes_at_the_same_moment_make_one_issue(harness: AppHarness) ->
     other = AppHarness(harness.settings, FakeClock())
     with other.store.read() as tx:  # this process looked before the other one wrote
         assert tx.issues.for_slot(SLOT) is None
-        harness.publish_due()
+        harness.issues.publish_due()
     late = publish_due(other.store, other.render_context, other.rules, TUESDAY)
     other.close()
 
@@ -103,7 +103,7 @@ def test_a_clock_that_is_set_back_over_a_slot_does_not_send_it_again(harness: Ap
         add_tip(harness.files, title)
     for step in (timedelta(), WEEK, -WEEK, WEEK - timedelta(hours=3)):
         harness.fake_clock.now += step
-        harness.publish_due()
+        harness.issues.publish_due()
 
     assert [(issue.slot, issue.tip_key) for issue in issues(harness)] == [(SLOT + WEEK, "two"), (SLOT, "one")]
 
@@ -112,7 +112,7 @@ def test_a_clock_that_is_set_back_over_a_slot_does_not_send_it_again(harness: Ap
 def test_a_slot_found_late_within_the_window_is_sent(harness: AppHarness, late_for: timedelta) -> None:
     add_tip(harness.files)
     harness.fake_clock.now += late_for
-    issue = harness.publish_due()
+    issue = harness.issues.publish_due()
 
     assert issue
     assert (issue.slot, issue.state) == (SLOT, IssueState.SENDING)
@@ -121,11 +121,11 @@ def test_a_slot_found_late_within_the_window_is_sent(harness: AppHarness, late_f
 def test_a_slot_found_too_late_is_missed_and_says_so(harness: AppHarness) -> None:
     add_tip(harness.files, "One")
     key = add_tip(harness.files, "Two")
-    harness.publish_due()
+    harness.issues.publish_due()
     harness.fake_clock.now += WEEK + WINDOW + timedelta(seconds=1)
 
-    assert harness.publish_due() is None
-    assert harness.publish_due() is None
+    assert harness.issues.publish_due() is None
+    assert harness.issues.publish_due() is None
     newest = issues(harness)[0]
     assert (newest.slot, newest.state, newest.pause_reason) == (
         SLOT + WEEK,
@@ -139,7 +139,7 @@ def test_a_newsletter_that_never_sent_an_issue_has_missed_none(harness: AppHarne
     add_tip(harness.files)
     harness.fake_clock.now += WINDOW + timedelta(seconds=1)
 
-    assert harness.publish_due() is None
+    assert harness.issues.publish_due() is None
     assert issues(harness) == []
 
 
@@ -147,11 +147,11 @@ def test_a_newsletter_that_never_sent_an_issue_has_missed_none(harness: AppHarne
 
 
 def test_a_slot_without_a_tip_says_so_and_is_sent_when_one_comes_in_time(harness: AppHarness) -> None:
-    empty = harness.publish_due()
-    again = harness.publish_due()
+    empty = harness.issues.publish_due()
+    again = harness.issues.publish_due()
     harness.fake_clock.now += WINDOW
     key = add_tip(harness.files)
-    sent = harness.publish_due()
+    sent = harness.issues.publish_due()
 
     assert empty
     assert (empty.state, empty.pause_reason) == (IssueState.NO_CONTENT, "no fresh tip is left, and none may run again")
@@ -161,12 +161,12 @@ def test_a_slot_without_a_tip_says_so_and_is_sent_when_one_comes_in_time(harness
 
 
 def test_a_tip_that_comes_after_the_window_waits_for_the_next_slot(harness: AppHarness) -> None:
-    harness.publish_due()
+    harness.issues.publish_due()
     harness.fake_clock.now += WINDOW + timedelta(seconds=1)
     key = add_tip(harness.files)
-    late = harness.publish_due()
+    late = harness.issues.publish_due()
     harness.fake_clock.now = TUESDAY + WEEK
-    harness.publish_due()
+    harness.issues.publish_due()
 
     assert late is None
     assert [(issue.slot, issue.state, issue.tip_key) for issue in issues(harness)] == [
@@ -181,7 +181,7 @@ def test_tips_go_out_in_the_order_of_the_queue(harness: AppHarness) -> None:
     with harness.store.write() as tx:
         tx.tips.move("three", first=True)
     for _ in range(3):
-        harness.publish_due()
+        harness.issues.publish_due()
         harness.fake_clock.now += WEEK
 
     assert [issue.tip_key for issue in reversed(issues(harness))] == ["three", "one", "two"]
@@ -193,33 +193,33 @@ def test_tips_go_out_in_the_order_of_the_queue(harness: AppHarness) -> None:
 def test_without_a_reader_no_tip_is_spent_until_the_first_one_comes(tmp_path: Path) -> None:
     with open_app_harness(tmp_path) as harness:
         key = add_tip(harness.files)
-        nobody = harness.publish_due()
+        nobody = harness.issues.publish_due()
         assert (nobody, issues(harness), tip_state(harness, key)) == (None, [], TipState.FRESH)
 
         harness.fake_clock.forward(hours=2)
         add_subscriber(harness.files, "first@b.example")
-        issue = harness.publish_due()
+        issue = harness.issues.publish_due()
 
         assert issue
         assert (issue.audience, issue.slot) == (1, SLOT)
 
 
 def test_a_tip_that_comes_when_everybody_has_left_is_not_spent_on_nobody(harness: AppHarness) -> None:
-    harness.publish_due()
-    harness.unsubscribe("reader1@a.example")
-    harness.unsubscribe("reader2@a.example")
+    harness.issues.publish_due()
+    harness.subscribers.unsubscribe("reader1@a.example")
+    harness.subscribers.unsubscribe("reader2@a.example")
     key = add_tip(harness.files)
 
-    assert harness.publish_due() is None
+    assert harness.issues.publish_due() is None
     assert (issues(harness)[0].state, tip_state(harness, key)) == (IssueState.NO_CONTENT, TipState.FRESH)
 
 
 def test_who_all_left_while_a_crash_was_mended_cost_no_tip(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     number = leave_between_t0_and_t1(harness, key)
-    harness.unsubscribe("reader1@a.example")
-    harness.unsubscribe("reader2@a.example")
-    harness.publish_due()
+    harness.subscribers.unsubscribe("reader1@a.example")
+    harness.subscribers.unsubscribe("reader2@a.example")
+    harness.issues.publish_due()
 
     assert (harness.issue(number).state, tip_state(harness, key)) == (IssueState.PREPARING, TipState.FRESH)
 
@@ -231,7 +231,7 @@ def test_an_issue_that_was_being_compiled_when_the_process_died_is_taken_up(harn
     key = add_tip(harness.files)
     number = leave_between_t0_and_t1(harness, key)
     add_tip(harness.files, "Another")
-    harness.publish_due()
+    harness.issues.publish_due()
 
     assert [(issue.number, issue.tip_key, issue.state) for issue in issues(harness)] == [
         (number, key, IssueState.SENDING)
@@ -243,7 +243,7 @@ def test_a_slot_that_was_only_taken_when_the_process_died_is_taken_up(harness: A
     key = add_tip(harness.files)
     with harness.store.write() as tx:
         tx.issues.plan(SLOT, TUESDAY, TUESDAY)
-    issue = harness.publish_due()
+    issue = harness.issues.publish_due()
 
     assert issue
     assert (issue.number, issue.tip_key, issue.state) == (1, key, IssueState.SENDING)
@@ -255,12 +255,12 @@ def test_a_crash_that_is_found_after_the_window_is_missed_and_its_tip_has_its_fi
     key = add_tip(harness.files)
     number = leave_between_t0_and_t1(harness, key)
     harness.fake_clock.now += WINDOW + timedelta(seconds=1)
-    harness.publish_due()
+    harness.issues.publish_due()
     missed = harness.issue(number).state
     harness.fake_clock.now = TUESDAY + WEEK
-    issue = harness.publish_due()
+    issue = harness.issues.publish_due()
     assert issue
-    harness.cancel(issue.number)
+    harness.issues.cancel(issue.number)
 
     assert (missed, issue.tip_key) == (IssueState.MISSED, key)
     assert tip_state(harness, key) is TipState.FRESH  # so that was a first run, and not counted as a second
@@ -269,7 +269,7 @@ def test_a_crash_that_is_found_after_the_window_is_missed_and_its_tip_has_its_fi
 def test_taking_up_changes_nothing_where_another_process_was_faster(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     number = leave_between_t0_and_t1(harness, key)
-    harness.publish_due()
+    harness.issues.publish_due()
     first = harness.issue(number)
     harness.fake_clock.forward(minutes=5)
     finish_preparing(harness.store, harness.render_context, harness.rules, harness.clock())
@@ -284,22 +284,22 @@ def test_an_issue_sent_early_is_that_tuesdays(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY - timedelta(days=3)
     add_tip(harness.files, "One")
     add_tip(harness.files, "Two")
-    issue = harness.send(early=True)
+    issue = harness.issues.send(early=True)
     harness.fake_clock.now = TUESDAY + timedelta(minutes=1)
 
     assert issue
     assert (issue.slot, issue.state, issue.counts["sent"]) == (SLOT, IssueState.DONE, 2)
-    assert harness.publish_due() is None
+    assert harness.issues.publish_due() is None
     harness.fake_clock.now = TUESDAY - timedelta(days=3)
     with pytest.raises(Refused):
-        harness.send(early=True)
+        harness.issues.send(early=True)
 
 
 def test_an_extra_issue_takes_no_slot(harness: AppHarness) -> None:
     add_tip(harness.files, "One")
     extra = add_tip(harness.files, "Two")
-    issue = harness.send(extra_tip=extra)
-    due = harness.publish_due()
+    issue = harness.issues.send(extra_tip=extra)
+    due = harness.issues.publish_due()
 
     assert issue
     assert (issue.slot, issue.tip_key, issue.counts["sent"]) == (None, extra, 2)
@@ -314,11 +314,11 @@ def test_an_extra_issue_needs_a_whole_tip_that_exists_and_somebody_to_read_it(tm
             teaser = TipText("Half", "", complete=False, teaser="It breaks")
             tx.tips.add(teaser, identity("Half", None), "half", TipState.FRESH, TUESDAY)
         with pytest.raises(NotFound):
-            harness.send(extra_tip="none-such")
+            harness.issues.send(extra_tip="none-such")
         with pytest.raises(Refused, match="teaser"):
-            harness.send(extra_tip="half")
+            harness.issues.send(extra_tip="half")
         with pytest.raises(Refused, match="nobody"):
-            harness.send(extra_tip=key)
+            harness.issues.send(extra_tip=key)
 
         assert (issues(harness), tip_state(harness, key)) == ([], TipState.FRESH)
 
@@ -327,7 +327,7 @@ def test_an_extra_issue_that_a_crash_left_is_taken_up(harness: AppHarness) -> No
     key = add_tip(harness.files)
     number = leave_between_t0_and_t1(harness, key, slot=None)
     harness.fake_clock.now += timedelta(days=3)
-    harness.publish_due()
+    harness.issues.publish_due()
 
     assert harness.issue(number).state is IssueState.SENDING
 
@@ -338,10 +338,10 @@ def test_an_extra_issue_that_a_crash_left_is_taken_up(harness: AppHarness) -> No
 def test_the_tip_of_a_cancelled_issue_that_reached_nobody_is_fresh_again_and_comes_next(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     add_tip(harness.files, "Two")
-    harness.publish_due()
-    harness.cancel(1)
+    harness.issues.publish_due()
+    harness.issues.cancel(1)
     harness.fake_clock.now += WEEK
-    issue = harness.publish_due()
+    issue = harness.issues.publish_due()
 
     assert issue
     assert (issue.slot, issue.tip_key) == (SLOT + WEEK, key)
@@ -351,19 +351,19 @@ def test_the_tip_of_a_cancelled_issue_that_reached_nobody_is_fresh_again_and_com
 def test_the_tip_of_a_cancelled_issue_that_reached_somebody_is_not_sent_again(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     harness.memory({"reader2@a.example": [answer("rcpt", "451 4.7.1 later")]})
-    harness.publish_due()
+    harness.issues.publish_due()
     harness.round()
-    harness.cancel(1)
+    harness.issues.cancel(1)
 
     assert tip_state(harness, key) is TipState.SENT
 
 
 def test_the_tip_of_a_cancelled_issue_with_a_letter_in_flight_is_not_sent_again(harness: AppHarness) -> None:
     key = add_tip(harness.files)
-    harness.publish_due()
+    harness.issues.publish_due()
     with harness.store.sending("a life that ends here", harness.clock()) as right:
         right.ledger.advance(1, [], 1, harness.clock())
-    harness.cancel(1)
+    harness.issues.cancel(1)
 
     assert tip_state(harness, key) is TipState.SENT
 
@@ -375,16 +375,16 @@ def test_a_tip_of_the_archive_in_an_extra_issue_that_was_cancelled_goes_back_to_
         old = TipText("Old", "It ran before.", published_on=date(2012, 5, 1))
         tx.tips.add(old, identity("Old", old.published_on), "old", TipState.ARCHIVE, TUESDAY)
     number = leave_between_t0_and_t1(harness, "old", slot=None)
-    harness.publish_due()
-    harness.cancel(number)
+    harness.issues.publish_due()
+    harness.issues.cancel(number)
 
     assert tip_state(harness, "old") is TipState.ARCHIVE
 
 
 def test_a_tip_that_was_retired_while_its_issue_was_sent_stays_retired(harness: AppHarness) -> None:
     key = add_tip(harness.files)
-    harness.publish_due()
-    harness.retire_tip(key)
-    harness.cancel(1)
+    harness.issues.publish_due()
+    harness.tips.retire(key)
+    harness.issues.cancel(1)
 
     assert tip_state(harness, key) is TipState.RETIRED

@@ -30,14 +30,14 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
         web_harness.clock.now = SPRING
         for address in (ANNA, BOB):
             join(web_harness, address)
-        web_harness.app.send()
+        web_harness.app.issues.send()
         for address in (ANNA, BOB):
             assert web_harness.http.post(f"{web_harness.feedback_path(address, 1)}/yes").status_code == 200
         web_harness.clock.forward(days=1)
         for address in (CARL, DORA):
             join(web_harness, address)
         web_harness.clock.forward(days=6)
-        web_harness.app.send()
+        web_harness.app.issues.send()
         for address in (CARL, DORA):
             leave_and_ask(web_harness, address)
         web_harness.clock.now = SUMMER
@@ -45,7 +45,7 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
 
 
 def join(web_harness: WebHarness, address: str) -> None:
-    web_harness.app.add_subscriber(address, confirmed_source="a list")
+    web_harness.app.subscribers.add(address, confirmed_source="a list")
 
 
 def leave_and_ask(web_harness: WebHarness, address: str) -> None:
@@ -68,7 +68,7 @@ def quarter(web_harness: WebHarness, name: str = "2025-Q3") -> IssueFacts:
 
 
 def test_the_tip_most_found_useful_goes_to_those_who_left_and_asked_and_to_nobody_else(web_harness: WebHarness) -> None:
-    web_harness.app.send()
+    web_harness.app.issues.send()
 
     emails = quarterly_emails(web_harness)
     assert sorted(mail["To"] for mail in emails) == [CARL, DORA]
@@ -82,12 +82,12 @@ def test_the_tip_most_found_useful_goes_to_those_who_left_and_asked_and_to_nobod
 
 def test_it_goes_once_a_quarter_however_often_the_clock_rings(web_harness: WebHarness) -> None:
     for _ in range(3):
-        web_harness.app.send()
+        web_harness.app.issues.send()
         web_harness.clock.forward(days=7)
     assert len(quarterly_emails(web_harness)) == 2
 
     web_harness.clock.now = AUTUMN
-    web_harness.app.send()
+    web_harness.app.issues.send()
     assert len(quarterly_emails(web_harness)) == 4
     assert quarter(web_harness, "2025-Q4").tip_key == "an-autumn-tip", "it ran last of those that nobody judged"
     with web_harness.app.store.read() as tx:
@@ -101,7 +101,7 @@ def test_for_the_calendar_nothing_has_happened(web_harness: WebHarness) -> None:
             return [card.state, card.last_sent_on, [plan.runs for plan in tx.calendar.plans() if plan.key == LOVED]]
 
     before = standing()
-    web_harness.app.send()
+    web_harness.app.issues.send()
     assert standing() == before
     assert quarter(web_harness).slot is None
 
@@ -110,11 +110,11 @@ def test_who_asked_too_late_waits_for_the_next_one(web_harness: WebHarness) -> N
     web_harness.clock.now = datetime(2025, 6, 20, tzinfo=UTC)
     leave_and_ask(web_harness, BOB)
     web_harness.clock.now = SUMMER
-    web_harness.app.send()
+    web_harness.app.issues.send()
     assert BOB not in [mail["To"] for mail in quarterly_emails(web_harness)]
 
     web_harness.clock.now = AUTUMN
-    web_harness.app.send()
+    web_harness.app.issues.send()
     assert BOB in [mail["To"] for mail in quarterly_emails(web_harness)]
 
 
@@ -122,7 +122,7 @@ def test_who_has_had_the_tip_is_spared_it(web_harness: WebHarness) -> None:
     web_harness.clock.now = datetime(2025, 5, 20, tzinfo=UTC)
     leave_and_ask(web_harness, ANNA)  # she had it in spring
     web_harness.clock.now = SUMMER
-    web_harness.app.send()
+    web_harness.app.issues.send()
     assert sorted(mail["To"] for mail in quarterly_emails(web_harness)) == [CARL, DORA]
 
 
@@ -134,20 +134,20 @@ def test_between_freezing_and_sending_everybody_may_still_change_their_mind(web_
         leave_and_ask(web_harness, address)
     back, bounced, gone, over, stays = addresses
     web_harness.clock.now = SUMMER
-    web_harness.app.publish_due()
+    web_harness.app.issues.publish_due()
     web_harness.http.post("/subscribe", data={"email": back})
     web_harness.http.post(web_harness.confirm_path(back))
-    web_harness.app.suppress(bounced)
-    web_harness.app.erase(gone)
+    web_harness.app.suppressions.add(bounced)
+    web_harness.app.subscribers.erase(gone)
     web_harness.http.post(f"{web_harness.unsubscribe_path(over)}/why", data={"season": "save"})
-    web_harness.app.send()
+    web_harness.app.issues.send()
 
     assert sorted(mail["To"] for mail in quarterly_emails(web_harness)) == sorted([CARL, DORA, stays])
     assert quarter(web_harness).skipped_for == {"subscribed": 1, "suppressed": 1, "erased": 1, "unsubscribed": 1}
 
 
 def test_its_link_ends_that_consent_and_says_so_first(web_harness: WebHarness) -> None:
-    web_harness.app.send()
+    web_harness.app.issues.send()
     (mail,) = [mail for mail in quarterly_emails(web_harness) if mail["To"] == CARL]
     path = urlsplit(mail["List-Unsubscribe"].split(">")[0].strip("<")).path
     page = web_harness.http.get(path)
@@ -164,7 +164,7 @@ def test_its_link_ends_that_consent_and_says_so_first(web_harness: WebHarness) -
     assert web_harness.reader(DORA).quarterly_at
 
     web_harness.clock.now = AUTUMN
-    web_harness.app.send()
+    web_harness.app.issues.send()
     assert [mail["To"] for mail in quarterly_emails(web_harness)[2:]] == [DORA]
 
 
@@ -177,7 +177,7 @@ def test_a_weekly_letter_s_link_pressed_once_more_leaves_that_consent_alone(web_
 
 
 def test_who_came_back_leaves_the_weekly_letter_by_the_old_link_of_the_quarter(web_harness: WebHarness) -> None:
-    web_harness.app.send()
+    web_harness.app.issues.send()
     web_harness.http.post("/subscribe", data={"email": CARL})
     web_harness.http.post(web_harness.confirm_path(CARL))
     path = web_harness.unsubscribe_path(CARL, issue=str(quarter(web_harness).number))
@@ -189,23 +189,23 @@ def test_who_came_back_leaves_the_weekly_letter_by_the_old_link_of_the_quarter(w
 
 def test_what_is_found_a_month_too_late_is_left_out(web_harness: WebHarness) -> None:
     web_harness.clock.forward(days=31)
-    web_harness.app.send()
+    web_harness.app.issues.send()
     assert quarterly_emails(web_harness) == []
-    assert str(web_harness.app.coming_quarter().quarter) == "2025-Q4"
+    assert str(web_harness.app.issues.next_quarterly().quarter) == "2025-Q4"
 
 
 def test_a_crash_between_the_choice_and_the_letter_is_made_good(web_harness: WebHarness) -> None:
     with web_harness.app.store.write() as tx:
         tip_id = tx.tips.get(PLAIN).card.id
         tx.issues.plan_quarter("2025-Q3", tip_id, SUMMER, SUMMER)
-    web_harness.app.send()
+    web_harness.app.issues.send()
     assert quarter(web_harness).tip_key == PLAIN
     assert quarter(web_harness).state.value == "done"
 
 
 def test_the_owner_sees_it_coming_and_gets_a_report(web_harness: WebHarness) -> None:
     web_harness.clock.now = datetime(2025, 6, 25, tzinfo=UTC)
-    coming = web_harness.app.coming_quarter()
+    coming = web_harness.app.issues.next_quarterly()
     assert (str(coming.quarter), coming.tip and coming.tip.key, coming.audience, coming.asked) == (
         "2025-Q3",
         LOVED,
@@ -214,10 +214,10 @@ def test_the_owner_sees_it_coming_and_gets_a_report(web_harness: WebHarness) -> 
     )
 
     web_harness.clock.now = SUMMER
-    web_harness.app.send()
+    web_harness.app.issues.send()
     web_harness.clock.forward(minutes=2)
-    web_harness.app.owner_round()
-    web_harness.app.flush_notices()
+    web_harness.app.owner.notify()
+    web_harness.app.transactional.send()
     reports = [text_of(mail) for mail in web_harness.emails() if mail["To"] == "owner@tips.example"]
     (report,) = [text for text in reports if "the letter of 2025-Q3" in " ".join(text.split())]
     assert "Sent            2 of 2" in report
@@ -228,8 +228,8 @@ def test_nobody_asked_so_nothing_is_written(tmp_path: Path) -> None:
         add_tip(web_harness.app, "A plain tip", None)
         join(web_harness, ANNA)
         web_harness.clock.now = SPRING
-        web_harness.app.send()
+        web_harness.app.issues.send()
         web_harness.clock.now = SUMMER
-        web_harness.app.send()
+        web_harness.app.issues.send()
         with web_harness.app.store.read() as tx:
             assert tx.issues.for_quarter("2025-Q3") is None

@@ -35,7 +35,7 @@ class Town:
             "NEWSLETTER_OWNER": "owner@tips.example",
         }
         with self.process() as app:
-            app.upgrade_database()
+            app.database.upgrade()
 
     @contextmanager
     def process(self) -> Iterator[App]:
@@ -52,7 +52,7 @@ def town(tmp_path: Path) -> Town:
 def knock(app: App, number: int, *, origin: str = "", address: str = "") -> bool:
     """A sign-up without a ticket; was it let in?"""
     try:
-        app.subscribe(
+        app.subscribers.subscribe(
             address or f"victim{number}@host{number}.example",
             "",
             form="page/1",
@@ -111,10 +111,10 @@ def test_an_origin_s_limit_holds_over_restarts_for_sign_ups_and_links(town: Town
     for number in range(8):
         with town.process() as app:
             if number < 5:
-                app.send_link("nobody@host.example", origin="203.0.113.1")
+                app.subscribers.send_link("nobody@host.example", origin="203.0.113.1")
             else:
                 with pytest.raises(TooMany):
-                    app.send_link("nobody@host.example", origin="203.0.113.1")
+                    app.subscribers.send_link("nobody@host.example", origin="203.0.113.1")
 
 
 def test_an_answer_gives_its_place_back_in_another_process(town: Town) -> None:
@@ -125,7 +125,7 @@ def test_an_answer_gives_its_place_back_in_another_process(town: Town) -> None:
             reader = tx.subscribers.by_address(f"victim{number}@host{number}.example")
         assert reader
         with town.process() as app:
-            app.confirm(confirm_token(app.signer, reader.key, int(reader.signup_at.timestamp())))
+            app.subscribers.confirm(confirm_token(app.signer, reader.key, int(reader.signup_at.timestamp())))
             assert count(app, "asked") == 0
 
 
@@ -148,14 +148,14 @@ def test_what_is_remembered_is_bounded_and_forgotten_in_time(town: Town) -> None
         assert MOST - 2 <= count(app, "tally") <= MOST
         assert count(app, "asked") == 1
         town.clock.forward(hours=25)
-        done = app.housekeeping()
+        done = app.maintenance.run()
         assert (done["tallies"] > 0, done["asked"], count(app, "tally"), count(app, "asked")) == (True, 1, 0, 0)
 
 
 def test_who_is_erased_is_not_remembered_here_either(town: Town) -> None:
     with town.process() as app:
         knock(app, 0, address="anna@host.example")
-        app.erase("anna@host.example")
+        app.subscribers.erase("anna@host.example")
         assert count(app, "asked") == 0
 
 

@@ -39,7 +39,7 @@ def harness(tmp_path: Path) -> Iterator[AppHarness]:
 def go(harness: AppHarness, week: int) -> int:
     """The issue of that week, sent; its number."""
     harness.fake_clock.now = TUESDAY + week * WEEK
-    issue = harness.publish_due()
+    issue = harness.issues.publish_due()
     assert issue
     harness.round(issue.number)
     return issue.number
@@ -75,7 +75,7 @@ def test_the_others_get_the_most_useful_tip_they_have_not_had_in_a_letter_of_its
     with harness.store.write() as tx:
         tx.tips.set_state(tx.tips.get("old-and-dull").card.id, TipState.RETIRED)
     add_subscriber(harness.files, NEW)
-    harness.pin_tip("tip-0", SLOT + 3 * WEEK)
+    harness.tips.pin("tip-0", SLOT + 3 * WEEK)
     memory = harness.memory()
     number = go(harness, 3)
     emails = {mail["To"]: mail for mail in parse_emails(memory.emails)}
@@ -92,7 +92,7 @@ def test_the_others_get_the_most_useful_tip_they_have_not_had_in_a_letter_of_its
 def test_a_vote_counts_for_the_tip_that_the_reader_got(harness: AppHarness) -> None:
     archive_tip(harness, "Old and loved", SLOT - 80 * WEEK)
     add_subscriber(harness.files, NEW)
-    harness.pin_tip("tip-0", SLOT + 3 * WEEK)
+    harness.tips.pin("tip-0", SLOT + 3 * WEEK)
     memory = harness.memory()
     go(harness, 3)
     for mail in parse_emails(memory.emails):
@@ -105,7 +105,7 @@ def test_a_vote_counts_for_the_tip_that_the_reader_got(harness: AppHarness) -> N
 
 def test_who_was_a_reader_when_it_ran_before_this_system_has_had_it(harness: AppHarness) -> None:
     archive_tip(harness, "Last winter", TUESDAY.date() + 2 * WEEK)
-    harness.pin_tip("last-winter", SLOT + 6 * WEEK)
+    harness.tips.pin("last-winter", SLOT + 6 * WEEK)
     harness.fake_clock.now = TUESDAY + 5 * WEEK
     joined(harness, OLD[1], "2024-04-09")
 
@@ -114,8 +114,8 @@ def test_who_was_a_reader_when_it_ran_before_this_system_has_had_it(harness: App
 
 def test_a_stand_in_does_not_come_again_when_its_own_turn_comes_for_everybody(harness: AppHarness) -> None:
     archive_tip(harness, "For all", SLOT - 80 * WEEK)
-    harness.rerun_tip("for-all", "after 10 weeks", unseen=False)
-    harness.pin_tip("tip-0", SLOT + 3 * WEEK)
+    harness.tips.rerun("for-all", "after 10 weeks", unseen=False)
+    harness.tips.pin("tip-0", SLOT + 3 * WEEK)
     first = go(harness, 3)
     add_subscriber(harness.files, NEW)
     soon = go(harness, 4)
@@ -131,18 +131,18 @@ def test_a_stand_in_does_not_come_again_when_its_own_turn_comes_for_everybody(ha
 def test_what_was_said_before_is_what_then_goes(harness: AppHarness) -> None:
     archive_tip(harness, "Old {{ year }} tip", SLOT - 80 * WEEK)
     add_subscriber(harness.files, NEW)
-    harness.pin_tip("tip-0", SLOT + 3 * WEEK)
+    harness.tips.pin("tip-0", SLOT + 3 * WEEK)
     harness.fake_clock.now = TUESDAY + 3 * WEEK - timedelta(hours=20)
-    harness.owner_round()
-    said, why = harness.next_shares(), harness.why_date(SLOT + 3 * WEEK)
-    line = harness.forecast(1)[0]
+    harness.owner.notify()
+    said, why = harness.issues.next_shares(), harness.calendar.why(SLOT + 3 * WEEK)
+    line = harness.calendar.forecast(1)[0]
     memory = harness.memory()
-    harness.flush_notices()
+    harness.transactional.send()
     preview = next(mail for mail in parse_emails(memory.emails) if "preview" in text_of(mail).casefold())
     number = go(harness, 3)
-    harness.owner_round()
+    harness.owner.notify()
     memory = harness.memory()
-    harness.flush_notices()
+    harness.transactional.send()
     report = next(mail for mail in parse_emails(memory.emails) if f"No. {number}" in str(mail["Subject"]))
     words = "It runs again, for 1 reader. Of those who have had it, 2 get “Old 2024 tip”."
     mailed = "It runs again, for readers who have not had it: 1. Those who have had it get “Old 2024 tip”: 2."
@@ -152,13 +152,13 @@ def test_what_was_said_before_is_what_then_goes(harness: AppHarness) -> None:
     assert mailed in " ".join(text_of(preview).split())
     assert "goes to one reader on" in " ".join(text_of(preview).split())
     assert mailed in " ".join(text_of(report).split())
-    assert harness.why_date(SLOT + 3 * WEEK).shares == said
+    assert harness.calendar.why(SLOT + 3 * WEEK).shares == said
     assert list(harness.issue(number).tips.values()) == [1, 2]
 
 
 def test_an_issue_for_everybody_has_one_letter_and_names_no_other(harness: AppHarness) -> None:
     add_tip(harness.files, "Fresh")
-    assert harness.next_shares() is None
+    assert harness.issues.next_shares() is None
     number = go(harness, 3)
 
     assert set(got(harness, number).values()) == {"fresh"}
@@ -168,7 +168,7 @@ def test_an_issue_for_everybody_has_one_letter_and_names_no_other(harness: AppHa
 
 
 def test_one_outside_the_calendar_goes_to_everybody(harness: AppHarness) -> None:
-    issue = harness.send(extra_tip="tip-0")
+    issue = harness.issues.send(extra_tip="tip-0")
 
     assert issue
     assert set(got(harness, issue.number).values()) == {"tip-0"}
@@ -204,7 +204,7 @@ class Doorbell:
 def test_who_comes_while_the_letters_are_made_gets_one_too(harness: AppHarness) -> None:
     archive_tip(harness, "Old", SLOT - 80 * WEEK)
     archive_tip(harness, "Ancient", SLOT - 900 * WEEK)
-    harness.pin_tip("old", SLOT + 3 * WEEK)
+    harness.tips.pin("old", SLOT + 3 * WEEK)
     for address in OLD:
         joined(harness, address, "2020-01-01")
     emails = harness.renderer
@@ -216,11 +216,11 @@ def test_who_comes_while_the_letters_are_made_gets_one_too(harness: AppHarness) 
 
 
 def test_a_tips_own_rule_is_written_and_read_back(harness: AppHarness) -> None:
-    assert harness.rerun_tip("tip-1") == ""
-    assert harness.rerun_tip("tip-1", "after 2 years, at most 3 runs") == "after 2 years, at most 3 runs"
-    assert harness.rerun_tip("tip-1", unseen=False) == "after 2 years, at most 3 runs, everybody"
-    assert harness.rerun_tip("tip-1", "never") == "never"
-    assert harness.rerun_tip("tip-1", unseen=True) == "unseen"
-    assert 'rerun: "unseen"' in harness.tip_file("tip-1")
+    assert harness.tips.rerun("tip-1") == ""
+    assert harness.tips.rerun("tip-1", "after 2 years, at most 3 runs") == "after 2 years, at most 3 runs"
+    assert harness.tips.rerun("tip-1", unseen=False) == "after 2 years, at most 3 runs, everybody"
+    assert harness.tips.rerun("tip-1", "never") == "never"
+    assert harness.tips.rerun("tip-1", unseen=True) == "unseen"
+    assert 'rerun: "unseen"' in harness.tips.as_file("tip-1")
     with pytest.raises(InputError):
-        harness.rerun_tip("tip-1", "now and then")
+        harness.tips.rerun("tip-1", "now and then")

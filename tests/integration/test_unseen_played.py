@@ -62,10 +62,10 @@ def turn(harness: AppHarness, crowd: Crowd, week: int) -> None:
         if joins == week:
             add_subscriber(harness.files, f"crowd{reader}@a.example")
         if crowd.leave.get(reader) == week and joins < week:
-            harness.unsubscribe(f"crowd{reader}@a.example")
-    said = harness.next_shares()
-    issue = harness.publish_due()
-    for number in harness.unfinished():
+            harness.subscribers.unsubscribe(f"crowd{reader}@a.example")
+    said = harness.issues.next_shares()
+    issue = harness.issues.publish_due()
+    for number in harness.issues.unfinished():
         harness.round(number)
     if issue:
         _as_said(harness, issue.number, said or Shares(issue.audience, (), 0))

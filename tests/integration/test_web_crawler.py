@@ -60,25 +60,25 @@ def one_of_every_mail_before_a_letter(web_harness: WebHarness) -> None:
     add_tip(web_harness.app, "Say it in April", date(2025, 4, 29))
     for address in (ANNA, BOB, CARL, DORA):
         press(web_harness, "/subscribe", email=address)
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     for address in (ANNA, CARL, DORA):
         press(web_harness, web_harness.confirm_path(address))
     press(web_harness, "/link", email=CARL)
     press(web_harness, web_harness.preferences_path(ANNA), action="address", email="anna@new.example")
-    web_harness.app.tell_owner("Something is amiss", ["A line."], "Mend it")
+    web_harness.app.owner.alert("Something is amiss", ["A line."], "Mend it")
     web_harness.clock.now = MONDAY
-    web_harness.app.owner_round()
+    web_harness.app.owner.notify()
     web_harness.clock.forward(hours=1)
-    web_harness.app.housekeeping()
-    web_harness.app.flush_notices()
+    web_harness.app.maintenance.run()
+    web_harness.app.transactional.send()
 
 
 def a_letter_and_its_report(web_harness: WebHarness) -> None:
     web_harness.clock.now = TUESDAY
-    web_harness.app.send()
+    web_harness.app.issues.send()
     web_harness.clock.forward(minutes=2)
-    web_harness.app.owner_round()
-    web_harness.app.flush_notices()
+    web_harness.app.owner.notify()
+    web_harness.app.transactional.send()
 
 
 def kinds_sent(web_harness: WebHarness) -> set[str]:
@@ -106,7 +106,7 @@ def test_no_look_at_any_page_or_link_of_any_mail_changes_a_row(tmp_path: Path) -
         assert web_harness.reader(ANNA).address == ANNA, "nobody has moved"
 
         web_harness.clock.now = SUMMER
-        web_harness.app.send()
+        web_harness.app.issues.send()
         seen = crawl_all(web_harness)
         assert web_harness.reader(DORA).quarterly_at, "the link of the quarter's letter was looked at, not pressed"
         assert max(answer.status_code for answer in seen.values()) < 500

@@ -25,7 +25,7 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
             web_harness.http.post("/subscribe", data={"email": address})
             web_harness.http.post(web_harness.confirm_path(address))
         web_harness.clock.now = TUESDAY
-        web_harness.app.send()
+        web_harness.app.issues.send()
         yield web_harness
 
 

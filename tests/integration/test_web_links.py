@@ -142,10 +142,10 @@ def test_a_link_of_one_door_opens_no_other(web_harness: WebHarness) -> None:
 
 
 def test_the_whole_way_by_mail(web_harness: WebHarness) -> None:
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     (mail,) = web_harness.emails()
     assert mail["To"] == ANNA
     assert "Anna" not in mail.as_string().replace("Anna Beispiel", "")
     web_harness.http.post(web_harness.confirm_path(ANNA))
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     assert ["Please confirm" in mail["Subject"] for mail in web_harness.emails()] == [True, False]

@@ -43,8 +43,8 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
     """A newsletter whose first letter went out."""
     with open_web_harness(tmp_path) as web_harness:
         add_tip(web_harness.app, "Say the price first", date(2025, 4, 1), tags=("prices",), categories=("prices",))
-        web_harness.app.add_subscriber("first@host.example", confirmed_source="a list")
-        web_harness.app.send(extra_tip=TIP)
+        web_harness.app.subscribers.add("first@host.example", confirmed_source="a list")
+        web_harness.app.issues.send(extra_tip=TIP)
         yield web_harness
 
 
@@ -117,7 +117,7 @@ def test_the_site_keeps_to_its_description_whatever_is_asked(
             continue  # without a body nothing has a wrong form
         readers = [f"r{n}.{len(answered)}@host.example" for n in range(5)]
         for reader in readers:
-            web_harness.app.add_subscriber(reader, confirmed_source="a list")
+            web_harness.app.subscribers.add(reader, confirmed_source="a list")
 
         @seed(2025)
         @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))

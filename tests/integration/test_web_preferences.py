@@ -20,7 +20,7 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
     with open_web_harness(tmp_path, timezone="Europe/Berlin") as web_harness:
         web_harness.http.post("/subscribe", data={"email": ANNA, "name": "Anna"})
         web_harness.http.post(web_harness.confirm_path(ANNA))
-        web_harness.app.flush_notices()
+        web_harness.app.transactional.send()
         yield web_harness
 
 
@@ -52,9 +52,9 @@ def test_a_pause_lasts_its_weeks_and_ends_by_itself(web_harness: WebHarness, wee
     change(web_harness, action="pause", weeks=str(weeks))
     assert (web_harness.reader(ANNA).status, mailable(web_harness)) == (Status.PAUSED, 0)
     web_harness.clock.forward(weeks=weeks, seconds=-1)
-    assert web_harness.app.housekeeping()["woken"] == 0
+    assert web_harness.app.maintenance.run()["woken"] == 0
     web_harness.clock.forward(seconds=1)
-    assert web_harness.app.housekeeping()["woken"] == 1
+    assert web_harness.app.maintenance.run()["woken"] == 1
     assert (web_harness.reader(ANNA).status, web_harness.reader(ANNA).paused_until, mailable(web_harness)) == (
         Status.CONFIRMED,
         None,
@@ -102,13 +102,13 @@ def test_once_a_month_is_a_letter_every_four_weeks(web_harness: WebHarness) -> N
     assert consents(web_harness)[-1] == ("pace", "monthly, preferences")
     got = []
     for week in range(9):
-        web_harness.app.housekeeping()
+        web_harness.app.maintenance.run()
         if mailable(web_harness):
             got.append(week)
             letter_sent(web_harness)
         web_harness.clock.forward(weeks=1)
     assert got == [0, 4, 8]
-    web_harness.app.housekeeping()
+    web_harness.app.maintenance.run()
     assert mailable(web_harness) == 0
     change(web_harness, action="pace", pace="weekly")
     assert mailable(web_harness) == 1
@@ -130,7 +130,7 @@ def letter_sent(web_harness: WebHarness) -> None:
 
 
 def move_link(web_harness: WebHarness) -> str:
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     mail = web_harness.emails()[-1]
     assert mail["To"] == NEW
     assert "Anna" not in text_of(mail)
@@ -153,9 +153,9 @@ def test_a_new_address_counts_when_its_owner_said_yes(web_harness: WebHarness) -
 def test_the_answer_does_not_tell_whether_a_new_address_is_known_and_nobody_is_mailed_twice_a_day(
     web_harness: WebHarness,
 ) -> None:
-    web_harness.app.add_subscriber("bob@host.example", confirmed_source="test")
-    web_harness.app.add_subscriber("eve@host.example", confirmed_source="test")
-    web_harness.app.suppress("gone@host.example")
+    web_harness.app.subscribers.add("bob@host.example", confirmed_source="test")
+    web_harness.app.subscribers.add("eve@host.example", confirmed_source="test")
+    web_harness.app.suppressions.add("gone@host.example")
     pages = [
         change(web_harness, action="address", email=email) for email in ("bob@host.example", "gone@host.example", NEW)
     ]
@@ -164,7 +164,7 @@ def test_the_answer_does_not_tell_whether_a_new_address_is_known_and_nobody_is_m
     assert len(set(pages)) == 1
     assert other.replace("eve@host.example", ANNA).replace('value=""', 'value="Anna"') == pages[0]
     before = len(web_harness.emails())
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     assert [mail["To"] for mail in web_harness.emails()[before:]] == [NEW]
 
 
@@ -200,7 +200,7 @@ def test_erase_me_leaves_no_trace_but_a_number_that_keeps_imports_away(web_harne
     assert "rosamunde" not in everything
     assert web_harness.http.get(path).status_code == 400
     (tmp_path / "old.csv").write_text(f"email\n{ANNA}\n")
-    report = web_harness.app.import_subscribers(tmp_path / "old.csv", confirmed_source="old list")
+    report = web_harness.app.subscribers.import_file(tmp_path / "old.csv", confirmed_source="old list")
     assert (report.added, report.suppressed) == (0, 1)
 
     web_harness.http.post("/subscribe", data={"email": ANNA})
@@ -210,21 +210,21 @@ def test_erase_me_leaves_no_trace_but_a_number_that_keeps_imports_away(web_harne
 
 
 def test_send_me_my_link_answers_the_same_to_all_and_mails_once_a_day_those_we_know(web_harness: WebHarness) -> None:
-    web_harness.app.add_subscriber("bob@host.example", confirmed_source="test")
-    web_harness.app.suppress("bob@host.example")
+    web_harness.app.subscribers.add("bob@host.example", confirmed_source="test")
+    web_harness.app.suppressions.add("bob@host.example")
     before = len(web_harness.emails())
     asked = [ANNA, ANNA.upper(), "nobody@host.example", "bob@host.example"]
     answers = [web_harness.http.post("/link", data={"email": email}) for email in asked]
     trapped = web_harness.http.post("/link", data={"email": ANNA, "message": "buy"})
     assert len({(answer.status_code, answer.content) for answer in [*answers, trapped]}) == 1
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     (mail,) = web_harness.emails()[before:]
     assert mail["To"] == ANNA
     (url,) = {link for link in links_in(text_of(mail)) if "/p/" in link}
     assert ANNA in web_harness.http.get(url.removeprefix("https://tips.example")).text
     web_harness.clock.forward(hours=25)
     web_harness.http.post("/link", data={"email": ANNA})
-    assert web_harness.app.flush_notices() == 1
+    assert web_harness.app.transactional.send() == 1
     assert web_harness.http.post("/link", data={"email": "anna"}).status_code == 422
 
 

@@ -78,10 +78,10 @@ def test_a_wrong_address_comes_back_with_the_form_filled_in_and_escaped(web_harn
 def test_known_unknown_and_suppressed_addresses_get_the_same_bytes(
     web_harness: WebHarness, headers: dict[str, str]
 ) -> None:
-    web_harness.app.add_subscriber("confirmed@host.example", confirmed_source="test")
-    web_harness.app.add_subscriber("left@host.example", confirmed_source="test")
-    web_harness.app.unsubscribe("left@host.example")
-    web_harness.app.suppress("suppressed@host.example")
+    web_harness.app.subscribers.add("confirmed@host.example", confirmed_source="test")
+    web_harness.app.subscribers.add("left@host.example", confirmed_source="test")
+    web_harness.app.subscribers.unsubscribe("left@host.example")
+    web_harness.app.suppressions.add("suppressed@host.example")
     names = ["confirmed", "left", "suppressed", "new", "new"]
 
     answers = [

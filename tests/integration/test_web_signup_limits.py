@@ -40,7 +40,7 @@ def ticket(web_harness: WebHarness, page: str = "/") -> str:
 
 
 def confirmations(web_harness: WebHarness) -> list[str]:
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     return [mail["To"] for mail in web_harness.emails() if "Please confirm" in mail["Subject"]]
 
 
@@ -51,7 +51,7 @@ def test_ten_thousand_hostile_sign_ups_send_few_mails_and_honest_ones_work_after
         web_harness.clock.forward(seconds=0.5)
         proven = number % 2 == 0
         try:
-            web_harness.app.subscribe(
+            web_harness.app.subscribers.subscribe(
                 address.text, "", form="page/1", origin=f"203.0.{number % 250}.{number % 199}", proven=proven
             )
         except TooMany:
@@ -77,7 +77,7 @@ def test_nobody_is_reminded_of_a_sign_up_that_came_with_an_attack(web_harness: W
     for number in range(60):
         sign_up(web_harness, f"victim{number}@host{number}.example", f"203.0.113.{number}")
     web_harness.clock.forward(days=4)
-    assert web_harness.app.housekeeping()["reminded"] == 0
+    assert web_harness.app.maintenance.run()["reminded"] == 0
 
 
 def test_a_crowd_that_confirms_passes(web_harness: WebHarness) -> None:
@@ -121,7 +121,7 @@ def test_an_origin_has_its_limit_an_ipv6_one_by_its_network_and_a_form_of_ours_a
 
 def test_a_host_is_not_flooded_through_many_of_its_addresses(web_harness: WebHarness) -> None:
     def knock(address: str, origin: str) -> None:
-        web_harness.app.subscribe(address, "", form="page/1", origin=origin)
+        web_harness.app.subscribers.subscribe(address, "", form="page/1", origin=origin)
 
     for number in range(15):
         knock(f"a{number}@big.example", f"203.0.113.{number}")
@@ -195,8 +195,8 @@ def statements(web_harness: WebHarness) -> Iterator[list[str]]:
 
 
 def test_known_and_unknown_addresses_cost_the_same_work(web_harness: WebHarness) -> None:
-    web_harness.app.add_subscriber("known@host.example", confirmed_source="test")
-    web_harness.app.suppress("never@host.example")
+    web_harness.app.subscribers.add("known@host.example", confirmed_source="test")
+    web_harness.app.suppressions.add("never@host.example")
     sign_up(web_harness, "waiting@host.example")
     work: dict[str, list[str]] = {}
     for name in ("new", "known", "never", "waiting"):

@@ -36,7 +36,7 @@ def reasons(web_harness: WebHarness) -> list[tuple[str, int]]:
 
 
 def subjects(web_harness: WebHarness) -> list[str]:
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     return [mail["Subject"].partition(":")[0] for mail in web_harness.emails()]
 
 
@@ -102,7 +102,7 @@ def test_after_thirty_days_the_reason_stays_and_the_person_is_gone_from_it(web_h
     web_harness.http.post(web_harness.unsubscribe_path(ANNA))
     web_harness.http.post(f"{web_harness.unsubscribe_path(ANNA)}/why", data={"reason": "no_time"})
     web_harness.clock.forward(days=30)
-    assert web_harness.app.housekeeping()["farewells"] == 1
+    assert web_harness.app.maintenance.run()["farewells"] == 1
     assert reasons(web_harness) == [("no_time", 1)]
     web_harness.http.post(f"{web_harness.unsubscribe_path(ANNA)}/why", data={"reason": "other"})
     assert reasons(web_harness) == [("no_time", 1)]
@@ -113,11 +113,11 @@ def test_after_thirty_days_the_reason_stays_and_the_person_is_gone_from_it(web_h
 
 def on_the_list(web_harness: WebHarness, address: str = ANNA) -> None:
     web_harness.http.post(web_harness.confirm_path(address))
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
 
 
 def goodbyes(web_harness: WebHarness) -> list[EmailMessage]:
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     return [mail for mail in web_harness.emails() if mail["Subject"].startswith("You have left")]
 
 
@@ -170,11 +170,11 @@ def test_nobody_gets_a_last_mail_who_got_no_letters_or_must_not_be_mailed(web_ha
     web_harness.http.post(web_harness.unsubscribe_path(ANNA))
     web_harness.http.post("/subscribe", data={"email": "bounced@host.example"})
     on_the_list(web_harness, "bounced@host.example")
-    web_harness.app.suppress("bounced@host.example", "hard_bounce")
+    web_harness.app.suppressions.add("bounced@host.example", "hard_bounce")
     web_harness.http.post(web_harness.unsubscribe_path("bounced@host.example"))
     web_harness.http.post("/subscribe", data={"email": "command@host.example"})
     on_the_list(web_harness, "command@host.example")
-    web_harness.app.unsubscribe("command@host.example")
+    web_harness.app.subscribers.unsubscribe("command@host.example")
     assert {web_harness.reader(who).status for who in (ANNA, "command@host.example")} == {Status.UNSUBSCRIBED}
     assert goodbyes(web_harness) == []
 
@@ -186,7 +186,7 @@ def test_a_last_mail_that_waits_is_dropped_when_it_is_no_longer_right(web_harnes
     web_harness.http.post(leave)
     match then:
         case "suppressed":
-            web_harness.app.suppress(ANNA, "complaint")
+            web_harness.app.suppressions.add(ANNA, "complaint")
         case "erased":
             web_harness.http.post(preferences, data={"action": "erase", "sure": "yes"})
         case "back":
@@ -227,27 +227,27 @@ def test_the_way_back_ends_with_an_erasure_and_leads_nowhere_when_it_was_changed
 def test_one_reminder_after_three_days_confirms_like_the_first_mail(web_harness: WebHarness) -> None:
     assert subjects(web_harness) == ["Please confirm"]
     web_harness.clock.forward(days=2, hours=23)
-    assert web_harness.app.housekeeping()["reminded"] == 0
+    assert web_harness.app.maintenance.run()["reminded"] == 0
     web_harness.clock.forward(hours=1)
-    assert web_harness.app.housekeeping()["reminded"] == 1
-    assert web_harness.app.housekeeping()["reminded"] == 0
+    assert web_harness.app.maintenance.run()["reminded"] == 1
+    assert web_harness.app.maintenance.run()["reminded"] == 0
     assert subjects(web_harness)[-1].startswith("Still wanted?")
     assert "Anna" not in text_of(web_harness.emails()[-1])
     web_harness.http.post("/subscribe", data={"email": ANNA})
     assert len(subjects(web_harness)) == 2, "a reminder counts as today's mail"
     web_harness.http.post(web_harness.confirm_path(ANNA))
     web_harness.clock.forward(days=30)
-    assert web_harness.app.housekeeping()["reminded"] == 0
+    assert web_harness.app.maintenance.run()["reminded"] == 0
 
 
 def test_an_unanswered_sign_up_expires_after_thirty_days_and_is_forgotten_a_day_later(web_harness: WebHarness) -> None:
     path = web_harness.confirm_path(ANNA)
     web_harness.clock.forward(days=30)
-    assert web_harness.app.housekeeping()["expired"] == 1
+    assert web_harness.app.maintenance.run()["expired"] == 1
     assert (web_harness.reader(ANNA).status, web_harness.reader(ANNA).name) == (Status.EXPIRED, "")
     assert web_harness.http.get(path).status_code == 410
     web_harness.clock.forward(days=1)
-    assert web_harness.app.housekeeping()["forgotten"] == 1
+    assert web_harness.app.maintenance.run()["forgotten"] == 1
     assert ANNA not in repr(web_harness.rows())
     assert web_harness.http.get(path).status_code == 400
 
@@ -259,18 +259,18 @@ def test_a_sign_up_nobody_confirmed_does_not_open_the_way_back_for_an_import(
     web_harness.http.post(web_harness.unsubscribe_path(ANNA))
     web_harness.http.post("/subscribe", data={"email": ANNA})
     (tmp_path / "list.csv").write_text(f"email\n{ANNA}\n")
-    assert web_harness.app.import_subscribers(tmp_path / "list.csv", confirmed_source="old list").left == 1
+    assert web_harness.app.subscribers.import_file(tmp_path / "list.csv", confirmed_source="old list").left == 1
     web_harness.clock.forward(days=31)
-    web_harness.app.housekeeping()
+    web_harness.app.maintenance.run()
     assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
-    assert web_harness.app.import_subscribers(tmp_path / "list.csv", confirmed_source="old list").left == 1
+    assert web_harness.app.subscribers.import_file(tmp_path / "list.csv", confirmed_source="old list").left == 1
 
 
 def test_an_origin_is_shortened_after_thirty_days(web_harness: WebHarness) -> None:
     web_harness.http.post(web_harness.confirm_path(ANNA))
     web_harness.clock.forward(days=30)
-    assert web_harness.app.housekeeping()["origins"] == 1
-    assert web_harness.app.housekeeping()["origins"] == 0
+    assert web_harness.app.maintenance.run()["origins"] == 1
+    assert web_harness.app.maintenance.run()["origins"] == 0
     with web_harness.app.store.read() as tx:
         assert tx.subscribers.consents(web_harness.reader(ANNA).id)[0].origin == "203.0.113.0/24"
 
@@ -290,9 +290,9 @@ def test_a_network_is_what_is_left_of_an_origin(origin: str, network: str) -> No
 
 def test_sent_mails_are_dropped_after_thirty_days(web_harness: WebHarness) -> None:
     web_harness.http.post(web_harness.confirm_path(ANNA))
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     web_harness.clock.forward(days=30, minutes=1)
-    assert web_harness.app.housekeeping()["mails"] == 2
+    assert web_harness.app.maintenance.run()["mails"] == 2
     assert web_harness.rows()["notice"] == []
 
 
@@ -302,7 +302,7 @@ def test_the_welcome_brings_the_current_tip_and_the_day_of_the_first(web_harness
         web_harness.app, "Say the name", date(2025, 4, 29), body="Use the *name*, once and early.", takeaway="Once."
     )
     web_harness.http.post(web_harness.confirm_path(ANNA))
-    web_harness.app.flush_notices()
+    web_harness.app.transactional.send()
     text = text_of(web_harness.emails()[-1])
     for words in (
         "Welcome, Anna",
@@ -326,9 +326,9 @@ def test_pages_and_mails_speak_german(tmp_path: Path) -> None:
             assert words in page
         web_harness.http.post("/subscribe", data={"email": ANNA, "name": "Anna"})
         assert "vollständige E-Mail-Adresse" in web_harness.http.post("/subscribe", data={"email": "anna"}).text
-        web_harness.app.flush_notices()
+        web_harness.app.transactional.send()
         assert "Willkommen" in web_harness.http.post(web_harness.confirm_path(ANNA)).text
-        web_harness.app.flush_notices()
+        web_harness.app.transactional.send()
         confirm, welcome = web_harness.emails()
         assert confirm["Subject"].startswith("Bitte bestätigen")
         assert "Ihr erster Tipp kommt am 6. Mai 2025" in " ".join(text_of(welcome).split())

@@ -131,10 +131,10 @@ def test_deferred_letters_of_the_second_process_are_tried_again_by_the_first(tmp
     with app_harness(tmp_path, Fault("rcpt", "450 4.2.0 greylisted", times=MANY)) as (harness, _):
         harness.start(MANY)
         with harness.store.sending("test", harness.clock()) as right:
-            harness.deliver(right, 1)
+            harness.issues.deliver(right, 1)
             waiting = harness.counts()
             harness.fake_clock.forward(minutes=2)
-            harness.deliver(right, 1)
+            harness.issues.deliver(right, 1)
 
         assert waiting == {"deferred": MANY}
         assert harness.counts() == {"sent": MANY}
@@ -156,7 +156,7 @@ def test_both_processes_know_which_letter_of_an_issue_is_for_whom(tmp_path: Path
         add_tip(harness.files, "Listen first")
         for week in range(2):
             harness.fake_clock.now = TUESDAY + timedelta(weeks=week)
-            harness.publish_due()
+            harness.issues.publish_due()
             harness.round(week + 1)
         for number in range(10):
             add_subscriber(harness.files, f"new{number}@a.example")
@@ -164,9 +164,9 @@ def test_both_processes_know_which_letter_of_an_issue_is_for_whom(tmp_path: Path
             archived = TipText("Old and loved", "Use it.", published_on=SLOT - timedelta(weeks=80))
             tx.tips.add(archived, identity(archived.title, None), "old-and-loved", TipState.ARCHIVE, TUESDAY)
         server.emails.clear()
-        harness.pin_tip(old, SLOT + timedelta(weeks=8))
+        harness.tips.pin(old, SLOT + timedelta(weeks=8))
         harness.fake_clock.now = TUESDAY + timedelta(weeks=8)
-        issue = harness.publish_due()
+        issue = harness.issues.publish_due()
         assert issue
         harness.round(issue.number)
         subjects = {letter.recipient: mail["Subject"] for letter, mail in zip(server.emails, read(server), strict=True)}

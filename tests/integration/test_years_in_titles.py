@@ -28,7 +28,7 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
         web_harness.http.post("/subscribe", data={"email": ANNA})
         web_harness.http.post(web_harness.confirm_path(ANNA))
         web_harness.clock.now = datetime(2025, 12, 30, 13, 1, tzinfo=UTC)
-        web_harness.app.send()
+        web_harness.app.issues.send()
         add_tip(web_harness.app, "After it", date(2025, 12, 31), tags=("calls",))
         yield web_harness
 
@@ -66,10 +66,10 @@ def test_a_letter_that_mentions_it_has_it(web_harness: WebHarness) -> None:
 
 
 def test_the_owner_reads_it_where_a_date_is_meant(web_harness: WebHarness) -> None:
-    assert web_harness.app.why_tip("calls").title == "Calls in 2027"
-    assert web_harness.app.why_date(date(2025, 12, 30)).line.title == "Calls in 2026"
-    assert web_harness.app.pin_tip("calls", date(2026, 2, 3)) == "Calls in 2026"
-    assert web_harness.app.title_today("calls") == "Calls in 2026"
+    assert web_harness.app.tips.why("calls").title == "Calls in 2027"
+    assert web_harness.app.calendar.why(date(2025, 12, 30)).line.title == "Calls in 2026"
+    assert web_harness.app.tips.pin("calls", date(2026, 2, 3)) == "Calls in 2026"
+    assert web_harness.app.tips.title_today("calls") == "Calls in 2026"
 
 
 def test_a_title_without_a_day_has_no_year() -> None:

@@ -76,7 +76,7 @@ class AppHarness(App):
         """reader1@a.example and so on, a tip, and Tuesday's issue ready to be sent; its number."""
         add_tip(self.files, "Say the name")
         add_subscribers(self.files, readers)
-        issue = self.publish_due()
+        issue = self.issues.publish_due()
         assert issue
         return issue.number
 
@@ -87,7 +87,7 @@ class AppHarness(App):
     def round(self, number: int = 1) -> BatchResult:
         """One round by a sender that lives for this round."""
         with self.store.sending("test", self.clock()) as right:
-            return self.deliver(right, number)
+            return self.issues.deliver(right, number)
 
     def issue(self, number: int = 1) -> IssueFacts:
         with self.store.read() as tx:
@@ -123,7 +123,7 @@ def open_app_harness(directory: Path, sender_override: Sender | None = None, **s
     }
     clock = FakeClock()
     harness = AppHarness(load_settings(environ), clock, fake_clock=clock, sender_override=sender_override)
-    harness.upgrade_database()
+    harness.database.upgrade()
     try:
         yield harness
     finally:
@@ -137,9 +137,9 @@ def parse_emails(emails: Sequence[SentEmail]) -> list[EmailMessage]:
 
 def owner_emails(harness: AppHarness) -> list[EmailMessage]:
     """One round of the owner's mails, and all that was mailed since the last: to the owner alone."""
-    harness.owner_round()
+    harness.owner.notify()
     memory = harness.memory()
-    harness.flush_notices()
+    harness.transactional.send()
     assert all(letter.envelope.recipient == OWNER for letter in memory.emails)
     return parse_emails(memory.emails)
 

@@ -125,7 +125,7 @@ def open_web_harness(directory: Path, **settings: str) -> Iterator[WebHarness]:
     }
     clock = FakeClock()
     app = App(load_settings(environ), clock)
-    app.upgrade_database()
+    app.database.upgrade()
     server = WebServer(make_web(app), "127.0.0.1", 0, trusted_proxies=app.settings.trusted_proxies)
     server.start()
     try:

@@ -31,7 +31,7 @@ def app(tmp_path: Path) -> Iterator[App]:
         "NEWSLETTER_BASE_URL": "https://tips.example",
     }
     app = App(load_settings(environ), FakeClock())
-    app.upgrade_database()
+    app.database.upgrade()
     yield app
     app.close()
 
@@ -56,7 +56,7 @@ def states(app: App) -> list[tuple[str, str]]:
 
 
 def sign_up(app: App, address: str = ANNA, name: str = "Evil Words") -> None:
-    app.subscribe(address, name, form="page/1", origin="192.0.2.1")
+    app.subscribers.subscribe(address, name, form="page/1", origin="192.0.2.1")
 
 
 def confirm_path(sender: MemorySender) -> str:
@@ -75,7 +75,7 @@ def test_a_confirmation_mail_has_its_link_and_no_word_the_visitor_typed(app: App
     assert (letter.envelope.sender, letter.envelope.recipient) == ("tips@tips.example", ANNA)
     assert (mail["To"], mail["Auto-Submitted"], mail["List-Unsubscribe"]) == (ANNA, "auto-generated", None)
     assert b"Evil" not in letter.message
-    assert app.confirm(confirm_path(sender)).address == ANNA
+    assert app.subscribers.confirm(confirm_path(sender)).address == ANNA
     assert send_all(app, sender) == 1
     welcome = parse_email(sender.emails[-1].message)
     assert {part for part in ("/u/", "/p/") if part in text_of(welcome)} == {"/u/", "/p/"}
@@ -100,7 +100,7 @@ def test_a_mail_that_nobody_wants_any_more_is_dropped(app: App) -> None:
     sign_up(app)
     unsubscribe_address(app.store, ANNA, FRIDAY)
     sign_up(app, "bob@host.example")
-    app.suppress("bob@host.example")
+    app.suppressions.add("bob@host.example")
 
     assert send_all(app, sender) == 0
     assert states(app) == [("confirm", "skipped"), ("confirm", "skipped")]
@@ -114,7 +114,7 @@ def test_of_two_confirmation_mails_for_one_address_only_the_newer_leaves(app: Ap
     sign_up(app)
     assert send_all(app, sender) == 1
     assert states(app) == [("confirm", "skipped"), ("confirm", "sent")]
-    app.confirm(confirm_path(sender))
+    app.subscribers.confirm(confirm_path(sender))
 
 
 def test_a_later_is_tried_later_with_the_same_message_id(app: App) -> None:
@@ -168,7 +168,7 @@ def test_a_refusal_that_is_not_about_the_address_suppresses_nobody(app: App, rep
 
 
 def test_the_owners_own_mail_never_suppresses_the_owner(app: App) -> None:
-    app.tell_owner("Something", ["happened"], "Do this")
+    app.owner.alert("Something", ["happened"], "Do this")
     send_all(app, MemorySender([answer("rcpt", "550 5.1.1 no such user")]))
     assert states(app) == [("alarm", "rejected")]
     with app.store.read() as tx:

@@ -152,9 +152,9 @@ def test_what_the_program_puts_together_is_told_by_its_shape(german: Translation
 def test_every_reason_of_ten_years_and_every_warning_is_told(german: Translations, tmp_path: Path) -> None:
     settings = load_settings({"NEWSLETTER_DATABASE_URL": f"sqlite:///{tmp_path}/db", "NEWSLETTER_SECRET_KEY": "x" * 32})
     app = App(settings, lambda: datetime(2026, 11, 1, tzinfo=UTC))
-    app.upgrade_database()
-    app.import_tips([ROOT / "seeds"], queue=True)
-    lines = app.forecast(520)
+    app.database.upgrade()
+    app.tips.import_files([ROOT / "seeds"], queue=True)
+    lines = app.calendar.forecast(520)
     app.close()
     reasons = {line.reason for line in lines}
     assert {line.kind for line in lines} >= {Kind.FRESH, Kind.SEASONAL, Kind.SERIES, Kind.RERUN}
