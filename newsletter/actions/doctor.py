@@ -155,7 +155,7 @@ def _database(store: Store, facts: _Facts, preview: Callable[[], object], now: d
             yield _last_slot(last_slot(tx, facts.rules, now))
             if facts.has_heartbeat:
                 yield _heartbeat(tx.calendar.last_heartbeat())
-            waiting = tx.notices.waiting()
+            waiting = tx.transactional.waiting()
     except SchemaError as error:
         yield _error("database", error.message, error.fix or "Run: newsletter db upgrade")
         return
@@ -227,7 +227,7 @@ def _heartbeat(call: HeartbeatCall | None) -> Check:
 
 
 def _hold(store: Store) -> Check:
-    if why := store.hold():
+    if why := store.hold_reason():
         fix = "If no other copy of it mails: newsletter db adopt. Until then it mails nobody"
         return _error("installation", f"nothing is mailed from this database: {why}", fix)
     return _ok("installation", "this database is no copy of another one")

@@ -92,7 +92,7 @@ class _TransactionalSender:
 
     def claim(self) -> TransactionalEmail | None:
         with self.store.write() as tx:
-            return next(iter(tx.notices.due(self.clock(), 1)), None)
+            return next(iter(tx.transactional.due(self.clock(), 1)), None)
 
     def compose(self, notice: TransactionalEmail) -> bytes | None:
         """The whole message; None when nobody wants it any more."""
@@ -129,7 +129,7 @@ class _TransactionalSender:
             recipient=RecipientValues(self.site, self.signer, b"preview: nobody's").values(claim, ""),
             archive_links=archive_links,
             kind="preview",
-            more={**values, "slot": slot, "links": links, "then": _dated(values["then"])},
+            extra={**values, "slot": slot, "links": links, "then": _dated(values["then"])},
         )
 
     def _rendered(self, notice: TransactionalEmail) -> Rendered | None:
@@ -148,7 +148,7 @@ class _TransactionalSender:
                 "fresh_until": _day(values["fresh_until"] or None),
                 "next": next(iter(coming), None),
             }
-        return self.renderer.notice(notice.kind, values)
+        return self.renderer.transactional(notice.kind, values)
 
     def _wanted_by(self, notice: TransactionalEmail) -> Subscriber | None:
         """The reader, if the mail still fits them: much may have happened since it was queued."""
@@ -222,7 +222,7 @@ class _TransactionalSender:
     def note(self, notice: TransactionalEmail, state: str, reply: str, *, suppress: bool = False) -> None:
         now = self.clock()
         with self.store.write() as tx:
-            tx.notices.done(notice.id, state, reply, now)
+            tx.transactional.done(notice.id, state, reply, now)
             if suppress:
                 tx.suppressions.add(parse_address(notice.address).key, "hard_bounce", f"{notice.kind} mail", now)
 

@@ -32,7 +32,7 @@ class Database:
 
     def hold_reason(self) -> str:
         """Why nothing is mailed from this database, or ""."""
-        return self._app.store.hold()
+        return self._app.store.hold_reason()
 
     def adopt(self) -> None:
         """Mail from this database from now on."""

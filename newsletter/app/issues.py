@@ -268,7 +268,7 @@ class Transactional:
         """Send the transactional mails that are due; how many left. None does from a database that is held."""
         from newsletter.actions.transactional import send_transactional
 
-        if self._app.store.hold():
+        if self._app.store.hold_reason():
             return 0
         pause_between = BREATH if self._app.serves else 0.0
         return send_transactional(

@@ -34,9 +34,9 @@ class Owner:
         from newsletter.actions.owner.reports import notify_owner
 
         now = self._app.clock()
-        if self._app.store.hold():
+        if self._app.store.hold_reason():
             return 0
-        self._app.store.beat(now)
+        self._app.store.mark_active(now)
         if not self._app.site.owner:
             return 0
         mails = notify_owner(self._app.store, self._app.rules, self._app.site.owner, now)
@@ -49,7 +49,7 @@ class Owner:
         from newsletter.actions.heartbeat import claim_heartbeat, finish_heartbeat
         from newsletter.http.heartbeat import ping
 
-        if not self._app.settings.ping_url or self._app.store.hold():
+        if not self._app.settings.ping_url or self._app.store.hold_reason():
             return None
         slot = claim_heartbeat(self._app.store, self._app.rules, self._app.clock())
         return (
@@ -63,4 +63,4 @@ class Owner:
         if self._app.site.owner:
             values = {"headline": headline, "lines": list(lines), "next_step": next_step}
             with self._app.store.write() as tx:
-                tx.notices.add("alarm", self._app.site.owner, values, self._app.clock())
+                tx.transactional.add("alarm", self._app.site.owner, values, self._app.clock())

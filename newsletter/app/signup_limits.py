@@ -76,9 +76,9 @@ class Guard:
 
     def note_pressure(self, tx: Tx, lane_name: str) -> TooMany:
         """Write down that a closed door is still knocked at; the error for the visitor."""
-        lane = tx.door.lane(lane_name, LIMITS[lane_name])
+        lane = tx.signup_limits.get(lane_name, LIMITS[lane_name])
         lane.turned_away = max(lane.turned_away, lane.limit + 1)
-        tx.door.keep(lane_name, lane)
+        tx.signup_limits.save(lane_name, lane)
         return _closed()
 
     def enter(self, tx: Tx, address_key: str, place: str, *, proven: bool, now: datetime) -> Visit:
@@ -87,17 +87,17 @@ class Guard:
         proven: it comes from a form of ours that somebody looked at.
         """
         lane_name, limit = LANES[proven]
-        lane = tx.door.lane(lane_name, limit)
+        lane = tx.signup_limits.get(lane_name, limit)
         if lane.closed_until and lane.is_closed(now):
             self._refuse(lane_name, lane.closed_until)
             raise _closed()
         self._count_origin(tx, "signup", place, PER_ORIGIN[proven], now)
         visit = Visit(address_key, lane_name, lane)
-        if tx.door.is_spent(f"domain/{visit.domain}", PER_DOMAIN, now):
+        if tx.signup_limits.is_used_up(f"domain/{visit.domain}", PER_DOMAIN, now):
             self._refuse(f"domain/{visit.domain}", now + BRIEFLY)
             raise _to_there(visit.domain)
-        if lane.enter(now) is SignupDecision.CLOSES:
-            tx.door.keep(lane_name, lane)
+        if lane.try_one(now) is SignupDecision.CLOSES:
+            tx.signup_limits.save(lane_name, lane)
             return Visit(address_key, lane_name, lane, closes=True)
         return visit
 
@@ -105,9 +105,9 @@ class Guard:
         """Count the mail; the same statements where none was needed after all."""
         if not mailed:
             visit.lane.refund()
-        tx.door.keep(visit.lane_name, visit.lane)
-        tx.door.hit(f"domain/{visit.domain}", PER_DOMAIN, now, by=int(mailed))
-        tx.door.remember(visit.address_key, visit.lane_name, now, mailed=mailed)
+        tx.signup_limits.save(visit.lane_name, visit.lane)
+        tx.signup_limits.hit(f"domain/{visit.domain}", PER_DOMAIN, now, by=int(mailed))
+        tx.signup_limits.remember(visit.address_key, visit.lane_name, now, mailed=mailed)
 
     def ask_for_link(self, tx: Tx, place: str, now: datetime) -> None:
         """One more wish for a personal link from this place; raises TooMany."""
@@ -119,16 +119,16 @@ class Guard:
 
     def answered(self, tx: Tx, address_key: str, now: datetime) -> None:
         """Somebody pressed the button of the mail."""
-        lane_name = tx.door.take(address_key)
+        lane_name = tx.signup_limits.take(address_key)
         if lane_name:
-            lane = tx.door.lane(lane_name, LIMITS[lane_name])
+            lane = tx.signup_limits.get(lane_name, LIMITS[lane_name])
             lane.answered()
-            tx.door.keep(lane_name, lane)
-            tx.door.refund(f"domain/{address_key.rpartition('@')[2]}", now)
+            tx.signup_limits.save(lane_name, lane)
+            tx.signup_limits.refund(f"domain/{address_key.rpartition('@')[2]}", now)
 
     def _count_origin(self, tx: Tx, what: str, place: str, limit: int, now: datetime) -> None:
         name = _from(what, place)
-        if name and not tx.door.hit(name, limit, now):
+        if name and not tx.signup_limits.hit(name, limit, now):
             self._refuse(name, now + BRIEFLY)
             raise _from_there()
 

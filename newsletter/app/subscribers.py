@@ -90,9 +90,9 @@ class Subscribers:
         return self._app.settings.blocked_domains()
 
     def _close_signups(self, tx: Tx, now: datetime) -> None:
-        tx.upkeep.skip_reminders(now - HOUR, now)
+        tx.maintenance.skip_reminders(now - HOUR, now)
         if self._app.site.owner:
-            tx.notices.add("alarm", self._app.site.owner, ATTACK, now)
+            tx.transactional.add("alarm", self._app.site.owner, ATTACK, now)
 
     def confirm(self, token: str) -> Confirmed:
         """Confirm a sign-up by its link."""

@@ -78,7 +78,7 @@ class SecondProcess:
             finally:
                 _hang_up(process)
                 process.wait()
-                self._right.ledger.forget(self._brief.number)
+                self._right.ledger.invalidate(self._brief.number)
         if not self._is_through:
             back = self._right.ledger.requeue(self._owner, self._clock())
             log.warning("the second process died (%d); its %d letters are put back", process.returncode, back)

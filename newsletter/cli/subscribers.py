@@ -175,8 +175,8 @@ def pause(context: CliContext, *, address: str, weeks: int) -> None:
 def stats(context: CliContext) -> None:
     """How many readers there are, why people leave, and which tips lose them."""
     with context.app.store.read() as tx:
-        counts, reasons = dict(tx.subscribers.count()), tx.farewells.by_reason()
-        tips, words = tx.farewells.by_tip(10), tx.farewells.words(10)
+        counts, reasons = dict(tx.subscribers.count()), tx.unsubscribes.by_reason()
+        tips, words = tx.unsubscribes.by_tip(10), tx.unsubscribes.words(10)
         quarterly = tx.subscribers.quarterly(context.clock())
     document = {
         "subscribers": counts,

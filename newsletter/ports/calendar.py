@@ -71,7 +71,7 @@ class Calendar(Protocol):
         """Was the owner told?"""
         ...
 
-    def tell(self, what: str, about: str, now: datetime) -> bool:
+    def mark_notified(self, what: str, about: str, now: datetime) -> bool:
         """Remember that the owner was told; False when that was so already."""
         ...
 

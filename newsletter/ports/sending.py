@@ -97,7 +97,7 @@ class Ledger(Protocol):
         """Recover the rows of one sender that is dead for sure; how many it had."""
         ...
 
-    def forget(self, issue: int) -> None:
+    def invalidate(self, issue: int) -> None:
         """Another process has written rows of this issue meanwhile."""
         ...
 

@@ -61,7 +61,7 @@ class EmailTemplates:
         recipient: Mapping[str, str],
         archive_links: ArchiveLinks = NO_ARCHIVE_LINKS,
         kind: str = "issue",
-        more: Mapping[str, object] = NO_EXTRA_VALUES,
+        extra: Mapping[str, object] = NO_EXTRA_VALUES,
     ) -> Rendered:
         """The weekly letter; raises TemplateError."""
         values = {
@@ -73,11 +73,11 @@ class EmailTemplates:
             "body_html": in_html(tip.body),
             "body_text": to_text(tip.body),
             **recipient,
-            **more,
+            **extra,
         }
         return self._render(kind, values)
 
-    def notice(self, kind: str, values: Mapping[str, object]) -> Rendered:
+    def transactional(self, kind: str, values: Mapping[str, object]) -> Rendered:
         """A transactional mail; raises TemplateError, also for a kind that has no folder."""
         if not _KIND.match(kind):
             raise TemplateError(f"not a kind of mail: {kind!r}")

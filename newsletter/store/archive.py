@@ -93,7 +93,7 @@ class SqlArchive:
         catalogue = self._catalog(teasers=teasers)
         entry = catalogue.by_key(key)
         before, after = catalogue.neighbors(entry)
-        related = catalogue.related(labels_of(entry), RELATED, but=entry.id)
+        related = catalogue.related(labels_of(entry), RELATED, exclude=entry.id)
         return replace(self._with_texts([entry])[0], previous=before, next=after, related=related)
 
     def successor(self, former_key: str) -> str | None:
@@ -133,7 +133,7 @@ class SqlArchive:
     def related(self, tip_id: int, size: int, *, teasers: bool = False) -> tuple[Entry, ...]:
         """What shares most with a tip, which need not have run."""
         labels = [(kind, slug) for _, kind, _, slug in self._rows(_LABELS.format(one=" WHERE tip_id = ?"), tip_id)]
-        return self._catalog(teasers=teasers).related(labels, size, but=tip_id)
+        return self._catalog(teasers=teasers).related(labels, size, exclude=tip_id)
 
     def archive_links(self, tip_id: int, day: date) -> ArchiveLinks:
         """What a letter of this tip on that day shows of the archive: the nearest relation, and an anniversary."""

@@ -97,7 +97,7 @@ class SqlCalendar:
         """Was the owner told?"""
         return self._session.get(OwnerNotified, (what, about)) is not None
 
-    def tell(self, what: str, about: str, now: datetime) -> bool:
+    def mark_notified(self, what: str, about: str, now: datetime) -> bool:
         """Remember it; False when the owner knew."""
         if self.was_notified(what, about):
             return False

@@ -193,7 +193,7 @@ class SqliteLedger:
         with self._transaction():
             return self._recover_sending(now, owner)
 
-    def forget(self, issue: int) -> None:
+    def invalidate(self, issue: int) -> None:
         """Somebody else has written rows of this issue: what is known of its times is asked anew."""
         self._deferred_due.pop(issue, None)
 

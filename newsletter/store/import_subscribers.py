@@ -121,7 +121,7 @@ def import_staged(
             else:
                 with lock:
                     _write(connection, terms, where, counts)
-                terms.written(min(1.0, (after + SLICE) / number))
+                terms.on_progress(min(1.0, (after + SLICE) / number))
                 time.sleep(PAUSE_AFTER_SLICE)
         return counts
 

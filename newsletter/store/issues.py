@@ -232,7 +232,7 @@ class SqlIssues:
         """Did any reader get this tip in the place of another since then?"""
         return sharing.was_substitute(self._session, candidate)
 
-    def others(self, number: int) -> Mapping[int, bytes]:
+    def substitutes(self, number: int) -> Mapping[int, bytes]:
         """The compiled letters of an issue's other tips."""
         rows = self._session.exec(select(SubstituteEmailRow).where(SubstituteEmailRow.issue_id == number))
         return {row.tip_id: row.data for row in rows}

@@ -71,7 +71,7 @@ class SqlMaintenance:
         self._run(_REST, since=to_ms(now - MONTH))
         return ended
 
-    def unanswered(self, now: datetime, limit: int) -> list[Subscriber]:
+    def due_reminders(self, now: datetime, limit: int) -> list[Subscriber]:
         """Sign-ups of three days ago or more, not reminded of."""
         times = {"remind": sql_time(now - REMIND_AFTER), "confirm": sql_time(now - CONFIRM_WITHIN), "limit": limit}
         rows = self._session.connection().execute(text(_UNANSWERED), times)
@@ -85,7 +85,7 @@ class SqlMaintenance:
             since=sql_time(since),
         )
 
-    def forget(self, now: datetime) -> Mapping[str, int]:
+    def delete_expired(self, now: datetime) -> Mapping[str, int]:
         """Everything that may not be kept any longer."""
         before = {
             "confirm": sql_time(now - CONFIRM_WITHIN),

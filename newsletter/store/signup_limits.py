@@ -75,7 +75,7 @@ class SqlSignupLimits:
         self._db.execute(_TRIM)
         return counted
 
-    def is_spent(self, name: str, limit: int, now: datetime) -> bool:
+    def is_used_up(self, name: str, limit: int, now: datetime) -> bool:
         """Has the window no room?"""
         return self._db.execute(_IS_SPENT, (name, to_ms(now), limit)).fetchone() is not None
 
@@ -83,7 +83,7 @@ class SqlSignupLimits:
         """One less in the open window."""
         self._db.execute(_GIVE_BACK, (name, to_ms(now)))
 
-    def lane(self, name: str, limit: int) -> SignupLimit:
+    def get(self, name: str, limit: int) -> SignupLimit:
         """As it was left, or new."""
         row = self._db.execute(_LANE, (name,)).fetchone()
         if row is None:
@@ -92,7 +92,7 @@ class SqlSignupLimits:
         seen_at, closed_until = (None if ms is None else from_ms(ms) for ms in (seen, closed))
         return SignupLimit(limit, budget, unanswered, seen_at, closed_until, closures, turned_away)
 
-    def keep(self, name: str, lane: SignupLimit) -> None:
+    def save(self, name: str, lane: SignupLimit) -> None:
         """Write it down."""
         times = (at and to_ms(at) for at in (lane.seen_at, lane.closed_until))
         self._db.execute(_KEEP, (name, lane.budget, lane.unanswered, *times, lane.closures, lane.turned_away))

@@ -62,17 +62,17 @@ class SqlTx:
         return SqlSuppressions(self.access.db)
 
     @cached_property
-    def farewells(self) -> SqlUnsubscribes:
+    def unsubscribes(self) -> SqlUnsubscribes:
         """Who left, and why."""
         return SqlUnsubscribes(self.access.session)
 
     @cached_property
-    def door(self) -> SqlSignupLimits:
+    def signup_limits(self) -> SqlSignupLimits:
         """What the front door remembers."""
         return SqlSignupLimits(self.access.db)
 
     @cached_property
-    def upkeep(self) -> SqlMaintenance:
+    def maintenance(self) -> SqlMaintenance:
         """What time brings about."""
         return SqlMaintenance(self.access.session)
 
@@ -87,7 +87,7 @@ class SqlTx:
         return SqlCalendar(self.access.session)
 
     @cached_property
-    def notices(self) -> SqlTransactionalEmails:
+    def transactional(self) -> SqlTransactionalEmails:
         """Transactional mails."""
         return SqlTransactionalEmails(self.access.db)
 
@@ -134,9 +134,9 @@ class SqlStore:
         """Be the only sender; see ports.Store."""
         self._database.check_schema()
         with sending_lock(self.path, role, now) as lock:
-            if why := self.hold():
+            if why := self.hold_reason():
                 raise Refused(f"nothing is mailed from this database: {why}", fix=identity.FIX)
-            self.beat(now)
+            self.mark_active(now)
             run = self._start_run(role, now)
             ledger = SqliteLedger(
                 self._connect(),
@@ -150,7 +150,7 @@ class SqlStore:
             finally:
                 ledger.close()
                 self._end_run(run)
-                self.beat(now)
+                self.mark_active(now)
 
     def library_version(self) -> int:
         """See ports.Store."""
@@ -180,7 +180,7 @@ class SqlStore:
         """Who sends on this database now."""
         return holder_of(self.path)
 
-    def hold(self) -> str:
+    def hold_reason(self) -> str:
         """Why nothing may be mailed from this database, or ""."""
         with self._database.reading() as access:
             return identity.hold(access.session, self.path)
@@ -191,7 +191,7 @@ class SqlStore:
             mark = identity.adopt(access.session, self.path, now)
         identity.write(self.path, mark)
 
-    def beat(self, now: datetime) -> None:
+    def mark_active(self, now: datetime) -> None:
         """One more beat: in the database first, then beside it."""
         with self._database.writing() as access:
             session = access.session

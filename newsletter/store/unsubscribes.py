@@ -22,7 +22,7 @@ class SqlUnsubscribes:
         self._session.add(UnsubscribeRow(subscriber_id=subscriber_id, issue_id=issue, at=now))
         self._session.flush()
 
-    def explain(self, subscriber_id: int, reason: str, words: str) -> None:
+    def set_reason(self, subscriber_id: int, reason: str, words: str) -> None:
         """Write the reason to their last leave; the later answer counts, but "" wipes nothing out."""
         query = (
             select(UnsubscribeRow)

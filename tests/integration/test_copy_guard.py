@@ -44,7 +44,7 @@ def beats(harness: AppHarness, change: int) -> None:
 
 def test_a_newsletter_that_goes_on_as_ever_is_not_held(harness: AppHarness) -> None:
     for _ in range(3):
-        harness.store.beat(TUESDAY)
+        harness.store.mark_active(TUESDAY)
     assert harness.database.hold_reason() == ""
     with harness.store.sending("again", TUESDAY):
         pass
@@ -54,7 +54,7 @@ def test_a_copy_mails_nobody_until_it_is_adopted_and_then_the_first_one_is_left_
     harness: AppHarness, tmp_path: Path
 ) -> None:
     copy = copy_of(harness, tmp_path / "copy", whole=False)
-    why = copy.hold()
+    why = copy.hold_reason()
     with pytest.raises(Refused, match="db adopt"), copy.sending("a copy", TUESDAY):
         pass
     copy.adopt(TUESDAY)
@@ -68,15 +68,15 @@ def test_a_copy_mails_nobody_until_it_is_adopted_and_then_the_first_one_is_left_
 
 def test_an_older_state_that_is_put_back_is_held(harness: AppHarness, tmp_path: Path) -> None:
     harness.database.backup(tmp_path / "backup.db")
-    harness.store.beat(TUESDAY)
+    harness.store.mark_active(TUESDAY)
     harness.close()
     for rest in ("-wal", "-shm"):
         tmp_path.joinpath(f"newsletter.db{rest}").unlink(missing_ok=True)
     shutil.copy(tmp_path / "backup.db", tmp_path / "newsletter.db")
     restored = SqlStore(tmp_path / "newsletter.db")
-    why = restored.hold()
+    why = restored.hold_reason()
     restored.adopt(TUESDAY)
-    after = restored.hold()
+    after = restored.hold_reason()
     restored.close()
 
     assert "older state" in why
@@ -89,7 +89,7 @@ def test_both_files_on_another_machine_are_held(harness: AppHarness, tmp_path: P
     copy = copy_of(harness, tmp_path / "copy", whole=True)
     with copy._database.writing() as access:
         access.db.execute("UPDATE installation SET machine = 'another', host = 'old-server'")
-    why = copy.hold()
+    why = copy.hold_reason()
     copy.close()
 
     assert "another machine (old-server)" in why
@@ -116,11 +116,11 @@ def test_a_whole_directory_that_is_copied_is_held_and_the_first_one_goes_on(
     if not machine:  # as where no machine has an id
         installed(harness.files, machine="")
     copy = moved(harness, tmp_path.parent / f"copy of {tmp_path.name}", shutil.copytree)
-    why, first = copy.hold(), harness.database.hold_reason()
+    why, first = copy.hold_reason(), harness.database.hold_reason()
     with pytest.raises(Refused, match="db adopt"), copy.sending("a copy", TUESDAY):
         pass
     copy.adopt(TUESDAY)
-    after = copy.hold()
+    after = copy.hold_reason()
     copy.close()
 
     assert f"the file that mails was another one, at {harness.files.path}" in why
@@ -129,14 +129,14 @@ def test_a_whole_directory_that_is_copied_is_held_and_the_first_one_goes_on(
 
 def test_a_directory_that_is_moved_goes_on(harness: AppHarness, tmp_path: Path) -> None:
     store = moved(harness, tmp_path.parent / f"moved {tmp_path.name}", lambda old, new: old.rename(new))
-    assert store.hold() == ""
+    assert store.hold_reason() == ""
     store.close()
 
 
 def test_a_volume_that_is_mounted_again_goes_on_and_a_copied_disk_does_not(harness: AppHarness) -> None:
     installed(harness.files, device="4711")
     assert harness.database.hold_reason() == "", "the same path with another device number: mounted again"
-    harness.store.beat(TUESDAY)
+    harness.store.mark_active(TUESDAY)
     installed(harness.files, path="/elsewhere/newsletter.db")
     assert harness.database.hold_reason() == "", "only moved"
     installed(harness.files, device="4711")
@@ -158,9 +158,9 @@ def test_what_an_older_program_did_not_write_down_is_learned_at_the_next_beat(
 ) -> None:
     installed(harness.files, inode="", device="", path="")
     assert harness.database.hold_reason() == ""
-    harness.store.beat(TUESDAY)
+    harness.store.mark_active(TUESDAY)
     copy = moved(harness, tmp_path.parent / f"copy of {tmp_path.name}", shutil.copytree)
-    assert "copy" in copy.hold()
+    assert "copy" in copy.hold_reason()
     copy.close()
 
 
@@ -183,7 +183,7 @@ def test_a_file_system_whose_inodes_do_not_last_is_not_asked(tmp_path: Path, kin
 def test_a_crash_between_the_two_writes_of_a_beat_holds_nothing(harness: AppHarness) -> None:
     beats(harness, -1)
     assert harness.database.hold_reason() == ""
-    harness.store.beat(TUESDAY)
+    harness.store.mark_active(TUESDAY)
     assert harness.database.hold_reason() == ""
     beats(harness, -2)
     assert "put back" in harness.database.hold_reason()

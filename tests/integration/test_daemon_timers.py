@@ -14,7 +14,7 @@ from tests.support.publishing import AppHarness, open_app_harness
 
 def waiting(harness: AppHarness) -> int:
     with harness.store.read() as tx:
-        return tx.notices.waiting()
+        return tx.transactional.waiting()
 
 
 def test_a_trouble_that_could_not_be_told_to_the_owner_is_told_at_the_next_ring_and_then_no_more(

@@ -326,7 +326,7 @@ def test_policy_refusals_pause_the_issue_suppress_nobody_and_a_resume_sends_to_a
     done = harness.round()
     paused = harness.issue()
     with harness.store.read() as tx:
-        mail = tx.notices.waiting()
+        mail = tx.transactional.waiting()
 
     assert (paused.state, harness.suppressed(), mail) == (IssueState.PAUSED, [], 1)
     assert "blocked by our list" in paused.pause_reason

@@ -114,7 +114,7 @@ def test_a_refused_password_pauses_the_issue_before_any_letter_is_claimed(tmp_pa
         harness.round()
         paused = harness.issue()
         with harness.store.read() as tx:
-            mail = tx.notices.waiting()
+            mail = tx.transactional.waiting()
         server.behavior.users = {"tips": "wrong"}
         harness.issues.resume(1)
 

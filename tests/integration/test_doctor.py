@@ -135,7 +135,7 @@ def test_a_letter_that_cannot_be_made_is_an_error_with_its_place(store: Store) -
 
 def test_mail_that_waits_without_a_daemon_is_a_warning(store: Store) -> None:
     with store.write() as tx:
-        tx.notices.add("alarm", "owner@tips.example", {}, TUESDAY)
+        tx.transactional.add("alarm", "owner@tips.example", {}, TUESDAY)
     assert wrong(told(store)) == {"notices"}
     with store.sending("newsletter run", TUESDAY):
         assert wrong(told(store)) == set()

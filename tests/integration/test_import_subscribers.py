@@ -121,7 +121,7 @@ def test_the_proof_of_consent_is_kept_and_nobody_is_mailed(store: Store) -> None
         reader = tx.subscribers.by_address("anna@tips.example.com")
         assert reader is not None
         assert [(entry.what, entry.proof) for entry in tx.subscribers.consents(reader.id)] == [("import", PROOF)]
-        assert tx.notices.waiting() == 0
+        assert tx.transactional.waiting() == 0
     assert report.asked == 0
 
 
@@ -137,7 +137,7 @@ def test_without_a_proof_everybody_is_asked_once_a_day_at_most(store: Store) -> 
     later = take(store, text, None, now=NOW + timedelta(hours=24))
     assert (later.asked, later.updated, later.added) == (2, 2, 0)
     with store.read() as tx:
-        assert tx.notices.waiting() == 4
+        assert tx.transactional.waiting() == 4
         assert {reader.status for reader in tx.subscribers.each()} == {Status.PENDING}
 
 

@@ -114,7 +114,7 @@ def test_an_export_is_understood(store: Store, tool: str) -> None:
         assert new.status is Status.PENDING
     with store.read() as tx:
         assert tx.subscribers.mailable() == 1
-        assert tx.notices.waiting() == ("new@" in text)
+        assert tx.transactional.waiting() == ("new@" in text)
 
 
 def test_mailchimp_has_a_file_of_its_own_for_who_left_and_for_who_bounced(store: Store) -> None:

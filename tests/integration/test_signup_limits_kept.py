@@ -162,6 +162,6 @@ def test_who_is_erased_is_not_remembered_here_either(town: Town) -> None:
 def test_a_lane_comes_out_of_the_database_as_it_went_in(town: Town) -> None:
     lane = SignupLimit(18, 1.0, 0.5, FRIDAY, FRIDAY + timedelta(hours=2), 3, 19)
     with town.process() as app, app.store.write() as tx:
-        assert tx.door.lane("unproven", 18) == SignupLimit(18)
-        tx.door.keep("unproven", lane)
-        assert tx.door.lane("unproven", 18) == lane
+        assert tx.signup_limits.get("unproven", 18) == SignupLimit(18)
+        tx.signup_limits.save("unproven", lane)
+        assert tx.signup_limits.get("unproven", 18) == lane

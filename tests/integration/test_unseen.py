@@ -164,7 +164,7 @@ def test_an_issue_for_everybody_has_one_letter_and_names_no_other(harness: AppHa
     assert set(got(harness, number).values()) == {"fresh"}
     assert harness.issue(number).tips == {}
     with harness.store.read() as tx:
-        assert tx.issues.others(number) == {}
+        assert tx.issues.substitutes(number) == {}
 
 
 def test_one_outside_the_calendar_goes_to_everybody(harness: AppHarness) -> None:
@@ -197,8 +197,8 @@ class Doorbell:
             joined(self.harness, NEW, "2000-01-01")
         return self.emails.issue(*args, **values)
 
-    def notice(self, kind: str, values: Mapping[str, object]) -> Rendered:
-        return self.emails.notice(kind, values)
+    def transactional(self, kind: str, values: Mapping[str, object]) -> Rendered:
+        return self.emails.transactional(kind, values)
 
 
 def test_who_comes_while_the_letters_are_made_gets_one_too(harness: AppHarness) -> None:

@@ -32,7 +32,7 @@ def consents(web_harness: WebHarness, address: str = ANNA) -> list[str]:
 
 def reasons(web_harness: WebHarness) -> list[tuple[str, int]]:
     with web_harness.app.store.read() as tx:
-        return [(loss.reason, loss.number) for loss in tx.farewells.by_reason()]
+        return [(loss.reason, loss.number) for loss in tx.unsubscribes.by_reason()]
 
 
 def subjects(web_harness: WebHarness) -> list[str]:
@@ -67,8 +67,8 @@ def test_an_answer_counts_for_the_letter_that_caused_it(web_harness: WebHarness)
     assert web_harness.http.post(f"{path}/why", data={"reason": "boredom"}).status_code == 422
     assert reasons(web_harness) == [("too_often", 1)]
     with web_harness.app.store.read() as tx:
-        assert [(loss.issue, loss.tip, loss.number) for loss in tx.farewells.by_tip(5)] == [(1, "say-the-name", 1)]
-        assert [words for _, _, words in tx.farewells.words(5)] == ["Once a month would do"]
+        assert [(loss.issue, loss.tip, loss.number) for loss in tx.unsubscribes.by_tip(5)] == [(1, "say-the-name", 1)]
+        assert [words for _, _, words in tx.unsubscribes.words(5)] == ["Once a month would do"]
 
 
 def test_who_has_not_left_cannot_say_why_and_is_asked_whether_to_leave(web_harness: WebHarness) -> None:
@@ -202,9 +202,9 @@ def test_a_last_mail_is_not_sent_again_after_a_crash_but_is_after_a_deferral(web
     for address in addresses:
         web_harness.http.post(web_harness.unsubscribe_path(address))
     with web_harness.app.store.write() as tx:
-        crashed, slow = tx.notices.due(web_harness.clock(), 2)
+        crashed, slow = tx.transactional.due(web_harness.clock(), 2)
     with web_harness.app.store.write() as tx:
-        tx.notices.done(slow.id, "deferred", "451 4.7.1 later", web_harness.clock())
+        tx.transactional.done(slow.id, "deferred", "451 4.7.1 later", web_harness.clock())
     web_harness.clock.forward(hours=1)
     assert [mail["To"] for mail in goodbyes(web_harness)] == [slow.address]
     assert crashed.address == ANNA

@@ -63,7 +63,7 @@ def test_plain_sql_and_the_orm_share_a_transaction(tmp_path: Path, fails: bool) 
     store = new_store(tmp_path)
     with suppress(ZeroDivisionError), store.write() as tx:
         tx.suppressions.add("reader@a.example", "manual", "test", TUESDAY)
-        assert tx.calendar.tell("alarm", "one", TUESDAY)
+        assert tx.calendar.mark_notified("alarm", "one", TUESDAY)
         assert tx.suppressions.count() == 1
         assert 1 // (not fails)
     with store.read() as tx:

@@ -109,7 +109,7 @@ def every_email(site: Site = SITE, tip: TipText = TIP) -> dict[str, Rendered]:
         "issue": issue(site, tip),
         "quarterly": letters.issue(tip, tip_key="say-it", number=3, slot=slot, recipient=PERSON, kind="quarterly"),
         "preview": letters.issue(
-            tip, tip_key="say-it", number=3, slot=slot, recipient=PERSON, kind="preview", more=PREVIEW
+            tip, tip_key="say-it", number=3, slot=slot, recipient=PERSON, kind="preview", extra=PREVIEW
         ),
-        **{kind: letters.notice(kind, values) for kind, values in TRANSACTIONAL.items()},
+        **{kind: letters.transactional(kind, values) for kind, values in TRANSACTIONAL.items()},
     }

@@ -33,7 +33,7 @@ def keys(entries: tuple[Entry, ...]) -> list[str]:
 
 
 def related(catalogue: ArchiveIndex, entry: Entry, size: int = 3) -> list[str]:
-    return keys(catalogue.related(labels_of(entry), size, but=entry.id))
+    return keys(catalogue.related(labels_of(entry), size, exclude=entry.id))
 
 
 def test_a_list_is_cut_into_pages_in_the_order_it_came() -> None:
@@ -88,7 +88,7 @@ def test_of_equal_relations_the_newest_come_first_and_a_tip_is_not_its_own() -> 
     entries = [tip(number, "same") for number in range(6)]
     catalogue = ArchiveIndex(entries)
     assert related(catalogue, entries[2]) == ["tip-0", "tip-1", "tip-3"]
-    assert keys(catalogue.related(labels_of(entries[0]), 2, but=0)) == ["tip-0", "tip-1"]
+    assert keys(catalogue.related(labels_of(entries[0]), 2, exclude=0)) == ["tip-0", "tip-1"]
 
 
 def test_what_is_not_public_is_not_there() -> None:

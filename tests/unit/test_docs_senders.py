@@ -16,9 +16,9 @@ from threading import Thread
 
 import pytest
 
-from newsletter.domain.errors import AuthenticationRefused, SenderTrouble
-from newsletter.domain.outcomes import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Sent
-from newsletter.domain.sending_ports import Sender
+from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Sent
+from newsletter.domain.errors import AuthenticationFailed, SenderError
+from newsletter.ports.sending import Sender
 from newsletter.senders import make_sender
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -121,7 +121,7 @@ def test_the_example_reports_what_the_api_answers() -> None:
     assert gone.cause is Cause.BAD_ADDRESS
     assert isinstance(refused, Rejected)
     assert refused.cause is Cause.OTHER
-    with pytest.raises(AuthenticationRefused):
+    with pytest.raises(AuthenticationFailed):
         _answered(401)
 
 
@@ -142,5 +142,5 @@ def test_the_example_tells_a_lost_answer_from_a_server_that_is_not_there() -> No
         lost = session.send(ENVELOPE, MESSAGE)
         thread.join()
     assert isinstance(lost, InDoubt)
-    with pytest.raises(SenderTrouble):
+    with pytest.raises(SenderError):
         session.send(ENVELOPE, MESSAGE)

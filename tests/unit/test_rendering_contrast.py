@@ -30,9 +30,9 @@ def pages(color: str) -> dict[str, Rendered]:
         "issue": letters.issue(
             tip, tip_key="a", number=1, slot=date(2025, 6, 3), recipient=recipient, archive_links=BESIDE
         ),
-        "confirm": letters.notice("confirm", {"confirm_url": "https://news.example/confirm/x"}),
-        "welcome": letters.notice("welcome", sentinels("x")),
-        "alarm": letters.notice("alarm", {"headline": "a", "lines": ["b"], "next_step": "c"}),
+        "confirm": letters.transactional("confirm", {"confirm_url": "https://news.example/confirm/x"}),
+        "welcome": letters.transactional("welcome", sentinels("x")),
+        "alarm": letters.transactional("alarm", {"headline": "a", "lines": ["b"], "next_step": "c"}),
     }
 
 

@@ -154,12 +154,12 @@ def test_what_a_tip_says_cannot_become_markup() -> None:
 
 def test_the_confirmation_shows_nothing_that_a_visitor_typed() -> None:
     typed = {"address": "spam-me@host.example", "name": "Buy pills", "email": "spam-me@host.example"}
-    mail = LETTERS.notice("confirm", CONFIRM | typed)
+    mail = LETTERS.transactional("confirm", CONFIRM | typed)
     assert mail == MAILS["confirm"]
 
 
 def test_a_welcome_needs_no_name_and_no_next_slot() -> None:
-    mail = LETTERS.notice("welcome", PERSON | {"name": " "})
+    mail = LETTERS.transactional("welcome", PERSON | {"name": " "})
     assert "Welcome\n=======" in mail.text
     assert "arrives with the next issue" in mail.text
     assert "Welcome, Ada\n" in MAILS["welcome"].text
@@ -172,12 +172,12 @@ def test_a_right_to_left_language_is_set_so() -> None:
 @pytest.mark.parametrize("kind", ["nobody", "../issue", "", "Issue", "_base"])
 def test_a_kind_without_a_folder_is_an_error(kind: str) -> None:
     with pytest.raises(TemplateError):
-        LETTERS.notice(kind, {})
+        LETTERS.transactional(kind, {})
 
 
 def test_a_value_that_is_missing_is_named_with_its_template() -> None:
     with pytest.raises(TemplateError, match="'confirm_url' is undefined") as caught:
-        LETTERS.notice("confirm", {})
+        LETTERS.transactional("confirm", {})
     assert caught.value.source.endswith(os.path.join("confirm", "body.txt"))  # noqa: PTH118 - a text, not a path
 
 

@@ -12,7 +12,7 @@ SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 
 
 def knock(limit: SignupLimit, number: int, start: datetime, every: timedelta) -> list[SignupDecision]:
-    return [limit.enter(start + every * n) for n in range(number)]
+    return [limit.try_one(start + every * n) for n in range(number)]
 
 
 def test_a_quick_attack_gets_no_more_than_the_budget_and_closes_the_lane_once() -> None:
@@ -28,7 +28,7 @@ def test_an_attack_of_a_whole_day_gets_little_more() -> None:
 def test_who_answers_gives_the_place_back_so_a_crowd_of_people_passes() -> None:
     limit, now = SignupLimit(20), NOON
     for _ in range(500):
-        assert limit.enter(now) is SignupDecision.OPEN
+        assert limit.try_one(now) is SignupDecision.OPEN
         limit.answered()
         now += SECOND
 
@@ -36,7 +36,7 @@ def test_who_answers_gives_the_place_back_so_a_crowd_of_people_passes() -> None:
 def test_after_the_attack_an_hour_passes_and_all_is_as_before() -> None:
     limit = SignupLimit(20)
     knock(limit, 25, NOON, SECOND)
-    assert limit.enter(NOON + 59 * SECOND * 60) is SignupDecision.CLOSED
+    assert limit.try_one(NOON + 59 * SECOND * 60) is SignupDecision.CLOSED
     later = NOON + HOUR + 60 * SECOND
     assert knock(limit, 20, later, timedelta()) == [SignupDecision.OPEN] * 20
 
@@ -54,7 +54,7 @@ def test_one_answer_brings_the_whole_budget_back() -> None:
     limit = SignupLimit(20)
     knock(limit, 500, NOON, SECOND)
     later = NOON + HOUR + 60 * SECOND
-    assert limit.enter(later) is SignupDecision.OPEN
+    assert limit.try_one(later) is SignupDecision.OPEN
     limit.answered()
     assert knock(limit, 20, later, timedelta()) == [SignupDecision.OPEN] * 20
 
@@ -64,6 +64,6 @@ def test_no_hour_of_unanswered_knocks_sends_more_than_twice_the_budget(pauses: l
     limit, now, opened = SignupLimit(5), NOON, []
     for pause in pauses:
         now += SECOND * pause
-        if limit.enter(now) is SignupDecision.OPEN:
+        if limit.try_one(now) is SignupDecision.OPEN:
             opened.append(now)
     assert all(sum(at <= other <= at + HOUR for other in opened) <= 10 for at in opened)

@@ -47,7 +47,7 @@ def find(store: SqlStore, address: str = ANNA) -> Subscriber:
 
 def waiting(store: SqlStore) -> int:
     with store.read() as tx:
-        return tx.notices.waiting()
+        return tx.transactional.waiting()
 
 
 def consents(store: SqlStore) -> list[tuple[str, str, str]]:
@@ -72,7 +72,7 @@ def test_a_sign_up_waits_for_its_confirmation_with_the_proof_beside_it(store: Sq
 def test_a_waiting_mail_holds_no_token_and_no_word_of_the_visitor(store: SqlStore) -> None:
     sign_up(store, name="Anna")
     with store.write() as tx:
-        (notice,) = tx.notices.due(TUESDAY, 10)
+        (notice,) = tx.transactional.due(TUESDAY, 10)
     assert (notice.kind, notice.address) == ("confirm", "Anna.Beispiel@host.example")
     assert notice.values == {"subscriber_key": "k" * 16, "signup_at": int(TUESDAY.timestamp())}
 
@@ -164,7 +164,7 @@ def test_a_confirmation_counts_once_and_queues_one_welcome(store: SqlStore) -> N
     assert find(store).status is Status.CONFIRMED
     assert [what for what, _, _ in consents(store)] == ["signup", "confirm"]
     with store.write() as tx:
-        assert [notice.kind for notice in tx.notices.due(now, 10)] == ["confirm", "welcome"]
+        assert [notice.kind for notice in tx.transactional.due(now, 10)] == ["confirm", "welcome"]
 
 
 def test_an_old_confirm_link_never_brings_back_who_left(store: SqlStore) -> None:

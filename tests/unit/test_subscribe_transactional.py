@@ -191,7 +191,7 @@ def test_trouble_with_the_next_hop_stops_and_leaves_the_rest_for_the_next_time(a
 
 def test_a_broken_template_is_said_and_holds_up_nobody_else(app: App, tmp_path: Path) -> None:
     with app.store.write() as tx:
-        tx.notices.add("no_such_mail", "owner@example.org", {}, FRIDAY - timedelta(minutes=1))
+        tx.transactional.add("no_such_mail", "owner@example.org", {}, FRIDAY - timedelta(minutes=1))
     sign_up(app)
     sender = MemorySender()
 
@@ -223,4 +223,4 @@ def test_sign_up_and_mail_are_one_transaction(app: App) -> None:
     with pytest.raises(Exception, match="UNIQUE"), app.store.write() as tx:
         subscribe(tx, address=parse_address("bob@host.example"), name="", form="f", origin="", key=key, now=FRIDAY)
     with app.store.read() as tx:
-        assert (tx.notices.waiting(), tx.subscribers.by_address("bob@host.example")) == (1, None)
+        assert (tx.transactional.waiting(), tx.subscribers.by_address("bob@host.example")) == (1, None)

@@ -160,7 +160,7 @@ def load_issue_emails(store: Store, render_context: RenderContext, number: int, 
         letters: dict[int | None, IssueEmail] = {
             None: opened(tx.tips.get(issue.tip_key or ""), tx.issues.compiled(number))
         }
-        for tip_id, compiled in tx.issues.others(number).items():
+        for tip_id, compiled in tx.issues.substitutes(number).items():
             letters[tip_id] = opened(tx.tips.by_id(tip_id), compiled)
         return IssueEmails(letters)
 

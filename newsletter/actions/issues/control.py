@@ -20,7 +20,7 @@ def pause(store: Store, number: int, now: datetime) -> IssueFacts:
         issue = tx.issues.get(number)
         if issue.state is not IssueState.SENDING:
             raise Refused(f"issue {number} is {issue.state}, not being sent", fix=_SEE)
-        tx.calendar.tell(PAUSED, str(number), now)  # whoever does it knows it
+        tx.calendar.mark_notified(PAUSED, str(number), now)  # whoever does it knows it
         return tx.issues.change(number, IssueEvent.PAUSE, now, reason="paused by hand")
 
 

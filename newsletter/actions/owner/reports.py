@@ -42,7 +42,7 @@ def notify_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
         mails += notify_of_pauses(tx, owner, now)
         mails += _alarm(tx, rules, owner, now)
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
-        tonight = is_night and tx.calendar.tell("night", rules.schedule.day_of(now).isoformat(), now)
+        tonight = is_night and tx.calendar.mark_notified("night", rules.schedule.day_of(now).isoformat(), now)
     return mails + (_nightly(store, rules, owner, now) if tonight else 0)
 
 
@@ -196,13 +196,13 @@ def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Map
     for tip in linted:
         for found in tip.findings:
             about = f"{tip.key} {found.rule} {hashlib.blake2b(found.excerpt.encode(), digest_size=8).hexdigest()}"
-            if found.level is not Level.NOTE and tx.calendar.tell("lint", about, now):
+            if found.level is not Level.NOTE and tx.calendar.mark_notified("lint", about, now):
                 where = f"“{tip.title}”, {in_words(ahead[tip.key])}, {found.part}, line {found.line}"
                 lines.append(f"{where}: “{found.excerpt}”: {found.reason}. {found.suggestion}.")
     if not lines:
         return 0
     about = f"{plural(len(lines), 'place')} to look at in the coming tips"
-    tx.notices.add(
+    tx.transactional.add(
         "alarm", owner, _alarm_values(about, lines, "newsletter tips edit KEY; newsletter tips lint KEY"), now
     )
     return 1
@@ -214,9 +214,9 @@ def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Map
 def _notify(
     tx: Tx, what: str, about: str, owner: str, values: Mapping[str, object], now: datetime, *, kind: str = "alarm"
 ) -> int:
-    if not tx.calendar.tell(what, about, now):
+    if not tx.calendar.mark_notified(what, about, now):
         return 0
-    tx.notices.add(kind, owner, values, now)
+    tx.transactional.add(kind, owner, values, now)
     return 1
 
 

@@ -58,7 +58,7 @@ def confirm(store: Store, signer: Signer, token: str, now: datetime, *, next_slo
             lift_suppressions(tx, signer, reader.address_key)
             tx.subscribers.log_consent(reader.id, Consent(now, "confirm", "link in the confirmation mail"))
             first = next_slot.isoformat() if next_slot else None
-            tx.notices.add("welcome", reader.address, {"subscriber_key": reader.key, "next_slot": first}, now)
+            tx.transactional.add("welcome", reader.address, {"subscriber_key": reader.key, "next_slot": first}, now)
     return Confirmed(verdict, reader.address, reader.address_key)
 
 

@@ -20,8 +20,8 @@ from newsletter.domain.subscribers.csv_columns import (
     StagedSubscriber,
     find_columns,
     parse_time,
+    source_status,
     unescape_formula,
-    was,
 )
 from newsletter.domain.subscribers.subscription import Frequency
 from newsletter.mail.tokens import Signer
@@ -77,7 +77,7 @@ def import_subscribers(
         raise UsageError("confirmed readers need a proof", fix='Say where they agreed: --source "paper list, 3 May"')
     report = Report()
     rows = read_rows(lines, reject or report.rejected.append, make_key, _erasures(store, signer), now)
-    terms = ImportOptions(confirmed_source, now, dry_run=dry_run, written=written)
+    terms = ImportOptions(confirmed_source, now, dry_run=dry_run, on_progress=written)
     counts = store.import_staged(rows, terms)
     for name in ("added", "updated", "unchanged", "suppressed", "left", "repeated", "asked"):
         setattr(report, name, getattr(counts, name))
@@ -121,7 +121,7 @@ def read_rows(
         text = unescape_formula(cells[at].strip())
         try:
             address, key = parse(text)
-            said = was(columns.said(cells)) if has_status else active
+            said = source_status(columns.status_cells(cells)) if has_status else active
         except InputError as error:
             reason = str(error) if text else "there is no address in this row. Fill it in, or take the row out"
             reject(RejectedRow(line, text[:320], reason))

@@ -119,7 +119,7 @@ def set_frequency(text: str) -> Change:
         if reader.pace != text:
             tx.subscribers.change(reader.id, pace=text)
             tx.subscribers.log_consent(reader.id, Consent(now, "pace", f"{text}, preferences"))
-            tx.upkeep.end_pauses(now)
+            tx.maintenance.end_pauses(now)
 
     return do
 
@@ -141,7 +141,7 @@ def ask_to_move(address_text: str) -> Change:
         elif not (asked or _is_not_free(tx, wanted) or tx.subscribers.is_move_requested(wanted.key, since)):
             tx.subscribers.change(reader.id, new_address=wanted, new_address_at=now)
             values = {"subscriber_key": reader.key, "asked_at": int(now.timestamp())}
-            tx.notices.add("move", wanted.text, values, now)
+            tx.transactional.add("move", wanted.text, values, now)
 
     return do
 
@@ -212,7 +212,9 @@ def send_link(store: Store, *, address: Address, key: str, now: datetime) -> boo
             with tx.rolled_back():
                 tx.suppressions.add(f"{key}@nobody.invalid", "", "", now)
         to = reader.address if reader and wanted else f"{key}@nobody.invalid"
-        tx.notices.add("link", to, {"subscriber_key": reader.key if reader and wanted else key}, now, wanted=wanted)
+        tx.transactional.add(
+            "link", to, {"subscriber_key": reader.key if reader and wanted else key}, now, wanted=wanted
+        )
     return wanted
 
 

@@ -75,7 +75,7 @@ def _pretend(tx: Tx, name: str, form: str, origin: str, key: str, now: datetime)
         reader = _pending(tx, None, nobody, name=name, source=form, key=key, now=now)
         tx.subscribers.log_consent(reader.id, Consent(now, "signup", form, origin))
         tx.subscribers.change(reader.id, confirmation_mailed_at=now)
-    tx.notices.add(
+    tx.transactional.add(
         "confirm", nobody.text, {"subscriber_key": key, "signup_at": int(now.timestamp())}, now, wanted=False
     )
 
@@ -131,7 +131,7 @@ def _pending(
 def ask_to_confirm(tx: Tx, reader: Subscriber, now: datetime, *, kind: str = "confirm") -> None:
     """Queue the mail that asks for a confirmation of the reader's sign-up; kind: confirm or remind."""
     values = {"subscriber_key": reader.key, "signup_at": int(reader.signup_at.timestamp())}
-    tx.notices.add(kind, reader.address, values, now)
+    tx.transactional.add(kind, reader.address, values, now)
     tx.subscribers.change(reader.id, confirmation_mailed_at=now)
 
 

@@ -87,7 +87,9 @@ def leave(
             and not reader.suppressed
             and is_unsubscribe_email_due(farewell, reader.status, how)
         ):
-            tx.notices.add("farewell", reader.address, {"subscriber_key": reader.key, "left_at": _seconds(now)}, now)
+            tx.transactional.add(
+                "farewell", reader.address, {"subscriber_key": reader.key, "left_at": _seconds(now)}, now
+            )
         return left
 
 
@@ -105,7 +107,7 @@ def end_subscription(tx: Tx, reader: Subscriber, how: str, now: datetime, *, iss
     if verdict is Verdict.DO:
         tx.subscribers.set_status(reader.id, Status.UNSUBSCRIBED, now)
         tx.subscribers.log_consent(reader.id, Consent(now, "leave", f"issue {issue}, {how}" if issue else how))
-        tx.farewells.add(reader.id, issue or None, now)
+        tx.unsubscribes.add(reader.id, issue or None, now)
     return Unsubscribed(verdict, reader.address)
 
 
@@ -137,7 +139,7 @@ def explain(store: Store, signer: Signer, token: str, *, reason: str, words: str
     with store.write() as tx:
         reader = tx.subscribers.by_key(subscriber_key)
         if reader and reader.status is Status.UNSUBSCRIBED:
-            tx.farewells.explain(reader.id, reason, clean_comment(words))
+            tx.unsubscribes.set_reason(reader.id, reason, clean_comment(words))
     return _view(reader)
 
 

@@ -64,7 +64,7 @@ class ArchiveIndex:
         before, after = self.entries[place + 1 : place + 2], self.entries[max(0, place - 1) : place]
         return next((one.mention for one in before), None), next((one.mention for one in after), None)
 
-    def related(self, labels: Collection[tuple[str, str]], size: int, *, but: int) -> tuple[Entry, ...]:
+    def related(self, labels: Collection[tuple[str, str]], size: int, *, exclude: int) -> tuple[Entry, ...]:
         """What shares most of these (kind, slug), except one tip.
 
         A tag that few tips have weighs more, a category little; of equals the newest.
@@ -75,7 +75,7 @@ class ArchiveIndex:
             weight = _WEIGHT[kind] / max(1, len(shelf))
             for place in shelf:
                 scores[place] += weight
-        scores.pop(self._places.get(but, -1), None)
+        scores.pop(self._places.get(exclude, -1), None)
         least = min(nlargest(size, scores.values()), default=0.0)  # most share a category, and nothing else
         best = sorted((-score, place) for place, score in scores.items() if score >= least)
         return tuple(self.entries[place] for _, place in best[:size])

@@ -58,7 +58,7 @@ class ImportOptions:
     proof: str | None
     now: datetime
     dry_run: bool = False
-    written: Callable[[float], None] = lambda _: None
+    on_progress: Callable[[float], None] = lambda _: None
 
 
 EMAIL = ("email", "emailaddress", "address", "mail", "subscriberemail")
@@ -120,7 +120,7 @@ class Columns:
         """Can rows say anything but "active"?"""
         return max(self.left, self.cleaned, self.status, self.subscribed, self.disabled) >= 0
 
-    def said(self, cells: Sequence[str]) -> StatusCells:
+    def status_cells(self, cells: Sequence[str]) -> StatusCells:
         """What bears on a row's status; rows have few different ones."""
         left, cleaned = bool(cells[self.left].strip()), bool(cells[self.cleaned].strip())
         return cells[self.status], cells[self.subscribed], cells[self.disabled], left, cleaned
@@ -130,7 +130,7 @@ StatusCells = tuple[str, str, str, bool, bool]  # status, subscribed, disabled, 
 
 
 @lru_cache(1000)
-def was(said: StatusCells) -> str:
+def source_status(said: StatusCells) -> str:
     """A value of `SourceStatus`: what a row says; raises InputError for a status we do not know: a guess could mail somebody who left."""
     status, subscribed, disabled, left, cleaned = said
     if cleaned:

@@ -38,7 +38,7 @@ class SignupLimit:
     def __post_init__(self) -> None:
         self.budget = self.limit if self.budget < 0 else self.budget
 
-    def enter(self, now: datetime) -> SignupDecision:
+    def try_one(self, now: datetime) -> SignupDecision:
         """One more mail wants to leave; `now` is aware."""
         if self.closed_until and now < self.closed_until:
             self.turned_away += 1
