@@ -114,7 +114,9 @@ class Daemon:
 
     def _alert_once(self, words: str) -> None:
         if words not in self._alerted:
-            self._app.owner.alert("The issue could not be sent", [words], "Mend that; the daemon goes on by itself")
+            self._app.owner.alert(
+                "The issue could not be sent", [words], "Fix that; the daemon continues automatically"
+            )
             self._alerted.add(words)
 
 

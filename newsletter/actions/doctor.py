@@ -184,7 +184,7 @@ def _invariants(tx: Tx) -> Check:
 def _tips(tx: Tx, facts: _Facts, now: datetime) -> Iterator[Check]:
     lines = upcoming_slots(tx, facts.rules, now, HORIZON).lines()
     first, left = next((line for line in lines if line.skip_reason is None), lines[0]), runway(lines)
-    more = "Bring tips in: newsletter tips import PATH…"
+    more = "Import tips: newsletter tips import PATH…"
     if first.tip is None:
         yield _error("next_tip", first.reason, more)
         return
@@ -209,7 +209,7 @@ def _last_slot(last: LastSlotStatus) -> Check:
     if last.state is None:
         fix = f"Say yes: newsletter calendar approve {last.slot}; or: newsletter calendar skip {last.slot}"
     elif last.state is IssueState.NO_CONTENT:
-        fix = "Bring tips in: newsletter tips import PATH…"
+        fix = "Import tips: newsletter tips import PATH…"
     elif last.state is IssueState.MISSED:
         fix = "Let the daemon run: newsletter run; an issue outside the calendar: newsletter issues send --extra --tip KEY"
     return _warning("last_slot", last.words, fix)

@@ -193,7 +193,7 @@ class _TransactionalSender:
         return {
             "address": reader.address,
             "name": reader.name,
-            "joined_on": format_join_date(joined_on, self.site.language),
+            "joined_on": format_join_date(joined_on, self.site.dates),
             "joined_day": reader.confirmed_at.date() if reader.confirmed_at else None,
             "unsubscribe_url": self.site.url(f"/u/{self.signer.sign(Purpose.UNSUBSCRIBE, reader.key)}"),
             "preferences_url": self.site.url(f"/p/{self.signer.sign(Purpose.PREFERENCES, reader.key)}"),

@@ -149,17 +149,17 @@ def _from(what: str, place: str) -> str:
 
 
 def _from_there() -> TooMany:
-    return TooMany("there were many requests from your network just now", fix="Come back in an hour")
+    return TooMany("there have been too many requests from your network", fix="Try again in an hour")
 
 
 def _to_there(domain: str) -> TooMany:
-    return TooMany(f"many people sign up from {domain} just now", fix="Come back in an hour")
+    return TooMany(f"too many people are signing up from {domain} right now", fix="Try again in an hour")
 
 
 def _closed() -> TooMany:
     return TooMany(
-        "somebody misuses the sign-up form just now, so we send no confirmation mails for a while",
-        fix="Come back in an hour",
+        "someone is abusing the sign-up form, so confirmation emails are paused for a while",
+        fix="Try again in an hour",
     )
 
 

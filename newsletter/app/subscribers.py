@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 HOUR = timedelta(hours=1)
 ATTACK = {
-    "headline": "Somebody misuses your sign-up form",
+    "headline": "Your sign-up form is being abused",
     "lines": [
-        """More confirmation mails left within an hour than people answered. So that your form is no weapon, the door is \
-closed: no confirmation mail leaves for the next hour, or longer if it goes on. Letters are not touched.""",
-        "Visitors are told to come back later. Once it is quiet, the door opens by itself.",
+        """Within an hour, far more confirmation emails were sent than confirmed. To keep your form from being used to \
+spam people, confirmation emails are paused for an hour, and longer if this continues. Your issues are not affected.""",
+        "Visitors are asked to try again later. Once it is quiet, sign-ups resume automatically.",
     ],
-    "next_step": "Nothing; if it comes again and again, look into the log of your web server for where it comes from.",
+    "next_step": "Nothing; if this keeps happening, check your web server’s log to see where the requests come from.",
 }
 
 
@@ -83,7 +83,7 @@ class Subscribers:
         domain = address.key.rpartition("@")[2]
         parents = {".".join(domain.split(".")[at:]) for at in range(domain.count("."))}
         if not self._disposable.isdisjoint(parents):
-            raise InputError("this address is one to throw away", fix="Use one where our letters can stay")
+            raise InputError("disposable addresses are not accepted", fix="Use your regular email address")
 
     @cached_property
     def _disposable(self) -> frozenset[str]:

@@ -10,9 +10,10 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -96,8 +97,18 @@ class App:
 
     @cached_property
     def site(self) -> Site:
-        """What the newsletter says of itself."""
-        return self.settings.site()
+        """What the newsletter says of itself, with dates as its language writes them."""
+        from newsletter.rendering.catalogs import date_form
+
+        return replace(self.settings.site(), dates=date_form(self.settings.language, self._template_dirs))
+
+    @property
+    def _template_dirs(self) -> list[Path]:
+        """Where templates are: the owner's files first, then ours."""
+        from newsletter.rendering.data import data_dir
+
+        own = [self.settings.templates] if self.settings.templates else []
+        return [*own, data_dir() / "templates"]
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -129,15 +140,13 @@ class App:
     @cached_property
     def renderer(self) -> Renderer:
         """Templates to mails: the owner's files first, then ours. Raises TemplateError now, not when mail is due."""
-        from newsletter.rendering.data import data_dir
         from newsletter.rendering.emails import EmailTemplates
 
         if self.settings.templates:
             from newsletter.rendering.template_check import check_templates
 
             check_templates(self.site, self.settings.templates)
-        own = [self.settings.templates] if self.settings.templates else []
-        return EmailTemplates(self.site, [*own, data_dir() / "templates"])
+        return EmailTemplates(self.site, self._template_dirs)
 
     @cached_property
     def render_context(self) -> RenderContext:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from newsletter.domain.colors import GREEN, Palette, palette
+from newsletter.domain.dates import AMERICAN, DateForm
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One newsletter. base_url has no slash at its end; empty strings mean "not set"."""
+    """One newsletter. base_url has no slash at its end; empty strings mean "not set"; dates: how `language` writes them."""
 
     title: str
     from_name: str
@@ -25,6 +26,7 @@ class Site:
     bounce_domain: str = ""
     color: str = GREEN.accent
     has_logo: bool = False
+    dates: DateForm = AMERICAN
 
     @property
     def from_domain(self) -> str:

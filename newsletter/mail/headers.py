@@ -112,7 +112,7 @@ def mailbox(address: str) -> str:
     A local part beyond ASCII stays UTF-8 (RFC 6532) and needs a next hop with SMTPUTF8.
     """
     if not _MAILBOX.match(address):
-        raise InputError(f"not an address for a header: {address!r}", fix="Write it as name@domain")
+        raise InputError(f"not an address for a header: {address!r}", fix="Enter it as name@example.com")
     if address.isascii():
         return address
     local, _, domain = address.rpartition("@")

@@ -36,7 +36,9 @@ class PageTemplates:
     def _byline(self, tip: Entry) -> Markup:
         """The day a tip ran and its categories. Here and not in a template, which would take ten times as long."""
         ran = (
-            [f'<time datetime="{tip.ran_on}">{escape(self.translations.day(tip.ran_on))}</time>'] if tip.ran_on else []
+            [f'<time datetime="{tip.ran_on}">{escape(self.translations.dates.day(tip.ran_on))}</time>']
+            if tip.ran_on
+            else []
         )
         folder = self.path("/categories/")
         labels = [f'<a href="{escape(folder + one.slug)}">{escape(one.name)}</a>' for one in tip.categories if one.slug]

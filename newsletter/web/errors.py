@@ -32,18 +32,23 @@ class Answer:
 
 
 NOT_FOUND = Answer(
-    404, "This page does not exist", "Perhaps the address was cut off, or the page has moved.", "Look among all tips."
+    404,
+    "Page not found",
+    "The address may be incomplete, or the page may have moved.",
+    "Search for a tip or browse all tips.",
 )
 BAD_LINK = Answer(
     400,
-    "This link does not work",
-    "It is not complete, or it is no longer in use. Mail programs sometimes cut long links in two.",
-    "Open it again from the mail, whole; or take the link at the foot of a newer letter.",
+    "This link doesn’t work",
+    "It is incomplete or no longer valid. Email programs sometimes break long links in two.",
+    "Open it again from the email, or use the link at the bottom of a newer one.",
 )
-BAD_ADDRESS = Answer(422, "Please look at this again", "This is not a whole e-mail address.", "Write it as name@domain")
-BUSY = Answer(503, "One moment, please", "We are busy just now, and nothing was lost.", "Try again in a minute.")
+BAD_ADDRESS = Answer(
+    422, "Please check your entry", "This is not a valid email address.", "Enter it as name@example.com"
+)
+BUSY = Answer(503, "One moment, please", "We’re busy right now. Nothing was lost.", "Try again in a minute.")
 BROKEN = Answer(
-    500, "Something went wrong here", "The fault is ours, and it has been noted.", "Try again in a few minutes."
+    500, "Something went wrong", "This is our error, and it has been logged.", "Try again in a few minutes."
 )
 BY_CLASS: dict[type[NewsletterError], Answer] = {
     BadToken: BAD_LINK,
@@ -53,10 +58,10 @@ BY_CLASS: dict[type[NewsletterError], Answer] = {
     NewsletterError: BROKEN,
 }
 HEADINGS = {
-    400: "We cannot read this",
-    405: "That is not possible here",
-    413: "That was too much",
-    415: "We cannot read this kind of form",
+    400: "We can’t read this request",
+    405: "This is not possible here",
+    413: "Request too large",
+    415: "We can’t read this kind of form",
 }
 
 
@@ -65,14 +70,14 @@ def answer_for(error: Exception) -> Answer:
     if isinstance(error, BadAddress):
         return BAD_ADDRESS
     if isinstance(error, InputError):
-        return Answer(422, "Please look at this again", f"{sentence(error.message)}.", error.fix)
+        return Answer(422, "Please check your entry", f"{sentence(error.message)}.", error.fix)
     if isinstance(error, TooMany):
-        return Answer(429, "Not just now, please", f"{sentence(error.message)}.", error.fix)
+        return Answer(429, "Too many requests", f"{sentence(error.message)}.", error.fix)
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return NOT_FOUND
         heading = HEADINGS.get(error.status_code, HEADINGS[400])
-        return Answer(error.status_code, heading, str(error.detail), "Go back and send the form again.")
+        return Answer(error.status_code, heading, str(error.detail), "Go back and submit the form again.")
     return next((BY_CLASS[kind] for kind in type(error).__mro__ if kind in BY_CLASS), BROKEN)
 
 

@@ -26,12 +26,10 @@ class ActionTexts:
 
 
 ACTION_TEXTS = {
-    Action.APPROVE: ActionTexts("Let this letter go?", "Yes, let it go", "It goes", "Approve"),
-    Action.SKIP: ActionTexts("No letter this week?", "Yes, skip this week", "This week is skipped", "Skip this week"),
-    Action.SWAP: ActionTexts(
-        "Let the two tips change places?", "Yes, swap them", "They have changed places", "Swap with next"
-    ),
-    Action.HOLD: ActionTexts("Hold this letter back?", "Yes, hold it back", "It is held back", "Hold"),
+    Action.APPROVE: ActionTexts("Approve this issue?", "Yes, approve it", "This issue is approved", "Approve"),
+    Action.SKIP: ActionTexts("Skip this week?", "Yes, skip this week", "This week will be skipped", "Skip this week"),
+    Action.SWAP: ActionTexts("Swap these two tips?", "Yes, swap them", "The tips have been swapped", "Swap with next"),
+    Action.HOLD: ActionTexts("Hold this issue?", "Yes, hold it", "This issue is on hold", "Hold"),
 }
 
 

@@ -22,10 +22,10 @@ from newsletter.web.requests import Body, Fields, UnsubscribeMethod, origin_of, 
 from newsletter.web.signup import FORM_VERSION, GONE, HONEYPOT
 
 REASONS = {
-    Reason.TOO_OFTEN: "It comes too often",
-    Reason.NOT_USEFUL: "The tips are of no use to me",
-    Reason.NO_TIME: "I have no time to read them",
-    Reason.NEVER_ASKED: "I never asked for them",
+    Reason.TOO_OFTEN: "The emails come too often",
+    Reason.NOT_USEFUL: "The tips aren’t useful to me",
+    Reason.NO_TIME: "I don’t have time to read them",
+    Reason.NEVER_ASKED: "I never signed up",
     Reason.OTHER: "Another reason",
 }
 
@@ -142,7 +142,7 @@ class PersonalPages:
             case "address":
                 return preferences.ask_to_move(fields.get("email", ""))
             case _:
-                raise InputError("nothing was chosen", fix="Go back and press the button")
+                raise InputError("nothing was selected", fix="Go back and choose one of the buttons")
 
     def _pause(self, fields: Mapping[str, str]) -> Change:
         weeks, until = fields.get("weeks", ""), fields.get("until", "")
@@ -158,7 +158,7 @@ class PersonalPages:
 
     def _erase(self, token: str, fields: Mapping[str, str]) -> Response:
         if fields.get("sure") != "yes":
-            problem = InputError("nothing was erased", fix="Tick the box first: this cannot be taken back")
+            problem = InputError("nothing was deleted", fix="Check the box first, because this cannot be undone")
             return self._preferences(
                 preferences.inspect_link(self._app.store, self._app.signer, token), answer_for(problem)
             )

@@ -22,7 +22,7 @@ def origin_of(request: Request) -> str:
 
 async def read_body(request: Request) -> bytes:
     """The whole body; 413 as soon as it is seen to be longer than MAX_BODY."""
-    too_much = HTTPException(413, "The request is longer than any form of this site.")
+    too_much = HTTPException(413, "The request is larger than any form on this site.")
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > MAX_BODY:
         raise too_much
@@ -54,7 +54,7 @@ async def _form_fields(request: Request, kind: str, body: bytes) -> dict[str, st
         return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
     if kind != "multipart/form-data":
         if body:
-            raise HTTPException(415, "Send the form as urlencoded, multipart or JSON.")
+            raise HTTPException(415, "Send the form as URL-encoded, multipart, or JSON data.")
         return {}
 
     async def again() -> Message:

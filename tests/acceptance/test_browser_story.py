@@ -69,7 +69,7 @@ def heading(page: Page) -> str:
 
 def sign_up(page: Page) -> None:
     page.goto("/")
-    page.get_by_label("Your e-mail address").fill(ANNA)
+    page.get_by_label("Your email address").fill(ANNA)
     page.get_by_role("button", name="Send me the tips").click()
 
 
@@ -80,12 +80,12 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     page.get_by_role("button", name="Send me the tips").click()
     look("a slip")
     sign_up(page)
-    assert "mailbox" in heading(page)
-    look("look into your mailbox")
+    assert "inbox" in heading(page)
+    look("check your inbox")
 
     page.goto(mailed(web_harness, "confirm"))
     look("one click")
-    page.get_by_role("button", name="Yes").click()
+    page.get_by_role("button", name="Confirm").click()
     assert "Welcome" in heading(page)
     look("welcome")
 
@@ -94,51 +94,51 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     page.get_by_role("button", name="8 weeks").click()
     assert web_harness.reader(ANNA).status is Status.PAUSED
     look("paused")
-    page.get_by_role("button", name="End the pause now").click()
+    page.get_by_role("button", name="Resume now").click()
     page.get_by_label("Once a month").check()
     page.get_by_role("button", name="Save", exact=True).click()
     assert web_harness.reader(ANNA).pace == "monthly"
-    page.get_by_role("button", name="Erase me").click()
+    page.get_by_role("button", name="Delete my data").click()
     assert page.get_by_role("alert").is_visible()
     look("not erased")
 
-    page.get_by_role("button", name="Unsubscribe me").click()
-    assert "off the list" in heading(page)
+    page.get_by_role("button", name="Unsubscribe").click()
+    assert "unsubscribed" in heading(page)
     look("left")
-    page.get_by_label("A line about it").fill("Too much to read")
-    page.get_by_role("button", name="It comes too often").click()
+    page.get_by_label("Anything you’d like to add").fill("Too much to read")
+    page.get_by_role("button", name="The emails come too often").click()
     assert "Thank you" in heading(page)
     page.get_by_label("three months").check()
-    page.get_by_role("button", name="Keep it so").click()
+    page.get_by_role("button", name="Save").click()
     assert web_harness.reader(ANNA).quarterly_at
     look("thanks")
 
     page.get_by_role("link", name="Sign up again").click()
     sign_up(page)
     page.goto(mailed(web_harness, "confirm"))
-    page.get_by_role("button", name="Yes").click()
+    page.get_by_role("button", name="Confirm").click()
     assert web_harness.reader(ANNA).status is Status.CONFIRMED
     assert web_harness.reader(ANNA).quarterly_at is None
 
     page.goto("/link")
-    look("send me my link")
-    page.get_by_label("Your e-mail address").fill(ANNA)
-    page.get_by_role("button", name="Send it").click()
+    look("manage your subscription")
+    page.get_by_label("Your email address").fill(ANNA)
+    page.get_by_role("button", name="Send me the link").click()
     look("link sent")
     page.goto(mailed(web_harness, "p"))
-    page.get_by_label("A new e-mail address").fill(NEW)
-    page.get_by_role("button", name="Ask me there").click()
+    page.get_by_label("New email address").fill(NEW)
+    page.get_by_role("button", name="Send confirmation").click()
     page.goto(mailed(web_harness, "move"))
     look("new address")
-    page.get_by_role("button", name="Yes").click()
+    page.get_by_role("button", name="Confirm").click()
     assert web_harness.reader(NEW).status is Status.CONFIRMED
     look("moved")
     page.goto(web_harness.unsubscribe_path(NEW))
     look("leave?")
     page.goto(web_harness.preferences_path(NEW))
-    page.get_by_label("Forget my address").check()
-    page.get_by_role("button", name="Erase me").click()
-    assert "erased" in heading(page)
+    page.get_by_label("Delete my address").check()
+    page.get_by_role("button", name="Delete my data").click()
+    assert "deleted" in heading(page)
     look("erased")
     for path in ("/signup/embed", "/signup/embed/sent", "/nothing", "/u/bad"):
         page.goto(path)
@@ -216,9 +216,9 @@ def test_the_form_works_inside_a_frame_of_another_site(browser: Browser, web_har
         )
         page.goto("/shop")
         frame = page.frame_locator("iframe")
-        frame.get_by_label("Your e-mail address").fill(ANNA)
+        frame.get_by_label("Your email address").fill(ANNA)
         frame.get_by_role("button", name="Send me the tips").click()
-        frame.get_by_role("heading", name="Now look into your mailbox").wait_for()
+        frame.get_by_role("heading", name="Now check your inbox").wait_for()
     assert web_harness.reader(ANNA).status is Status.PENDING
 
 

@@ -141,5 +141,5 @@ def test_the_preview_shows_plain_lines(newsletter: Command) -> None:
     done = newsletter("issues", "preview")
 
     assert done.returncode == 0
-    assert "TO TAKE AWAY" in done.stdout
+    assert "TAKEAWAY" in done.stdout
     assert "\ufffd" not in done.stdout

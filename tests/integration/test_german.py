@@ -131,15 +131,17 @@ def test_no_mail_to_a_german_owner_has_english_in_it(harness: AppHarness) -> Non
     found += owner_emails(harness)
     with harness.store.write() as tx:
         tx.transactional.add("alarm", harness.site.owner, ATTACK, harness.fake_clock.now)
-    harness.owner.alert("Issue 3 is paused", ["3 policy refusals in a row, the last: 550 nein"], "newsletter doctor")
+    harness.owner.alert(
+        "Issue 3 is paused", ["3 policy rejections in a row; the last one: 550 nein"], "newsletter doctor"
+    )
     found += owner_emails(harness)
 
     assert {str(mail["Subject"]): english for mail in (*emails, *found) if (english := english_in(whole(mail)))} == {}
     subjects = " ".join(str(mail["Subject"]) for mail in found)
-    for words in ("5. März 2024: Tipp Nummer 0", "Nr. 1: 1 von 2 verschickt", "Stelle", "ging kein Brief", "frischer"):
+    for words in ("5. März 2024: Tipp Nummer 0", "Nr. 1: 1 von 2 verschickt", "Stelle", "keine Ausgabe", "frischer"):
         assert words in subjects
     assert "Zum Mitnehmen" in whole(emails[0])
-    assert "Holen Sie sich Ihren eigenen" in whole(emails[0])
+    assert "Melden Sie sich kostenlos an" in whole(emails[0])
 
 
 def test_the_pages_behind_the_owners_links_are_german(harness: AppHarness) -> None:

@@ -59,17 +59,19 @@ def test_the_day_before_the_owner_sees_the_letter_and_what_comes_next_once(harne
     text = " ".join(text_of(mail).split())
 
     assert (early, again) == ([], [])
-    assert mail["Subject"] == "[Tip of the Week] 5 March 2024: Tip number 0"
-    assert "Do nothing, and it goes by itself" in text
+    assert mail["Subject"] == "[Tip of the Week] March 5, 2024: Tip number 0"
+    assert "If you do nothing, it is sent automatically" in text
     assert "Say the name of the person you talk to" in text
-    assert "Why this tip: next in the queue, 11 more behind it. After it: 12 March 2024: Tip number 1 19 March" in text
+    assert (
+        "Why this tip: next in the queue, 11 more behind it. Coming next: March 12, 2024: Tip number 1 March 19" in text
+    )
     assert set(links(mail)) == {"approve", "skip", "swap", "hold"}
 
 
 def test_another_plan_is_shown_again(harness: AppHarness) -> None:
     preview(harness)
     harness.calendar.swap(SLOT)
-    assert subjects(harness) == ["[Tip of the Week] 5 March 2024: Tip number 1"]
+    assert subjects(harness) == ["[Tip of the Week] March 5, 2024: Tip number 1"]
 
 
 def test_after_the_send_the_owner_reads_how_it_went(harness: AppHarness) -> None:
@@ -84,9 +86,9 @@ def test_after_the_send_the_owner_reads_how_it_went(harness: AppHarness) -> None
 
     assert during == []
     assert mail["Subject"] == "[Tip of the Week] No. 1: 1 of 2 sent"
-    assert "Sent 1 of 2 Refused 1 Joined 2 Left 1" in text
-    assert "12 March 2024: Tip number 1" in text
-    assert "Fresh tips for 11 weeks, until 21 May 2024." in text
+    assert "Sent 1 of 2 Rejected 1 Subscribed 2 Unsubscribed 1" in text
+    assert "March 12, 2024: Tip number 1" in text
+    assert "There are fresh tips for 11 weeks, until May 21, 2024." in text
     assert subjects(harness) == []
 
 
@@ -109,17 +111,17 @@ def test_a_tuesday_without_an_issue_is_an_alarm_once(harness: AppHarness) -> Non
     harness.round()
     owner_emails(harness)
     harness.fake_clock.now = harness.schedule.starts_at(SLOT + WEEK) + timedelta(minutes=10)
-    patient = [subject for subject in subjects(harness) if "No letter" in subject]
+    patient = [subject for subject in subjects(harness) if "No issue" in subject]
     harness.fake_clock.forward(minutes=10)
-    alarm = [subject for subject in subjects(harness) if "No letter" in subject]
+    alarm = [subject for subject in subjects(harness) if "No issue" in subject]
     harness.fake_clock.forward(hours=5)
-    again = [subject for subject in subjects(harness) if "No letter" in subject]
+    again = [subject for subject in subjects(harness) if "No issue" in subject]
     harness.fake_clock.now = TUESDAY + WEEK + 2 * DAY
     harness.issues.publish_due()
-    missed = [subject for subject in subjects(harness) if "No letter" in subject]
+    missed = [subject for subject in subjects(harness) if "No issue" in subject]
 
     assert (patient, again) == ([], [])
-    assert alarm == missed == ["[Tip of the Week] No letter went out on 12 March 2024"]
+    assert alarm == missed == ["[Tip of the Week] No issue was sent on March 12, 2024"]
 
 
 def test_a_pause_that_nobody_could_be_told_of_is_told_at_the_next_look(harness: AppHarness) -> None:
@@ -167,7 +169,7 @@ def test_a_slot_that_was_skipped_or_went_is_no_alarm(harness: AppHarness, what: 
         harness.round(number)
     harness.fake_clock.forward(hours=20)
 
-    assert not [subject for subject in subjects(harness) if "No letter" in subject]
+    assert not [subject for subject in subjects(harness) if "No issue" in subject]
     assert harness.calendar.last_slot().ok
 
 
@@ -175,7 +177,7 @@ def test_a_coming_week_without_a_tip_is_told_the_day_before(harness: AppHarness)
     for number in range(12):
         harness.tips.retire(f"tip-number-{number}")
     harness.fake_clock.now = TUESDAY - timedelta(hours=20)
-    assert "[Tip of the Week] There is nothing to send on 5 March 2024" in subjects(harness)
+    assert "[Tip of the Week] There is nothing to send on March 5, 2024" in subjects(harness)
 
 
 def test_the_owner_is_warned_at_eight_four_and_two_weeks_and_again_after_a_refill(harness: AppHarness) -> None:
@@ -210,7 +212,7 @@ def test_at_night_what_will_read_wrong_in_the_next_eight_issues_is_told_once(har
     text = " ".join(text_of(evening[-1]).split())
 
     assert next_day == []
-    assert "“Stale”, 5 March 2024, body, line 1" in text
+    assert "“Stale”, March 5, 2024, body, line 1" in text
     assert "Far away" not in text
 
 
@@ -243,7 +245,7 @@ def test_a_get_changes_nothing_and_the_button_does(harness: AppHarness, visit: h
     assert "Yes, skip this week" in seen.text
     assert seen.headers["cache-control"] == "no-store"
     assert (done.status_code, twice.status_code) == (200, 200)
-    assert "This week is skipped" in done.text
+    assert "This week will be skipped" in done.text
     assert harness.issues.next().slot == SLOT + WEEK
 
 
@@ -251,8 +253,8 @@ def test_swapping_by_a_link_twice_swaps_once(harness: AppHarness, visit: httpx.C
     path = links(preview(harness))["swap"]
     done, twice = visit.post(path), visit.post(path)
 
-    assert "They have changed places" in done.text
-    assert "The plan is not the one of that mail any more" in twice.text
+    assert "The tips have been swapped" in done.text
+    assert "The plan has changed since that email was sent" in twice.text
     assert [line.tip for line in harness.calendar.forecast(2)] == ["tip-number-1", "tip-number-0"]
 
 
@@ -265,7 +267,7 @@ def test_holding_and_then_approving_lets_it_go(harness: AppHarness, visit: httpx
     issue = harness.issues.publish_due()
 
     assert held is None
-    assert "It goes" in approved.text
+    assert "This issue is approved" in approved.text
     assert issue
     assert issue.state is IssueState.SENDING
 
@@ -282,8 +284,8 @@ def test_an_approval_of_a_tip_that_is_not_planned_any_more_approves_nothing(tmp_
             page = visit.post(links(mail)["approve"])
         harness.fake_clock.now = TUESDAY
 
-        assert "It waits for your approval" in " ".join(text_of(mail).split())
-        assert "The plan is not the one of that mail any more" in page.text
+        assert "It is waiting for your approval" in " ".join(text_of(mail).split())
+        assert "The plan has changed since that email was sent" in page.text
         assert harness.issues.publish_due() is None
 
 
@@ -292,7 +294,7 @@ def test_what_is_on_its_way_is_past_every_button(harness: AppHarness, visit: htt
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
     for path in found.values():
-        assert "Nothing is left to decide" in visit.get(path).text
+        assert "There is nothing left to decide" in visit.get(path).text
         assert visit.post(path).status_code == 409
     assert harness.issue().state is IssueState.SENDING
 
@@ -317,5 +319,5 @@ def test_readyz_knows_of_a_slot_that_nothing_explains(harness: AppHarness, visit
     harness.issues.publish_due()
 
     assert new == 200
-    assert (silent.status_code, silent.text) == (503, "nothing was sent on 2024-03-05, and nothing says why\n")
+    assert (silent.status_code, silent.text) == (503, "nothing was sent on March 5, 2024, and the reason is unknown\n")
     assert visit.get("/readyz").status_code == 200

@@ -154,7 +154,10 @@ def test_a_slot_without_a_tip_says_so_and_is_sent_when_one_comes_in_time(harness
     sent = harness.issues.publish_due()
 
     assert empty
-    assert (empty.state, empty.pause_reason) == (IssueState.NO_CONTENT, "no fresh tip is left, and none may run again")
+    assert (empty.state, empty.pause_reason) == (
+        IssueState.NO_CONTENT,
+        "no fresh tips are left, and none may run again",
+    )
     assert again is None
     assert sent
     assert (sent.number, sent.state, sent.tip_key) == (empty.number, IssueState.SENDING, key)
@@ -317,7 +320,7 @@ def test_an_extra_issue_needs_a_whole_tip_that_exists_and_somebody_to_read_it(tm
             harness.issues.send(extra_tip="none-such")
         with pytest.raises(Refused, match="teaser"):
             harness.issues.send(extra_tip="half")
-        with pytest.raises(Refused, match="nobody"):
+        with pytest.raises(Refused, match="no confirmed subscribers"):
             harness.issues.send(extra_tip=key)
 
         assert (issues(harness), tip_state(harness, key)) == ([], TipState.FRESH)

@@ -57,7 +57,9 @@ def leave_and_ask(web_harness: WebHarness, address: str) -> None:
 
 def quarterly_emails(web_harness: WebHarness) -> list[EmailMessage]:
     """Those of quarters."""
-    return [mail for mail in web_harness.emails() if "every three months" in text_of(mail) and "Precedence" in mail]
+    return [
+        mail for mail in web_harness.emails() if "Best tip of the quarter" in text_of(mail) and "Precedence" in mail
+    ]
 
 
 def quarter(web_harness: WebHarness, name: str = "2025-Q3") -> IssueFacts:
@@ -73,7 +75,7 @@ def test_the_tip_most_found_useful_goes_to_those_who_left_and_asked_and_to_nobod
     emails = quarterly_emails(web_harness)
     assert sorted(mail["To"] for mail in emails) == [CARL, DORA]
     assert {mail["Subject"] for mail in emails} == {"A loved tip"}
-    assert "You left, and asked for one best tip every three months" in text_of(emails[0])
+    assert "You unsubscribed from the weekly tips and asked for the best one" in text_of(emails[0])
     assert "because you signed up" not in text_of(emails[0])
     assert ":quarterly:" in emails[0]["Feedback-ID"]
     assert emails[0]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -151,12 +153,12 @@ def test_its_link_ends_that_consent_and_says_so_first(web_harness: WebHarness) -
     (mail,) = [mail for mail in quarterly_emails(web_harness) if mail["To"] == CARL]
     path = urlsplit(mail["List-Unsubscribe"].split(">")[0].strip("<")).path
     page = web_harness.http.get(path)
-    assert "the tip every three months no longer goes to" in page.text
+    assert "we will stop sending the quarterly tip to" in page.text
     assert web_harness.reader(CARL).quarterly_at
 
     for already in (False, True):
         answer = web_harness.http.post(path, data={"List-Unsubscribe": "One-Click"})
-        assert (answer.status_code, "You had left already" in answer.text) == (200, already)
+        assert (answer.status_code, "You’re already unsubscribed" in answer.text) == (200, already)
     assert web_harness.reader(CARL).quarterly_at is None
     with web_harness.app.store.read() as tx:
         entries = [(entry.what, entry.proof) for entry in tx.subscribers.consents(web_harness.reader(CARL).id)]
@@ -181,7 +183,7 @@ def test_who_came_back_leaves_the_weekly_letter_by_the_old_link_of_the_quarter(w
     web_harness.http.post("/subscribe", data={"email": CARL})
     web_harness.http.post(web_harness.confirm_path(CARL))
     path = web_harness.unsubscribe_path(CARL, issue=str(quarter(web_harness).number))
-    assert "no further letter goes to" in web_harness.http.get(path).text
+    assert "we will stop sending the tips to" in web_harness.http.get(path).text
 
     web_harness.http.post(path)
     assert web_harness.reader(CARL).status is Status.UNSUBSCRIBED
@@ -219,7 +221,7 @@ def test_the_owner_sees_it_coming_and_gets_a_report(web_harness: WebHarness) -> 
     web_harness.app.owner.notify()
     web_harness.app.transactional.send()
     reports = [text_of(mail) for mail in web_harness.emails() if mail["To"] == "owner@tips.example"]
-    (report,) = [text for text in reports if "the letter of 2025-Q3" in " ".join(text.split())]
+    (report,) = [text for text in reports if "the quarterly email for 2025-Q3" in " ".join(text.split())]
     assert "Sent            2 of 2" in report
 
 

@@ -145,12 +145,12 @@ def test_what_was_said_before_is_what_then_goes(harness: AppHarness) -> None:
     harness.transactional.send()
     report = next(mail for mail in parse_emails(memory.emails) if f"No. {number}" in str(mail["Subject"]))
     words = "It runs again, for 1 reader. Of those who have had it, 2 get “Old 2024 tip”."
-    mailed = "It runs again, for readers who have not had it: 1. Those who have had it get “Old 2024 tip”: 2."
+    mailed = "This tip runs again, for subscribers who have not received it yet (1). Subscribers who have received it get “Old 2024 tip” instead (2)."
 
     assert said
     assert (said.words(), why.shares, line.unseen) == (words, said, True)
     assert mailed in " ".join(text_of(preview).split())
-    assert "goes to one reader on" in " ".join(text_of(preview).split())
+    assert "will be sent to one subscriber on" in " ".join(text_of(preview).split())
     assert mailed in " ".join(text_of(report).split())
     assert harness.calendar.why(SLOT + 3 * WEEK).shares == said
     assert list(harness.issue(number).tips.values()) == [1, 2]

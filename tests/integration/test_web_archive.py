@@ -147,7 +147,7 @@ def test_a_tip_leads_to_its_neighbours_its_relations_and_the_sign_up(web_harness
     related = page[page.index("Read next") : page.index('<nav class="narrow')]
     assert f"/tips/{new}" in related
     assert f"/tips/{old}" not in related
-    assert "Did you like this?" in page
+    assert "Did you like this tip?" in page
     assert 'href="/#signup"' in page
     assert {"/tags/phone", "/tags/waiting", "/categories/calls"} <= set(re.findall(r'href="(/[^"]+)"', page))
     assert 'href="mailto:editor@tips.example?subject=The%20middle"' in page
@@ -186,7 +186,7 @@ def test_what_readers_answered_is_shown_when_somebody_did(web_harness: WebHarnes
         tip_id = tx.tips.get(key).card.id
         for reader, useful in ((1, False), (1, True), (2, True), (3, False)):
             tx.tips.vote(tip_id, reader, useful=useful)
-    assert "2 of 3 readers who answered found this useful" in web_harness.http.get(f"/tips/{key}").text
+    assert "2 of 3 people who voted found this useful" in web_harness.http.get(f"/tips/{key}").text
 
 
 # -- how long it may be kept -----------------------------------------------------------------------

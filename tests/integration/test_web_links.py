@@ -122,7 +122,7 @@ def test_a_link_with_one_changed_character_is_refused_by_every_door(web_harness:
         changed = path[:-1] + ("A" if path[-1] != "A" else "B")
         for answer in (web_harness.http.get(changed), web_harness.http.post(changed)):
             assert answer.status_code == 400
-            assert "This link does not work" in answer.text
+            assert "This link doesn’t work" in answer.text
             assert answer.headers["x-robots-tag"] == "noindex, nofollow"
     assert web_harness.rows() == before
 

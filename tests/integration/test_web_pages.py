@@ -105,7 +105,7 @@ def test_a_tip_is_rendered_from_markdown_and_what_is_not_markdown_is_escaped(web
     body = "Say it *once*.\n\n- one\n- two\n\n<script>alert(1)</script> [no](javascript:alert(1))"
     add_tip(web_harness.app, "Say <b>it</b>", date(2025, 4, 29), body=body, takeaway="Once & well.")
     page = web_harness.http.get("/tips/say-b-it-b-").text
-    for part in ("<em>once</em>", "<li>one</li>", "Say &lt;b&gt;it&lt;/b&gt;", "Once &amp; well.", "29 April 2025"):
+    for part in ("<em>once</em>", "<li>one</li>", "Say &lt;b&gt;it&lt;/b&gt;", "Once &amp; well.", "April 29, 2025"):
         assert part in page
     assert "<script" not in page
     assert "javascript:" not in page
@@ -123,7 +123,7 @@ def test_a_retired_tip_stays_where_letters_link_to(web_harness: WebHarness) -> N
 
 def test_an_unknown_page_is_told_kindly_and_in_json_to_programs(web_harness: WebHarness) -> None:
     page = web_harness.http.get("/tips/none")
-    assert (page.status_code, "does not exist" in page.text, 'href="/archive"' in page.text) == (404, True, True)
+    assert (page.status_code, "Page not found" in page.text, 'href="/archive"' in page.text) == (404, True, True)
     assert "newsletter tips list" not in page.text
     answer = web_harness.http.get("/tips/none", headers={"Accept": "application/json"})
     assert set(answer.json()) == {"error", "fix"}
@@ -161,7 +161,7 @@ def test_a_fault_of_ours_is_a_page_with_all_headers_and_no_detail(
     (own / "archive.html").write_text("{{ nothing_of_this_name }}")
     with open_web_harness(tmp_path, templates=str(tmp_path / "own")) as web_harness:
         answer = web_harness.http.get("/archive")
-        assert (answer.status_code, "The fault is ours" in answer.text) == (500, True)
+        assert (answer.status_code, "This is our error" in answer.text) == (500, True)
         assert "content-security-policy" in answer.headers
         assert "nothing_of_this_name" not in answer.text
         assert "nothing_of_this_name" in caplog.text
@@ -180,7 +180,7 @@ def test_an_unforeseen_fault_has_the_same_page_and_headers(
     answer = web_harness.http.get(path)
     httpx.get(f"{web_harness.http.base_url}/healthz")  # on a connection of its own; by then the fault is logged
 
-    assert (answer.status_code, "The fault is ours" in answer.text) == (500, True)
+    assert (answer.status_code, "This is our error" in answer.text) == (500, True)
     assert {"content-security-policy", "x-robots-tag"} <= set(answer.headers)
     assert "no such status" not in answer.text
     assert "no such status" in caplog.text

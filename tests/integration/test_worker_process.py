@@ -120,7 +120,7 @@ def test_refusals_that_trip_the_breaker_pause_the_issue_and_suppress_nobody_of_e
         harness.start(MANY)
         done = harness.round()
 
-        assert "the same refusal" in done.paused
+        assert "the same rejection" in done.paused
         assert harness.issue().state is IssueState.PAUSED
         assert harness.counts() == {"pending": MANY}
         assert harness.suppressed() == []

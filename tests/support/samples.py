@@ -40,11 +40,11 @@ PERSON = {
     "address": "ada@host.example",
     "preferences_url": "https://news.example/p/ada.0123456789012345678901",
     "useful_url": "https://news.example/useful/ada.3.0123456789012345678901",
-    "joined_on": "3 May 2025",
+    "joined_on": "May 3, 2025",
 }
 CONFIRM = {"confirm_url": "https://news.example/confirm/ada.1748952000.0123456789012345678901"}
 WELCOME = PERSON | {
-    "next_slot": "Tuesday, 10 June 2025",
+    "next_slot": "Tuesday, June 10, 2025",
     "latest_url": "https://news.example/tips/a",
     "latest_title": "A & B",
 }
@@ -57,7 +57,7 @@ ALARM = {
 COMING = {"date": date(2025, 6, 10), "title": "Ask what they tried", "reason": "next in the queue, 40 more behind it"}
 PREVIEW = {
     "title": TIP.title,
-    "due_at": "Tuesday, 08:00 EDT",
+    "due_at": "Tuesday at 8:00 AM EDT",
     "reason": "next in the queue, 41 more behind it",
     "waits": "",
     "audience": 1204,

@@ -86,7 +86,7 @@ def test_every_choice_says_why_in_words_for_a_newcomer() -> None:
     assert choose(SLOT, programme.with_change("pin c 2026-12-01")) == Choice("c", Kind.PINNED, "pinned to this date")
     assert (
         choose(CHRISTMAS_SLOT, plan(tips("x", season=CHRISTMAS))).reason
-        == "seasonal: the Tuesday on or before 25 December"
+        == "seasonal: the Tuesday on or before December 25"
     )
     assert (
         choose(SLOT, plan(series("A first month", 3))).reason
@@ -94,12 +94,12 @@ def test_every_choice_says_why_in_words_for_a_newcomer() -> None:
     )
     assert (
         choose(date(2028, 9, 5), plan(sent("a", date(2027, 3, 2)))).reason
-        == "runs again: last sent 2 March 2027, 18 months ago"
+        == "runs again: last sent March 2, 2027, 18 months ago"
     )
     assert choose(SLOT, plan(sent("a", date(2026, 1, 6)))).reason == (
-        "no fresh tip is left, and the first that may run again rests until 8 July 2027"
+        "no fresh tips are left, and the next one that may run again rests until July 8, 2027"
     )
-    assert choose(SLOT, plan()).reason == "no fresh tip is left, and none may run again"
+    assert choose(SLOT, plan()).reason == "no fresh tips are left, and none may run again"
     assert choose(SLOT, plan(tips("a"), skips={SLOT: "the office is closed"})).reason == "skipped: the office is closed"
 
 
@@ -273,7 +273,7 @@ def test_a_series_runs_again_as_a_whole_when_all_its_parts_have_rested() -> None
 
     assert choose(rested - timedelta(days=7), plan(parts)).tip is None
     assert play(plan(parts), rested, 4) == ["A1", "A2", "A3", None]
-    assert choose(rested, plan(parts)).reason.startswith("runs again: part 1 of 3 of A, last sent 7 January 2025")
+    assert choose(rested, plan(parts)).reason.startswith("runs again: part 1 of 3 of A, last sent January 7, 2025")
 
 
 def test_of_two_series_that_have_begun_the_older_one_ends_first() -> None:
@@ -363,21 +363,21 @@ def test_every_tip_says_why_it_is_not_the_one() -> None:
     assert why("gone", SLOT, library) == "it is retired"
     assert (
         why("xmas", SLOT, library)
-        == "it is seasonal (the Tuesday on or before 25 December): it comes on 22 December 2026"
+        == "it is seasonal (the Tuesday on or before December 25): it comes on December 22, 2026"
     )
-    assert why("pin", SLOT, library) == "it is kept for 15 December 2026, where it is pinned"
+    assert why("pin", SLOT, library) == "it is kept for December 15, 2026, where it is pinned"
     assert why("summer", SLOT, library) == "it may run only in June"
-    assert why("rests", SLOT, library) == "last sent 6 January 2026, 11 months ago; it rests until 8 July 2027"
-    assert why("never", SLOT, library) == "it runs only once, and did on 2 January 2024"
-    assert why("twice", SLOT, library) == "it may have 2 runs and has had them; the last was 7 January 2025"
+    assert why("rests", SLOT, library) == "last sent January 6, 2026, 11 months ago; it rests until July 8, 2027"
+    assert why("never", SLOT, library) == "it runs only once, and did on January 2, 2024"
+    assert why("twice", SLOT, library) == "it may have 2 runs and has had them; the last was January 7, 2025"
     assert why("ready", SLOT, library) == "“Tip a” comes before it: next in the queue, 3 more behind it"
     assert (
         why("a", SLOT, library.with_change("skip 2026-12-01 closed"))
         == "no issue goes out on this date: skipped: closed"
     )
     assert why("xmas", CHRISTMAS_SLOT, library) == ""
-    assert why("xmas", date(2026, 12, 29), library).endswith("it comes on 21 December 2027")
-    assert why("a", date(2026, 12, 8), library).startswith("last sent 1 December 2026, 1 week ago; it rests until")
+    assert why("xmas", date(2026, 12, 29), library).endswith("it comes on December 21, 2027")
+    assert why("a", date(2026, 12, 8), library).startswith("last sent December 1, 2026, 1 week ago; it rests until")
     with pytest.raises(NotFound):
         why("nobody", SLOT, library)
 
@@ -387,7 +387,7 @@ def test_a_part_and_a_series_that_waits_say_what_they_wait_for() -> None:
     eighth = date(2026, 12, 8)
 
     assert why("A2", eighth, library, eighth) == "it is part 2 of 3 of A, and follows “A, part 1”"
-    waits = "it begins a series of 3, and “Closed doors” on 22 December 2026 would interrupt it"
+    waits = "it begins a series of 3, and “Closed doors” on December 22, 2026 would interrupt it"
     assert why("A1", eighth, library, eighth) == waits
     first = library.with_change("skip 2026-12-08").with_change("skip 2026-12-15")
     assert why("A1", SLOT, first) == waits
@@ -396,4 +396,4 @@ def test_a_part_and_a_series_that_waits_say_what_they_wait_for() -> None:
 def test_a_season_of_one_year_says_that_it_is_over() -> None:
     library = plan(TipPlan("x", "X", 1, season=parse_rule("2 March 2027")), tips("a"))
 
-    assert why("x", date(2027, 3, 9), library).endswith("(2 March 2027): that is over")
+    assert why("x", date(2027, 3, 9), library).endswith("(March 2, 2027): that is over")

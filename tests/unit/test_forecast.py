@@ -31,7 +31,7 @@ SEASONS = [
         "25 December",
         "the first Tuesday of January",
         "the Tuesday after Easter",
-        "2 March 2027",
+        "March 2, 2027",
         "the week before Easter",
     )
 ]
@@ -253,9 +253,9 @@ def test_the_owner_is_warned_at_eight_four_and_two_weeks() -> None:
     assert runway(look(fresh(9), 60)).warning() == ""
     assert (
         runway(look(fresh(2), 60)).warning()
-        == "fresh tips are left for 2 weeks, until 8 December 2026; then there is nothing to send"
+        == "fresh tips are left for 2 weeks, until December 8, 2026; then there is nothing to send"
     )
-    assert runway(look(fresh(0), 60)).warning() == "no fresh tip is left, and there is nothing to send"
+    assert runway(look(fresh(0), 60)).warning() == "no fresh tips are left, and there is nothing to send"
     assert runway(look(fresh(2), 2)).warning().endswith("; then earlier tips run again")
 
 
@@ -283,7 +283,7 @@ def test_a_calendar_file_is_whole_and_escaped() -> None:
 
 def test_a_slot_without_a_tip_is_in_the_calendar_too() -> None:
     text = calendar(
-        ForecastSlot(FIRST, None, "", Kind.NONE, "no fresh tip is left"),
+        ForecastSlot(FIRST, None, "", Kind.NONE, "no fresh tips are left"),
         ForecastSlot(FIRST + timedelta(days=7), None, "", Kind.SKIPPED, "skipped: away", "away"),
     )
 

@@ -100,7 +100,7 @@ def test_both_parts_of_the_issue_have_the_same_links() -> None:
 def test_the_first_words_of_the_issue_are_its_masthead_and_title() -> None:
     body = lxml.html.document_fromstring(MAILS["issue"].html).find("body")
     words = " ".join(body.text_content().split())
-    assert words.startswith("Tip of the Week No. 3 · 3 June 2025 Say what happens next A caller who hears")
+    assert words.startswith("Tip of the Week No. 3 · June 3, 2025 Say what happens next A caller who hears")
 
 
 def test_only_the_links_that_are_set_stand_in_the_footer() -> None:
@@ -135,14 +135,14 @@ def test_the_owners_colour_is_in_every_place_of_ours() -> None:
 
 
 def test_a_report_names_the_letter_and_not_itself() -> None:
-    assert "“Say what happens next” is out" in " ".join(MAILS["report"].html.split())
+    assert "“Say what happens next” was sent" in " ".join(MAILS["report"].html.split())
     assert MAILS["report"].subject == "[Tip of the Week] No. 3: 1,190 of 1,204 sent"
 
 
 def test_a_tip_without_a_takeaway_has_no_empty_box() -> None:
     plain = issue(tip=replace(TIP, takeaway=""))
     assert 'class="takeaway"' not in plain.html
-    assert "TO TAKE AWAY" not in plain.text
+    assert "TAKEAWAY" not in plain.text
 
 
 def test_what_a_tip_says_cannot_become_markup() -> None:

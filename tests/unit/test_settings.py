@@ -114,10 +114,10 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     ("name", "value", "words"),
     [
         ("NEWSLETTER_LATE_WINDOW", "soon", "24h"),
-        ("NEWSLETTER_FROM", "Tips <nobody>", "name@domain"),
+        ("NEWSLETTER_FROM", "Tips <nobody>", "name@example.com"),
         ("NEWSLETTER_FROM", "Tips\nBcc: x <a@b.example>", "one line"),
         ("NEWSLETTER_TITLE", "Tips\nBcc: x", "one line"),
-        ("NEWSLETTER_OWNER", "nobody", "name@domain"),
+        ("NEWSLETTER_OWNER", "nobody", "name@example.com"),
         ("NEWSLETTER_BASE_URL", "tips.example", "https://"),
         ("NEWSLETTER_BASE_URL", "https://tips.example/?a=1", "without a query"),
         ("NEWSLETTER_CONTACT_URL", "javascript:alert(1)", "https://"),

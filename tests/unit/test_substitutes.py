@@ -69,7 +69,7 @@ def test_the_calendar_says_for_whom_a_tip_runs_again() -> None:
     changed = forecast([SLOT + WEEK], plan.with_change("unseen b").with_change("retire a"))[0]
 
     assert (first.kind, first.unseen, second.unseen, changed.unseen) == (Kind.RERUN, True, False, True)
-    assert first.reason.endswith(", 7 months ago, for readers who have not had it")
+    assert first.reason.endswith(", 7 months ago, for subscribers who have not received it")
 
 
 def test_what_runs_for_the_unseen_is_no_repeat_in_a_simulation() -> None:

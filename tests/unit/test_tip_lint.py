@@ -101,8 +101,8 @@ def test_a_finding_says_where_why_and_what_to_do() -> None:
             3,
             "A survey last year asked nine hundred nurses…",
             "relative-time",
-            "it counts from the day it was written, and a reader counts from the day it arrives",
-            "Say when without counting: “once”, “one winter”, or leave it out",
+            "it is relative to the day it was written, but subscribers read it on another day",
+            "Write “once” or “one winter,” or leave it out",
             Level.WARNING,
         )
     ]
@@ -174,7 +174,7 @@ STORY = " ".join(f"On day {number} the {noun} asked for tea and got it {number} 
     [
         (tip(STORY.replace("tea", "water", 2)), "% of the text"),
         (tip(STORY + " " + " ".join(f"Another thing, number {n}, is quite different from what went before." for n in range(60))), "a long passage"),
-        (tip("Nothing alike. " * 30, "Whose turn is it at the window?"), "the words of the title"),
+        (tip("Nothing alike. " * 30, "Whose turn is it at the window?"), "the words of its title"),
     ],
 )  # fmt: skip
 def test_nearly_the_same_tip_is_found(other: TipText, shared: str) -> None:

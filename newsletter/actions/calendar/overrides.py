@@ -93,7 +93,9 @@ def approve(store: Store, rules: Rules, slot: date, now: datetime) -> str:
         tx.calendar.set_override(slot, None)
         line = _line_of(tx, rules, slot, now)
         if line.tip is None:
-            raise Refused(f"there is nothing to approve on {slot}: {line.reason}", fix="See: newsletter calendar")
+            raise Refused(
+                f"there is nothing to approve on {in_words(slot)}: {line.reason}", fix="See: newsletter calendar"
+            )
         tx.calendar.set_override(slot, SlotOverride(Override.APPROVE, line.tip))
         return line.tip
 
@@ -117,7 +119,7 @@ def swap(store: Store, rules: Rules, slot: date, now: datetime) -> tuple[Forecas
         ahead = upcoming_slots(tx, rules, now, weeks_until(rules, slot, now) + 8)
         lines = [line for line in ahead.lines() if line.date >= slot and line.tip]
         if len(lines) < 2 or lines[0].date != slot or slot in ahead.bound:
-            raise Refused(f"the tip of {slot} cannot be swapped", fix="See: newsletter calendar")
+            raise Refused(f"the tip for {in_words(slot)} cannot be swapped", fix="See: newsletter calendar")
         first, second = lines[0], lines[1]
         for key, day in ((str(first.tip), second.date), (str(second.tip), first.date)):
             for tip in tx.calendar.plans():
@@ -143,12 +145,12 @@ def _line_of(tx: Tx, rules: Rules, slot: date, now: datetime) -> ForecastSlot:
 def _must_be_open(tx: Tx, rules: Rules, slot: date, now: datetime) -> None:
     issue = tx.issues.for_slot(slot)
     if is_over(issue):
-        raise Refused(f"the issue of {in_words(slot)} is {issue.state if issue else ''} already")
+        raise Refused(f"the issue for {in_words(slot)} is already {issue.state if issue else ''}")
     if issue and issue.state in IN_PROGRESS:
-        fix = f"Stop it: newsletter issues pause {issue.number}, or cancel {issue.number}"
-        raise Refused(f"the issue of {in_words(slot)} is on its way", fix=fix)
+        fix = f"To stop it, run: newsletter issues pause {issue.number}, or cancel {issue.number}"
+        raise Refused(f"the issue for {in_words(slot)} is already being sent", fix=fix)
     if rules.schedule.starts_at(slot) + rules.late_window < now:
-        raise Refused(f"{in_words(slot)} is over", fix="See the slots ahead: newsletter calendar")
+        raise Refused(f"{in_words(slot)} has passed", fix="To see the slots ahead, run: newsletter calendar")
 
 
 def _one_line(text: str) -> str:

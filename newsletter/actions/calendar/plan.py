@@ -11,6 +11,7 @@ from newsletter.domain.calendar.forecast import ForecastSlot, forecast, played_u
 from newsletter.domain.calendar.plan import Choice, Plan, Policy, TipPlan
 from newsletter.domain.calendar.schedule import WEEK, Due, Schedule, due_slot
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
+from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import TipCard, TipState
 from newsletter.ports.calendar import Override, SlotOverride
 from newsletter.ports.store import Store, Tx
@@ -74,9 +75,9 @@ def is_over(issue: IssueFacts | None) -> bool:
 def why_waiting(override: SlotOverride | None, tip_key: str | None, rules: Rules) -> str:
     """Why this tip may not go yet although nothing else is in its way, or ""."""
     if override and override.kind is Override.HOLD:
-        return ": ".join(filter(None, ("you hold it back", override.about)))
+        return ": ".join(filter(None, ("you put it on hold", override.about)))
     if rules.approval and tip_key and override != SlotOverride(Override.APPROVE, tip_key):
-        return "it waits for your approval"
+        return "it is waiting for your approval"
     return ""
 
 
@@ -165,6 +166,12 @@ def _bind(tip: TipPlan, slot: date) -> TipPlan:
 # -- the slot that went by ---------------------------------------------------------------------------
 
 _FINE = (IssueState.DONE, IssueState.SENDING, IssueState.CANCELLED)
+_STATE_WORDS = {
+    IssueState.DONE: "was sent",
+    IssueState.CANCELLED: "was canceled",
+    IssueState.NO_CONTENT: "had no tip to send",
+    IssueState.MISSED: "was missed",
+}
 GRACE = timedelta(minutes=15)
 """How long after a slot began nobody asks where its issue is: letters are compiled, a machine comes up."""
 
@@ -190,10 +197,10 @@ def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
     issue, override = tx.issues.for_slot(due.slot), tx.calendar.overrides().get(due.slot)
     if override and override.kind is Override.SKIP and (not issue or issue.state in UNSENT):
         about = f": {override.about}" if override.about else ""
-        return LastSlotStatus(due.slot, f"{due.slot} was skipped{about}", ok=True, explained=True)
+        return LastSlotStatus(due.slot, f"{in_words(due.slot)} was skipped{about}", ok=True, explained=True)
     if issue and issue.state not in (IssueState.PLANNED, IssueState.PREPARING):
         why = f" ({issue.pause_reason})" if issue.pause_reason else ""
-        words = f"the issue of {due.slot} is {issue.state}{why}"
+        words = f"the issue for {in_words(due.slot)} {_STATE_WORDS.get(issue.state, f'is {issue.state}')}{why}"
         return LastSlotStatus(
             due.slot, words, issue.state in _FINE, explained=True, state=issue.state, number=issue.number
         )
@@ -206,9 +213,17 @@ def _nothing_yet(tx: Tx, rules: Rules, due: Due, override: SlotOverride | None, 
     if not is_begun and not held and tx.issues.last_slot_before(due.slot) is None:
         return LastSlotStatus(due.slot, "no issue has been due yet", ok=True, explained=True)
     if tx.subscribers.mailable() == 0:
-        return LastSlotStatus(due.slot, f"nobody was there to read the issue of {due.slot}", ok=True, explained=True)
+        return LastSlotStatus(
+            due.slot, f"there were no subscribers for the issue of {in_words(due.slot)}", ok=True, explained=True
+        )
     if waits := why_waiting(override, choice_for(tx, rules, due.slot).tip, rules):
-        return LastSlotStatus(due.slot, f"the issue of {due.slot} has not gone: {waits}", ok=False, explained=True)
+        return LastSlotStatus(
+            due.slot, f"the issue for {in_words(due.slot)} has not been sent: {waits}", ok=False, explained=True
+        )
     if due.late_for < GRACE:
-        return LastSlotStatus(due.slot, f"the issue of {due.slot} is about to go", ok=True, explained=True)
-    return LastSlotStatus(due.slot, f"nothing was sent on {due.slot}, and nothing says why", ok=False, explained=False)
+        return LastSlotStatus(
+            due.slot, f"the issue for {in_words(due.slot)} is about to be sent", ok=True, explained=True
+        )
+    return LastSlotStatus(
+        due.slot, f"nothing was sent on {in_words(due.slot)}, and the reason is unknown", ok=False, explained=False
+    )

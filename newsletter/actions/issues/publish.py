@@ -18,8 +18,8 @@ from newsletter.ports.calendar import Override
 from newsletter.ports.store import Store, Tx
 
 _TOO_LATE = "found after the late window"
-_HELD = "held back or not approved until it was too late"
-_NOBODY = "nobody would get it: no reader is confirmed"
+_HELD = "on hold or not approved in time"
+_NOBODY = "there are no confirmed subscribers to send it to"
 
 
 # -- T0 to T1 ----------------------------------------------------------------------------------------
@@ -82,11 +82,11 @@ def publish_early(store: Store, render_context: RenderContext, rules: Rules, now
             raise Refused(_NOBODY, fix="See: newsletter subscribers list")
         override = tx.calendar.overrides().get(slot)
         if override and override.kind is not Override.APPROVE:
-            words = {Override.SKIP: "skipped", Override.HOLD: "held back"}[override.kind]
-            raise Refused(f"the issue of {slot} is {words}", fix=f"First: newsletter calendar approve {slot}")
+            words = {Override.SKIP: "skipped", Override.HOLD: "on hold"}[override.kind]
+            raise Refused(f"the issue for {slot} is {words}", fix=f"First: newsletter calendar approve {slot}")
         issue = tx.issues.plan(slot, rules.schedule.starts_at(slot), now)
     if is_over(issue):
-        raise Refused(f"the issue of {slot} is {issue.state} already", fix="See: newsletter issues list")
+        raise Refused(f"the issue for {slot} is already {issue.state}", fix="See: newsletter issues list")
     return _prepare_and_freeze(store, render_context, issue, replace(rules, approval=False), now)
 
 

@@ -66,7 +66,7 @@ def inspect_link(store: Store, signer: Signer, rules: Rules, token: str, now: da
             line=line,
             then=then,
             changed=planned != tip_id,
-            over=_over(tx, slot) or ("" if line else "its time is over"),
+            over=_over(tx, slot) or ("" if line else "its time has passed"),
             override=tx.calendar.overrides().get(slot),
             tokens=tokens(signer, slot, planned),
         )
@@ -80,7 +80,7 @@ def act(store: Store, signer: Signer, rules: Rules, token: str, now: datetime) -
     before = inspect_link(store, signer, rules, token, now)
     slot = before.slot
     if before.over:
-        raise Refused(f"nothing can be done any more: {before.over}")
+        raise Refused(f"nothing can be changed anymore: {before.over}")
     match before.action:
         case Action.SKIP:
             overrides.skip(store, rules, slot, BY_PREVIEW_LINK, now)
@@ -104,7 +104,7 @@ def _open(signer: Signer, token: str) -> tuple[Action, date, int]:
         action, day, tip_id = fields
         return Action(action), date.fromisoformat(day), int(tip_id)
     except ValueError:
-        raise BadToken("this link is not one of ours", fix="Open it again from the mail, whole") from None
+        raise BadToken("this link is not one of ours", fix="Open it again from the email") from None
 
 
 def _planned(tx: Tx, rules: Rules, slot: date, now: datetime) -> tuple[ForecastSlot | None, ForecastSlot | None]:
@@ -118,5 +118,5 @@ def _planned(tx: Tx, rules: Rules, slot: date, now: datetime) -> tuple[ForecastS
 def _over(tx: Tx, slot: date) -> str:
     issue = tx.issues.for_slot(slot)
     if is_over(issue) or (issue and issue.state in IN_PROGRESS):
-        return f"the issue of that day is {issue.state}" if issue else ""
+        return f"the issue for that day is {issue.state}" if issue else ""
     return ""

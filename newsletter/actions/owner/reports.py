@@ -15,6 +15,7 @@ from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_i
 from newsletter.actions.issues.audience import shares_for, shares_of
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
 from newsletter.domain.calendar.schedule import WEEK, due_slot
+from newsletter.domain.dates import moment_in_words
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.domain.english import plural, sentence
 from newsletter.domain.tips.lint import Level
@@ -55,17 +56,20 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
     if coming.due_at - now > PREVIEW_BEFORE or coming.audience == 0 or (waits and not coming.waits):
         return 0
     if coming.tip is None:
-        lines = [f"{sentence(coming.reason)}.", "Without one, no letter goes out that day."]
-        next_step = "Bring tips in: newsletter tips import PATH…; or skip the date: newsletter calendar skip DATE"
+        lines = [f"{sentence(coming.reason)}.", "Without a tip, no email is sent that day."]
+        next_step = (
+            "To import tips, run newsletter tips import PATH…; to skip the date, run newsletter calendar skip DATE"
+        )
         about = f"There is nothing to send on {in_words(coming.slot)}"
         return _notify(tx, "empty", coming.slot.isoformat(), owner, _alarm_values(about, lines, next_step), now)
     about = f"{coming.slot} {coming.tip.key}"
     if tx.calendar.was_notified("preview", about):
         return 0
+    due_at = coming.due_at.astimezone(rules.schedule.zone)
     issue, shares = tx.issues.for_slot(coming.slot), shares_for(tx, rules, coming.slot, coming.tip.key)
     values = {
         "slot": coming.slot.isoformat(),
-        "due_at": coming.due_at.astimezone(rules.schedule.zone).strftime("%A, %H:%M %Z"),
+        "due_at": f"{moment_in_words(due_at)} {due_at:%Z}",
         "tip_id": coming.tip.id,
         "title": coming.tip.title,
         "reason": coming.reason,
@@ -130,7 +134,7 @@ def notify_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
             _alarm_values(
                 f"Issue {issue.number} is paused",
                 [issue.pause_reason],
-                f"When that is mended: newsletter issues resume {issue.number}",
+                f"Fix that, then run: newsletter issues resume {issue.number}",
             ),
             now,
         )
@@ -146,19 +150,21 @@ def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
     begins = due_slot(rules.schedule, now, rules.late_window).due_at
     until = (begins + rules.late_window).astimezone(rules.schedule.zone)
     late = (
-        "It is too late for this one now."
+        "It is now too late to send this one."
         if now > begins + rules.late_window
-        else f"It may still go until {until:%A, %H:%M}."
+        else f"It can still be sent until {moment_in_words(until)}."
     )
     steps = {
-        IssueState.NO_CONTENT: "Bring tips in: newsletter tips import PATH…",
-        IssueState.MISSED: f"See that it runs: newsletter doctor. Its tip comes next, on {last.slot + WEEK}.",
-        None: f"newsletter calendar approve {last.slot}, or newsletter calendar skip {last.slot}",
+        IssueState.NO_CONTENT: "Import tips: newsletter tips import PATH…",
+        IssueState.MISSED: f"Run newsletter doctor to find out why. The tip will be sent next, on {in_words(last.slot + WEEK)}.",
+        None: f"Run newsletter calendar approve {last.slot}, or newsletter calendar skip {last.slot}",
     }
-    next_step = steps.get(last.state, "newsletter doctor") if last.explained else "newsletter doctor says what is wrong"
-    values = _alarm_values(
-        f"No letter went out on {in_words(last.slot)}", [f"{sentence(last.words)}.", late], next_step
+    next_step = (
+        steps.get(last.state, "newsletter doctor")
+        if last.explained
+        else "Run newsletter doctor to find out what is wrong"
     )
+    values = _alarm_values(f"No issue was sent on {in_words(last.slot)}", [f"{sentence(last.words)}.", late], next_step)
     return _notify(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
 
 
@@ -183,9 +189,9 @@ def _runway(tx: Tx, owner: str, lines: Sequence[ForecastSlot], now: datetime) ->
         return 0
     warning = left.warning()
     values = _alarm_values(
-        f"Fresh tips for {plural(left.fresh_weeks, 'week')}" if left.fresh_weeks else "No fresh tip is left",
+        f"Fresh tips for {plural(left.fresh_weeks, 'week')}" if left.fresh_weeks else "No fresh tips are left",
         [f"{sentence(warning)}."],
-        "Bring tips in: newsletter tips import PATH…; see what is planned: newsletter calendar",
+        "To import tips, run newsletter tips import PATH…; to see the plan, run newsletter calendar",
     )
     return _notify(tx, "runway", level, owner, values, now)
 
@@ -201,9 +207,14 @@ def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Map
                 lines.append(f"{where}: “{found.excerpt}”: {found.reason}. {found.suggestion}.")
     if not lines:
         return 0
-    about = f"{plural(len(lines), 'place')} to look at in the coming tips"
+    about = f"{plural(len(lines), 'passage')} to check in the coming tips"
     tx.transactional.add(
-        "alarm", owner, _alarm_values(about, lines, "newsletter tips edit KEY; newsletter tips lint KEY"), now
+        "alarm",
+        owner,
+        _alarm_values(
+            about, lines, "To fix a tip, run newsletter tips edit KEY; to check it again, run newsletter tips lint KEY"
+        ),
+        now,
     )
     return 1
 

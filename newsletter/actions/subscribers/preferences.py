@@ -60,7 +60,7 @@ def rename(name: str) -> Change:
 def pause(weeks: int) -> Change:
     """No letter for 4, 8 or 12 weeks. Raises InputError for another number."""
     if weeks not in PAUSES:
-        raise InputError("a pause is for 4, 8 or 12 weeks", fix="Choose one of them, or a date")
+        raise InputError("a pause can last 4, 8, or 12 weeks", fix="Choose one of these, or a date")
 
     def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
         pause_until(tx, reader, now + timedelta(weeks=weeks), now, "preferences")
@@ -74,11 +74,11 @@ def pause_to(day_text: str, zone: ZoneInfo) -> Change:
         day = date.fromisoformat(day_text.strip())
         until = datetime.combine(day, time(), zone).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise InputError("this is not a date", fix="Write it as year-month-day, as in 2027-01-15") from None
+        raise InputError("this is not a date", fix="Enter it as year-month-day, for example 2027-01-15") from None
 
     def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
         if not now < until <= now + LONGEST_PAUSE:
-            raise InputError("a pause ends within a year from now", fix="Choose a day to come")
+            raise InputError("a pause can last up to one year", fix="Choose a date within the next year")
         pause_until(tx, reader, until, now, "preferences")
 
     return do
@@ -88,7 +88,7 @@ def pause_address(store: Store, address_text: str, weeks: int, now: datetime) ->
     """By the owner's command; until when. Raises InputError and NotFound."""
     address, until = parse_address(address_text), now + timedelta(weeks=weeks)
     if not now < until <= now + LONGEST_PAUSE:
-        raise InputError("a pause is for 1 to 52 weeks")
+        raise InputError("a pause can last 1 to 52 weeks")
     with store.write() as tx:
         reader = get_subscriber(tx.subscribers, address)
         pause_until(tx, reader, until, now, "command")
@@ -112,7 +112,7 @@ def resume(tx: Tx, reader: Subscriber, now: datetime) -> None:
 def set_frequency(text: str) -> Change:
     """Weekly or monthly. Raises InputError."""
     if text not in set(Frequency):
-        raise InputError("letters come weekly or monthly", fix="Choose one of them")
+        raise InputError("the frequency can be weekly or monthly", fix="Choose one of the two")
 
     def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
         _must_be_on_the_list(reader)
@@ -262,7 +262,7 @@ def _reader(tx: Tx, subscriber_key: str) -> Subscriber:
 
 def _must_be_on_the_list(reader: Subscriber) -> None:
     if reader.status not in ON_THE_LIST:
-        raise InputError("you are not on the list just now", fix="Sign up again")
+        raise InputError("you are not subscribed", fix="Sign up again")
 
 
 def _is_not_free(tx: Tx, address: Address) -> bool:

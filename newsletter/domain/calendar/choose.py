@@ -96,7 +96,7 @@ class TipChooser:
         """Say of a tip that runs again for some readers only that it does."""
         if choice.tip is None or not self.policy.is_for_unseen(self.tips[choice.tip]):
             return choice
-        return replace(choice, reason=f"{choice.reason}, for readers who have not had it", unseen=True)
+        return replace(choice, reason=f"{choice.reason}, for subscribers who have not received it", unseen=True)
 
     def _pinned(self, slot: date) -> Choice | None:
         for key in self._pins.get(slot, ()):
@@ -144,15 +144,13 @@ class TipChooser:
         best = min(ready, key=lambda tip: (tip.last_run, tip.position, tip.key), default=None)
         if best is None or (best.runs and slot - best.last_run < self.policy.fallback_rest):
             return None
-        return Choice(
-            best.key, Kind.FALLBACK, f"a best-of stands in, for nothing else is left: {last_sent(best, slot)}"
-        )
+        return Choice(best.key, Kind.FALLBACK, f"fallback, because nothing else is left: {last_sent(best, slot)}")
 
     def _nothing(self, slot: date) -> str:
         days = [day for place in self._resting if (day := self.rests_until(self.tips[place[2]]))]
         again = min((day for day in days if day > slot), default=None)
-        rest = f"the first that may run again rests until {in_words(again)}" if again else "none may run again"
-        return f"no fresh tip is left, and {rest}"
+        rest = f"the next one that may run again rests until {in_words(again)}" if again else "none may run again"
+        return f"no fresh tips are left, and {rest}"
 
     # -- seasons ---------------------------------------------------------------------------------------
 

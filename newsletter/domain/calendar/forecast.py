@@ -106,7 +106,7 @@ class Runway:
         left = (
             f"fresh tips are left for {plural(self.fresh_weeks, 'week')}{until}"
             if self.fresh_weeks
-            else "no fresh tip is left"
+            else "no fresh tips are left"
         )
         if self.with_reruns is None:
             return f"{left}; then earlier tips run again"

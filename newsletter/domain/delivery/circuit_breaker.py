@@ -38,7 +38,7 @@ class CircuitBreaker:
             self._same = self._same + 1 if words == self._words else 1
             self._words = words
             if self._policy >= POLICY_IN_A_ROW:
-                return f"{self._policy} policy refusals in a row, the last: {outcome.reply}"
+                return f"{self._policy} policy rejections in a row; the last one: {outcome.reply}"
             if self._same >= SAME_IN_A_ROW:
-                return f"the same refusal {self._same} times in a row: {outcome.reply}"
+                return f"the same rejection {self._same} times in a row: {outcome.reply}"
         return ""

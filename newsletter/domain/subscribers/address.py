@@ -71,7 +71,7 @@ class BadAddress(InputError):
 
     def __init__(self, problem: AddressProblem, detail: str = "") -> None:
         because = f" ({detail.rstrip('.')})" if detail else ""
-        super().__init__(f"not an e-mail address: {problem}{because}", fix="Write it as name@domain")
+        super().__init__(f"not an e-mail address: {problem}{because}", fix="Enter it as name@example.com")
         self.problem = problem
 
 

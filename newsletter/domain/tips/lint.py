@@ -57,7 +57,7 @@ def _compile(words: str, *, case: bool = False) -> re.Pattern[str]:
 
 
 _SPANS = "year|month|quarter|season|spring|summer|fall|autumn|winter"
-_TIED_TO_A_TIME = ("it ties the tip to one time", "Use something that happens every week")
+_TIED_TO_A_TIME = ("it ties the tip to a particular time", "Use something that happens every week")
 _PATTERNS = (
     _Pattern(
         "relative-time",
@@ -67,14 +67,14 @@ _PATTERNS = (
             rf"|(?<!the )(?<!than )(?<!as )last (?:{_SPANS}|week|weekend|{'|'.join(MONTHS)})(?! of)"
             rf"|(?:earlier|later|so far) this (?:{_SPANS}|week)|a (?:few|couple of) (?:months|weeks|days) ago"
         ),
-        "it counts from the day it was written, and a reader counts from the day it arrives",
-        "Say when without counting: “once”, “one winter”, or leave it out",
+        "it is relative to the day it was written, but subscribers read it on another day",
+        "Write “once” or “one winter,” or leave it out",
     ),
     _Pattern(
         "this-year",
         Level.NOTE,
         _compile(r"(?:this|next) (?:year|spring|summer|fall|autumn|winter)"),
-        "a re-run comes in another year or season",
+        "the tip may run again in another year or season",
         "Leave the time out, or give the tip a season",
     ),
     _Pattern(
@@ -84,15 +84,15 @@ _PATTERNS = (
             r"a recent (?:[\w’'-]+ ){0,4}?(?:article|study|survey|report|poll|post|book|news)|recently|lately|nowadays|these days|as of late|in recent (?:years|months|weeks|times|days)"
             r"|the upcoming|just (?:released|published|came out)|in today['’]s (?:world|economy|market|climate|environment)"
         ),
-        "it says “now”, and now will be another time",
-        "Leave it out, or say what makes it so",
+        "it refers to the time of writing, which will have passed",
+        "Leave it out, or give the reason instead",
     ),
     _Pattern(
         "currently",
         Level.NOTE,
         _compile(r"currently|(?<!the )upcoming|at present|state[- ]of[- ]the[- ]art|cutting[- ]edge"),
-        "what is so at this moment may not be when it runs again",
-        "Leave it out if the sentence holds without it",
+        "it may no longer be true when the tip runs again",
+        "Leave it out if the sentence works without it",
     ),
     _Pattern(
         "event",
@@ -118,8 +118,8 @@ _PATTERNS = (
         re.compile(
             r"(?:US)?[$€£]\s?\d[\d.,]*\d?(?:\s?(?:million|billion|k|K)\b)?|\b\d[\d.,]*\s?(?:dollars|euros|pounds sterling|USD|EUR)\b"
         ),
-        "prices grow, and money is not the same in every country",
-        "Say what it means: “a week’s wages”, “as much as the repair”",
+        "prices change, and currencies differ between countries",
+        "Write what it means: “a week’s wages,” “as much as the repair”",
     ),
     _Pattern(
         "technology",
@@ -128,8 +128,8 @@ _PATTERNS = (
             r"fax(?:es|ed)?(?: machines?)?|pagers?|floppy disks?|CD-ROMs?|DVDs?|VHS|VCR|answering machines?|phone ?books?|Yellow Pages|beepers?"
             r"|BlackBerr(?:y|ies)|iPods?|iPhone \d+|Palm ?Pilots?|MySpace|Google\+|Skype|Windows (?:XP|Vista|\d+)|Twitter|tweet(?:s|ed)?|smart phones?|ChatGPT"
         ),
-        "a thing with this name ages faster than the tip",
-        "Say what it is for: “the message”, “the phone”, “the chat”",
+        "this technology or brand will age faster than the tip",
+        "Write what it is for: “the message,” “the phone,” “the chat”",
     ),
     _Pattern(
         "placeholder",
@@ -138,7 +138,7 @@ _PATTERNS = (
             r"\{\{[^{}\n]{0,80}\}\}|\{%[^%\n]{0,80}%\}|\b(?:TODO|FIXME|TBD|XXX+)\b|\blorem ipsum\b|\[(?:insert|your|name|company|date|link|first name|todo)[^\]\n]{0,40}\](?![(\[])",
             re.IGNORECASE,
         ),
-        "it was meant to be filled in",
+        "it is a placeholder that was never filled in",
         "Fill it in or delete it",
         in_quotes=True,
     ),
@@ -146,8 +146,8 @@ _PATTERNS = (
         "shouting",
         Level.WARNING,
         re.compile(r"\b[A-Z]{2,}(?:[ ,'’-]+[A-Z]{2,}){2,}\b"),
-        "words in capitals read as shouting, and filters count them",
-        "Write it in small letters, or *stress* one word",
+        "words in all caps read as shouting, and spam filters count them",
+        "Write it in lowercase, or *emphasize* one word",
         in_quotes=True,
     ),
     _Pattern(
@@ -157,8 +157,8 @@ _PATTERNS = (
             r"!\[\s*\](?:\(|\[)[^)\n]*|<img\b(?![^>]{0,2000}\balt\s*=\s*[\"'][^\"'>]{0,500}\w)[^>]{0,2000}>",
             re.IGNORECASE,
         ),
-        "who does not load or see images gets nothing",
-        "Say in the square brackets what is to be seen: ![a queue of three people](…)",
+        "anyone who does not load or cannot see images gets nothing",
+        "Describe the image in the square brackets: ![a queue of three people](…)",
         in_quotes=True,
     ),
 )
@@ -216,7 +216,7 @@ class _PartLinter:
         return self._part == "title" and re.fullmatch(r"\{\{\s*year\s*\}\}", found[0]) is not None
 
     def _years(self) -> Iterator[Finding]:
-        reason, suggestion = "a year tells how old the tip is", "Leave it out, or write {{ year }} in a seasonal title"
+        reason, suggestion = "a year shows how old the tip is", "Leave it out, or write {{ year }} in a seasonal title"
         for found in _YEAR.finditer(self._bare):
             if abs(int(found[0]) - self._today.year) <= _RECENT_YEARS:
                 told = self._outside_quotes[found.start()] != " "
@@ -230,15 +230,15 @@ class _PartLinter:
                 greets = self._part == "title" or _GREETING.search(
                     self._outside_quotes[max(found.start() - 20, 0) : found.start()]
                 )
-                reason = f"it will also arrive far from {name}"
-                suggestion = "Give the tip a season, or use a day that comes every week"
+                reason = f"the tip can also be sent far from {name}"
+                suggestion = "Give the tip a season, or use something that happens every week"
                 yield self._finding(found, "season", Level.WARNING if greets else Level.NOTE, reason, suggestion)
 
     def _urls(self) -> Iterator[Finding]:
         for found in _BARE_URL.finditer(self._text):
             reason, suggestion = (
-                "a bare address breaks over lines and says nothing",
-                "Write [what is there](the address)",
+                "a bare URL breaks across lines and tells the subscriber nothing",
+                "Write [what is there](the URL)",
             )
             yield self._finding(found, "bare-url", Level.NOTE, reason, suggestion)
 
@@ -250,32 +250,42 @@ class _PartLinter:
 def _shape(tip: TipText) -> Iterator[Finding]:
     """What is wrong with a tip as a whole."""
     if len(tip.title) > MAX_SUBJECT:
-        reason = f"the title is the subject, and a phone shows about {MAX_SUBJECT} of its {len(tip.title)} characters"
+        reason = (
+            f"the title is the subject line, and a phone shows about {MAX_SUBJECT} of its {len(tip.title)} characters"
+        )
         yield Finding(
-            "title", 1, tip.title[:80], "subject-length", reason, "Shorten it, the point first", Level.WARNING
+            "title",
+            1,
+            tip.title[:80],
+            "subject-length",
+            reason,
+            "Shorten it and put the main point first",
+            Level.WARNING,
         )
     letters = [character for character in tip.title if character.isalpha()]
     shouts = len(letters) > 8 and all(character.isupper() for character in letters) and len(tip.title.split()) < 3
     if "!!" in tip.title or shouts:  # three words in capitals are found wherever they stand
         reason, suggestion = (
-            "the subject shouts, and filters count that",
-            "Write it in small letters, with one mark or none",
+            "the subject line shouts, and spam filters count that",
+            "Write it in lowercase, with at most one exclamation point",
         )
         yield Finding("title", 1, tip.title[:80], "shouting", reason, suggestion, Level.WARNING)
     if not tip.takeaway.strip():
-        reason = "the letter has no sentence for who reads nothing else"
-        yield Finding("takeaway", 1, "", "takeaway", reason, "Write what to do, in one sentence", Level.NOTE)
+        reason = "the email has no sentence for people who read nothing else"
+        yield Finding("takeaway", 1, "", "takeaway", reason, "Write in one sentence what to do", Level.NOTE)
     yield from _length(tip)
 
 
 def _length(tip: TipText) -> Iterator[Finding]:
     words = len(tip.body.split())
     if words > MAX_WORDS:
-        reason, suggestion = f"{words} words are more than five minutes of reading", "Make two parts of it, as a series"
+        reason, suggestion = f"{words} words take more than five minutes to read", "Split it into two parts of a series"
         yield Finding("body", 1, _excerpt(tip.body, 0, 0), "length", reason, suggestion, Level.WARNING)
     elif tip.complete and words < MIN_WORDS:
         reason = f"only {words} words" if words else "there is no text"
-        yield Finding("body", 1, _excerpt(tip.body, 0, 0), "length", reason, "Is it all there?", Level.WARNING)
+        yield Finding(
+            "body", 1, _excerpt(tip.body, 0, 0), "length", reason, "Check that nothing is missing", Level.WARNING
+        )
 
 
 def _duplicates(tip: TipText, library: SimilarityIndex | None, key: str) -> Iterator[Finding]:

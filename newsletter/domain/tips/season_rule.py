@@ -38,8 +38,8 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _EXAMPLES = (
-    "25 December",
-    "the Tuesday on or before 25 December",
+    "December 25",
+    "the Tuesday on or before December 25",
     "the first Tuesday of January",
     "the week of US Thanksgiving",
     "the Tuesday after Easter",
@@ -50,8 +50,8 @@ _EXAMPLES = (
 
 
 def in_words(day: date) -> str:
-    """A day as people write it: 2 March 2027."""
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+    """A day as Americans write it: March 2, 2027. Other languages: `domain.dates`."""
+    return f"{MONTHS[day.month - 1]} {day.day}, {day.year}"
 
 
 def easter(year: int) -> date:
@@ -113,8 +113,8 @@ class MonthDay:
             return None
 
     def words(self) -> str:
-        """As in 25 December."""
-        return f"{self.day} {MONTHS[self.month - 1]}"
+        """As in December 25."""
+        return f"{MONTHS[self.month - 1]} {self.day}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ class Rule:
         if self.year is None:
             return text
         if isinstance(self.anchor, MonthDay) and self.near is Near.DAY and not self.days:
-            return f"{text} {self.year}"
+            return f"{text}, {self.year}"
         return f"{text}, once in {self.year}"
 
     def _near(self) -> Near:
@@ -314,7 +314,7 @@ def _real(day: MonthDay, text: str, year: int | None) -> MonthDay:
     """The day, if there is such a one; 2024 stands for every year because it has a 29 February."""
     if not 1 <= day.month <= 12 or not (year is None or 1583 <= year <= 9990) or day.on(year or 2024) is None:
         raise InputError(
-            f"there is no such day: {_short(text)}", fix='Write a day of the calendar, as in "25 December"'
+            f"there is no such day: {_short(text)}", fix='Write a day of the calendar, as in "December 25"'
         )
     return day
 

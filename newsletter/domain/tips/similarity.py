@@ -80,7 +80,7 @@ class SimilarityIndex:
         for other, count in _shared(words, self._by_word).most_common():
             union = len(words | self._titles[other])
             if other not in seen and count >= 3 and count / union >= SAME_TITLE:
-                found.append(SimilarTip(other, self._names[other], "the words of the title"))
+                found.append(SimilarTip(other, self._names[other], "the words of its title"))
         return found
 
 
@@ -88,7 +88,7 @@ def _body_overlap(count: int, mine: int, others: int) -> str:
     if min(mine, others) < _MIN_SHINGLES:
         return ""
     if count / (mine + others - count) >= SAME_BODY:
-        return f"{round(100 * count / max(mine, others))} % of the text"
+        return f"{round(100 * count / max(mine, others))}% of the text"
     if count / min(mine, others) >= SAME_PART:
         return "a long passage"
     return ""
