@@ -29,7 +29,7 @@ class RecipientValues:
     """The values of one compiled email for each subscriber. secret: the issue's own key."""
 
     def __init__(self, site: Site, signer: Signer, secret: bytes) -> None:
-        self._joined_in_words = lru_cache(maxsize=4096)(partial(format_join_date, dates=site.dates))
+        self._format_join_date = lru_cache(maxsize=4096)(partial(format_join_date, dates=site.dates))
         self._leave_by_mail = SignedAddresses(site, signer).leave
         self._secret = secret
         self._domain = site.from_domain
@@ -52,7 +52,7 @@ class RecipientValues:
             "address": claim.address,
             "preferences_url": f"{pages}/p/{self._prefer(key)}",
             "useful_url": f"{pages}/useful/{self._vote(both)}",
-            "joined_on": self._joined_in_words(claim.joined_on),
+            "joined_on": self._format_join_date(claim.joined_on),
         }
 
 

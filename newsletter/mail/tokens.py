@@ -81,7 +81,7 @@ class Signer:
             # The encoded texts are compared, not the bytes: the 4 spare bits of the last base64 digit count too.
             if any([hmac.compare_digest(_stamper(key, purpose)(payload), token) for key in self._keys]):  # noqa: C419 - no early end
                 return tuple(payload.split("."))
-        raise BadToken("this link is not one of ours", fix="Open it again from the mail, whole")
+        raise BadToken("this link is not one of ours", fix="Open it again from the email")
 
     def seal(self, purpose: Purpose, text: str) -> str:
         """A MAC of 64 bits in 16 lower-case letters and digits, for places that lose upper case."""

@@ -12,7 +12,7 @@ from newsletter.domain.errors import TemplateError
 from newsletter.domain.tips.season_rule import MONTHS
 
 COMPOSED = "made"
-"""The table of a catalog for what the program itself puts together of parts, for its owner: see `Words.told`."""
+"""The table of a catalog for what the program itself puts together of parts, for its owner: see `Translations.told`."""
 BRITISH = "en-GB"
 LIKE_BRITISH = frozenset({"en-AU", "en-IE", "en-IN", "en-NZ", "en-ZA"})
 """Variants of English that write dates as the British do, and have no catalog of their own."""
@@ -23,7 +23,7 @@ class Catalog:
     """Sentences by their English, and the shapes of those that the program puts together."""
 
     texts: Mapping[str, str]
-    made: Mapping[str, str]
+    composed: Mapping[str, str]
 
     def date_form(self) -> DateForm:
         """How this language writes dates and times; one that has no pattern for dates writes them in American English."""
@@ -50,7 +50,7 @@ def read_catalog(language: str, dirs: Sequence[Path]) -> Catalog:
         if path:
             found = _read(path)
             texts |= found.texts
-            made |= found.made
+            made |= found.composed
     return Catalog(texts, made)
 
 

@@ -46,7 +46,7 @@ class Translations:
 
     def __init__(self, language: str, dirs: Sequence[Path]) -> None:
         catalog = read_catalog(language, dirs)
-        self.language, self._texts, self._composed = language, catalog.texts, catalog.made
+        self.language, self._texts, self._composed = language, catalog.texts, catalog.composed
         self.dates = catalog.date_form()
         self.direction = "rtl" if language.partition("-")[0].lower() in RIGHT_TO_LEFT else "ltr"
 

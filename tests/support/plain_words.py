@@ -12,18 +12,29 @@ from pathlib import Path
 import click
 from jinja2 import Environment, nodes
 
-from newsletter.cli import GROUPS, root
+from newsletter.cli import root
 from newsletter.settings import TABLE as SETTINGS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HIDDEN = re.compile(r"<style.*?</style>|<!--.*?-->|&\w+;|<!?/?[a-z][^>]*>", re.DOTALL | re.IGNORECASE)
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"“(*A-Z])")
-TELLING = {"Answer", "HTTPException", "Words", "_alarm_values", "_error", "_hint", "_ok", "_warning", "tell_owner"}
+TELLING = {
+    "ActionTexts",
+    "Answer",
+    "HTTPException",
+    "_alarm_values",
+    "_error",
+    "_hint",
+    "_ok",
+    "_warning",
+    "tell_owner",
+}
 """Calls, besides those of exceptions, whose strings somebody reads."""
 FREE_WHO = (
     r"(?:^|[;:(]\s*|\b(?:and|by|for|from|if|of|or|that|to|unless|when|where|with) )"
     r"who (?:asked|came|comes|did|does|gets?|had|has|have|is|leaves?|left|reads?|ticked|wants?|was)\b[^?]*$"
 )
+ANTECEDENT = r"\b(?:anyone|everyone|one|people|person|some(?:body|one)|subscribers?|those|visitors?) who\b.*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,9 @@ class Retired:
 
 RETIRED = (
     Retired(
-        r"\ba mail\b|\bmails\b", "an email, emails", r"\ba mail (?:client|exchanger|host|program|provider|server)\b"
+        r"\ba mail\b|\bmails\b",
+        "an email, emails",
+        r"\ba mail (?:client|exchanger|host|program|provider|relay|server)\b",
     ),
     Retired(r"\be-mails?\b", "email"),
     Retired(
@@ -55,7 +68,11 @@ RETIRED = (
         r"\breaders?\b", "subscriber", r"\b(?:card|CommonMark|CSV|feed|HTML|Markdown|news|RSS|screen|XML) readers?\b"
     ),
     Retired(r"\bfarewells?\b", "unsubscribe email"),
-    Retired(r"\bat once\b", "immediately", r"\b(?:all|both|many|several|two|[\d,]*\d)(?: \w+){0,3} at once\b"),
+    Retired(
+        r"\bat once\b",
+        "immediately",
+        r"\b(?:all|both|many|several|two|[\d,]*\d)(?: \w+){0,3} at once\b|\bopen at once\b",
+    ),
     Retired(r"\balso (?:if|when|where)\b", "even if"),
     Retired(r"\bjust now\b", "right now"),
     Retired(r"\banew\b", "again"),
@@ -72,7 +89,7 @@ RETIRED = (
     Retired(r"\bhead lines?\b", "header row"),
     Retired(r"\bunsay\b", "take back, undo"),
     Retired(r"\bstands? in\b|\bstand-ins?\b", "is in; substitute"),
-    Retired(FREE_WHO, "anyone who, subscribers who"),
+    Retired(FREE_WHO, "anyone who, subscribers who", ANTECEDENT),
     Retired(r"\bway (?:out|back)\b", "mail server; resubscribe link"),
     Retired(r"\bbehind the (?:address|URL)\b", "after, append to"),
     Retired(r"\bsay (?:--|`)", "pass --option, run `command`"),
@@ -84,7 +101,7 @@ RETIRED = (
     Retired(r"\blanes?\b", "sign-up limit"),
     Retired(r"\b(?:a|an earlier|his|the|their|your) wish(?:es)?\b", "override"),
     Retired(r"\bthrow(?:-| )?away\b", "disposable"),
-    Retired(r"\btick(?:ed|s)?\b", "check"),
+    Retired(r"\btick(?:ed|s)? (?:a|that|the|this) box\b", "check the box"),
 )
 
 
@@ -138,9 +155,9 @@ def catalog_lines() -> Iterator[Line]:
 def help_lines() -> Iterator[Line]:
     """The help of every command and option."""
     ctx = root.make_context("newsletter", ["--json"])
-    yield from _lines("newsletter --help", (text for _, text in GROUPS.values()))
-    yield from _command_lines("newsletter", root)
-    for noun in GROUPS:
+    ctx.terminal_width = ctx.max_content_width = 10_000  # no sentence is broken over lines
+    yield from _lines("newsletter --help", root.get_help(ctx).splitlines())
+    for noun in root.list_commands(ctx):
         command = root.get_command(ctx, noun)
         if command is not None:
             yield from _command_lines(f"newsletter {noun}", command)
