@@ -1,4 +1,4 @@
-"""Connect, greet, encrypt and sign in, against a real server: what goes wrong there is trouble, with its fix."""
+"""Connecting, greeting, encrypting and signing in, against a real server. Every failure names its fix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.certificates import Certificate, make_certificate
 from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, ServerBehavior
 
 ALICE = Envelope("bounce@news.example.org", "alice@example.org")
-LETTER = b"Subject: A tip\r\n\r\nSay their name.\r\n"
+MESSAGE = b"Subject: A tip\r\n\r\nSay their name.\r\n"
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def trusted(certificate: Certificate) -> str:
 def send_one(url: str) -> None:
     session = make_sender(url, hostname="client.example").open()
     try:
-        assert isinstance(session.send(ALICE, LETTER), Sent)
+        assert isinstance(session.send(ALICE, MESSAGE), Sent)
     finally:
         session.close()
 
@@ -42,7 +42,7 @@ def trouble_with(url: str) -> SenderError:
     return caught.value
 
 
-def test_nobody_listening_is_trouble_that_names_the_place() -> None:
+def test_a_refused_connection_is_trouble_that_names_the_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     trouble = trouble_with(f"smtp://127.0.0.1:{port}")
@@ -69,27 +69,27 @@ def test_the_reply_of_a_server_that_refuses_us_is_in_the_message() -> None:
         assert "554 5.7.1 no service for you" in trouble_with(server.url()).message
 
 
-def test_we_call_ourselves_what_we_were_told() -> None:
+def test_ehlo_gives_the_host_name_from_the_settings() -> None:
     with FaultySmtp() as server:
         send_one(server.url())
         assert server.commands[0] == "ehlo client.example"
 
 
-def test_starttls_encrypts_and_greets_anew(certificate: Certificate, trusted: str) -> None:
+def test_starttls_encrypts_and_sends_ehlo_again(certificate: Certificate, trusted: str) -> None:
     with FaultySmtp(behavior=ServerBehavior(starttls=certificate.server_context())) as server:
         send_one(server.url("tls=starttls", trusted, host="localhost"))
         assert server.commands[:3] == ["ehlo client.example", "STARTTLS", "ehlo client.example"]
-        assert [letter.message for letter in server.emails] == [LETTER]
+        assert [email.message for email in server.emails] == [MESSAGE]
 
 
-def test_implicit_tls_carries_letters(certificate: Certificate, trusted: str) -> None:
+def test_implicit_tls_sends_messages(certificate: Certificate, trusted: str) -> None:
     with FaultySmtp(behavior=ServerBehavior(implicit=certificate.server_context())) as server:
         send_one(server.url(trusted, scheme="smtps", host="localhost"))
         assert len(server.emails) == 1
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
-def test_a_certificate_nobody_vouches_for_is_refused_with_the_fix(certificate: Certificate, scheme: str) -> None:
+def test_an_untrusted_certificate_is_refused_with_the_fix(certificate: Certificate, scheme: str) -> None:
     context = certificate.server_context()
     behavior = ServerBehavior(starttls=context) if scheme == "smtp" else ServerBehavior(implicit=context)
     with FaultySmtp(behavior=behavior) as server:
@@ -111,7 +111,7 @@ def test_required_tls_is_not_given_up_when_the_server_refuses_it(certificate: Ce
         assert reply[:3] in trouble_with(server.url("tls=required")).message
 
 
-def test_optional_tls_is_used_where_it_is_offered_and_left_where_not(certificate: Certificate) -> None:
+def test_optional_tls_is_used_only_if_it_is_offered(certificate: Certificate) -> None:
     with FaultySmtp(behavior=ServerBehavior(starttls=certificate.server_context())) as server:
         send_one(server.url("tls=optional"))
         assert "STARTTLS" in server.commands
@@ -120,16 +120,14 @@ def test_optional_tls_is_used_where_it_is_offered_and_left_where_not(certificate
         assert len(server.emails) == 1
 
 
-def test_optional_tls_with_a_password_still_wants_a_certificate_it_can_trust(certificate: Certificate) -> None:
+def test_optional_tls_with_a_password_still_requires_a_trusted_certificate(certificate: Certificate) -> None:
     behavior = ServerBehavior(starttls=certificate.server_context(), users={"me": "secret"})
     with FaultySmtp(behavior=behavior) as server:
         assert "certificate" in trouble_with(server.url("tls=optional", login="me:secret@", host="localhost")).message
         assert not any("AUTH" in command for command in server.commands)
 
 
-def test_plain_text_that_waits_behind_the_go_ahead_for_tls_is_never_read(
-    certificate: Certificate, trusted: str
-) -> None:
+def test_plain_text_after_the_go_ahead_for_tls_is_never_read(certificate: Certificate, trusted: str) -> None:
     behavior = ServerBehavior(starttls=certificate.server_context(), after_go_ahead=b"250-fake\r\n250 AUTH PLAIN\r\n")
     with FaultySmtp(behavior=behavior) as server:
         assert "plain text" in trouble_with(server.url("tls=required", trusted, host="localhost")).message
@@ -140,7 +138,7 @@ def test_plain_text_that_waits_behind_the_go_ahead_for_tls_is_never_read(
     ("user", "password", "login"),
     [("me", "s/cr@t", "me:s%2Fcr%40t@"), ("jürgen", "größe", "j%C3%BCrgen:gr%C3%B6%C3%9Fe@")],
 )
-def test_user_and_password_are_taken(user: str, password: str, login: str) -> None:
+def test_user_and_password_are_accepted(user: str, password: str, login: str) -> None:
     with FaultySmtp(behavior=ServerBehavior(users={user: password})) as server:
         send_one(server.url(login=login))
 
@@ -168,14 +166,14 @@ def test_a_server_that_hangs_up_while_we_sign_in_is_trouble(certificate: Certifi
 
 
 @pytest.mark.parametrize("reply", ["454 4.7.0 directory is down", "421 4.3.2 too busy"])
-def test_a_server_that_cannot_check_passwords_now_is_trouble_that_passes(reply: str) -> None:
+def test_a_server_that_cannot_check_passwords_now_is_temporary_trouble(reply: str) -> None:
     with FaultySmtp([Fault("auth", reply)], ServerBehavior(users={"me": "secret"})) as server:
         trouble = trouble_with(server.url(login="me:secret@"))
     assert not isinstance(trouble, AuthenticationFailed)
     assert reply[:3] in trouble.message
 
 
-def test_a_password_does_not_cross_a_wire_in_plain_text(far_host: str) -> None:
+def test_a_password_is_not_sent_in_plain_text(far_host: str) -> None:
     with FaultySmtp(behavior=ServerBehavior(users={"me": "secret"}), host=far_host) as server:
         trouble = trouble_with(server.url("tls=none", login="me:secret@", host=far_host))
         assert not any("AUTH" in command for command in server.commands)
@@ -194,6 +192,6 @@ def far_host() -> Iterator[str]:
         yield probe.getsockname()[0]
 
 
-def test_a_ca_file_that_is_not_there_is_a_wrong_setting(tmp_path: Path) -> None:
+def test_a_missing_ca_file_is_a_settings_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="ca_file"):
         make_sender(f"smtps://mail.example?ca_file={tmp_path}/missing.pem", hostname="client.example")

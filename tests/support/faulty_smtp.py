@@ -1,7 +1,7 @@
-"""A real SMTP server that can fail at every stage; it keeps no mail beyond a log, and relays nothing.
+"""A real SMTP server for tests that can fail at every stage; it relays nothing.
 
 In a test: `with FaultySmtp(faults=[Fault("rcpt", "550 5.1.1 no such user", to="bad@*")]) as server: …`
-By itself: `python tests/support/faulty_smtp.py --port 2525 --log accepted.jsonl --fault 'rcpt=451 4.3.0 later;every=7'`
+As a process: `python tests/support/faulty_smtp.py --port 2525 --log accepted.jsonl --fault 'rcpt=451 4.3.0 later;every=7'`
 Each accepted message is one JSON line in the log, appended before the 250 leaves, so that the log survives `kill -9`.
 """
 
@@ -31,11 +31,11 @@ _MESSAGE_ID = re.compile(rb"^Message-ID:[ \t]*(?:\r\n[ \t]+)?(\S+)", re.IGNORECA
 
 @dataclass
 class Fault:
-    """What goes wrong, where. `does`: a reply (lines divided by |), or "drop", or "stall" (until `release`).
+    """What fails, and at which stage. `does`: a reply (lines separated by |), or "drop", or "stall" (until `release`).
 
-    body: after 354, in the middle of the letter. dot: after the dot, the letter is not taken.
-    accepted: the letter is taken and logged, but its 250 is not said.
-    to: only for recipients that match this pattern. first: chances let pass before. times: how often, 0 = always.
+    body: after 354, in the middle of the message. dot: after the dot; the message is not accepted.
+    accepted: the message is accepted and logged, but its 250 is not sent.
+    to: only for recipients that match this pattern. first: successes before the first failure. times: how often, 0 = always.
     hang_up: close after the reply, as every 421 does.
     """
 
@@ -65,7 +65,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class AcceptedEmail:
-    """A letter the server took, in memory."""
+    """An email the server accepted, in memory."""
 
     sender: str
     recipient: str
@@ -74,7 +74,7 @@ class AcceptedEmail:
 
 @dataclass
 class ServerBehavior:
-    """How the server talks when nothing goes wrong. split: octets per packet, 0 = whole replies, several at once."""
+    """How the server behaves when nothing fails. split: octets per packet, 0 = whole replies, several at a time."""
 
     pipelining: bool = True
     eightbit: bool = True
@@ -90,7 +90,7 @@ class ServerBehavior:
 
 
 class FaultySmtp:
-    """The server. `letters` and `commands` are kept if `keep`; `log` is a file to append to, or None."""
+    """The server. `emails` and `commands` are kept if `keep`; `log` is a file to append to, or None."""
 
     def __init__(
         self,
@@ -130,11 +130,11 @@ class FaultySmtp:
         self.stop()
 
     def release(self) -> None:
-        """Let every stalled dialogue go on (it then hangs up)."""
+        """End every stall; the stalled connections are then closed."""
         self.released.set()
 
     def stop(self) -> None:
-        """Drop everybody and close the port, as a server that dies does."""
+        """Drop every connection and close the port, as a server that dies does."""
         self.release()
         _shut(self._listener)
         self._listener.close()
@@ -149,25 +149,25 @@ class FaultySmtp:
             self._log = None
 
     def fault(self, stage: str, recipient: str) -> Fault | None:
-        """The first fault of the script that strikes now."""
+        """The first fault that happens now."""
         if not self.faults:
             return None
         with self._lock:
             return next((fault for fault in self.faults if fault.happens(stage, recipient)), None)
 
-    def take(self, letter: AcceptedEmail) -> None:
-        """Accept a letter: on disk before anybody hears of it."""
+    def take(self, email: AcceptedEmail) -> None:
+        """Accept an email: write it to the log before the reply is sent."""
         if self._log is not None:
-            found = _MESSAGE_ID.search(letter.message)
-            line = {"sender": letter.sender, "recipient": letter.recipient}
+            found = _MESSAGE_ID.search(email.message)
+            line = {"sender": email.sender, "recipient": email.recipient}
             line["message_id"] = found[1].decode("ascii", "replace") if found else ""
-            line["sha256"] = hashlib.sha256(letter.message).hexdigest()
+            line["sha256"] = hashlib.sha256(email.message).hexdigest()
             os.write(self._log, json.dumps(line).encode() + b"\n")
         if self.keep:
-            self.emails.append(letter)
+            self.emails.append(email)
 
     def track(self, gone: socket.socket, *talks: socket.socket) -> None:
-        """Keep track of who is connected, for `stop`."""
+        """Keep track of open connections, for `stop`."""
         with self._lock:
             self._open = (self._open - {gone}) | {*talks}
 
@@ -196,7 +196,7 @@ def _shut(connection: socket.socket) -> None:
 
 
 class _SmtpSession:
-    """One connection: commands in, replies out, RFC 5321 strictly enough to notice a client that is out of step."""
+    """One connection: commands in, replies out, strict enough about RFC 5321 to notice a client that is out of step."""
 
     def __init__(self, server: FaultySmtp, connection: socket.socket) -> None:
         self.server, self.behavior, self.connection = server, server.behavior, connection
@@ -300,9 +300,9 @@ class _SmtpSession:
         self.sender, self.recipients = None, []
 
     def _answer(self, stage: str, good: str) -> bool:
-        """Say what is right here, or do what the script has for this stage; was all well?
+        """Send the good reply, or do what a fault says for this stage; returns whether nothing failed.
 
-        `dot` is only a chance to fail: its good reply is said at `accepted`.
+        `dot` is only a chance to fail: its good reply is sent at `accepted`.
         """
         fault = self.server.fault(stage, self.tried)
         if fault is None:
@@ -331,7 +331,7 @@ class _SmtpSession:
         self.outgoing += text.replace("|", "\r\n").encode() + b"\r\n"
 
     def _flush(self) -> None:
-        """Whatever has been answered leaves in one packet, or in crumbs of `split` octets."""
+        """Send all replies so far in one packet, or in packets of `split` octets."""
         said = bytes(self.outgoing)
         self.outgoing.clear()
         step = self.behavior.split or len(said) or 1
@@ -346,13 +346,13 @@ class _SmtpSession:
         return line
 
     def _body(self) -> bytes:
-        """A letter without its dots."""
+        """Read a message and undo its dot-stuffing."""
         fault = self.server.fault("body", self.tried)
         if fault:
             self._more()
             self._strike(fault)
             raise EOFError
-        self.received[:0] = b"\r\n"  # so that a lone dot ends an empty letter too
+        self.received[:0] = b"\r\n"  # so that a lone dot ends an empty message too
         while (end := self.received.find(b"\r\n.\r\n")) < 0:
             self._more()
         message = bytes(self.received[: end + 2])
@@ -391,7 +391,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     behavior = ServerBehavior(pipelining=not given.no_pipelining)
     server = FaultySmtp(faults=given.fault, behavior=behavior, log=given.log, port=given.port, keep=False)
-    print(server.port, flush=True)  # noqa: T201 - whoever started us reads it
+    print(server.port, flush=True)  # noqa: T201 - the parent process reads it
     threading.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""What a sender URL means for a connection: ports, encryption and patience, where nothing is said and where it is."""
+"""What a sender URL means for a connection: its port, encryption and time limits, with and without options."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from newsletter.senders.smtp.options import SmtpOptions
 from newsletter.senders.url import parse_sender_urls
 
 
-def peer(text: str) -> SmtpOptions:
+def options(text: str) -> SmtpOptions:
     [url] = parse_sender_urls(text)
-    return SmtpOptions.of(url, "client.example")
+    return SmtpOptions.from_url(url, "client.example")
 
 
 @pytest.mark.parametrize(
@@ -29,23 +29,23 @@ def peer(text: str) -> SmtpOptions:
         ("smtp://[::1]?tls=required", 25, "required"),
     ],
 )
-def test_encryption_is_required_unless_the_next_hop_is_this_machine_or_the_owner_says_otherwise(
+def test_encryption_is_required_unless_the_relay_is_this_machine_or_the_url_says_otherwise(
     text: str, port: int, tls: str
 ) -> None:
-    assert (peer(text).port, peer(text).tls) == (port, tls)
+    assert (options(text).port, options(text).tls) == (port, tls)
 
 
-def test_patience_is_that_of_rfc_5321_unless_told() -> None:
-    usual = peer("smtp://mail.example")
+def test_time_limits_are_those_of_rfc_5321_unless_set() -> None:
+    usual = options("smtp://mail.example")
     assert (usual.connect_timeout, usual.reply_timeout, usual.final_timeout) == (30, 300, 600)
-    assert peer("smtp://mail.example?final_timeout=20m").final_timeout == 1200
+    assert options("smtp://mail.example?final_timeout=20m").final_timeout == 1200
 
 
-def test_certificates_are_checked_except_where_encryption_is_optional_and_no_password_is_at_stake() -> None:
-    assert peer("smtps://mail.example").context.verify_mode is ssl.CERT_REQUIRED
-    assert peer("smtp://me:pw@mail.example?tls=optional").context.verify_mode is ssl.CERT_REQUIRED
-    assert peer("smtp://mail.example?tls=optional").context.verify_mode is ssl.CERT_NONE
+def test_certificates_are_checked_except_where_encryption_is_optional_and_no_password_is_sent() -> None:
+    assert options("smtps://mail.example").context.verify_mode is ssl.CERT_REQUIRED
+    assert options("smtp://me:pw@mail.example?tls=optional").context.verify_mode is ssl.CERT_REQUIRED
+    assert options("smtp://mail.example?tls=optional").context.verify_mode is ssl.CERT_NONE
 
 
-def test_a_peer_does_not_show_its_password() -> None:
-    assert "hunter2" not in f"{peer('smtp://me:hunter2@mail.example')!r} {peer('smtp://me:hunter2@mail.example')}"
+def test_options_do_not_show_their_password() -> None:
+    assert "hunter2" not in f"{options('smtp://me:hunter2@mail.example')!r} {options('smtp://me:hunter2@mail.example')}"

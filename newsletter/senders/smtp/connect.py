@@ -1,4 +1,4 @@
-"""The way to an open SMTP connection: connect, greet, encrypt, sign in; every failure is trouble with its fix."""
+"""Open an SMTP connection: connect, greet, encrypt and sign in. Every failure names its fix."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from newsletter.senders.smtp.connection import Connection, TlsConnection
 from newsletter.senders.smtp.options import SmtpOptions
 
 
-def dial(peer: SmtpOptions) -> Connection:
-    """A connection that may carry letters; raises SenderTrouble or AuthenticationRefused."""
+def connect(options: SmtpOptions) -> Connection:
+    """Open a connection that can send messages. Raises SenderError or AuthenticationFailed."""
     try:
-        connection = TlsConnection(peer, context=peer.context) if peer.tls == "implicit" else Connection(peer)
+        if options.tls == "implicit":
+            connection: Connection = TlsConnection(options, context=options.context)
+        else:
+            connection = Connection(options)
     except (OSError, ValueError) as error:
-        raise _trouble(peer, Stage.CONNECT, error) from error
+        raise _trouble(options, Stage.CONNECT, error) from error
     stage = Stage.EHLO
     try:
         _greet(connection)
@@ -28,11 +31,14 @@ def dial(peer: SmtpOptions) -> Connection:
         _sign_in(connection)
         connection.ready()
     except SenderError:
-        connection.farewell()
+        connection.quit_quietly()
         raise
-    except (OSError, ValueError) as error:  # smtplib's own errors are OSErrors; ValueError: undecodable AUTH challenges
-        connection.farewell()
-        raise _trouble(peer, stage, error) from error
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # smtplib's errors are OSErrors; ValueError: an AUTH challenge was not base64
+        connection.quit_quietly()
+        raise _trouble(options, stage, error) from error
     return connection
 
 
@@ -45,32 +51,33 @@ def _greet(connection: Connection) -> None:
 
 
 def _encrypt(connection: Connection) -> None:
-    """STARTTLS as far as the peer's `tls` wants it (RFC 3207), and EHLO anew: what was said before does not count."""
-    peer = connection.peer
-    if peer.tls in ("none", "implicit"):
+    """STARTTLS if the `tls` option wants it (RFC 3207), then EHLO again: what the server said before does not count."""
+    options = connection.options
+    if options.tls in ("none", "implicit"):
         return
     try:
-        connection.starttls(context=peer.context)
+        connection.starttls(context=options.context)
     except (smtplib.SMTPNotSupportedError, smtplib.SMTPResponseException) as error:
-        if peer.tls == "optional":
+        if options.tls == "optional":
             return
         raise SenderError(
-            f"{peer}: TLS is required, and the server does not do it: {_words(Stage.TLS, error)}",
+            f"{options}: TLS is required, and the server does not offer it: {_explain(Stage.TLS, error)}",
             fix="Use smtps:// or another port; only on a network you trust, write tls=optional",
         ) from None
-    if connection.unread:
-        # CVE-2011-0411: plain text that waits behind the 220 would be read as if it had come encrypted
-        raise SenderError(f"{peer}: it sent plain text behind its go-ahead for TLS", fix="Do not trust this network")
+    if connection.replies.unread:
+        # CVE-2011-0411: plain text that follows the 220 would be read as if it had been encrypted
+        raise SenderError(f"{options}: it sent plain text after its go-ahead for TLS", fix="Do not trust this network")
     _greet(connection)
 
 
 def _sign_in(connection: Connection) -> None:
-    peer = connection.peer
-    if not peer.user:
+    options = connection.options
+    if not options.user:
         return
-    if not (isinstance(connection.sock, ssl.SSLSocket) or peer.is_local):
+    if not (isinstance(connection.sock, ssl.SSLSocket) or options.is_local):
         raise AuthenticationFailed(
-            f"{peer}: the connection is not encrypted, so the password stays here", fix="Write tls=required or smtps://"
+            f"{options}: the connection is not encrypted, so the password is not sent",
+            fix="Write tls=required or smtps://",
         )
     try:
         _log_in(connection)
@@ -80,13 +87,13 @@ def _sign_in(connection: Connection) -> None:
         if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code // 100 == 4:
             raise
         raise AuthenticationFailed(
-            f"{peer}: the user or password was not taken: {_words(Stage.AUTH, error)}",
+            f"{options}: the user or password was not accepted: {_explain(Stage.AUTH, error)}",
             fix="Check user and password in NEWSLETTER_SENDER_URL",
         ) from None
 
 
 def _log_in(connection: Connection) -> None:
-    user, password = connection.peer.user, connection.peer.password
+    user, password = connection.options.user, connection.options.password
     if user.isascii() and password.isascii():
         connection.login(user, password)
         return
@@ -97,19 +104,19 @@ def _log_in(connection: Connection) -> None:
         raise smtplib.SMTPAuthenticationError(code, text)
 
 
-def _words(stage: Stage, error: Exception) -> str:
-    """What the server said, or what went wrong on the way; smtplib shows its replies as tuples of bytes."""
+def _explain(stage: Stage, error: Exception) -> str:
+    """The reply of the server, or what went wrong; smtplib shows its replies as tuples of bytes."""
     if isinstance(error, smtplib.SMTPResponseException):
         return str(parse_reply(stage, error.smtp_code, error.smtp_error))
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate cannot be trusted: {error.verify_message}"
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "no reply in time"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _trouble(peer: SmtpOptions, stage: Stage, error: Exception) -> SenderError:
-    fix = f"Is {peer} the right place, and does it run?" if stage is Stage.CONNECT else ""
+def _trouble(options: SmtpOptions, stage: Stage, error: Exception) -> SenderError:
+    fix = f"Is {options} the right address, and is the server running?" if stage is Stage.CONNECT else ""
     if isinstance(error, ssl.SSLCertVerificationError):
-        fix = "Use the host name in its certificate, or write ca_file=/path/of/its/authority.pem"
-    return SenderError(f"{peer}: {_words(stage, error)} ({stage})", fix=fix)
+        fix = "Use the host name in its certificate, or write ca_file=/path/to/its/authority.pem"
+    return SenderError(f"{options}: {_explain(stage, error)} ({stage})", fix=fix)

@@ -1,4 +1,4 @@
-"""Whom we connect to and what we insist on, read once from a sender URL; opens nothing."""
+"""The options of an SMTP relay, read once from a sender URL: where it is, how to encrypt, how long to wait."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _TLS = ("starttls", "required", "optional", "none")
 
 @dataclass(frozen=True)
 class SmtpOptions:
-    """One next hop. Times in seconds (RFC 5321 section 4.5.3.2).
+    """One relay. Times in seconds (RFC 5321 section 4.5.3.2).
 
     tls: `implicit` (port 465), `required`, `optional` (encrypt if offered), `none`.
-    per_connection: letters after which a connection is renewed.
+    per_connection: messages after which a connection is renewed.
     """
 
     host: str
@@ -35,10 +35,10 @@ class SmtpOptions:
     final_timeout: float = 600
 
     @classmethod
-    def of(cls, url: SenderUrl, hostname: str) -> SmtpOptions:
+    def from_url(cls, url: SenderUrl, hostname: str) -> SmtpOptions:
         """Read an `smtp:` or `smtps:` URL; raises SettingsError.
 
-        Without `tls=` a next hop on this machine gets plain text, and any other must offer TLS.
+        Without `tls=`, a relay on this machine gets plain text, and any other must offer TLS.
         """
         url.check_options(*_OPTIONS)
         if not url.host or url.path.strip("/"):
@@ -49,7 +49,7 @@ class SmtpOptions:
         tls = url.get_choice(
             "tls", ("required",) if implicit else _TLS, "required" if implicit or not url.is_local else "none"
         )
-        peer = cls(
+        options = cls(
             host=url.host,
             port=url.port or (465 if implicit else 587 if url.user else 25),
             hostname=hostname,
@@ -63,16 +63,16 @@ class SmtpOptions:
             reply_timeout=url.seconds("reply_timeout", 300),
             final_timeout=url.seconds("final_timeout", 600),
         )
-        if peer.ca_file:
-            _ = peer.context  # a file that cannot be read is a wrong setting, not trouble of the relay
-        return peer
+        if options.ca_file:
+            _ = options.context  # a file that cannot be read is a wrong setting, not trouble with the relay
+        return options
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @cached_property
     def context(self) -> ssl.SSLContext:
-        """The TLS rules, shared by all connections: verified, except where encryption is optional and no password goes over it."""
+        """The TLS context of all connections. Certificates are verified unless TLS is optional and no password is sent."""
         try:
             context = ssl.create_default_context(cafile=self.ca_file or None)
         except (OSError, ssl.SSLError) as error:
@@ -81,5 +81,5 @@ class SmtpOptions:
             ) from error
         if self.tls == "optional" and not self.user:
             context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE  # RFC 7435: better than the plain text it would be otherwise
+            context.verify_mode = ssl.CERT_NONE  # RFC 7435: better than plain text
         return context
