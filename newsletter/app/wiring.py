@@ -17,9 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from newsletter import importers
+from newsletter.actions.tips.tips import Tips
+from newsletter.actions.tips.vote import Feedback
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.site import Site
+from newsletter.http import link_checker
 from newsletter.mail.tokens import Signer
 from newsletter.mail.verp import SignedAddresses
 from newsletter.ports.sending import Sender
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
     from newsletter.app.issues import Issues, Transactional
     from newsletter.app.owner import Owner
     from newsletter.app.subscribers import Maintenance, Subscribers, Suppressions
-    from newsletter.app.tips import Tips
     from newsletter.mail.dkim import Dkim
 
 DAEMON = "newsletter run"
@@ -193,10 +196,13 @@ class App:
 
     @cached_property
     def tips(self) -> Tips:
-        """Use cases: tips."""
-        from newsletter.app.tips import Tips
+        """Import, edit, order, pin, check and explain tips."""
+        return Tips(self.store, self.rules, self.clock, importers, link_checker.ask)
 
-        return Tips(self)
+    @cached_property
+    def feedback(self) -> Feedback:
+        """Record how subscribers answer "was this useful?"."""
+        return Feedback(self.store, self.signer)
 
     @cached_property
     def calendar(self) -> Calendar:

@@ -58,9 +58,7 @@ def _state(card: TipCard) -> str:
 @click.pass_obj
 def list_(context: CliContext, *, state: str | None) -> None:
     """Every tip: the queue first, in its order."""
-    with context.app.store.read() as tx:
-        cards = [card for card in tx.tips.cards() if state in (None, card.state.value)]
-    cards.sort(key=lambda card: (card.state is not TipState.FRESH, card.position, card.id))
+    cards = context.app.tips.cards(TipState(state) if state else None)
 
     def draw(output: Output) -> None:
         output.table(
@@ -80,9 +78,7 @@ def list_(context: CliContext, *, state: str | None) -> None:
 @click.pass_obj
 def show(context: CliContext, *, key: str) -> None:
     """One tip, whole."""
-    with context.app.store.read() as tx:
-        tip = tx.tips.get(key)
-        votes = tx.tips.votes(tip.card.id)
+    tip, votes = context.app.tips.get(key), context.app.tips.votes(key)
     card, text = tip.card, tip.text
     reason = standing(card)
 

@@ -91,4 +91,9 @@ def _format_of(text: str, path: Path) -> str:
     return "markdown" if path.suffix.lower() == ".md" else "archive-page"
 
 
-__all__ = ["FORMATS", "read", "to_markdown_file"]
+def parse_markdown(text: str, source: str) -> TipText | Rejected:
+    """The tip in the text of one Markdown file. source: the name of the file, for messages."""
+    return markdown.parse(text, source)[0]
+
+
+__all__ = ["FORMATS", "parse_markdown", "read", "to_markdown_file"]

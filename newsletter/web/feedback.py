@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from newsletter.actions.tips import vote as feedback
 from newsletter.app import App
 from newsletter.domain.errors import NotFound
 from newsletter.web.pages import Pages
@@ -23,13 +22,13 @@ class Feedback:
     def ask(self, token: str, answer: str) -> Response:
         """A page with a button: mail scanners follow both links, but press nothing."""
         useful = _useful(answer)
-        view = feedback.inspect_link(self._app.store, self._app.signer, token)
+        view = self._app.feedback.inspect(token)
         return self._pages.page("useful", view=view, useful=useful, counted=False)
 
     def vote(self, token: str, answer: str, _: Body) -> Response:
         """Count the answer."""
         useful = _useful(answer)
-        view = feedback.vote(self._app.store, self._app.signer, token, useful=useful)
+        view = self._app.feedback.vote(token, useful=useful)
         return self._pages.page("useful", view=view, useful=useful, counted=True)
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.config import Config
 
-from newsletter.actions.calendar.overrides import rerun
+from newsletter import importers
+from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.tips.edit import edit_tip
 from newsletter.actions.tips.import_tips import Report, import_tips
+from newsletter.actions.tips.tips import Tips
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.tips.tip import ConflictChoice, TipText
+from newsletter.http import link_checker
 from newsletter.store.sqlite import database
 from newsletter.store.sqlite.database import make_engine, upgrade
 from newsletter.store.transactions import SqlStore
@@ -88,7 +92,9 @@ def test_where_both_changed_the_tip_is_left_and_named_until_somebody_says_whose_
 def test_an_edited_tip_stays_edited_when_it_gets_a_rule_for_reruns(store: SqlStore) -> None:
     bring(store, TIP)
     edit(store, MINE)
-    rerun(store, "sweep-the-floor", "after 2 years", NOW, unseen=None)
+    rules = Rules(Schedule.parse("TUE 08:00", "America/New_York"), timedelta(hours=24))
+    tips = Tips(store, rules, lambda: NOW, importers, link_checker.ask)
+    tips.rerun("sweep-the-floor", "after 2 years")
     assert counted(bring(store, CHANGED)) == (0, 0, 1, 1)
     assert text_of(store).body == MINE.body
 

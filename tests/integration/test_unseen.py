@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from newsletter.actions.tips import vote
 from newsletter.domain.errors import InputError
 from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.ports.store import Rendered
@@ -98,7 +97,7 @@ def test_a_vote_counts_for_the_tip_that_the_reader_got(harness: AppHarness) -> N
     for mail in parse_emails(memory.emails):
         found = re.search(r"https://tips\.example/useful/(\S+)/yes", text_of(mail))
         assert found
-        vote.vote(harness.store, harness.signer, found[1], useful=True)
+        harness.feedback.vote(found[1], useful=True)
     with harness.store.read() as tx:
         assert tx.tips.useful() == {"tip-0": 1, "old-and-loved": 2}
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime
 
-from newsletter.actions.calendar.plan import Rules, is_over, upcoming_slots
+from newsletter.actions.calendar.plan import Rules, must_be_open, upcoming_slots, weeks_until
 from newsletter.domain.calendar.forecast import ForecastSlot
 from newsletter.domain.calendar.plan import parse_day
 from newsletter.domain.calendar.schedule import WEEK, Schedule
-from newsletter.domain.delivery.issue import IN_PROGRESS, IssueEvent, IssueState
+from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.errors import InputError, Refused, UsageError
-from newsletter.domain.tips.rerun_rule import parse_rerun
-from newsletter.domain.tips.season_rule import WEEKDAYS, in_words
-from newsletter.domain.tips.tip import TipState
+from newsletter.domain.tips.season_rule import WEEKDAYS
 from newsletter.ports.calendar import Override, SlotOverride
 from newsletter.ports.store import Store, Tx
 
@@ -30,49 +27,10 @@ def parse_slot(text: str, schedule: Schedule) -> date:
     return day
 
 
-def pin(store: Store, rules: Rules, key: str, slot: date, now: datetime) -> str:
-    """Give a tip its slot; its title on that day. Raises NotFound, and Refused where it could not go out."""
-    with store.write() as tx:
-        tip = tx.tips.get(key)
-        card = tip.card
-        if not card.complete or card.state is TipState.RETIRED:
-            what = "retired" if card.state is TipState.RETIRED else "only a teaser"
-            raise Refused(f"{key} cannot be sent: it is {what}", fix="See: newsletter tips list")
-        _must_be_open(tx, rules, slot, now)
-        other = next((plan.key for plan in tx.calendar.plans() if plan.pin == slot and plan.key != key), None)
-        if other:
-            raise Refused(f"{other} is pinned to {slot} already", fix=f"First: newsletter tips unpin {other}")
-        tx.calendar.pin(key, slot)
-        return tip.dated(slot).card.title
-
-
-def unpin(store: Store, key: str) -> str:
-    """Back into the order of the queue; the title. Raises NotFound."""
-    with store.write() as tx:
-        tx.calendar.pin(key, None)
-        return tx.tips.get(key).card.title
-
-
-def rerun(store: Store, key: str, rule: str | None, now: datetime, *, unseen: bool | None) -> str:
-    """Write a tip's own rule for re-runs: `rule` in its place, `unseen` into it; None leaves that as it is. The rule in words.
-
-    Raises NotFound, and InputError for what is no rule.
-    """
-    with store.write() as tx:
-        tip = tx.tips.get(key)
-        wanted = parse_rerun(tip.text.rules.rerun if rule is None else rule)
-        if unseen is not None:
-            wanted = replace(wanted, never=False, unseen=unseen)
-        if wanted != parse_rerun(tip.text.rules.rerun):
-            rules = replace(tip.text.rules, rerun=wanted.words())
-            tx.tips.rewrite(tip.card.id, replace(tip.text, rules=rules), now, edited=tip.edited)
-        return wanted.words()
-
-
 def skip(store: Store, rules: Rules, slot: date, reason: str, now: datetime) -> None:
     """No issue in this slot; one that was being made is cancelled, and its tip stays next. Raises Refused if it went."""
     with store.write() as tx:
-        _must_be_open(tx, rules, slot, now)
+        must_be_open(tx, rules, slot, now)
         tx.calendar.set_override(slot, SlotOverride(Override.SKIP, _one_line(reason)))
         issue = tx.issues.for_slot(slot)
         if issue and issue.state is IssueState.PREPARING:
@@ -82,14 +40,14 @@ def skip(store: Store, rules: Rules, slot: date, reason: str, now: datetime) -> 
 def hold(store: Store, rules: Rules, slot: date, reason: str, now: datetime) -> None:
     """No issue in this slot before it is approved; once the late window is over it is missed. Raises Refused if it went."""
     with store.write() as tx:
-        _must_be_open(tx, rules, slot, now)
+        must_be_open(tx, rules, slot, now)
         tx.calendar.set_override(slot, SlotOverride(Override.HOLD, _one_line(reason)))
 
 
 def approve(store: Store, rules: Rules, slot: date, now: datetime) -> str:
     """What is planned for this slot may go, whatever was said before; the tip's key. Raises Refused if there is none."""
     with store.write() as tx:
-        _must_be_open(tx, rules, slot, now)
+        must_be_open(tx, rules, slot, now)
         tx.calendar.set_override(slot, None)
         line = _line_of(tx, rules, slot, now)
         if line.tip is None:
@@ -103,7 +61,7 @@ def approve(store: Store, rules: Rules, slot: date, now: datetime) -> str:
 def clear_override(store: Store, rules: Rules, slot: date, now: datetime) -> bool:
     """Take back what was said of this slot; False when nothing was. Raises Refused if it is over."""
     with store.write() as tx:
-        _must_be_open(tx, rules, slot, now)
+        must_be_open(tx, rules, slot, now)
         said = slot in tx.calendar.overrides()
         tx.calendar.set_override(slot, None)
         return said
@@ -115,7 +73,7 @@ def swap(store: Store, rules: Rules, slot: date, now: datetime) -> tuple[Forecas
     Raises Refused where there are no two tips, or where this one is bound already.
     """
     with store.write() as tx:
-        _must_be_open(tx, rules, slot, now)
+        must_be_open(tx, rules, slot, now)
         ahead = upcoming_slots(tx, rules, now, weeks_until(rules, slot, now) + 8)
         lines = [line for line in ahead.lines() if line.date >= slot and line.tip]
         if len(lines) < 2 or lines[0].date != slot or slot in ahead.bound:
@@ -132,25 +90,9 @@ def swap(store: Store, rules: Rules, slot: date, now: datetime) -> tuple[Forecas
         return first, second
 
 
-def weeks_until(rules: Rules, slot: date, now: datetime) -> int:
-    """How many slots a look ahead needs to reach this one."""
-    return max((slot - rules.schedule.last_slot(now)).days // 7 + 1, 1)
-
-
 def _line_of(tx: Tx, rules: Rules, slot: date, now: datetime) -> ForecastSlot:
     lines = upcoming_slots(tx, rules, now, weeks_until(rules, slot, now)).lines()
     return next(line for line in lines if line.date == slot)
-
-
-def _must_be_open(tx: Tx, rules: Rules, slot: date, now: datetime) -> None:
-    issue = tx.issues.for_slot(slot)
-    if is_over(issue):
-        raise Refused(f"the issue for {in_words(slot)} is already {issue.state if issue else ''}")
-    if issue and issue.state in IN_PROGRESS:
-        fix = f"To stop it, run: newsletter issues pause {issue.number}, or cancel {issue.number}"
-        raise Refused(f"the issue for {in_words(slot)} is already being sent", fix=fix)
-    if rules.schedule.starts_at(slot) + rules.late_window < now:
-        raise Refused(f"{in_words(slot)} has passed", fix="To see the slots ahead, run: newsletter calendar")
 
 
 def _one_line(text: str) -> str:

@@ -10,7 +10,8 @@ from newsletter.domain.calendar.choose import TipChooser, choose
 from newsletter.domain.calendar.forecast import ForecastSlot, forecast, played_until
 from newsletter.domain.calendar.plan import Choice, Plan, Policy, TipPlan
 from newsletter.domain.calendar.schedule import WEEK, Due, Schedule, due_slot
-from newsletter.domain.delivery.issue import IssueFacts, IssueState
+from newsletter.domain.delivery.issue import IN_PROGRESS, IssueFacts, IssueState
+from newsletter.domain.errors import Refused
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import TipCard, TipState
 from newsletter.ports.calendar import Override, SlotOverride
@@ -70,6 +71,18 @@ def is_skipped(tx: Tx, slot: date) -> bool:
 def is_over(issue: IssueFacts | None) -> bool:
     """Has this issue come to its end?"""
     return issue is not None and issue.state in ENDED
+
+
+def must_be_open(tx: Tx, rules: Rules, slot: date, now: datetime) -> None:
+    """Check that the owner can still change this slot. Raises Refused when its issue is over or being sent, or its time is over."""
+    issue = tx.issues.for_slot(slot)
+    if is_over(issue):
+        raise Refused(f"the issue for {in_words(slot)} is already {issue.state if issue else ''}")
+    if issue and issue.state in IN_PROGRESS:
+        fix = f"To stop it, run: newsletter issues pause {issue.number}, or cancel {issue.number}"
+        raise Refused(f"the issue for {in_words(slot)} is already being sent", fix=fix)
+    if rules.schedule.starts_at(slot) + rules.late_window < now:
+        raise Refused(f"{in_words(slot)} has passed", fix="To see the slots ahead, run: newsletter calendar")
 
 
 def why_waiting(override: SlotOverride | None, tip_key: str | None, rules: Rules) -> str:
@@ -154,6 +167,11 @@ def upcoming_slots(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Ite
     for change in changes:
         plan = plan.with_change(change)
     return UpcomingSlots(tuple(slots), plan, {slot: issue.number for slot, issue in bound.items()})
+
+
+def weeks_until(rules: Rules, slot: date, now: datetime) -> int:
+    """How many weeks `upcoming_slots` must look ahead to reach this slot; 1 or more."""
+    return max((slot - rules.schedule.last_slot(now)).days // 7 + 1, 1)
 
 
 def _bind(tip: TipPlan, slot: date) -> TipPlan:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from newsletter.actions.calendar import overrides
-from newsletter.actions.calendar.plan import Rules, is_over, upcoming_slots
+from newsletter.actions.calendar.plan import Rules, is_over, upcoming_slots, weeks_until
 from newsletter.domain.calendar.forecast import ForecastSlot
 from newsletter.domain.delivery.issue import IN_PROGRESS
 from newsletter.domain.errors import BadToken, Refused
@@ -108,7 +108,7 @@ def _open(signer: Signer, token: str) -> tuple[Action, date, int]:
 
 
 def _planned(tx: Tx, rules: Rules, slot: date, now: datetime) -> tuple[ForecastSlot | None, ForecastSlot | None]:
-    weeks = overrides.weeks_until(rules, slot, now) + 4
+    weeks = weeks_until(rules, slot, now) + 4
     lines = [line for line in upcoming_slots(tx, rules, now, weeks).lines() if line.date >= slot]
     if not lines or lines[0].date != slot:
         return None, None

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 
-from newsletter.actions.calendar.explain import LintResult, lint_tips
 from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_issue, upcoming_slots
 from newsletter.actions.issues.audience import shares_for, shares_of
+from newsletter.actions.tips.lint import LintResult, lint_tips
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
 from newsletter.domain.calendar.schedule import WEEK, due_slot
 from newsletter.domain.dates import moment_in_words

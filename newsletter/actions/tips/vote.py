@@ -1,4 +1,4 @@
-"""A reader's answer to "was this useful?": one for each tip, and the last one counts; nothing else is written down."""
+"""Record how a subscriber answers "was this useful?": one answer per tip and subscriber, and the latest one counts."""
 
 from __future__ import annotations
 
@@ -10,42 +10,48 @@ from newsletter.domain.tips.tip import TipFull
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.ports.store import Store, Tx
 
-READ_NEXT = 2
+READ_NEXT = 2  # related tips to show
 
 
 @dataclass(frozen=True, slots=True)
 class VoteView:
-    """The tip that is asked about, and what may be read next."""
+    """The tip in question, with its title as the subscriber received it, and related tips to read next."""
 
     tip: TipFull
     related: tuple[Entry, ...]
 
 
-def inspect_link(store: Store, signer: Signer, token: str) -> VoteView:
-    """What the link of a letter asks about. Reads only; raises BadToken."""
-    with store.read() as tx:
-        tip, _ = _asked(tx, signer, token)
-        return VoteView(tip, tx.archive.related(tip.card.id, READ_NEXT))
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """The answers of subscribers, by the signed links in the emails they received."""
 
+    store: Store
+    signer: Signer
 
-def vote(store: Store, signer: Signer, token: str, *, useful: bool) -> VoteView:
-    """Count the answer in place of an earlier one. Raises BadToken."""
-    with store.write() as tx:
-        tip, subscriber_id = _asked(tx, signer, token)
-        tx.tips.vote(tip.card.id, subscriber_id, useful=useful)
-        return VoteView(tip, tx.archive.related(tip.card.id, READ_NEXT))
+    def inspect(self, token: str) -> VoteView:
+        """What the link in an email asks about; changes nothing, since mail scanners follow links. Raises BadToken."""
+        with self.store.read() as tx:
+            tip, _ = self._tip_and_subscriber(tx, token)
+            return VoteView(tip, tx.archive.related(tip.card.id, READ_NEXT))
 
+    def vote(self, token: str, *, useful: bool) -> VoteView:
+        """Record the answer in place of an earlier one. Raises BadToken."""
+        with self.store.write() as tx:
+            tip, subscriber_id = self._tip_and_subscriber(tx, token)
+            tx.tips.vote(tip.card.id, subscriber_id, useful=useful)
+            return VoteView(tip, tx.archive.related(tip.card.id, READ_NEXT))
 
-def _asked(tx: Tx, signer: Signer, token: str) -> tuple[TipFull, int]:
-    """The tip of the letter, and the reader it went to."""
-    fields = signer.open(Purpose.USEFUL, token)
-    try:
-        subscriber_key, number = fields[0], int(fields[1], 36)
-        issue = tx.issues.get(number)
-    except (IndexError, ValueError, OverflowError, NotFound):
-        raise BadToken("this letter was a preview, so no answer is counted") from None
-    reader = tx.subscribers.by_key(subscriber_key)
-    if reader is None or issue.tip_id is None:
-        raise BadToken("this link belongs to nobody any more")
-    tip = tx.tips.by_id(tx.issues.tip_of(number, reader.id) or issue.tip_id)
-    return tip.dated(issue.slot or issue.due_at.date()), reader.id
+    def _tip_and_subscriber(self, tx: Tx, token: str) -> tuple[TipFull, int]:
+        """The tip that was in the email, and the id of the subscriber who received it."""
+        fields = self.signer.open(Purpose.USEFUL, token)
+        try:
+            subscriber_key, number = fields[0], int(fields[1], 36)
+            issue = tx.issues.get(number)
+        except (IndexError, ValueError, OverflowError, NotFound):
+            raise BadToken("this letter was a preview, so no answer is counted") from None
+        subscriber = tx.subscribers.by_key(subscriber_key)
+        if subscriber is None or issue.tip_id is None:
+            raise BadToken("this link belongs to nobody any more")
+        # Some subscribers receive a substitute instead of the tip of the issue: the answer is about theirs.
+        tip = tx.tips.by_id(tx.issues.tip_of(number, subscriber.id) or issue.tip_id)
+        return tip.dated(issue.slot or issue.due_at.date()), subscriber.id

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from newsletter.domain.tips.lint import Finding, Level
 from newsletter.domain.tips.tip import TipText
@@ -45,8 +46,15 @@ class LinkAnswer:
     moved_to: str = ""
 
 
-LinkChecker = Callable[[Sequence[str]], Mapping[str, LinkAnswer]]
-"""Asks every address once; each has its answer."""
+class LinkChecker(Protocol):
+    """Requests links on the web; `newsletter.http.link_checker` implements it."""
+
+    def __call__(
+        self, urls: Sequence[str], *, on_progress: Callable[[int, int], None] | None = None
+    ) -> Mapping[str, LinkAnswer]:
+        """The answer of every URL. on_progress: called with (URLs checked so far, URLs in all)."""
+        ...
+
 
 _PROBLEM_LEVELS = {
     LinkProblem.NO_HOST: Level.ERROR,

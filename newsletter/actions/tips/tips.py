@@ -1,0 +1,188 @@
+"""The library of tips: import and edit tips, put them in order, pin them to dates, check them and explain their dates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from newsletter.actions.calendar.plan import Rules, must_be_open
+from newsletter.actions.tips.edit import edit_tip
+from newsletter.actions.tips.export import Exported, export_tips
+from newsletter.actions.tips.import_tips import Report, import_tips
+from newsletter.actions.tips.lint import LintResult, lint_links, lint_tips
+from newsletter.actions.tips.why import WhyTip, why_tip
+from newsletter.domain.archive.entries import Votes
+from newsletter.domain.errors import Refused
+from newsletter.domain.tips.links import LinkChecker
+from newsletter.domain.tips.rerun_rule import parse_rerun
+from newsletter.domain.tips.tip import ConflictChoice, Rejected, TipCard, TipFull, TipState, TipText
+from newsletter.ports.store import Clock, Store
+
+
+class FileFormats(Protocol):
+    """The formats in which tips are read from files and written to them; `newsletter.importers` implements it."""
+
+    def read(self, paths: Sequence[Path], format_: str = "auto") -> Iterator[TipText | Rejected]:
+        """Every tip in these files and directories, one after the other. Raises UsageError for an unknown format."""
+        ...
+
+    def parse_markdown(self, text: str, source: str) -> TipText | Rejected:
+        """The tip in the text of one Markdown file. source: the name of the file, for messages."""
+        ...
+
+    def to_markdown_file(self, text: TipText) -> str:
+        """The text of the Markdown file of a tip; `parse_markdown` reads it back as the same tip."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tips:
+    """Everything the owner does with the library. Each `key` is the key of one tip; an unknown key raises NotFound."""
+
+    store: Store
+    rules: Rules
+    clock: Clock
+    formats: FileFormats
+    check_links: LinkChecker
+
+    # -- read ------------------------------------------------------------------------------------------
+
+    def cards(self, state: TipState | None = None) -> list[TipCard]:
+        """Every tip, or those in one state: the queue first, in its order, then the others."""
+        with self.store.read() as tx:
+            cards = [card for card in tx.tips.cards() if state in (None, card.state)]
+        return sorted(cards, key=lambda card: (card.state is not TipState.FRESH, card.position, card.id))
+
+    def get(self, key: str) -> TipFull:
+        """One tip with its text."""
+        with self.store.read() as tx:
+            return tx.tips.get(key)
+
+    def votes(self, key: str) -> Votes:
+        """How subscribers answered "was this useful?" for a tip."""
+        with self.store.read() as tx:
+            return tx.tips.votes(tx.tips.get(key).card.id)
+
+    def title_today(self, key: str) -> str:
+        """The title that a tip would have in an email sent today."""
+        today = self._today()
+        with self.store.read() as tx:
+            return tx.tips.get(key).dated(today).card.title
+
+    # -- files -----------------------------------------------------------------------------------------
+
+    def import_files(
+        self,
+        paths: Sequence[Path],
+        *,
+        format_: str = "auto",
+        queue: bool = False,
+        dry_run: bool = False,
+        take: ConflictChoice | None = None,
+    ) -> Report:
+        """Import tips from files and directories; see `import_tips` for the options."""
+        found = self.formats.read(paths, format_)
+        return import_tips(self.store, found, queue=queue, dry_run=dry_run, now=self.clock(), take=take)
+
+    def export(self, directory: Path, *, dry_run: bool = False) -> Exported:
+        """Write every tip to a Markdown file of its own, which imports as unchanged."""
+        return export_tips(self.store, directory, self.formats.to_markdown_file, dry_run=dry_run)
+
+    def as_file(self, key: str) -> str:
+        """One tip as the text of a Markdown file."""
+        return self.formats.to_markdown_file(self.get(key).text)
+
+    def edit(self, key: str, written: str) -> Report:
+        """Replace a tip with the Markdown file that its owner wrote; see `edit_tip` for the errors it raises.
+
+        Another key in the file renames the tip, and its old web address redirects to the new one.
+        """
+        found = self.formats.parse_markdown(written, f"{key}.md")
+        return edit_tip(self.store, key, found, now=self.clock())
+
+    # -- order -----------------------------------------------------------------------------------------
+
+    def retire(self, key: str) -> TipCard:
+        """Never send this tip again."""
+        with self.store.write() as tx:
+            tx.tips.set_state(tx.tips.get(key).card.id, TipState.RETIRED)
+            return tx.tips.get(key).card
+
+    def move(self, key: str, *, before: str | None = None, first: bool = False) -> TipCard:
+        """Move a tip to the front of the queue, before another tip, or (with neither) to the end."""
+        with self.store.write() as tx:
+            tx.tips.move(key, before=before, first=first)
+            return tx.tips.get(key).card
+
+    def pin(self, key: str, slot: date) -> str:
+        """Pin a tip to a slot; its title on that day.
+
+        Raises Refused for a tip that cannot be sent, a slot that is over, and a slot to which another tip is pinned.
+        """
+        now = self.clock()
+        with self.store.write() as tx:
+            tip = tx.tips.get(key)
+            _must_be_sendable(tip.card)
+            must_be_open(tx, self.rules, slot, now)
+            other = next((plan.key for plan in tx.calendar.plans() if plan.pin == slot and plan.key != key), None)
+            if other:
+                raise Refused(f"{other} is pinned to {slot} already", fix=f"First run: newsletter tips unpin {other}")
+            tx.calendar.pin(key, slot)
+            return tip.dated(slot).card.title
+
+    def unpin(self, key: str) -> str:
+        """Remove the pin of a tip, which returns it to its place in the queue; its title."""
+        with self.store.write() as tx:
+            tx.calendar.pin(key, None)
+            return tx.tips.get(key).card.title
+
+    def rerun(self, key: str, rule: str | None = None, *, unseen: bool | None = None) -> str:
+        """Change a tip's own rule for re-runs; the whole rule in words, "" where the newsletter's rule applies.
+
+        rule: replaces the rule, as `parse_rerun` reads it; raises InputError. unseen: re-runs go only to subscribers
+        who have not received the tip (True), or to everybody (False). None leaves that part as it is.
+        """
+        now = self.clock()
+        with self.store.write() as tx:
+            tip = tx.tips.get(key)
+            wanted = parse_rerun(tip.text.rules.rerun if rule is None else rule)
+            if unseen is not None:
+                wanted = replace(wanted, never=False, unseen=unseen)
+            if wanted != parse_rerun(tip.text.rules.rerun):
+                rules = replace(tip.text.rules, rerun=wanted.words())
+                tx.tips.rewrite(tip.card.id, replace(tip.text, rules=rules), now, edited=tip.edited)
+            return wanted.words()
+
+    # -- check and explain -----------------------------------------------------------------------------
+
+    def why(self, key: str, on: date | None = None) -> WhyTip:
+        """When a tip goes out, and why it does not go out in a slot (without `on`, in the next one)."""
+        now = self.clock()
+        with self.store.read() as tx:
+            return why_tip(tx, self.rules, key, now, on)
+
+    def lint(self, keys: Sequence[str] = ()) -> list[LintResult]:
+        """What will not age well or is bad for delivery in these tips, or (without keys) in all that can be sent."""
+        return lint_tips(self.store, tuple(keys), self._today())
+
+    def lint_links(
+        self, keys: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
+    ) -> list[LintResult]:
+        """Which links of these tips, or of all that can be sent, are dead; makes web requests.
+
+        progress: called with (links checked so far, links in all).
+        """
+        return lint_links(self.store, tuple(keys), self.check_links, progress)
+
+    def _today(self) -> date:
+        """The day in the time zone of the newsletter."""
+        return self.rules.schedule.day_of(self.clock())
+
+
+def _must_be_sendable(card: TipCard) -> None:
+    if not card.complete or card.state is TipState.RETIRED:
+        what = "retired" if card.state is TipState.RETIRED else "only a teaser"
+        raise Refused(f"{card.key} cannot be sent because it is {what}", fix="See: newsletter tips list")
