@@ -1,4 +1,4 @@
-"""The verbs of `newsletter tips …` that look at the calendar or at age: pin, unpin, lint, why; `tips` takes them in."""
+"""The commands of `newsletter tips …` that depend on the date: pin, unpin, rerun, why, and lint."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from newsletter.actions.tips.why import WhyTip
     from newsletter.cli.output import Output
 
-FAULTY = 1
+HAS_ERRORS = 1
 MARKS = {"fault": "error", "warning": "warning", "note": "hint"}
 key_argument = click.argument("key")
 
 
 @click.command(cls=Subcommand)
 @key_argument
-@click.option("--on", required=True, metavar="DATE", help="The day, as in 2026-12-22.")
+@click.option("--on", required=True, metavar="DATE", help="The date of the issue, for example 2026-12-22.")
 @as_of
 @click.pass_obj
 def pin(context: CliContext, *, key: str, on: str) -> None:
-    """Give a tip its date, whatever else would be its turn."""
+    """Pin a tip to a date, before every other tip."""
     slot = context.app.calendar.parse_slot(on)
     title = context.app.tips.pin(key, slot)
     document = {"key": key, "title": title, "pinned_to": slot.isoformat()}
@@ -42,14 +42,14 @@ def pin(context: CliContext, *, key: str, on: str) -> None:
 @as_of
 @click.pass_obj
 def unpin(context: CliContext, *, key: str) -> None:
-    """Take the date away; the tip is back in the order of the queue."""
+    """Unpin a tip, which returns it to its place in the queue."""
     title = context.app.tips.unpin(key)
     line = context.app.tips.why(key).line
     when = line.date.isoformat() if line else None
 
     def draw(output: Output) -> None:
         then = f"; it goes out on {output.day(line.date)}" if line else ""
-        output.line(f"“{title}” has no date of its own any more{then}.")
+        output.line(f"“{title}” is not pinned any more{then}.")
 
     context.report({"key": key, "title": title, "pinned_to": None, "date": when}, draw)
 
@@ -57,14 +57,18 @@ def unpin(context: CliContext, *, key: str) -> None:
 @click.command(cls=Subcommand)
 @key_argument
 @click.argument("rule", required=False)
-@click.option("--unseen/--everybody", default=None, help="Again only for readers who have not had it; or for all.")
+@click.option(
+    "--unseen/--everybody",
+    default=None,
+    help="Send re-runs only to subscribers who have not received the tip, or to everybody.",
+)
 @as_of
 @click.pass_obj
 def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | None) -> None:
-    """When a tip may run again, and for whom: "never", "after 2 years, at most 3 runs", --unseen. Alone: shows it."""
+    """Set when a tip may run again, for example "never" or "after 2 years, at most 3 runs". Without RULE, show it."""
     words = context.app.tips.rerun(key, rule, unseen=unseen)
     line = context.app.tips.why(key).line
-    own = words or "like every other tip: NEWSLETTER_RERUN_AFTER and NEWSLETTER_RERUN_TO say"
+    own = words or "as NEWSLETTER_RERUN_AFTER and NEWSLETTER_RERUN_TO say"
     document = {"key": key, "rerun": words, "date": line.date.isoformat() if line else None}
 
     def draw(output: Output) -> None:
@@ -79,11 +83,11 @@ def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | Non
 
 @click.command(cls=Subcommand)
 @click.argument("what", metavar="KEY|DATE")
-@click.option("--on", metavar="DATE", help="Of a tip: why not on that date? Else the next is meant.")
+@click.option("--on", metavar="DATE", help="Explain why a tip is not sent on this date (default: the next issue).")
 @as_of
 @click.pass_obj
 def why(context: CliContext, *, what: str, on: str | None) -> None:
-    """Why this tip goes out when it does, or why that date has the tip it has."""
+    """Explain when a tip goes out, or why a date has the tip it has."""
     if re.fullmatch(r"\d{4}-\d\d?-\d\d?", what):
         _report_date(context, context.app.calendar.why(context.app.calendar.parse_slot(what)))
     else:
@@ -103,7 +107,7 @@ def _report_date(context: CliContext, found: WhyDate) -> None:
         tip = f"“{line.title}” ({line.tip})" if line.tip else "nothing"
         facts = [("goes out", tip), ("why", line.reason), ("", found.because)]
         if found.shares:
-            facts.append(("to whom", found.shares.words()))
+            facts.append(("sent to", found.shares.words()))
         output.facts(facts, title=output.day(line.date))
 
     context.report(document, draw)
@@ -133,14 +137,14 @@ def _report_tip(context: CliContext, found: WhyTip, *, asked: bool) -> None:
 
 @click.command(cls=Subcommand)
 @click.argument("keys", nargs=-1, metavar="[KEY…]")
-@click.option("--links", is_flag=True, help="Also ask every link on the web whether it is still there.")
+@click.option("--links", is_flag=True, help="Check every link on the web too.")
 @as_of
 @click.pass_obj
 def lint(context: CliContext, *, keys: Sequence[str], links: bool) -> int:
-    """What in a tip will read wrong in two years, or will not mail well. Exit code 1 for what must not go out as it is."""
+    """Find what will read wrong in two years or is bad for delivery. Exit code 1 if a tip must not be sent as it is."""
     linted = context.app.tips.lint(keys)
     if links:
-        with progress("asking") as show:
+        with progress("checking links") as show:
             dead = {tip.key: tip.findings for tip in context.app.tips.lint_links(keys, show)}
         linted = [replace(tip, findings=(*tip.findings, *dead.get(tip.key, ()))) for tip in linted]
     document = {
@@ -154,11 +158,11 @@ def lint(context: CliContext, *, keys: Sequence[str], links: bool) -> int:
         ]
     }  # fmt: skip
     context.report(document, lambda output: _draw_findings(output, linted))
-    return FAULTY if any(f.level.value == "fault" for tip in linted for f in tip.findings) else 0
+    return HAS_ERRORS if any(f.level.value == "fault" for tip in linted for f in tip.findings) else 0
 
 
 def _draw_findings(output: Output, linted: Sequence[LintResult]) -> None:
-    from newsletter.cli.output import mark
+    from newsletter.cli.output import mark  # noqa: PLC0415 - imports rich
 
     for tip in (tip for tip in linted if tip.findings):
         output.line(f"{tip.title} ({tip.key})", "bold")
@@ -169,4 +173,4 @@ def _draw_findings(output: Output, linted: Sequence[LintResult]) -> None:
         output.table(["!", "!", " "], rows, empty="")
         output.line()
     good = sum(not tip.findings for tip in linted)
-    output.line(f"{good} of {len(linted)} tips have nothing to mend.", "dim")
+    output.line(f"{good} of {len(linted)} tips have nothing to fix.", "dim")

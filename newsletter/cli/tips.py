@@ -1,4 +1,4 @@
-"""`newsletter tips …`: the library."""
+"""`newsletter tips …`: import, list, edit, and order the tips of the library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli import tip_dates as dates
+from newsletter.cli import tip_dates
 from newsletter.cli.context import CliContext, CommandGroup, dry_run, yes
 from newsletter.cli.issue_view import iso
 from newsletter.domain.calendar.why_not import standing
@@ -26,10 +26,10 @@ COUNTED = ("added", "updated", "unchanged", "teasers")
 
 @click.group(cls=CommandGroup)
 def tips() -> None:
-    """The library of tips, in the order they will be sent."""
+    """The library of tips, in the order in which they are sent."""
 
 
-for subcommand in (dates.pin, dates.unpin, dates.rerun, dates.lint, dates.why):
+for subcommand in (tip_dates.pin, tip_dates.unpin, tip_dates.rerun, tip_dates.lint, tip_dates.why):
     tips.add_command(subcommand)
 
 
@@ -50,14 +50,14 @@ def _state(card: TipCard) -> str:
     return card.state.value if card.complete else f"{card.state.value}, teaser"
 
 
-# -- reading ---------------------------------------------------------------------------------------
+# -- read ------------------------------------------------------------------------------------------
 
 
 @tips.command("list")
-@click.option("--state", type=click.Choice([state.value for state in TipState]), help="Only these.")
+@click.option("--state", type=click.Choice([state.value for state in TipState]), help="List only tips in this state.")
 @click.pass_obj
 def list_(context: CliContext, *, state: str | None) -> None:
-    """Every tip: the queue first, in its order."""
+    """List every tip, the queue first and in its order."""
     cards = context.app.tips.cards(TipState(state) if state else None)
 
     def draw(output: Output) -> None:
@@ -67,7 +67,7 @@ def list_(context: CliContext, *, state: str | None) -> None:
                 (card.key, card.title, _state(card), card.last_sent_on or card.published_on, card.categories)
                 for card in cards
             ],
-            empty="No tip is here. Bring some in: newsletter tips import PATH…",
+            empty="There are no tips yet. Run: newsletter tips import PATH…",
         )
 
     context.report({"tips": [_card(card) for card in cards]}, draw)
@@ -77,7 +77,7 @@ def list_(context: CliContext, *, state: str | None) -> None:
 @click.argument("key")
 @click.pass_obj
 def show(context: CliContext, *, key: str) -> None:
-    """One tip, whole."""
+    """Show one tip with its text."""
     tip, votes = context.app.tips.get(key), context.app.tips.votes(key)
     card, text = tip.card, tip.text
     reason = standing(card)
@@ -105,7 +105,7 @@ def show(context: CliContext, *, key: str) -> None:
     context.report({**_card(card), **more, "why_not": reason}, draw)
 
 
-# -- bringing in -----------------------------------------------------------------------------------
+# -- import and edit -----------------------------------------------------------------------------------
 
 
 paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path, exists=True))
@@ -114,23 +114,23 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
 @tips.command("import")
 @paths
 @click.option(
-    "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True, help="What the files are."
+    "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the files."
 )
-@click.option("--queue", is_flag=True, help="Tips that ran before this system are to run again: put them in the queue.")
+@click.option("--queue", is_flag=True, help="Put tips in the queue even if they were published before.")
 @click.option(
     "--take",
     type=click.Choice([take.value for take in ConflictChoice]),
-    help="Whose words stand where a file and you have both changed a tip.",
+    help="Which version to keep when both you and the file changed a tip.",
 )
 @dry_run
 @click.pass_obj
 def import_(
     context: CliContext, *, paths: Sequence[Path], format_: str, queue: bool, take: str | None, dry_run: bool
 ) -> int:
-    """Bring tips in from files or directories. Importing twice changes nothing, and what you have edited stays."""
-    whose = ConflictChoice(take) if take else None
-    report = context.app.tips.import_files(paths, format_=format_, queue=queue, dry_run=dry_run, take=whose)
-    return _imported(context, report, dry_run=dry_run)
+    """Import tips from files or directories. Importing twice changes nothing, and your edits stay."""
+    choice = ConflictChoice(take) if take else None
+    report = context.app.tips.import_files(paths, format_=format_, queue=queue, dry_run=dry_run, take=choice)
+    return _report_import(context, report, dry_run=dry_run)
 
 
 @tips.command("add")
@@ -138,16 +138,16 @@ def import_(
 @dry_run
 @click.pass_obj
 def add(context: CliContext, *, file: Path, dry_run: bool) -> int:
-    """Put one tip, a Markdown file with front matter, at the end of the queue."""
+    """Add one tip, a Markdown file with front matter, to the end of the queue."""
     report = context.app.tips.import_files([file], format_="markdown", queue=True, dry_run=dry_run)
-    return _imported(context, report, dry_run=dry_run)
+    return _report_import(context, report, dry_run=dry_run)
 
 
 @tips.command("edit")
 @click.argument("key")
 @click.pass_obj
 def edit(context: CliContext, *, key: str) -> int:
-    """Change a tip in your editor ($VISUAL or $EDITOR). Another key in it moves the tip; the old address leads on."""
+    """Edit a tip in your editor ($VISUAL or $EDITOR). A new key renames the tip; its old web address redirects."""
     before = context.app.tips.as_file(key)
     written = click.edit(before, extension=".md", require_save=True)
     if written is None or written == before:
@@ -158,9 +158,9 @@ def edit(context: CliContext, *, key: str) -> int:
     except NewsletterError:
         kept = Path(f"{key}.rejected.md")
         kept.write_text(written, encoding="utf-8")
-        context.print_note(f"What you wrote is in {kept}; mend it, then: newsletter tips import {kept}")
+        context.print_note(f"Your text is in {kept}. Fix it, then run: newsletter tips import {kept}")
         raise
-    return _imported(context, report, dry_run=False)
+    return _report_import(context, report, dry_run=False)
 
 
 @tips.command("export")
@@ -168,20 +168,20 @@ def edit(context: CliContext, *, key: str) -> int:
 @dry_run
 @click.pass_obj
 def export(context: CliContext, *, directory: Path, dry_run: bool) -> None:
-    """Write every tip as a Markdown file. Edit them where you like; `tips import DIR` takes what changed."""
+    """Write every tip to a Markdown file. Edit the files anywhere; `tips import DIR` imports what changed."""
     done = context.app.tips.export(directory, dry_run=dry_run)
     would = "would be " if dry_run else ""
 
     def draw(output: Output) -> None:
-        output.line(f"{done.written} files {would}written in {directory}, {done.unchanged} were there already.")
+        output.line(f"{done.written} files {would}written to {directory}, {done.unchanged} were up to date.")
 
     context.report(
         {"written": done.written, "unchanged": done.unchanged, "files": list(done.files), "dry_run": dry_run}, draw
     )
 
 
-def _imported(context: CliContext, report: Report, *, dry_run: bool) -> int:
-    """Report an import; 1 when nothing of it could be used."""
+def _report_import(context: CliContext, report: Report, *, dry_run: bool) -> int:
+    """Report an import; exit code 1 if every tip was rejected."""
     counts = {name: int(getattr(report, name)) for name in COUNTED}
 
     def draw(output: Output) -> None:
@@ -195,7 +195,7 @@ def _imported(context: CliContext, report: Report, *, dry_run: bool) -> int:
     return 1 if report.rejected and not any(counts.values()) else 0
 
 
-# -- putting in order ------------------------------------------------------------------------------
+# -- order ------------------------------------------------------------------------------
 
 
 @tips.command("retire")
@@ -204,21 +204,21 @@ def _imported(context: CliContext, report: Report, *, dry_run: bool) -> int:
 @click.pass_obj
 def retire(context: CliContext, *, key: str, yes: bool) -> None:
     """Never send this tip again."""
-    context.require_confirmation(f"Retire {key} for good?", yes=yes)
+    context.require_confirmation(f"Retire {key} permanently?", yes=yes)
     card = context.app.tips.retire(key)
     context.report(_card(card), lambda output: output.line(f"{card.title} is retired."))
 
 
 @tips.command("move")
 @click.argument("key")
-@click.option("--first", is_flag=True, help="It is the next.")
-@click.option("--before", metavar="KEY", help="Right before that tip.")
-@click.option("--last", is_flag=True, help="To the end of the queue.")
+@click.option("--first", is_flag=True, help="Move it to the front of the queue.")
+@click.option("--before", metavar="KEY", help="Move it right before that tip.")
+@click.option("--last", is_flag=True, help="Move it to the end of the queue.")
 @click.pass_obj
 def move(context: CliContext, *, key: str, first: bool, before: str | None, last: bool) -> None:
-    """Change a tip's place in the queue."""
+    """Move a tip to another place in the queue."""
     if first + last + (before is not None) != 1:
-        raise UsageError("a tip moves to one place", fix="Say one of --first, --before KEY and --last")
+        raise UsageError("a tip can move to only one place", fix="Pass one of --first, --before KEY, and --last")
     card = context.app.tips.move(key, before=before, first=first)
-    place = "is the first" if first else f"comes before {before}" if before else "is the last"
+    place = "is now first" if first else f"is now before {before}" if before else "is now last"
     context.report(_card(card), lambda output: output.line(f"{card.title} {place}."))

@@ -1,4 +1,4 @@
-"""Files to tips: finds out what a file is and hands it to the reader of its format; stores nothing."""
+"""Read tips from files: detect the format of each file and parse it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ _SUFFIXES = frozenset({".md", ".txt"})
 
 
 def read(paths: Sequence[Path], format_: str = "auto") -> Iterator[TipText | Rejected]:
-    """The tips in these files; a directory stands for the *.md and *.txt in and below it, in sorted order.
+    """The tips in these files; a directory means all *.md and *.txt files in and below it, in sorted order.
 
-    What cannot be used comes as Rejected (line 0: the whole file). Raises UsageError for an unknown format.
+    format_: one of FORMATS, or auto. What cannot be used is returned as Rejected, with line 0 for a whole file.
+    Files are read one at a time as the iterator advances. Raises UsageError for an unknown format, before any is read.
     """
     if format_ != "auto" and format_ not in FORMATS:
         known = ", ".join(["auto", *FORMATS])
-        raise UsageError(f"there is no import format {format_!r}", fix=f"The formats are: {known}")
+        raise UsageError(f"there is no import format {format_!r}", fix=f"Use one of: {known}")
+    # A generator expression and not `yield`, so that the error above is raised now and not at the first `next`.
     return (piece for path in paths for piece in _read_path(path, format_))
 
 
@@ -41,7 +43,7 @@ def _read_path(path: Path, format_: str) -> Iterator[TipText | Rejected]:
         return
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
     if not files:
-        yield Rejected(str(path), 0, "no .md or .txt file in this directory")
+        yield Rejected(str(path), 0, "there is no .md or .txt file in this directory")
     for file in files:
         yield from _read_file(file, format_)
 
@@ -50,14 +52,14 @@ def _read_file(path: Path, format_: str) -> Found:
     source = str(path)
     try:
         if path.exists() and not path.is_file():
-            return [Rejected(source, 0, "not a file")]
-        most = MAX_EXPORT if path.suffix.lower() in _LARGE else MAX_FILE
+            return [Rejected(source, 0, "this is not a regular file")]  # opening a named pipe would block
+        limit = MAX_EXPORT if path.suffix.lower() in _LARGE else MAX_FILE
         with path.open("rb") as file:
-            raw = file.read(most + 1)
+            raw = file.read(limit + 1)
     except OSError as error:
         return [Rejected(source, 0, f"cannot be read: {error.strerror or error}")]
-    if len(raw) > most:
-        return [Rejected(source, 0, f"larger than {most} octets; split it")]
+    if len(raw) > limit:
+        return [Rejected(source, 0, f"the file is larger than {limit} bytes; split it")]
     if format_ in XML_FORMATS or (format_ == "auto" and looks_like_xml(raw)):
         kind = format_ if format_ in XML_FORMATS else "wxr" if wxr.looks_like_wxr(raw) else "feed"
         return _or_empty(XML_FORMATS[kind](raw, source), source)
@@ -70,18 +72,18 @@ def _read_text(raw: bytes, path: Path, format_: str) -> Found:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        return [Rejected(source, line, f"octet 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8")]
+        return [Rejected(source, line, f"the byte 0x{raw[error.start]:02x} is not valid UTF-8; save the file as UTF-8")]
     if not text.strip():
         return [Rejected(source, 0, "the file is empty")]
     return TEXT_FORMATS[_format_of(text, path) if format_ == "auto" else format_](text, source)
 
 
 def _or_empty(found: Found, source: str) -> Found:
-    return found or [Rejected(source, 0, "no tip is in this file; is it the export of the posts?")]
+    return found or [Rejected(source, 0, "there is no tip in this file; check that it is an export of posts")]
 
 
 def _format_of(text: str, path: Path) -> str:
-    """By content; by name only where the content says nothing."""
+    """Detect the format of a text by its content, and by its name only if the content is not conclusive."""
     if markdown.has_front_matter(text):
         return "markdown"
     if archive_page.looks_like_archive_page(text):

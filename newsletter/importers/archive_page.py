@@ -1,6 +1,6 @@
-"""A listing page of the owner's old blog, as extracted text, to tips; reads no file.
+"""Parse a listing page of the owner's old blog, saved as text.
 
-A page is a line "tag | name of the site" and then entries of two shapes:
+A page is a line "tag | name of the site", followed by entries of two shapes:
 
     A Title - 4/9/24                        A Title – 8/12/14 TOW
 
@@ -8,8 +8,8 @@ A page is a line "tag | name of the site" and then entries of two shapes:
 
                                             the whole text …
 
-The left one is a teaser and stays incomplete; the right one is a whole article. Nothing marks where an entry
-ends, so the entries are found by their titles, and those by what stands below them.
+The left one is a teaser and gives an incomplete tip; the right one is a complete article. Nothing marks the end of an
+entry, so entries are found by their titles, and titles by what is below them.
 """
 
 from __future__ import annotations
@@ -34,37 +34,37 @@ _DATED = re.compile(
 _BULLET = re.compile(r"[•◦▪■●○‣∙·⁃]")
 _NO_TITLE = re.compile(r".*[;:,]\Z|.*(?<!\.)\.\Z")
 _LONGEST = MAX_TITLE + 40  # a title with its date
-_LOOK = 30  # characters that tell whether a text is the one a teaser began
+_LOOK = 30  # characters that a teaser and its article must have in common at the start
 _MARKS = frozenset({Kind.POSTED, Kind.TRUNCATED})
 _CLOSING = frozenset({Kind.TRUNCATED, Kind.FOOTER, Kind.RELATED})
 _TEXT = frozenset({Kind.TEXT, Kind.TRUNCATED})
 
 
 def looks_like_archive_page(text: str) -> bool:
-    """Is there one entry of either shape?"""
+    """Does the text have at least one entry of either shape?"""
     return any(line.kind in _MARKS for line in read_lines(text))
 
 
 def parse(text: str, source: str) -> list[TipText | Rejected]:
-    """Every entry of the page in its order; what cannot be used comes as Rejected with its line."""
+    """Every entry of the page in order; what cannot be used is returned as Rejected with its line."""
     lines = list(read_lines(text))
     if not any(line.kind in _MARKS for line in lines):
-        reason = 'no archive page: no title with "Posted on in …" or a text that ends in "Read more" below it'
+        reason = 'not an archive page: no title is followed by "Posted on in …" or by a text that ends in "Read more"'
         return [Rejected(source, 1, reason)]
     tags: tuple[str, ...] = ()
     if lines[0].kind is Kind.TEXT and " | " in lines[0].text:
         tags = (lines.pop(0).text.partition(" | ")[0],)
     starts = _starts(lines)
-    found = _unclaimed(lines[: starts[0] if starts else None], source, "text that stands below no title")
+    found = _unclaimed(lines[: starts[0] if starts else None], source, "text without a title above it")
     for start, end in pairwise([*starts, len(lines)]):
         found += _read_entry(lines[start:end], source, tags)
     return found
 
 
 def _starts(lines: Sequence[Line]) -> list[int]:
-    """Where the titles are; where one is missing, its "Posted on" line.
+    """The indexes of the titles, in order. If a title is missing, the index of the "Posted on" line below it.
 
-    low: the first line that may be the next title. closed: the entry above is over, so `low` most likely is one.
+    low: the first line that may be the next title. closed: the entry above is over, so `low` is most likely a title.
     """
     starts: set[int] = set()
     low, closed = 0, True
@@ -83,7 +83,7 @@ def _starts(lines: Sequence[Line]) -> list[int]:
 
 
 def _title_of_teaser(lines: Sequence[Line], low: int, end: int, *, closed: bool) -> int | None:
-    """The title above a text that ends in "Read more" at `end`; None when that text belongs to a whole article."""
+    """The index of the title of a teaser, which ends in "Read more" at `end`; None if the text is part of an article."""
     bare = not before_read_more(lines[end].text)
     candidates = range(end - 1 - bare, low - 1 if closed else low, -1)
     likely = [i for i in candidates if _could_be_title(lines[i])]
@@ -105,7 +105,7 @@ def _is_dated(line: Line) -> bool:
 
 
 def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> list[TipText | Rejected]:
-    """One title and what stands below it, up to the next title."""
+    """Parse one title and everything below it, up to the next title."""
     head, rest = lines[0], lines[1:]
     if head.kind is Kind.POSTED:
         return [Rejected(source, head.number, '"Posted on in …" without a title above it')]
@@ -116,7 +116,7 @@ def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> li
     except ValueError as error:
         return [Rejected(source, head.number, str(error))]
     if not text:
-        return [Rejected(source, head.number, f"nothing stands below the title {title!r}")]
+        return [Rejected(source, head.number, f"there is no text below the title {title!r}")]
     entry = TipText(
         title=title,
         body="",
@@ -139,9 +139,9 @@ def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> li
 
 
 def _read_title(text: str) -> tuple[str, date | None]:
-    """The title without its date, and the date; raises ValueError with the reason for a date that is none.
+    """The title without its date, and the date. Years with two digits are in this century.
 
-    Years of two digits are of this century.
+    Raises ValueError, with the reason, if what is after a dash looks like a date and is not one.
     """
     found = _DATED.search(text) if len(text) <= _LONGEST else None
     if not found:
@@ -153,23 +153,24 @@ def _read_title(text: str) -> tuple[str, date | None]:
         if not found["dash"]:
             return text, None
         day_as_written = "/".join(found.group("month", "day", "year"))
-        raise ValueError(f"the date in the title, {day_as_written}, is no month/day/year; mend it") from None
+        raise ValueError(f"the date in the title, {day_as_written}, is not a valid month/day/year; fix it") from None
     return text[: found.start()].strip(), day
 
 
 def _without_posted_line(entry: TipText, text: Sequence[Line]) -> tuple[TipText, list[TipText | Rejected]]:
-    """A teaser, unless the page goes on with the text itself; and what stands below it unclaimed.
+    """The tip of an entry that has no "Posted on" line, and rejections for text that belongs to no entry.
 
-    The blog's excerpts are one paragraph; more than that, not broken off, is an article whose line was lost.
+    It is a teaser unless the article follows it. The blog's teasers are one paragraph long, so more paragraphs without
+    "Read more" are an article whose "Posted on" line was lost.
     """
     end = next((i for i, line in enumerate(text) if line.kind is Kind.TRUNCATED), None)
     if end is None:
         paragraphs = 1 + sum(line.gap > 0 for line in text[1:])
         return (_whole(entry, text) if paragraphs > 1 else _truncated(entry, text)), []
-    short, below = _truncated(entry, text[: end + 1]), text[end + 1 :]
-    if below and below[0].text[:_LOOK] == short.teaser[:_LOOK]:
+    teaser, below = _truncated(entry, text[: end + 1]), text[end + 1 :]
+    if below and below[0].text[:_LOOK] == teaser.teaser[:_LOOK]:
         return _whole(entry, below), []
-    return short, _unclaimed(below, entry.source, f"text below the “Read more” of {entry.title!r}")
+    return teaser, _unclaimed(below, entry.source, f"text below the “Read more” of {entry.title!r}")
 
 
 def _whole(entry: TipText, text: Sequence[Line]) -> TipText:
@@ -181,6 +182,6 @@ def _truncated(entry: TipText, text: Sequence[Line]) -> TipText:
 
 
 def _unclaimed(lines: Sequence[Line], source: str, reason: str) -> list[TipText | Rejected]:
-    """A text that belongs to no tip is named once, by its first line."""
+    """One rejection, with the first line, for text that belongs to no entry."""
     text = [line for line in lines if line.kind in _TEXT]
     return [Rejected(source, text[0].number, f"{reason}: {text[0].text[:60]!r}")] if text else []

@@ -1,9 +1,12 @@
-"""An RSS or Atom feed to tips: whole texts where the feed has them, else teasers; reads no file."""
+"""Parse an RSS or Atom feed: complete tips if the feed has full texts, otherwise teasers."""
 
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import TYPE_CHECKING
+
+from lxml import etree
 
 from newsletter.domain.archive.entries import plain
 from newsletter.domain.tips.tip import Rejected, TipText
@@ -19,21 +22,21 @@ _TRUNCATED = re.compile(
 
 
 def parse(raw: bytes, source: str) -> list[TipText | Rejected]:
-    """Every item or entry."""
+    """Every item (RSS 2.0) or entry (RFC 4287)."""
     found = items(raw, source, {"item", "entry"})
     return [item if isinstance(item, Rejected) else _read(item, source) for item in found]
 
 
 def _read(item: _Element, source: str) -> TipText | Rejected:
     link = _link(item)
-    whole = child_text(item, "encoded", "content") or _atom_content(item, "content")
-    short = child_text(item, "description") or _atom_content(item, "summary")
-    words = "" if whole else plain(to_markdown(short))
-    broken = bool(_TRUNCATED.search(words))
-    teaser = _TRUNCATED.sub("", words) if broken else ""
+    full = child_text(item, "encoded", "content") or _atom_content(item, "content")
+    summary = child_text(item, "description") or _atom_content(item, "summary")
+    words = "" if full else plain(to_markdown(summary))
+    is_truncated = bool(_TRUNCATED.search(words))
+    teaser = _TRUNCATED.sub("", words) if is_truncated else ""
     return tip_from(
         title=plain(to_markdown(child_text(item, "title"))),
-        body="" if broken else to_markdown(whole or short, base=link),
+        body="" if is_truncated else to_markdown(full or summary, base=link),
         published_on=next(
             (day for name in ("pubDate", "published", "date", "updated") if (day := day_of(child_text(item, name)))),
             None,
@@ -44,16 +47,12 @@ def _read(item: _Element, source: str) -> TipText | Rejected:
         link=link,
         source=source,
         line=item.sourceline or 0,
-        complete=not broken,
+        complete=not is_truncated,
     )
 
 
 def _atom_content(item: _Element, name: str) -> str:
-    """The HTML of an Atom text construct (RFC 4287 section 3.1), or of nothing."""
-    from html import escape
-
-    from lxml import etree
-
+    """The HTML of an Atom text construct (RFC 4287 section 3.1); "" if the entry has none of this name."""
     for child in children(item, name):
         kind = child.get("type", "text")
         if kind == "xhtml":
@@ -64,6 +63,7 @@ def _atom_content(item: _Element, name: str) -> str:
 
 
 def _link(item: _Element) -> str:
+    """The URL of the published post: Atom has it in an attribute, RSS in the text; "" if there is none."""
     for child in children(item, "link"):
         if child.get("href") and child.get("rel", "alternate") == "alternate":
             return str(child.get("href"))

@@ -1,4 +1,4 @@
-"""HTML from anywhere to Markdown: first sanitised, then written anew; what has no place in a tip leaves its words."""
+"""Convert HTML from anywhere to Markdown: sanitize it, then keep what Markdown can express and the text of the rest."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from html import unescape
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+import lxml.html
+import nh3
+
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-DEEP = 2_000  # characters of HTML that may nest deeper than libxml2 follows (256)
-MAX_DEPTH = 60  # of elements; deeper ones are words without marks
+DEEP = 2_000  # characters; such HTML may be nested deeper than libxml2 parses (256 levels)
+MAX_DEPTH = 60  # levels; the text of deeper elements is kept without Markdown
 _BLOCKS = frozenset(
     [
         "address",
@@ -95,18 +98,15 @@ _SHORTCODE = re.compile(
 )
 _SPECIAL_CHARS = re.compile(r"[\\`*\[\]<]|~~|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 _START = re.compile(r"(?P<number>\d{1,9})(?=[.)](?:\s|\Z))|(?=#{1,6}(?:\s|\Z)|>|[-+](?:\s|\Z)|(?:[-=] ?)+\Z|~~~)")
-_BREAK, _PARAGRAPH = "\ue010", "\ue011"  # a line end and an empty line that the author put into the source
+_BREAK, _PARAGRAPH = "\ue010", "\ue011"  # a line break and an empty line by the author
 _PRIVATE = re.compile("[\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def to_markdown(html: str, *, base: str = "", keep_line_breaks: bool = False) -> str:
-    """The body of a tip. base: the page's own address, for relative links.
+    """The HTML as Markdown. base: the URL of the page, for relative links.
 
-    lines_count: line ends in the source are line ends, and empty lines part paragraphs, as WordPress has it.
+    keep_line_breaks: line breaks in the source are kept and empty lines separate paragraphs, as WordPress displays them.
     """
-    import lxml.html
-    import nh3
-
     clean = nh3.clean(
         _SHORTCODE.sub("", _PRIVATE.sub("", html)),
         tags=set(_BLOCKS | _INLINE),
@@ -120,10 +120,12 @@ def to_markdown(html: str, *, base: str = "", keep_line_breaks: bool = False) ->
     written = "\n\n".join(_Writer(base, keep_line_breaks=keep_line_breaks).blocks(root, 0))
     if written or len(clean) < DEEP:
         return written
-    return "\n\n".join(_paragraphs(_escaped(unescape(re.sub("<[^<>]*>", " ", clean)))))  # too deep for the parser
+    return "\n\n".join(_paragraphs(_escaped(unescape(re.sub("<[^<>]*>", " ", clean)))))  # the parser gave up
 
 
 class _Writer:
+    """Writes parsed HTML as Markdown."""
+
     def __init__(self, base: str, *, keep_line_breaks: bool) -> None:
         self._base = base
         self._keep_line_breaks = keep_line_breaks
@@ -131,7 +133,7 @@ class _Writer:
     # -- blocks --------------------------------------------------------------------------------
 
     def blocks(self, node: HtmlElement, depth: int) -> list[str]:
-        """The paragraphs, lists, headings in a node."""
+        """The Markdown blocks in a node. depth: levels above the node, to limit the recursion."""
         found: list[str] = []
         run = self._text(node.text)
         for child in node:
@@ -219,7 +221,7 @@ class _Writer:
                 return self._inside(node, depth)
 
     def _link(self, words: str, url: str) -> str:
-        """A Markdown link; only its words where the address leads nowhere."""
+        """A Markdown link, or only its words if the URL is missing, relative without a base, or of another scheme."""
         words = re.sub(f"[{_BREAK}{_PARAGRAPH}]", " ", words)
         try:
             target = urljoin(self._base, url.strip()) if url.strip() else ""
@@ -234,12 +236,12 @@ class _Writer:
 
 
 def _escaped(text: str) -> str:
-    """Words on one line so that Markdown shows them as they are."""
+    """The text on one line, escaped so that Markdown shows it as it is."""
     return _SPECIAL_CHARS.sub(lambda sign: "".join("\\" + one for one in sign[0]), re.sub(r"[\s\xa0]+", " ", text))
 
 
 def _words_with_alt(node: HtmlElement) -> Iterator[str]:
-    """The words of a link, its pictures by what stands for them."""
+    """The words of a link, with the alternative texts of its images."""
     for child in node.iter():
         if child.tag == "img":
             yield child.get("alt", "")
@@ -250,7 +252,7 @@ def _words_with_alt(node: HtmlElement) -> Iterator[str]:
 
 
 def _wrapped(text: str, mark: str) -> str:
-    """Words between marks; blanks stay outside, and beside punctuation there must be one (CommonMark 0.31 section 6.2)."""
+    """Words between emphasis delimiters. Spaces stay outside, and beside punctuation one is added (CommonMark 0.31 section 6.2)."""
     core = text.strip(f" {_BREAK}{_PARAGRAPH}")
     if not core or "*" in re.sub(r"\\\*", "", core) or re.search(f"[{_BREAK}{_PARAGRAPH}]", core):
         return text
@@ -261,6 +263,7 @@ def _wrapped(text: str, mark: str) -> str:
 
 
 def _paragraphs(run: str) -> list[str]:
+    """The paragraphs in inline Markdown; a backslash at the end of a line is a line break (CommonMark 0.31 section 6.7)."""
     found = []
     for part in run.split(_PARAGRAPH):
         lines = [" ".join(line.split()) for line in part.split(_BREAK)]
@@ -275,6 +278,6 @@ def _paragraphs(run: str) -> list[str]:
 
 
 def _safe_start(line: str) -> str:
-    """A line whose beginning only looks like Markdown."""
+    """The line, escaped if its start would be Markdown."""
     start = _START.match(line)
     return f"{start['number'] or ''}\\{line[start.end() :]}" if start else line

@@ -1,4 +1,4 @@
-"""The lines of an extracted web page, and which of them are furniture; knows neither tips nor Markdown."""
+"""Split the text of a saved web page into lines, and tell content from navigation, comments, and captions."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from enum import Enum, auto
 
 
 class Kind(Enum):
-    """What a line is for."""
+    """What a line is."""
 
     TEXT = auto()
     POSTED = auto()  # "Posted on in A, B Please leave a comment": the line above is a title
-    TRUNCATED = auto()  # ends in "Read more": the end of a teaser
-    FOOTER = auto()  # links and pagers: an article ends here
-    RELATED = auto()  # "Did you like this post?": nothing but links from here to the next title
-    NOISE = auto()  # "2 Comments", a caption on its own: may stand anywhere
+    TRUNCATED = auto()  # ends in "Read more", the end of a teaser
+    FOOTER = auto()  # links and page numbers: an article ends here
+    RELATED = auto()  # "Did you like this post?": only links from here to the next title
+    NOISE = auto()  # "2 Comments" or a caption alone, which can be anywhere
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that is not blank. indent: columns before the text; gap: empty lines above it.
+    """A line that is not empty. number: from 1. indent: columns before the text. gap: empty lines above it.
 
-    A line of no-break spaces is a paragraph somebody left empty: it parts paragraphs, and the gap counts from it.
+    A line of no-break spaces is an empty paragraph: it separates paragraphs, and the gap is counted from it.
     """
 
     number: int
@@ -59,7 +59,7 @@ _CAPTION = re.compile(
     re.IGNORECASE,
 )
 _ARROW = "«»‹›<>←→"
-_PAGER = re.compile(  # possessive, so that a long row of digits is looked at once
+_PAGER = re.compile(  # possessive quantifiers, so that a long row of digits does not cause backtracking
     rf"(?=.*(?:[{_ARROW}]|\b(?:entries|posts|page \d)))"
     rf"[{_ARROW}\s]*(?:(?:older|newer|previous|prev|next|first|last|entries|posts|pages?|of|[\d.…|]++)[{_ARROW}\s|]*+)++\Z"
     r"|\d+(?: (?:\d+|…|\.\.\.))+\Z",
@@ -73,7 +73,7 @@ _ELLIPSIS = re.compile(r" ?\[?(?:…|\.{3,})\]?\Z")
 
 
 def read_lines(text: str) -> Iterator[Line]:
-    """The lines that are not blank, blanks of every sort collapsed, captions and glued footers cut off."""
+    """The lines that are not empty, with white space collapsed, and with captions and footers removed from content."""
     gap, broken = 0, False
     for number, raw in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
         visible = _INVISIBLE.sub("", raw)
@@ -83,12 +83,13 @@ def read_lines(text: str) -> Iterator[Line]:
             broken = True
             continue
         indent = len(visible.expandtabs(4)) - len(visible.expandtabs(4).lstrip())
-        kind, kept = _sort(collapsed)
+        kind, kept = _classify(collapsed)
         yield Line(number, kept, indent, max(gap, broken), kind)
         gap, broken = 0, False
 
 
-def _sort(text: str) -> tuple[Kind, str]:
+def _classify(text: str) -> tuple[Kind, str]:
+    """What a line is, and the part of it to keep."""
     if _POSTED.match(text):
         return Kind.POSTED, text
     if _TRUNCATED.search(text):
@@ -103,12 +104,12 @@ def _sort(text: str) -> tuple[Kind, str]:
 
 
 def categories_of(posted: str) -> tuple[str, ...]:
-    """The categories that a "Posted on in …" line names."""
+    """The categories in a "Posted on in …" line."""
     found = _POSTED.match(posted)
     named = (found["named"] or "") if found else ""
     return tuple(name for part in named.split(",") if (name := part.strip()))
 
 
 def before_read_more(text: str) -> str:
-    """A teaser's last line without "Read more" and without the dots that lead to it."""
+    """The last line of a teaser without "Read more" and the dots before it."""
     return _ELLIPSIS.sub("", _TRUNCATED.sub("", text).strip())

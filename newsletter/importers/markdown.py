@@ -1,4 +1,4 @@
-"""One tip in a Markdown file with YAML front matter, the format of the starter tips; reads no file."""
+"""Parse a Markdown file with YAML front matter, the format of the starter tips; each file is one tip."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from unicodedata import category
+
+import yaml
+from frontmatter.default_handlers import YAMLHandler
 
 from newsletter.domain.errors import InputError
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
@@ -22,7 +25,7 @@ _FENCE = re.compile(r"\s*-{3,}[ \t]*(?:\r?\n|\Z)")
 
 
 class _InvalidFrontMatter(Exception):
-    """Why the file is no tip, with the fix; becomes a Rejected at the edge of this module."""
+    """The first problem in a file, with its line and the fix; `parse` turns it into a Rejected."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -30,12 +33,12 @@ class _InvalidFrontMatter(Exception):
 
 
 def has_front_matter(text: str) -> bool:
-    """Does the text begin with a line of three hyphens?"""
+    """Does the text begin with a line of three or more hyphens?"""
     return bool(_FENCE.match(text))
 
 
 def parse(text: str, source: str) -> list[TipText | Rejected]:
-    """The tip, or the first thing that is wrong with it, with its line and the fix."""
+    """One element: the tip, or the first problem with its line and the fix."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     try:
         front, body, line = _split(text)
@@ -45,16 +48,16 @@ def parse(text: str, source: str) -> list[TipText | Rejected]:
 
 
 def _split(text: str) -> tuple[str, str, int]:
-    """Front matter, body, and the line the front matter begins in."""
-    from frontmatter.default_handlers import YAMLHandler
-
+    """The front matter, the body, and the line on which the front matter begins."""
     if not has_front_matter(text):
-        raise _InvalidFrontMatter(1, "no front matter; begin with a line ---, the keys, and another line ---")
+        raise _InvalidFrontMatter(
+            1, "there is no front matter; begin with a line ---, then the keys, then another line ---"
+        )
     lead = len(text) - len(text.lstrip())
     try:
         front, body = YAMLHandler().split(text[lead:])
     except ValueError:
-        raise _InvalidFrontMatter(1, "the front matter has no end; close it with a line ---") from None
+        raise _InvalidFrontMatter(1, "the front matter does not end; end it with a line ---") from None
     if len(front) > MAX_FRONT:
         raise _InvalidFrontMatter(1, f"the front matter has {len(front)} characters; shorten it to {MAX_FRONT}")
     keys = front.lstrip("\n")
@@ -62,21 +65,20 @@ def _split(text: str) -> tuple[str, str, int]:
 
 
 def _load(front: str, line: int) -> Mapping[str, object]:
-    """The keys; YAML has its own exceptions and lets some of Python's through."""
-    import yaml
-    from frontmatter.default_handlers import YAMLHandler
-
+    """The keys and values. YAML raises its own exceptions, and some of Python's for values such as February 30."""
     try:
-        values = YAMLHandler().load(front, Loader=yaml.SafeLoader)  # the one in C may run out of C stack
+        values = YAMLHandler().load(
+            front, Loader=yaml.SafeLoader
+        )  # nested brackets overflow the C stack of CSafeLoader
     except yaml.MarkedYAMLError as error:
         at = line + (error.problem_mark.line if error.problem_mark else 0)
         raise _InvalidFrontMatter(
-            at, f"the front matter is not YAML: {error.problem}; put the value in quotes"
+            at, f"the front matter is not valid YAML: {error.problem}; put the value in quotes"
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).partition("\n")[0]
         raise _InvalidFrontMatter(
-            line, f"the front matter cannot be read: {reason}; mend the value or put it in quotes"
+            line, f"the front matter cannot be read: {reason}; fix the value or put it in quotes"
         ) from None
     if not isinstance(values, dict):
         raise _InvalidFrontMatter(line, 'the front matter has no keys; write lines such as "title: …"')
@@ -84,7 +86,7 @@ def _load(front: str, line: int) -> Mapping[str, object]:
 
 
 class _FrontMatter:
-    """The keys of one file, checked as they are taken; raises _Unusable with the line of the key."""
+    """The front matter of one file. Each key is checked when it is read; raises _InvalidFrontMatter with its line."""
 
     def __init__(self, values: Mapping[str, object], front: str, line: int) -> None:
         self._values = values
@@ -92,16 +94,16 @@ class _FrontMatter:
         self._line = line
 
     def tip(self, body: str, source: str) -> TipText:
-        """The whole tip."""
+        """The tip with this body. source: the name of the file."""
         for key in self._values:
             if key not in KEYS:
-                raise self._error(key, f"unknown key {str(key)[:60]!r}; the keys are {', '.join(KEYS)}")
+                raise self._error(key, f"the key {str(key)[:60]!r} is unknown; the keys are {', '.join(KEYS)}")
         title = self._text("title")
         if not title:
             raise self._error("title", "the title is missing; add a line title: …")
         complete = self._values.get("complete") is None or self._yes("complete")
         if complete and not body:
-            raise self._error("", "nothing stands below the front matter; write the tip there")
+            raise self._error("", "there is no text below the front matter; write the tip there")
         if reason := problem(title, body):
             raise self._error("title", reason)
         return TipText(
@@ -122,17 +124,17 @@ class _FrontMatter:
     def _key(self) -> str:
         key = self._text("key")
         if key and not _KEY.fullmatch(key):
-            raise self._error("key", "key is not a key; write small letters, digits and hyphens")
+            raise self._error("key", "the key is not valid; use lowercase letters, digits, and hyphens")
         return key
 
     def _rules(self) -> TipRules:
-        """When it may run. The words are kept as they are; that they can be read is found out now."""
+        """When the tip may run. The words are kept as they are, and parsed now to report errors with their lines."""
         series, part = self._text("series"), self._part()
         if bool(series) != bool(part):
             missing = "part" if series else "series"
             raise self._error("series" if series else "part", f"a series needs both keys; add a line {missing}: …")
         if series and self._text("season"):
-            raise self._error("season", "a part of a series has no season of its own; keep one of the two")
+            raise self._error("season", "a part of a series cannot have a season; remove one of the two")
         return TipRules(
             season=self._read("season", parse_rule),
             series=series,
@@ -145,7 +147,7 @@ class _FrontMatter:
     def _read(self, key: str, parse: Callable[[str], object]) -> str:
         if key == "months" and isinstance(self._values.get(key), list):
             words = ", ".join(self._labels(key))
-        elif isinstance(day := self._values.get(key), date):  # YAML reads 2027-03-01 as a day
+        elif isinstance(day := self._values.get(key), date):  # YAML reads 2027-03-01 as a date
             words = day.isoformat()[:10]
         else:
             words = "never" if key == "rerun" and self._values.get(key) is False else self._text(key)
@@ -161,13 +163,13 @@ class _FrontMatter:
         if value is None:
             return 0
         if type(value) is not int or not 1 <= value <= MAX_PART:
-            raise self._error("part", "part is not a number from 1; write part: 1")
+            raise self._error("part", f"part is not a number from 1 to {MAX_PART}; write part: 1")
         return value
 
     def _yes(self, key: str) -> bool:
         value = self._values.get(key)
         if value is not None and not isinstance(value, bool):
-            raise self._error(key, f"{key} is neither true nor false")
+            raise self._error(key, f"{key} must be true or false")
         return bool(value)
 
     def _text(self, key: str) -> str:
@@ -175,10 +177,10 @@ class _FrontMatter:
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise self._error(key, f"{key} is not a text; put it in quotes")
+            raise self._error(key, f"{key} is not text; put it in quotes")
         text = value.strip()
         if not all(char.isprintable() or category(char) == "Zs" for char in text):
-            raise self._error(key, f"{key} is more than one line of plain characters; write it on one")
+            raise self._error(key, f"{key} must be one line without control characters")
         if len(text) > MAX_FIELD:
             raise self._error(key, f"{key} has {len(text)} characters; shorten it to {MAX_FIELD}")
         return text
@@ -189,26 +191,29 @@ class _FrontMatter:
             try:
                 value = date.fromisoformat(value.strip())
             except ValueError:
-                raise self._error(key, f"{key} is not a day; write it as 2014-08-12") from None
+                raise self._error(key, f"{key} is not a valid date; write it as 2014-08-12") from None
         if isinstance(value, datetime):
             return value.date()
         if value is None or isinstance(value, date):
             return value
-        raise self._error(key, f"{key} is not a day; write it as 2014-08-12")
+        raise self._error(key, f"{key} is not a valid date; write it as 2014-08-12")
 
     def _labels(self, key: str) -> tuple[str, ...]:
         value = self._values.get(key)
         found = [] if value is None else value.split(",") if isinstance(value, str) else value
         if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
-            raise self._error(key, f"{key} is not a list of words; write [one, two] and put numbers in quotes")
+            raise self._error(key, f"{key} must be a list of words; write [one, two] and put numbers in quotes")
         labels = tuple(dict.fromkeys(text for label in found if (text := " ".join(label.split()))))
         if len(labels) > MAX_LABELS or any(len(label) > MAX_LABEL for label in labels):
-            raise self._error(key, f"{key} has more than {MAX_LABELS} words, or one over {MAX_LABEL} characters")
+            raise self._error(
+                key, f"{key} has more than {MAX_LABELS} labels, or one with more than {MAX_LABEL} characters"
+            )
         return labels
 
     def _error(self, key: object, reason: str) -> _InvalidFrontMatter:
         return _InvalidFrontMatter(self._at(key), reason)
 
     def _at(self, key: object) -> int:
+        """The line of a key in the file, or of the front matter if the key is missing."""
         found = re.search(rf"^[\"']?{re.escape(str(key))}[\"']?\s*:", self._front_matter, re.MULTILINE) if key else None
         return self._line + self._front_matter.count("\n", 0, found.start()) if found else self._line

@@ -1,7 +1,7 @@
-"""Lines of plain prose to Markdown: paragraphs, lists, sub-heads, verse; drops nothing and invents nothing.
+"""Convert lines of prose to Markdown (paragraphs, lists, subheadings, and verse) without losing or adding a word.
 
-A line break inside a paragraph was put there by a person, so it stays: as a backslash at the line's end
-(CommonMark 0.31 section 6.7), which no editor trims away. What only looks like Markdown is escaped.
+The author meant every line break inside a paragraph, so it is kept as a backslash at the end of the line
+(CommonMark 0.31 section 6.7), which editors do not trim as they do spaces. Characters that would be Markdown are escaped.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _RULE = re.compile(r"(?:[-_*=~] ?){3,}\Z")
 _INLINE = re.compile(
     r"\\(?=[!-/:-@\[-`{-~]|\Z)"  # a backslash before punctuation
     r"|`|~~"
-    r"|(?<=\S)\*|\*(?=\S)"  # emphasis; a star between blanks is only a star
-    r"|(?<![^\W_])_+(?=\S)|(?<=\S)_+(?![^\W_])"  # an underscore inside a word is none
-    r"|\](?=[(\[:])"  # what makes brackets a link or its definition
+    r"|(?<=\S)\*|\*(?=\S)"  # emphasis; a star between spaces is only a star
+    r"|(?<![^\W_])_+(?=\S)|(?<=\S)_+(?![^\W_])"  # an underscore inside a word is not emphasis
+    r"|\](?=[(\[:])"  # what makes a bracket the end of a link or of its definition
     r"|<(?=[A-Za-z/!?])|&(?=#?\w+;)"
 )
 _AT_START = re.compile(r"(?P<number>\d{1,9})(?=[.)](?:\s|\Z))|(?=#{1,6}(?:\s|\Z)|>|[-+*](?:\s|\Z)|(?:[-=*] ?)+\Z)")
 
 _HEAD_LENGTH, _HEAD_WORDS = 60, 9
-_SMALL_WORD = 4  # letters; shorter words are often small in a heading
+_SMALL_WORD = 4  # letters; shorter words may be lowercase in a heading
 _NO_HEAD = re.compile(r".*[.!?,;:…)–—-][\"”’]?\Z|[\"“‘'(\[–—-].*|\W*[a-z].*")
 _SENTENCE = re.compile(r".*[.!?:…][\"”’)]?\Z")
 
 
 @dataclass(slots=True)
 class _Part:
-    """A paragraph, a list or a dividing line; the lines are finished Markdown, `plain` is the first as it came."""
+    """A paragraph ("text"), list, or rule. plain: the first line of the source. lines: finished Markdown."""
 
     kind: str
     plain: str
@@ -46,11 +46,12 @@ class _Part:
 
 
 def to_markdown(lines: Sequence[Line]) -> str:
-    """The body of a tip as Markdown, without a newline at its end."""
+    """The lines as Markdown, without a newline at the end."""
     parts = _parts(_with_lone_bullets_filled(lines))
     heads = [_could_be_head(part) for part in parts]
     written = []
     for i, part in enumerate(parts):
+        # Several short lines in a row are verse or a signature and not subheadings.
         alone = heads[i] and not any(heads[max(i - 1, 0) : i]) and not any(heads[i + 1 : i + 2])
         is_head = alone and i + 1 < len(parts) and _has_text(parts[i + 1])
         written.append(f"## {part}" if is_head else str(part))
@@ -58,14 +59,14 @@ def to_markdown(lines: Sequence[Line]) -> str:
 
 
 def escape(text: str) -> str:
-    """One line of prose so that Markdown shows it as it is."""
+    """One line of prose, escaped so that Markdown shows it as it is."""
     text = _INLINE.sub(lambda found: "".join("\\" + sign for sign in found[0]), text)
     start = _AT_START.match(text)
     return f"{start['number'] or ''}\\{text[start.end() :]}" if start else text
 
 
 def _with_lone_bullets_filled(lines: Sequence[Line]) -> list[Line]:
-    """A bullet whose text slipped to the next line gets it back; one without any text goes."""
+    """Join a bullet alone on its line with the text on the next line; a bullet without any text is removed."""
     filled: list[Line] = []
     bullet: Line | None = None
     for line in lines:
@@ -106,7 +107,7 @@ def _parts(lines: Sequence[Line]) -> list[_Part]:
 
 
 def _item(indent: int, mark: str, text: str, levels: list[tuple[int, int]]) -> str:
-    """A list item, set in below the item that it is indented under."""
+    """A list item, indented below its parent. levels: the open items, outermost first; updated."""
     while levels and levels[-1][0] >= indent:
         levels.pop()
     column = levels[-1][1] if levels else 0
@@ -115,10 +116,10 @@ def _item(indent: int, mark: str, text: str, levels: list[tuple[int, int]]) -> s
 
 
 def _items(lines: Sequence[Line]) -> dict[int, tuple[str, str]]:
-    """Which lines are list items: their mark in Markdown and their text.
+    """The list items: by index, the Markdown marker and the text.
 
-    A bullet is one always; a number where the article also has its neighbour ("2." beside "1."); a dash where
-    the line above or below has one too, since a single dash may introduce whoever is quoted.
+    A bullet always begins an item. A number does if the text has the number before or after it too, and a dash if the
+    line above or below has a dash too, since a single dash may precede the author of a quotation.
     """
     numbers = {int(found["value"]) for line in lines if (found := _NUMBER.match(line.text))}
     dashes = {i for i, line in enumerate(lines) if _DASH.match(line.text)}
@@ -134,7 +135,7 @@ def _items(lines: Sequence[Line]) -> dict[int, tuple[str, str]]:
 
 
 def _could_be_head(part: _Part) -> bool:
-    """A short line on its own, in heading case, that does not end like a sentence."""
+    """Is this one short line in title case that does not end like a sentence?"""
     words = part.plain.split()
     short = len(part.plain) <= _HEAD_LENGTH and len(words) <= _HEAD_WORDS
     if part.kind != "text" or len(part.lines) != 1 or not short or _NO_HEAD.match(part.plain):
@@ -143,5 +144,5 @@ def _could_be_head(part: _Part) -> bool:
 
 
 def _has_text(part: _Part) -> bool:
-    """Is this what a sub-head stands above: a list, or a paragraph of sentences?"""
+    """Can a subheading be above this: is it a list, or a paragraph of sentences?"""
     return part.kind == "list" or (part.kind == "text" and bool(_SENTENCE.match(part.plain)))

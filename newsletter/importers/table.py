@@ -1,4 +1,4 @@
-"""A table of tips, one line each, the columns named like the keys of front matter; reads no file."""
+"""Parse a CSV file of tips: one row for each tip, with columns named like the keys of front matter."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ ALIASES = {
     "category": "categories",
     "tag": "tags",
 }
-MAX_CELL = 200_000
+MAX_CELL = 200_000  # characters
 
 
 def looks_like_csv(text: str) -> bool:
-    """Does the first line name a title and a body?"""
+    """Does the header row have a title and a body?"""
     names = _names(next(iter(text.splitlines()), ""))
     return {"title", "body"} <= set(names)
 
 
 def parse(text: str, source: str) -> list[TipText | Rejected]:
-    """The tips; a body is Markdown, labels are parted by commas, a day is written as 2014-08-12."""
+    """Every row. Bodies are Markdown, labels are separated by commas, and dates are written as 2014-08-12."""
     head = next(iter(text.splitlines()), "")
     names = _names(head)
     unknown = [name for name in names if name not in COLUMNS]
     if "title" not in names or "body" not in names or unknown:
         reason = f"unknown columns: {', '.join(unknown)[:80]}" if unknown else "the columns title and body are missing"
-        return [Rejected(source, 1, f"{reason}; the first line names {', '.join(COLUMNS)}")]
+        return [Rejected(source, 1, f"{reason}; the header row may have {', '.join(COLUMNS)}")]
     csv.field_size_limit(MAX_CELL)
     rows = csv.reader(io.StringIO(text), delimiter=_delimiter(head), strict=True)
     found: list[TipText | Rejected] = []
@@ -46,7 +46,7 @@ def parse(text: str, source: str) -> list[TipText | Rejected]:
             if any(cell.strip() for cell in cells)
         ]
     except csv.Error as error:
-        found.append(Rejected(source, rows.line_num, f"the table cannot be read: {error}"))
+        found.append(Rejected(source, rows.line_num, f"the CSV file cannot be read: {error}"))
     return found
 
 
@@ -56,7 +56,7 @@ def _tip(cells: dict[str, str], source: str, line: int) -> TipText | Rejected:
     day = day_of(written)
     reason = problem(title, body) or ("" if body else "the body is empty")
     if written and day is None:
-        reason = "the date is not a day; write it as 2014-08-12"
+        reason = "the date is not valid; write it as 2014-08-12"
     if reason:
         return Rejected(source, line, reason)
     return TipText(

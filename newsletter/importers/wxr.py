@@ -1,4 +1,4 @@
-"""A WordPress export (WXR) to tips: published posts with their categories, tags and days; reads no file."""
+"""Parse a WordPress export file (WXR): the published posts with their categories, tags, and dates."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ UNPUBLISHED = {"draft": "a draft", "pending": "not reviewed yet", "private": "pr
 
 
 def looks_like_wxr(raw: bytes) -> bool:
-    """Does the head of the file name WordPress's own namespace?"""
+    """Does the start of the file declare the namespace of WordPress exports?"""
     return b"wordpress.org/export/" in raw[:20_000]
 
 
 def parse(raw: bytes, source: str) -> list[TipText | Rejected]:
-    """Every published post; pages, menus and files are passed over, what is not public is told."""
+    """Every published post. Pages, menus, and attachments are skipped; posts that are not public are returned as Rejected."""
     return [piece for item in items(raw, source, {"item"}) for piece in _read(item, source)]
 
 
@@ -37,8 +37,8 @@ def _read(item: _Element | Rejected, source: str) -> Iterator[TipText | Rejected
     if status in ("trash", "auto-draft", "inherit"):
         return
     if status in UNPUBLISHED or child_text(item, "post_password"):
-        reason = UNPUBLISHED.get(status, "behind a password")
-        yield Rejected(source, line, f"{title[:60]!r} is {reason}; publish it, export again")
+        reason = UNPUBLISHED.get(status, "protected by a password")
+        yield Rejected(source, line, f"{title[:60]!r} is {reason}; publish it and export again")
         return
     link = child_text(item, "link")
     yield tip_from(

@@ -1,4 +1,4 @@
-"""What the archive asks of the store; `ports.Tx` holds it."""
+"""The port to the public archive; `Tx` and `Store` in `ports.store` provide it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from newsletter.domain.archive.entries import ArchiveLinks, Contents, Entry, Fou
 
 
 class Archive(Protocol):
-    """What anybody may read: tips that ran, newest first. teasers: also those that are only a teaser.
+    """The public tips: those that have run, newest first. teasers: include tips that are only a teaser.
 
     No method makes more queries for a larger library.
     """
@@ -19,37 +19,37 @@ class Archive(Protocol):
         ...
 
     def contents(self, *, teasers: bool = False) -> Contents:
-        """Years and labels with their numbers."""
+        """The years and labels of the archive, with their numbers of tips."""
         ...
 
     def get(self, key: str, *, teasers: bool = False) -> PublicTip:
-        """Raises NotFound, also for what has not run."""
+        """One tip for its page; raises NotFound, even if the tip exists but has not run."""
         ...
 
     def successor(self, former_key: str) -> str | None:
-        """The key that a former key leads to."""
+        """The present key of a tip that was renamed, so that its old URL redirects; None if no tip had this key."""
         ...
 
     def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:
-        """Page `page` (from 1) of what was found. Whatever is typed is looked for as words, never an instruction."""
+        """Page `page` (from 1) of the search results; see `domain.archive.entries.search_terms` for the query."""
         ...
 
     def newest(self, size: int) -> tuple[Entry, ...]:
-        """The complete tips that ran last."""
+        """The complete tips that ran last, without their texts."""
         ...
 
     def latest(self, size: int) -> list[PublicTip]:
-        """The same with their texts, without what stands around them."""
+        """The complete tips that ran last, with their texts but without previous, next, and related tips."""
         ...
 
     def addresses(self, *, teasers: bool = False) -> list[tuple[str, datetime]]:
-        """(key, changed at) of every public tip."""
+        """(key, time of the last change) of every public tip, for the sitemap; times are aware."""
         ...
 
     def related(self, tip_id: int, size: int, *, teasers: bool = False) -> tuple[Entry, ...]:
-        """What shares most with a tip, the nearest first."""
+        """The tips that share most with a tip, best first."""
         ...
 
     def archive_links(self, tip_id: int, day: date) -> ArchiveLinks:
-        """What a letter of this tip on that day shows of the archive."""
+        """The links to the archive in an issue with this tip on that day."""
         ...

@@ -1,3 +1,5 @@
+"""Tests of `newsletter tips …` with the installed command."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ def tips(command: Command) -> list[dict[str, Any]]:
     return found
 
 
-def test_an_import_counts_and_a_second_one_changes_nothing(newsletter: Command, home: Path) -> None:
+def test_an_import_reports_counts_and_a_second_one_changes_nothing(newsletter: Command, home: Path) -> None:
     (home / "name.md").write_text(TIP, encoding="utf-8")
     first = json.loads(newsletter("tips", "import", "name.md", "--json").stdout)
     assert (first["added"], first["updated"], first["unchanged"], first["rejected"]) == (1, 0, 0, [])
@@ -27,14 +29,14 @@ def test_an_import_counts_and_a_second_one_changes_nothing(newsletter: Command, 
     assert (second["added"], second["updated"], second["unchanged"]) == (0, 0, 1)
 
 
-def test_a_dry_import_reports_and_writes_nothing(newsletter: Command, home: Path) -> None:
+def test_a_dry_run_of_an_import_writes_nothing(newsletter: Command, home: Path) -> None:
     (home / "name.md").write_text(TIP, encoding="utf-8")
     before = tips(newsletter)
     assert json.loads(newsletter("tips", "import", "name.md", "--dry-run", "--json").stdout)["added"] == 1
     assert tips(newsletter) == before
 
 
-def test_a_rejected_piece_is_named_with_file_line_and_reason(newsletter: Command, home: Path) -> None:
+def test_a_rejected_tip_is_reported_with_file_line_and_reason(newsletter: Command, home: Path) -> None:
     (home / "empty.md").write_text("---\ntitle: Nothing in it\n---\n", encoding="utf-8")
     done = newsletter("tips", "import", "empty.md")
     assert done.returncode == 1
@@ -44,11 +46,11 @@ def test_a_rejected_piece_is_named_with_file_line_and_reason(newsletter: Command
     assert rejected["reason"]
 
 
-def test_a_file_that_is_not_there_is_a_usage_error(newsletter: Command) -> None:
+def test_a_missing_file_is_a_usage_error(newsletter: Command) -> None:
     assert newsletter("tips", "import", "none.md").returncode == 2
 
 
-def test_the_queue_is_put_in_order_by_hand(newsletter: Command) -> None:
+def test_tips_move_to_any_place_in_the_queue(newsletter: Command) -> None:
     first, second, third, *_ = (tip["key"] for tip in tips(newsletter))
     assert newsletter("tips", "move", third, "--first").returncode == 0
     assert [tip["key"] for tip in tips(newsletter)][:3] == [third, first, second]
@@ -60,15 +62,15 @@ def test_the_queue_is_put_in_order_by_hand(newsletter: Command) -> None:
     assert newsletter("tips", "move", first).returncode == 2
 
 
-def test_a_retired_tip_leaves_the_queue_and_says_why(newsletter: Command) -> None:
+def test_a_retired_tip_is_not_in_the_queue_and_shows_why(newsletter: Command) -> None:
     key = tips(newsletter)[0]["key"]
-    assert newsletter("tips", "retire", key).returncode == 2, "nobody is there to say yes"
+    assert newsletter("tips", "retire", key).returncode == 2, "nobody can confirm without a terminal"
     assert newsletter("tips", "retire", key, "--yes").returncode == 0
     assert json.loads(newsletter("issues", "next", "--json").stdout)["tip"] != key
     assert "it is retired" in newsletter("tips", "show", key).stdout
 
 
-def test_an_added_tip_waits_at_the_end_of_the_queue(newsletter: Command, home: Path) -> None:
+def test_an_added_tip_is_at_the_end_of_the_queue(newsletter: Command, home: Path) -> None:
     (home / "name.md").write_text(TIP, encoding="utf-8")
     assert newsletter("tips", "add", "name.md").returncode == 0
     last = tips(newsletter)[-1]
@@ -76,18 +78,18 @@ def test_an_added_tip_waits_at_the_end_of_the_queue(newsletter: Command, home: P
     assert "use it once before you say goodbye" in newsletter("tips", "show", last["key"]).stdout
 
 
-def test_whole_keys_survive_a_pipe(newsletter: Command) -> None:
+def test_keys_are_not_shortened_in_a_pipe(newsletter: Command) -> None:
     shown = newsletter("tips", "list").stdout
     assert all(tip["key"] in shown for tip in tips(newsletter))
 
 
-def test_an_empty_library_says_what_to_do(run_cli: Command) -> None:
+def test_an_empty_library_shows_how_to_import_tips(run_cli: Command) -> None:
     run_cli("db", "upgrade")
     assert "newsletter tips import" in run_cli("tips", "list").stdout
     assert json.loads(run_cli("tips", "list", "--json").stdout) == {"tips": []}
 
 
-def test_what_is_exported_imports_as_unchanged_and_an_edit_changes_that_alone(newsletter: Command, home: Path) -> None:
+def test_exported_files_import_as_unchanged_and_an_edit_updates_one_tip(newsletter: Command, home: Path) -> None:
     done = json.loads(newsletter("tips", "export", "library", "--json").stdout)
     number = len(tips(newsletter))
     assert (done["written"], done["unchanged"], len(done["files"])) == (number, 0, number)
@@ -104,16 +106,14 @@ def test_what_is_exported_imports_as_unchanged_and_an_edit_changes_that_alone(ne
 
 
 def editor(home: Path, script: str) -> dict[str, str]:
-    """An editor that is a line of sed."""
+    """The environment for an editor that runs a sed script."""
     path = home / "editor.sh"
     path.write_text(f"#!/bin/sh\nsed -i '{script}' \"$1\"\n", encoding="utf-8")
     path.chmod(0o755)
     return {"EDITOR": str(path), "VISUAL": str(path)}
 
 
-def test_a_tip_is_edited_in_the_owners_editor_and_a_new_key_keeps_the_old_address(
-    newsletter: Command, home: Path
-) -> None:
+def test_a_tip_is_edited_in_the_editor_and_a_new_key_renames_it(newsletter: Command, home: Path) -> None:
     key = tips(newsletter)[0]["key"]
     env = editor(home, 's/^key: .*/key: "a-better-name"/; s/^title: .*/title: "A better name"/')
     done = json.loads(newsletter("tips", "edit", key, "--json", env=env).stdout)
@@ -124,7 +124,7 @@ def test_a_tip_is_edited_in_the_owners_editor_and_a_new_key_keeps_the_old_addres
     assert newsletter("tips", "show", key).returncode == 1
 
 
-def test_a_new_key_alone_is_an_edit_too(newsletter: Command, home: Path) -> None:
+def test_a_new_key_alone_counts_as_an_update(newsletter: Command, home: Path) -> None:
     first = tips(newsletter)[0]
     env = editor(home, 's/^key: .*/key: "a-better-name"/')
     done = json.loads(newsletter("tips", "edit", first["key"], "--json", env=env).stdout)
@@ -133,7 +133,7 @@ def test_a_new_key_alone_is_an_edit_too(newsletter: Command, home: Path) -> None
     assert shown["title"] == first["title"]
 
 
-def test_an_edit_that_is_no_tip_is_kept_in_a_file_and_changes_nothing(newsletter: Command, home: Path) -> None:
+def test_an_invalid_edit_is_kept_in_a_file_and_changes_nothing(newsletter: Command, home: Path) -> None:
     key = tips(newsletter)[0]["key"]
     before = tips(newsletter)
     done = newsletter("tips", "edit", key, env=editor(home, "s/^title: .*//"))

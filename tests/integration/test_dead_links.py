@@ -1,4 +1,4 @@
-"""Asking links on a real server: dead, moved, slow and endless ones; and that nothing private is asked."""
+"""Tests of checking links against a real server (dead, moved, slow, and in a loop), and that private hosts are never reached."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.support.publishing import open_app_harness
 
 
 class Site(BaseHTTPRequestHandler):
-    """Answers by the path; `asked` keeps (method, path)."""
+    """A server whose answer depends on the path. requests: (method, path) of each."""
 
-    asked: list[tuple[str, str]]
+    requests: list[tuple[str, str]]
 
     def do_HEAD(self) -> None:
-        self.asked.append((self.command, self.path))
+        self.requests.append((self.command, self.path))
         match self.path.strip("/").split("/"):
             case ["head-refused"] if self.command == "HEAD":
                 self._answer(405)
@@ -50,7 +50,7 @@ class Site(BaseHTTPRequestHandler):
             case _:
                 self._answer(200)
 
-    do_GET = do_HEAD  # noqa: N815 - http.server's own word
+    do_GET = do_HEAD  # noqa: N815 - the name that http.server expects
 
     def _answer(self, status: int, location: str = "") -> None:
         self.send_response(status)
@@ -60,20 +60,20 @@ class Site(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Be quiet."""
+        """Write no log."""
 
 
 @contextmanager
 def site() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """The address of a site, and what it was asked."""
-    handler = type("Asked", (Site,), {"asked": []})
+    """The URL of the server, and its requests so far."""
+    handler = type("Recorded", (Site,), {"requests": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.request_timeout = threading.Event()  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", handler.asked  # type: ignore[attr-defined]
+        yield f"http://127.0.0.1:{server.server_port}", handler.requests  # type: ignore[attr-defined]
     finally:
         server.request_timeout.set()  # type: ignore[attr-defined]
         server.shutdown()
@@ -85,46 +85,46 @@ def one(url: str, *, request_timeout: float = 5.0) -> LinkAnswer:
     return ask([url], is_allowed=lambda _: True, request_timeout=request_timeout)[url]
 
 
-def test_a_page_that_is_there_is_asked_once_without_its_text() -> None:
-    with site() as (base, asked):
+def test_a_page_that_exists_is_requested_once_with_head() -> None:
+    with site() as (base, requests):
         assert one(f"{base}/ü?q=ä b#part") == LinkAnswer(200)
-        assert asked == [("HEAD", "/%C3%BC?q=%C3%A4%20b")]
+        assert requests == [("HEAD", "/%C3%BC?q=%C3%A4%20b")]
 
 
 @pytest.mark.parametrize("path", ["head-refused", "head-cut"])
-def test_a_site_that_does_not_know_head_is_asked_again(path: str) -> None:
-    with site() as (base, asked):
+def test_a_site_that_does_not_support_head_is_requested_again_with_get(path: str) -> None:
+    with site() as (base, requests):
         assert one(f"{base}/{path}") == LinkAnswer(200)
-        assert [method for method, _ in asked] == ["HEAD", "GET"]
+        assert [method for method, _ in requests] == ["HEAD", "GET"]
 
 
 @pytest.mark.parametrize("status", [404, 410, 403, 500])
-def test_a_refusal_is_told_as_it_is(status: int) -> None:
+def test_the_status_of_an_error_is_returned(status: int) -> None:
     with site() as (base, _):
         assert one(f"{base}/{status}") == LinkAnswer(status)
 
 
-def test_a_move_for_good_is_told_and_one_for_now_is_not() -> None:
+def test_a_permanent_redirect_is_returned_and_a_temporary_one_is_not() -> None:
     with site() as (base, _):
         assert one(f"{base}/to/301/new") == LinkAnswer(200, moved_to=f"{base}/new")
         assert one(f"{base}/to/302/new") == LinkAnswer(200)
-        assert one(f"{base}/to/302/to/301/new") == LinkAnswer(200), "what comes after a move for now may change"
+        assert one(f"{base}/to/302/to/301/new") == LinkAnswer(200), "the target of a temporary redirect may change"
         assert one(f"{base}/to/301/404") == LinkAnswer(404, moved_to=f"{base}/404")
 
 
-@pytest.mark.parametrize(("path", "requests"), [("/circle", 1), ("/further/", links.MAX_REDIRECTS + 1)])
-def test_redirections_without_end_are_given_up(path: str, requests: int) -> None:
-    with site() as (base, asked):
+@pytest.mark.parametrize(("path", "number"), [("/circle", 1), ("/further/", links.MAX_REDIRECTS + 1)])
+def test_endless_redirects_are_given_up(path: str, number: int) -> None:
+    with site() as (base, requests):
         assert one(f"{base}{path}") == LinkAnswer(trouble=LinkProblem.LOOP)
-    assert len(asked) == requests
+    assert len(requests) == number
 
 
-def test_a_slow_site_is_not_waited_for() -> None:
+def test_a_slow_site_times_out() -> None:
     with site() as (base, _):
         assert one(f"{base}/slow", request_timeout=0.3).trouble is LinkProblem.TIMEOUT
 
 
-def test_a_port_where_nobody_listens_is_a_broken_connection() -> None:
+def test_a_closed_port_is_a_failed_connection() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -134,19 +134,19 @@ def test_a_port_where_nobody_listens_is_a_broken_connection() -> None:
 @pytest.mark.parametrize(
     "url", ["http://a.invalid/", "http://[::1/", "http://a.example:port/", f"http://{'x' * 70}.example/"]
 )
-def test_what_has_no_host_is_told(url: str) -> None:
+def test_a_url_without_a_valid_host_is_a_problem(url: str) -> None:
     assert one(url).trouble is LinkProblem.NO_HOST
 
 
-def test_nothing_private_is_asked_neither_at_once_nor_by_redirection() -> None:
-    with site() as (base, asked):
+def test_private_hosts_are_reached_neither_directly_nor_by_redirect() -> None:
+    with site() as (base, requests):
         assert ask([base])[base].trouble is LinkProblem.PRIVATE
-        assert asked == []
+        assert requests == []
         hops: list[object] = []
         url = f"{base}/out/127.0.0.1:1/"
         answer = ask([url], is_allowed=lambda address: not (hops.append(address) or len(hops) > 1))[url]  # type: ignore[func-returns-value]
         assert answer.trouble is LinkProblem.PRIVATE
-        assert len(asked) == 1
+        assert len(requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -156,26 +156,26 @@ def test_nothing_private_is_asked_neither_at_once_nor_by_redirection() -> None:
         "fd00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "ff02::1",
     ],
 )  # fmt: skip
-def test_private_addresses_are_known_in_every_dress(address: str) -> None:
+def test_private_addresses_are_recognized_in_every_notation(address: str) -> None:
     assert not is_public(ip_address(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::6810:84e5", "64:ff9b::5db8:d822"])
-def test_public_addresses_are_asked(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     assert is_public(ip_address(address))
 
 
-def test_only_so_many_are_asked_and_each_once() -> None:
-    with site() as (base, asked):
+def test_at_most_the_maximum_of_links_is_checked_and_each_once() -> None:
+    with site() as (base, requests):
         urls = [f"{base}/{n}x" for n in range(links.MAX_LINKS + 3)]
         seen: list[tuple[int, int]] = []
         found = ask([*urls, *urls[:5]], is_allowed=lambda _: True, on_progress=lambda *n: seen.append(n))
-        assert len(asked) == links.MAX_LINKS
+        assert len(requests) == links.MAX_LINKS
     assert [answer.trouble for answer in found.values()].count(LinkProblem.NOT_CHECKED) == 3
     assert seen[-1] == (links.MAX_LINKS, links.MAX_LINKS)
 
 
-def test_the_findings_of_a_library_name_tip_line_and_reason(tmp_path: Path) -> None:
+def test_the_findings_of_a_library_give_tip_line_and_reason(tmp_path: Path) -> None:
     with open_app_harness(tmp_path, MemorySender()) as harness:
         add_tip(harness.files, "Linked", body="One.\n\nSee [this](http://127.0.0.1:1/secret).")
         add_tip(harness.files, "Plain")

@@ -1,4 +1,4 @@
-"""The first user's own pages, where they are at hand: nothing missed, nothing doubled, no word lost."""
+"""Tests with the pages of the first owner's blog, if they are available: no tip is missed and no word is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGES = sorted((Path(__file__).parents[3] / "shared" / "archive-pages").glob("*.
 pytestmark = pytest.mark.skipif(not PAGES, reason="the owner's archive pages are not beside this checkout")
 
 DATED = re.compile(r"(?P<title>.+?) [-–] (?P<date>\d{1,2}/\d{1,2}/\d{2})(?: TOW)?")
-FURNITURE = re.compile(r".* \| .* - Page \d+|Posted on in\s.*|Signup for FREE Tips!.*|Did you like this post\?.*")
+NOISE = re.compile(r".* \| .* - Page \d+|Posted on in\s.*|Signup for FREE Tips!.*|Did you like this post\?.*")
 CAPTION = re.compile(r"Blog \d{1,2}-\d{1,2}-14")
 
 
@@ -27,7 +27,7 @@ def tips_of(*paths: Path) -> list[TipText]:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_every_dated_title_is_found_and_only_what_was_posted_whole_is_whole(path: Path) -> None:
+def test_every_dated_title_is_found_and_only_posted_articles_are_complete(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     tips = tips_of(path)
     dated = [found["title"] for line in lines if (found := DATED.fullmatch(line))]
@@ -37,16 +37,16 @@ def test_every_dated_title_is_found_and_only_what_was_posted_whole_is_whole(path
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_nothing_is_left_out_but_furniture_and_nothing_is_put_in(path: Path) -> None:
+def test_only_navigation_and_captions_are_left_out_and_nothing_is_added(path: Path) -> None:
     expected = []
     for line in path.read_text(encoding="utf-8").splitlines():
         dated = DATED.fullmatch(line)
-        kept = "" if FURNITURE.fullmatch(line) else CAPTION.sub("", dated["title"] if dated else line)
+        kept = "" if NOISE.fullmatch(line) else CAPTION.sub("", dated["title"] if dated else line)
         expected += kept.removesuffix("Read more").replace("•", "-").split()
     assert " ".join(f"{tip.title} {tip.body} {tip.teaser}" for tip in tips_of(path)).split() == expected
 
 
-def test_the_same_tip_on_several_pages_is_one_tip_with_all_its_tags() -> None:
+def test_the_same_tip_on_several_pages_has_a_different_tag_on_each() -> None:
     tips = tips_of(*PAGES)
     found = Counter(identity(tip.title, tip.published_on) for tip in tips)
     assert len(tips) > len(found)

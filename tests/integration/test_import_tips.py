@@ -1,4 +1,4 @@
-"""Importing into a real library: added, merged, left alone, and said so."""
+"""Tests of importing tips into a real library: what is added, merged, and left alone, and what the report says."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     store.close()
 
 
-def bring(store: SqlStore, *found: TipText | Rejected, queue: bool = False, dry_run: bool = False) -> Report:
+def run_import(store: SqlStore, *found: TipText | Rejected, queue: bool = False, dry_run: bool = False) -> Report:
     return import_tips(store, found, queue=queue, dry_run=dry_run, now=NOW)
 
 
-def numbers(report: Report) -> tuple[int, int, int, int]:
+def counts(report: Report) -> tuple[int, int, int, int]:
     return report.added, report.updated, report.unchanged, report.teasers
 
 
@@ -45,74 +45,74 @@ def cards(store: SqlStore) -> list[TipCard]:
         return tx.tips.cards()
 
 
-def test_pages_become_one_library_and_importing_them_again_changes_nothing(store: SqlStore) -> None:
-    first = bring(store, *read([FIXTURES]))
+def test_importing_pages_again_changes_nothing(store: SqlStore) -> None:
+    first = run_import(store, *read([FIXTURES]))
     before = cards(store)
-    second = bring(store, *read([FIXTURES]))
-    assert (numbers(first), numbers(second)) == ((9, 0, 0, 3), (0, 0, 9, 3))
+    second = run_import(store, *read([FIXTURES]))
+    assert (counts(first), counts(second)) == ((9, 0, 0, 3), (0, 0, 9, 3))
     assert cards(store) == before
     assert second.tips == first.tips
     shared = next(card for card in before if card.key == "weigh-it-do-not-guess")
     assert (shared.tags, shared.complete, shared.state) == (("baking", "Trade Advice"), False, TipState.ARCHIVE)
 
 
-def test_a_page_at_a_time_gives_the_same_library_as_all_at_once(store: SqlStore) -> None:
-    reports = [bring(store, *read([FIXTURES / name])) for name in ("baking.txt", "trade.txt")]
-    assert [numbers(report) for report in reports] == [(6, 0, 0, 3), (3, 1, 0, 1)]
-    assert numbers(bring(store, *read([FIXTURES]))) == (0, 0, 9, 3)
+def test_importing_one_page_at_a_time_gives_the_same_library_as_all_together(store: SqlStore) -> None:
+    reports = [run_import(store, *read([FIXTURES / name])) for name in ("baking.txt", "trade.txt")]
+    assert [counts(report) for report in reports] == [(6, 0, 0, 3), (3, 1, 0, 1)]
+    assert counts(run_import(store, *read([FIXTURES]))) == (0, 0, 9, 3)
 
 
-def test_the_search_has_one_piece_to_read_after_an_import_of_many(store: SqlStore) -> None:
+def test_the_search_index_has_one_segment_after_an_import_of_many_tips(store: SqlStore) -> None:
     for round_ in ("first", "second"):
-        bring(store, *(TipText(f"The {round_} {n}", "Its words.", already_run=True) for n in range(MANY)))
+        run_import(store, *(TipText(f"The {round_} {n}", "Its words.", already_run=True) for n in range(MANY)))
     with closing(sqlite3.connect(store.path)) as database:
         assert database.execute("SELECT count(DISTINCT segid) FROM tip_search_idx").fetchone() == (1,)
 
 
-def test_a_dry_run_reports_the_same_and_writes_nothing(store: SqlStore) -> None:
-    tried = bring(store, *read([FIXTURES]), dry_run=True)
+def test_a_dry_run_gives_the_same_report_and_writes_nothing(store: SqlStore) -> None:
+    report = run_import(store, *read([FIXTURES]), dry_run=True)
     assert cards(store) == []
-    assert bring(store, *read([FIXTURES])) == tried
+    assert run_import(store, *read([FIXTURES])) == report
 
 
-def test_a_teaser_is_completed_by_its_article_and_stays_archive(store: SqlStore) -> None:
-    bring(store, TEASER)
-    assert numbers(bring(store, WHOLE)) == (0, 1, 0, 0)
+def test_a_teaser_is_completed_by_its_article_and_stays_in_the_archive(store: SqlStore) -> None:
+    run_import(store, TEASER)
+    assert counts(run_import(store, WHOLE)) == (0, 1, 0, 0)
     (card,) = cards(store)
     assert (card.title, card.complete, card.tags, card.state) == (WHOLE.title, True, ("b", "a"), TipState.ARCHIVE)
 
 
-def test_a_teaser_never_takes_anything_from_a_whole_article(store: SqlStore) -> None:
-    bring(store, WHOLE)
-    report = bring(store, TEASER)
-    assert (numbers(report), report.tips[0].complete) == ((0, 1, 0, 0), True)
+def test_a_teaser_never_replaces_any_part_of_a_complete_article(store: SqlStore) -> None:
+    run_import(store, WHOLE)
+    report = run_import(store, TEASER)
+    assert (counts(report), report.tips[0].complete) == ((0, 1, 0, 0), True)
     with store.read() as tx:
         assert tx.tips.get("its-the-bread").text.body == "The whole text."
 
 
-def test_queued_tips_wait_in_the_queue_and_stay_there_when_completed(store: SqlStore) -> None:
-    bring(store, TEASER, queue=True)
-    bring(store, WHOLE)
+def test_queued_teasers_stay_in_the_queue_when_they_are_completed(store: SqlStore) -> None:
+    run_import(store, TEASER, queue=True)
+    run_import(store, WHOLE)
     assert [card.state for card in cards(store)] == [TipState.FRESH]
 
 
-def test_archive_imported_again_with_queue_is_queued_once(store: SqlStore) -> None:
-    bring(store, WHOLE)
-    assert [numbers(bring(store, WHOLE, queue=True)) for _ in range(2)] == [(0, 1, 0, 0), (0, 0, 1, 0)]
+def test_a_tip_of_the_archive_imported_again_with_queue_is_queued_once(store: SqlStore) -> None:
+    run_import(store, WHOLE)
+    assert [counts(run_import(store, WHOLE, queue=True)) for _ in range(2)] == [(0, 1, 0, 0), (0, 0, 1, 0)]
     assert [card.state for card in cards(store)] == [TipState.FRESH]
 
 
 @pytest.mark.parametrize("state", [TipState.RETIRED, TipState.SENT])
-def test_what_was_sent_or_retired_is_not_queued_by_an_import(store: SqlStore, state: TipState) -> None:
-    bring(store, WHOLE)
+def test_an_import_does_not_queue_tips_that_were_sent_or_retired(store: SqlStore, state: TipState) -> None:
+    run_import(store, WHOLE)
     with store.write() as tx:
         tx.tips.set_state(cards(store)[0].id, state)
-    assert numbers(bring(store, WHOLE, queue=True)) == (0, 0, 1, 0)
+    assert counts(run_import(store, WHOLE, queue=True)) == (0, 0, 1, 0)
     assert [card.state for card in cards(store)] == [state]
 
 
-def test_a_tip_without_a_date_from_no_archive_is_fresh(store: SqlStore) -> None:
-    bring(store, TipText("Sweep", "Now."))
+def test_a_tip_without_a_date_that_is_not_from_an_archive_is_fresh(store: SqlStore) -> None:
+    run_import(store, TipText("Sweep", "Now."))
     assert [card.state for card in cards(store)] == [TipState.FRESH]
 
 
@@ -134,14 +134,14 @@ def test_keys_are_short_unique_and_readable(store: SqlStore) -> None:
         "uber-kundendienst",
         "nine-hundred-and-ninety-nine-small-things-that-every-single",
     ]
-    assert [tip.key for tip in bring(store, *texts).tips] == expected
+    assert [tip.key for tip in run_import(store, *texts).tips] == expected
     more = TipText("Its Brêad", "x")
-    assert bring(store, more).tips[0].key == "its-bread-4"
-    assert [tip.key for tip in bring(store, more, *texts).tips] == ["its-bread-4", *expected]
+    assert run_import(store, more).tips[0].key == "its-bread-4"
+    assert [tip.key for tip in run_import(store, more, *texts).tips] == ["its-bread-4", *expected]
 
 
-def test_the_report_as_json_has_the_keys_of_the_contract(store: SqlStore) -> None:
-    report = bring(store, WHOLE, TipText("Sweep", "Now."), Rejected("a.txt", 7, "no title"))
+def test_the_json_report_has_the_documented_keys(store: SqlStore) -> None:
+    report = run_import(store, WHOLE, TipText("Sweep", "Now."), Rejected("a.txt", 7, "no title"))
     assert json.loads(json.dumps(report.as_json())) == {
         "added": 2,
         "updated": 0,
@@ -162,7 +162,7 @@ def test_the_report_as_json_has_the_keys_of_the_contract(store: SqlStore) -> Non
     }
 
 
-def test_an_import_that_fails_halfway_leaves_nothing_behind(store: SqlStore) -> None:
+def test_an_import_that_fails_halfway_writes_nothing(store: SqlStore) -> None:
     def breaks() -> Iterator[TipText]:
         yield WHOLE
         raise OSError("the disk went away")

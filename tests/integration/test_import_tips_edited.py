@@ -1,4 +1,4 @@
-"""A tip that its owner edited meets the file it came from again."""
+"""Tests of importing a file again after its owner has edited the tip."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     store.close()
 
 
-def bring(store: SqlStore, *found: TipText, take: ConflictChoice | None = None, dry_run: bool = False) -> Report:
+def run_import(store: SqlStore, *found: TipText, take: ConflictChoice | None = None, dry_run: bool = False) -> Report:
     return import_tips(store, found, queue=False, dry_run=dry_run, now=NOW, take=take)
 
 
@@ -53,83 +53,83 @@ def text_of(store: SqlStore, key: str = "sweep-the-floor") -> TipText:
         return tx.tips.get(key).text
 
 
-def counted(report: Report) -> tuple[int, int, int, int]:
+def counts(report: Report) -> tuple[int, int, int, int]:
     return report.added, report.updated, report.unchanged, len(report.rejected)
 
 
 @pytest.mark.parametrize("key", ["", "sweep-the-floor"])
-def test_an_edit_survives_the_same_file_from_wherever_it_lies_now(store: SqlStore, key: str) -> None:
-    bring(store, replace(TIP, key=key))
+def test_an_edit_is_kept_when_the_same_file_is_imported_from_another_folder(store: SqlStore, key: str) -> None:
+    run_import(store, replace(TIP, key=key))
     edit(store, MINE)
-    assert counted(bring(store, replace(TIP, key=key, source="C:\\elsewhere\\tips.txt"))) == (0, 0, 1, 0)
+    assert counts(run_import(store, replace(TIP, key=key, source="C:\\elsewhere\\tips.txt"))) == (0, 0, 1, 0)
     assert (text_of(store).body, text_of(store).tags) == (MINE.body, ())
 
 
-def test_an_edited_title_does_not_bring_the_old_tip_in_again(store: SqlStore) -> None:
-    bring(store, TIP)
+def test_a_tip_with_an_edited_title_is_not_imported_a_second_time(store: SqlStore) -> None:
+    run_import(store, TIP)
     edit(store, replace(MINE, title="Dust"))
-    assert counted(bring(store, TIP)) == (0, 0, 1, 0)
+    assert counts(run_import(store, TIP)) == (0, 0, 1, 0)
 
 
-def test_a_file_that_changed_updates_a_tip_that_nobody_edited(store: SqlStore) -> None:
-    bring(store, TIP)
-    assert counted(bring(store, CHANGED)) == (0, 1, 0, 0)
-    assert counted(bring(store, TIP)) == (0, 1, 0, 0), "and back again"
+def test_a_changed_file_updates_a_tip_that_was_not_edited(store: SqlStore) -> None:
+    run_import(store, TIP)
+    assert counts(run_import(store, CHANGED)) == (0, 1, 0, 0)
+    assert counts(run_import(store, TIP)) == (0, 1, 0, 0), "and back again"
     assert text_of(store).body == TIP.body
 
 
-def test_where_both_changed_the_tip_is_left_and_named_until_somebody_says_whose_words_stand(store: SqlStore) -> None:
-    bring(store, TIP)
+def test_a_tip_changed_on_both_sides_is_rejected_until_one_version_is_chosen(store: SqlStore) -> None:
+    run_import(store, TIP)
     edit(store, MINE)
     for dry_run in (True, False):
-        report = bring(store, CHANGED, dry_run=dry_run)
-        assert counted(report) == (0, 0, 1, 1)
+        report = run_import(store, CHANGED, dry_run=dry_run)
+        assert counts(report) == (0, 0, 1, 1)
         assert "'sweep-the-floor'" in report.rejected[0].reason
         assert "--take file" in report.rejected[0].reason
     assert text_of(store).body == MINE.body
 
 
-def test_an_edited_tip_stays_edited_when_it_gets_a_rule_for_reruns(store: SqlStore) -> None:
-    bring(store, TIP)
+def test_an_edited_tip_stays_edited_when_its_rule_for_reruns_is_set(store: SqlStore) -> None:
+    run_import(store, TIP)
     edit(store, MINE)
     rules = Rules(Schedule.parse("TUE 08:00", "America/New_York"), timedelta(hours=24))
     tips = Tips(store, rules, lambda: NOW, importers, link_checker.ask)
     tips.rerun("sweep-the-floor", "after 2 years")
-    assert counted(bring(store, CHANGED)) == (0, 0, 1, 1)
+    assert counts(run_import(store, CHANGED)) == (0, 0, 1, 1)
     assert text_of(store).body == MINE.body
 
 
-def test_take_mine_keeps_the_edit_and_does_not_ask_again(store: SqlStore) -> None:
-    bring(store, TIP)
+def test_take_mine_keeps_the_edit_and_ends_the_conflict(store: SqlStore) -> None:
+    run_import(store, TIP)
     edit(store, MINE)
-    assert counted(bring(store, CHANGED, take=ConflictChoice.MINE)) == (0, 0, 1, 0)
-    assert counted(bring(store, CHANGED)) == (0, 0, 1, 0)
+    assert counts(run_import(store, CHANGED, take=ConflictChoice.MINE)) == (0, 0, 1, 0)
+    assert counts(run_import(store, CHANGED)) == (0, 0, 1, 0)
     assert text_of(store).body == MINE.body
 
 
-def test_take_file_gives_the_tip_back_to_its_file(store: SqlStore) -> None:
-    bring(store, TIP)
+def test_take_file_replaces_the_edit_and_ends_the_conflict(store: SqlStore) -> None:
+    run_import(store, TIP)
     edit(store, MINE)
-    assert counted(bring(store, CHANGED, take=ConflictChoice.FILE)) == (0, 1, 0, 0)
-    assert counted(bring(store, TIP)) == (0, 1, 0, 0), "it is nobody's edit any more"
+    assert counts(run_import(store, CHANGED, take=ConflictChoice.FILE)) == (0, 1, 0, 0)
+    assert counts(run_import(store, TIP)) == (0, 1, 0, 0), "the tip is not edited any more"
 
 
-def test_a_new_label_from_a_file_joins_an_edited_tip(store: SqlStore) -> None:
-    bring(store, TIP)
+def test_a_new_label_in_a_file_is_added_to_an_edited_tip(store: SqlStore) -> None:
+    run_import(store, TIP)
     edit(store, replace(TIP, tags=("mine",)))
-    assert counted(bring(store, replace(TIP, tags=("order", "new")))) == (0, 1, 0, 0)
+    assert counts(run_import(store, replace(TIP, tags=("order", "new")))) == (0, 1, 0, 0)
     assert text_of(store).tags == ("mine", "order", "new")
 
 
-def test_the_owners_own_file_by_its_key_takes_the_place_of_an_edit(store: SqlStore) -> None:
-    bring(store, TIP)
+def test_a_file_with_the_key_of_the_tip_replaces_an_edit(store: SqlStore) -> None:
+    run_import(store, TIP)
     edit(store, MINE)
     own = replace(MINE, body="With a broom.", key="sweep-the-floor", source="sweep-the-floor.md")
-    assert counted(bring(store, own)) == (0, 1, 0, 0)
-    assert len(bring(store, CHANGED).rejected) == 1, "and is an edit itself"
+    assert counts(run_import(store, own)) == (0, 1, 0, 0)
+    assert len(run_import(store, CHANGED).rejected) == 1, "and is itself an edit"
 
 
-def test_an_older_library_is_asked_about_tips_that_were_changed_since_they_came(tmp_path: Path) -> None:
+def test_tips_changed_before_the_upgrade_count_as_edited(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parents[1] / "migrations"))
@@ -150,7 +150,7 @@ def test_an_older_library_is_asked_about_tips_that_were_changed_since_they_came(
     old.close()
     upgrade(path)
     store = SqlStore(path)
-    report = bring(store, *(TipText(f"Tip {number}", "y", source="tips.txt") for number in (1, 2)))
-    assert counted(report) == (0, 1, 1, 1)
+    report = run_import(store, *(TipText(f"Tip {number}", "y", source="tips.txt") for number in (1, 2)))
+    assert counts(report) == (0, 1, 1, 1)
     assert (text_of(store, "tip-1").body, text_of(store, "tip-2").body) == ("y", "x")
     store.close()

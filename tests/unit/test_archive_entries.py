@@ -1,4 +1,4 @@
-"""Plain words, teasers, sentences, search terms: what the archive says of a tip, as values."""
+"""Tests of plain text, sentences, teasers, anniversaries, and search terms."""
 
 from __future__ import annotations
 
@@ -27,60 +27,60 @@ MARKED = (
 )
 
 
-def test_plain_words_have_no_mark_left() -> None:
+def test_plain_text_has_no_markdown_left() -> None:
     assert plain(MARKED) == (
         "A head Say it once, here and https://y.example. Again one two three four five a clock snake_case *star* &"
     )
 
 
-def test_plain_words_never_hold_the_signs_around_a_hit() -> None:
+def test_plain_text_never_has_the_characters_around_a_hit() -> None:
     assert {HIT, HIT_END}.isdisjoint(plain(f"a {HIT}b{HIT_END} c &#xE000;"))
 
 
 @given(st.text(max_size=300))
-@example("#\n0")  # a heading that has no words
-def test_any_text_has_plain_words_on_one_line(text: str) -> None:
+@example("#\n0")  # a heading without words
+def test_plain_text_is_on_one_line_for_any_text(text: str) -> None:
     words = plain(text)
     assert words == " ".join(words.split())
 
 
-def test_titles_and_initials_and_lower_case_end_no_sentence() -> None:
+def test_abbreviations_initials_and_lowercase_words_do_not_end_a_sentence() -> None:
     text = "Mr. Low met Mrs. Gray. “Go!” she said. Why? J. R. came at 5 p.m. sharp… and left. Done"
     assert sentences(text) == [
         "Mr. Low met Mrs. Gray.", "“Go!” she said.", "Why?", "J. R. came at 5 p.m. sharp… and left.", "Done",
     ]  # fmt: skip
 
 
-def of(body: str, own: str = "") -> str:
+def teaser_of(body: str, own: str = "") -> str:
     return teaser(TipText("A tip", body, teaser=own))
 
 
 def test_the_owners_teaser_wins() -> None:
-    assert of("Some text.", "Mine.") == "Mine."
+    assert teaser_of("Some text.", "Mine.") == "Mine."
 
 
 def test_a_teaser_ends_at_the_sentence_nearest_to_fifty_words() -> None:
-    found = of("\n\n".join(f"Number {n} has exactly eight words in it." for n in range(20)))
+    found = teaser_of("\n\n".join(f"Number {n} has exactly eight words in it." for n in range(20)))
     assert len(found.split()) == 48
     assert found.endswith("in it.")
 
 
-def test_a_teaser_has_no_heading_and_no_mark_in_it() -> None:
-    assert of("## Not me\n\nOnly *this*.\n\n- And this.") == "Only this. And this."
+def test_a_teaser_has_no_heading_and_no_markdown() -> None:
+    assert teaser_of("## Not me\n\nOnly *this*.\n\n- And this.") == "Only this. And this."
 
 
-def test_one_endless_sentence_is_cut_at_fifty_words_and_says_so() -> None:
-    found = of("word, " * 200)
+def test_a_very_long_sentence_is_cut_at_fifty_words_with_an_ellipsis() -> None:
+    found = teaser_of("word, " * 200)
     assert found == " ".join(["word,"] * 50).rstrip(",") + " …"
 
 
 def test_a_short_text_is_its_own_teaser() -> None:
-    assert of("No full stop here") == "No full stop here"
-    assert of("") == ""
+    assert teaser_of("No full stop here") == "No full stop here"
+    assert teaser_of("") == ""
 
 
 @given(st.dates(date(1990, 1, 1), date(2090, 1, 1)), st.sampled_from([5, 10, 15, 20]))
-def test_every_anniversary_is_a_week_with_each_weekday_once(day: date, years: int) -> None:
+def test_an_anniversary_is_a_week_so_it_has_every_weekday_once(day: date, years: int) -> None:
     first, last = anniversary(day, years)
     assert last - first == timedelta(days=6)
     assert first.year in (day.year - years - 1, day.year - years)
@@ -95,18 +95,18 @@ def test_every_anniversary_is_a_week_with_each_weekday_once(day: date, years: in
         ("snake_case don't", ["snake", "case", "don", "t"]),
     ],
 )
-def test_signs_mean_nothing_to_the_search_but_quotes(typed: str, terms: list[str]) -> None:
+def test_only_quotation_marks_have_a_meaning_in_a_search_query(typed: str, terms: list[str]) -> None:
     assert search_terms(typed) == terms
 
 
 @given(st.text(max_size=400))
-def test_search_terms_are_few_and_are_words(typed: str) -> None:
+def test_search_terms_are_limited_in_number_and_are_words(typed: str) -> None:
     terms = search_terms(typed)
     assert len(terms) <= MAX_TERMS
     assert all('"' not in term and term.strip() for term in terms)
 
 
 @pytest.mark.parametrize("source", ["javascript:alert(1)", "seeds/01.md", 'https://x.example/"><', "https://a b", ""])
-def test_only_a_web_address_becomes_a_link_to_a_source(source: str) -> None:
+def test_only_a_web_url_becomes_a_link_to_a_source(source: str) -> None:
     assert web_address(source) == ""
     assert web_address("https://x.example/a?b=1") == "https://x.example/a?b=1"

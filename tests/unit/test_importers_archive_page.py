@@ -1,4 +1,4 @@
-"""Listing pages of the old blog, in the shapes they come in and in those they might."""
+"""Tests of parsing listing pages of the old blog, in the shapes they have and in shapes they might have."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def page(text: str, source: str = "page.txt") -> list[TipText]:
     return [piece for piece in found if isinstance(piece, TipText)]
 
 
-def refused(text: str) -> list[tuple[int, str]]:
+def rejections(text: str) -> list[tuple[int, str]]:
     return [(piece.line, piece.reason) for piece in parse(text, "page.txt") if isinstance(piece, Rejected)]
 
 
@@ -35,7 +35,7 @@ def body_of(body: str) -> str:
     return tip.body
 
 
-def test_a_page_gives_its_teasers_and_its_whole_articles() -> None:
+def test_a_page_gives_its_teasers_and_its_complete_articles() -> None:
     tips = page((FIXTURES / "baking.txt").read_text(encoding="utf-8"), "baking.txt")
     assert [(tip.line, tip.title, tip.published_on, tip.complete) for tip in tips] == [
         (3, "Weigh It, Do Not Guess", date(2024, 3, 5), False),
@@ -51,7 +51,7 @@ def test_a_page_gives_its_teasers_and_its_whole_articles() -> None:
     assert [tip.categories for tip in tips if tip.complete] == [("Tip of the Kitchen",)] * 3
 
 
-def test_a_whole_article_keeps_its_lists_sub_heads_and_verse() -> None:
+def test_a_complete_article_keeps_its_lists_subheadings_and_verse() -> None:
     tips = page((FIXTURES / "baking.txt").read_text(encoding="utf-8"))
     assert tips[3].body == (
         "A loaf tells you when it is ready. It sings.\n\n"
@@ -80,7 +80,7 @@ def test_a_teaser_is_its_text_without_read_more_and_without_a_body() -> None:
     ]
 
 
-def test_the_second_stream_has_no_dates_several_categories_and_captions_glued_to_its_text() -> None:
+def test_the_other_category_page_has_no_dates_several_categories_and_captions_joined_to_the_text() -> None:
     tips = page((FIXTURES / "trade.txt").read_text(encoding="utf-8"))[1:]
     assert [(tip.title, tip.published_on, tip.complete, tip.categories, tip.body) for tip in tips] == [
         (
@@ -125,15 +125,15 @@ def test_the_second_stream_has_no_dates_several_categories_and_captions_glued_to
         ("Leap Day 2/30/24", "Leap Day 2/30/24", None),
     ],
 )
-def test_the_date_is_cut_off_the_title_however_it_is_written(written: str, title: str, day: date | None) -> None:
+def test_the_date_is_removed_from_the_title_in_every_format(written: str, title: str, day: date | None) -> None:
     whole, teaser = page(article(written) + f"{written}\n\n\nA text that Read more\n")
     assert (whole.title, whole.published_on, whole.complete) == (title, day, True)
     assert (teaser.title, teaser.published_on, teaser.complete) == (title, day, False)
 
 
-def test_an_impossible_date_is_named_and_the_other_tips_still_come() -> None:
+def test_an_impossible_date_is_rejected_and_the_other_tips_are_imported() -> None:
     found = parse("Bread - 13/45/14\n\n\nA text Read more\n\n" + article(), "page.txt")
-    assert found[0] == Rejected("page.txt", 1, "the date in the title, 13/45/14, is no month/day/year; mend it")
+    assert found[0] == Rejected("page.txt", 1, "the date in the title, 13/45/14, is not a valid month/day/year; fix it")
     assert isinstance(found[1], TipText)
 
 
@@ -157,12 +157,12 @@ def test_categories_come_from_the_posted_line(posted: str, categories: tuple[str
 
 
 @pytest.mark.parametrize("text", ["Posted in the window was a price.", "Posted on the door in red: closed."])
-def test_prose_about_posting_is_prose(text: str) -> None:
+def test_prose_about_posting_is_kept(text: str) -> None:
     assert body_of(f"First.\n\n{text}") == f"First.\n\n{text}"
 
 
 @pytest.mark.parametrize(
-    "furniture",
+    "noise",
     [
         "Signup for FREE Tips!\u00a0\u00a0\u00a0\u00a0Contact Us\u00a0\u00a0More Resources for You\u00a0\u00a0Visit Our Home Page",
         "Sign up for FREE Tips! | Contact Us",
@@ -181,25 +181,25 @@ def test_prose_about_posting_is_prose(text: str) -> None:
         "\u200b",
     ],
 )
-def test_furniture_is_left_out_wherever_it_stands(furniture: str) -> None:
-    assert body_of(f"First.\n\nSecond.\n\n{furniture}") == "First.\n\nSecond."
-    assert [tip.body for tip in page(article(body=f"First.\n\n{furniture}") + article("B - 1/2/18"))] == [
+def test_navigation_comments_and_captions_are_left_out_everywhere(noise: str) -> None:
+    assert body_of(f"First.\n\nSecond.\n\n{noise}") == "First.\n\nSecond."
+    assert [tip.body for tip in page(article(body=f"First.\n\n{noise}") + article("B - 1/2/18"))] == [
         "First.",
         "A text.",
     ]
-    assert refused(f"x | Site\n\n{furniture}\n\n" + article()) == []
+    assert rejections(f"x | Site\n\n{noise}\n\n" + article()) == []
 
 
-def test_a_footer_glued_to_the_last_words_is_cut_off() -> None:
-    glued = "Listen.\u00a0 Signup for FREE Tips!\u00a0\u00a0Contact Us\u00a0\u00a0More Resources for You\u00a0\u00a0Visit Our Home Page"
-    assert body_of(glued) == "Listen."
+def test_a_footer_joined_to_the_last_words_is_removed() -> None:
+    joined = "Listen.\u00a0 Signup for FREE Tips!\u00a0\u00a0Contact Us\u00a0\u00a0More Resources for You\u00a0\u00a0Visit Our Home Page"
+    assert body_of(joined) == "Listen."
 
 
 @pytest.mark.parametrize(
     "text",
     ["Write “Contact Us” on the door.", "Next comes the salt.", "1 2 3 go", "No comments were made.", "Blog often."],
 )
-def test_prose_that_reminds_of_furniture_stays(text: str) -> None:
+def test_prose_that_resembles_navigation_is_kept(text: str) -> None:
     assert text in body_of(f"First.\n\n{text}")
 
 
@@ -209,7 +209,7 @@ def test_related_links_end_with_the_next_title() -> None:
     assert (first.body, second.title) == ("A text.", "Salt")
 
 
-def test_the_tag_is_what_stands_before_the_site_with_or_without_a_page_number() -> None:
+def test_the_tag_is_the_text_before_the_site_name_with_or_without_a_page_number() -> None:
     assert [page(f"{head}\n\n{article()}")[0].tags for head in ("big-data | Site, Inc. - Page 2", "Ad hoc | Site")] == [
         ("big-data",),
         ("Ad hoc",),
@@ -217,7 +217,7 @@ def test_the_tag_is_what_stands_before_the_site_with_or_without_a_page_number() 
     assert page(article())[0].tags == ()
 
 
-def test_an_article_without_a_footer_ends_at_the_next_title_whatever_that_is() -> None:
+def test_an_article_without_a_footer_ends_at_the_next_title_of_any_kind() -> None:
     tips = page(
         article(body="One.")
         + "A Teaser - 1/2/18\n\n\nIt begins Read more\n\n"
@@ -238,66 +238,66 @@ def test_an_article_without_a_footer_ends_at_the_next_title_whatever_that_is() -
     "end",
     ["Read more", "… Read more", "... Read more »", "[…] Continue reading →", "\u00a0\n\nRead more", "READ MORE »"],
 )
-def test_read_more_is_known_in_its_spellings(end: str) -> None:
+def test_every_spelling_of_read_more_ends_a_teaser(end: str) -> None:
     (tip,) = page(f"Bread - 1/2/18\n\n\nIt began when {end}\n")
     assert (tip.complete, tip.body, tip.teaser) == (False, "", "It began when")
 
 
-def test_a_whole_article_that_breaks_off_is_a_teaser_with_categories() -> None:
+def test_an_article_that_breaks_off_is_a_teaser_with_categories() -> None:
     (tip,) = page(article(body="One.\n\nTwo, Read more"))
     assert (tip.complete, tip.body, tip.teaser, tip.categories) == (False, "", "One. Two,", ("Baking",))
 
 
-def test_text_below_read_more_is_the_article_when_it_begins_like_the_teaser() -> None:
+def test_text_below_read_more_is_the_article_if_it_begins_like_the_teaser() -> None:
     start = "Every baker I have known was a patient person until"
     (tip,) = page(f"Patience - 1/2/18\n\n\n{start} Read more\n\n{start} noon.\n\nThen not.\n\n")
     assert (tip.complete, tip.body) == (True, f"{start} noon.\n\nThen not.")
 
 
-def test_text_below_read_more_that_begins_otherwise_is_named_and_the_teaser_stays() -> None:
+def test_other_text_below_read_more_is_rejected_and_the_teaser_is_kept() -> None:
     tip, lost = parse("Bread - 1/2/18\n\n\nIt began Read more\n\nSomething else entirely.\n", "page.txt")
     assert isinstance(tip, TipText)
     assert not tip.complete
     assert lost == Rejected("page.txt", 6, "text below the “Read more” of 'Bread': 'Something else entirely.'")
 
 
-def test_a_dated_title_above_one_paragraph_without_any_mark_is_not_taken_for_whole() -> None:
+def test_a_single_paragraph_without_a_posted_line_is_not_a_complete_article() -> None:
     one, several = page("A - 1/2/18\n\n\nIt begins and\n\n\nB - 1/9/18\n\n\nIt begins.\n\nIt ends.\n\n" + article())[:2]
     assert (one.complete, one.teaser) == (False, "It begins and")
     assert (several.complete, several.body) == (True, "It begins.\n\nIt ends.")
 
 
-def test_a_source_with_a_date_at_the_end_of_an_article_is_no_title() -> None:
+def test_a_dated_source_at_the_end_of_an_article_is_not_a_title() -> None:
     for body in ("First.\n\nFrom the bread gazette – 8/12/14", "From the bread gazette – 8/12/14\n\nFirst."):
         assert body_of(body) == body
 
 
-def test_titles_with_nothing_below_and_texts_without_title_are_named() -> None:
-    assert refused(f"A - 1/2/18\n\n{POSTED}\n\n\nB - 1/9/18\n\n{POSTED}\n\nText.\n\n\nC - 1/16/18\n") == [
-        (1, "nothing stands below the title 'A'"),
-        (13, "nothing stands below the title 'C'"),
+def test_titles_without_text_and_text_without_a_title_are_rejected() -> None:
+    assert rejections(f"A - 1/2/18\n\n{POSTED}\n\n\nB - 1/9/18\n\n{POSTED}\n\nText.\n\n\nC - 1/16/18\n") == [
+        (1, "there is no text below the title 'A'"),
+        (13, "there is no text below the title 'C'"),
     ]
-    assert refused(f"{POSTED}\n\nText.") == [(1, '"Posted on in …" without a title above it')]
-    assert refused("tag | Site\n\nSome words about a tag.\n\nMore of them.\n\n" + article()) == [
-        (3, "text that stands below no title: 'Some words about a tag.'")
+    assert rejections(f"{POSTED}\n\nText.") == [(1, '"Posted on in …" without a title above it')]
+    assert rejections("tag | Site\n\nSome words about a tag.\n\nMore of them.\n\n" + article()) == [
+        (3, "text without a title above it: 'Some words about a tag.'")
     ]
-    assert refused("Words Read more") == [(1, "text that stands below no title: 'Words Read more'")]
+    assert rejections("Words Read more") == [(1, "text without a title above it: 'Words Read more'")]
 
 
-def test_a_title_without_a_word_or_without_an_end_is_refused() -> None:
-    assert refused(article("??? - 1/2/18")) == [(1, "the title '???' has no word in it; give it one")]
-    assert refused(article("a" * 300)) == [(1, "the title has 300 characters; shorten it to 200")]
+def test_a_title_without_a_word_or_with_too_many_characters_is_rejected() -> None:
+    assert rejections(article("??? - 1/2/18")) == [(1, "the title '???' has no word in it; write one")]
+    assert rejections(article("a" * 300)) == [(1, "the title has 300 characters; shorten it to 200")]
 
 
-@pytest.mark.parametrize("text", ["", "A letter.\n\nDear reader,\n\nhello.", "x | y\n\nz - 1/2/18", "\x00\x01"])
-def test_what_is_no_archive_page_is_refused_as_a_whole(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "A letter.\n\nDear Ada,\n\nhello.", "x | y\n\nz - 1/2/18", "\x00\x01"])
+def test_a_text_that_is_not_an_archive_page_is_rejected_as_a_whole(text: str) -> None:
     assert not looks_like_archive_page(text)
-    ((line, reason),) = refused(text)
+    ((line, reason),) = rejections(text)
     assert line == 1
-    assert "no archive page" in reason
+    assert "not an archive page" in reason
 
 
-def test_line_ends_and_byte_order_marks_make_no_difference() -> None:
+def test_line_endings_and_byte_order_marks_make_no_difference() -> None:
     text = (FIXTURES / "baking.txt").read_text(encoding="utf-8")
     assert page("\ufeff" + text.replace("\n", "\r\n")) == page(text) == page(text.replace("\n", "\r"))
 
@@ -309,10 +309,10 @@ LINES = (
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=14))
-def test_whatever_the_order_of_the_lines_tips_are_sound_and_come_in_order(lines: list[str]) -> None:
+def test_tips_are_valid_and_in_order_for_any_order_of_lines(lines: list[str]) -> None:
     found = parse("\n".join(lines), "page.txt")
     assert all(tip.complete == bool(tip.body) for tip in found if isinstance(tip, TipText))
     assert all(tip.title and "Read more" not in tip.teaser for tip in found if isinstance(tip, TipText))
     assert [piece.line for piece in found] == sorted({piece.line for piece in found})
-    posted = sum(line in (POSTED, "Read more") for line in lines)  # below "Read more" may stand the whole article
+    posted = sum(line in (POSTED, "Read more") for line in lines)  # the article may follow "Read more"
     assert sum(tip.complete for tip in found if isinstance(tip, TipText)) <= posted + sum("/" in line for line in lines)

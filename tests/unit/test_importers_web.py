@@ -1,13 +1,15 @@
-"""What comes from the web (WordPress exports, feeds, HTML, tables): its words arrive, and nothing unsafe with them."""
+"""Tests of importing WordPress exports, feeds, HTML, and CSV: all text is kept, and nothing unsafe."""
 
 from __future__ import annotations
 
 from datetime import date
+from html import escape
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml.html import fragment_fromstring
 
 from newsletter.domain.tips.tip import Rejected, TipText
 from newsletter.importers import read
@@ -24,7 +26,7 @@ def tips_in(path: Path, format_: str = "auto") -> list[TipText]:
 # -- WordPress -------------------------------------------------------------------------------------
 
 
-def test_a_published_post_becomes_a_tip_with_all_that_is_known_of_it() -> None:
+def test_a_published_post_becomes_a_tip_with_its_date_labels_and_teaser() -> None:
     tip = tips_in(EXPORT)[0]
     assert (tip.title, tip.published_on) == ("Say when the bread is ready", date(2014, 8, 12))
     assert (tip.categories, tip.tags, tip.teaser) == (("Baking",), ("waiting",), "Why soon is not a time.")
@@ -37,25 +39,25 @@ def test_a_published_post_becomes_a_tip_with_all_that_is_known_of_it() -> None:
     )
 
 
-def test_pages_are_passed_over_and_drafts_are_told() -> None:
+def test_pages_are_skipped_and_drafts_are_rejected() -> None:
     (rejected,) = [piece for piece in read([EXPORT]) if isinstance(piece, Rejected)]
-    assert rejected.reason == "'Not yet' is a draft; publish it, export again"
+    assert rejected.reason == "'Not yet' is a draft; publish it and export again"
     assert rejected.line > 1
 
 
-def test_no_entity_is_followed() -> None:
+def test_no_entity_is_resolved() -> None:
     (tip,) = [tip for tip in tips_in(EXPORT, "wxr") if tip.title == "Entities"]
     assert "root:" not in tip.body
     assert "aaaaa" not in tip.body
 
 
-def test_an_export_that_breaks_off_gives_what_is_whole_and_says_where(tmp_path: Path) -> None:
+def test_an_incomplete_export_gives_its_complete_posts_and_the_line_of_the_error(tmp_path: Path) -> None:
     whole = EXPORT.read_bytes()
     (tmp_path / "half.xml").write_bytes(whole[: whole.index(b"Not yet")])
     found = list(read([tmp_path / "half.xml"]))
     assert isinstance(found[0], TipText)
     assert isinstance(found[-1], Rejected)
-    assert "not whole XML" in found[-1].reason
+    assert "not complete XML" in found[-1].reason
 
 
 # -- feeds -----------------------------------------------------------------------------------------
@@ -72,7 +74,7 @@ RSS = """<?xml version="1.0"?><rss version="2.0"><channel>
 <description>&lt;p&gt;It began so [&amp;#8230;]&lt;/p&gt;</description></item></channel></rss>"""
 
 
-def test_an_atom_feed_gives_whole_tips(tmp_path: Path) -> None:
+def test_an_atom_feed_with_full_texts_gives_complete_tips(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(ATOM)
     first, second, third = tips_in(tmp_path / "a.xml")
     assert (first.title, first.body, first.tags) == ("Use <b> & names", "Say *it*.", ("names",))
@@ -81,17 +83,17 @@ def test_an_atom_feed_gives_whole_tips(tmp_path: Path) -> None:
     assert third.body == "One\n\nTwo"
 
 
-def test_a_text_that_breaks_off_in_a_feed_is_a_teaser(tmp_path: Path) -> None:
+def test_a_truncated_text_in_a_feed_is_a_teaser(tmp_path: Path) -> None:
     (tmp_path / "a.rss").write_text(RSS)
     (tip,) = tips_in(tmp_path / "a.rss")
     assert (tip.complete, tip.body, tip.teaser, tip.source) == (False, "", "It began so", "https://a.example/2")
 
 
-def test_a_file_without_an_item_says_so(tmp_path: Path) -> None:
+def test_a_feed_without_an_item_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text("<?xml version='1.0'?><rss><channel/></rss>")
     (rejected,) = read([tmp_path / "a.xml"])
     assert isinstance(rejected, Rejected)
-    assert "no tip is in this file" in rejected.reason
+    assert "there is no tip in this file" in rejected.reason
 
 
 # -- HTML ------------------------------------------------------------------------------------------
@@ -113,16 +115,12 @@ def test_a_file_without_an_item_says_so(tmp_path: Path) -> None:
         ("<h1>One</h1><h4></h4>", "## One"),
     ],
 )
-def test_html_is_written_as_markdown(html: str, markdown: str) -> None:
+def test_html_is_converted_to_markdown(html: str, markdown: str) -> None:
     assert to_markdown(html) == markdown
 
 
 @given(st.text(alphabet=st.sampled_from("ab *_`[]()<>&#1.-+!\\|~=\n"), max_size=60))
-def test_words_that_only_look_like_markdown_are_shown_as_they_are(words: str) -> None:
-    from html import escape
-
-    from lxml.html import fragment_fromstring
-
+def test_text_that_would_be_markdown_is_shown_as_it_is(words: str) -> None:
     shown = fragment_fromstring(to_html(to_markdown(f"<p>{escape(words)}</p>")), create_parent="div").text_content()
     assert "".join(shown.split()) == "".join(words.split())
 
@@ -135,24 +133,22 @@ TAGS = st.sampled_from(
 
 
 @given(st.lists(TAGS, max_size=12).map("".join), st.booleans())
-def test_nothing_unsafe_survives(html: str, keep_line_breaks: bool) -> None:  # noqa: FBT001
-    from lxml.html import fragment_fromstring
-
+def test_nothing_unsafe_is_kept(html: str, keep_line_breaks: bool) -> None:  # noqa: FBT001
     page = fragment_fromstring(to_html(to_markdown(html, keep_line_breaks=keep_line_breaks)), create_parent="div")
     assert {node.tag for node in page.iter()} <= {"div", "p", "strong", "ul", "li", "a", "br", "em"}
     assert [node.get("href") for node in page.iter("a")] == []
     assert [name for node in page.iter() for name in node.attrib] == []
 
 
-def test_deep_nesting_ends_nobody() -> None:
+def test_deep_nesting_does_not_overflow_the_stack() -> None:
     assert "x" in to_markdown("<div>" * 5_000 + "x" + "</div>" * 5_000)
     assert "x" in to_markdown("<b>" * 5_000 + "x")
 
 
-# -- tables ----------------------------------------------------------------------------------------
+# -- CSV -------------------------------------------------------------------------------------------
 
 
-def test_a_table_gives_a_tip_for_each_line(tmp_path: Path) -> None:
+def test_a_csv_file_gives_a_tip_for_each_row(tmp_path: Path) -> None:
     (tmp_path / "tips.csv").write_text(
         'Title;Body;Date;Tags;Teaser\nOne;"Say *it*.\n\nTwice.";2014-08-12;"a, b";Mine\n;;;;\nTwo;;;;\nThree;x;12.8.;;\n',
         encoding="utf-8",
@@ -168,7 +164,7 @@ def test_a_table_gives_a_tip_for_each_line(tmp_path: Path) -> None:
     assert "2014-08-12" in undated.reason
 
 
-def test_columns_that_nobody_knows_are_named(tmp_path: Path) -> None:
+def test_unknown_columns_are_reported(tmp_path: Path) -> None:
     (tmp_path / "tips.csv").write_text("title,body,mood\na,b,c\n")
     (rejected,) = read([tmp_path / "tips.csv"])
     assert isinstance(rejected, Rejected)

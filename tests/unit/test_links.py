@@ -1,4 +1,4 @@
-"""Where links stand in a tip, and what an editor is told of their answers."""
+"""Tests of finding links in a tip, and of the findings about their answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from newsletter.domain.tips.tip import TipText
 LINK = Link("body", 3, "https://a.example/x")
 
 
-def test_every_way_to_write_a_link_is_found_with_its_line() -> None:
+def test_links_are_found_in_every_syntax_with_their_lines() -> None:
     body = (
         "See [a page](https://a.example/one) and [another](<https://a.example/two>).\n"
         "Bare: https://a.example/three, or <https://a.example/four>!\n"
@@ -27,7 +27,7 @@ def test_every_way_to_write_a_link_is_found_with_its_line() -> None:
     ]  # fmt: skip
 
 
-def test_the_takeaway_is_looked_through_too() -> None:
+def test_links_in_the_takeaway_are_found_too() -> None:
     assert [link.part for link in links_of(TipText("T", "", takeaway="See https://a.example."))] == ["takeaway"]
 
 
@@ -36,14 +36,14 @@ def test_the_takeaway_is_looked_through_too() -> None:
     [
         (LinkAnswer(404), Level.ERROR, "gone (404)"),
         (LinkAnswer(410), Level.ERROR, "gone (410)"),
-        (LinkAnswer(403), Level.NOTE, "does not answer programs"),
-        (LinkAnswer(503), Level.WARNING, "answers with a fault (503)"),
+        (LinkAnswer(403), Level.NOTE, "the site does not answer programs"),
+        (LinkAnswer(503), Level.WARNING, "answers with an error (503)"),
         (LinkAnswer(trouble=LinkProblem.PRIVATE), Level.ERROR, "private network"),
-        (LinkAnswer(trouble=LinkProblem.TIMEOUT), Level.WARNING, "no answer came in time"),
-        (LinkAnswer(200, moved_to="https://a.example/new"), Level.NOTE, "moved for good"),
+        (LinkAnswer(trouble=LinkProblem.TIMEOUT), Level.WARNING, "did not answer in time"),
+        (LinkAnswer(200, moved_to="https://a.example/new"), Level.NOTE, "moved permanently"),
     ],
 )
-def test_an_answer_is_told_with_its_place(answer: LinkAnswer, level: Level, words: str) -> None:
+def test_a_bad_answer_becomes_a_finding_at_the_place_of_the_link(answer: LinkAnswer, level: Level, words: str) -> None:
     found = finding_for(LINK, answer)
 
     assert found
@@ -52,5 +52,5 @@ def test_an_answer_is_told_with_its_place(answer: LinkAnswer, level: Level, word
     assert found.suggestion
 
 
-def test_a_link_that_works_is_not_mentioned() -> None:
+def test_a_working_link_is_no_finding() -> None:
     assert finding_for(LINK, LinkAnswer(200)) is None

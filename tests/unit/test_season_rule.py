@@ -1,4 +1,4 @@
-"""Seasons: rules in words, the slots they mean, and the words again."""
+"""Tests of season rules: from words to slots and back to words."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_rule_in_words_names_one_slot_a_year(words: str, slots: list[str]) -> 
 @pytest.mark.parametrize(
     "words", ["2027-03-02", "2 March 2027", "March 2, 2027", "the Tuesday on or before 2 March, once in 2027"]
 )
-def test_a_rule_with_a_year_comes_once(words: str) -> None:
+def test_a_rule_with_a_year_applies_once(words: str) -> None:
     rule = parse_rule(words)
 
     assert rule.slot_in(2027, TUESDAY) == date(2027, 3, 2)
@@ -78,7 +78,7 @@ def test_a_rule_with_a_year_comes_once(words: str) -> None:
     assert rule.next_slot(date(2027, 3, 3), TUESDAY) is None
 
 
-def test_a_weekday_beside_before_or_after_stands_for_the_newsletters_own_day() -> None:
+def test_a_weekday_beside_before_or_after_means_the_weekday_of_the_newsletter() -> None:
     rule = parse_rule("the Tuesday on or before 25 December")
 
     assert rule.slot_in(2025, THURSDAY) == date(2025, 12, 25)
@@ -90,13 +90,13 @@ def test_the_nth_of_another_weekday_means_the_slot_of_that_week() -> None:
     assert parse_rule("the first Tuesday of January").slot_in(2027, THURSDAY) == date(2027, 1, 7)
 
 
-def test_29_february_comes_in_leap_years_only() -> None:
+def test_february_29_is_in_leap_years_only() -> None:
     rule = parse_rule("29 February")
 
     assert [year for year in range(2096, 2106) if rule.slot_in(year, TUESDAY)] == [2096, 2104]
 
 
-def test_the_new_years_slot_in_december_belongs_to_the_coming_year() -> None:
+def test_the_slot_for_new_years_day_in_december_belongs_to_the_next_year() -> None:
     rule = parse_rule("New Year's Day")
 
     assert rule.season_of(date(2026, 12, 29)) == 2027
@@ -107,19 +107,19 @@ def test_the_new_years_slot_in_december_belongs_to_the_coming_year() -> None:
     ("year", "day"),
     [(1818, "1818-03-22"), (1943, "1943-04-25"), (1954, "1954-04-18"), (1981, "1981-04-19"), (2000, "2000-04-23"), (2024, "2024-03-31"), (2038, "2038-04-25"), (2285, "2285-03-22")],
 )  # fmt: skip
-def test_easter_is_where_the_almanacs_have_it(year: int, day: str) -> None:
+def test_easter_is_on_the_dates_of_the_almanacs(year: int, day: str) -> None:
     assert str(easter(year)) == day
 
 
 @given(st.integers(1583, 9000))
-def test_easter_is_a_sunday_between_22_march_and_25_april(year: int) -> None:
+def test_easter_is_a_sunday_from_march_22_to_april_25(year: int) -> None:
     assert easter(year).weekday() == 6
     assert date(year, 3, 22) <= easter(year) <= date(year, 4, 25)
 
 
 @given(st.integers(1583, 3000))
 def test_easter_is_the_sunday_after_the_full_moon_of_the_tables(year: int) -> None:
-    """Independently: the tables of Clavius, by golden number and epact (Explanatory Supplement, 12.3)."""
+    """Computed independently: the tables of Clavius, by golden number and epact (Explanatory Supplement, 12.3)."""
     golden = year % 19 + 1
     century = year // 100 + 1
     solar, lunar = 3 * century // 4 - 12, (8 * century + 5) // 25 - 5
@@ -133,12 +133,12 @@ def test_easter_is_the_sunday_after_the_full_moon_of_the_tables(year: int) -> No
 
 
 @given(RULES)
-def test_a_rule_reads_back_from_its_own_words(rule: Rule) -> None:
+def test_the_words_of_a_rule_are_parsed_as_the_same_rule(rule: Rule) -> None:
     assert parse_rule(rule.words()) == rule
 
 
 @given(RULES, st.integers(1700, 2400), st.integers(0, 6))
-def test_a_slot_is_on_the_newsletters_day_and_matches_its_rule(rule: Rule, year: int, weekday: int) -> None:
+def test_a_slot_is_on_the_weekday_of_the_newsletter_and_matches_its_rule(rule: Rule, year: int, weekday: int) -> None:
     slot = rule.slot_in(year, weekday)
 
     assert slot is None or (slot.weekday() == weekday and (rule.matches(slot) or abs(slot.year - year) > 1))
@@ -149,7 +149,7 @@ def test_a_slot_is_on_the_newsletters_day_and_matches_its_rule(rule: Rule, year:
     ["", "Tuesday", "every Tuesday", "30 February", "2027-02-29", "2027-13-01", "32 May", "the fifth Tuesday of May",
      "Eastern", "in 2027", "the Tuesday 3 days before Easter", "999 weeks before Easter", "25 December 0000", "x" * 500],
 )  # fmt: skip
-def test_what_is_no_season_is_refused_with_examples(words: str) -> None:
+def test_text_that_is_not_a_season_is_rejected_with_examples(words: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_rule(words)
 
@@ -167,6 +167,6 @@ def test_any_text_is_a_rule_or_an_input_error(text: str) -> None:
     rule.next_slot(date(2027, 1, 5), TUESDAY)
 
 
-def test_the_year_is_filled_into_a_title_wherever_it_stands() -> None:
+def test_every_year_placeholder_in_a_title_is_filled() -> None:
     assert fill_year("{{ year }}: the best of {{year}}", 2027) == "2027: the best of 2027"
     assert fill_year("{{ name }} stays", 2027) == "{{ name }} stays"

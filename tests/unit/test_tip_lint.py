@@ -1,4 +1,4 @@
-"""Ageing: what an editor would mark in a tip, what not, and how fast doubles are found."""
+"""Tests of linting: what an editor would mark in a tip and what not, and how fast similar tips are found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GOOD = TipText("Let it ring once more", PLAIN, takeaway="Take one breath before 
 
 
 def marks(body: str) -> list[tuple[str, str]]:
-    """Rule and level of all findings in a body that is good but for this."""
+    """The rule and level of every finding in a good tip to which this text was added."""
     return [(found.rule, found.level.value) for found in lint(replace(GOOD, body=f"{PLAIN}\n\n{body}"), today=TODAY)]
 
 
@@ -63,7 +63,7 @@ def test_a_good_tip_has_no_findings() -> None:
         ("Read https://example.org/a/long/way today.", "bare-url"),
     ],
 )
-def test_what_will_read_wrong_or_mail_badly_is_marked_once(sentence: str, rule: str) -> None:
+def test_text_that_ages_or_is_bad_for_delivery_has_one_finding(sentence: str, rule: str) -> None:
     assert [found for found, _level in marks(sentence)] == [rule]
 
 
@@ -88,11 +88,11 @@ def test_what_will_read_wrong_or_mail_badly_is_marked_once(sentence: str, rule: 
         "He is lent a pen, and the new years of the shop began.",
     ],
 )  # fmt: skip
-def test_what_ages_well_is_left_alone(sentence: str) -> None:
+def test_text_that_ages_well_has_no_finding(sentence: str) -> None:
     assert marks(sentence) == []
 
 
-def test_a_finding_says_where_why_and_what_to_do() -> None:
+def test_a_finding_gives_place_reason_and_suggestion() -> None:
     body = f"{PLAIN}\n\nA survey last year asked nine hundred nurses how long they wait, and it was long."
 
     assert lint(replace(GOOD, body=body), today=TODAY) == [
@@ -112,7 +112,7 @@ def test_a_year_in_a_quotation_is_only_a_note() -> None:
     assert marks("The poster said “Best of 2023” in gold.") == [("year", "note")]
 
 
-def test_a_holiday_is_fine_in_a_tip_of_that_season_and_in_no_other() -> None:
+def test_a_holiday_is_fine_only_in_a_tip_for_that_season() -> None:
     tip = replace(GOOD, title="A note before Christmas")
     found = {
         words: {mark.rule for mark in lint(tip, today=TODAY, season=parse_rule(words))}
@@ -132,13 +132,13 @@ def test_a_holiday_is_fine_in_a_tip_of_that_season_and_in_no_other() -> None:
     }
 
 
-def test_a_holiday_in_passing_is_a_note_and_a_greeting_a_warning() -> None:
+def test_a_mention_of_a_holiday_is_a_note_and_a_greeting_is_a_warning() -> None:
     assert marks("It was as quiet as on Christmas morning.") == [("season", "note")]
     assert marks("Happy Easter to you.") == [("season", "warning")]
     assert [mark.level for mark in lint(replace(GOOD, title="Easter at the desk"), today=TODAY)] == [Level.WARNING]
 
 
-def test_the_year_of_a_seasonal_title_is_no_placeholder_but_another_one_is() -> None:
+def test_year_in_a_title_is_allowed_and_other_placeholders_are_errors() -> None:
     assert lint(replace(GOOD, title="What we stop in {{ year }}"), today=TODAY) == []
     assert [mark.level for mark in lint(replace(GOOD, title="Hello {{ name }}"), today=TODAY)] == [Level.ERROR]
 
@@ -155,11 +155,11 @@ def test_the_year_of_a_seasonal_title_is_no_placeholder_but_another_one_is() -> 
         (replace(GOOD, body=""), "length"),
     ],
 )
-def test_the_shape_of_a_letter_is_looked_at_as_a_whole(tip: TipText, rule: str) -> None:
+def test_the_length_title_and_takeaway_of_a_tip_are_checked(tip: TipText, rule: str) -> None:
     assert [mark.rule for mark in lint(tip, today=TODAY)] == [rule]
 
 
-# -- doubles -----------------------------------------------------------------------------------------
+# -- similar tips ------------------------------------------------------------------------------------
 
 
 def tip(words: str, title: str = "A title of its own") -> TipText:
@@ -177,7 +177,7 @@ STORY = " ".join(f"On day {number} the {noun} asked for tea and got it {number} 
         (tip("Nothing alike. " * 30, "Whose turn is it at the window?"), "the words of its title"),
     ],
 )  # fmt: skip
-def test_nearly_the_same_tip_is_found(other: TipText, shared: str) -> None:
+def test_a_tip_that_is_nearly_the_same_is_found(other: TipText, shared: str) -> None:
     mine = tip(STORY, "At the window: whose turn is it?")
     found = lint(mine, today=TODAY, library=SimilarityIndex({"mine": mine, "other": other}), key="mine")
 
@@ -186,14 +186,14 @@ def test_nearly_the_same_tip_is_found(other: TipText, shared: str) -> None:
     assert "(other)" in found[0].reason
 
 
-def test_tips_on_one_subject_are_not_doubles() -> None:
+def test_tips_on_one_subject_are_not_duplicates() -> None:
     others = {path.stem: read(path)[0] for path in sorted(SEEDS.glob("*.md"))}
     library = SimilarityIndex(others)
 
     assert [key for key, text in others.items() if library.similar_to(text, key)] == []
 
 
-def test_a_thousand_tips_are_compared_in_a_moment() -> None:
+def test_a_thousand_tips_are_compared_in_seconds() -> None:
     tips = {
         f"t{n}": tip(" ".join(f"w{n * 7 + word * 13 % 4001}" for word in range(400)), f"title {n}") for n in range(1000)
     }
@@ -215,7 +215,7 @@ def read(path: Path) -> tuple[TipText, str]:
 
 
 @pytest.mark.parametrize("path", sorted(SEEDS.glob("*.md")), ids=lambda path: path.stem)
-def test_a_starter_tip_ages_and_mails_well(path: Path) -> None:
+def test_a_starter_tip_has_no_findings(path: Path) -> None:
     text, season = read(path)
 
     assert lint(text, today=TODAY, season=parse_rule(season) if season else None) == []
@@ -225,7 +225,7 @@ def test_a_starter_tip_ages_and_mails_well(path: Path) -> None:
 
 
 @given(st.text(max_size=400), st.text(max_size=80))
-def test_any_text_can_be_read(body: str, title: str) -> None:
+def test_any_text_can_be_linted(body: str, title: str) -> None:
     text = TipText(title, body)
 
     for found in lint(text, today=TODAY, library=SimilarityIndex({"a": text}), key="a"):

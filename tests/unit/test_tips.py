@@ -1,4 +1,4 @@
-"""When two findings are one tip, what becomes of both, and where a tip starts."""
+"""Tests of when two texts are one tip, how they are merged, and the state in which a tip starts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TEASER = TipText("Bread", "", complete=False, published_on=DAY, tags=("b",), tea
 
 
 @pytest.mark.parametrize("other", ["It's “Not” My Job!", "It’s Not My  Job", "ITS NOT MY JOB", "It’s not – my job"])
-def test_quotes_apostrophes_dashes_and_case_do_not_make_another_tip(other: str) -> None:
+def test_quotes_apostrophes_dashes_and_case_make_no_difference_to_the_identity(other: str) -> None:
     assert identity(other, DAY) == identity("It’s Not My Job", DAY)
 
 
-def test_another_word_or_another_day_makes_another_tip() -> None:
+def test_another_word_or_day_is_another_identity() -> None:
     one = identity("It’s Not My Job", DAY)
     assert (
         len(
@@ -35,21 +35,21 @@ def test_another_word_or_another_day_makes_another_tip() -> None:
     )
 
 
-def test_labels_join_in_the_order_they_came_without_regard_to_case() -> None:
+def test_labels_are_joined_in_order_without_regard_to_case() -> None:
     assert merge_labels(["b", "A"], ["a", "c", "B"]) == ("b", "A", "c")
 
 
-def test_a_whole_article_completes_a_teaser() -> None:
+def test_a_complete_article_completes_a_teaser() -> None:
     found = merge(TEASER, WHOLE)
     assert (found.complete, found.body, found.takeaway) == (True, "The whole text.", "Bake.")
     assert (found.categories, found.tags) == (("Baking",), ("b", "a"))
 
 
-def test_a_teaser_never_replaces_a_whole_article() -> None:
+def test_a_teaser_never_replaces_a_complete_article() -> None:
     assert merge(WHOLE, TEASER) == replace(WHOLE, tags=("a", "b"))
 
 
-def test_of_two_whole_articles_the_new_one_wins_but_wipes_out_nothing() -> None:
+def test_of_two_complete_articles_the_new_one_wins_but_empties_no_field() -> None:
     found = merge(
         replace(WHOLE, teaser="By the owner"), replace(WHOLE, title="Bread!", body="A better text.", takeaway="")
     )
@@ -61,17 +61,17 @@ def test_of_two_whole_articles_the_new_one_wins_but_wipes_out_nothing() -> None:
     )
 
 
-def test_of_two_teasers_the_newer_text_stays() -> None:
+def test_of_two_teasers_the_newer_text_is_kept() -> None:
     assert merge(TEASER, replace(TEASER, teaser="")).teaser == "The whole"
     assert merge(TEASER, replace(TEASER, teaser="The whole t")).teaser == "The whole t"
 
 
-def test_merging_the_same_findings_again_changes_nothing_in_whatever_order() -> None:
-    for findings in permutations([TEASER, WHOLE, replace(TEASER, tags=("c",))]):
-        once = merge(merge(findings[0], findings[1]), findings[2])
+def test_merging_the_same_texts_again_changes_nothing_in_any_order() -> None:
+    for texts in permutations([TEASER, WHOLE, replace(TEASER, tags=("c",))]):
+        once = merge(merge(texts[0], texts[1]), texts[2])
         again = once
-        for finding in findings:
-            again = merge(again, finding)
+        for text in texts:
+            again = merge(again, text)
         assert again == once
         assert (once.complete, once.body, sorted(once.tags)) == (True, "The whole text.", ["a", "b", "c"])
 
@@ -85,5 +85,7 @@ def test_merging_the_same_findings_again_changes_nothing_in_whatever_order() -> 
         (TipText("Bread", "x", published_on=DAY, already_run=True), True, TipState.FRESH),
     ],
 )
-def test_what_ran_before_is_archive_unless_it_is_queued(text: TipText, *, queue: bool, state: TipState) -> None:
+def test_a_tip_that_was_published_before_is_archive_unless_it_is_queued(
+    text: TipText, *, queue: bool, state: TipState
+) -> None:
     assert first_state(text, queue=queue) is state

@@ -10,7 +10,7 @@ from newsletter.domain.calendar.plan import parse_day
 from newsletter.domain.calendar.schedule import WEEK, Schedule
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.errors import InputError, Refused, UsageError
-from newsletter.domain.tips.season_rule import WEEKDAYS
+from newsletter.domain.tips.season_rule import WEEKDAYS, in_words
 from newsletter.ports.calendar import Override, SlotOverride
 from newsletter.ports.store import Store, Tx
 

@@ -1,1 +1,1 @@
-"""Use cases for tips: import, edit, export and the feedback votes."""
+"""Use cases for tips: the library (tips.py), its imports and exports, linting, and the votes of subscribers."""

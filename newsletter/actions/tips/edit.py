@@ -1,4 +1,4 @@
-"""One tip as its owner wrote it anew: the text takes the place of the old one, and a new key keeps the old address."""
+"""Replace one tip with the text its owner wrote; a new key renames the tip and keeps its old web address working."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from newsletter.ports.store import Store
 
 
 def edit_tip(store: Store, key: str, found: TipText | Rejected, *, now: datetime) -> Report:
-    """What changed, under the key that the tip has then.
+    """Replace the tip with this key; the report has the key that the tip has afterwards.
 
-    Raises InputError with the line for a text that is no tip, Refused for a key or a title that another tip has.
+    Raises InputError with the line for a text that is not a tip, Refused for a key or title of another tip, and
+    NotFound.
     """
     if isinstance(found, Rejected):
         raise InputError(found.reason, source=found.source, line=found.line)
@@ -23,12 +24,12 @@ def edit_tip(store: Store, key: str, found: TipText | Rejected, *, now: datetime
         tip_id = tx.tips.get(key).card.id
         taken = new != key and tx.tips.key_taken(new) and tx.archive.successor(new) != key
     if taken:
-        raise Refused(f"another tip has the key {new!r}, or had it", fix="Choose another one")
+        raise Refused(f"the key {new!r} is or was the key of another tip", fix="Choose another key")
     report = import_tips(store, [replace(found, key=key, source="")], queue=False, dry_run=False, now=now)
     if report.rejected:
         raise Refused(report.rejected[0].reason)
     if new != key:
         with store.write() as tx:
             tx.tips.change_key(tip_id, new)
-        report = replace(report, updated=1, unchanged=0)  # also where the key is all that is new
+        report = replace(report, updated=1, unchanged=0)  # even if only the key is new
     return replace(report, tips=tuple(replace(tip, key=new) for tip in report.tips))

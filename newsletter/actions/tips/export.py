@@ -1,4 +1,4 @@
-"""The library as files, one tip each, to be edited and kept anywhere; what a file looks like is the importers' matter."""
+"""Export the library as files, one for each tip, to edit them elsewhere or keep them under version control."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from newsletter.ports.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export did, or would do; files: their names, in queue order."""
+    """What an export did, or would do in a dry run. files: the names of all files, in queue order."""
 
     written: int
     unchanged: int
@@ -22,7 +22,7 @@ class Exported:
 def export_tips(
     store: Store, directory: Path, to_markdown_file: Callable[[TipText], str], *, dry_run: bool
 ) -> Exported:
-    """Write each tip into DIRECTORY/key.md unless the file says the same already; other files stay as they are."""
+    """Write each tip to DIRECTORY/KEY.md unless the file is the same already; other files are left alone."""
     with store.read() as tx:
         tips = tx.tips.all()
     if not dry_run:

@@ -1,4 +1,4 @@
-"""Put what an importer found into the library; reads no file and knows no format."""
+"""Import tips into the library: add new tips, and merge changed ones without losing the owner's edits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from functools import reduce
 from itertools import chain, count
+
+from slugify import slugify
 
 from newsletter.domain.tips.tip import (
     ConflictChoice,
@@ -22,13 +24,13 @@ from newsletter.domain.tips.tip import (
 )
 from newsletter.ports.store import Store, Tips
 
-MAX_KEY = 60  # characters, cut at a word
-MANY = 20  # tips written, from which on the search is tidied
+MAX_KEY = 60  # characters; a longer key is cut after a word
+MANY = 20  # written tips that are worth optimizing the search index
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedTip:
-    """A tip as it is in the library after the import."""
+    """A tip as it is in the library after the import. date: the day on which it was published, if known."""
 
     key: str
     title: str
@@ -40,7 +42,7 @@ class ImportedTip:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an import did, or would do. teasers: how many of `tips` still wait for their whole article."""
+    """What an import did, or would do in a dry run. teasers: how many of `tips` still lack their article."""
 
     added: int
     updated: int
@@ -57,10 +59,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """One tip of the import: what is in the library and what is to be. state: None leaves it as it is.
+    """What to write for one tip.
 
-    pieces: what each source says. says_all: the finding knows the tip's key, so it takes the place of what is there.
-    edited: the owner's own words stand in it afterwards.
+    state: None leaves the state as it is. pieces: the text from each source, by its name. stored: the tip that is in
+    the library. replaces_all: the source gives the key of the tip, so its text replaces the stored one.
+    edited: the tip has edits by the owner afterwards.
     """
 
     identity: str
@@ -74,7 +77,7 @@ class _Plan:
 
     @property
     def changes(self) -> bool:
-        """Is there anything to write?"""
+        """Does the tip itself change?"""
         return self.stored is None or self.state is not None or self.text != self.stored.text
 
 
@@ -87,11 +90,11 @@ def import_tips(
     now: datetime,
     take: ConflictChoice | None = None,
 ) -> Report:
-    """Add new tips, merge known ones, in one transaction; the same import again changes nothing.
+    """Add new tips and merge known ones, in one transaction. The same import again changes nothing.
 
-    What a source has said already it does not say again: a tip that its owner edited since stays edited. Where the
-    source has changed too, `take` says whose words stand; without it such a tip is left alone and named.
-    queue: tips that ran before this system wait in the queue again. dry_run: the same report, nothing written.
+    A text that its source has given before is not imported again, so a tip stays as its owner has edited it since. If
+    the source has changed too, `take` chooses the version to keep; without it, the tip is left alone and rejected.
+    queue: put tips that were published before this system was in use in the queue. dry_run: report without writing.
     """
     rejected: list[Rejected] = []
     groups: dict[str, dict[str, TipText]] = {}
@@ -105,7 +108,7 @@ def import_tips(
     with store.read() if dry_run else store.write() as tx:
         plans = list(_plan(tx.tips, groups.values(), rejected, queue=queue, take=take))
         if not dry_run:
-            _carry_out(tx.tips, plans, now)
+            _write(tx.tips, plans, now)
     return _report(plans, rejected)
 
 
@@ -117,53 +120,58 @@ def _plan(
     queue: bool,
     take: ConflictChoice | None,
 ) -> Iterator[_Plan]:
-    """What becomes of each tip.
+    """What to write for each tip. groups: the texts of one tip, by source. rejected: appended to.
 
-    A known one keeps its state, also when its teaser is completed, unless the owner now queues what was archive.
+    A known tip keeps its state, even if its teaser is completed, unless the owner queues a tip of the archive.
     """
-    given: set[str] = set()
+    new_keys: set[str] = set()  # not in the database yet, but taken
     for pieces in groups:
         text = reduce(merge, pieces.values())
         same = identity(text.title, text.published_on)
         twin = tips.find(same)
         by_key = tips.get(text.key) if text.key and tips.is_key(text.key) else None
         if by_key and twin and twin.card.id != by_key.card.id:
-            reason = f"title and day are those of the tip {twin.card.key!r}; change one of the two"
+            reason = f"the tip {twin.card.key!r} has this title and date; change one of the two"
             rejected.append(Rejected(text.source, text.line, reason))
         elif stored := by_key or twin or _find_by_source(tips, pieces):
             state = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
             plan = _Plan(same, stored.card.key, stored.text, state, pieces, stored, by_key is not None, stored.edited)
-            if news := _new_text(tips, stored, pieces):
-                yield from _with_new_text(plan, stored, news, rejected, take)
+            if changed := _new_text(tips, stored, pieces):
+                yield from _with_new_text(plan, stored, changed, rejected, take)
             else:
                 yield plan
         else:
-            key = text.key if text.key and not tips.key_taken(text.key) else _free_key(tips, text, given)
-            given.add(key)
+            key = text.key if text.key and not tips.key_taken(text.key) else _free_key(tips, text, new_keys)
+            new_keys.add(key)
             yield _Plan(same, key, text, first_state(text, queue=queue), pieces)
 
 
 def _find_by_source(tips: Tips, pieces: Mapping[str, TipText]) -> TipFull | None:
-    """The tip whose title was changed since these sources told it."""
-    told = (tips.find_source(name, identity(piece.title, piece.published_on)) for name, piece in pieces.items() if name)
-    return next(filter(None, told), None)
+    """The tip that these sources gave earlier, if its title has changed since."""
+    known = (
+        tips.find_source(name, identity(piece.title, piece.published_on)) for name, piece in pieces.items() if name
+    )
+    return next(filter(None, known), None)
 
 
 def _new_text(tips: Tips, stored: TipFull, pieces: Mapping[str, TipText]) -> TipText | None:
-    """What the sources say that they had not said before."""
+    """The texts of the sources that have changed since they were last imported, merged; None if none has."""
     source_fingerprints = tips.source_fingerprints(stored.card.id)
-    news = [piece for name, piece in pieces.items() if not name or source_fingerprints.get(name) != fingerprint(piece)]
-    return reduce(merge, news) if news else None
+    changed = [
+        piece for name, piece in pieces.items() if not name or source_fingerprints.get(name) != fingerprint(piece)
+    ]
+    return reduce(merge, changed) if changed else None
 
 
 def _with_new_text(
-    plan: _Plan, stored: TipFull, news: TipText, rejected: list[Rejected], take: ConflictChoice | None
+    plan: _Plan, stored: TipFull, changed: TipText, rejected: list[Rejected], take: ConflictChoice | None
 ) -> Iterator[_Plan]:
+    """The plan for a tip whose sources have changed. New labels always join; text conflicts with the owner's edits."""
     if plan.replaces_all:
-        new = _in_place_of(stored.text, news)
+        new = _in_place_of(stored.text, changed)
         yield replace(plan, text=new, edited=stored.edited or new != stored.text)
         return
-    new = merge(stored.text, replace(news, key=stored.card.key))
+    new = merge(stored.text, replace(changed, key=stored.card.key))
     labelled = replace(stored.text, categories=new.categories, tags=new.tags)
     if not stored.edited or new == labelled:
         yield replace(plan, text=new)
@@ -172,28 +180,27 @@ def _with_new_text(
     elif take is ConflictChoice.MINE:
         yield plan
     else:
-        reason = f"the file has changed, and you have changed the tip {stored.card.key!r} too; say --take file or --take mine"
-        rejected.append(Rejected(news.source, news.line, reason))
+        reason = f"both the file and you have changed the tip {stored.card.key!r}; pass --take file or --take mine"
+        rejected.append(Rejected(changed.source, changed.line, reason))
+        # Without its sources, so that the next import finds the same conflict again.
         yield replace(plan, pieces={})
 
 
 def _in_place_of(old: TipText, new: TipText) -> TipText:
-    """The new text, which remembers where the old one came from."""
+    """The new text, with the origin of the old one."""
     return replace(new, already_run=old.already_run, source=old.source, line=old.line)
 
 
-def _free_key(tips: Tips, text: TipText, given: set[str]) -> str:
-    """The title as a slug; where that is taken, with its date, else with a number."""
-    from slugify import slugify
-
+def _free_key(tips: Tips, text: TipText, new_keys: set[str]) -> str:
+    """The title as a slug; if that is taken, with the date, otherwise with a number."""
     words = text.title.replace("'", "").replace("’", "")
     slug = slugify(words, max_length=MAX_KEY, word_boundary=True, save_order=True) or "tip"
     dated = [f"{slug}-{text.published_on.isoformat()}"] if text.published_on else []
     numbered = (f"{slug}-{number}" for number in count(2))
-    return next(key for key in chain([slug], dated, numbered) if key not in given and not tips.key_taken(key))
+    return next(key for key in chain([slug], dated, numbered) if key not in new_keys and not tips.key_taken(key))
 
 
-def _carry_out(tips: Tips, plans: Sequence[_Plan], now: datetime) -> None:
+def _write(tips: Tips, plans: Sequence[_Plan], now: datetime) -> None:
     for plan in plans:
         if plan.stored is None:
             tip_id = tips.add(plan.text, plan.identity, plan.key, plan.state or TipState.FRESH, now).id

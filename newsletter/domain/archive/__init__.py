@@ -1,1 +1,1 @@
-"""The public archive: entries and the index of all public tips."""
+"""The public archive: its entries, and the index of all public tips."""

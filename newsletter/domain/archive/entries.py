@@ -1,4 +1,4 @@
-"""Tips as readers find them in the archive: plain words, teasers, lists and hits; reads no store and renders nothing."""
+"""The public archive as values: plain text, teasers, lists of tips, and search results."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from newsletter.domain.tips.tip import TipText
 
 TEASER_WORDS = 50
 HIT, HIT_END = "\ue000", "\ue001"
-"""Stand around what was looked for in a `Hit`: private characters, which no tip's plain words have."""
+"""Enclose the words that a search found in a `Hit`: private-use characters, which `plain` removes from every tip."""
 
-# -- words -----------------------------------------------------------------------------------------
+# -- plain text -----------------------------------------------------------------------------------------
 
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
-_HIDDEN = re.compile("[\uf021-\uf07e]")  # an escaped sign while marks are taken away
+_HIDDEN = re.compile("[\uf021-\uf07e]")  # stand in for escaped characters while Markdown is removed
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _FENCE = re.compile(r" {0,3}(?:`{3,}|~{3,}).*")
 _RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|=+[ \t]*)\Z")
@@ -29,12 +29,12 @@ _MARKS = re.compile(r"`+|~~|\*+(?=\S)|(?<=\S)\*+|(?<![^\W_])_+(?=\S)|(?<=\S)_+(?
 
 
 def plain(markdown: str) -> str:
-    """The words of a Markdown text on one line, without its marks."""
+    """The words of a Markdown text on one line, without the Markdown."""
     return " ".join(text for _, text in _blocks(markdown) if text)
 
 
 def _blocks(markdown: str) -> Iterator[tuple[bool, str]]:
-    """(is it a heading, its words on one line) for every paragraph, heading and list item."""
+    """(is it a heading, its words on one line) for every paragraph, heading, and list item."""
     lines: list[str] = []
     for raw in [*_PRIVATE.sub("", markdown).splitlines(), ""]:
         line, is_new = _without_start(raw)
@@ -49,7 +49,7 @@ def _blocks(markdown: str) -> Iterator[tuple[bool, str]]:
 
 
 def _without_start(line: str) -> tuple[str, bool]:
-    """A line without the marks of quotes and items it begins with; does it begin an item?"""
+    """A line without the markers of quotes and list items at its start, and whether it begins a list item."""
     is_item = False
     while not _RULE.match(line) and (start := _START.match(line)):
         is_item = is_item or bool(start["item"])
@@ -58,6 +58,7 @@ def _without_start(line: str) -> tuple[str, bool]:
 
 
 def _words(text: str) -> str:
+    """Remove inline Markdown. Escaped characters are hidden first so that they do not count as Markdown."""
     text = _ESCAPED.sub(lambda found: chr(0xF000 + ord(found[1])), text)
     text = _MARKS.sub("", _ADDRESS.sub(r"\1", _LINK.sub(lambda found: found["words"], text)))
     shown = unescape(_HIDDEN.sub(lambda found: chr(ord(found[0]) - 0xF000), text))
@@ -71,11 +72,11 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:Mrs?|Ms|Mx|Drs?|Prof|Sr|Jr|St|Rev|Hon|Gen|Col|Capt|Lt|Sgt|vs|approx|No|Nos|Fig|Vol|Inc|Ltd|Co|Corp|Dept"
     r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)|\b[A-Za-z]|\b(?:e\.g|i\.e|a\.k\.a|U\.S|U\.K|Ph\.D))\.\Z"
 )
-_MOST, _LEAST = 1.4, 0.5  # of the words wanted, where a sentence may end the teaser
+_MOST, _LEAST = 1.4, 0.5  # a teaser may have this many times the wanted number of words
 
 
 def sentences(text: str) -> list[str]:
-    """One line of prose cut after its sentences; "Mr." ends none, nor does a mark that goes on in lower case."""
+    """Split one line of prose into sentences; abbreviations and periods before a lowercase word do not end one."""
     found, start = [], 0
     for end in _SENTENCE_END.finditer(text):
         if end["next"].lstrip("“‘\"'(")[:1].islower() or _ABBREVIATION.search(text, start, end.end()):
@@ -86,7 +87,7 @@ def sentences(text: str) -> list[str]:
 
 
 def teaser(text: TipText, words: int = TEASER_WORDS) -> str:
-    """What a list shows of a tip: its own teaser, else about so many words, ended at a sentence."""
+    """The teaser of a tip in lists: its own, or about this many words of its text, up to the end of a sentence."""
     if text.teaser:
         return text.teaser
     parts: list[str] = []
@@ -106,12 +107,12 @@ def teaser(text: TipText, words: int = TEASER_WORDS) -> str:
     return " ".join(every[:words]).rstrip(" ,;:–—-") + " …"
 
 
-# -- what a page shows -----------------------------------------------------------------------------
+# -- lists and pages -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A category or a tag; slug: its place in addresses, "" when its name has no letter for one."""
+    """A category or a tag. slug: its part of a URL; "" if its name has no letters or digits."""
 
     name: str
     slug: str
@@ -119,7 +120,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A tip as a link shows it. ran_on: the day it ran last, here or before this system."""
+    """A tip as a link shows it. ran_on: the last day on which it was sent, or published before this system was in use."""
 
     key: str
     title: str
@@ -128,10 +129,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tip in a list. complete: False for a teaser; source: where the whole of it is, if that is a web address.
-
-    changed_at: aware.
-    """
+    """A tip in a list. complete: False for a teaser. source: the URL of the complete tip, or "". changed_at: aware."""
 
     id: int
     key: str
@@ -152,7 +150,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A tip that was found: title and an excerpt, with HIT and HIT_END around the words looked for."""
+    """A search result: title and excerpt, with HIT and HIT_END around the words that were found."""
 
     entry: Entry
     title: str
@@ -160,13 +158,13 @@ class Hit:
 
 
 def without_hits_in_braces(title: str) -> str:
-    """A title in which a search for "year" left `{{ year }}` whole."""
+    """The title without hits inside `{{ year }}`, which a search for "year" would otherwise break."""
     return re.sub(r"\{\{[^{}]*\}\}", lambda found: found[0].replace(HIT, "").replace(HIT_END, ""), title)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which tips of the archive: all, or those of one year, category or tag (by slug)."""
+    """Which tips to list. kind: all, year, category, or tag. value: the year or the slug."""
 
     kind: str = "all"
     value: str = ""
@@ -174,7 +172,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of a list: `total` tips in all, on `pages` pages; `label`: the category or tag they have in common."""
+    """One page of a list with `total` tips on `pages` pages. label: the category or tag that was selected."""
 
     entries: tuple[Entry, ...]
     total: int
@@ -184,7 +182,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What a search found, the best first, out of `total`."""
+    """One page of search results, best first. total: all results."""
 
     hits: tuple[Hit, ...]
     total: int
@@ -192,7 +190,7 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What the archive has: how many tips in each year, newest first, and with each label, by name."""
+    """How many tips the archive has for each year, newest first, and for each label, by name."""
 
     years: tuple[tuple[int, int], ...]
     categories: tuple[tuple[Label, int], ...]
@@ -201,7 +199,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """What readers answered to "was this useful?"."""
+    """How many subscribers answered yes and no to "was this useful?"."""
 
     useful: int = 0
     not_useful: int = 0
@@ -209,7 +207,7 @@ class Votes:
 
 @dataclass(frozen=True, slots=True)
 class PublicTip:
-    """A tip of the archive with its text, and with what stands around it. body: Markdown."""
+    """A tip on its own page. body: Markdown. previous, next: the tips that ran before and after it."""
 
     entry: Entry
     body: str
@@ -221,11 +219,11 @@ class PublicTip:
 
 
 def web_address(source: str) -> str:
-    """The source of a tip, if it is an address that a page may link to."""
+    """The source of a tip if it is a URL that a page may link to; otherwise ""."""
     return source if re.fullmatch(r"https?://[^\s\"<>]{1,2000}", source, re.IGNORECASE) else ""
 
 
-# -- beside the letter -----------------------------------------------------------------------------
+# -- links in an email -----------------------------------------------------------------------------
 
 ANNIVERSARIES = (10, 5, 15, 20)
 _NEAR_DAYS = 3
@@ -233,7 +231,7 @@ _NEAR_DAYS = 3
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLinks:
-    """What a letter shows of the archive besides its tip. years: how long ago `years_ago` ran."""
+    """The links from an issue to the archive. years: how long ago the tip `years_ago` ran."""
 
     related: Mention | None = None
     years_ago: Mention | None = None
@@ -244,7 +242,7 @@ NO_ARCHIVE_LINKS = ArchiveLinks()
 
 
 def anniversary(day: date, years: int) -> tuple[date, date]:
-    """The days around the same day `years` ago: each week has one of them, whatever its weekday is now."""
+    """The first and the last of the seven days around this date `years` ago: one of them is the newsletter's weekday."""
     then = day.replace(year=day.year - years, day=min(day.day, 28)) if (day.month, day.day) == (2, 29) else day
     then = then.replace(year=day.year - years)
     return (
@@ -253,14 +251,14 @@ def anniversary(day: date, years: int) -> tuple[date, date]:
     )
 
 
-# -- searching -------------------------------------------------------------------------------------
+# -- search -------------------------------------------------------------------------------------
 
 MAX_QUERY, MAX_TERMS = 200, 12
 _TERM = re.compile(r"[\"“”„](?P<phrase>[^\"“”„]+)[\"“”„]|(?P<word>[^\W_]+)")
 
 
 def search_terms(query: str) -> list[str]:
-    """The words and "quoted phrases" of what somebody typed; signs have no meaning."""
+    """The words and "quoted phrases" of a search query. Other characters are ignored, so that no query is FTS5 syntax."""
     found = []
     for term in _TERM.finditer(query[:MAX_QUERY]):
         words = " ".join(re.findall(r"[^\W_]+", term["phrase"] or term["word"]))

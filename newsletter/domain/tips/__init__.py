@@ -1,1 +1,1 @@
-"""Tips: their seasons and re-run rules, how similar two are, and what is wrong with one."""
+"""Rules for tips: the text, seasons, re-runs, linting, similar tips, and links."""

@@ -1,4 +1,4 @@
-"""The links of a tip: where they stand, and what an editor should know of what they answered; asks none of them."""
+"""Find the links in a tip, and turn the answers of their servers into findings for the owner."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Protocol
 from newsletter.domain.tips.lint import Finding, Level
 from newsletter.domain.tips.tip import TipText
 
-# One pair of round brackets may stand in an address: …/Ada_(language)
-_ADDRESS = re.compile(r"https?://(?:[^\s<>\"'()\[\]]|\([^\s<>\"'()]{0,200}\)){1,1900}", re.IGNORECASE)
+# A URL may contain one pair of parentheses: …/Ada_(language)
+_LINK = re.compile(r"https?://(?:[^\s<>\"'()\[\]]|\([^\s<>\"'()]{0,200}\)){1,1900}", re.IGNORECASE)
 _TRAILING_PUNCTUATION = ".,;:!?*_…”’"
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An address and where it stands; line: within the part, from 1."""
+    """A URL in a tip. part: takeaway or body. line: within that part, from 1."""
 
     part: str
     line: int
@@ -26,20 +26,23 @@ class Link:
 
 
 class LinkProblem(StrEnum):
-    """Why there is no answer."""
+    """Why a link has no HTTP status."""
 
-    NO_HOST = "no such host is known"
-    PRIVATE = "it leads to a private network, where no reader gets"
-    TIMEOUT = "no answer came in time"
-    LOOP = "it leads from one address to the next without end"
-    BROKEN = "the connection broke"
-    ENCRYPTION = "its certificate is not valid"
-    NOT_CHECKED = "it was not asked, for there are too many links at once"
+    NO_HOST = "its host does not exist"
+    PRIVATE = "it leads to a private network that subscribers cannot reach"
+    TIMEOUT = "its server did not answer in time"
+    LOOP = "it redirects too many times"
+    BROKEN = "the connection failed"
+    ENCRYPTION = "its TLS certificate is not valid"
+    NOT_CHECKED = "it was not checked because there are too many links"
 
 
 @dataclass(frozen=True, slots=True)
 class LinkAnswer:
-    """What an address answered in the end: a status of HTTP, or why there is none. moved_to: where it is for good now."""
+    """The answer for a URL after all redirects: an HTTP status, or the problem if there is none (status 0).
+
+    moved_to: the new URL if the page has moved permanently (RFC 9110 sections 15.4.2 and 15.4.9).
+    """
 
     status: int = 0
     trouble: LinkProblem | None = None
@@ -63,19 +66,19 @@ _PROBLEM_LEVELS = {
 }
 _GONE = (404, 410)
 _REFUSES_BOTS = (401, 402, 403, 407, 429, 451, 999)
-"""What sites say to programs where they show people a page."""
-_ELSEWHERE = "Link to where it is now, or leave the link out"
+"""Statuses that sites send to programs although people see the page."""
+_REPLACE = "Link to its new address, or remove the link"
 
 
 def links_of(tip: TipText) -> Iterator[Link]:
-    """Every address in the takeaway and in the body."""
+    """Every link in the takeaway and in the body, in any of the ways Markdown and HTML have to write one."""
     for part, text in (("takeaway", tip.takeaway), ("body", tip.body)):
-        for found in _ADDRESS.finditer(text):
+        for found in _LINK.finditer(text):
             yield Link(part, text.count("\n", 0, found.start()) + 1, found[0].rstrip(_TRAILING_PUNCTUATION))
 
 
 def finding_for(link: Link, answer: LinkAnswer) -> Finding | None:
-    """What an editor should know; None where all is well."""
+    """What the owner should know about this link; None if it works."""
     verdict = _level_and_reason(answer)
     if verdict is None:
         return None
@@ -86,17 +89,17 @@ def finding_for(link: Link, answer: LinkAnswer) -> Finding | None:
 def _level_and_reason(answer: LinkAnswer) -> tuple[Level, str, str] | None:
     if answer.trouble:
         level = _PROBLEM_LEVELS.get(answer.trouble, Level.WARNING)
-        return level, str(answer.trouble), "Try it yourself" if level is not Level.ERROR else _ELSEWHERE
+        return level, str(answer.trouble), "Open it in a browser" if level is not Level.ERROR else _REPLACE
     if answer.status in _GONE:
-        return Level.ERROR, f"the page is gone ({answer.status})", _ELSEWHERE
+        return Level.ERROR, f"the page is gone ({answer.status})", _REPLACE
     if answer.status in _REFUSES_BOTS:
-        return Level.NOTE, f"it does not answer programs ({answer.status})", "Try it yourself"
+        return Level.NOTE, f"the site does not answer programs ({answer.status})", "Open it in a browser"
     if answer.status >= 400:
         return (
             Level.WARNING,
-            f"the site answers with a fault ({answer.status})",
-            "Try it yourself, and once more tomorrow",
+            f"the site answers with an error ({answer.status})",
+            "Open it in a browser, and check again tomorrow",
         )
     if answer.moved_to:
-        return Level.NOTE, "it has moved for good", f"Write {answer.moved_to[:200]}"
+        return Level.NOTE, "the page has moved permanently", f"Link to {answer.moved_to[:200]}"
     return None

@@ -1,6 +1,6 @@
-"""What in a tip will read wrong in two years, and what will not mail well; reads like an editor and changes nothing.
+"""Lint a tip as an editor would: mark what will read wrong in two years, and what is bad for delivery.
 
-What somebody says in quotation marks belongs to the story and ages with it, so that most rules leave it alone.
+Quotations belong to a story and may be as old as the story is, so most rules skip them.
 """
 
 from __future__ import annotations
@@ -18,20 +18,24 @@ from newsletter.domain.tips.tip import MAX_SUBJECT, TipText
 MAX_WORDS, MIN_WORDS = 900, 60
 _NEAR_HOLIDAY = timedelta(days=45)
 _RECENT_YEARS = 12
-"""A year longer ago than this is history and stays true."""
+"""An earlier year is history, which stays true; a year nearer to now shows the age of the tip."""
 
 
 class Level(StrEnum):
-    """How sure a finding is."""
+    """How serious a finding is; the values are part of the JSON output."""
 
-    ERROR = "fault"  # must not be mailed like this
-    WARNING = "warning"  # will read wrong, or mail badly
-    NOTE = "note"  # worth a look
+    ERROR = "fault"  # the tip must not be sent like this
+    WARNING = "warning"  # it will read wrong, or it is bad for delivery
+    NOTE = "note"  # it may be fine
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One place. part: title, takeaway or body; line: within that part, from 1; excerpt: the words meant, with a few around."""
+    """One problem in a tip, with a suggestion how to fix it.
+
+    part: title, takeaway, or body. line: within that part, from 1. excerpt: the words in question with their context.
+    rule: the name of the rule, which stays the same in every language.
+    """
 
     part: str
     line: int
@@ -44,15 +48,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
+    """A rule that is a regular expression."""
+
     rule: str
     level: Level
     pattern: re.Pattern[str]
     reason: str
     suggestion: str
-    in_quotes: bool = False  # also what somebody says
+    in_quotes: bool = False  # applies within quotations too
 
 
 def _compile(words: str, *, case: bool = False) -> re.Pattern[str]:
+    """A pattern for whole words only. case: upper and lower case matter."""
     return re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", 0 if case else re.IGNORECASE)
 
 
@@ -181,7 +188,11 @@ _GREETING = re.compile(r"(?:happy|merry|this|this year['’]s|the coming|the upc
 def lint(
     tip: TipText, *, today: date, season: Rule | None = None, library: SimilarityIndex | None = None, key: str = ""
 ) -> list[Finding]:
-    """What an editor would mark, in the order of the text. library: the others, to find doubles; `key` is the tip's own."""
+    """The findings in a tip, in the order of its text.
+
+    today: in the time zone of the newsletter. season: the tip's own, which may name its holiday.
+    library: all tips, to find duplicates; key: the tip's own key in it.
+    """
     found = [*_shape(tip), *_duplicates(tip, library, key)]
     for part, text in (("title", tip.title), ("takeaway", tip.takeaway), ("body", tip.body)):
         found += _PartLinter(part, text, today, season).findings()
@@ -190,21 +201,23 @@ def lint(
 
 
 class _PartLinter:
-    """One part of a tip, read with every rule."""
+    """Applies every rule to one part of a tip."""
 
     def __init__(self, part: str, text: str, today: date, season: Rule | None) -> None:
         self._part = part
         self._text = text
         self._today = today
         self._season = season
-        self._bare = _masked(_URL, text)
-        self._outside_quotes = _masked(_QUOTED, self._bare)
+        # URLs are masked because the years and names in them are not read; their length keeps all positions right.
+        self._without_urls = _masked(_URL, text)
+        self._outside_quotes = _masked(_QUOTED, self._without_urls)
 
     def findings(self) -> Iterator[Finding]:
-        """All of them, in no order."""
+        """All findings, in no particular order."""
         marked: set[tuple[str, int]] = set()
         for pattern in _PATTERNS:
-            for found in pattern.pattern.finditer(self._bare if pattern.in_quotes else self._outside_quotes):
+            for found in pattern.pattern.finditer(self._without_urls if pattern.in_quotes else self._outside_quotes):
+                # Two patterns of one rule may match at the same place: "the upcoming election" and "elections".
                 if (pattern.rule, found.end()) not in marked and not self._is_title_year(found):
                     marked.add((pattern.rule, found.end()))
                     yield self._finding(found, pattern.rule, pattern.level, pattern.reason, pattern.suggestion)
@@ -217,10 +230,10 @@ class _PartLinter:
 
     def _years(self) -> Iterator[Finding]:
         reason, suggestion = "a year shows how old the tip is", "Leave it out, or write {{ year }} in a seasonal title"
-        for found in _YEAR.finditer(self._bare):
+        for found in _YEAR.finditer(self._without_urls):
             if abs(int(found[0]) - self._today.year) <= _RECENT_YEARS:
-                told = self._outside_quotes[found.start()] != " "
-                yield self._finding(found, "year", Level.WARNING if told else Level.NOTE, reason, suggestion)
+                is_quoted = self._outside_quotes[found.start()] == " "
+                yield self._finding(found, "year", Level.NOTE if is_quoted else Level.WARNING, reason, suggestion)
 
     def _holidays(self) -> Iterator[Finding]:
         for name, pattern in _HOLIDAYS.items():
@@ -248,7 +261,7 @@ class _PartLinter:
 
 
 def _shape(tip: TipText) -> Iterator[Finding]:
-    """What is wrong with a tip as a whole."""
+    """Check the tip as a whole: its subject and its takeaway."""
     if len(tip.title) > MAX_SUBJECT:
         reason = (
             f"the title is the subject line, and a phone shows about {MAX_SUBJECT} of its {len(tip.title)} characters"
@@ -264,7 +277,7 @@ def _shape(tip: TipText) -> Iterator[Finding]:
         )
     letters = [character for character in tip.title if character.isalpha()]
     shouts = len(letters) > 8 and all(character.isupper() for character in letters) and len(tip.title.split()) < 3
-    if "!!" in tip.title or shouts:  # three words in capitals are found wherever they stand
+    if "!!" in tip.title or shouts:  # the rule "shouting" finds three words in capitals
         reason, suggestion = (
             "the subject line shouts, and spam filters count that",
             "Write it in lowercase, with at most one exclamation point",
@@ -289,13 +302,13 @@ def _length(tip: TipText) -> Iterator[Finding]:
 
 
 def _duplicates(tip: TipText, library: SimilarityIndex | None, key: str) -> Iterator[Finding]:
-    for similar_to in library.similar_to(tip, key) if library else ():
-        reason = f"it shares {similar_to.shared} with “{similar_to.title}” ({similar_to.key})"
+    for similar in library.similar_to(tip, key) if library else ():
+        reason = f"it shares {similar.shared} with “{similar.title}” ({similar.key})"
         yield Finding("title", 1, tip.title[:80], "near-duplicate", reason, "Retire one of the two", Level.WARNING)
 
 
 def _is_near(season: Rule, holiday: str, year: int) -> bool:
-    """Does the tip run within six weeks of this day? Which weekday it goes out on makes no difference to that."""
+    """Is the tip sent within 45 days of this holiday? The weekday of the newsletter makes no difference to that."""
     slot = season.slot_in(season.year or year, weekday := 1) or season.next_slot(date(year, 1, 1), weekday)
     return slot is not None and any(
         abs(slot - HOLIDAYS[holiday](slot.year + step)) <= _NEAR_HOLIDAY for step in (-1, 0, 1)
@@ -303,12 +316,12 @@ def _is_near(season: Rule, holiday: str, year: int) -> bool:
 
 
 def _masked(pattern: re.Pattern[str], text: str) -> str:
-    """The text with every match blanked out, so that all places stay where they are."""
+    """The text with every match replaced by spaces, so that all positions stay the same."""
     return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
 def _excerpt(text: str, start: int, end: int) -> str:
-    """The words meant with some around them, on one line."""
+    """The words between two positions with some context, on one line."""
     left, right = text.rfind("\n", 0, start) + 1, text.find("\n", end)
     right = len(text) if right < 0 else right
     first = left if start - left <= 30 else text.rfind(" ", left, start - 20) + 1 or start - 30

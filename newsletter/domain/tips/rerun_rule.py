@@ -1,4 +1,4 @@
-"""When a tip may run again: its own rule as a value, read from words and said in words; counts no runs itself."""
+"""Parse and format the rule that says when a tip may run again, and the months in which it may."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from newsletter.domain.errors import InputError
 from newsletter.domain.tips.season_rule import MONTHS
 
 _UNITS = {"year": 365.25, "month": 365.25 / 12, "week": 7.0, "day": 1.0}
-"""Days in each, as the settings count them: 18 months are 548 days."""
+"""Days in each unit, as durations in the settings count them: 18 months are 548 days."""
 _LONGEST = 36_525  # days
 _NEVER = re.compile(r"never|no|false")
 _AFTER = re.compile(r"(?:after )?(?P<count>\d{1,4}) (?P<unit>year|month|week|day)s?")
 _AT_MOST = re.compile(r"(?:at most )?(?P<count>\d{1,3}) (?:run|time)s?(?: in all)?|(?P<once>once|twice)")
-_TO = re.compile(r"(?:only )?(?:to )?(?:(?P<unseen>unseen)(?: readers)?|everybody)")
+_TO = re.compile(r"(?:only )?(?:to )?(?:(?P<unseen>unseen)(?: readers| subscribers)?|everybody)")
 _RANGE = re.compile(r"(?P<first>[a-z]+) (?:to|through|[-–]) (?P<last>[a-z]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """never: one run only. after: how long it rests, None for the newsletter's own rule. at_most: runs in all.
+    """A tip's own rule for re-runs; None in a field leaves it to the newsletter's settings.
 
-    unseen: it runs again only for readers who have not had it; None for the newsletter's own rule.
+    never: one run only. after: the least time between two runs. at_most: runs in all.
+    unseen: True sends re-runs only to subscribers who have not received the tip, False to everybody.
     """
 
     never: bool = False
@@ -34,7 +35,7 @@ class Rerun:
     unseen: bool | None = None
 
     def words(self) -> str:
-        """The rule as `parse_rerun` reads it back; "" for the newsletter's own."""
+        """The rule in words that `parse_rerun` reads back; "" if the tip has no rule of its own."""
         if self.never:
             return "never"
         parts = [f"after {span(self.after)}"] if self.after is not None else []
@@ -46,7 +47,7 @@ class Rerun:
 
 
 def parse_rerun(text: str) -> Rerun:
-    """Read `never`, or any of `after 18 months`, `at most 3 runs` and `unseen` with commas; raises InputError."""
+    """Parse `never`, or any of `after 18 months`, `at most 3 runs`, and `unseen`, separated by commas; raises InputError."""
     words = " ".join(text[:200].casefold().split())
     if not words:
         return Rerun()
@@ -64,7 +65,7 @@ def parse_rerun(text: str) -> Rerun:
             unseen = bool(found["unseen"])
         else:
             raise InputError(
-                f"{text[:80]!r} does not say when a tip may run again",
+                f"{text[:80]!r} is not a rule for re-runs",
                 fix='Write "never", "after 18 months", "at most 3 runs", "unseen" or "after 2 years, at most 3 runs"',
             )
     return Rerun(after=after, at_most=at_most, unseen=unseen)
@@ -75,7 +76,7 @@ def _days(found: re.Match[str]) -> int:
 
 
 def parse_months(text: str) -> frozenset[int]:
-    """Read `June, July and August` or `June to August` (1 is January; "" is any month); raises InputError."""
+    """Parse `June, July and August` or `June to August`; raises InputError. 1 is January; an empty set is any month."""
     months: set[int] = set()
     for part in re.split(r"\s*,\s*(?:and )?|\s+and\s+", " ".join(text[:200].casefold().split())):
         found = _RANGE.fullmatch(part)
@@ -95,13 +96,13 @@ def _month(name: str, text: str) -> int:
 
 
 def months_in_words(months: Iterable[int]) -> str:
-    """The names in order: June, July and August."""
+    """The names in the order of the year: June, July and August."""
     names = [MONTHS[month - 1] for month in sorted(months)]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def span(length: timedelta) -> str:
-    """A length in the largest unit it is a whole number of: 18 months, 2 years, 45 days."""
+    """A duration in the largest unit of which it is a whole number: 18 months, 2 years, 45 days."""
     for unit, days in _UNITS.items():
         count = round(length.days / days)
         if count and round(count * days) == length.days:

@@ -1,12 +1,12 @@
-"""A seasonal rule: which slot of a year a tip belongs to, read from words and said in words; knows no tip and no clock.
+"""Parse and format season rules, and find the slot of a year that a rule names.
 
 How a rule becomes a slot:
-- A weekday next to "before", "after" or "week" stands for the newsletter's own day: "the Tuesday on or before
-  25 December" is the Thursday on or before it in a newsletter of Thursdays. "slot" says the same without a name.
-- A day that stands alone ("25 December", "3 days before Easter") is that day, or the last slot before it: never late.
-  "10 days after Easter" is that day or the first slot after it.
-- "the first Monday of September", in a newsletter of Tuesdays, is the slot of that week. Weeks begin on Monday.
-- "the week before Easter" is the seven days before it: the last slot before Easter.
+- A weekday next to "before", "after", or "week" means the newsletter's own weekday: "the Tuesday on or before
+  25 December" is the Thursday on or before it if issues go out on Thursdays. "slot" means the same without a weekday.
+- A day alone ("25 December", "3 days before Easter") is that day or the last slot before it, so that the tip is never
+  late. "10 days after Easter" is that day or the first slot after it.
+- "the first Monday of September" is the slot of that week. Weeks begin on Monday.
+- "the week before Easter" is the seven days before Easter, so the last slot before it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def in_words(day: date) -> str:
 
 
 def easter(year: int) -> date:
-    """Easter Sunday of the western churches: the Gregorian computus of Meeus, Jones and Butcher; from 1583."""
+    """Easter Sunday of the western churches, from 1583: the Gregorian algorithm of Meeus, Jones, and Butcher."""
     golden = year % 19
     century, rest = divmod(year, 100)
     leap, left = divmod(century, 4)
@@ -68,7 +68,7 @@ def easter(year: int) -> date:
 
 
 def nth_weekday(year: int, month: int, weekday: int, nth: int) -> date:
-    """The nth weekday (Monday is 0) of a month, 1 to 4, or the last with -1."""
+    """The nth weekday of a month. weekday: Monday is 0. nth: 1 to 4, or -1 for the last."""
     if nth < 0:
         end = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
         return end - timedelta(days=(end.weekday() - weekday) % 7)
@@ -100,7 +100,7 @@ _HOLIDAY_BY_WORD = {name.casefold(): name for name in HOLIDAYS} | {
 
 @dataclass(frozen=True, slots=True)
 class MonthDay:
-    """A day of the month; 29 February is there in leap years only."""
+    """A day of the year; February 29 exists in leap years only."""
 
     month: int
     day: int
@@ -119,7 +119,7 @@ class MonthDay:
 
 @dataclass(frozen=True, slots=True)
 class NthWeekday:
-    """The nth weekday of a month (1 to 4, or -1 for the last); Monday is 0."""
+    """The nth weekday of a month. nth: 1 to 4, or -1 for the last. weekday: Monday is 0."""
 
     nth: int
     weekday: int
@@ -130,14 +130,14 @@ class NthWeekday:
         return nth_weekday(year, self.month, self.weekday, self.nth)
 
     def words(self) -> str:
-        """As in the first Tuesday of January."""
+        """For example: the first Tuesday of January."""
         nth = next(word for word, number in _ORDINALS.items() if number == self.nth)
         return f"the {nth} {WEEKDAYS[self.weekday]} of {MONTHS[self.month - 1]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Holiday:
-    """A day with a name, one of FEASTS."""
+    """A holiday. name: one of HOLIDAYS."""
 
     name: str
 
@@ -154,7 +154,7 @@ Anchor = MonthDay | NthWeekday | Holiday
 
 
 class Near(StrEnum):
-    """How the slot lies to the day the rule names."""
+    """Where the slot is relative to the day that the rule names."""
 
     DAY = "day"
     WEEK = "week of"
@@ -166,9 +166,11 @@ class Near(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A season: a day, how the slot lies to it, and whether it comes every year (year None) or once.
+    """A season: one slot a year.
 
-    days: this many days after the anchor, negative for before. weekday: the one that was written, only for `words`.
+    anchor: the day that the rule names. days: how many days after the anchor, negative for before.
+    weekday: as its author wrote it (Monday is 0), for `words` only, since the newsletter's weekday counts.
+    year: the rule applies in this year only; None for every year.
     """
 
     anchor: Anchor
@@ -178,31 +180,34 @@ class Rule:
     year: int | None = None
 
     def slot_in(self, year: int, schedule_weekday: int) -> date | None:
-        """The slot of this year's day, which may lie in the year before or after; None when there is none."""
+        """The slot for this year's day, which may be in the year before or after; None if this year has none.
+
+        schedule_weekday: the weekday of the newsletter; Monday is 0.
+        """
         if not 1583 <= year <= 9990 or self.year not in (None, year):
             return None
         day = self.anchor.on(year)
         return _slot(day + timedelta(days=self.days), schedule_weekday, self._near()) if day else None
 
     def season_of(self, slot: date) -> int | None:
-        """The year whose season this slot is, or None; a slot of 29 December may be the New Year's of the next."""
+        """The year to whose season this slot belongs, or None. A slot on December 29 may be next year's New Year's Day."""
         for year in (slot.year, slot.year + 1, slot.year - 1):
             if self.slot_in(year, slot.weekday()) == slot:
                 return year
         return None
 
     def matches(self, slot: date) -> bool:
-        """Is this slot the one the rule names?"""
+        """Is this a slot that the rule names?"""
         return self.season_of(slot) is not None
 
     def next_slot(self, day: date, schedule_weekday: int) -> date | None:
-        """The first slot of this rule on or after a day; None for one that is over."""
+        """The first slot of this rule on or after a day; None if the rule was for a year that is over."""
         years = range(day.year - 1, day.year + 10) if self.year is None else (self.year,)
         slots = (self.slot_in(year, schedule_weekday) for year in years)
         return min((slot for slot in slots if slot and slot >= day), default=None)
 
     def words(self) -> str:
-        """The rule as `parse_rule` reads it back."""
+        """The rule in words that `parse_rule` reads back."""
         text = self._place() + self._distance() + self.anchor.words()
         if self.year is None:
             return text
@@ -211,6 +216,7 @@ class Rule:
         return f"{text}, once in {self.year}"
 
     def _near(self) -> Near:
+        """The relation to use where the rule names a day alone; see the top of this module."""
         if self.near is not Near.DAY:
             return self.near
         if isinstance(self.anchor, NthWeekday) and not self.days:
@@ -244,7 +250,7 @@ def _slot(day: date, weekday: int, near: Near) -> date:
     return day + timedelta(days=shift)
 
 
-# -- reading -----------------------------------------------------------------------------------------
+# -- parse -------------------------------------------------------------------------------------------
 
 _MONTH = f"(?P<month>{'|'.join(month.casefold() for month in MONTHS)})"
 _WEEKDAY = "|".join(day.casefold() for day in WEEKDAYS)
@@ -264,7 +270,7 @@ _NTH = re.compile(rf"(?:the )?(?P<nth>{'|'.join(_ORDINALS)}) (?P<weekday>{_WEEKD
 
 
 def parse_rule(text: str) -> Rule:
-    """Read a season in words; raises InputError with examples."""
+    """Parse a season in words. Raises InputError, which gives examples."""
     words = " ".join(text[:200].casefold().replace("’", "'").split()).rstrip(".")
     if iso := _ISO.match(words):
         day = MonthDay(int(iso["month"]), int(iso["day"]))
@@ -287,7 +293,7 @@ def _rule(words: str, text: str, year: int | None) -> Rule:
 
 
 def _far(words: str, text: str, year: int | None) -> Rule:
-    """An anchor, or a number of days before or after one."""
+    """Parse an anchor, or a number of days or weeks before or after one."""
     found = _DISTANCE.fullmatch(words)
     if not found:
         return Rule(_anchor(words, text, year))
@@ -311,7 +317,7 @@ def _anchor(words: str, text: str, year: int | None) -> Anchor:
 
 
 def _real(day: MonthDay, text: str, year: int | None) -> MonthDay:
-    """The day, if there is such a one; 2024 stands for every year because it has a 29 February."""
+    """The day if it exists. A rule for every year is checked against 2024, since a leap year has every day."""
     if not 1 <= day.month <= 12 or not (year is None or 1583 <= year <= 9990) or day.on(year or 2024) is None:
         raise InputError(
             f"there is no such day: {_short(text)}", fix='Write a day of the calendar, as in "December 25"'
@@ -347,7 +353,7 @@ def fill_year(title: str, year: int) -> str:
 
 
 def title_on(title: str, season: Rule | None, day: date | None) -> str:
-    """The title as it is in a letter of that day: with its season's year, else the day's; without one if there is no day."""
+    """The title in an issue of that day: `{{ year }}` is the year of its season, or of the day; it is removed without a day."""
     if "{" not in title:
         return title
     if day is None:

@@ -1,4 +1,4 @@
-"""How like two tips are, by the words of their titles and the runs of words in their bodies; knows a library at once."""
+"""Find tips that are nearly the same, by the words of their titles and the shingles (runs of four words) of their texts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from newsletter.domain.tips.tip import TipText
 
 _SHINGLE_WORDS = 4  # words
-_MIN_SHINGLES = 20  # runs of words: less text than this is like anything
+_MIN_SHINGLES = 20  # a shorter text resembles too many others
 SAME_BODY = 0.25
-"""Share of the runs of four words two texts have in common; two tips on one subject have about 0.01."""
+"""The share of shingles that two similar texts have in common; two tips on one subject share about 0.01."""
 SAME_PART = 0.6
-"""Share of the shorter text's runs that are in the longer one."""
+"""The share of the shorter text's shingles that are in the longer text when one quotes the other."""
 SAME_TITLE = 0.75
+"""The share of words that two similar titles have in common."""
 _STOP_WORDS = frozenset(
     [
         "a",
@@ -47,12 +48,12 @@ _STOP_WORDS = frozenset(
         "your",
     ]
 )
-_MAX_TIPS_PER_SHINGLE = 40  # a run of words that stands in more tips than this is a phrase of the house
+_MAX_TIPS_PER_SHINGLE = 40  # a phrase in more tips than this is one the author uses often
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarTip:
-    """Another tip that is nearly this one: its key and title, and what they share in words."""
+    """Another tip that is nearly the same. shared: what the two have in common, for a message."""
 
     key: str
     title: str
@@ -60,7 +61,10 @@ class SimilarTip:
 
 
 class SimilarityIndex:
-    """All tips by their words, made once; asking for one tip takes as long as that tip is long, not as the library is."""
+    """An inverted index of a library, built once. A lookup takes time in proportion to the tip, whatever the library's size.
+
+    tips: texts by key.
+    """
 
     def __init__(self, tips: Mapping[str, TipText]) -> None:
         self._titles = {key: _title_words(tip.title) for key, tip in tips.items()}
@@ -70,13 +74,13 @@ class SimilarityIndex:
         self._by_shingle = _index(self._shingles)
 
     def similar_to(self, tip: TipText, key: str = "") -> list[SimilarTip]:
-        """The tips that are nearly this one, except the one with its own key; the likest bodies first."""
+        """The tips that are nearly the same as this one, most similar texts first. key: the tip's own, which is left out."""
         words, shingles = _title_words(tip.title), _shingles(tip.body or tip.teaser)
         found = []
         for other, count in _shared(shingles, self._by_shingle).most_common():
             if other != key and (shared := _body_overlap(count, len(shingles), len(self._shingles[other]))):
                 found.append(SimilarTip(other, self._names[other], shared))
-        seen = {similar_to.key for similar_to in found} | {key}
+        seen = {similar.key for similar in found} | {key}
         for other, count in _shared(words, self._by_word).most_common():
             union = len(words | self._titles[other])
             if other not in seen and count >= 3 and count / union >= SAME_TITLE:
@@ -85,6 +89,7 @@ class SimilarityIndex:
 
 
 def _body_overlap(count: int, mine: int, others: int) -> str:
+    """What two texts share, in words; "" if it is too little. count: common shingles; mine, others: those of each text."""
     if min(mine, others) < _MIN_SHINGLES:
         return ""
     if count / (mine + others - count) >= SAME_BODY:

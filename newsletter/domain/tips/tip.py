@@ -1,4 +1,4 @@
-"""A tip: what an importer found, what the store knows, and how the two become one."""
+"""The tip as an importer finds it and as the store keeps it, and how the two are merged."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _APOSTROPHES = re.compile("['`\u00b4\u02bc\u2018\u2019\u0301]")
 
 
 class TipState(StrEnum):
-    """Where a tip stands in the queue."""
+    """Whether a tip is in the queue, has been sent, or is never sent again."""
 
-    FRESH = "fresh"  # never run: waits in the queue
-    SENT = "sent"  # run by this system
-    ARCHIVE = "archive"  # run before this system
-    RETIRED = "retired"  # never to run again
+    FRESH = "fresh"  # never sent, in the queue
+    SENT = "sent"  # sent by this system
+    ARCHIVE = "archive"  # published before this system was in use
+    RETIRED = "retired"  # never to be sent again
 
 
 class ConflictChoice(StrEnum):
-    """Whose words stand where a source and the owner have both changed a tip."""
+    """Which version to keep when a source and the owner have both changed a tip."""
 
     FILE = "file"
     MINE = "mine"
@@ -34,9 +34,10 @@ class ConflictChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TipRules:
-    """When a tip may run, in the words of its source; `seasons.parse_rule`, `reruns.parse_rerun` and `parse_months` read them.
+    """When a tip may run, in the words of its source, which are kept as they are; "" or 0 where nothing is set.
 
-    part: its place in the series, from 1. fallback: may stand in when nothing else is left.
+    season is read by `season_rule.parse_rule`, rerun by `rerun_rule.parse_rerun`, and months by `rerun_rule.parse_months`.
+    part: the tip's place in its series, from 1. fallback: the tip is sent when no other tip is left.
     """
 
     season: str = ""
@@ -52,12 +53,12 @@ NO_RULES = TipRules()
 
 @dataclass(frozen=True, slots=True)
 class TipText:
-    """The text of a tip as an importer found it or as the store holds it.
+    """The text of a tip as an importer found it or as the store keeps it.
 
-    body: Markdown, "" for a teaser. teaser: plain text, where the source broke off, or the owner's own.
-    published_on: the day it ran, if the source says so. already_run: the source is an archive.
-    source, line: where it was found, for messages.
-    key: of the tip in the library, where the source knows it: then the source says all of the text.
+    complete: the body is there; otherwise only the teaser is. body: Markdown. teaser: plain text, the beginning of the
+    article or the owner's own teaser. published_on: the day on which it was published, if the source gives one.
+    already_run: the source is an archive of published tips. source, line: where it was found, for messages.
+    key: the key of the tip in the library, if the source gives it; such a source replaces the whole text.
     """
 
     title: str
@@ -86,7 +87,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class TipCard:
-    """A tip as lists and the queue see it, without its body."""
+    """A tip without its text, for lists and the queue. position: tips with lower positions are sent first."""
 
     id: int
     key: str
@@ -102,14 +103,14 @@ class TipCard:
 
 @dataclass(frozen=True, slots=True)
 class TipFull:
-    """A tip with its text, as the letter and `tips show` need it. edited: in the owner's own words."""
+    """A tip with its text. edited: the owner has changed the text since it was imported."""
 
     card: TipCard
     text: TipText
     edited: bool = False
 
     def dated(self, day: date) -> TipFull:
-        """The tip with its title as it is in a letter of that day: with its season's year, else the day's."""
+        """The tip with the title it has in an issue of that day: `{{ year }}` is the year of its season, or of the day."""
         if "{" not in self.card.title:
             return self
         season = parse_rule(self.text.rules.season) if self.text.rules.season else None
@@ -118,20 +119,23 @@ class TipFull:
 
 
 def identity(title: str, published_on: date | None) -> str:
-    """What makes two findings one tip: the same words in the title, and the same day."""
+    """Two texts with the same identity are one tip: their titles have the same words and they ran on the same day.
+
+    Punctuation, case, and the various apostrophes make no difference, since they differ between exports of one blog.
+    """
     plain = unicodedata.normalize("NFKC", _APOSTROPHES.sub("", title)).casefold()
     words = re.findall(r"\w+", plain)
     return " ".join(words) + (f" @{published_on.isoformat()}" if published_on else "")
 
 
 def source_name(source: str) -> str:
-    """What a source goes by wherever it lies: the name of its file."""
+    """The name of the source's file, which stays the same when the file moves to another folder or machine."""
     return re.split(r"[/\\]", source)[-1]
 
 
 def fingerprint(text: TipText) -> str:
-    """What is the same as long as a source says the same of a tip."""
-    said = (
+    """A hash of everything that a source says about a tip; it changes when the source changes."""
+    fields = (
         text.title,
         text.body,
         text.complete,
@@ -141,11 +145,11 @@ def fingerprint(text: TipText) -> str:
         text.takeaway,
         text.teaser,
     )
-    return blake2b(repr((*said, *astuple(text.rules))).encode(), digest_size=16).hexdigest()
+    return blake2b(repr((*fields, *astuple(text.rules))).encode(), digest_size=16).hexdigest()
 
 
 def merge_labels(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
-    """Both lists without repeats (case does not count), in the order they came."""
+    """Both lists in their order without duplicates; labels that differ only in case are duplicates."""
     seen: dict[str, str] = {}
     for label in (*old, *new):
         seen.setdefault(label.casefold(), label)
@@ -153,10 +157,10 @@ def merge_labels(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
 
 
 def merge(old: TipText, new: TipText) -> TipText:
-    """The old text with what the new finding adds: labels join, a whole article completes a teaser.
+    """The old text with what the new one adds: labels are joined, and a complete article completes a teaser.
 
-    A teaser never takes anything from a whole article; of two whole articles the new one wins,
-    but an empty field never wipes out a full one.
+    A teaser never replaces any part of a complete article. Of two complete articles the new one wins, but an empty
+    field never replaces a filled one. Merging the same texts again changes nothing.
     """
     labels = replace(
         old, categories=merge_labels(old.categories, new.categories), tags=merge_labels(old.tags, new.tags)
@@ -168,13 +172,13 @@ def merge(old: TipText, new: TipText) -> TipText:
             body=new.body,
             complete=True,
             takeaway=new.takeaway or old.takeaway,
-            teaser=new.teaser or (old.teaser if old.complete else ""),  # where an excerpt broke off is no teaser
+            teaser=new.teaser or (old.teaser if old.complete else ""),  # the beginning of an article is no teaser of it
             rules=old.rules if new.rules == NO_RULES else new.rules,
         )
     return labels if old.complete else replace(labels, teaser=new.teaser or old.teaser)
 
 
 def first_state(text: TipText, *, queue: bool) -> TipState:
-    """Where a tip starts: what ran before this system is archive, unless the owner queues it again."""
+    """The state of a new tip: archive if it was published before, unless the owner queues it again; otherwise fresh."""
     already_run = text.already_run or text.published_on is not None
     return TipState.ARCHIVE if already_run and not queue else TipState.FRESH
