@@ -1,4 +1,4 @@
-"""Writes docs/reference/email-addresses.md: what becomes of each case of the public is_email suites; judges none itself."""
+"""Write docs/reference/email-addresses.md: whether each address of the public is_email test suites is accepted."""
 # ruff: noqa: INP001 - a script, not a package
 
 from __future__ import annotations
@@ -15,32 +15,35 @@ KINDS = {
     "valid": "valid",
     "dns": "valid, but its domain had no mail server then",
     "rfc5321": "valid, but rare (RFC 5321)",
-    "cfws": "valid inside a letter alone: comments and blanks",
-    "deprecated": "valid once, obsolete now",
-    "rfc5322": "valid by the grammar of RFC 5322, but not for SMTP",
-    "err": "no address",
+    "cfws": "valid only within a message: comments and folding white space",
+    "deprecated": "obsolete",
+    "rfc5322": "valid in RFC 5322, but not in SMTP",
+    "err": "not an address",
 }
-WORDS = """# Which addresses we take
+INTRODUCTION = """# Which email addresses are accepted
 
-An address is taken when mail can go there: `name@domain`, the name of ASCII atoms or of letters of any script
-(SMTPUTF8, RFC 6531), the domain one of the public internet, in letters of any script too (IDNA 2008, RFC 5891).
-Nothing asks DNS: whether somebody is there is what the confirmation mail finds out.
+An address is accepted if email can be delivered to it: `name@domain`, where the name consists of ASCII atoms or of
+letters of any script (SMTPUTF8, RFC 6531), and the domain is one of the public internet, in letters of any script as
+well (IDNA 2008, RFC 5891). DNS is not queried: the confirmation email shows whether the mailbox exists.
 
-- A **domain** beyond ASCII is shown in its own letters and mailed to as A-labels (`xn--…`); every next hop takes that.
-- A **name** beyond ASCII needs a next hop that offers SMTPUTF8. Where it does not, the letter to this one reader is
-  refused before it is sent, with the reason `553 5.6.7` in `newsletter subscribers show`; nobody else waits.
-- White space around an address goes. Capitals in the name are kept for the envelope; two spellings are one reader.
+- A **domain** with non-ASCII letters is displayed as it is, and emails are sent to its A-labels (`xn--…`), which every
+  mail server accepts.
+- A **name** with non-ASCII letters needs a mail server that supports SMTPUTF8. If yours does not, the email to this one
+  subscriber is rejected before it is sent, with the reason `553 5.6.7` in `newsletter subscribers show`. Other emails
+  are not delayed.
+- White space around an address is removed. The case of the name is kept for the envelope, but addresses that differ
+  only in case are one subscriber.
 
-## Where we are of another mind
+## Where we differ from the RFCs
 
-- **Quotation marks, backslashes, address literals, comments and blanks** are allowed by some RFC and refused here: no
-  provider gives such an address to anybody, and each of them has been a way to smuggle something into a header.
-- **A domain without a dot** (`test@io`) is refused: mail to a top-level domain reaches nobody (RFC 7085).
-- **Control characters and line ends around an address** are their error and our white space: the address within is
-  what we keep. Inside an address they are refused.
-- **`xn--` labels that are no IDNA 2008 names** are refused.
+- **Quotation marks, backslashes, address literals, comments, and white space** are allowed in some RFC and rejected
+  here. No provider offers such addresses, and each of these has been used to inject headers.
+- **A domain without a dot** (`test@io`) is rejected: a top-level domain does not receive email (RFC 7085).
+- **Control characters and line breaks around an address** are errors in the test suites and white space here: they are
+  removed. Inside an address they are rejected.
+- **`xn--` labels that are not IDNA 2008 names** are rejected.
 
-## How many
+## Counts
 """
 
 
@@ -49,13 +52,13 @@ def email_addresses_page() -> str:
     cases = [
         (address, diagnosis, verdict(address)) for address, diagnosis in json.loads((CASES / "cases.json").read_text())
     ]
-    lines = [WORDS, *_counts(cases), "", "## Why, by the numbers of both suites", "", *_numbered(), ""]
+    lines = [INTRODUCTION, *_counts(cases), "", "## Reasons, with the numbers of the cases", "", *_numbered(), ""]
     lines += [
-        "## Case by case",
+        "## Every case",
         "",
-        "The cases as the package isemail 1.2.0 carries them; their notice stands beside `tests/fixtures/is_email`.",
+        "The cases are those of the package isemail 1.2.0. Their license notice is in `tests/fixtures/is_email`.",
         "",
-        "| address | their word | ours |",
+        "| address | is_email | newsletter |",
         "|---|---|---|",
         *(f"| {shown(address)} | {diagnosis} | {words(found)} |" for address, diagnosis, found in cases),
     ]
@@ -63,7 +66,7 @@ def email_addresses_page() -> str:
 
 
 def verdict(address: str) -> str:
-    """`accepted`, or the name of the flaw."""
+    """`accepted`, or the name of the problem."""
     try:
         parse_address(address)
     except BadAddress as error:
@@ -72,24 +75,24 @@ def verdict(address: str) -> str:
 
 
 def words(found: str) -> str:
-    """A verdict for people."""
-    return "**taken**" if found == "accepted" else f"refused: {AddressProblem[found]}"
+    """A verdict in words."""
+    return "**accepted**" if found == "accepted" else f"rejected: {AddressProblem[found]}"
 
 
 def shown(address: str) -> str:
-    """An address in a cell of a table, with what cannot be seen written out."""
+    """An address for a cell of a table, with invisible characters escaped."""
     text = json.dumps(address)[1:-1].replace('\\"', '"').replace("|", "\\|")
     fence = "``" if "`" in text else "`"
     return f"{fence} {text} {fence}" if text else "(empty)"
 
 
 def _counts(cases: list[tuple[str, str, str]]) -> list[str]:
-    taken: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
     for _, diagnosis, found in cases:
-        (taken if found == "accepted" else refused)[_kind(diagnosis)] += 1
-    head = ["| their word | taken | refused |", "|---|---:|---:|"]
-    return head + [f"| {text} | {taken[kind]} | {refused[kind]} |" for kind, text in KINDS.items()]
+        (accepted if found == "accepted" else rejected)[_kind(diagnosis)] += 1
+    head = ["| is_email | accepted | rejected |", "|---|---:|---:|"]
+    return head + [f"| {text} | {accepted[kind]} | {rejected[kind]} |" for kind, text in KINDS.items()]
 
 
 def _kind(diagnosis: str) -> str:
@@ -105,4 +108,4 @@ def _numbered() -> list[str]:
         f"| {words(name)} | {' '.join(found[name]['tests'])} | {' '.join(found[name]['tests-original'])} |"
         for name in ("accepted", *(problem.name for problem in AddressProblem))
     ]
-    return ["| ours | of the 164 in tests.xml | of the 279 in tests-original.xml |", "|---|---|---|", *rows]
+    return ["| newsletter | of the 164 in tests.xml | of the 279 in tests-original.xml |", "|---|---|---|", *rows]
