@@ -1,4 +1,4 @@
-"""The least that the same libraries can do: one FastAPI route that gives a fixed page out of a thread."""
+"""A baseline for serving.py: one FastAPI route that returns a fixed page from a thread."""
 
 from __future__ import annotations
 

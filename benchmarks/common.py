@@ -1,4 +1,4 @@
-"""What the benchmarks share: a newsletter with many readers, Debian's smtp-sink, whole processes measured, tables."""
+"""Shared code of the benchmarks: a newsletter with many subscribers, Debian's smtp-sink, process measurements, tables."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 CONFIRMED_AT = "2025-03-04 09:00:00.000000"
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
+    """Print progress to stderr; stdout has only the results."""
     print(text, file=sys.stderr, flush=True)
 
 
 def arguments(description: str, **options: object) -> argparse.ArgumentParser:
-    """A parser with --markdown, and an option for each keyword with its default."""
+    """A parser with --markdown and an option for each keyword, which has its default and type."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--markdown", action="store_true", help="tables as docs/performance.md has them")
+    parser.add_argument("--markdown", action="store_true", help="print tables as in docs/performance.md")
     for name, default in options.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(default, bool):
@@ -60,7 +61,7 @@ def scratch() -> Iterator[Path]:
 
 
 def environ(database: Path, port: int = 25, *, connections: int = 10, **more: str) -> dict[str, str]:
-    """The settings of a newsletter that sends to this machine's `port`, without those of whoever runs this."""
+    """The environment of a newsletter that sends to a local port, without NEWSLETTER_ variables of the current user."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NEWSLETTER_")}
     return kept | {
         "NEWSLETTER_DATABASE_URL": f"sqlite:///{database}",
@@ -74,16 +75,16 @@ def environ(database: Path, port: int = 25, *, connections: int = 10, **more: st
     }
 
 
-def fill(database: Path, readers: int) -> None:
-    """A newsletter with the starter tips and confirmed readers."""
+def fill(database: Path, subscribers: int) -> None:
+    """Create a newsletter with the starter tips and this many confirmed subscribers."""
     app = open_app(database)
     app.database.upgrade()
     app.tips.import_files(sorted((CHECKOUT / "seeds").glob("*.md")), format_="markdown", queue=True)
     app.close()
     rows = (
         (number, secrets.token_hex(8), address, address, "", "confirmed", "", CONFIRMED_AT, CONFIRMED_AT)
-        for number in range(1, readers + 1)
-        for address in [f"reader{number}@domain{number % 997}.example"]
+        for number in range(1, subscribers + 1)
+        for address in [f"user{number}@domain{number % 997}.example"]
     )
     connection = sqlite3.connect(database)
     with connection:
@@ -96,20 +97,22 @@ def fill(database: Path, readers: int) -> None:
 
 
 def open_app(database: Path) -> App:
-    from newsletter.app import App
-    from newsletter.settings import load_settings
+    """The newsletter of this database; see `fill_in_a_process` for the imports."""
+    from newsletter.app import App  # noqa: PLC0415 - this process must stay small
+    from newsletter.settings import load_settings  # noqa: PLC0415 - this process must stay small
 
     return App(load_settings(environ(database)))
 
 
-def fill_apart(database: Path, readers: int, letter: Path) -> None:
-    """`fill` and write the next letter, in a process of its own: this one must stay small.
+def fill_in_a_process(database: Path, subscribers: int, email: Path) -> None:
+    """Run `fill` and write the next email to a file, in another process so that this one stays small.
 
-    A child's peak begins with what its parent had (getrusage keeps it over exec), so a large parent would be measured.
+    The peak memory of a child includes that of its parent at the fork (getrusage keeps it across exec), so a large
+    parent would be measured too.
     """
-    say(f"making {readers:,} readers")
+    log(f"creating {subscribers:,} subscribers")
     env = dict(os.environ) | {"PYTHONPATH": str(CHECKOUT)}
-    subprocess.run([sys.executable, __file__, str(database), str(readers), str(letter)], env=env, check=True)
+    subprocess.run([sys.executable, __file__, str(database), str(subscribers), str(email)], env=env, check=True)
 
 
 # -- processes -----------------------------------------------------------------------------------------
@@ -117,7 +120,7 @@ def fill_apart(database: Path, readers: int, letter: Path) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """One whole process. Seconds, MiB."""
+    """The measurements of one whole process. wall, cpu: seconds. peak: MiB."""
 
     wall: float
     cpu: float
@@ -126,23 +129,23 @@ class Run:
 
 
 def measure(command: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
-    """Run a command to its end; fails with what it said."""
+    """Run a command to its end; exits with its output if it fails."""
     with tempfile.TemporaryFile("w+") as output:
         began = time.perf_counter()
         process = subprocess.Popen(command, env=env, cwd=CHECKOUT, stdout=output, stderr=subprocess.STDOUT)
-        family = Family(process.pid)
+        family = ProcessFamily(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        said = output.read()
+        printed = output.read()
     if process.returncode:
-        sys.exit(f"{' '.join(command)}\nended with {process.returncode}:\n{said}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, max(usage.ru_maxrss / 1024, family.peak()), said)
+        sys.exit(f"{' '.join(command)}\nexited with {process.returncode}:\n{printed}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, max(usage.ru_maxrss / 1024, family.peak()), printed)
 
 
-class Family:
-    """The memory of a process and its children together, looked at twice a second: what they share counts once."""
+class ProcessFamily:
+    """The peak memory of a process and its children, sampled twice a second; shared memory counts once."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -151,7 +154,7 @@ class Family:
         self._thread.start()
 
     def peak(self) -> float:
-        """MiB; 0 where the system does not tell, or the process had no child."""
+        """MiB; 0 if the process had no child, or on a system without /proc."""
         self._thread.join()
         return self._most
 
@@ -170,21 +173,21 @@ class Family:
 
 
 def shares_of(pid: int) -> float:
-    """A process's memory in MiB, a page that n processes have counted as an nth."""
+    """The memory of a process in MiB (PSS): a page that n processes share counts as 1/n."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def program(name: str, given: str = "") -> str:
-    """The path of a program of Debian's postfix package, or the one that was given."""
+    """The path of a program of Debian's postfix package. given: a path from the command line, which is used instead."""
     found = given or shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if not found:
-        sys.exit(f"{name} is not here: apt-get install postfix, or say --{name.removeprefix('smtp-')} PATH")
+        sys.exit(f"{name} is not installed; run apt-get install postfix, or pass --{name.removeprefix('smtp-')} PATH")
     return found
 
 
 def postfix_environ(path: str) -> dict[str, str]:
-    """For a postfix that was unpacked and not installed: its libraries beside it."""
+    """The environment with the libraries of a postfix package that was unpacked and not installed."""
     libraries = Path(path).resolve().parents[1] / "lib" / "postfix"
     return dict(os.environ) | ({"LD_LIBRARY_PATH": str(libraries)} if libraries.is_dir() else {})
 
@@ -197,7 +200,7 @@ def free_port() -> int:
 
 @contextmanager
 def smtp_sink(path: str, *options: str) -> Iterator[int]:
-    """Debian's smtp-sink on a free port of the loopback; the port."""
+    """Run Debian's smtp-sink on a free port of the loopback interface; yields the port."""
     port = free_port()
     drop = ["-u", "nobody"] if os.geteuid() == 0 else []
     sink = subprocess.Popen([path, *drop, *options, f"127.0.0.1:{port}", "1000"], env=postfix_environ(path))
@@ -218,7 +221,7 @@ def wait_for(port: int) -> None:
             time.sleep(0.02)
         else:
             return
-    sys.exit(f"nobody listens on port {port}")
+    sys.exit(f"no server listens on port {port}")
 
 
 # -- results -------------------------------------------------------------------------------------------
@@ -227,13 +230,13 @@ def wait_for(port: int) -> None:
 def interleaved(
     rounds: int, contestants: Mapping[str, Callable[[], Mapping[str, float]]]
 ) -> dict[str, dict[str, float]]:
-    """Every contestant once a round, by turns; the medians of what each gave."""
+    """Run every contestant once per round, in turn; the median of each figure."""
     seen: dict[str, list[Mapping[str, float]]] = {name: [] for name in contestants}
     for number in range(1, rounds + 1):
         for name, run in contestants.items():
             figures = run()
             seen[name].append(figures)
-            say(f"round {number}: {name}: " + ", ".join(f"{key} {value:,.4g}" for key, value in figures.items()))
+            log(f"round {number}: {name}: " + ", ".join(f"{key} {value:,.4g}" for key, value in figures.items()))
     return {
         name: {key: statistics.median(figures[key] for figures in runs) for key in runs[0]}
         for name, runs in seen.items()
@@ -252,7 +255,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool)
 
 
 def machine() -> str:
-    """When and where: date, processor, cores, Python, SQLite."""
+    """The date, processor, cores, load, and versions of Python and SQLite."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -267,8 +270,8 @@ def machine() -> str:
 
 
 def report(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], where: str, *, markdown: bool) -> None:
-    said = " ".join(["", *(word for word in sys.argv[1:] if word != "--markdown")])
-    chosen = re.sub(r" --(?:sink|source|directory)[ =]\S+", "", said)  # where things lie is nobody's business
+    given = " ".join(["", *(word for word in sys.argv[1:] if word != "--markdown")])
+    chosen = re.sub(r" --(?:sink|source|directory)[ =]\S+", "", given)  # paths of this machine
     command = f"python benchmarks/{Path(sys.argv[0]).name}{chosen}"
     mark = "### " if markdown else ""
     print(f"{mark}{title}\n\n{table(head, rows, markdown=markdown)}\n")
@@ -277,4 +280,4 @@ def report(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], where
 
 if __name__ == "__main__":
     fill(Path(sys.argv[1]), int(sys.argv[2]))
-    Path(sys.argv[3]).write_bytes(open_app(Path(sys.argv[1])).preview())
+    Path(sys.argv[3]).write_bytes(open_app(Path(sys.argv[1])).issues.preview())

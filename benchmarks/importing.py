@@ -1,4 +1,4 @@
-"""A long list of readers taken in while people sign up, beside the same row by row with SQLModel and email-validator."""
+"""Import a long list of subscribers while people sign up, compared with SQLModel and email-validator row by row."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
+from secrets import token_hex
+from select import select
 
-from common import CHECKOUT, Run, arguments, environ, interleaved, machine, measure, open_app, report, say, scratch
+from common import CHECKOUT, Run, arguments, environ, interleaved, log, machine, measure, open_app, report, scratch
 
 FIRST = [
     "Anna",
@@ -34,12 +36,12 @@ FIRST = [
 ]
 LAST = ["Adams", "Baker", "Clark", "Davis", "Evans", "Fischer", "Garcia", "Hill", "Ito", "Lopez", "Müller", "O'Brien"]
 HEAD = '"Email Address","First Name","Last Name",MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,LAST_CHANGED,LEID'
-AGAIN_AFTER = 0.02  # seconds between one sign-up and the next
+SIGN_UP_EVERY = 0.02  # seconds between two sign-ups
 
 
 def main() -> None:
     parser = arguments(__doc__ or "", lines=1_000_000, sample=5_000, rounds=1)
-    parser.add_argument("--role", choices=["list", "visitors", "peer"], help="for the processes of this benchmark")
+    parser.add_argument("--role", choices=["list", "visitors", "peer"], help="internal: the part of a child process")
     parser.add_argument("paths", nargs="*", type=Path)
     options = parser.parse_args()
     if options.role:
@@ -48,12 +50,12 @@ def main() -> None:
     where = machine()
     with scratch() as directory:
         file = directory / "list.csv"
-        say(f"writing {options.lines:,} lines")
+        log(f"writing {options.lines:,} lines")
         in_a_process("list", file, lines=options.lines)
         found = interleaved(
             options.rounds,
             {
-                "ours, people signing up": lambda: ours(directory, file, options.lines),
+                "newsletter, with sign-ups meanwhile": lambda: ours(directory, file, options.lines),
                 "row by row: SQLModel, email-validator": lambda: peer(directory, file, options.lines, options.sample),
             },
         )
@@ -63,13 +65,13 @@ def main() -> None:
          f"{f['MiB']:.0f}", f"{f['wait']:.2f}" if "wait" in f else ""]
         for name, f in found.items()
     ]  # fmt: skip
-    head = ["import", "to ours", "s", "lines/s", "CPU µs a line", "peak MiB", "longest sign-up s"]
+    head = ["import", "to newsletter", "s", "lines/s", "CPU µs per line", "peak MiB", "longest sign-up s"]
     report(f"{options.lines:,} lines of a Mailchimp export", head, rows, where, markdown=options.markdown)
-    print(f"\nThe second is timed over {options.sample:,} lines and multiplied.")
+    print(f"\nThe second import is timed with {options.sample:,} lines and extrapolated.")
 
 
 def ours(directory: Path, file: Path, lines: int) -> dict[str, float]:
-    """The whole command, from start to exit, on a new database; the longest sign-up meanwhile."""
+    """Run the whole command on a new database; wait is the time of the slowest sign-up meanwhile."""
     database = fresh(directory)
     command = ["-m", "newsletter", "subscribers", "import", str(file), "--confirmed", "--source", "a benchmark"]
     with visitors(database) as waits:
@@ -80,13 +82,14 @@ def ours(directory: Path, file: Path, lines: int) -> dict[str, float]:
 
 
 def peer(directory: Path, file: Path, lines: int, sample: int) -> dict[str, float]:
-    """A sample, less what the process needs to start, as if all lines were like it."""
+    """Time a sample without the start of the process, and extrapolate to all lines."""
     empty, run = (in_a_process("peer", file, fresh(directory), lines=number) for number in (0, sample))
     factor = lines / sample
     return {"s": (run.wall - empty.wall) * factor, "cpu": (run.cpu - empty.cpu) * factor, "MiB": run.peak}
 
 
 def fresh(directory: Path) -> Path:
+    """An empty database in place of the one from an earlier run."""
     database = directory / "n.db"
     for old in directory.glob("n.db*"):
         old.unlink()
@@ -98,14 +101,14 @@ def fresh(directory: Path) -> Path:
 
 
 def in_a_process(role: str, *paths: Path, lines: int) -> Run:
-    """One of the roles; this process must stay small, since a child's peak begins with what its parent had."""
+    """Run one of the roles; see `common.fill_in_a_process` why this process must stay small."""
     command = [sys.executable, __file__, "--role", role, "--lines", str(lines), *map(str, paths)]
     return measure(command, dict(os.environ) | {"PYTHONPATH": str(CHECKOUT)})
 
 
 @contextmanager
 def visitors(database: Path) -> Iterator[list[float]]:
-    """People who sign up all the while; how long each sign-up took, in seconds, once they are gone."""
+    """Let people sign up during the block; yields a list that has the seconds of each sign-up afterwards."""
     command = [sys.executable, __file__, "--role", "visitors", str(database)]
     env = dict(os.environ) | {"PYTHONPATH": str(CHECKOUT)}
     process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -113,16 +116,16 @@ def visitors(database: Path) -> Iterator[list[float]]:
     try:
         yield waits
     finally:
-        said, _ = process.communicate()  # closes its stdin
-        waits += map(float, said.split())
+        printed, _ = process.communicate()  # closing its stdin ends it
+        waits += map(float, printed.split())
 
 
 # -- roles ---------------------------------------------------------------------------------------------
 
 
 def write_list(file: Path, lines: int) -> None:
-    """Real lists repeat domains and first names and little else."""
-    chance = random.Random(7)  # noqa: S311 - a list, no secret
+    """Write a Mailchimp export. As in real lists, domains and first names repeat and little else does."""
+    chance = random.Random(7)  # noqa: S311 - test data
     domains = [f"mail{number}.example" for number in range(7)] * 1000 + [
         f"firm{number}.example" for number in range(5000)
     ]
@@ -137,12 +140,9 @@ def write_list(file: Path, lines: int) -> None:
 
 
 def sign_up(database: Path, _lines: int) -> None:
-    """Sign up as the form does, one after the other, until stdin is closed; prints the seconds each took."""
-    from secrets import token_hex
-    from select import select
-
-    from newsletter.actions.subscribers.subscribe import subscribe
-    from newsletter.domain.subscribers.address import parse_address
+    """Sign up as the form does, one after the other, until stdin is closed; prints the seconds of each sign-up."""
+    from newsletter.actions.subscribers.subscribe import subscribe  # noqa: PLC0415 - this process must stay small
+    from newsletter.domain.subscribers.address import parse_address  # noqa: PLC0415 - this process must stay small
 
     store = open_app(database).store
     for number in count():
@@ -150,18 +150,19 @@ def sign_up(database: Path, _lines: int) -> None:
         with store.write() as tx:
             subscribe(tx, address=address, name="", form="page/1", origin="", key=token_hex(8), now=datetime.now(UTC))
         print(time.perf_counter() - began)
-        if select([sys.stdin], [], [], AGAIN_AFTER)[0]:
+        if select([sys.stdin], [], [], SIGN_UP_EVERY)[0]:
             break
 
 
 def row_by_row(file: Path, database: Path, lines: int) -> None:
-    """As one would write it first: a row, a check, a look, an object, a commit."""
-    from email_validator import validate_email
-    from sqlmodel import Session, col, create_engine, select
+    """A first version of an import: for each row, validate, look it up, add it, and commit."""
+    from email_validator import validate_email  # noqa: PLC0415 - this process must stay small
+    from sqlmodel import Session, col, create_engine  # noqa: PLC0415 - this process must stay small
+    from sqlmodel import select as select_rows  # noqa: PLC0415 - this process must stay small
 
-    from newsletter.app.wiring import fresh_key
-    from newsletter.store.sqlite.connection import set_pragmas
-    from newsletter.store.tables import Consent, SubscriberRow
+    from newsletter.app.wiring import fresh_key  # noqa: PLC0415 - this process must stay small
+    from newsletter.store.sqlite.connection import set_pragmas  # noqa: PLC0415 - this process must stay small
+    from newsletter.store.tables import Consent, SubscriberRow  # noqa: PLC0415 - this process must stay small
 
     engine = create_engine(f"sqlite:///{database}")
     now = datetime.now(UTC)
@@ -171,16 +172,18 @@ def row_by_row(file: Path, database: Path, lines: int) -> None:
         session.rollback()
         for row in islice(csv.DictReader(source), lines):
             address = validate_email(row["Email Address"], check_deliverability=False, test_environment=True).normalized
-            if session.exec(select(SubscriberRow).where(col(SubscriberRow.address_key) == address.lower())).first():
+            if session.exec(
+                select_rows(SubscriberRow).where(col(SubscriberRow.address_key) == address.lower())
+            ).first():
                 continue
             confirmed_at = datetime.fromisoformat(row["CONFIRM_TIME"]).replace(tzinfo=UTC)
-            reader = SubscriberRow(
+            subscriber = SubscriberRow(
                 key=fresh_key(), address=address, address_key=address.lower(), status="confirmed", source="import",
                 name=f"{row['First Name']} {row['Last Name']}", signup_at=confirmed_at, confirmed_at=confirmed_at,
             )  # fmt: skip
-            session.add(reader)
+            session.add(subscriber)
             session.flush()
-            session.add(Consent(subscriber_id=reader.id or 0, at=now, what="import", proof="a benchmark"))
+            session.add(Consent(subscriber_id=subscriber.id or 0, at=now, what="import", proof="a benchmark"))
             session.commit()
 
 

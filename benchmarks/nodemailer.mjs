@@ -1,10 +1,10 @@
-// The peer in JavaScript: node nodemailer.mjs MODULE PORT LETTERS LETTER.json [KEY.pem]; prints seconds.
+// The competitor in JavaScript: node nodemailer.mjs MODULE PORT EMAILS EMAIL.json [KEY.pem] sends and prints the seconds it took.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const [, , module, port, count, path, key] = process.argv;
 const nodemailer = createRequire(module + "/")("nodemailer");
-const letter = JSON.parse(readFileSync(path, "utf8"));
+const template = JSON.parse(readFileSync(path, "utf8"));
 const began = performance.now();
 const dkim = key ? { domainName: "tips.example", keySelector: "s1", privateKey: readFileSync(key, "utf8") } : undefined;
 const transport = nodemailer.createTransport({
@@ -15,12 +15,12 @@ let next = 0;
 async function work() {
   while (next < Number(count)) {
     const number = next++;
-    const to = `reader${number}@domain${number % 997}.example`;
+    const to = `user${number}@domain${number % 997}.example`;
     const link = `https://tips.example/u/token${String(number).padStart(20, "0")}`;
     const personal = (text) => text.replaceAll("@@ADDRESS@@", to).replaceAll("@@LINK@@", link);
     await transport.sendMail({
-      from: "Tip of the Week <tips@tips.example>", to, subject: letter.subject,
-      text: personal(letter.text), html: personal(letter.html),
+      from: "Tip of the Week <tips@tips.example>", to, subject: template.subject,
+      text: personal(template.text), html: personal(template.html),
       headers: { "List-Unsubscribe": { prepared: true, value: `<${link}>` }, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click" },
     });
   }

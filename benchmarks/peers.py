@@ -1,6 +1,6 @@
-"""The peers in Python, each a process of its own: `python peers.py KIND PORT LETTERS LETTER.json [KEY.pem]`; prints seconds.
+"""The competitors in Python: `python peers.py KIND PORT EMAILS EMAIL.json [KEY.pem]` sends and prints the seconds it took.
 
-All compose a letter per recipient with `EmailMessage` and keep ten connections open, as their manuals advise.
+Each composes an email per recipient with `EmailMessage` and keeps ten connections open, as its manual advises.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ CONNECTIONS = 10
 FROM = "tips@tips.example"
 
 
-def compose(letter: dict[str, str], number: int) -> EmailMessage:
-    address, link = f"reader{number}@domain{number % 997}.example", f"https://tips.example/u/token{number:020d}"
+def compose(template: dict[str, str], number: int) -> EmailMessage:
+    address, link = f"user{number}@domain{number % 997}.example", f"https://tips.example/u/token{number:020d}"
     message = EmailMessage(policy=SMTP.clone(max_line_length=998))
     message["From"] = f"Tip of the Week <{FROM}>"
     message["To"] = address
-    message["Subject"] = letter["subject"]
+    message["Subject"] = template["subject"]
     message["Date"] = "Tue, 04 Mar 2025 13:00:00 +0000"
     message["Message-ID"] = make_msgid(domain="tips.example")
     message["List-Unsubscribe"] = f"<{link}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    text, html = (letter[part].replace("@@ADDRESS@@", address).replace("@@LINK@@", link) for part in ("text", "html"))
+    text, html = (template[part].replace("@@ADDRESS@@", address).replace("@@LINK@@", link) for part in ("text", "html"))
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     return message
 
 
-def with_smtplib(port: int, letters: int, letter: dict[str, str], key: bytes) -> None:
+def with_smtplib(port: int, emails: int, template: dict[str, str], key: bytes) -> None:
     def work(first: int) -> None:
         with smtplib.SMTP("127.0.0.1", port) as smtp:
-            for number in range(first, letters, CONNECTIONS):
-                data = compose(letter, number).as_bytes()
-                smtp.sendmail(FROM, [f"reader{number}@domain{number % 997}.example"], signed(data, key))
+            for number in range(first, emails, CONNECTIONS):
+                data = compose(template, number).as_bytes()
+                smtp.sendmail(FROM, [f"user{number}@domain{number % 997}.example"], signed(data, key))
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(CONNECTIONS)]
     for thread in threads:
@@ -53,19 +53,19 @@ def with_smtplib(port: int, letters: int, letter: dict[str, str], key: bytes) ->
 def signed(data: bytes, key: bytes) -> bytes:
     if not key:
         return data
-    import dkim
+    import dkim  # noqa: PLC0415 - needed for signed emails only
 
     field: bytes = dkim.sign(data, b"s1", b"tips.example", key, canonicalize=(b"relaxed", b"relaxed"))
     return field + data
 
 
-def with_aiosmtplib(port: int, letters: int, letter: dict[str, str], _key: bytes) -> None:
-    import aiosmtplib
+def with_aiosmtplib(port: int, emails: int, template: dict[str, str], _key: bytes) -> None:
+    import aiosmtplib  # noqa: PLC0415 - an optional competitor
 
     async def work(first: int) -> None:
         async with aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False) as smtp:
-            for number in range(first, letters, CONNECTIONS):
-                await smtp.send_message(compose(letter, number), sender=FROM)
+            for number in range(first, emails, CONNECTIONS):
+                await smtp.send_message(compose(template, number), sender=FROM)
 
     async def run() -> None:
         await asyncio.gather(*(work(n) for n in range(CONNECTIONS)))
@@ -74,9 +74,9 @@ def with_aiosmtplib(port: int, letters: int, letter: dict[str, str], _key: bytes
 
 
 if __name__ == "__main__":
-    kind, port, letters, path = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+    kind, port, emails, path = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     key = Path(sys.argv[5]).read_bytes() if len(sys.argv) > 5 else b""
     content = json.loads(path.read_text(encoding="utf-8"))
     began = time.perf_counter()
-    {"smtplib": with_smtplib, "aiosmtplib": with_aiosmtplib}[kind](port, letters, content, key)
+    {"smtplib": with_smtplib, "aiosmtplib": with_aiosmtplib}[kind](port, emails, content, key)
     print(time.perf_counter() - began)

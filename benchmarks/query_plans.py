@@ -1,4 +1,4 @@
-"""How SQLite goes about every statement on deliveries when there are a million: fails if one walks over all of them."""
+"""Explain the query plan of every statement on one million deliveries; fail if one scans the whole table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
-from common import arguments, fill, machine, open_app, report, say, scratch
+from common import arguments, fill, log, machine, open_app, report, scratch
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -27,33 +27,33 @@ from newsletter.ports.sending import SendingLock
 from newsletter.store.transactions import SqlStore
 
 PARTIAL = ("delivery_pending", "delivery_deferred", "delivery_sending")
-"""Indexes that hold only the rows of one open state: to walk over them is to walk over what is to be done."""
+"""Indexes with the rows of one open state only: a scan of these is not longer than the work to do."""
 
 
 def main() -> None:
-    parser = arguments(__doc__ or "", readers=1_000_000)
+    parser = arguments(__doc__ or "", subscribers=1_000_000)
     options = parser.parse_args()
     where = machine()
     with scratch() as directory:
         database = directory / "n.db"
-        say(f"making {options.readers:,} readers")
-        fill(database, options.readers)
+        log(f"creating {options.subscribers:,} subscribers")
+        fill(database, options.subscribers)
         statements: dict[str, None] = {}
         times = run_everything(open_app(database), database, statements)
         plans = list(explained(database, statements))
     rows = [[what, f"{seconds * 1000:,.1f}"] for what, seconds in times.items()]
-    report(f"{options.readers:,} deliveries", ["what", "ms"], rows, where, markdown=options.markdown)
-    bad = [(sql, steps) for sql, steps in plans if any(map(is_walk, steps))]
+    report(f"{options.subscribers:,} deliveries", ["operation", "ms"], rows, where, markdown=options.markdown)
+    bad = [(sql, steps) for sql, steps in plans if any(map(is_full_scan, steps))]
     whole = sum(any(step.endswith("PRIMARY KEY (issue_id=?)") for step in steps) for _, steps in plans)
     print(
-        f"\n{len(plans)} statements on deliveries and suppressions: {len(bad)} walk over all, {whole} over one issue; none of these per letter."
+        f"\n{len(plans)} statements on deliveries and suppressions: {len(bad)} scan the whole table, {whole} scan one issue, and none of these runs for every email."
     )
     for sql, steps in bad if options.markdown else plans:
-        print(f"\n{'WALKS' if (sql, steps) in bad else 'ok'}: {sql}\n    " + "\n    ".join(steps))
+        print(f"\n{'FULL SCAN' if (sql, steps) in bad else 'ok'}: {sql}\n    " + "\n    ".join(steps))
     sys.exit(1 if bad else 0)
 
 
-def is_walk(step: str) -> bool:
+def is_full_scan(step: str) -> bool:
     return bool(re.match(r"SCAN (?:delivery|d|suppression|x)\b", step)) and not step.endswith(PARTIAL)
 
 
@@ -67,36 +67,36 @@ def explained(database: Path, statements: dict[str, None]) -> Iterator[tuple[str
 
 
 def named_values(sql: str) -> list[int]:
-    """Something for every `?` that is left."""
+    """A value for every `?` that is left."""
     return [1] * sql.count("?")
 
 
 @contextmanager
-def overheard(statements: dict[str, None]) -> Iterator[None]:
-    """Every statement on a connection of SQLAlchemy's, the ORM's and the plain ones; the ledger has one of its own."""
+def traced(statements: dict[str, None]) -> Iterator[None]:
+    """Collect every statement on the connections of SQLAlchemy; the ledger has a connection of its own."""
 
-    def hear(connection: sqlite3.Connection, *_: object) -> None:
+    def trace(connection: sqlite3.Connection, *_: object) -> None:
         connection.set_trace_callback(lambda sql: statements.setdefault(as_written(sql)))
 
-    event.listen(Engine, "checkout", hear)
+    event.listen(Engine, "checkout", trace)
     try:
         yield
     finally:
-        event.remove(Engine, "checkout", hear)
+        event.remove(Engine, "checkout", trace)
 
 
 def run_everything(app: App, database: Path, statements: dict[str, None]) -> dict[str, float]:
-    """Freeze, interrupt at 99 %, resume, end; every verb that touches deliveries once."""
+    """Freeze, interrupt at 99 %, resume, and finish an issue, with every operation on deliveries once."""
     now, times = datetime.now(UTC), {}
 
-    def timed(what: str, run: Callable[[], object]) -> None:
+    def timed(operation: str, run: Callable[[], object]) -> None:
         began = time.perf_counter()
         run()
-        times[what] = time.perf_counter() - began
-        say(f"{what}: {times[what] * 1000:,.1f} ms")
+        times[operation] = time.perf_counter() - began
+        log(f"{operation}: {times[operation] * 1000:,.1f} ms")
 
-    store = Overheard(database)
-    with overheard(statements):
+    store = TracedStore(database)
+    with traced(statements):
         timed("compile and freeze", lambda: publish_early(app.store, app.render_context, app.rules, now))
         interrupt(database, now)
 
@@ -104,26 +104,26 @@ def run_everything(app: App, database: Path, statements: dict[str, None]) -> dic
             with store.sending("a benchmark", now) as right:
                 right.ledger.advance(1, (), 10, now)
 
-        timed("resume at 99 %: recover and claim ten", resume)
+        timed("resume at 99 %: requeue and claim ten", resume)
         with store.sending("a benchmark", now) as right:
             work(right, now)
         with app.store.write() as tx:
             timed("finish_if_done while open", lambda: tx.issues.finish_if_done(1, now))
             timed("counts of the issue", lambda: tx.issues.get(1))
-            timed("the number of a new reader", lambda: tx.subscribers.add(NEWCOMER, now))
-            timed("deliveries of one reader", lambda: tx.subscribers.deliveries(5))
-            timed("the failed ones, listed", lambda: list(tx.issues.deliveries(1, "failed")))
-            timed("put the failed back", lambda: tx.issues.retry(1, ["failed", "held"], now))
-            timed("skip what is open", lambda: tx.issues.skip_open(1, "cancelled", now))
+            timed("add a subscriber", lambda: tx.subscribers.add(NEWCOMER, now))
+            timed("deliveries of one subscriber", lambda: tx.subscribers.deliveries(5))
+            timed("list the failed deliveries", lambda: list(tx.issues.deliveries(1, "failed")))
+            timed("requeue the failed deliveries", lambda: tx.issues.retry(1, ["failed", "held"], now))
+            timed("skip the open deliveries", lambda: tx.issues.skip_open(1, "cancelled", now))
             timed("finish_if_done", lambda: tx.issues.finish_if_done(1, now))
-    statements.update(Overheard.statements)
+    statements.update(TracedStore.statements)
     store.close()
     app.close()
     return times
 
 
 def interrupt(database: Path, now: datetime) -> None:
-    """A process died at 99 %: ten rows in flight, some deferred, some failed."""
+    """Leave what a process that died at 99 % leaves: ten deliveries in flight, some deferred, some failed."""
     ms = int(now.timestamp() * 1000)
     connection = sqlite3.connect(database)
     with connection:
@@ -148,8 +148,8 @@ NEWCOMER = NewSubscriber(
 )
 
 
-class Overheard(SqlStore):
-    """A store whose ledger is overheard from its first statement."""
+class TracedStore(SqlStore):
+    """A store that collects the statements of its ledger."""
 
     statements: ClassVar[dict[str, None]] = {}
 
@@ -160,13 +160,13 @@ class Overheard(SqlStore):
 
 
 def work(right: SendingLock, now: datetime) -> None:
-    """Every kind of outcome once, then take a refusal back."""
+    """Record every kind of outcome once, then reopen a rejected delivery."""
     ledger = right.ledger
     replies: list[Outcome | None] = [
         Sent(Reply(Stage.DOT, 250, "2.0.0", "ok")),
         Deferred(Reply(Stage.RCPT, 451, "4.7.1", "later")),
         Rejected(Reply(Stage.RCPT, 550, "5.1.1", "no such user"), Cause.BAD_ADDRESS),
-        InDoubt(Reply(Stage.DOT, 0, "", "silence")),
+        InDoubt(Reply(Stage.DOT, 0, "", "no reply")),
         None,
     ]
     later = now + timedelta(seconds=1)
@@ -178,7 +178,7 @@ def work(right: SendingLock, now: datetime) -> None:
 
 
 def as_written(sql: str) -> str:
-    """A traced statement without its values, so that each is explained once."""
+    """A traced statement without its values, so that each statement is explained once."""
     return re.sub(r"'[^']*'(?=[,)\s]|$)|\b\d+\b", _value_or_state, sql)
 
 

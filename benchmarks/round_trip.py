@@ -1,4 +1,4 @@
-"""Letters a second to a relay that is far away: a relay of ours on the loopback holds every octet back half a round trip."""
+"""Emails per second to a distant mail server: a local TCP proxy delays every byte by half a round trip."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from common import (
     CHECKOUT,
     arguments,
     environ,
-    fill_apart,
+    fill_in_a_process,
     free_port,
     interleaved,
     machine,
@@ -30,27 +30,27 @@ from common import (
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
-    """One direction: what arrives leaves `delay` seconds later, in order, however much is under way."""
-    loop, under_way = asyncio.get_running_loop(), asyncio.Queue[tuple[float, bytes]]()
+    """Forward one direction: what arrives is written `delay` seconds later, in order, without a limit on what is in flight."""
+    loop, in_flight = asyncio.get_running_loop(), asyncio.Queue[tuple[float, bytes]]()
 
-    async def leave() -> None:
+    async def forward() -> None:
         data = b"x"
         while data:
-            due, data = await under_way.get()
+            due, data = await in_flight.get()
             await asyncio.sleep(due - loop.time())
             writer.write(data)
             await writer.drain()
         writer.close()
 
-    leaving = asyncio.create_task(leave())
+    forwarding = asyncio.create_task(forward())
     try:
         data = b"x"
         while data:
             data = await reader.read(65_536)
-            under_way.put_nowait((loop.time() + delay, data))
+            in_flight.put_nowait((loop.time() + delay, data))
     except OSError:
-        under_way.put_nowait((loop.time(), b""))
-    await asyncio.gather(leaving, return_exceptions=True)
+        in_flight.put_nowait((loop.time(), b""))
+    await asyncio.gather(forwarding, return_exceptions=True)
 
 
 async def relay(port: int, target: int, delay: float) -> None:
@@ -77,14 +77,14 @@ def far_away(target: int, round_trip: float) -> Iterator[int]:
 
 
 def main() -> None:
-    parser = arguments(__doc__ or "", letters=150, rounds=3, round_trip_ms=30, sink="")
+    parser = arguments(__doc__ or "", emails=150, rounds=3, round_trip_ms=30, sink="")
     options = parser.parse_args()
     where, sink, trip = machine(), program("smtp-sink", options.sink), options.round_trip_ms / 1000
     with scratch() as directory:
-        fill_apart(directory / "full.db", options.letters * 50, directory / "letter.eml")
+        fill_in_a_process(directory / "full.db", options.emails * 50, directory / "email.eml")
 
-        def run(connections: int, *offers: str) -> Callable[[], Mapping[str, float]]:
-            return lambda: one_run(directory, sink, trip, connections, options.letters * connections, offers)
+        def run(connections: int, *sink_options: str) -> Callable[[], Mapping[str, float]]:
+            return lambda: one_run(directory, sink, trip, connections, options.emails * connections, sink_options)
 
         contestants = {}
         for connections in (10, 50):
@@ -94,33 +94,33 @@ def main() -> None:
     rows = []
     for name, found in medians.items():
         connections = int(name.split()[0])
-        trips = connections / found["letters/s"] / trip
-        plain = medians[f"{connections} connections, not pipelined"]["letters/s"]
-        rows.append([name, f"{found['letters/s'] / plain:.2f} ×", f"{found['letters/s']:,.0f}", f"{trips:.1f}"])
-    head = ["our sender", "to not pipelined", "letters/s", "round trips a letter"]
+        trips = connections / found["emails/s"] / trip
+        plain = medians[f"{connections} connections, not pipelined"]["emails/s"]
+        rows.append([name, f"{found['emails/s'] / plain:.2f} ×", f"{found['emails/s']:,.0f}", f"{trips:.1f}"])
+    head = ["newsletter with", "to not pipelined", "emails/s", "round trips per email"]
     report(f"A round trip of {options.round_trip_ms} ms", head, rows, where, markdown=options.markdown)
 
 
 def one_run(
-    directory: Path, sink: str, trip: float, connections: int, letters: int, offers: tuple[str, ...]
+    directory: Path, sink: str, trip: float, connections: int, emails: int, sink_options: tuple[str, ...]
 ) -> dict[str, float]:
     database = directory / "run.db"
     shutil.copy(directory / "full.db", database)
     with sqlite3.connect(database) as connection:
-        connection.execute("DELETE FROM subscriber WHERE id > ?", (letters,))
+        connection.execute("DELETE FROM subscriber WHERE id > ?", (emails,))
     connection.close()
-    with smtp_sink(sink, *offers) as near, far_away(near, trip) as port:
+    with smtp_sink(sink, *sink_options) as near, far_away(near, trip) as port:
         env = environ(database, port, connections=connections, PYTHONPATH=str(CHECKOUT))
-        said = measure([sys.executable, "-m", "newsletter", "--json", "issues", "send", "--now"], env).output
+        printed = measure([sys.executable, "-m", "newsletter", "--json", "issues", "send", "--now"], env).output
     with sqlite3.connect(database) as connection:
         query = "SELECT min(first_attempt_at), max(last_at), sum(state = 'sent') FROM delivery"
         first, last, sent = connection.execute(query).fetchone()
     connection.close()
     for left in directory.glob("run.db*"):
         left.unlink()
-    if sent != letters:
-        sys.exit(f"{sent} of {letters} were sent: {json.dumps(said)}")
-    return {"letters/s": letters / (last - first) * 1000}
+    if sent != emails:
+        sys.exit(f"only {sent} of {emails} were sent: {json.dumps(printed)}")
+    return {"emails/s": emails / (last - first) * 1000}
 
 
 if __name__ == "__main__":

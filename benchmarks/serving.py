@@ -1,4 +1,4 @@
-"""A running newsletter asked for every kind of page, first and again, and for sign-ups while an issue is sent."""
+"""Request every kind of page, first and repeatedly, and sign up while an issue is sent."""
 
 from __future__ import annotations
 
@@ -23,21 +23,24 @@ from common import (
     CHECKOUT,
     arguments,
     environ,
-    fill_apart,
+    fill_in_a_process,
     free_port,
+    log,
     machine,
     open_app,
     program,
     report,
-    say,
     scratch,
     smtp_sink,
     wait_for,
 )
 from visitors import get, post, visit
 
+from newsletter.mail.tokens import Purpose
+from newsletter.mail.verp import base36
+
 Server = tuple[int, int]  # the port it listens on, and its process
-COMMAND = (sys.executable, str(CHECKOUT / "benchmarks" / "open_house.py"))
+COMMAND = (sys.executable, str(CHECKOUT / "benchmarks" / "without_signup_limits.py"))
 BARE = (sys.executable, str(CHECKOUT / "benchmarks" / "bare.py"))
 NEWEST = date(2025, 4, 29)
 COLUMNS = ("requests/s", "p50 ms", "p99 ms", "CPU ms")
@@ -47,34 +50,39 @@ SIGNED_UP = {"form": ("application/x-www-form-urlencoded", 303), "JSON": ("appli
 
 def main() -> None:
     parser = arguments(
-        __doc__ or "", tips=2000, readers=60_000, requests=2000, clients=8, rounds=3, sink="", only="all of it"
+        __doc__ or "", tips=2000, subscribers=60_000, requests=2000, clients=8, rounds=3, sink="", only="all of it"
     )
     options = parser.parse_args()
     where, wanted = machine(), options.only
     with scratch() as directory:
-        house = House(directory, options.tips, options.requests, options.clients)
+        site = Site(directory, options.tips, options.requests, options.clients)
         if wanted != "signups":
-            house.fill_archive()
-            rows = medians(options.rounds, [house.read_all, house.peers])
-            show(f"{options.tips:,} tips, {options.clients} clients at once", rows, where, markdown=options.markdown)
+            site.fill_archive()
+            rows = medians(options.rounds, [site.read_all, site.peers])
+            show(f"{options.tips:,} tips, {options.clients} concurrent clients", rows, where, markdown=options.markdown)
         if wanted != "pages":
-            house.fill_readers(options.readers)
-            house.sink = program("smtp-sink", options.sink)
-            rows = medians(options.rounds, [house.sign_up_all])
-            show(f"Sign-ups, an issue to {options.readers:,} readers", rows, where, markdown=options.markdown)
+            site.fill_subscribers(options.subscribers)
+            site.sink = program("smtp-sink", options.sink)
+            rows = medians(options.rounds, [site.sign_up_all])
+            show(
+                f"Sign-ups, with an issue to {options.subscribers:,} subscribers",
+                rows,
+                where,
+                markdown=options.markdown,
+            )
 
 
 Measured = Iterator[tuple[str, Mapping[str, float]]]
 
 
 def medians(rounds: int, contests: Sequence[Callable[[], Measured]]) -> dict[str, dict[str, float]]:
-    """Every contest once a round; the medians of what each of its lines gave."""
+    """Run every contest once per round; the median of each figure of its rows."""
     seen: dict[str, list[Mapping[str, float]]] = {}
     for number in range(1, rounds + 1):
         for contest in contests:
             for name, figures in contest():
                 seen.setdefault(name, []).append(figures)
-                say(f"round {number}: {name}: " + ", ".join(f"{key} {value:,.3g}" for key, value in figures.items()))
+                log(f"round {number}: {name}: " + ", ".join(f"{key} {value:,.3g}" for key, value in figures.items()))
     return {
         name: {key: statistics.median(one[key] for one in found) for key in COLUMNS} for name, found in seen.items()
     }
@@ -86,13 +94,13 @@ def show(title: str, found: Mapping[str, Mapping[str, float]], where: str, *, ma
          f"{one['CPU ms']:.2f}"]
         for name, one in found.items()
     ]  # fmt: skip
-    report(title, ["asked for", f"to {GOAL}/s", *COLUMNS[:-1], "CPU ms a request"], rows, where, markdown=markdown)
+    report(title, ["request", f"to {GOAL}/s", *COLUMNS[:-1], "CPU ms per request"], rows, where, markdown=markdown)
     print()
 
 
 @dataclass
-class House:
-    """One newsletter, its databases to begin with, and the processes that serve it."""
+class Site:
+    """One newsletter: its prepared databases, and the processes that serve it."""
 
     directory: Path
     tips: int
@@ -100,12 +108,12 @@ class House:
     clients: int
     sink: str = ""
 
-    # -- what is in it -----------------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------
 
     def fill_archive(self) -> None:
-        """A library of tips that ran, made of the paragraphs of the starter tips."""
-        say(f"making {self.tips:,} tips")
-        texts, self.chance = written(self.directory / "tips", self.tips), random.Random(1)  # noqa: S311 - the same every time
+        """Create a library of published tips from the paragraphs of the starter tips."""
+        log(f"creating {self.tips:,} tips")
+        texts, self.chance = write_tips(self.directory / "tips", self.tips), random.Random(1)  # noqa: S311 - the same every time
         app = open_app(self.directory / "archive.db")
         app.database.upgrade()
         app.tips.import_files([texts], format_="markdown")
@@ -118,25 +126,25 @@ class House:
         database.close()
         self.words = sorted({word for path in texts.iterdir() for word in re.findall(r"[a-z]{4,}", path.read_text())})
 
-    def fill_readers(self, readers: int) -> None:
-        fill_apart(self.directory / "readers.db", readers, self.directory / "letter.eml")
+    def fill_subscribers(self, subscribers: int) -> None:
+        fill_in_a_process(self.directory / "subscribers.db", subscribers, self.directory / "email.eml")
 
     # -- pages -------------------------------------------------------------------------------------------
 
     def read_all(self) -> Measured:
-        """Every kind of page of a server that has just started: all different, then again."""
+        """Request every kind of page from a server that has just started: each page once, then repeatedly."""
         with self.serving("archive.db", "web") as server:
             for name, paths in self.addresses().items():
                 requests = [get(path) for path in paths]
                 again = (requests * -(-self.requests // len(requests)))[: self.requests]
                 if len(requests) > 1:
-                    yield f"{name}, the first time", self.ask(server, requests)
-                    yield f"{name}, again", self.ask(server, again)
+                    yield f"{name}, first request", self.request(server, requests)
+                    yield f"{name}, repeated", self.request(server, again)
                 else:
-                    yield name, self.ask(server, again)
+                    yield name, self.request(server, again)
 
     def addresses(self) -> dict[str, list[str]]:
-        """Addresses by kind of page; lists of one address are asked again and again."""
+        """URL paths by kind of page; a list with one path is requested repeatedly."""
         lists = [f"/archive/page/{page}" for page in range(1, -(-self.tips // 20) + 1)]
         lists += [f"/archive/{NEWEST.year - past}" for past in range(self.tips // 52)]
         for kind, slug, number in self.labels:
@@ -146,36 +154,33 @@ class House:
         tips = [f"/tips/{key}" for key in self.keys]
         for some in (lists, tips):
             self.chance.shuffle(some)
-        feeds = {"Atom feed": ["/feed.xml"], "JSON feed": ["/feed.json"], "site map": ["/sitemap.xml"]}
+        feeds = {"Atom feed": ["/feed.xml"], "JSON feed": ["/feed.json"], "sitemap": ["/sitemap.xml"]}
         return {"a tip": tips, "a list": lists, "a search": searches, **feeds, "front page": ["/"]}
 
-    def ask(self, server: Server, requests: Sequence[bytes]) -> Mapping[str, float]:
+    def request(self, server: Server, requests: Sequence[bytes]) -> Mapping[str, float]:
         return visit(*server, requests, clients=self.clients).figures()
 
     def peers(self) -> Measured:
-        """A fixed page by the same libraries, and a file by Python's own server."""
-        folder = self.directory / "files"
-        folder.mkdir(exist_ok=True)
-        (folder / "page.html").write_text("x" * 9_000, encoding="utf-8")
+        """A fixed page from the same libraries."""
         port = free_port()
-        for name, path, command in (("a fixed page by bare FastAPI", "/", [*BARE, str(port)]),):
+        for name, path, command in (("a fixed page from bare FastAPI", "/", [*BARE, str(port)]),):
             with running(command, {}, port) as process:
-                yield name, self.ask((port, process.pid), [get(path)] * self.requests)
+                yield name, self.request((port, process.pid), [get(path)] * self.requests)
 
     # -- sign-ups ----------------------------------------------------------------------------------------
 
     def sign_up_all(self) -> Measured:
-        """New addresses, with nothing else going on and while an issue is sent, in this process and beside it."""
+        """Sign up new addresses without and during the sending of an issue, by the same process and by another one."""
         for kind in SIGNED_UP:
-            with self.serving("readers.db", "web") as server:
-                yield f"{kind}, nothing is sent", self.sign_up(server, kind)
+            with self.serving("subscribers.db", "web") as server:
+                yield f"{kind}, nothing else going on", self.sign_up(server, kind)
         for place, scene in (("by the daemon", self.daemon), ("by another process", self.beside)):
             for kind, rate in (("form", 0), ("JSON", 0), ("form", GOAL)):
-                paced = f", {rate} a second" if rate else ""
+                limited = f", {rate} per second" if rate else ""
                 with scene() as server:
                     figures = self.sign_up(server, kind, rate)
-                    self.insist_it_is_sending()
-                yield f"{kind}{paced}, an issue is sent {place}", figures
+                    self.check_it_is_sending()
+                yield f"{kind}{limited}, an issue is sent {place}", figures
 
     def sign_up(self, server: Server, kind: str, rate: float = 0.0) -> Mapping[str, float]:
         content, status = SIGNED_UP[kind]
@@ -188,42 +193,39 @@ class House:
         return visit(*server, requests, clients=self.clients, rate=rate, expect=status).figures()
 
     def ticket(self) -> str:
-        """What the form has in it for somebody who opened it ten seconds ago."""
-        from newsletter.mail.tokens import Purpose
-        from newsletter.mail.verp import base36
-
-        return open_app(self.directory / "readers.db").signer.sign(Purpose.FORM, base36(int(time.time()) - 10))
+        """The token in the form of a visitor who opened it ten seconds ago."""
+        return open_app(self.directory / "subscribers.db").signer.sign(Purpose.FORM, base36(int(time.time()) - 10))
 
     @contextmanager
     def daemon(self) -> Iterator[Server]:
-        """`newsletter run`: alarm clock, sending and web in one process."""
-        with smtp_sink(self.sink) as port, self.serving("readers.db", "run", port) as server:
+        """`newsletter run`: scheduler, sender, and web server in one process."""
+        with smtp_sink(self.sink) as port, self.serving("subscribers.db", "run", port) as server:
             self.wait_until_it_sends()
             yield server
 
     @contextmanager
     def beside(self) -> Iterator[Server]:
-        """`newsletter web` and, in another process, `newsletter run --no-web`."""
+        """`newsletter web`, and `newsletter run --no-web` in another process."""
         with (
             smtp_sink(self.sink) as port,
-            self.serving("readers.db", "web", port) as server,
+            self.serving("subscribers.db", "web", port) as server,
             running([*COMMAND, "run", "--no-web"], self.environ(port)),
         ):
             self.wait_until_it_sends()
             yield server
 
-    def insist_it_is_sending(self) -> None:
-        if self.ask_database("SELECT NOT EXISTS (SELECT 1 FROM delivery WHERE state = 'pending')"):
-            sys.exit("the issue was sent before the sign-ups were taken: say --readers with a larger number")
+    def check_it_is_sending(self) -> None:
+        if self.query_database("SELECT NOT EXISTS (SELECT 1 FROM delivery WHERE state = 'pending')"):
+            sys.exit("the issue was complete before the sign-ups were; pass a larger number as --subscribers")
 
     def wait_until_it_sends(self) -> None:
         until = time.monotonic() + 60
-        while not self.ask_database("SELECT EXISTS (SELECT 1 FROM delivery WHERE state = 'sent')"):
+        while not self.query_database("SELECT EXISTS (SELECT 1 FROM delivery WHERE state = 'sent')"):
             if time.monotonic() > until:
-                sys.exit("nothing is sent")
+                sys.exit("no email was sent within a minute")
             time.sleep(0.05)
 
-    def ask_database(self, query: str) -> bool:
+    def query_database(self, query: str) -> bool:
         database = sqlite3.connect(self.directory / "run.db")
         try:
             return bool(database.execute(query).fetchone()[0])
@@ -234,7 +236,7 @@ class House:
 
     @contextmanager
     def serving(self, database: str, command: str, sink: int = 25) -> Iterator[Server]:
-        """A fresh copy of a database, served by a command of ours."""
+        """Serve a fresh copy of a database with a newsletter command."""
         for left in self.directory.glob("run.db*"):
             left.unlink()
         shutil.copy(self.directory / database, self.directory / "run.db")
@@ -255,7 +257,7 @@ class House:
 
 @contextmanager
 def running(command: Sequence[str], env: Mapping[str, str], port: int = 0) -> Iterator[subprocess.Popen[bytes]]:
-    """A process until the end of the block; port: wait until it listens there."""
+    """Run a process until the end of the block. port: wait until it listens there; 0 does not wait."""
     process = subprocess.Popen(command, env=env or None, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         if port:
@@ -266,8 +268,8 @@ def running(command: Sequence[str], env: Mapping[str, str], port: int = 0) -> It
         process.wait()
 
 
-def written(folder: Path, number: int) -> Path:
-    """Files of tips: five to eight paragraphs each, so many weeks back, two categories and three tags."""
+def write_tips(folder: Path, number: int) -> Path:
+    """Write one tip per week as a file with five to eight paragraphs, two categories, and three tags; the folder."""
     chance, seeds = random.Random(7), sorted((CHECKOUT / "seeds").glob("*.md"))  # noqa: S311
     bodies = [path.read_text(encoding="utf-8").split("---\n", 2)[2].strip() for path in seeds]
     parts = [part for body in bodies for part in body.split("\n\n")]

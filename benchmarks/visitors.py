@@ -1,4 +1,4 @@
-"""Visitors of a web server on this machine: keep-alive connections, one request at a time on each; no browser."""
+"""A load generator for a local web server: keep-alive connections with one request at a time on each."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
-PATIENCE = 60.0  # seconds without any answer
+TIMEOUT = 60.0  # seconds without any response
 
 
 @dataclass
 class Visit:
-    """What came of some requests. Seconds; statuses: how many of each; cpu: of the serving process."""
+    """The results of some requests. wall, waits: seconds. cpu: seconds of the server. statuses: responses by status."""
 
     wall: float = 0.0
     cpu: float = 0.0
     waits: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
-    octets: int = 0
+    received: int = 0  # bytes
 
     def figures(self) -> dict[str, float]:
         waits, number = sorted(self.waits), len(self.waits)
@@ -49,30 +49,31 @@ def post(path: str, body: str, kind: str, accept: str = "text/html") -> bytes:
 def visit(
     port: int, pid: int, requests: Sequence[bytes], *, clients: int, rate: float = 0.0, expect: int = 200
 ) -> Visit:
-    """Send all requests over so many connections; rate: so many a second, 0: each as soon as the last is answered.
+    """Send all requests over `clients` connections. rate: requests per second; 0 sends each after the last response.
 
-    With a rate a wait begins when the request was to leave, so that a server that falls behind does not look well.
+    With a rate, the wait is counted from the time when the request was due, so that a server that falls behind does
+    not look fast (coordinated omission).
     """
-    crowd = _Crowd(port, requests, clients, rate)
+    load = _LoadGenerator(port, requests, clients, rate)
     before, began = cpu_of(pid), time.perf_counter()
-    crowd.run()
-    seen = crowd.seen
+    load.run()
+    seen = load.seen
     seen.wall, seen.cpu = time.perf_counter() - began, cpu_of(pid) - before
     if set(seen.statuses) != {expect}:
-        sys.exit(f"answers were {dict(seen.statuses)}, and not all {expect}; the last: {crowd.last[:300]!r}")
+        sys.exit(f"expected status {expect}, got {dict(seen.statuses)}; the last response: {load.last[:300]!r}")
     return seen
 
 
 def cpu_of(pid: int) -> float:
-    """Seconds of processor that a process has used."""
+    """The CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
-class _Crowd:
+class _LoadGenerator:
     def __init__(self, port: int, requests: Sequence[bytes], clients: int, rate: float) -> None:
         self._address, self._waiting, self._left = ("127.0.0.1", port), deque(requests), len(requests)
-        self._pace = 1 / rate if rate else 0.0
+        self._interval = 1 / rate if rate else 0.0
         self._poll = select.epoll()
         self._busy: dict[int, tuple[socket.socket, float, bytearray]] = {}
         self._free = [self._connect() for _ in range(clients)]
@@ -82,13 +83,15 @@ class _Crowd:
         start, sent = time.perf_counter(), 0
         while self._left:
             now = time.perf_counter()
-            while self._free and self._waiting and (not self._pace or start + sent * self._pace <= now):
-                self._send(self._free.pop(), self._waiting.popleft(), start + sent * self._pace if self._pace else now)
+            while self._free and self._waiting and (not self._interval or start + sent * self._interval <= now):
+                self._send(
+                    self._free.pop(), self._waiting.popleft(), start + sent * self._interval if self._interval else now
+                )
                 sent += 1
-            idle = self._pace and self._free and self._waiting
-            events = self._poll.poll(max(0.0, start + sent * self._pace - now) if idle else PATIENCE)
+            idle = self._interval and self._free and self._waiting
+            events = self._poll.poll(max(0.0, start + sent * self._interval - now) if idle else TIMEOUT)
             if not events and not idle:
-                sys.exit("the server answers no more")
+                sys.exit("the server does not respond any more")
             for number, _ in events:
                 self._read(number)
         for connection in self._free:
@@ -106,22 +109,22 @@ class _Crowd:
         connection.sendall(request)
 
     def _read(self, number: int) -> None:
-        connection, due, answer = self._busy[number]
+        connection, due, response = self._busy[number]
         data = connection.recv(1 << 18)
         if not data:
-            sys.exit(f"the server hung up after {bytes(answer[:200])!r}")
-        answer += data
-        head = answer.find(b"\r\n\r\n")
+            sys.exit(f"the server closed the connection after {bytes(response[:200])!r}")
+        response += data
+        head = response.find(b"\r\n\r\n")
         if head < 0:
             return
-        place = answer.lower().find(b"content-length:", 0, head)
-        length = int(answer[place + 15 : answer.find(b"\r", place)]) if place >= 0 else 0
-        if len(answer) < head + 4 + length:
+        place = response.lower().find(b"content-length:", 0, head)
+        length = int(response[place + 15 : response.find(b"\r", place)]) if place >= 0 else 0
+        if len(response) < head + 4 + length:
             return
         self.seen.waits.append(time.perf_counter() - due)
-        self.seen.statuses[int(answer[9:12])] += 1
-        self.seen.octets += len(answer)
-        self.last = bytes(answer)
+        self.seen.statuses[int(response[9:12])] += 1
+        self.seen.received += len(response)
+        self.last = bytes(response)
         self._left -= 1
         del self._busy[number]
         self._free.append(connection)

@@ -1,4 +1,4 @@
-"""What one letter costs as the list grows, with a next hop that accepts at once: compose, ledger and scheduling, no socket."""
+"""The cost of one email as the list grows, without a socket: composing, recording, and scheduling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import CHECKOUT, arguments, environ, fill_apart, machine, measure, report, say, scratch
+from common import CHECKOUT, arguments, environ, fill_in_a_process, log, machine, measure, report, scratch
 
 if TYPE_CHECKING:
     from newsletter.domain.delivery.outcome import Envelope, Outcome
@@ -22,7 +22,7 @@ CONNECTIONS = 10
 
 
 class Accepting:
-    """A session that says yes as soon as it is asked what became of the letter."""
+    """A session that accepts every email the second time it is polled."""
 
     can_multiplex = True
 
@@ -30,23 +30,23 @@ class Accepting:
         self._accepted = accepted
 
     def start(self, _envelope: Envelope, _message: bytes) -> Outcome | None:
-        self._asked = 0
+        self._polls = 0
         return None
 
     def proceed(self) -> Outcome | None:
-        self._asked += 1
-        return self._accepted if self._asked > 1 else None
+        self._polls += 1
+        return self._accepted if self._polls > 1 else None
 
     def send(self, _envelope: Envelope, _message: bytes) -> Outcome:
         return self._accepted
 
     def close(self) -> None:
-        """Nothing to end."""
+        """There is nothing to close."""
 
 
 @dataclass
-class Nowhere:
-    """A sender whose replies come one by one, so that every letter costs its own commit."""
+class AcceptingSender:
+    """A sender whose replies come one by one, so that every email has its own commit."""
 
     accepted: Outcome
     connections: int = CONNECTIONS
@@ -56,23 +56,23 @@ class Nowhere:
         return Accepting(self.accepted)
 
     def ready(self, sessions: Sequence[Accepting], seconds: float) -> Sequence[Accepting]:
-        return sessions[:1] if seconds else ()  # the second look, which waits for nobody, finds no more
+        return sessions[:1] if seconds else ()  # a poll without waiting finds no other reply
 
 
 def send(database: Path) -> dict[str, float]:
-    """In a process of its own: freeze and deliver; µs of CPU and of time a letter."""
-    from newsletter.actions.issues.publish import publish_early
-    from newsletter.app import App
-    from newsletter.domain.delivery.outcome import Reply, Sent, Stage
-    from newsletter.settings import load_settings
+    """Freeze and deliver an issue, in a process of its own; seconds of CPU and wall time."""
+    from newsletter.actions.issues.publish import publish_early  # noqa: PLC0415 - this process must stay small
+    from newsletter.app import App  # noqa: PLC0415 - this process must stay small
+    from newsletter.domain.delivery.outcome import Reply, Sent, Stage  # noqa: PLC0415 - this process must stay small
+    from newsletter.settings import load_settings  # noqa: PLC0415 - this process must stay small
 
-    nowhere = Nowhere(Sent(Reply(Stage.DOT, 250, "2.0.0", "accepted")))
+    sender = AcceptingSender(Sent(Reply(Stage.DOT, 250, "2.0.0", "accepted")))
 
-    class Here(App):
-        def sender(self) -> Nowhere:
-            return nowhere
+    class BenchmarkApp(App):
+        def sender(self) -> AcceptingSender:
+            return sender
 
-    app, now = Here(load_settings(environ(database))), datetime.now(UTC)
+    app, now = BenchmarkApp(load_settings(environ(database))), datetime.now(UTC)
     began = time.perf_counter()
     issue = publish_early(app.store, app.render_context, app.rules, now)
     frozen = time.perf_counter()
@@ -103,23 +103,27 @@ def main() -> None:
                 f"{figures['freeze']:.2f}",
             ]
         )
-    head = ["readers", "CPU, to 10,000", "peak, to 10,000", "CPU µs a letter", "µs a letter", "peak MiB", "freeze s"]
-    report("The cost of one reader", head, rows, where, markdown=options.markdown)
+    head = [
+        "subscribers", "CPU to 10,000", "peak to 10,000", "CPU µs per email", "µs per email", "peak MiB", "freeze s",
+    ]  # fmt: skip
+    report("The cost of one subscriber", head, rows, where, markdown=options.markdown)
 
 
 def of_size(size: int, rounds: int) -> dict[str, float]:
-    """The least of a few runs: what disturbs a run only adds."""
+    """The best of a few runs, since a disturbance can only slow a run down."""
     runs = []
     for number in range(1, rounds + 1):
         with scratch() as directory:
-            fill_apart(directory / "n.db", size, directory / "letter.eml")
+            fill_in_a_process(directory / "n.db", size, directory / "email.eml")
             env = dict(os.environ) | {"PYTHONPATH": str(CHECKOUT)}
-            said = json.loads(measure([sys.executable, __file__, "--child", str(directory / "n.db")], env).output)
-        if said["sent"] != size:
-            sys.exit(f"{said['sent']} of {size} were sent")
-        each = {name: said[name] / size * 1e6 for name in ("cpu", "wall")}
-        runs.append(each | {"peak": said["peak"], "freeze": said["freeze"]})
-        say(f"{size:,} readers, run {number}: {runs[-1]['cpu']:.0f} µs CPU a letter, peak {said['peak']:.0f} MiB")
+            result = json.loads(measure([sys.executable, __file__, "--child", str(directory / "n.db")], env).output)
+        if result["sent"] != size:
+            sys.exit(f"only {result['sent']} of {size} were sent")
+        each = {name: result[name] / size * 1e6 for name in ("cpu", "wall")}
+        runs.append(each | {"peak": result["peak"], "freeze": result["freeze"]})
+        log(
+            f"{size:,} subscribers, run {number}: {runs[-1]['cpu']:.0f} µs CPU per email, peak {result['peak']:.0f} MiB"
+        )
     return {name: min(run[name] for run in runs) for name in runs[0]}
 
 

@@ -1,11 +1,11 @@
-// Ghost's default letter with a text of ours, by Ghost's own renderer from npm; nothing of it is kept here.
+// Render Ghost's default email with a text of ours, using Ghost's own renderer from npm; none of its code is kept here.
 //
 //   npm pack ghost@6.65.0 && tar xzf ghost-6.65.0.tgz && cd package
 //   npm install --no-save handlebars@4.7.9 juice@11.1.1 cheerio@1.2.0 luxon clsx nodemailer html5parser \
 //     @tryghost/html-to-plaintext@1.0.12 @tryghost/logging @tryghost/color-utils @tryghost/nql ./components/tryghost-kg-converters-*.tgz
-//   node ghost_letter.cjs PACKAGE TIP.json OUT       TIP.json: {"title", "html", "plaintext"}; writes OUT.html and OUT.txt
+//   node ghost_email.cjs PACKAGE TIP.json OUT       TIP.json: {"title", "html", "plaintext"}; writes OUT.html and OUT.txt
 //
-// A fresh newsletter: every column as its schema has it, but for the fixture of the first one; clicks tracked, as set there.
+// A new newsletter: every column has the default of its schema, except for the name; click tracking is on, as in its fixture.
 const fs = require("node:fs");
 const path = require("node:path");
 
@@ -50,7 +50,7 @@ const renderer = new Renderer({
   emailAddressService: {},
   labs: { isSet: () => false },
   models: {},
-  t: (text, values = {}) => text.replace(/\{(\w+)\}/g, (hole, name) => values[name] ?? hole),
+  t: (text, values = {}) => text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder),
   dir: () => "ltr",
 });
 
@@ -59,15 +59,15 @@ const renderer = new Renderer({
     { title: tip.title, plaintext: tip.plaintext, lexical: "{}", visibility: "public", status: "published", published_at: new Date("2026-11-24T13:00:00Z") },
     { authors: { models: [model({ name: "Ada Example" })] }, posts_meta: model({}) },
   );
-  const letter = await renderer.renderBody(post, model(newsletter), null, { clickTrackingEnabled: true });
-  const reader = { id: "1", uuid: "11112222-3333-4444-8555-666677778888", email: "ada@host.example", name: "Ada", status: "free", createdAt: new Date("2025-05-03"), subscriptions: [], tiers: [] };
-  let { html, plaintext } = letter;
-  for (const { token, getValue } of letter.replacements) {
-    const value = await getValue(reader);
+  const email = await renderer.renderBody(post, model(newsletter), null, { clickTrackingEnabled: true });
+  const subscriber = { id: "1", uuid: "11112222-3333-4444-8555-666677778888", email: "ada@host.example", name: "Ada", status: "free", createdAt: new Date("2025-05-03"), subscriptions: [], tiers: [] };
+  let { html, plaintext } = email;
+  for (const { token, getValue } of email.replacements) {
+    const value = await getValue(subscriber);
     html = html.replace(token, () => value);
     plaintext = plaintext.replace(token, () => value);
   }
   fs.writeFileSync(`${out}.html`, html);
   fs.writeFileSync(`${out}.txt`, plaintext);
-  console.log(`${Buffer.byteLength(html)} octets of HTML, ${html.match(/<img/g)?.length ?? 0} pictures, ${links} links counted`);
+  console.log(`${Buffer.byteLength(html)} bytes of HTML, ${html.match(/<img/g)?.length ?? 0} images, ${links} tracked links`);
 })();
