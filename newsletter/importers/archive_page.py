@@ -69,6 +69,7 @@ def _starts(lines: Sequence[Line]) -> list[int]:
     starts: set[int] = set()
     low, closed = 0, True
     for i, line in enumerate(lines):
+        # The strongest evidence first: a "Posted on" line, then the end of a teaser, then a date in a title.
         if line.kind is Kind.POSTED:
             starts.add(i - 1 if i and lines[i - 1].kind is Kind.TEXT else i)
             low, closed = i + 1, False
@@ -84,6 +85,7 @@ def _starts(lines: Sequence[Line]) -> list[int]:
 
 def _title_of_teaser(lines: Sequence[Line], low: int, end: int, *, closed: bool) -> int | None:
     """The index of the title of a teaser, which ends in "Read more" at `end`; None if the text is part of an article."""
+    # "Read more" may be on a line of its own; then the line above it is text too.
     bare = not before_read_more(lines[end].text)
     candidates = range(end - 1 - bare, low - 1 if closed else low, -1)
     likely = [i for i in candidates if _could_be_title(lines[i])]
@@ -133,7 +135,7 @@ def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> li
     elif text[-1].kind is Kind.TRUNCATED:
         tip, unclaimed = _truncated(entry, text), []
     else:
-        tip, unclaimed = _whole(entry, text), []
+        tip, unclaimed = _complete(entry, text), []
     reason = problem(title, tip.body)
     return [Rejected(source, head.number, reason) if reason else tip, *unclaimed]
 
@@ -150,6 +152,7 @@ def _read_title(text: str) -> tuple[str, date | None]:
     try:
         day = date(year if year > 99 else 2000 + year, int(found["month"]), int(found["day"]))
     except ValueError:
+        # Without a dash it is a part of the title, as in "Open 24/7/365".
         if not found["dash"]:
             return text, None
         day_as_written = "/".join(found.group("month", "day", "year"))
@@ -166,14 +169,14 @@ def _without_posted_line(entry: TipText, text: Sequence[Line]) -> tuple[TipText,
     end = next((i for i, line in enumerate(text) if line.kind is Kind.TRUNCATED), None)
     if end is None:
         paragraphs = 1 + sum(line.gap > 0 for line in text[1:])
-        return (_whole(entry, text) if paragraphs > 1 else _truncated(entry, text)), []
+        return (_complete(entry, text) if paragraphs > 1 else _truncated(entry, text)), []
     teaser, below = _truncated(entry, text[: end + 1]), text[end + 1 :]
     if below and below[0].text[:_LOOK] == teaser.teaser[:_LOOK]:
-        return _whole(entry, below), []
+        return _complete(entry, below), []
     return teaser, _unclaimed(below, entry.source, f"text below the “Read more” of {entry.title!r}")
 
 
-def _whole(entry: TipText, text: Sequence[Line]) -> TipText:
+def _complete(entry: TipText, text: Sequence[Line]) -> TipText:
     return replace(entry, body=to_markdown(text), complete=True)
 
 

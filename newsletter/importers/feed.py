@@ -31,6 +31,7 @@ def _read(item: _Element, source: str) -> TipText | Rejected:
     link = _link(item)
     full = child_text(item, "encoded", "content") or _atom_content(item, "content")
     summary = child_text(item, "description") or _atom_content(item, "summary")
+    # Only a summary can be truncated; the end of a full text may well be an ellipsis.
     words = "" if full else plain(to_markdown(summary))
     is_truncated = bool(_TRUNCATED.search(words))
     teaser = _TRUNCATED.sub("", words) if is_truncated else ""

@@ -53,6 +53,7 @@ def _split(text: str) -> tuple[str, str, int]:
         raise _InvalidFrontMatter(
             1, "there is no front matter; begin with a line ---, then the keys, then another line ---"
         )
+    # Lines are counted in the file, so empty lines before and after the first --- count too.
     lead = len(text) - len(text.lstrip())
     try:
         front, body = YAMLHandler().split(text[lead:])

@@ -35,6 +35,7 @@ def parse(text: str, source: str) -> list[TipText | Rejected]:
     if "title" not in names or "body" not in names or unknown:
         reason = f"unknown columns: {', '.join(unknown)[:80]}" if unknown else "the columns title and body are missing"
         return [Rejected(source, 1, f"{reason}; the header row may have {', '.join(COLUMNS)}")]
+    # strict: a quotation mark that is never closed is an error, instead of one cell with the rest of the file.
     csv.field_size_limit(MAX_CELL)
     rows = csv.reader(io.StringIO(text), delimiter=_delimiter(head), strict=True)
     found: list[TipText | Rejected] = []
@@ -73,7 +74,7 @@ def _tip(cells: dict[str, str], source: str, line: int) -> TipText | Rejected:
 
 
 def _delimiter(head: str) -> str:
-    return max(",;\t", key=head.count)
+    return max(",;\t", key=head.count)  # spreadsheets in many countries write semicolons
 
 
 def _names(head: str) -> list[str]:

@@ -34,6 +34,7 @@ def _read(item: _Element | Rejected, source: str) -> Iterator[TipText | Rejected
         return
     title = plain(to_markdown(child_text(item, "title")))
     line, status = item.sourceline or 0, child_text(item, "status")
+    # Deleted posts and WordPress's own copies: their owner never meant to publish them.
     if status in ("trash", "auto-draft", "inherit"):
         return
     if status in UNPUBLISHED or child_text(item, "post_password"):

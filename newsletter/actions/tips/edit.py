@@ -25,6 +25,7 @@ def edit_tip(store: Store, key: str, found: TipText | Rejected, *, now: datetime
         taken = new != key and tx.tips.key_taken(new) and tx.archive.successor(new) != key
     if taken:
         raise Refused(f"the key {new!r} is or was the key of another tip", fix="Choose another key")
+    # Under its old key, so that the import finds the tip; it is renamed afterwards.
     report = import_tips(store, [replace(found, key=key, source="")], queue=False, dry_run=False, now=now)
     if report.rejected:
         raise Refused(report.rejected[0].reason)

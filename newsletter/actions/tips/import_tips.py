@@ -97,6 +97,7 @@ def import_tips(
     queue: put tips that were published before this system was in use in the queue. dry_run: report without writing.
     """
     rejected: list[Rejected] = []
+    # Texts of one tip are grouped first, so that a teaser and its article on different pages give one tip.
     groups: dict[str, dict[str, TipText]] = {}
     for piece in found:
         if isinstance(piece, Rejected):
@@ -105,6 +106,7 @@ def import_tips(
         group = groups.setdefault(f"key {piece.key}" if piece.key else identity(piece.title, piece.published_on), {})
         name = source_name(piece.source)
         group[name] = merge(group[name], piece) if name in group else piece
+    # The plans are made inside the transaction: what they are based on must not change before they are written.
     with store.read() if dry_run else store.write() as tx:
         plans = list(_plan(tx.tips, groups.values(), rejected, queue=queue, take=take))
         if not dry_run:

@@ -48,10 +48,10 @@ class Feedback:
             subscriber_key, number = fields[0], int(fields[1], 36)
             issue = tx.issues.get(number)
         except (IndexError, ValueError, OverflowError, NotFound):
-            raise BadToken("this letter was a preview, so no answer is counted") from None
+            raise BadToken("this email was a preview, so no answer is recorded") from None
         subscriber = tx.subscribers.by_key(subscriber_key)
         if subscriber is None or issue.tip_id is None:
-            raise BadToken("this link belongs to nobody any more")
+            raise BadToken("this link is not valid any more")
         # Some subscribers receive a substitute instead of the tip of the issue: the answer is about theirs.
         tip = tx.tips.by_id(tx.issues.tip_of(number, subscriber.id) or issue.tip_id)
         return tip.dated(issue.slot or issue.due_at.date()), subscriber.id

@@ -36,6 +36,7 @@ def plain(markdown: str) -> str:
 def _blocks(markdown: str) -> Iterator[tuple[bool, str]]:
     """(is it a heading, its words on one line) for every paragraph, heading, and list item."""
     lines: list[str] = []
+    # An empty line at the end closes the last block.
     for raw in [*_PRIVATE.sub("", markdown).splitlines(), ""]:
         line, is_new = _without_start(raw)
         is_heading = bool(_HEADING.match(line))
@@ -93,6 +94,7 @@ def teaser(text: TipText, words: int = TEASER_WORDS) -> str:
     parts: list[str] = []
     counts: list[int] = []
     blocks = (block for is_heading, block in _blocks(text.body) if not is_heading)
+    # Stop reading as soon as there are too many words: the rest of a long text cannot change the teaser.
     while (not counts or counts[-1] <= words * _MOST) and (block := next(blocks, "")):
         for part in sentences(block):
             parts.append(part)
@@ -243,6 +245,7 @@ NO_ARCHIVE_LINKS = ArchiveLinks()
 
 def anniversary(day: date, years: int) -> tuple[date, date]:
     """The first and the last of the seven days around this date `years` ago: one of them is the newsletter's weekday."""
+    # February 29 does not exist in most years, so February 28 is used instead.
     then = day.replace(year=day.year - years, day=min(day.day, 28)) if (day.month, day.day) == (2, 29) else day
     then = then.replace(year=day.year - years)
     return (

@@ -59,6 +59,7 @@ class LinkChecker(Protocol):
         ...
 
 
+# Every other problem is a warning, since it may be temporary.
 _PROBLEM_LEVELS = {
     LinkProblem.NO_HOST: Level.ERROR,
     LinkProblem.PRIVATE: Level.ERROR,

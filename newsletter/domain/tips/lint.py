@@ -170,8 +170,10 @@ _PATTERNS = (
     ),
 )
 _BARE_URL = re.compile(r"(?<![(<\[\w/\"'=])(?:https?://|www\.)[^\s<>)\]]+")
+# Four digits in an amount, a number, a date, or a path are not read as a year.
 _YEAR = re.compile(r"(?<![\w$€£#./-])(?:19|20)\d\d(?![\w%]|[.,/-]\d)")
 _URL = re.compile(r"\b(?:https?://|www\.|mailto:)[^\s<>)\]]+")
+# Quotation marks and block quotes; an unclosed mark ends with the line.
 _QUOTED = re.compile(r"“[^”\n]*(?:”|$)|\"[^\"\n]*\"|^>.*$", re.MULTILINE)
 _HOLIDAY_WORDS = {
     "Christmas": r"Christmas|Xmas|Advent|Santa(?: Claus)?|(?i:(?:the )?holiday season|happy holidays)",
@@ -309,6 +311,7 @@ def _duplicates(tip: TipText, library: SimilarityIndex | None, key: str) -> Iter
 
 def _is_near(season: Rule, holiday: str, year: int) -> bool:
     """Is the tip sent within 45 days of this holiday? The weekday of the newsletter makes no difference to that."""
+    # Any weekday will do: it moves the slot by six days at most.
     slot = season.slot_in(season.year or year, weekday := 1) or season.next_slot(date(year, 1, 1), weekday)
     return slot is not None and any(
         abs(slot - HOLIDAYS[holiday](slot.year + step)) <= _NEAR_HOLIDAY for step in (-1, 0, 1)

@@ -56,6 +56,7 @@ def parse_rerun(text: str) -> Rerun:
     after: timedelta | None = None
     at_most: int | None = None
     unseen: bool | None = None
+    # Each part may be given once, in any order.
     for part in re.split(r"\s*,\s*(?:and )?|\s+and\s+", words):
         if (found := _AFTER.fullmatch(part)) and after is None and 0 < (days := _days(found)) <= _LONGEST:
             after = timedelta(days=days)
@@ -82,6 +83,7 @@ def parse_months(text: str) -> frozenset[int]:
         found = _RANGE.fullmatch(part)
         first, last = (_month(name, text) for name in ((found["first"], found["last"]) if found else (part, part)))
         if first and last:
+            # A range may go over the end of the year: November to February.
             months.update((first - 1 + step) % 12 + 1 for step in range((last - first) % 12 + 1))
     return frozenset(months)
 

@@ -184,6 +184,7 @@ class Rule:
 
         schedule_weekday: the weekday of the newsletter; Monday is 0.
         """
+        # The Gregorian calendar is in use since 1583, and `date` ends with the year 9999.
         if not 1583 <= year <= 9990 or self.year not in (None, year):
             return None
         day = self.anchor.on(year)
@@ -191,6 +192,7 @@ class Rule:
 
     def season_of(self, slot: date) -> int | None:
         """The year to whose season this slot belongs, or None. A slot on December 29 may be next year's New Year's Day."""
+        # New Year's Day may have its slot in December, and "10 days after Christmas" has it in January.
         for year in (slot.year, slot.year + 1, slot.year - 1):
             if self.slot_in(year, slot.weekday()) == slot:
                 return year
@@ -202,6 +204,7 @@ class Rule:
 
     def next_slot(self, day: date, schedule_weekday: int) -> date | None:
         """The first slot of this rule on or after a day; None if the rule was for a year that is over."""
+        # Ten years, since two leap years can be eight years apart (2096 and 2104).
         years = range(day.year - 1, day.year + 10) if self.year is None else (self.year,)
         slots = (self.slot_in(year, schedule_weekday) for year in years)
         return min((slot for slot in slots if slot and slot >= day), default=None)
@@ -239,6 +242,7 @@ class Rule:
 
 
 def _slot(day: date, weekday: int, near: Near) -> date:
+    # Days back to the last such weekday, and ahead to the next one; both are 0 if the day is on that weekday.
     back, ahead = (day.weekday() - weekday) % 7, (weekday - day.weekday()) % 7
     shift = {
         Near.WEEK: weekday - day.weekday(),
@@ -271,6 +275,7 @@ _NTH = re.compile(rf"(?:the )?(?P<nth>{'|'.join(_ORDINALS)}) (?P<weekday>{_WEEKD
 
 def parse_rule(text: str) -> Rule:
     """Parse a season in words. Raises InputError, which gives examples."""
+    # Cut first: texts come from imported files, and the patterns below need not see a whole book.
     words = " ".join(text[:200].casefold().replace("’", "'").split()).rstrip(".")
     if iso := _ISO.match(words):
         day = MonthDay(int(iso["month"]), int(iso["day"]))
@@ -286,6 +291,7 @@ def parse_rule(text: str) -> Rule:
 def _rule(words: str, text: str, year: int | None) -> Rule:
     if found := _OF_WEEK.fullmatch(words):
         return replace(_far(found["rest"], text, year), near=Near.WEEK, weekday=_weekday(found["noun"]))
+    # "the week before Easter" is a relation, but "a week before Easter" is a distance, which is tried first.
     distance = _DISTANCE.fullmatch(words)
     if not distance and (found := _NEAR.fullmatch(words)):
         return replace(_far(found["rest"], text, year), near=Near(found["near"]), weekday=_weekday(found["noun"]))
@@ -306,6 +312,7 @@ def _far(words: str, text: str, year: int | None) -> Rule:
 
 
 def _anchor(words: str, text: str, year: int | None) -> Anchor:
+    # Eves are days of the month: "christmas eve" becomes "24 december", which is parsed below.
     words = _HOLIDAY_BY_WORD.get(words, words).casefold()
     if words in _HOLIDAY_BY_WORD:
         return Holiday(_HOLIDAY_BY_WORD[words])

@@ -81,6 +81,7 @@ class SimilarityIndex:
             if other != key and (shared := _body_overlap(count, len(shingles), len(self._shingles[other]))):
                 found.append(SimilarTip(other, self._names[other], shared))
         seen = {similar.key for similar in found} | {key}
+        # A title of one or two common words says little, so at least three words must be shared.
         for other, count in _shared(words, self._by_word).most_common():
             union = len(words | self._titles[other])
             if other not in seen and count >= 3 and count / union >= SAME_TITLE:
