@@ -91,7 +91,7 @@ class _LoadGenerator:
             idle = self._interval and self._free and self._waiting
             events = self._poll.poll(max(0.0, start + sent * self._interval - now) if idle else TIMEOUT)
             if not events and not idle:
-                sys.exit("the server does not respond any more")
+                sys.exit("the server no longer responds")
             for number, _ in events:
                 self._read(number)
         for connection in self._free:

@@ -22,13 +22,13 @@ KINDS = {
 }
 INTRODUCTION = """# Which email addresses are accepted
 
-An address is accepted if email can be delivered to it: `name@domain`, where the name consists of ASCII atoms or of
-letters of any script (SMTPUTF8, RFC 6531), and the domain is one of the public internet, in letters of any script as
-well (IDNA 2008, RFC 5891). DNS is not queried: the confirmation email shows whether the mailbox exists.
+An address is accepted if it can receive email from the internet: `name@domain`, where the name consists of ASCII atoms
+or of characters of any script (SMTPUTF8, RFC 6531), and the domain is a public one, in any script as well (IDNA 2008,
+RFC 5891). DNS is not queried: the confirmation email shows whether the mailbox exists.
 
-- A **domain** with non-ASCII letters is displayed as it is, and emails are sent to its A-labels (`xn--…`), which every
+- A **domain** with non-ASCII characters is displayed as it is, and emails are sent to its A-labels (`xn--…`), which every
   mail server accepts.
-- A **name** with non-ASCII letters needs a mail server that supports SMTPUTF8. If yours does not, the email to this one
+- A **name** with non-ASCII characters needs a mail server that supports SMTPUTF8. If yours does not, the email to this one
   subscriber is rejected before it is sent, with the reason `553 5.6.7` in `newsletter subscribers show`. Other emails
   are not delayed.
 - White space around an address is removed. The case of the name is kept for the envelope, but addresses that differ

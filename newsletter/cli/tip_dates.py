@@ -49,7 +49,7 @@ def unpin(context: CliContext, *, key: str) -> None:
 
     def draw(output: Output) -> None:
         then = f"; it goes out on {output.day(line.date)}" if line else ""
-        output.line(f"“{title}” is not pinned any more{then}.")
+        output.line(f"“{title}” is no longer pinned{then}.")
 
     context.report({"key": key, "title": title, "pinned_to": None, "date": when}, draw)
 

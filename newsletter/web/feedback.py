@@ -1,4 +1,4 @@
-"""The two links below a tip in the letter: a page that asks, and a button that counts; decides nothing itself."""
+"""The pages for the two feedback links in an email: a page that asks, and a button that records the answer."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Feedback:
         self._pages = pages
 
     def ask(self, token: str, answer: str) -> Response:
-        """A page with a button: mail scanners follow both links, but press nothing."""
+        """A page with a button: mail scanners follow both links, but submit no forms."""
         useful = _useful(answer)
         view = self._app.feedback.inspect(token)
         return self._pages.page("useful", view=view, useful=useful, counted=False)
 
     def vote(self, token: str, answer: str, _: Body) -> Response:
-        """Count the answer."""
+        """Record the answer."""
         useful = _useful(answer)
         view = self._app.feedback.vote(token, useful=useful)
         return self._pages.page("useful", view=view, useful=useful, counted=True)

@@ -111,7 +111,7 @@ def test_take_file_replaces_the_edit_and_ends_the_conflict(store: SqlStore) -> N
     run_import(store, TIP)
     edit(store, MINE)
     assert counts(run_import(store, CHANGED, take=ConflictChoice.FILE)) == (0, 1, 0, 0)
-    assert counts(run_import(store, TIP)) == (0, 1, 0, 0), "the tip is not edited any more"
+    assert counts(run_import(store, TIP)) == (0, 1, 0, 0), "the tip is no longer edited"
 
 
 def test_a_new_label_in_a_file_is_added_to_an_edited_tip(store: SqlStore) -> None:

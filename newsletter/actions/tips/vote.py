@@ -51,7 +51,7 @@ class Feedback:
             raise BadToken("this email was a preview, so no answer is recorded") from None
         subscriber = tx.subscribers.by_key(subscriber_key)
         if subscriber is None or issue.tip_id is None:
-            raise BadToken("this link is not valid any more")
+            raise BadToken("this link is no longer valid")
         # Some subscribers receive a substitute instead of the tip of the issue: the answer is about theirs.
         tip = tx.tips.by_id(tx.issues.tip_of(number, subscriber.id) or issue.tip_id)
         return tip.dated(issue.slot or issue.due_at.date()), subscriber.id

@@ -17,7 +17,7 @@ HIT, HIT_END = "\ue000", "\ue001"
 # -- plain text -----------------------------------------------------------------------------------------
 
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
-_HIDDEN = re.compile("[\uf021-\uf07e]")  # stand in for escaped characters while Markdown is removed
+_HIDDEN = re.compile("[\uf021-\uf07e]")  # placeholders for escaped characters while Markdown is removed
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _FENCE = re.compile(r" {0,3}(?:`{3,}|~{3,}).*")
 _RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|=+[ \t]*)\Z")
