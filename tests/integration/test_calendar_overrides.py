@@ -104,8 +104,8 @@ def test_a_letter_that_is_held_back_is_not_made_again_at_each_ring(harness: AppH
 
 def test_a_skip_can_be_taken_back(harness: AppHarness) -> None:
     harness.calendar.skip(SLOT)
-    assert harness.calendar.unskip(SLOT)
-    assert not harness.calendar.unskip(SLOT)
+    assert harness.calendar.clear_override(SLOT)
+    assert not harness.calendar.clear_override(SLOT)
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
 
@@ -160,7 +160,7 @@ def test_the_command_that_sends_early_is_an_approval_but_not_of_what_is_held(tmp
         harness.calendar.hold(SLOT)
         with pytest.raises(Refused, match="on hold"):
             harness.issues.send(early=True)
-        harness.calendar.unskip(SLOT)
+        harness.calendar.clear_override(SLOT)
         issue = harness.issues.send(early=True)
 
         assert issue

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.doctor import Check
-from newsletter.actions.heartbeat import AGAIN_AFTER, TRIES, claim_heartbeat
+from newsletter.actions.heartbeat import RETRY_AFTER, TRIES
 from newsletter.ports.calendar import HeartbeatCall
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY
@@ -56,7 +56,7 @@ def harness(tmp_path: Path, watchdog: Watchdog) -> Iterator[AppHarness]:
     """A newsletter whose first issue went."""
     with open_app_harness(tmp_path, MemorySender(), ping_url=watchdog.url) as harness:
         number = harness.start()
-        assert harness.owner.send_heartbeat() is None, "nothing went yet"
+        assert harness.heartbeat.send() is None, "nothing went yet"
         harness.round(number)
         yield harness
 
@@ -68,11 +68,11 @@ def check(harness: AppHarness) -> Check:
 def test_it_is_called_once_for_each_slot_that_went_or_was_skipped(harness: AppHarness, watchdog: Watchdog) -> None:
     unknown = check(harness)
     for _ in range(3):
-        harness.owner.send_heartbeat()
+        harness.heartbeat.send()
     after = len(watchdog.calls)
     harness.calendar.skip(SLOT + WEEK)
     harness.fake_clock.now = TUESDAY + WEEK
-    harness.owner.send_heartbeat()
+    harness.heartbeat.send()
 
     assert (after, len(watchdog.calls)) == (1, 2)
     assert (unknown.ok, check(harness).ok, check(harness).message) == (
@@ -86,13 +86,13 @@ def test_one_that_does_not_answer_is_called_again_later_and_later_and_then_no_mo
     harness: AppHarness, watchdog: Watchdog
 ) -> None:
     watchdog.status = 500
-    first = harness.owner.send_heartbeat()
+    first = harness.heartbeat.send()
     waiting = check(harness)
-    for after in AGAIN_AFTER:
+    for after in RETRY_AFTER:
         harness.fake_clock.now += after - timedelta(seconds=1)
-        assert harness.owner.send_heartbeat() is None, "too early"
+        assert harness.heartbeat.send() is None, "too early"
         harness.fake_clock.forward(seconds=1)
-        last = harness.owner.send_heartbeat()
+        last = harness.heartbeat.send()
     harness.fake_clock.forward(hours=5)
 
     assert first
@@ -100,33 +100,33 @@ def test_one_that_does_not_answer_is_called_again_later_and_later_and_then_no_mo
     assert (waiting.level, "it is tried again" in waiting.message) == ("hint", True)
     assert last
     assert (last.attempts, last.next_attempt_at) == (TRIES, None)
-    assert harness.owner.send_heartbeat() is None
+    assert harness.heartbeat.send() is None
     assert len(watchdog.calls) == TRIES
     assert (check(harness).ok, "secret" in check(harness).message) == (False, False)
 
 
 def test_one_that_answers_at_last_is_called_no_more(harness: AppHarness, watchdog: Watchdog) -> None:
     watchdog.status = 503
-    harness.owner.send_heartbeat()
+    harness.heartbeat.send()
     watchdog.status = 200
-    harness.fake_clock.now += AGAIN_AFTER[0]
-    done = harness.owner.send_heartbeat()
+    harness.fake_clock.now += RETRY_AFTER[0]
+    done = harness.heartbeat.send()
     harness.fake_clock.forward(hours=5)
 
-    assert done == HeartbeatCall(SLOT, 2, None, TUESDAY + AGAIN_AFTER[0], "")
-    assert harness.owner.send_heartbeat() is None
+    assert done == HeartbeatCall(SLOT, 2, None, TUESDAY + RETRY_AFTER[0], "")
+    assert harness.heartbeat.send() is None
 
 
 def test_a_call_that_a_crash_cut_off_is_made_again(harness: AppHarness, watchdog: Watchdog) -> None:
-    assert claim_heartbeat(harness.store, harness.rules, harness.clock()) == SLOT  # and then the program is killed
+    assert harness.heartbeat.claim() == SLOT  # and then the program is killed
     assert check(harness).message.endswith("the program ended meanwhile; it is tried again")
-    harness.fake_clock.now += AGAIN_AFTER[0]
-    assert harness.owner.send_heartbeat()
+    harness.fake_clock.now += RETRY_AFTER[0]
+    assert harness.heartbeat.send()
     assert len(watchdog.calls) == 1
 
 
 def test_without_an_address_nobody_is_called_and_doctor_does_not_ask(tmp_path: Path) -> None:
     with open_app_harness(tmp_path, MemorySender()) as harness:
         harness.round(harness.start())
-        assert harness.owner.send_heartbeat() is None
+        assert harness.heartbeat.send() is None
         assert "watchdog" not in {check.id for check in harness.doctor()}

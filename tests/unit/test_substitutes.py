@@ -74,8 +74,8 @@ def test_the_calendar_says_for_whom_a_tip_runs_again() -> None:
 
 def test_what_runs_for_the_unseen_is_no_repeat_in_a_simulation() -> None:
     tips = tuple(TipPlan(f"tip{n}", f"Tip {n}", n) for n in range(10))
-    to_all = simulate(Plan(tips, REST), SLOT, years=1, readers=20, churn=0.2)
-    to_unseen = simulate(Plan(tips, Policy(REST.rerun_after, unseen=True)), SLOT, years=1, readers=20, churn=0.2)
+    to_all = simulate(Plan(tips, REST), SLOT, years=1, subscribers=20, churn=0.2)
+    to_unseen = simulate(Plan(tips, Policy(REST.rerun_after, unseen=True)), SLOT, years=1, subscribers=20, churn=0.2)
 
     assert to_all.repeats > 0
     assert to_unseen.repeats == 0

@@ -1,12 +1,11 @@
-"""Why this tip, why this date: answers in words for a newcomer, from the same forecast; changes nothing."""
+"""Explain to the owner why a date has its tip, and when a tip goes out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.actions.calendar.overrides import weeks_until
-from newsletter.actions.calendar.plan import Rules, upcoming_slots
+from newsletter.actions.calendar.plan import Rules, upcoming_slots, weeks_until
 from newsletter.actions.issues.audience import shares_for, shares_of
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot
 from newsletter.domain.calendar.plan import Kind
@@ -19,25 +18,26 @@ from newsletter.domain.tips.lint import Finding, lint
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.similarity import SimilarityIndex
 from newsletter.domain.tips.tip import TipCard, TipState, TipText
-from newsletter.ports.store import Store
+from newsletter.ports.store import Store, Tx
 
 EXPLANATIONS = {
-    Kind.SKIPPED: "You skipped this date. The tip that would have gone comes a week later.",
-    Kind.PINNED: "You gave this tip this very date, and that comes before everything else.",
-    Kind.SEASONAL: "No tip is pinned to this date, and this tip has its season in this week.",
-    Kind.SERIES: "A series is running: its parts follow week after week, until a pin or a season comes between.",
-    Kind.FRESH: "Nothing is pinned to this date, no season falls on it and no series is running. So the queue goes on.",
-    Kind.RERUN: "Every tip that may run on this date has run before. So the one that rested longest runs again.",
-    Kind.FALLBACK: "No fresh tip is left and none has rested long enough. So a tip that you marked as fallback stands in.",
-    Kind.NONE: "No tip may run on this date. Bring tips in (newsletter tips import), or mark some with fallback: true.",
+    Kind.SKIPPED: "You skipped this date. The tip that would have been sent comes a week later.",
+    Kind.PINNED: "You pinned this tip to this date, and a pin comes before everything else.",
+    Kind.SEASONAL: "No tip is pinned to this date, and this tip is in season this week.",
+    Kind.SERIES: "A series is running. Its parts follow week after week, unless a pinned or seasonal tip comes between them.",
+    Kind.FRESH: "No tip is pinned to this date or in season, and no series is running. So the next tip in the queue is sent.",
+    Kind.RERUN: "Every tip that could be sent on this date has run before. So the tip that has rested longest runs again.",
+    Kind.FALLBACK: "No fresh tip is left, and no other tip has rested long enough. So a tip that you marked as a fallback is sent.",
+    Kind.NONE: "No tip can be sent on this date. Import tips (newsletter tips import), or mark some with fallback: true.",
 }
+BOUND = "The issue for this date is already being prepared with this tip."
 
 
 @dataclass(frozen=True, slots=True)
 class WhyDate:
-    """One slot: what goes out in it, in one line and in a sentence.
+    """What goes out in one slot, as a line of the calendar and explained in a sentence.
 
-    shares: of the next slot, or of one that went, if not everybody gets its tip.
+    shares: for the next slot and for slots of the past, when some subscribers do not get its tip; else None.
     """
 
     line: ForecastSlot
@@ -60,31 +60,26 @@ class WhyTip:
     runs: tuple[date, ...]
 
 
-def why_date(store: Store, rules: Rules, slot: date, now: datetime) -> WhyDate:
-    """What goes, or went, out in a slot. Raises NotFound for one before this newsletter, or too far away."""
-    with store.read() as tx:
-        issue = tx.issues.for_slot(slot)
-        if issue and issue.tip_key and issue.state is not IssueState.PREPARING:
-            title = issue.subject or tx.tips.get(issue.tip_key).dated(slot).card.title
-            line = ForecastSlot(slot, issue.tip_key, title, Kind.PINNED, f"issue {issue.number}, {issue.state}")
-            shares = shares_of(tx, tx.issues.get(issue.number))
-            return WhyDate(line, f"This is history: see newsletter issues status {issue.number}.", shares)
-        weeks = weeks_until(rules, slot, now)
-        if weeks > HORIZON:
-            raise NotFound(f"{slot} is more than ten years away", fix="See: newsletter calendar")
-        lines = upcoming_slots(tx, rules, now, weeks).lines()
-    line_of = next((line for line in lines if line.date == slot), None)
-    if line_of is None:
+def why_date(tx: Tx, rules: Rules, slot: date, now: datetime) -> WhyDate:
+    """What goes out, or went out, in a slot. Raises NotFound for a slot without a plan, and for one too far away."""
+    issue = tx.issues.for_slot(slot)
+    if issue and issue.tip_key and issue.state is not IssueState.PREPARING:
+        title = issue.subject or tx.tips.get(issue.tip_key).dated(slot).card.title
+        line = ForecastSlot(slot, issue.tip_key, title, Kind.PINNED, f"issue {issue.number}, {issue.state}")
+        shares = shares_of(tx, tx.issues.get(issue.number))
+        return WhyDate(line, f"This date already has an issue. See: newsletter issues status {issue.number}.", shares)
+    weeks = weeks_until(rules, slot, now)
+    if weeks > HORIZON:
+        raise NotFound(f"{slot} is more than ten years away", fix="See: newsletter calendar")
+    lines = upcoming_slots(tx, rules, now, weeks).lines()
+    found = next((line for line in lines if line.date == slot), None)
+    if found is None:
         known = f"issue {issue.number} is {issue.state}" if issue else "there was no issue"
         raise NotFound(f"nothing is planned for {slot}: {known}", fix="See: newsletter calendar")
-    bound = line_of.reason.startswith("bound")
-    because = "The letter is being made." if bound else EXPLANATIONS[line_of.kind]
-    return WhyDate(line_of, because, _shares(store, rules, line_of) if slot == lines[0].date else None)
-
-
-def _shares(store: Store, rules: Rules, line: ForecastSlot) -> Shares | None:
-    with store.read() as tx:
-        return shares_for(tx, rules, line.date, line.tip) if line.tip else None
+    because = BOUND if found.reason.startswith("bound") else EXPLANATIONS[found.kind]
+    # Later slots depend on issues that are not frozen yet, so their shares cannot be counted now.
+    is_next = slot == lines[0].date
+    return WhyDate(found, because, shares_for(tx, rules, slot, found.tip) if is_next and found.tip else None)
 
 
 def why_tip(store: Store, rules: Rules, key: str, now: datetime, on: date | None = None) -> WhyTip:
@@ -97,7 +92,7 @@ def why_tip(store: Store, rules: Rules, key: str, now: datetime, on: date | None
         plans = {tip.key: tip for tip in tx.calendar.plans()}
     line = next((line for line in lines if line.tip == key), None)
     slot = on or next((line.date for line in lines if line.kind is not Kind.SKIPPED), lines[0].date)
-    reason = why_not(key, slot, ahead.programme_at(slot))
+    reason = why_not(key, slot, ahead.chooser_at(slot))
     title = line.title if line else plans[key].title_on(plans[key].last_run if plans[key].runs else slot)
     return WhyTip(key, title, line, slot, reason, plans[key].runs)
 
