@@ -102,9 +102,9 @@ class Tips:
         from functools import partial
 
         from newsletter.actions.calendar.explain import lint_links
-        from newsletter.http.link_checker import ask
+        from newsletter.http.link_checker import check_links
 
-        return lint_links(self._app.store, tuple(keys), partial(ask, on_progress=progress))
+        return lint_links(self._app.store, tuple(keys), partial(check_links, on_progress=progress))
 
     def pin(self, key: str, slot: date) -> str:
         """Give a tip its day; its title."""

@@ -220,7 +220,7 @@ def test_a_template_that_asks_about_a_reader_is_found_out(how: Render) -> None:
 
 
 def test_a_letter_that_nobody_can_leave_is_not_compiled() -> None:
-    with pytest.raises(TemplateError, match="text part of the letter has no unsubscribe link"):
+    with pytest.raises(TemplateError, match="text part of the email has no unsubscribe link"):
         compiled(lambda recipient: Rendered("A tip", "no way out", render(recipient).html))
 
 

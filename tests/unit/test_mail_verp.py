@@ -37,7 +37,7 @@ def test_a_bounce_finds_its_delivery_even_lower_or_upper_cased(site: Site, issue
 
 @given(st.sampled_from([SITE, OWN_DOMAIN]), st.text("abcdefghij0123456789", min_size=16, max_size=16))
 def test_a_mail_that_asks_to_leave_names_its_reader(site: Site, key: str) -> None:
-    local = SignedAddresses(site, SIGNER).leave(7, key).rpartition("@")[0]
+    local = SignedAddresses(site, SIGNER).unsubscribe(7, key).rpartition("@")[0]
     assert len(local) <= 64
     assert read_unsubscribe_address(SIGNER, local.upper()) == (key, 7)
 
@@ -55,7 +55,7 @@ def test_a_changed_or_foreign_address_is_refused() -> None:
 
 def test_a_bounce_address_does_not_unsubscribe_and_the_other_way_round() -> None:
     bounce = SignedAddresses(OWN_DOMAIN, SIGNER).bounce(12, 34).rpartition("@")[0]
-    leave = SignedAddresses(OWN_DOMAIN, SIGNER).leave(12, "y").rpartition("@")[0]
+    leave = SignedAddresses(OWN_DOMAIN, SIGNER).unsubscribe(12, "y").rpartition("@")[0]
     with pytest.raises(BadToken):
         read_unsubscribe_address(SIGNER, f"u{bounce[1:]}")
     with pytest.raises(BadToken):

@@ -83,7 +83,7 @@ def test_a_doubtful_subject_is_found(subject: str) -> None:
 
 def test_a_letter_without_a_text_part_or_with_wide_lines_is_found() -> None:
     assert faults(changed("<h1", "<h1", text=" "))["text"][0] == "error"
-    assert "wider than 78" in faults(changed("<h1", "<h1", text=OURS.text + "wide " * 20))["text"][1]
+    assert "longer than 78" in faults(changed("<h1", "<h1", text=OURS.text + "wide " * 20))["text"][1]
 
 
 def test_a_header_that_is_missing_or_cannot_work_is_found() -> None:
@@ -91,7 +91,7 @@ def test_a_header_that_is_missing_or_cannot_work_is_found() -> None:
     assert "List-Unsubscribe-Post" in faults(re.sub(rb"List-Unsubscribe-Post:.*\r\n", b"", raw))["headers"][1]
     assert "must be" in faults(raw.replace(b"List-Unsubscribe=One-Click", b"One-Click"))["headers"][1]
     encoded = re.sub(rb"List-Unsubscribe: .*\r\n( .*\r\n)*", b"List-Unsubscribe: =?utf-8?q?x?=\r\n", raw)
-    assert "one click does not work" in faults(encoded)["headers"][1]
+    assert "one-click unsubscribe does not work" in faults(encoded)["headers"][1]
 
 
 def test_the_page_for_the_owner_shows_day_night_and_text_and_runs_nothing() -> None:
@@ -101,5 +101,5 @@ def test_the_page_for_the_owner_shows_day_night_and_text_and_runs_nothing() -> N
     assert "<script" not in page
     assert "@media not all" in page
     assert "@media all" in page
-    assert "&lt;script&gt; does not work in mail" in page
+    assert "&lt;script&gt; does not work in email" in page
     assert "Say what happens next\n=====" in page

@@ -47,17 +47,17 @@ def test_an_owners_page_may_use_all_that_ours_gets(tmp_path: Path) -> None:
     ("name", "text", "line", "words"),
     [
         ("email/issue/body.html", "<p>\n{% if %}\n", 2, "Expected an expression"),
-        ("email/issue/body.txt", "a\nb\n{{ tipp.title }}", 3, "'tipp' is not known here"),
+        ("email/issue/body.txt", "a\nb\n{{ tipp.title }}", 3, "the variable 'tipp' does not exist here"),
         ("email/issue/body.txt", "a\n{{ tip.titel }} {{ unsubscribe_url }}", 2, "titel"),
         ("email/issue/subject.txt", "{{ tip.title|shrten }}", 1, "shrten"),
-        ("email/confirm/body.html", "\n{{ confrm_url }}", 2, "'confrm_url' is not known here"),
+        ("email/confirm/body.html", "\n{{ confrm_url }}", 2, "the variable 'confrm_url' does not exist here"),
         ("email/_base/body.html", "{% block x %}", 1, "block"),
-        ("web/tip.html", "\n\n{{ fond.tip }}", 3, "'fond' is not known here"),
+        ("web/tip.html", "\n\n{{ fond.tip }}", 3, "the variable 'fond' does not exist here"),
         ("web/archive.html", "{% for %}", 1, "Expected"),
         ("web/archive.html", "\n{{ site.title|shorten }}", 2, "shorten"),
-        ("web/archive.html", "{{ footer_links }}", 1, "'footer_links' is not known here"),
+        ("web/archive.html", "{{ footer_links }}", 1, "the variable 'footer_links' does not exist here"),
         ("email/issue/body.html", "{{ tip|byline }}", 1, "byline"),
-        ("email/confirm/body.html", "{{ style_url }}", 1, "'style_url' is not known here"),
+        ("email/confirm/body.html", "{{ style_url }}", 1, "the variable 'style_url' does not exist here"),
     ],
 )
 def test_a_broken_template_is_named_with_its_line(tmp_path: Path, name: str, text: str, line: int, words: str) -> None:
