@@ -33,7 +33,7 @@ class Heartbeat:
     def send(self) -> HeartbeatCall | None:
         """Send the heartbeat that is due, and record the result; None when none is due. May wait for the network.
 
-        A held database sends none: its live twin does.
+        A held database sends none; the database it was copied from does.
         """
         if not self.url or self.store.hold_reason():
             return None

@@ -58,7 +58,7 @@ class TipChooser:
         self._place: dict[str, _Place] = {}
         for tip in ordered:
             if self._leads(tip) and not tip.is_fresh:
-                self._put_to_rest(tip)
+                self._add_to_resting(tip)
         self._fit: dict[tuple[date, int], bool] = {}
         rests = (self.policy.rest_of(tip) for tip in ordered)
         self._least_rest = min((rest for rest in rests if rest is not None), default=timedelta.max)
@@ -69,14 +69,14 @@ class TipChooser:
         """What goes out in this slot."""
         if slot in self.skips:
             return Choice(None, Kind.SKIPPED, ": ".join(filter(None, ("skipped", self.skips[slot]))))
-        return self._addressed(
+        return self._mark_unseen(
             self._pinned(slot)
             or self._in_season(slot)
             or self._next_part(slot)
             or self._fresh_tip(slot)
             or self._rerun(slot)
             or self._fallback(slot)
-            or Choice(None, Kind.NONE, self._nothing(slot))
+            or Choice(None, Kind.NONE, self._why_none(slot))
         )
 
     def record(self, slot: date, key: str) -> None:
@@ -90,9 +90,9 @@ class TipChooser:
         if tip.series and leader == key:
             self._open.add(tip.series)
         if leader == key or leader in self._place:
-            self._put_to_rest(self.tips[leader])
+            self._add_to_resting(self.tips[leader])
 
-    def _addressed(self, choice: Choice) -> Choice:
+    def _mark_unseen(self, choice: Choice) -> Choice:
         """Mark a re-run that is only for subscribers who have not received the tip."""
         if choice.tip is None or not self.policy.is_for_unseen(self.tips[choice.tip]):
             return choice
@@ -146,7 +146,7 @@ class TipChooser:
             return None
         return Choice(best.key, Kind.FALLBACK, f"fallback, because nothing else is left: {last_sent(best, slot)}")
 
-    def _nothing(self, slot: date) -> str:
+    def _why_none(self, slot: date) -> str:
         days = [day for place in self._resting if (day := self.rests_until(self.tips[place[2]]))]
         again = min((day for day in days if day > slot), default=None)
         rest = f"the next one that may run again rests until {in_words(again)}" if again else "none may run again"
@@ -283,7 +283,7 @@ class TipChooser:
     def _unit(self, tip: TipPlan) -> Iterable[TipPlan]:
         return (self.tips[key] for key in self.series[tip.series]) if tip.series else (tip,)
 
-    def _put_to_rest(self, leader: TipPlan) -> None:
+    def _add_to_resting(self, leader: TipPlan) -> None:
         """Move a tip that has run to its place in the list, which is ordered by the last run."""
         old = self._place.pop(leader.key, None)
         if old:
