@@ -125,7 +125,7 @@ def _write_ics(context: CliContext, path: Path, lines: Sequence[ForecastSlot]) -
     path.write_text(text, encoding="utf-8", newline="")
 
 
-# -- overrides --------------------------------------------------------------------------------
+# -- overrides ---------------------------------------------------------------------------------------
 
 day = click.argument("day", metavar="DATE")
 reason_option = click.option("--reason", default="", metavar="TEXT", help="The reason; the calendar shows it.")
@@ -200,7 +200,7 @@ def approve(context: CliContext, *, day: str) -> None:
     _report_change(context, slot, f"{key} is approved for {slot}.")
 
 
-# -- how long the library lasts -------------------------------------------------------------------------------
+# -- how long the library lasts ----------------------------------------------------------------------
 
 
 @calendar.command("runway")

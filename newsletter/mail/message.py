@@ -28,6 +28,7 @@ def build(headers: Headers, rendered: Rendered, boundary: str) -> bytes:
 def header_block(headers: Headers) -> bytes:
     """The header fields as bytes; only an address may have octets beyond ASCII (RFC 6532 section 3.2). Raises InputError."""
     lines = [f"{name}: {value}\r\n" for name, value in headers]
+    # Check the final lines once more, whoever made the values: one bad field would break the whole message.
     for (name, value), line in zip(headers, lines, strict=True):
         too_long = any(len(part.encode(errors="replace")) > MAX_LINE for part in line.split("\r\n"))
         if not _NAME.match(name) or _BARE.search(value) or too_long:

@@ -84,6 +84,7 @@ class EmailTemplates:
         return self._render(kind, values, CachedInliner(values, self._inlined))
 
     def _render(self, kind: str, values: Mapping[str, object], inlined: Callable[[str], str] = inline) -> Rendered:
+        # A subject is one line, whatever line breaks its template has (RFC 5322 section 2.2).
         subject = " ".join(self.templates.render(f"{kind}/subject.txt", values).split())
         text = self.templates.render(f"{kind}/body.txt", values)
         html = self.templates.render(f"{kind}/body.html", {**values, "subject": subject})

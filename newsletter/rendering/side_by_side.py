@@ -21,6 +21,7 @@ def side_by_side(raw: bytes, findings: Sequence[Finding]) -> str:
         "subject": str(message["Subject"]),
         "size": f"{len(raw):,}",
         "findings": findings,
+        # The viewer's own color scheme would decide, so the media query is replaced by one that always or never matches.
         "light": html.replace(_DARK, "@media not all").replace('content="light dark"', 'content="light"'),
         "dark": html.replace(_DARK, "@media all").replace('content="light dark"', 'content="dark"'),
         "text": text,

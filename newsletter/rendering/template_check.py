@@ -55,11 +55,13 @@ def check_templates(site: Site, own: Path) -> None:
         engine = engines[path.relative_to(own).parts[0]].environment
         found = _names_in(engine, path) - engine.globals.keys()
         known = _allowed_names(engine, name, names, ours)
+        # Files with other names are included by these, with variables of the owner's own, so they are only parsed.
         for unknown in sorted(found - known) if name in names else ():
             line = _line_of(path, unknown)
             raise TemplateError(
                 f"the variable {unknown!r} does not exist here", source=str(path), line=line, fix=_fix(known)
             )
+    # Errors that only show when a template runs, such as an unknown attribute of the tip.
     emails.issue(
         _SAMPLE, tip_key="a-title", number=1, slot=date(2025, 6, 3), recipient=sentinels("x"), archive_links=_BESIDE
     )

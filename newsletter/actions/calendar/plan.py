@@ -168,6 +168,7 @@ def upcoming_slots(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Ite
         first += WEEK
     plan = plan_of(tx, rules)
     bound = {slot: issues[slot] for slot in slots if slot in issues and issues[slot].tip_key}
+    # An issue keeps its tip whatever the owner has changed since, so here it goes before pins and skips.
     for slot, issue in bound.items():
         tips = tuple(_bind(tip, slot) if tip.key == issue.tip_key else tip for tip in plan.tips)
         plan = replace(plan, tips=tips, skips={day: why for day, why in plan.skips.items() if day != slot})
@@ -191,7 +192,7 @@ def _bind(tip: TipPlan, slot: date) -> TipPlan:
     return replace(tip, pin=slot, runs=runs, position=-1, state=state, complete=True)
 
 
-# -- the last slot ---------------------------------------------------------------------------
+# -- the last slot -----------------------------------------------------------------------------------
 
 _FINE = (IssueState.DONE, IssueState.SENDING, IssueState.CANCELLED)
 _STATE_WORDS = {
@@ -239,6 +240,7 @@ def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
 def _without_result(tx: Tx, rules: Rules, due: Due, override: SlotOverride | None, *, is_begun: bool) -> LastSlotStatus:
     """The status of a slot whose issue is missing or not frozen yet."""
     held = override is not None and override.kind is Override.HOLD
+    # A new newsletter has missed nothing: its first slot is still ahead.
     if not is_begun and not held and tx.issues.last_slot_before(due.slot) is None:
         return LastSlotStatus(due.slot, "no issue has been due yet", ok=True, explained=True)
     if tx.subscribers.mailable() == 0:

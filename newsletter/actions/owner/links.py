@@ -87,6 +87,7 @@ class PreviewLinks:
         Approve and swap are about the tip that the email showed, so they do nothing when another tip is planned by now.
         Raises BadToken, and Refused when the slot can no longer be changed.
         """
+        # Another process may send the issue between this look and the change; the calendar checks again in its transaction.
         before = self.view(token)
         slot = before.slot
         if before.over:

@@ -38,7 +38,7 @@ PAUSED = "paused"
 def notify_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
     """Queue everything the owner should know by now and has not been told; how many emails. owner: an email address."""
     queued = 0
-    coming = next_issue(store, rules, now)
+    coming = next_issue(store, rules, now)  # outside of the write transaction, to keep that short
     with store.write() as tx:
         queued += _preview(tx, rules, owner, coming, now)
         queued += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
@@ -49,7 +49,7 @@ def notify_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
     return queued + (_nightly(store, rules, owner, now) if tonight else 0)
 
 
-# -- before the issue ------------------------------------------------------------------------------------------
+# -- before the issue --------------------------------------------------------------------------------
 
 
 def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime) -> int:
@@ -85,7 +85,7 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
     return _notify(tx, "preview", about, owner, values, now, kind="preview")
 
 
-# -- after the issue -------------------------------------------------------------------------------------------
+# -- after the issue ---------------------------------------------------------------------------------
 
 
 def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) -> int:
@@ -181,6 +181,7 @@ def _nightly(store: Store, rules: Rules, owner: str, now: datetime) -> int:
     """Once a day: check how long the tips last, and lint the tips of the next slots."""
     with store.read() as tx:
         lines = upcoming_slots(tx, rules, now, HORIZON).lines()
+    # Forecast and lint run before the write transaction, because a long one would block the sender.
     ahead = {line.tip: line.date for line in lines[:LINTED] if line.tip}
     linted = lint_tips(store, tuple(ahead), rules.schedule.day_of(now)) if ahead else []
     with store.write() as tx:
@@ -207,6 +208,7 @@ def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Map
     lines = []
     for tip in linted:
         for found in tip.findings:
+            # The excerpt is part of the key, so that an edit that adds another finding of the same rule is reported too.
             about = f"{tip.key} {found.rule} {hashlib.blake2b(found.excerpt.encode(), digest_size=8).hexdigest()}"
             if found.level is not Level.NOTE and tx.calendar.mark_notified("lint", about, now):
                 where = f"“{tip.title}”, {in_words(ahead[tip.key])}, {found.part}, line {found.line}"
@@ -225,7 +227,7 @@ def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Map
     return 1
 
 
-# -- queueing -------------------------------------------------------------------------------------
+# -- queueing ----------------------------------------------------------------------------------------
 
 
 def _notify(

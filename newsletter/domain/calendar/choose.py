@@ -47,13 +47,16 @@ class TipChooser:
         self.series = _series(ordered)
         self._pins = _pins(ordered)
         self._seasonal = [tip for tip in ordered if tip.is_sendable and tip.season]
+        # Caches: slots by (year, weekday), and whether a series of some length fits into a slot.
         self._season_slots: dict[tuple[int, int], dict[date, list[str]]] = {}
         self._fallbacks = [
             tip.key for tip in ordered if tip.fallback and tip.is_sendable and not (tip.season or tip.series)
         ]
         self.queue = [tip.key for tip in ordered if tip.is_fresh and self._leads(tip)]
         self._fresh = {tip.key for tip in ordered if tip.is_fresh and not tip.season}
+        # Series that have begun, whether or not a part is left; `_next_part` sorts that out.
         self._open = {tip.series for tip in ordered if tip.series and self._leads(tip) and not tip.is_fresh}
+        # Tips that have run, in the order of their last runs, so that `rested` can stop at the first that must rest.
         self._resting: list[_Place] = []
         self._place: dict[str, _Place] = {}
         for tip in ordered:
@@ -63,7 +66,7 @@ class TipChooser:
         rests = (self.policy.rest_of(tip) for tip in ordered)
         self._least_rest = min((rest for rest in rests if rest is not None), default=timedelta.max)
 
-    # -- the choice ------------------------------------------------------------------------------------
+    # -- the choice ----------------------------------------------------------------------------------
 
     def choose(self, slot: date) -> Choice:
         """What goes out in this slot."""
@@ -83,7 +86,7 @@ class TipChooser:
         """Record that this tip was sent in this slot."""
         tip = self.tips[key] = self.tips[key].sent_on(slot)
         self._fresh.discard(key)
-        self._fit.clear()
+        self._fit.clear()  # a seasonal tip that has run is no longer in the way of a series
         if key in self.queue:
             self.queue.remove(key)
         leader = key if self._leads(tip) else self.series.get(tip.series, ("",))[0]
@@ -125,7 +128,7 @@ class TipChooser:
         key = self._first_that_fits(ready, slot)
         if key is None:
             return None
-        behind = len(self._fresh) - 1
+        behind = len(self._fresh) - 1  # later parts of series count, seasonal tips do not
         more = f"{behind} more behind it" if behind else "the last fresh tip"
         words = ": ".join(filter(None, ("next in the queue", self.part_words(self.tips[key]))))
         return Choice(key, Kind.FRESH, f"{words}, {more}")
@@ -152,7 +155,7 @@ class TipChooser:
         rest = f"the next one that may run again rests until {in_words(again)}" if again else "none may run again"
         return f"no fresh tips are left, and {rest}"
 
-    # -- seasons ---------------------------------------------------------------------------------------
+    # -- seasons -------------------------------------------------------------------------------------
 
     def season_candidates(self, slot: date) -> list[str]:
         """The seasonal tips that could go out in this slot; the tip that ran longest ago comes first."""
@@ -181,7 +184,7 @@ class TipChooser:
             self._season_slots[year, weekday] = found
         return found
 
-    # -- series ----------------------------------------------------------------------------------------
+    # -- series --------------------------------------------------------------------------------------
 
     def next_part(self, name: str) -> str | None:
         """The next part of a series that has begun; None when it is over.
@@ -243,7 +246,7 @@ class TipChooser:
             return False
         return not tip.series or self.series[tip.series][0] == tip.key
 
-    # -- runs and rests ----------------------------------------------------------------------------------
+    # -- runs and rests ------------------------------------------------------------------------------
 
     def is_kept_for_pin(self, tip: TipPlan, slot: date) -> bool:
         """Is its pin still ahead?"""
