@@ -218,7 +218,7 @@ def test_a_season_fills_in_the_year_of_a_title_when_the_email_is_compiled(harnes
 
     assert planned.tip
     assert planned.tip.title == "Spring 2024"
-    assert {mail["Subject"] for mail in parse_emails(memory.emails)} == {"Spring 2024"}
+    assert {email["Subject"] for email in parse_emails(memory.emails)} == {"Spring 2024"}
     assert harness.issue().subject == "Spring 2024"
 
 

@@ -38,34 +38,34 @@ def harness(tmp_path: Path) -> Iterator[AppHarness]:
 
 
 def subjects(harness: AppHarness) -> list[str]:
-    return [str(mail["Subject"]) for mail in owner_emails(harness)]
+    return [str(email["Subject"]) for email in owner_emails(harness)]
 
 
-def links(mail: EmailMessage) -> dict[str, str]:
+def links(email: EmailMessage) -> dict[str, str]:
     """The four links of a preview, by what they do."""
-    found = re.findall(r"https://tips\.example(/owner/(\w+)\.\S+)", text_of(mail))
+    found = re.findall(r"https://tips\.example(/owner/(\w+)\.\S+)", text_of(email))
     return {action: path for path, action in found}
 
 
 def preview(harness: AppHarness) -> EmailMessage:
     harness.fake_clock.now = TUESDAY - timedelta(hours=20)
-    return next(mail for mail in owner_emails(harness) if "preview" in text_of(mail).casefold())
+    return next(email for email in owner_emails(harness) if "preview" in text_of(email).casefold())
 
 
 def test_the_day_before_the_owner_gets_one_preview_with_what_comes_next(harness: AppHarness) -> None:
     early = subjects(harness)
-    mail = preview(harness)
+    email = preview(harness)
     again = subjects(harness)
-    text = " ".join(text_of(mail).split())
+    text = " ".join(text_of(email).split())
 
     assert (early, again) == ([], [])
-    assert mail["Subject"] == "[Tip of the Week] March 5, 2024: Tip number 0"
+    assert email["Subject"] == "[Tip of the Week] March 5, 2024: Tip number 0"
     assert "If you do nothing, it is sent automatically" in text
     assert "Say the name of the person you talk to" in text
     assert (
         "Why this tip: next in the queue, 11 more behind it. Coming next: March 12, 2024: Tip number 1 March 19" in text
     )
-    assert set(links(mail)) == {"approve", "skip", "swap", "hold"}
+    assert set(links(email)) == {"approve", "skip", "swap", "hold"}
 
 
 def test_a_changed_plan_is_previewed_again(harness: AppHarness) -> None:
@@ -81,11 +81,11 @@ def test_after_the_issue_the_owner_gets_a_report(harness: AppHarness) -> None:
     harness.memory({"reader2@a.example": [answer("rcpt", "550 5.1.1 no such user")]})
     harness.round()
     harness.subscribers.unsubscribe("reader1@a.example")
-    mail = next(mail for mail in owner_emails(harness) if "No. 1" in str(mail["Subject"]))
-    text = " ".join(text_of(mail).split())
+    email = next(email for email in owner_emails(harness) if "No. 1" in str(email["Subject"]))
+    text = " ".join(text_of(email).split())
 
     assert during == []
-    assert mail["Subject"] == "[Tip of the Week] No. 1: 1 of 2 sent"
+    assert email["Subject"] == "[Tip of the Week] No. 1: 1 of 2 sent"
     assert "Sent 1 of 2 Rejected 1 Subscribed 2 Unsubscribed 1" in text
     assert "March 12, 2024: Tip number 1" in text
     assert "There are fresh tips for 11 weeks, until May 21, 2024." in text
@@ -99,10 +99,10 @@ def test_an_issue_with_deferred_deliveries_is_reported_on_after_a_day(harness: A
     harness.round()
     first = [subject for subject in subjects(harness) if "No. 1" in subject]
     harness.fake_clock.now = TUESDAY + DAY
-    mail = next(mail for mail in owner_emails(harness) if "No. 1" in str(mail["Subject"]))
+    email = next(email for email in owner_emails(harness) if "No. 1" in str(email["Subject"]))
 
     assert first == []
-    assert "Waiting 1" in " ".join(text_of(mail).split())
+    assert "Waiting 1" in " ".join(text_of(email).split())
 
 
 def test_a_tuesday_without_an_issue_causes_one_alarm(harness: AppHarness) -> None:
@@ -132,7 +132,7 @@ def test_a_pause_before_a_crash_is_reported_at_the_next_timer_run(harness: AppHa
     first, again = owner_emails(harness), owner_emails(harness)
     text = " ".join(text_of(first[0]).split())
 
-    assert [str(mail["Subject"]) for mail in first] == ["[Tip of the Week] Issue 1 is paused"]
+    assert [str(email["Subject"]) for email in first] == ["[Tip of the Week] Issue 1 is paused"]
     assert "blocked by our list" in text
     assert "newsletter issues resume 1" in text
     assert again == []
@@ -277,14 +277,14 @@ def test_an_approval_of_a_tip_that_is_no_longer_planned_approves_nothing(tmp_pat
         add_subscribers(harness.files, 1)
         for number in range(12):
             add_tip(harness.files, f"Tip number {number}", body=f"{BODY} {number}")
-        mail = preview(harness)
+        email = preview(harness)
         with harness.store.write() as tx:
             tx.tips.move("tip-number-5", first=True)
         with pages(harness) as visit:
-            page = visit.post(links(mail)["approve"])
+            page = visit.post(links(email)["approve"])
         harness.fake_clock.now = TUESDAY
 
-        assert "It is waiting for your approval" in " ".join(text_of(mail).split())
+        assert "It is waiting for your approval" in " ".join(text_of(email).split())
         assert "The plan has changed since that email was sent" in page.text
         assert harness.issues.publish_due() is None
 

@@ -58,7 +58,7 @@ def leave_and_ask(web_harness: WebHarness, address: str) -> None:
 def quarterly_emails(web_harness: WebHarness) -> list[EmailMessage]:
     """The emails of quarterly issues."""
     return [
-        mail for mail in web_harness.emails() if "Best tip of the quarter" in text_of(mail) and "Precedence" in mail
+        email for email in web_harness.emails() if "Best tip of the quarter" in text_of(email) and "Precedence" in email
     ]
 
 
@@ -75,13 +75,13 @@ def test_the_most_useful_tip_is_sent_to_those_who_unsubscribed_and_asked_for_it_
     web_harness.app.issues.send()
 
     emails = quarterly_emails(web_harness)
-    assert sorted(mail["To"] for mail in emails) == [CARL, DORA]
-    assert {mail["Subject"] for mail in emails} == {"A loved tip"}
+    assert sorted(email["To"] for email in emails) == [CARL, DORA]
+    assert {email["Subject"] for email in emails} == {"A loved tip"}
     assert "You unsubscribed from the weekly tips and asked for the best one" in text_of(emails[0])
     assert "because you signed up" not in text_of(emails[0])
     assert ":quarterly:" in emails[0]["Feedback-ID"]
     assert emails[0]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert [mail["To"] for mail in web_harness.emails() if mail["Subject"] == "A summer tip"] == [ANNA, BOB]
+    assert [email["To"] for email in web_harness.emails() if email["Subject"] == "A summer tip"] == [ANNA, BOB]
 
 
 def test_it_is_sent_once_a_quarter_however_often_the_timer_runs(web_harness: WebHarness) -> None:
@@ -115,11 +115,11 @@ def test_anyone_who_asked_too_late_waits_for_the_next_one(web_harness: WebHarnes
     leave_and_ask(web_harness, BOB)
     web_harness.clock.now = SUMMER
     web_harness.app.issues.send()
-    assert BOB not in [mail["To"] for mail in quarterly_emails(web_harness)]
+    assert BOB not in [email["To"] for email in quarterly_emails(web_harness)]
 
     web_harness.clock.now = AUTUMN
     web_harness.app.issues.send()
-    assert BOB in [mail["To"] for mail in quarterly_emails(web_harness)]
+    assert BOB in [email["To"] for email in quarterly_emails(web_harness)]
 
 
 def test_anyone_who_has_received_the_tip_does_not_get_it_again(web_harness: WebHarness) -> None:
@@ -127,7 +127,7 @@ def test_anyone_who_has_received_the_tip_does_not_get_it_again(web_harness: WebH
     leave_and_ask(web_harness, ANNA)  # she received it in spring
     web_harness.clock.now = SUMMER
     web_harness.app.issues.send()
-    assert sorted(mail["To"] for mail in quarterly_emails(web_harness)) == [CARL, DORA]
+    assert sorted(email["To"] for email in quarterly_emails(web_harness)) == [CARL, DORA]
 
 
 def test_after_the_freeze_everyone_may_still_change_their_mind(web_harness: WebHarness) -> None:
@@ -146,14 +146,14 @@ def test_after_the_freeze_everyone_may_still_change_their_mind(web_harness: WebH
     web_harness.http.post(f"{web_harness.unsubscribe_path(over)}/why", data={"season": "save"})
     web_harness.app.issues.send()
 
-    assert sorted(mail["To"] for mail in quarterly_emails(web_harness)) == sorted([CARL, DORA, stays])
+    assert sorted(email["To"] for email in quarterly_emails(web_harness)) == sorted([CARL, DORA, stays])
     assert quarter(web_harness).skipped_for == {"subscribed": 1, "suppressed": 1, "erased": 1, "unsubscribed": 1}
 
 
 def test_its_link_ends_that_consent_and_explains_so_first(web_harness: WebHarness) -> None:
     web_harness.app.issues.send()
-    (mail,) = [mail for mail in quarterly_emails(web_harness) if mail["To"] == CARL]
-    path = urlsplit(mail["List-Unsubscribe"].split(">")[0].strip("<")).path
+    (email,) = [email for email in quarterly_emails(web_harness) if email["To"] == CARL]
+    path = urlsplit(email["List-Unsubscribe"].split(">")[0].strip("<")).path
     page = web_harness.http.get(path)
     assert "we will stop sending the quarterly tip to" in page.text
     assert web_harness.reader(CARL).quarterly_at
@@ -169,7 +169,7 @@ def test_its_link_ends_that_consent_and_explains_so_first(web_harness: WebHarnes
 
     web_harness.clock.now = AUTUMN
     web_harness.app.issues.send()
-    assert [mail["To"] for mail in quarterly_emails(web_harness)[2:]] == [DORA]
+    assert [email["To"] for email in quarterly_emails(web_harness)[2:]] == [DORA]
 
 
 def test_the_link_of_a_weekly_issue_used_again_does_not_end_that_consent(web_harness: WebHarness) -> None:
@@ -222,7 +222,7 @@ def test_the_owner_sees_it_in_the_calendar_and_gets_a_report(web_harness: WebHar
     web_harness.clock.forward(minutes=2)
     web_harness.app.owner.notify()
     web_harness.app.transactional.send()
-    reports = [text_of(mail) for mail in web_harness.emails() if mail["To"] == "owner@tips.example"]
+    reports = [text_of(email) for email in web_harness.emails() if email["To"] == "owner@tips.example"]
     (report,) = [text for text in reports if "the quarterly email for 2025-Q3" in " ".join(text.split())]
     assert "Sent            2 of 2" in report
 

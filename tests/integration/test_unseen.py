@@ -80,13 +80,13 @@ def test_the_others_get_an_email_with_the_most_useful_tip_they_have_not_received
     harness.tips.pin("tip-0", SLOT + 3 * WEEK)
     memory = harness.memory()
     number = go(harness, 3)
-    emails = {mail["To"]: mail for mail in parse_emails(memory.emails)}
+    emails = {email["To"]: email for email in parse_emails(memory.emails)}
 
     assert got(harness, number) == {NEW: "tip-0", OLD[0]: "old-and-loved", OLD[1]: "old-and-loved"}
     assert (emails[NEW]["Subject"], emails[OLD[0]]["Subject"]) == ("Tip 0", "Old and loved")
     assert "https://tips.example/tips/old-and-loved" in str(emails[OLD[0]]["Archived-At"])
     assert "/tips/old-and-loved" in text_of(emails[OLD[0]])
-    assert len({mail["Message-ID"] for mail in emails.values()}) == 3
+    assert len({email["Message-ID"] for email in emails.values()}) == 3
     assert harness.issue(number).tips == {"tip-0": 1, "old-and-loved": 2}
     assert harness.broken() == []
 
@@ -97,8 +97,8 @@ def test_a_vote_counts_for_the_tip_that_the_subscriber_received(harness: AppHarn
     harness.tips.pin("tip-0", SLOT + 3 * WEEK)
     memory = harness.memory()
     go(harness, 3)
-    for mail in parse_emails(memory.emails):
-        found = re.search(r"https://tips\.example/useful/(\S+)/yes", text_of(mail))
+    for email in parse_emails(memory.emails):
+        found = re.search(r"https://tips\.example/useful/(\S+)/yes", text_of(email))
         assert found
         vote.vote(harness.store, harness.signer, found[1], useful=True)
     with harness.store.read() as tx:
@@ -140,12 +140,12 @@ def test_the_shares_in_the_forecast_are_what_is_then_sent(harness: AppHarness) -
     line = harness.calendar.forecast(1)[0]
     memory = harness.memory()
     harness.transactional.send()
-    preview = next(mail for mail in parse_emails(memory.emails) if "preview" in text_of(mail).casefold())
+    preview = next(email for email in parse_emails(memory.emails) if "preview" in text_of(email).casefold())
     number = go(harness, 3)
     harness.owner.notify()
     memory = harness.memory()
     harness.transactional.send()
-    report = next(mail for mail in parse_emails(memory.emails) if f"No. {number}" in str(mail["Subject"]))
+    report = next(email for email in parse_emails(memory.emails) if f"No. {number}" in str(email["Subject"]))
     words = "It runs again, for 1 reader. Of those who have had it, 2 get “Old 2024 tip”."
     mailed = "This tip runs again, for subscribers who have not received it yet (1). Subscribers who have received it get “Old 2024 tip” instead (2)."
 

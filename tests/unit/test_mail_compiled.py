@@ -34,12 +34,12 @@ SIGNER = Signer(["a key for these tests only"])
 CLAIM = Claim(
     3, 1234, "abcdefgh12345678", "ada@bücher.example", "Ada", "2025-05-03", 1, datetime(2025, 6, 3, tzinfo=UTC)
 )
-Person = Mapping[str, str]
-Render = Callable[[Person], Rendered]
-People = st.SearchStrategy[dict[str, str]]
+Recipient = Mapping[str, str]
+Render = Callable[[Recipient], Rendered]
+Recipients = st.SearchStrategy[dict[str, str]]
 
 
-def render(recipient: Person) -> Rendered:
+def render(recipient: Recipient) -> Rendered:
     """A small email with placeholders in every awkward place."""
     safe = {name: html.escape(value) for name, value in recipient.items()}
     text = (
@@ -55,7 +55,7 @@ def render(recipient: Person) -> Rendered:
     return Rendered("A tip", text, page)
 
 
-def headers(recipient: Person, subject: str = "A tip") -> Headers:
+def headers(recipient: Recipient, subject: str = "A tip") -> Headers:
     return issue_headers(
         SITE,
         subject=subject,
@@ -77,7 +77,7 @@ def parts_of(message: bytes) -> tuple[Message, str, str]:
     return parsed, text, page
 
 
-LETTER = compiled(render)
+COMPILED = compiled(render)
 
 awkward = st.one_of(
     st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=200),
@@ -87,7 +87,7 @@ tails = st.one_of(st.text("abcXYZ019._~-&=?%/", max_size=150), st.text("a.", max
 urls = tails.map(lambda tail: f"https://news.example/u/{tail}")
 
 
-def readers(to: st.SearchStrategy[str], words: st.SearchStrategy[str], urls: st.SearchStrategy[str]) -> People:
+def recipients(to: st.SearchStrategy[str], words: st.SearchStrategy[str], urls: st.SearchStrategy[str]) -> Recipients:
     """Recipients. to: addresses. words: names and other short texts."""
     same = {
         "message_id": st.just("<0123@news.example>"),
@@ -102,11 +102,13 @@ addresses = st.sampled_from(["ada@host.example", "o'hara=x@host.example", "josé
 # Nearly all values need no encoding, and take the fast path.
 plain_urls = st.text("abcXYZ019._~-/", max_size=50).map(lambda tail: f"https://news.example/u/{tail}")
 plain_words = st.text("aZ0.~@_", max_size=70).map(lambda text: f"a{text}")
-people = st.one_of(readers(addresses, awkward, urls), readers(st.just("ada@host.example"), plain_words, plain_urls))
+any_recipients = st.one_of(
+    recipients(addresses, awkward, urls), recipients(st.just("ada@host.example"), plain_words, plain_urls)
+)
 
 
-def assert_both_ways_are_equal(recipient: Person) -> None:
-    fast, slow = LETTER.fill(recipient), build(headers(recipient), render(recipient), "b0undary")
+def assert_both_ways_are_equal(recipient: Recipient) -> None:
+    fast, slow = COMPILED.fill(recipient), build(headers(recipient), render(recipient), "b0undary")
     assert fast.split(b"\r\n\r\n", 1)[0] == slow.split(b"\r\n\r\n", 1)[0]
     (parsed, text, page), (_, slow_text, slow_page) = parts_of(fast), parts_of(slow)
     assert not parsed.defects
@@ -114,8 +116,8 @@ def assert_both_ways_are_equal(recipient: Person) -> None:
     assert html.unescape(page) == html.unescape(slow_page)
 
 
-def assert_every_line_follows_the_rules(recipient: Person) -> None:
-    body = LETTER.fill(recipient).split(b"\r\n\r\n", 1)[1]
+def assert_every_line_follows_the_rules(recipient: Recipient) -> None:
+    body = COMPILED.fill(recipient).split(b"\r\n\r\n", 1)[1]
     for line in body.split(b"\r\n"):
         assert len(line) <= 76
         assert not line.startswith((b".", b"From "))
@@ -123,17 +125,17 @@ def assert_every_line_follows_the_rules(recipient: Person) -> None:
     assert b"\n" not in body.replace(b"\r\n", b"")
 
 
-@given(people)
+@given(any_recipients)
 def test_filling_equals_building_part_by_part(recipient: dict[str, str]) -> None:
     assert_both_ways_are_equal(recipient)
 
 
-@given(people)
+@given(any_recipients)
 def test_every_filled_line_follows_the_rules(recipient: dict[str, str]) -> None:
     assert_every_line_follows_the_rules(recipient)
 
 
-@pytest.mark.parametrize("hole", ["name", "address", "joined_on"])
+@pytest.mark.parametrize("placeholder", ["name", "address", "joined_on"])
 @pytest.mark.parametrize(
     "value",
     [
@@ -158,25 +160,25 @@ def test_every_filled_line_follows_the_rules(recipient: dict[str, str]) -> None:
         ">",
     ],
 )
-def test_one_value_that_only_just_needs_no_encoding_or_does(hole: str, value: str) -> None:
-    somebody = sentinels("somebody")
-    recipient = somebody | {hole: value}
+def test_one_value_that_only_just_needs_no_encoding_or_does(placeholder: str, value: str) -> None:
+    other = sentinels("other")
+    recipient = other | {placeholder: value}
     assert_both_ways_are_equal(recipient)
     assert_every_line_follows_the_rules(recipient)
-    page, harmless = parts_of(LETTER.fill(recipient))[2], parts_of(LETTER.fill(somebody))[2]
+    page, harmless = parts_of(COMPILED.fill(recipient))[2], parts_of(COMPILED.fill(other))[2]
     assert [page.count(sign) for sign in "<>\"'"] == [harmless.count(sign) for sign in "<>\"'"]
 
 
 @pytest.mark.parametrize("evil", ["a\r\nb", "a\nb", "a\rb", "a\0", "\x85", "a\u2028b", "\ud800", "x" * 1000])
-@pytest.mark.parametrize("hole", PLACEHOLDERS)
-def test_a_value_that_could_break_out_is_refused(hole: str, evil: str) -> None:
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+def test_a_value_that_could_break_out_is_refused(placeholder: str, evil: str) -> None:
     with pytest.raises(InputError):
-        LETTER.fill(sentinels("x") | {hole: evil})
+        COMPILED.fill(sentinels("x") | {placeholder: evil})
 
 
 @given(st.lists(st.integers(0, 5_000_000), min_size=1, max_size=20))
 def test_the_date_is_the_present_second_even_if_the_clock_goes_back(microseconds: list[int]) -> None:
-    filling = Personalizer(LETTER, site=SITE, signer=SIGNER, secret=b"s" * 16, dkim=None)
+    filling = Personalizer(COMPILED, site=SITE, signer=SIGNER, secret=b"s" * 16, dkim=None)
     for after in microseconds:
         now = datetime(2025, 12, 31, 23, 59, 58, tzinfo=UTC) + timedelta(microseconds=after)
         message = message_from_bytes(filling.message(CLAIM, now), policy=compat32)
@@ -184,11 +186,11 @@ def test_the_date_is_the_present_second_even_if_the_clock_goes_back(microseconds
 
 
 def test_a_stored_email_is_read_back_unchanged() -> None:
-    recipient = sentinels("somebody")
-    again = CompiledEmail.loads(LETTER.dumps())
+    recipient = sentinels("other")
+    again = CompiledEmail.loads(COMPILED.dumps())
     assert again.uniform
-    assert again.pieces == LETTER.pieces
-    assert again.fill(recipient) == LETTER.fill(recipient)
+    assert again.pieces == COMPILED.pieces
+    assert again.fill(recipient) == COMPILED.fill(recipient)
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"version": 99}', b'{"version": 1, "pieces": [[]]}', b"\xff"])
@@ -197,7 +199,7 @@ def test_anything_but_a_stored_email_is_refused(data: bytes) -> None:
         CompiledEmail.loads(data)
 
 
-def changed(text: Callable[[Person], str]) -> Render:
+def changed(text: Callable[[Recipient], str]) -> Render:
     return lambda recipient: Rendered("A tip", render(recipient).text + text(recipient), render(recipient).html)
 
 

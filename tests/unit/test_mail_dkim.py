@@ -21,7 +21,7 @@ from newsletter.mail.dkim import OVERSIGNED, Dkim, canonical_body, canonical_fie
 from newsletter.mail.message import build
 from tests.support.dkim_keys import ED25519, RSA, UNSUPPORTED_KEYS
 from tests.support.needs import require_program, require_referees
-from tests.unit.test_mail_compiled import LETTER, awkward, headers, people, render
+from tests.unit.test_mail_compiled import COMPILED, any_recipients, awkward, headers, render
 
 NOW = datetime(2026, 6, 2, 12, tzinfo=UTC)
 VERIFY = Path(__file__).parents[1] / "support" / "dkim_verify.pl"
@@ -100,17 +100,17 @@ def test_the_signature_of_rfc_8463_is_reproduced() -> None:
     assert loaded.sign(b"\r\n".join(fields)) == b64decode(wanted)
 
 
-@given(people)
+@given(any_recipients)
 def test_every_filled_message_verifies(recipient: dict[str, str]) -> None:
-    message, body = LETTER.fill_to_sign(recipient)
+    message, body = COMPILED.fill_to_sign(recipient)
     signed = BOTH.sign(message, NOW, body=body)
-    assert message == LETTER.fill(recipient)
+    assert message == COMPILED.fill(recipient)
     assert body == canonical_body(message.partition(b"\r\n\r\n")[2])
     assert verdicts(signed) == [True, True]
     assert signed.endswith(message)
 
 
-@given(people, awkward.filter(str.strip))
+@given(any_recipients, awkward.filter(str.strip))
 def test_every_built_message_verifies(recipient: dict[str, str], subject: str) -> None:
     signed = BOTH.sign(build(headers(recipient, subject), render(recipient), "b0undary"), NOW)
     assert verdicts(signed) == [True, True]

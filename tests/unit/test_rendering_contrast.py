@@ -23,16 +23,16 @@ BESIDE = ArchiveLinks(Mention("a", "Near"), Mention("b", "Then"), 10)
 
 
 def pages(color: str) -> dict[str, Rendered]:
-    letters = EmailTemplates(replace(SITE, color=color), [data_dir() / "templates"])
+    templates = EmailTemplates(replace(SITE, color=color), [data_dir() / "templates"])
     tip = TipText("A tip", EVERYTHING, takeaway="Do.")
     recipient = sentinels("x")
     return {
-        "issue": letters.issue(
+        "issue": templates.issue(
             tip, tip_key="a", number=1, slot=date(2025, 6, 3), recipient=recipient, archive_links=BESIDE
         ),
-        "confirm": letters.transactional("confirm", {"confirm_url": "https://news.example/confirm/x"}),
-        "welcome": letters.transactional("welcome", sentinels("x")),
-        "alarm": letters.transactional("alarm", {"headline": "a", "lines": ["b"], "next_step": "c"}),
+        "confirm": templates.transactional("confirm", {"confirm_url": "https://news.example/confirm/x"}),
+        "welcome": templates.transactional("welcome", sentinels("x")),
+        "alarm": templates.transactional("alarm", {"headline": "a", "lines": ["b"], "next_step": "c"}),
     }
 
 

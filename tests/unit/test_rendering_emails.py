@@ -73,18 +73,18 @@ def test_no_line_of_a_text_part_is_wider_than_72_but_for_a_url(kind: str) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_structure_of_an_email_is_sound(kind: str) -> None:
-    mail = MAILS[kind]
-    root = lxml.html.document_fromstring(mail.html)
+    email = MAILS[kind]
+    root = lxml.html.document_fromstring(email.html)
     assert (root.get("lang"), root.get("dir")) == ("en", "ltr")
-    assert root.findtext(".//title") == mail.subject
+    assert root.findtext(".//title") == email.subject
     assert len(root.findall(".//h1")) == 1
     assert {table.get("role") for table in root.findall(".//table")} == {"presentation"}
     assert [tag for tag in ("img", "script", "link", "form", "iframe") if root.findall(f".//{tag}")] == []
     assert "color-scheme" in {meta.get("name") for meta in root.findall(".//meta")}
-    assert len(mail.html.encode()) < 90_000
-    assert len(mail.subject) <= 60
-    assert "display:none" not in mail.html.replace(" ", "")
-    assert "\n" not in mail.subject
+    assert len(email.html.encode()) < 90_000
+    assert len(email.subject) <= 60
+    assert "display:none" not in email.html.replace(" ", "")
+    assert "\n" not in email.subject
 
 
 def test_both_parts_of_the_issue_have_the_same_links() -> None:
@@ -112,14 +112,14 @@ def test_the_footer_has_only_the_links_that_are_set() -> None:
 
 def test_the_email_links_to_the_archive_if_there_is_something_in_it() -> None:
     archive_links = ArchiveLinks(Mention("near", "A near one"), Mention("then", "An old <one>"), 10)
-    mail = LETTERS.issue(
+    email = LETTERS.issue(
         TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=PERSON, archive_links=archive_links
     )
-    for part in (mail.html, mail.text):
+    for part in (email.html, email.text):
         assert "ten years ago this tuesday" in part.lower()
         assert "https://news.example/tips/near" in part
         assert "https://news.example/tips/then" in part
-    assert "An old &lt;one&gt;" in mail.html
+    assert "An old &lt;one&gt;" in email.html
     assert "years ago" not in MAILS["issue"].html + MAILS["issue"].text
 
 
@@ -129,9 +129,9 @@ def test_a_logo_replaces_the_title_and_is_readable_with_pictures_off() -> None:
 
 
 def test_the_owners_color_replaces_the_default_everywhere() -> None:
-    mail = issue(replace(SITE, color="#8a1538"))
-    assert "#8a1538" in mail.html
-    assert "#17664f" not in mail.html
+    email = issue(replace(SITE, color="#8a1538"))
+    assert "#8a1538" in email.html
+    assert "#17664f" not in email.html
 
 
 def test_a_report_names_the_issue_and_not_itself() -> None:
@@ -154,14 +154,14 @@ def test_the_text_of_a_tip_cannot_become_markup() -> None:
 
 def test_the_confirmation_shows_nothing_that_a_visitor_typed() -> None:
     typed = {"address": "spam-me@host.example", "name": "Buy pills", "email": "spam-me@host.example"}
-    mail = LETTERS.transactional("confirm", CONFIRM | typed)
-    assert mail == MAILS["confirm"]
+    email = LETTERS.transactional("confirm", CONFIRM | typed)
+    assert email == MAILS["confirm"]
 
 
 def test_a_welcome_needs_no_name_and_no_next_slot() -> None:
-    mail = LETTERS.transactional("welcome", PERSON | {"name": " "})
-    assert "Welcome\n=======" in mail.text
-    assert "arrives with the next issue" in mail.text
+    email = LETTERS.transactional("welcome", PERSON | {"name": " "})
+    assert "Welcome\n=======" in email.text
+    assert "arrives with the next issue" in email.text
     assert "Welcome, Ada\n" in MAILS["welcome"].text
 
 
@@ -214,11 +214,11 @@ def test_our_own_issue_can_be_filled_and_equals_the_built_message() -> None:
         )
 
     a, b = twin_sentinels("z0123q")
-    letter = compile_email(headers(a), issue(recipient=a), issue(recipient=b), a, b, "b0undary")
-    assert letter.uniform
+    compiled_email = compile_email(headers(a), issue(recipient=a), issue(recipient=b), a, b, "b0undary")
+    assert compiled_email.uniform
     for name in ("Ada", "", "Zoë “Z” O'Hara & <Co>"):
         recipient = PERSON | {"name": name, "address": "o'hara=x@host.example"}
-        fast, slow = letter.fill(recipient), build(headers(recipient), issue(recipient=recipient), "b0undary")
+        fast, slow = compiled_email.fill(recipient), build(headers(recipient), issue(recipient=recipient), "b0undary")
         fast_parts, slow_parts = ([*message_from_bytes(octets).walk()] for octets in (fast, slow))
         assert fast_parts[0].items() == slow_parts[0].items()
         assert fast_parts[1].get_payload(decode=True) == slow_parts[1].get_payload(decode=True)
