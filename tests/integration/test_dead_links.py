@@ -1,4 +1,4 @@
-"""Check links on a real server: dead, moved, slow and endless ones. Private networks are never reached."""
+"""Asking links on a real server: dead, moved, slow and endless ones; and that nothing private is asked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.publishing import open_app_harness
 
 
 class Site(BaseHTTPRequestHandler):
-    """Answers by the path; `asked` records (method, path)."""
+    """Answers by the path; `asked` keeps (method, path)."""
 
     asked: list[tuple[str, str]]
 
@@ -50,7 +50,7 @@ class Site(BaseHTTPRequestHandler):
             case _:
                 self._answer(200)
 
-    do_GET = do_HEAD  # noqa: N815 - the name that http.server calls
+    do_GET = do_HEAD  # noqa: N815 - http.server's own word
 
     def _answer(self, status: int, location: str = "") -> None:
         self.send_response(status)
@@ -65,7 +65,7 @@ class Site(BaseHTTPRequestHandler):
 
 @contextmanager
 def site() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """The URL of a site, and the requests it received."""
+    """The address of a site, and what it was asked."""
     handler = type("Asked", (Site,), {"asked": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -85,35 +85,35 @@ def one(url: str, *, request_timeout: float = 5.0) -> LinkAnswer:
     return check_links([url], is_allowed=lambda _: True, request_timeout=request_timeout)[url]
 
 
-def test_a_page_that_exists_is_requested_once_without_its_body() -> None:
+def test_a_page_that_is_there_is_asked_once_without_its_text() -> None:
     with site() as (base, asked):
         assert one(f"{base}/ü?q=ä b#part") == LinkAnswer(200)
         assert asked == [("HEAD", "/%C3%BC?q=%C3%A4%20b")]
 
 
 @pytest.mark.parametrize("path", ["head-refused", "head-cut"])
-def test_a_site_that_refuses_head_is_requested_again_with_get(path: str) -> None:
+def test_a_site_that_does_not_know_head_is_asked_again(path: str) -> None:
     with site() as (base, asked):
         assert one(f"{base}/{path}") == LinkAnswer(200)
         assert [method for method, _ in asked] == ["HEAD", "GET"]
 
 
 @pytest.mark.parametrize("status", [404, 410, 403, 500])
-def test_an_error_status_is_reported_unchanged(status: int) -> None:
+def test_a_refusal_is_told_as_it_is(status: int) -> None:
     with site() as (base, _):
         assert one(f"{base}/{status}") == LinkAnswer(status)
 
 
-def test_a_permanent_redirect_is_reported_and_a_temporary_one_is_not() -> None:
+def test_a_move_for_good_is_told_and_one_for_now_is_not() -> None:
     with site() as (base, _):
         assert one(f"{base}/to/301/new") == LinkAnswer(200, moved_to=f"{base}/new")
         assert one(f"{base}/to/302/new") == LinkAnswer(200)
-        assert one(f"{base}/to/302/to/301/new") == LinkAnswer(200), "what follows a temporary redirect may change"
+        assert one(f"{base}/to/302/to/301/new") == LinkAnswer(200), "what comes after a move for now may change"
         assert one(f"{base}/to/301/404") == LinkAnswer(404, moved_to=f"{base}/404")
 
 
 @pytest.mark.parametrize(("path", "requests"), [("/circle", 1), ("/further/", links.MAX_REDIRECTS + 1)])
-def test_endless_redirects_are_given_up(path: str, requests: int) -> None:
+def test_redirections_without_end_are_given_up(path: str, requests: int) -> None:
     with site() as (base, asked):
         assert one(f"{base}{path}") == LinkAnswer(trouble=LinkProblem.LOOP)
     assert len(asked) == requests
@@ -124,7 +124,7 @@ def test_a_slow_site_is_not_waited_for() -> None:
         assert one(f"{base}/slow", request_timeout=0.3).trouble is LinkProblem.TIMEOUT
 
 
-def test_a_port_without_a_listener_is_a_broken_connection() -> None:
+def test_a_port_where_nobody_listens_is_a_broken_connection() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -134,11 +134,11 @@ def test_a_port_without_a_listener_is_a_broken_connection() -> None:
 @pytest.mark.parametrize(
     "url", ["http://a.invalid/", "http://[::1/", "http://a.example:port/", f"http://{'x' * 70}.example/"]
 )
-def test_a_url_without_a_host_is_reported(url: str) -> None:
+def test_what_has_no_host_is_told(url: str) -> None:
     assert one(url).trouble is LinkProblem.NO_HOST
 
 
-def test_private_networks_are_reached_neither_directly_nor_by_a_redirect() -> None:
+def test_nothing_private_is_asked_neither_at_once_nor_by_redirection() -> None:
     with site() as (base, asked):
         assert check_links([base])[base].trouble is LinkProblem.PRIVATE
         assert asked == []
@@ -156,16 +156,16 @@ def test_private_networks_are_reached_neither_directly_nor_by_a_redirect() -> No
         "fd00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "ff02::1",
     ],
 )  # fmt: skip
-def test_private_addresses_are_recognized_in_every_notation(address: str) -> None:
+def test_private_addresses_are_known_in_every_dress(address: str) -> None:
     assert not is_public(ip_address(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::6810:84e5", "64:ff9b::5db8:d822"])
-def test_public_addresses_are_allowed(address: str) -> None:
+def test_public_addresses_are_asked(address: str) -> None:
     assert is_public(ip_address(address))
 
 
-def test_a_limited_number_of_links_is_checked_and_each_once() -> None:
+def test_only_so_many_are_asked_and_each_once() -> None:
     with site() as (base, asked):
         urls = [f"{base}/{n}x" for n in range(links.MAX_LINKS + 3)]
         seen: list[tuple[int, int]] = []
