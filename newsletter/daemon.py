@@ -74,7 +74,7 @@ class Daemon:
     def send_heartbeat(self) -> None:
         """Call the watchdog elsewhere; an alarm of its own, for it may keep us waiting."""
         with _timer_run("while calling the watchdog"):
-            call = self._app.owner.send_heartbeat()
+            call = self._app.heartbeat.send()
             if call and call.done_at:
                 log.info("the watchdog was called for %s", call.slot)
             elif call:

@@ -1,4 +1,4 @@
-"""Private keys that sign letters: PEM in, a way to sign out; what is signed is `mail.dkim`'s to say."""
+"""Load the private keys for DKIM signatures from PEM. `mail.dkim` decides what is signed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-RSA_BITS = range(2048, 4097)  # RFC 8301 section 3.2: at least 2048 should be used, up to 4096 must be verified
-_MAKE = "Make one: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out dkim.pem"
+RSA_BITS = range(2048, 4097)  # RFC 8301 section 3.2: signers should use at least 2048, verifiers must handle up to 4096
+_MAKE = "Create one: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out dkim.pem"
 
 
 def load_dkim(domain: str, keys: Iterable[tuple[str, str, str]]) -> Dkim | None:
-    """The signatures of a domain (in ASCII); None when no key is set.
+    """The signer for a domain; None when no key is set.
 
-    keys: what the settings of a key begin with, its selector, and its PEM. Raises SettingsError for a key that cannot
-    be used, and where the library that signs is not installed.
+    domain: in ASCII. keys: the prefix of a key's settings (for messages), its selector, and its PEM. Raises SettingsError for
+    a key that cannot be used, and when `cryptography` is not installed.
     """
     given = [key for key in keys if key[1] or key[2]]
     return Dkim(domain, [_load(*key) for key in given]) if given else None
@@ -33,17 +33,17 @@ def _load(setting: str, selector: str, pem: str) -> Key:
         have, lack = ("SELECTOR", "KEY") if selector else ("KEY", "SELECTOR")
         raise SettingsError(f"{setting}_{have} is set without {setting}_{lack}", fix="Set both or neither")
     try:
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - optional
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - optional
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - optional
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - optional
     except ImportError:
         fix = "Install it: pip install 'tip-of-the-week[dkim]'"
-        raise SettingsError(f"{setting}_KEY is set, but what signs is not installed", fix=fix) from None
+        raise SettingsError(f"{setting}_KEY is set, but the package cryptography is not installed", fix=fix) from None
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        fix = f"It must be PEM without a passphrase. {_MAKE}"
+        fix = f"Use PEM without a passphrase. {_MAKE}"
         raise SettingsError(f"{setting}_KEY cannot be read as a private key", fix=fix) from None
     if isinstance(key, Ed25519PrivateKey):
         return _ed25519(selector, key)
@@ -53,9 +53,9 @@ def _load(setting: str, selector: str, pem: str) -> Key:
 
 
 def _rsa(selector: str, key: RSAPrivateKey) -> Key:
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415 - optional
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - optional
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - optional
 
     padding, digest = PKCS1v15(), SHA256()
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -63,7 +63,7 @@ def _rsa(selector: str, key: RSAPrivateKey) -> Key:
 
 
 def _ed25519(selector: str, key: Ed25519PrivateKey) -> Key:
-    """RFC 8463 section 3: what is signed is the SHA-256 of the data."""
+    """An Ed25519 key signs the SHA-256 hash of the data (RFC 8463 section 3)."""
     public = key.public_key().public_bytes_raw()
     return _key(selector, "ed25519", public, lambda data: key.sign(sha256(data).digest()))
 

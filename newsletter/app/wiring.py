@@ -18,12 +18,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from newsletter import importers
+from newsletter.actions.calendar.calendar import Calendar
+from newsletter.actions.heartbeat import Heartbeat
+from newsletter.actions.owner.links import PreviewLinks
+from newsletter.actions.owner.owner import Owner
 from newsletter.actions.tips.tips import Tips
 from newsletter.actions.tips.vote import Feedback
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.site import Site
 from newsletter.http import link_checker
+from newsletter.http.heartbeat import ping
 from newsletter.mail.tokens import Signer
 from newsletter.mail.verp import SignedAddresses
 from newsletter.ports.sending import Sender
@@ -34,10 +39,8 @@ if TYPE_CHECKING:
     from newsletter.actions.calendar.plan import Rules
     from newsletter.actions.doctor import Check
     from newsletter.actions.issues.compile import RenderContext
-    from newsletter.app.calendar import Calendar
     from newsletter.app.database import Database
     from newsletter.app.issues import Issues, Transactional
-    from newsletter.app.owner import Owner
     from newsletter.app.subscribers import Maintenance, Subscribers, Suppressions
     from newsletter.mail.dkim import Dkim
 
@@ -197,7 +200,7 @@ class App:
     @cached_property
     def tips(self) -> Tips:
         """Import, edit, order, pin, check and explain tips."""
-        return Tips(self.store, self.rules, self.clock, importers, link_checker.ask)
+        return Tips(self.store, self.rules, self.clock, importers, link_checker.check_links)
 
     @cached_property
     def feedback(self) -> Feedback:
@@ -206,10 +209,8 @@ class App:
 
     @cached_property
     def calendar(self) -> Calendar:
-        """Use cases: calendar."""
-        from newsletter.app.calendar import Calendar
-
-        return Calendar(self)
+        """What is planned, and the owner's overrides."""
+        return Calendar(self.store, self.rules, self.clock)
 
     @cached_property
     def issues(self) -> Issues:
@@ -241,10 +242,18 @@ class App:
 
     @cached_property
     def owner(self) -> Owner:
-        """Use cases: owner."""
-        from newsletter.app.owner import Owner
+        """Emails to the owner."""
+        return Owner(self.store, self.rules, self.site.owner, self.clock, self.bell.set)
 
-        return Owner(self)
+    @cached_property
+    def preview_links(self) -> PreviewLinks:
+        """The links in previews; raises SettingsError when there is no key."""
+        return PreviewLinks(self.calendar, self.signer)
+
+    @cached_property
+    def heartbeat(self) -> Heartbeat:
+        """Heartbeats to a dead man's switch."""
+        return Heartbeat(self.store, self.rules, self.settings.ping_url, ping, self.clock)
 
     @cached_property
     def maintenance(self) -> Maintenance:

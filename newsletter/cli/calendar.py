@@ -1,4 +1,4 @@
-"""`newsletter calendar …`: the weeks ahead, what the owner wants of them, and how long the library lasts."""
+"""`newsletter calendar …`: show the weeks ahead, override single slots, and measure how long the library lasts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from newsletter.cli.context import CliContext, CommandGroup, as_of, common_options
 from newsletter.cli.issue_view import iso
+from newsletter.domain.calendar import forecast as forecasts
 from newsletter.domain.english import plural, sentence
 from newsletter.domain.errors import UsageError
 
@@ -25,21 +26,23 @@ MAX_WEEKS = 520  # weeks: ten years
 
 
 @click.group(cls=CommandGroup, invoke_without_command=True, params=common_options())
-@click.option("--weeks", type=click.IntRange(1, MAX_WEEKS), default=52, show_default=True, help="How far.")
 @click.option(
-    "--ics", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it for a calendar program."
+    "--weeks", type=click.IntRange(1, MAX_WEEKS), default=52, show_default=True, help="How many weeks to show."
+)
+@click.option(
+    "--ics", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write an iCalendar file instead."
 )
 @click.option(
     "--with",
     "changes",
     multiple=True,
     metavar="CHANGE",
-    help='Only see what would change: "skip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY", "unseen KEY".',
+    help='Show what a change would do, and change nothing: "skip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY", "unseen KEY".',
 )
 @as_of
 @click.pass_context
 def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Sequence[str]) -> None:
-    """What goes out in the coming weeks, and why: what the daemon will do, if nothing is changed."""
+    """Show what goes out in the coming weeks and why, if nothing is changed."""
     context: CliContext = ctx.obj
     if ctx.invoked_subcommand:
         return
@@ -51,16 +54,17 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
     quarter = context.app.issues.next_quarterly()
     if quarter.asked:
         document["quarter"] = _quarter(quarter)
+    changed = forecasts.changes(before, lines)
     if changes:
         document["changes"] = [
-            {"date": new.date.isoformat(), "before": old.tip, "after": new.tip} for old, new in _changed(before, lines)
+            {"date": new.date.isoformat(), "before": old.tip, "after": new.tip} for old, new in changed
         ]
 
     def draw(output: Output) -> None:
         if ics:
-            output.line(f"{ics} written, {len(lines)} dates. A calendar program opens it.")
+            output.line(f"{ics} written, with {len(lines)} dates. Open it with a calendar program.")
         elif changes:
-            _draw_changes(output, _changed(before, lines))
+            _draw_changes(output, changed)
         else:
             _draw(output, lines, context.app.calendar.runway())
             _draw_quarter(output, quarter)
@@ -77,13 +81,13 @@ def _line(line: ForecastSlot) -> dict[str, object]:
 
 def _draw(output: Output, lines: Sequence[ForecastSlot], left: Runway) -> None:
     rows = [(output.day(line.date), line.title or "–", line.reason) for line in lines]
-    output.table(["!goes out on", "tip", "why this one"], rows, empty="No slot.")
+    output.table(["!goes out on", "tip", "why this one"], rows, empty="No dates.")
     output.line()
     if warning := left.warning():  # of the whole library, however few weeks are shown
         output.line(f"{sentence(warning)}.", "yellow")
     output.line(
-        "Another order: newsletter tips move KEY --first · A date for a tip: newsletter tips pin KEY --on DATE · "
-        "A week off: newsletter calendar skip DATE · Why: newsletter tips why DATE",
+        "Move a tip up: newsletter tips move KEY --first · Pin it to a date: newsletter tips pin KEY --on DATE · "
+        "Skip a week: newsletter calendar skip DATE · Explain a date: newsletter tips why DATE",
         "dim",
     )
 
@@ -96,39 +100,35 @@ def _quarter(coming: NextQuarterlyIssue) -> dict[str, object]:
 
 
 def _draw_quarter(output: Output, coming: NextQuarterlyIssue) -> None:
-    """The line about those who left and want one tip every three months, when there are any."""
+    """Add a line about the quarterly issue, when anyone asked for it."""
     if not coming.asked:
         return
     tip = coming.tip
-    what = f"“{tip.title}” ({tip.useful} found it useful), if nothing changes" if tip else "nothing: no tip has run"
-    who = f"{coming.audience} of the {coming.asked} who left and asked for one best tip every three months"
-    output.line(f"{output.when(coming.due_at)}, to {who}: {what}.")
-
-
-def _changed(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:
-    from newsletter.domain.calendar.forecast import changes
-
-    return changes(before, after)
+    what = (
+        f"“{tip.title}” ({tip.useful} found it useful), if nothing changes"
+        if tip
+        else "nothing, because no tip has run"
+    )
+    people = f"{coming.audience} of the {coming.asked} people who asked for the best tip every three months"
+    output.line(f"Quarterly issue on {output.when(coming.due_at)}, to {people}: {what}.")
 
 
 def _draw_changes(output: Output, changed: Sequence[tuple[ForecastSlot, ForecastSlot]]) -> None:
     rows = [(output.day(new.date), old.title or "–", new.title or "–", new.reason) for old, new in changed]
-    output.table(["!goes out on", "now", "then", "why"], rows, empty="Nothing would change.")
-    output.line("This is only what would be; nothing was changed.", "dim")
+    output.table(["!goes out on", "now", "with the change", "why"], rows, empty="Nothing would change.")
+    output.line("This was a dry run. Nothing was changed.", "dim")
 
 
 def _write_ics(context: CliContext, path: Path, lines: Sequence[ForecastSlot]) -> None:
-    from newsletter.domain.calendar.forecast import ics
-
     host = urlsplit(context.settings.base_url).hostname or "localhost"
-    text = ics(lines, name=context.settings.title, domain=host, stamp=context.clock())
+    text = forecasts.ics(lines, name=context.settings.title, domain=host, stamp=context.clock())
     path.write_text(text, encoding="utf-8", newline="")
 
 
-# -- the owner's word --------------------------------------------------------------------------------
+# -- overrides ---------------------------------------------------------------------------------------
 
 day = click.argument("day", metavar="DATE")
-reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; it stands in the calendar.")
+reason_option = click.option("--reason", default="", metavar="TEXT", help="The reason; the calendar shows it.")
 
 
 def _slot(context: CliContext, text: str) -> date:
@@ -136,9 +136,8 @@ def _slot(context: CliContext, text: str) -> date:
 
 
 def _report_change(context: CliContext, slot: date, words: str) -> None:
-    """Report what was said, and what goes out around that date now."""
-    weeks = min(max((slot - context.clock().date()).days // 7 + 3, 1), MAX_WEEKS)
-    near = [line for line in context.app.calendar.forecast(weeks) if abs((line.date - slot).days) <= 7]
+    """Report what was changed, and what goes out around that date now."""
+    near = context.app.calendar.neighbors(slot)
 
     def draw(output: Output) -> None:
         output.line(words)
@@ -157,11 +156,11 @@ def _report_change(context: CliContext, slot: date, words: str) -> None:
 @as_of
 @click.pass_obj
 def skip(context: CliContext, *, day: str, reason: str) -> None:
-    """No issue on that date; the tip that would have gone comes a week later."""
+    """Send no issue on that date; the tip planned for it goes out a week later."""
     slot = _slot(context, day)
     context.app.calendar.skip(slot, reason)
     _report_change(
-        context, slot, f"No issue goes out on {slot}. To change your mind: newsletter calendar unskip {slot}"
+        context, slot, f"No issue will be sent on {slot}. To undo this, run: newsletter calendar unskip {slot}"
     )
 
 
@@ -170,10 +169,11 @@ def skip(context: CliContext, *, day: str, reason: str) -> None:
 @as_of
 @click.pass_obj
 def unskip(context: CliContext, *, day: str) -> None:
-    """Take back what was said of that date: skipped, held back or approved."""
+    """Remove the override of that date: skip, hold, or approval."""
     slot = _slot(context, day)
-    said = context.app.calendar.unskip(slot)
-    _report_change(context, slot, f"{slot} is like any other date again." if said else f"Nothing was said of {slot}.")
+    had_one = context.app.calendar.clear_override(slot)
+    words = f"The override of {slot} was removed." if had_one else f"There was no override of {slot}."
+    _report_change(context, slot, words)
 
 
 @calendar.command("hold")
@@ -182,10 +182,11 @@ def unskip(context: CliContext, *, day: str) -> None:
 @as_of
 @click.pass_obj
 def hold(context: CliContext, *, day: str, reason: str) -> None:
-    """Hold the issue of that date back until it is approved; too late, and it is missed."""
+    """Hold the issue for that date until you approve it; if you approve it too late, it is not sent."""
     slot = _slot(context, day)
     context.app.calendar.hold(slot, reason)
-    _report_change(context, slot, f"The issue of {slot} is held back until you say: newsletter calendar approve {slot}")
+    words = f"The issue for {slot} is on hold. To approve it, run: newsletter calendar approve {slot}"
+    _report_change(context, slot, words)
 
 
 @calendar.command("approve")
@@ -193,20 +194,20 @@ def hold(context: CliContext, *, day: str, reason: str) -> None:
 @as_of
 @click.pass_obj
 def approve(context: CliContext, *, day: str) -> None:
-    """What is planned for that date may go, also if it was held back or skipped."""
+    """Approve what is planned for that date, even if it was skipped or on hold."""
     slot = _slot(context, day)
     key = context.app.calendar.approve(slot)
-    _report_change(context, slot, f"{key} may go out on {slot}.")
+    _report_change(context, slot, f"{key} is approved for {slot}.")
 
 
-# -- how long it lasts -------------------------------------------------------------------------------
+# -- how long the library lasts ----------------------------------------------------------------------
 
 
 @calendar.command("runway")
 @as_of
 @click.pass_obj
 def runway(context: CliContext) -> None:
-    """For how many weeks there are tips that never ran, and what comes after them."""
+    """Show how many weeks the fresh tips last, and what comes after them."""
     left = context.app.calendar.runway()
     document = {
         "fresh_weeks": left.fresh_weeks,
@@ -218,8 +219,8 @@ def runway(context: CliContext) -> None:
 
     def draw(output: Output) -> None:
         until = f", until {output.day(left.fresh_until)}" if left.fresh_until else ""
-        dry = "ten years and more" if left.with_reruns is None else f"{left.with_reruns} weeks, then nothing is left"
-        output.facts([("fresh tips for", f"{left.fresh_weeks} weeks{until}"), ("with tips that run again for", dry)])
+        total = "ten years or more" if left.with_reruns is None else f"{left.with_reruns} weeks; then nothing is left"
+        output.facts([("fresh tips last", f"{left.fresh_weeks} weeks{until}"), ("with re-runs", total)])
         if warning := left.warning():
             output.line(f"{sentence(warning)}.", "yellow")
 
@@ -227,33 +228,38 @@ def runway(context: CliContext) -> None:
 
 
 @calendar.command("simulate")
-@click.option("--years", type=click.IntRange(1, 50), default=10, show_default=True, help="How many are played.")
+@click.option("--years", type=click.IntRange(1, 50), default=10, show_default=True, help="Years to simulate.")
 @click.option(
-    "--readers", type=click.IntRange(0, 5_000), default=500, show_default=True, help="How many there always are."
+    "--readers",
+    "subscribers",
+    type=click.IntRange(0, 5_000),
+    default=500,
+    show_default=True,
+    help="Size of the list.",
 )
 @click.option(
     "--churn",
     default="20%",
     show_default=True,
     metavar="PERCENT",
-    help="How many of them leave in a year; others come.",
+    help="Share of subscribers who unsubscribe in a year and are replaced.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Another number draws other lots.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
 @as_of
 @click.pass_obj
-def simulate(context: CliContext, *, years: int, readers: int, churn: str, seed: int) -> None:
-    """Play years of this calendar in a moment: empty weeks, gaps, and what a reader gets twice.
+def simulate(context: CliContext, *, years: int, subscribers: int, churn: str, seed: int) -> None:
+    """Simulate years of this calendar: empty weeks, gaps, and tips that subscribers receive twice.
 
-    Where a tip runs again only for readers who have not had it, what the others get in its place is not played.
+    Substitutes for tips that run again only for subscribers who have not received them are not simulated.
     """
     share = _share(churn)
-    played = context.app.calendar.simulate(years=years, readers=readers, churn=share, seed=seed)
+    played = context.app.calendar.simulate(years=years, subscribers=subscribers, churn=share, seed=seed)
     document = {
         "years": years, "slots": played.slots, "issues": played.issues, "skipped": played.skipped,
         "empty": [slot.isoformat() for slot in played.empty], "longest_gap_days": played.longest_gap.days,
         "reruns_begin": iso(played.reruns_begin),
-        "kinds": {kind.value: count for kind, count in played.kinds.items()}, "readers": played.readers,
-        "readers_with_repeats": played.readers_with_repeats, "repeats": played.repeats,
+        "kinds": {kind.value: count for kind, count in played.kinds.items()}, "readers": played.subscribers,
+        "readers_with_repeats": played.subscribers_with_repeats, "repeats": played.repeats,
         "most_repeats": played.most_repeats,
         "soonest_repeat_days": played.soonest_repeat.days if played.soonest_repeat else None, "unseen": played.unseen,
     }  # fmt: skip
@@ -266,7 +272,7 @@ def _share(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise UsageError(f"{text!r} is not a share of readers", fix="Write it as 20%")
+        raise UsageError(f"{text!r} is not a percentage of subscribers", fix="Write it as 20%")
     return share
 
 
@@ -274,11 +280,11 @@ def _draw_simulation(output: Output, played: Simulation, years: int) -> None:
     empty = f"{len(played.empty)}, the first on {output.day(played.empty[0])}" if played.empty else "none"
     kinds = ", ".join(f"{count} {kind}" for kind, count in played.kinds.items() if kind not in ("skipped", "none"))
     repeats = (
-        f"{played.readers_with_repeats:,} of {played.readers:,} readers got a tip again, {played.most_repeats} at most"
+        f"{played.subscribers_with_repeats:,} of {played.subscribers:,} subscribers got repeats, up to {played.most_repeats} each"
         if played.repeats
         else "nobody gets a tip twice"
     )
-    soonest = f"; after {played.soonest_repeat.days} days at the soonest" if played.soonest_repeat else ""
+    soonest = f"; the soonest after {played.soonest_repeat.days} days" if played.soonest_repeat else ""
     facts = [
         ("issues", f"{played.issues:,} in {played.slots:,} weeks: {kinds}"),
         ("empty weeks", empty),
@@ -288,9 +294,9 @@ def _draw_simulation(output: Output, played: Simulation, years: int) -> None:
         ("repeats", repeats + soonest),
     ]
     if played.unseen:
-        what = f"{plural(played.unseen, 'issue')}, for who has not had the tip; what the others get is not played"
-        facts.append(("not for all", what))
+        what = f"{plural(played.unseen, 'issue')} only for subscribers who had not received the tip; substitutes are not simulated"
+        facts.append(("not for everyone", what))
     output.facts(facts, title=f"{plural(years, 'year')} of this calendar")
     if played.empty:
-        advice = "To leave no week empty: more tips, or fallback: true in the front matter of your best ones."
+        advice = "To fill the empty weeks, add tips, or write fallback: true in the front matter of your best tips."
         output.line(advice, "yellow")

@@ -14,7 +14,7 @@ from newsletter.cli.issue_view import substitutes_document
 from newsletter.cli.progress import progress
 
 if TYPE_CHECKING:
-    from newsletter.actions.calendar.explain import WhyDate
+    from newsletter.actions.calendar.why import WhyDate
     from newsletter.actions.tips.lint import LintResult
     from newsletter.actions.tips.why import WhyTip
     from newsletter.cli.output import Output

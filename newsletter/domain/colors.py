@@ -1,4 +1,4 @@
-"""One brand colour to all the shades that letters and pages need, by day and by night, each of them readable."""
+"""Derive all the shades that emails and pages need from one brand color, in light and dark mode, with enough contrast."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _WHITE, _BLACK = "#ffffff", "#000000"
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Colours as #rrggbb. accent: links and buttons; deep: under the pointer; ink: on accent; tint: a quiet ground."""
+    """Colors as #rrggbb; those of dark mode begin with `night_`.
+
+    accent: links and buttons. deep: the same under the pointer. ink: text on accent. tint: quiet backgrounds. edge: borders.
+    """
 
     accent: str
     deep: str
@@ -35,7 +38,7 @@ GREEN = Palette(
 
 
 def palette(color: str) -> Palette:
-    """All shades of a colour that `brand_color` has taken."""
+    """The shades of a color that `brand_color` has accepted."""
     if color == GREEN.accent:
         return GREEN
     night = _until(color, _WHITE, lambda shade: contrast(shade, _night_tint(color)) >= 7)
@@ -53,25 +56,25 @@ def palette(color: str) -> Palette:
 
 
 def brand_color(text: str) -> str:
-    """A colour as #rrggbb; raises InputError for what is none, and for one too pale to be read on paper."""
+    """Read a color in hexadecimal, as #rrggbb. Raises InputError, also if its contrast on a light background is too low."""
     digits = text.strip().lower().removeprefix("#")
     if re.fullmatch(r"[0-9a-f]{3}", digits):
         digits = "".join(digit * 2 for digit in digits)
     if not re.fullmatch(r"[0-9a-f]{6}", digits):
-        raise InputError("not a colour", fix="Write it as #17664f")
+        raise InputError("not a color", fix="Write it as #17664f")
     color = f"#{digits}"
     if not _is_readable(color):
         near = _until(color, _BLACK, _is_readable)
         ratio = min(contrast(color, ground) for ground in (PAPER, CARD, _tint(color)))
         raise InputError(
-            f"too pale to be read ({ratio:.1f}:1, {MIN_CONTRAST}:1 is needed)",
-            fix=f"The nearest that can be read is {near}",
+            f"the contrast is too low ({ratio:.1f}:1, {MIN_CONTRAST}:1 is needed)",
+            fix=f"The nearest color with enough contrast is {near}",
         )
     return color
 
 
 def luminance(color: str) -> float:
-    """Relative luminance of #rgb or #rrggbb, 0 to 1 (WCAG 2.2)."""
+    """The relative luminance of #rgb or #rrggbb, 0 to 1 (WCAG 2.2, definition of relative luminance)."""
     digits = color.lstrip("#")
     pairs = [digit * 2 for digit in digits] if len(digits) == 3 else [digits[at : at + 2] for at in (0, 2, 4)]
     parts = [int(pair, 16) / 255 for pair in pairs]
@@ -80,13 +83,13 @@ def luminance(color: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two colours, 1 to 21 (WCAG 2.2)."""
+    """The contrast ratio of two colors, 1 to 21 (WCAG 2.2, definition of contrast ratio)."""
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
 def mix(one: str, other: str, part: float) -> str:
-    """`one` with so much of `other` in it, 0 to 1."""
+    """A mix of two colors as #rrggbb. part: the share of `other`, 0 to 1."""
     channels = ((int(one[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
     return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in channels)
 
@@ -104,6 +107,6 @@ def _is_readable(color: str) -> bool:
 
 
 def _until(color: str, towards: str, is_enough: Callable[[str], bool]) -> str:
-    """The first shade on the way from a colour to another that is enough."""
+    """The first shade, in steps of 2 %, on the way from a color to another for which `is_enough` is true."""
     shades = (mix(color, towards, step / 50) for step in range(51))
     return next(shade for shade in shades if is_enough(shade))

@@ -1,25 +1,25 @@
-"""The one exception tree; doors map it to exit codes and pages, nothing below them does.
+"""All exceptions of the program, in one tree. The entry points (cli, web, daemon) turn them into exit codes and pages.
 
 NewsletterError
-├── UsageError               a command or an argument that cannot be meant
-│   └── SettingsError        a setting that is missing, misspelt or unreadable
+├── UsageError               a command or an argument that makes no sense
+│   └── SettingsError        a setting that is missing, misspelled or invalid
 ├── InputError               a file or a value from outside that cannot be used (source, line)
-├── NotFound                 the thing that was named does not exist
-├── Refused                  the thing exists, but what was asked is not allowed now
-├── SchemaError              the database is missing, behind, or from the future
-├── IllegalTransition        a state change that is not in the table: always a fault of ours
-├── BadToken                 a link that was not signed by us, or for another purpose, or too old
-├── TemplateError            a template that cannot be used (file, line)
-├── Busy                     somebody else works on this just now: try again later
-└── SenderTrouble            the next hop, not this letter: nothing is known to be accepted
-    └── AuthenticationRefused  the next hop does not take our name and password: stop and say so
+├── NotFound                 there is no such thing
+├── Refused                  the request is not allowed in the present state
+├── SchemaError              the database schema is missing, older, or newer than this program
+├── IllegalTransition        a change of state that the state table does not allow: always a bug
+├── BadToken                 a link that was not signed by this newsletter, is for another purpose, or has expired
+├── TemplateError            a template that cannot be used (source, line)
+├── Busy                     another process is working on this: try again later
+└── SenderError              the mail server or the connection failed, not one delivery
+    └── AuthenticationFailed the mail server rejected the user name and password: retrying cannot help
 """
 
 from __future__ import annotations
 
 
 class NewsletterError(Exception):
-    """Something a person should read: one line of what happened, one of what to do next."""
+    """An error for people. message: what happened. fix: what to do next; may be empty. Both are without a final period."""
 
     exit_code = 1
 
@@ -33,17 +33,17 @@ class NewsletterError(Exception):
 
 
 class UsageError(NewsletterError):
-    """A command or an argument that cannot be meant."""
+    """A command or an argument that makes no sense."""
 
     exit_code = 2
 
 
 class SettingsError(UsageError):
-    """A setting that is missing, misspelt or unreadable."""
+    """A setting that is missing, misspelled or invalid."""
 
 
 class InputError(NewsletterError):
-    """A file or a value from outside that cannot be used; `source` and `line` say where."""
+    """A file or a value from outside that cannot be used. source, line: where it is; "" and 0 when unknown."""
 
     def __init__(self, message: str, *, source: str = "", line: int = 0, fix: str = "") -> None:
         super().__init__(message, fix=fix)
@@ -56,27 +56,27 @@ class InputError(NewsletterError):
 
 
 class NotFound(NewsletterError):
-    """The thing that was named does not exist."""
+    """There is no such thing."""
 
 
 class Refused(NewsletterError):
-    """The thing exists, but what was asked is not allowed in its present state."""
+    """The request is not allowed in the present state."""
 
 
 class SchemaError(NewsletterError):
-    """The database is missing, behind this program, or from its future."""
+    """The database schema is missing, older, or newer than this program."""
 
 
 class IllegalTransition(NewsletterError):
-    """A state change that is not in the table: always a fault of ours, never of the input."""
+    """A change of state that the state table does not allow: always a bug, whatever the input."""
 
 
 class BadToken(NewsletterError):
-    """A link that was not signed by us, or for another purpose, or that is too old."""
+    """A link that was not signed by this newsletter, is for another purpose, or has expired."""
 
 
 class TemplateError(NewsletterError):
-    """A template that cannot be used; `source` and `line` name the place."""
+    """A template that cannot be used. source, line: where the error is; "" and 0 when unknown."""
 
     def __init__(self, message: str, *, source: str = "", line: int = 0, fix: str = "") -> None:
         where = f"{source}:{line}: " if source else ""
@@ -86,16 +86,16 @@ class TemplateError(NewsletterError):
 
 
 class Busy(NewsletterError):
-    """Somebody else works on this just now; the same command works later."""
+    """Another process is working on this; the same command works later."""
 
     exit_code = 75
 
 
 class SenderError(NewsletterError):
-    """The next hop is the trouble, not this letter, and nothing is known to be accepted."""
+    """The mail server or the connection failed, not one delivery; nothing is known to be accepted."""
 
     exit_code = 75
 
 
 class AuthenticationFailed(SenderError):
-    """The next hop does not take our name and password: no retry will mend that."""
+    """The mail server rejected the user name and password; retrying cannot help."""

@@ -1,4 +1,4 @@
-"""What the newsletter says of itself: the settings that letters and pages show, as one value."""
+"""The newsletter's identity: the settings that emails and pages show, as one value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from newsletter.domain.dates import AMERICAN, DateForm
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One newsletter. base_url has no slash at its end; empty strings mean "not set"; dates: how `language` writes them."""
+    """One newsletter.
+
+    base_url: without a slash at its end. An empty string means that a setting is not set. dates: how `language` writes dates.
+    """
 
     title: str
     from_name: str
@@ -30,24 +33,24 @@ class Site:
 
     @property
     def from_domain(self) -> str:
-        """The domain letters come from; List-ID and Message-ID use it."""
+        """The domain of the From address, which List-ID and Message-ID use."""
         return self.from_address.rpartition("@")[2]
 
     @property
     def brand(self) -> Palette:
-        """The shades of the newsletter's colour."""
+        """The shades of the newsletter's color."""
         return palette(self.color)
 
     @property
     def logo_url(self) -> str:
-        """Where the logo is, or ""."""
+        """The URL of the logo, or ""."""
         return self.url("/logo") if self.has_logo else ""
 
     @property
     def reply_address(self) -> str:
-        """The bare address that answers go to."""
+        """The bare address that replies go to."""
         return self.reply_to.rpartition("<")[2].rstrip("> ") or self.from_address
 
     def url(self, path: str) -> str:
-        """An absolute address on the site; `path` begins with a slash."""
+        """An absolute URL on the site. path: begins with a slash."""
         return f"{self.base_url}{path}"

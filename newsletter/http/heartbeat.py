@@ -1,4 +1,4 @@
-"""Calls a watchdog elsewhere, so that it notices when no call comes; what it answers does not matter, but for a refusal."""
+"""Request the URL of a dead man's switch, which alerts the owner when no request arrives."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ REQUEST_TIMEOUT = 10.0  # seconds
 
 
 def ping(url: str) -> str:
-    """GET an http(s) address; why that did not work, without the path, which is a secret; "" when it did."""
+    """GET a URL; why the request failed, or "" when it succeeded. The path is a secret and is never in the answer."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
-        return "its address is not one of the web"
+        return "its URL does not begin with http:// or https://"
     try:
         with urlopen(Request(url, headers={"User-Agent": "tip-of-the-week"}), timeout=REQUEST_TIMEOUT):  # noqa: S310
             return ""
     except OSError as error:
         return f"{parts.hostname}: {error}"
     except (HTTPException, ValueError) as error:
-        return f"{parts.hostname}: {type(error).__name__}"  # their words may have the path in them
+        return f"{parts.hostname}: {type(error).__name__}"  # its text may contain the path

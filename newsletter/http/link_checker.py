@@ -1,7 +1,8 @@
-"""Asks addresses on the web whether they are still there: HEAD, then GET where that is no answer; reads no page.
+"""Check whether links still work: a HEAD request, then GET if HEAD fails. No page is downloaded.
 
-The addresses come from texts, so nothing private may be reached through them: each name is resolved once, every address it
-has must be public, and the connection goes to the one that was looked at; the same for every redirection.
+The URLs come from imported texts, so they must not reach private networks (server-side request forgery). Each host name is
+resolved once, all of its addresses must be public, and the connection is made to one of these addresses, so that a second DNS
+answer cannot differ. The same holds for every redirect.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from newsletter.domain.tips.links import LinkAnswer, LinkProblem
 
-MAX_LINKS = 500  # addresses in one go
-MAX_CONNECTIONS = 8  # hosts; the addresses of one host are asked one after the other
+MAX_LINKS = 500  # URLs per run
+MAX_CONNECTIONS = 8  # hosts at the same time; the URLs of one host are checked one after the other
 MAX_REDIRECTS = 5
-REQUEST_TIMEOUT = 10.0  # seconds for one connection and its answer
-USER_AGENT = "tip-of-the-week (looks for dead links)"
+REQUEST_TIMEOUT = 10.0  # seconds, from connecting to the end of the response headers
+USER_AGENT = "tip-of-the-week (link checker)"
 _PERMANENT, _MOVED = (301, 308), (301, 302, 303, 307, 308)
 _NAT64 = ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in IPv6
 _SAFE = "%/:=&?~#+!$,;'@()*[]"
@@ -34,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 
 def is_public(address: Address) -> bool:
-    """Is it a place anybody may connect to? An IPv4 address in the clothes of IPv6 is looked at itself."""
+    """Is this a public unicast address? An IPv4 address inside an IPv6 address is checked itself."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:
@@ -44,24 +45,27 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def ask(
+def check_links(
     urls: Sequence[str],
     *,
     on_progress: Progress | None = None,
     is_allowed: AddressFilter = is_public,
     request_timeout: float = REQUEST_TIMEOUT,
 ) -> dict[str, LinkAnswer]:
-    """An answer for every address; those beyond MOST are not asked. on_progress: (asked, of how many)."""
+    """An answer for every URL; those beyond MAX_LINKS are NOT_CHECKED. May take minutes.
+
+    on_progress: gets how many are checked, and of how many. request_timeout: seconds per request.
+    """
     answers = dict.fromkeys(urls, LinkAnswer(trouble=LinkProblem.NOT_CHECKED))
     hosts: dict[str, list[str]] = defaultdict(list)
     for url in list(answers)[:MAX_LINKS]:
         hosts["/".join(url.casefold().split("/", 3)[:3])].append(url)
-    asker, done, total = _LinkChecker(is_allowed, request_timeout), 0, min(len(answers), MAX_LINKS)
+    checker, done, total = _LinkChecker(is_allowed, request_timeout), 0, min(len(answers), MAX_LINKS)
     with ThreadPoolExecutor(MAX_CONNECTIONS, thread_name_prefix="link") as pool:
-        turns = [pool.submit(asker.check_host, of_host) for of_host in hosts.values()]
+        jobs = [pool.submit(checker.check_host, of_host) for of_host in hosts.values()]
         try:
-            for turn in as_completed(turns):
-                found = turn.result()
+            for job in as_completed(jobs):
+                found = job.result()
                 answers |= found
                 done += len(found)
                 if on_progress:
@@ -84,11 +88,12 @@ class _LinkChecker:
     request_timeout: float
 
     def check_host(self, urls: Sequence[str]) -> dict[str, LinkAnswer]:
-        return {url: self.ask(url) for url in urls}
+        """Check the URLs of one host, one after the other."""
+        return {url: self.check(url) for url in urls}
 
-    def ask(self, url: str) -> LinkAnswer:
-        """Follow one address to its end."""
-        here, seen, moved_to, for_good = url.partition("#")[0], set[str](), "", True
+    def check(self, url: str) -> LinkAnswer:
+        """Follow one URL and its redirects to the end."""
+        here, seen, moved_to, is_permanent = url.partition("#")[0], set[str](), "", True
         try:
             while True:
                 status, location = self._status(here)
@@ -98,15 +103,16 @@ class _LinkChecker:
                 here = urljoin(here, location).partition("#")[0]
                 if here in seen or len(seen) > MAX_REDIRECTS:
                     return LinkAnswer(trouble=LinkProblem.LOOP)
-                for_good = for_good and status in _PERMANENT
-                moved_to = here if for_good else moved_to
+                # Only permanent redirects from the start give a better URL to write (RFC 9110 section 15.4).
+                is_permanent = is_permanent and status in _PERMANENT
+                moved_to = here if is_permanent else moved_to
         except _CheckFailed as end:
             return LinkAnswer(trouble=end.trouble)
-        except ValueError:  # a Location that is no address
+        except ValueError:  # a Location that is no URL
             return LinkAnswer(trouble=LinkProblem.NO_HOST)
 
     def _status(self, url: str) -> tuple[int, str]:
-        """The status and where it leads. Many sites answer HEAD wrongly, so that a refusal of it is asked again."""
+        """The status and the Location. Many sites refuse HEAD, so any failure is tried again with GET."""
         try:
             status, location = self._request("HEAD", url)
         except _CheckFailed as end:
@@ -120,7 +126,7 @@ class _LinkChecker:
         connection, is_late = HTTPConnection(parts.host, parts.port, timeout=self.request_timeout), Event()
         try:
             connection.sock = self._connect(parts)
-            # A timeout of a socket begins anew with each octet; this one does not.
+            # The timeout of a socket starts again with each byte that arrives; this timer does not.
             limit = Timer(self.request_timeout, _shut, [connection.sock, is_late])
             limit.daemon = True
             limit.start()
@@ -129,7 +135,7 @@ class _LinkChecker:
                 response = connection.getresponse()
             finally:
                 limit.cancel()
-            if is_late.is_set():  # headers that were cut off look like their end
+            if is_late.is_set():  # headers that are cut off look complete
                 raise _CheckFailed(LinkProblem.TIMEOUT)
             return response.status, (response.getheader("Location") or "")[:2000]
         except TimeoutError:
@@ -142,17 +148,17 @@ class _LinkChecker:
             connection.close()
 
     def _connect(self, parts: _Parts) -> socket.socket:
-        """A connection to a public address of this host, and to no other."""
+        """A connection to a public address of this host; raises _CheckFailed if any of its addresses is private."""
         try:
             infos = socket.getaddrinfo(parts.host, parts.port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:  # the name server itself may be out of reach
+        except socket.gaierror as error:  # EAI_AGAIN: the name server did not answer, so the host may exist
             raise _CheckFailed(LinkProblem.BROKEN if error.errno == socket.EAI_AGAIN else LinkProblem.NO_HOST) from None
         except UnicodeError:
             raise _CheckFailed(LinkProblem.NO_HOST) from None
-        places = [str(info[4][0]) for info in infos]
-        if not all(self.is_allowed(ip_address(place.partition("%")[0])) for place in places):
+        addresses = [str(info[4][0]) for info in infos]
+        if not all(self.is_allowed(ip_address(address.partition("%")[0])) for address in addresses):
             raise _CheckFailed(LinkProblem.PRIVATE)
-        plain = self._open(places, parts.port)
+        plain = self._open(addresses, parts.port)
         if parts.scheme == "http":
             return plain
         try:
@@ -161,12 +167,12 @@ class _LinkChecker:
             plain.close()
             raise
 
-    def _open(self, places: Sequence[str], port: int) -> socket.socket:
-        """To the first place that answers: a machine may have no way to some of them."""
-        *first, last = places
-        for place in first:
+    def _open(self, addresses: Sequence[str], port: int) -> socket.socket:
+        """A connection to the first address that answers: this machine may have no IPv6, for example."""
+        *first, last = addresses
+        for address in first:
             try:
-                return socket.create_connection((place, port), self.request_timeout)
+                return socket.create_connection((address, port), self.request_timeout)
             except TimeoutError:
                 raise
             except OSError:
@@ -194,7 +200,7 @@ def _parts(url: str) -> _Parts:
 
 
 def _shut(sock: socket.socket, is_late: Event) -> None:
-    """Wake whoever waits for this socket."""
+    """Wake the thread that waits for this socket."""
     is_late.set()
     try:
         sock.shutdown(socket.SHUT_RDWR)

@@ -1,1 +1,1 @@
-"""What a letter must look like on the wire: pure rules, each with its RFC section; sends nothing."""
+"""Message rules: headers, MIME, signatures, tokens, and SMTP replies. Pure functions; each rule cites its RFC section."""

@@ -1,7 +1,8 @@
-"""A letter made once and filled per reader: constant bytes with holes; the slow way is `message.build`.
+"""Compile an email once and fill it for each recipient: constant bytes with placeholders between them.
 
-Proof that filling is enough: the letter is rendered twice, for two invented readers, and one must become the other
-by exchanging their values. A template that branches on a value, or changes it, fails that and is sent the slow way.
+To prove that filling is enough, the email is rendered for two sample recipients. Exchanging the values must turn one into the
+other. A template that branches on a personal value, or changes it, does not pass, and is rendered for each recipient and built
+by `message.build` instead.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ BODY_PLACEHOLDERS = ("name", "address", "unsubscribe_url", "preferences_url", "u
 PLACEHOLDERS = tuple(dict.fromkeys(HEADER_PLACEHOLDERS + BODY_PLACEHOLDERS))
 
 Encode = Callable[[str], bytes]
-Placeholder = tuple[str, str]  # the name of a value, and the context that says how it is encoded
+Placeholder = tuple[str, str]  # the name of a value, and the context that decides its encoding
 
 _VERSION = 1
 _MAX_VALUE = 900
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# What stands for itself in HTML and in one line of quoted-printable: no & < > " ' =, no dot in front, no blank behind.
+# Characters that need no encoding in HTML and in quoted-printable (RFC 2045 section 6.7): all but & < > " ' =. A value of these
+# is its own encoding, if it fits on a line, does not begin with a dot or `From `, and does not end with a space.
 _SIGNS = r"A-Za-z0-9!#$%()*+,./:;?@\[\]^_`{|}~-"
 _PLAIN = rf"(?!\.|From )[ {_SIGNS}]{{0,{MAX_LINE}}}(?<! )"
 _PLAIN_IN_HEADER = rf"[ -~]{{0,{_MAX_VALUE}}}"
@@ -36,7 +38,10 @@ _long_word = re.compile(rf"[{_SIGNS}]{{{MAX_LINE + 1},{_MAX_VALUE}}}").fullmatch
 
 
 def sentinels(nonce: str) -> dict[str, str]:
-    """A value for every hole that survives escaping, inlining and encoding; nonce: letters and digits."""
+    """Values to render a template with, which survive escaping, inlining and encoding, and are replaced per recipient.
+
+    nonce: letters and digits that occur nowhere else in the email.
+    """
     marks = {name: f"{nonce}{name.replace('_', '')}z" for name in PLACEHOLDERS}
     return marks | {
         "unsubscribe_url": f"https://recipient.invalid/{marks['unsubscribe_url']}",
@@ -47,12 +52,12 @@ def sentinels(nonce: str) -> dict[str, str]:
 
 
 def twin_sentinels(nonce: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Two readers to render a letter for: the second has longer values and no name, to show wrapping and branching."""
+    """Values of two sample recipients. The second has longer values and no name, to reveal templates that wrap or branch."""
     return sentinels(f"{nonce}a"), sentinels(f"{nonce}{'b' * 40}") | {"name": ""}
 
 
 class CompiledEmail:
-    """The letter of one issue. `uniform`: it can be filled; if not, render and `build` it per reader."""
+    """A compiled email. uniform: it can be filled; if not, it must be rendered and built for each recipient."""
 
     __slots__ = ("_are_plain", "_canonical", "_names", "_parts", "_places", "_plan", "pieces", "uniform")
 
@@ -73,25 +78,26 @@ class CompiledEmail:
         self._canonical = _canonical_parts(self._parts)
 
     def fill(self, values: Mapping[str, str]) -> bytes:
-        """The message for one reader, CRLF lines, not dot-stuffed; no line of a body begins with a dot.
+        """The message for one recipient, with CRLF. It needs no dot-stuffing: no line of the body begins with a dot.
 
-        Raises InputError for a value with a control character in it.
+        values: by the names of PLACEHOLDERS. Raises InputError for a value that contains control characters or is too long.
         """
         return b"".join(self._filled(values))
 
     def fill_to_sign(self, values: Mapping[str, str]) -> tuple[bytes, bytes]:
-        """The same message, and its body as `dkim.canonical_body` has it, whose constants were prepared once."""
+        """The message, and its body as `dkim.canonical_body` returns it; the constants of the body were prepared once."""
         parts = self._filled(values)
         placeholders, constants = self._canonical
         body = constants.copy()
         for place in placeholders:
-            body[place] = canonical_lines(parts[place])  # a value has lines of its own, see `_cut_body`
+            body[place] = canonical_lines(parts[place])  # a value is on lines of its own, see `_cut_body`
         return b"".join(parts), b"".join(body)
 
     def _filled(self, values: Mapping[str, str]) -> list[bytes]:
         parts = self._parts.copy()
+        # One match for all values: this runs for each message, so it must not loop over them in Python.
         lines = "\n".join(map(values.__getitem__, self._names))
-        if self._are_plain(lines):  # the same in every context, as nearly all are
+        if self._are_plain(lines):  # fast path: nearly all values need no encoding in any context
             octets = lines.encode().split(b"\n")
             for place, which in self._places:
                 parts[place] = octets[which]
@@ -103,23 +109,25 @@ class CompiledEmail:
         return parts
 
     def dumps(self) -> bytes:
-        """The letter as it is kept with its issue: ASCII, JSON, with a version."""
+        """JSON in ASCII with a version number, to store with the issue."""
         pieces = [piece.decode() if isinstance(piece, bytes) else list(piece) for piece in self.pieces]
         return json.dumps({"version": _VERSION, "uniform": self.uniform, "pieces": pieces}).encode()
 
     @classmethod
     def loads(cls, data: bytes) -> CompiledEmail:
-        """What `dumps` gave; raises InputError for anything else."""
+        """Read what `dumps` returned. Raises InputError for anything else."""
         try:
-            kept = json.loads(data)
-            if kept["version"] == _VERSION:
+            stored = json.loads(data)
+            if stored["version"] == _VERSION:
                 pieces = [
-                    piece.encode() if isinstance(piece, str) else (piece[0], piece[1]) for piece in kept["pieces"]
+                    piece.encode() if isinstance(piece, str) else (piece[0], piece[1]) for piece in stored["pieces"]
                 ]
-                return cls(pieces, uniform=bool(kept["uniform"]))
+                return cls(pieces, uniform=bool(stored["uniform"]))
         except (ValueError, KeyError, TypeError, IndexError):
             pass
-        raise InputError("the compiled letter cannot be read", fix="Was it made by another version of this program?")
+        raise InputError(
+            "the compiled email cannot be read", fix="Check whether another version of this program compiled it"
+        )
 
 
 def compile_email(
@@ -130,15 +138,15 @@ def compile_email(
     sentinels_b: Mapping[str, str],
     boundary: str,
 ) -> CompiledEmail:
-    """Encode a letter once and cut it at the sentinels.
+    """Encode an email once and cut it at the sentinels.
 
-    headers, rendered_a: made with sentinels_a; rendered_b with sentinels_b (see `twin_sentinels`).
-    Raises TemplateError when a part of the letter has no way to leave.
+    headers, rendered_a: made with sentinels_a. rendered_b: made with sentinels_b (see `twin_sentinels`). boundary: as for
+    `message.build`. Raises TemplateError for a part without an unsubscribe link.
     """
     for part, text in (("text", rendered_a.text), ("html", rendered_a.html)):
         if sentinels_a["unsubscribe_url"] not in text:
             raise TemplateError(
-                f"the {part} part of the letter has no unsubscribe link",
+                f"the {part} part of the email has no unsubscribe link",
                 fix="Keep {{ unsubscribe_url }} in the template",
             )
     if not _is_uniform(rendered_a, rendered_b, sentinels_a, sentinels_b):
@@ -156,7 +164,7 @@ def compile_email(
 
 
 def _is_uniform(a: Rendered, b: Rendered, sentinels_a: Mapping[str, str], sentinels_b: Mapping[str, str]) -> bool:
-    """Does exchanging the values turn one letter into the other? A subject must be the same for all."""
+    """Does exchanging the values turn one email into the other? The subject must be the same for everyone."""
 
     def exchanged(text: str) -> str:
         return "".join(sentinels_b[part] if odd else part for odd, part in _split(text, sentinels_a))
@@ -165,7 +173,7 @@ def _is_uniform(a: Rendered, b: Rendered, sentinels_a: Mapping[str, str], sentin
 
 
 def _split(text: str, marks: Mapping[str, str]) -> list[tuple[bool, str]]:
-    """The text as (False, constant) and (True, name of a hole), by turns, a constant first and last."""
+    """The text as alternating (False, constant) and (True, name of a placeholder), with a constant first and last."""
     names = {mark: name for name, mark in marks.items() if mark}
     parts = re.split("(" + "|".join(re.escape(mark) for mark in sorted(names, key=len, reverse=True)) + ")", text)
     return [(bool(n % 2), names[part] if n % 2 else part) for n, part in enumerate(parts)]
@@ -177,7 +185,10 @@ def _cut_header(headers: Headers, marks: Mapping[str, str]) -> list[bytes | Plac
 
 
 def _cut_body(text: str, marks: Mapping[str, str], context: str) -> list[bytes | Placeholder]:
-    """Each constant encoded alone; a value gets lines of its own, between soft breaks."""
+    """Encode each constant by itself, and put each value on lines of its own, between soft line breaks.
+
+    So the length of a value never changes where the constants wrap (RFC 2045 section 6.7 rule 5).
+    """
     pieces: list[bytes | Placeholder] = []
     for is_placeholder, part in _split(text, marks):
         if is_placeholder:
@@ -192,7 +203,7 @@ def _cut_body(text: str, marks: Mapping[str, str], context: str) -> list[bytes |
 
 
 def _joined(pieces: Sequence[bytes | Placeholder]) -> list[bytes | Placeholder]:
-    """Neighbouring constants as one."""
+    """Join neighboring constants."""
     joined: list[bytes | Placeholder] = []
     for piece in pieces:
         if isinstance(piece, bytes) and joined and isinstance(joined[-1], bytes):
@@ -203,7 +214,8 @@ def _joined(pieces: Sequence[bytes | Placeholder]) -> list[bytes | Placeholder]:
 
 
 def _canonical_parts(parts: Sequence[bytes]) -> tuple[list[int], list[bytes]]:
-    """The places of the body's holes, and its constants in canonical form; nothing stands for what is in the header."""
+    """The indexes of the placeholders in the body, and the constants of the body in canonical form; header parts are empty."""
+    # The empty line between header and body is in a constant (RFC 5322 section 2.1), so the body begins within that part.
     border = next((place for place, part in enumerate(parts) if b"\r\n\r\n" in part), len(parts))
     body = [b"" if n < border else canonical_lines(part) for n, part in enumerate(parts)]
     if border < len(parts):
@@ -230,7 +242,7 @@ def _html_value(value: str) -> bytes:
 
 
 def _in_lines(value: str) -> bytes:
-    """A long value that needs nothing but soft breaks, as addresses of pages do; else b""."""
+    """A long value that needs only soft line breaks, as URLs do; b"" for any other value."""
     if _long_word(value):
         lines = [value[start : start + MAX_LINE] for start in range(0, len(value), MAX_LINE)]
         if not any(line.startswith(".") for line in lines):
@@ -240,7 +252,7 @@ def _in_lines(value: str) -> bytes:
 
 def _checked(value: str) -> str:
     if len(value) > _MAX_VALUE or _CONTROL.search(value):
-        raise InputError(f"a personal value that cannot be mailed: {value[:40]!r}", fix="Write it on one line")
+        raise InputError(f"a personal value that cannot be sent: {value[:40]!r}", fix="Write it on one line")
     return value
 
 

@@ -1,6 +1,7 @@
-"""DKIM signatures (RFC 6376, RFC 8463): what is hashed, and how the header field reads; holds no private key.
+"""DKIM signatures (RFC 6376, RFC 8463): canonicalize a message, and write its DKIM-Signature header fields.
 
-Always relaxed/relaxed (RFC 6376 section 3.4): a relay may fold a header or trim a blank, and the signature stands.
+Canonicalization is always relaxed/relaxed (RFC 6376 section 3.4), so that a signature survives a relay that folds a header
+field or removes trailing spaces. `newsletter.keys` holds the private keys.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 
-# RFC 6376 section 5.4.1, and both fields of one-click unsubscribe (RFC 8058 section 4).
+# The fields that RFC 6376 section 5.4.1 recommends, and both fields of one-click unsubscribe, which RFC 8058 section 4 requires.
 SIGNED = (
     "From", "To", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type",
     "List-ID", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Help", "List-Archive", "List-Subscribe", "List-Post",
     "Archived-At", "Feedback-ID", "Content-Language", "Auto-Submitted", "Precedence",
 )  # fmt: skip
-# Named once more than they stand there (section 8.15), so that nobody can add a second one.
+# Named once more than they occur (RFC 6376 section 8.15), so that nobody can add a second one without breaking the signature.
 OVERSIGNED = ("From", "To", "Subject", "Date")
 
 _WIDTH = 74
@@ -29,9 +30,9 @@ _WHITESPACE = re.compile(rb"[ \t]+")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A private key that others hold. algorithm: as `a=` has it; record: the TXT record of its public half.
+    """A signing key. algorithm: for the tag `a=`. record: the TXT record with the public key.
 
-    sign: octets in, the raw signature over their SHA-256 out.
+    sign: takes bytes, and returns the raw signature of their SHA-256 hash.
     """
 
     selector: str
@@ -41,17 +42,17 @@ class Key:
 
 
 class Dkim:
-    """Signs for one domain, with each of its keys. May be used by several threads."""
+    """Signs messages for one domain, with each of its keys. May be used by several threads."""
 
     def __init__(self, domain: str, keys: Sequence[Key]) -> None:
         self.domain = domain
         self.keys = tuple(keys)
 
     def sign(self, message: bytes, at: datetime, *, body: bytes | None = None) -> bytes:
-        """The message with a signature of each key in front; `at`: when (aware), to the second.
+        """The message with one DKIM-Signature field per key in front.
 
-        message: exactly what goes out, CRLF lines, before dot-stuffing. body: its body as `canonical_body` gives it,
-        where the caller has that already.
+        message: exactly as it is sent, with CRLF, before dot-stuffing. at: aware; the time of signing, in whole seconds. body:
+        the result of `canonical_body`, if the caller has it already.
         """
         head, _, rest = message.partition(b"\r\n\r\n") if body is None else (_head(message), b"", b"")
         body_hash = sha256(canonical_body(rest) if body is None else body).digest()
@@ -62,19 +63,21 @@ class Dkim:
     def _field(self, key: Key, middle: str, data: bytes) -> bytes:
         start = f"v=1; a={key.algorithm}; c=relaxed/relaxed; d={self.domain};\r\n s={key.selector}; "
         field = f"DKIM-Signature: {start}{middle}".encode()
-        signature = _base64(key.sign(data + canonical_field(field)))  # section 3.7: itself last, b= empty, no CRLF
+        signature = _base64(
+            key.sign(data + canonical_field(field))
+        )  # RFC 6376 section 3.7: this field last, with an empty b= and without CRLF
         lines = [signature[n : n + _WIDTH] for n in range(0, len(signature), _WIDTH)]
         return field + "\r\n ".join(lines).encode() + b"\r\n"
 
 
 def canonical_field(field: bytes) -> bytes:
-    """One header field, relaxed (section 3.4.2), without the CRLF at its end."""
+    """A header field in relaxed canonical form (RFC 6376 section 3.4.2), without its CRLF."""
     name, _, value = field.partition(b":")
     return name.strip().lower() + b":" + _WHITESPACE.sub(b" ", value.replace(b"\r\n", b"")).strip(b" ")
 
 
 def canonical_body(body: bytes) -> bytes:
-    """A body, relaxed (section 3.4.4)."""
+    """A body in relaxed canonical form (RFC 6376 section 3.4.4)."""
     body = canonical_lines(body if body.endswith(b"\r\n") else body + b"\r\n")
     while body.endswith(b"\r\n\r\n"):
         body = body[:-2]
@@ -82,7 +85,7 @@ def canonical_body(body: bytes) -> bytes:
 
 
 def canonical_lines(lines: bytes) -> bytes:
-    """Whole lines of a body, relaxed, but for the empty lines at a body's end."""
+    """Whole lines of a body in relaxed canonical form; empty lines at the end of the body are left."""
     return _WHITESPACE.sub(b" ", lines).replace(b" \r\n", b"\r\n")
 
 
@@ -91,7 +94,7 @@ def _head(message: bytes) -> bytes:
 
 
 def _signed_fields(head: bytes) -> tuple[tuple[str, ...], bytes]:
-    """The names for `h=` and the octets they stand for; of fields with one name the last is taken first (5.4.2)."""
+    """The names for `h=`, and the bytes to sign. Of several fields with one name the last comes first (RFC 6376 section 5.4.2)."""
     found: dict[bytes, list[bytes]] = {}
     for raw in _END_OF_FIELD.split(head):
         field = _constant_field(raw)
@@ -105,7 +108,7 @@ def _signed_fields(head: bytes) -> tuple[tuple[str, ...], bytes]:
 
 
 _KEYED = tuple((name, name.lower().encode()) for name in SIGNED)
-_constant_field = lru_cache(maxsize=256)(canonical_field)  # most fields are the same for every reader
+_constant_field = lru_cache(maxsize=256)(canonical_field)  # most fields are the same in every message
 
 
 @lru_cache(maxsize=16)

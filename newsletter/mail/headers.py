@@ -1,7 +1,8 @@
-"""The header fields of a letter, written out and encoded by us; knows nothing of bodies.
+"""Write the header fields of a message, encoded and folded as they are sent.
 
-Python's own serialiser turns a long List-Unsubscribe into an encoded word, which kills one-click, and lets NUL
-through (cpython issue 85725). Here values leave as they stand on the wire: ASCII, folded with CRLF SP.
+Python's `email` package turns a long List-Unsubscribe URL into an encoded word, which breaks one-click unsubscribe, and
+lets NUL through (CPython issue 85725). Values returned from here are final: ASCII, folded with CRLF and a space. The only
+exception is a local part beyond ASCII (RFC 6532).
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from newsletter.domain.site import Site
 Headers = list[tuple[str, str]]
 
 MAX_LINE = 998  # RFC 5322 section 2.1.1
-_FOLD_AT = 76  # RFC 2047 section 2: a line with an encoded word
+_FOLD_AT = 76  # RFC 2047 section 2: the longest line that holds an encoded word
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
-_URL = re.compile(r"(?:https?://|mailto:)[\x21-\x3b\x3d\x3f-\x7e]{1,900}\Z")  # no blank, no angle bracket
+_URL = re.compile(r"(?:https?://|mailto:)[\x21-\x3b\x3d\x3f-\x7e]{1,900}\Z")  # no space, no angle bracket
 _MAILBOX = re.compile(r"[^\s\x00-\x20\x7f-\x9f()<>\[\]:;@\\,\"]{1,64}@[^\s\x00-\x20\x7f-\x9f()<>:;@\\,\"]{1,255}\Z")
 
 
@@ -35,32 +36,34 @@ def issue_headers(
     recipient: Mapping[str, str],
     stream: str = "weekly",
 ) -> Headers:
-    """The header fields of one issue, those of MIME left to `message.build`.
+    """The header fields of an issue, without those of MIME, which `message.frame` writes.
 
-    person: the values, or the sentinels, of the header holes of `mail.compiled`. archived_at: where the letter can be
-    read (RFC 5064). Raises InputError for a value that has no place in a header.
+    slot_or_date: for the Feedback-ID. archived_at: the URL of the issue's web page (RFC 5064). recipient: the values, or the
+    sentinels, for `compiled.HEADER_PLACEHOLDERS`. stream: for the Feedback-ID. Raises InputError for a value that must not be
+    in a header.
     """
     reply_to = site.reply_to or site.from_address
     return [
         *_start(site, to=recipient["to"], subject=subject, date=recipient["date"], message_id=recipient["message_id"]),
         ("List-ID", named(site.title, list_id(site), offset=9)),
+        # Folded only after the comma: a URL that is folded or encoded no longer works (RFC 2369 section 2).
         ("List-Unsubscribe", f"{link(recipient['unsubscribe_url'])},\r\n {link(recipient['unsubscribe_mailto'])}"),
-        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),  # RFC 8058 section 3.1, these bytes
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),  # RFC 8058 section 3.1: exactly these bytes
         ("List-Help", link(site.contact_url or f"mailto:{reply_to}?subject=help")),
         ("List-Archive", link(site.url("/archive"))),
         ("List-Subscribe", link(site.url("/"))),
-        ("List-Post", "NO"),
+        ("List-Post", "NO"),  # RFC 2369 section 3.4: posting is not allowed
         ("Archived-At", link(archived_at)),
         ("Feedback-ID", f"{issue}:{slot_or_date.isoformat()}:{stream}:{_sender_id(site)}"),
         *_end(site),
-        ("Precedence", "bulk"),
+        ("Precedence", "bulk"),  # RFC 3834 section 3.1.8: for auto-responders that predate Auto-Submitted
     ]
 
 
 def transactional_headers(site: Site, *, to: str, subject: str, message_id: str, date: datetime, kind: str) -> Headers:
-    """The header fields of a transactional mail: no list, nothing to leave with one click.
+    """The header fields of a transactional email, which has no List-* fields: there is nothing to unsubscribe from.
 
-    date: aware. kind: the folder of its template.
+    date: aware. kind: the folder of its template. Raises InputError for a value that must not be in a header.
     """
     return [
         *_start(site, to=mailbox(to), subject=subject, date=format_date(date), message_id=message_id),
@@ -90,26 +93,26 @@ def _end(site: Site) -> Headers:
 
 
 def list_id(site: Site) -> str:
-    """The List-ID of RFC 2919: the From address with a dot for its @, the same for ever."""
+    """The list identifier (RFC 2919 section 2): the From address with a dot for its @. It never changes."""
     return mailbox(site.from_address).replace("@", ".").lower()
 
 
 def _sender_id(site: Site) -> str:
-    """The last field of Feedback-ID: 5 to 15 characters that stand for the sender."""
+    """The last field of the Feedback-ID, which Gmail's Postmaster Tools require: 5 to 15 characters for the sender."""
     return re.sub(r"[^a-z0-9]", "", site.from_domain.lower())[-15:].rjust(5, "0")
 
 
 def format_date(at: datetime) -> str:
-    """A Date of RFC 5322 section 3.3 in UTC; `at` is aware, else ValueError."""
+    """A Date (RFC 5322 section 3.3) in UTC. at: aware, else ValueError."""
     if at.tzinfo is None:
-        raise ValueError("a Date needs an aware time")
+        raise ValueError("a Date header needs an aware time")
     return format_datetime(at.astimezone(UTC))
 
 
 def mailbox(address: str) -> str:
-    """An address as a header shows it: domain in ASCII (RFC 5891), local part as it is; raises InputError.
+    """An address for a header: the domain in ASCII (RFC 5891 section 4.4), the local part unchanged. Raises InputError.
 
-    A local part beyond ASCII stays UTF-8 (RFC 6532) and needs a next hop with SMTPUTF8.
+    A local part beyond ASCII stays UTF-8 (RFC 6532 section 3.2) and needs a mail server with SMTPUTF8 (RFC 6531).
     """
     if not _MAILBOX.match(address):
         raise InputError(f"not an address for a header: {address!r}", fix="Enter it as name@example.com")
@@ -120,19 +123,22 @@ def mailbox(address: str) -> str:
 
 
 def _a_label(label: str) -> str:
-    # A checked address holds U-labels of IDNA 2008: no mapping is left to do, only Punycode (RFC 3492).
+    # `parse_address` has normalized the domain to U-labels of IDNA 2008, so only Punycode is left to do (RFC 3492).
     return label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
 
 
 def link(url: str) -> str:
-    """A URL between angle brackets (RFC 2369 section 2), never encoded, never folded; raises InputError."""
+    """A URL in angle brackets (RFC 2369 section 2), neither encoded nor folded. Raises InputError."""
     if not _URL.match(url):
         raise InputError(f"not a URL for a header: {url[:80]!r}", fix="Write it in ASCII, beginning with https://")
     return f"<{url}>"
 
 
 def unstructured(text: str, *, offset: int) -> str:
-    """Text such as a Subject, with encoded words (RFC 2047) only where needed; `offset`: columns taken by the name."""
+    """An unstructured value such as a Subject (RFC 5322 section 2.2.1), with encoded words (RFC 2047) only where needed.
+
+    offset: the columns that the field name takes. Raises InputError.
+    """
     _checked(text)
     plain = text.isascii() and "=?" not in text and text == " ".join(text.split())
     if plain and all(len(word) <= 60 for word in text.split()):
@@ -141,7 +147,7 @@ def unstructured(text: str, *, offset: int) -> str:
 
 
 def named(name: str, address: str, *, offset: int) -> str:
-    """A display name and what follows it in angle brackets; an encoded one on a line of its own."""
+    """A display name and an address or identifier in angle brackets (RFC 5322 section 3.4, RFC 2919 section 3)."""
     if not name:
         return f"<{address}>"
     words = phrase(name, offset=offset)
@@ -149,7 +155,7 @@ def named(name: str, address: str, *, offset: int) -> str:
 
 
 def phrase(text: str, *, offset: int) -> str:
-    """A display name: atoms, else a quoted string (RFC 5322 section 3.2), else encoded words."""
+    """A display name: atoms (RFC 5322 section 3.2.3), or a quoted string (3.2.4), or encoded words (RFC 2047 section 5)."""
     _checked(text)
     if not text.isascii() or "=?" in text or len(text) > 60:
         return _encoded_words(text, offset)
@@ -159,14 +165,14 @@ def phrase(text: str, *, offset: int) -> str:
 
 
 def _checked(text: str) -> str:
-    """Refuse what could end a header field or hide in it: CR, LF, NUL and every other control character."""
+    """The text, if it cannot end the header field or hide in it. Raises InputError for CR, LF, NUL and other controls."""
     if _CONTROL.search(text):
         raise InputError(f"a control character in a header: {text[:80]!r}", fix="Write it on one line")
     return text
 
 
 def _folded(text: str, offset: int) -> str:
-    """Plain words folded at blanks."""
+    """Words folded at spaces (RFC 5322 section 2.2.3)."""
     lines, room = [""], _FOLD_AT - offset
     for word in text.split():
         if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
@@ -178,14 +184,17 @@ def _folded(text: str, offset: int) -> str:
 
 
 def _encoded_words(text: str, offset: int) -> str:
-    """RFC 2047 section 4.1: words of at most 75 characters, cut between code points, none of them alone on a name."""
+    """Encoded words of at most 75 characters (RFC 2047 section 2), cut between characters (section 5).
+
+    offset: the columns that the field name takes, so that the first word fits beside it.
+    """
     words, piece = [], b""
     room = (_FOLD_AT - offset - 12) // 4 * 3
     for character in text:
         octets = character.encode()
         if piece and len(piece) + len(octets) > room:
             words.append(piece)
-            piece, room = b"", 45
+            piece, room = b"", 45  # octets: 60 characters of base64 and 12 around them
         piece += octets
     words.append(piece)
     return "\r\n ".join(f"=?UTF-8?B?{b64encode(word).decode('ascii')}?=" for word in words)

@@ -1,4 +1,4 @@
-"""One whole message as bytes, the slow and plain way; the compiled letter must equal it."""
+"""Build a whole message for one recipient. A compiled email must produce the same bytes, which tests check."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _BARE = re.compile(r"\r(?!\n)|(?<!\r)\n|\n(?! )|[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-
 
 
 def build(headers: Headers, rendered: Rendered, boundary: str) -> bytes:
-    """multipart/alternative, text before HTML (RFC 2046 section 5.1.4), UTF-8, quoted-printable, CRLF.
+    """A multipart/alternative message, text before HTML (RFC 2046 section 5.1.4), in UTF-8 and quoted-printable, with CRLF.
 
-    headers: values as they stand on the wire, see `mail.headers`. boundary: 1 to 60 letters, digits, `_` or `-`.
-    Raises InputError for a header that would break the message.
+    headers: final values, see `mail.headers`. boundary: 1 to 60 letters, digits, `_` or `-`. Raises InputError for a header
+    field that would break the message.
     """
     before, between, after = frame(boundary)
     text, html = quote(one_newline(rendered.text)), quote(one_newline(rendered.html))
@@ -26,8 +26,9 @@ def build(headers: Headers, rendered: Rendered, boundary: str) -> bytes:
 
 
 def header_block(headers: Headers) -> bytes:
-    """The header fields; the only octets beyond ASCII are those of an address (RFC 6532)."""
+    """The header fields as bytes; only an address may have octets beyond ASCII (RFC 6532 section 3.2). Raises InputError."""
     lines = [f"{name}: {value}\r\n" for name, value in headers]
+    # Check the final lines once more, whoever made the values: one bad field would break the whole message.
     for (name, value), line in zip(headers, lines, strict=True):
         too_long = any(len(part.encode(errors="replace")) > MAX_LINE for part in line.split("\r\n"))
         if not _NAME.match(name) or _BARE.search(value) or too_long:
@@ -36,9 +37,10 @@ def header_block(headers: Headers) -> bytes:
 
 
 def frame(boundary: str) -> tuple[bytes, bytes, bytes]:
-    """What stands before the text part, between the parts, and after the HTML part.
+    """The bytes before the text part, between the two parts, and after the HTML part (RFC 2046 section 5.1.1).
 
-    `=_` cannot occur in quoted-printable, so no line of a part can be the boundary (RFC 2045 section 6.7).
+    The boundary begins with `=_`, which cannot occur in quoted-printable, so no line of a part can be mistaken for it (RFC
+    2045 section 6.7). Raises ValueError for a boundary with other characters.
     """
     if not _BOUNDARY.match(boundary):
         raise ValueError(f"not a boundary: {boundary!r}")
@@ -51,5 +53,5 @@ def frame(boundary: str) -> tuple[bytes, bytes, bytes]:
 
 
 def one_newline(text: str) -> str:
-    """The text with exactly one line end at its end."""
+    """The text with exactly one newline at its end."""
     return text.rstrip("\r\n") + "\n"

@@ -1,4 +1,4 @@
-"""A compiled letter on its way to each reader: values into holes, and the signature; renders nothing."""
+"""Personalize a compiled email for each recipient: fill its placeholders and sign the message."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ MessageWriter = Callable[[Claim, datetime], bytes]
 
 
 def by_tip(writers: Mapping[int | None, MessageWriter]) -> MessageWriter:
-    """Who writes the message for a claim, by its tip_id; mostly an issue has one letter, that of None."""
+    """One writer for all claims of an issue, which picks by the claim's tip_id; None is the issue's own tip."""
     if len(writers) == 1:
-        return writers[None]
+        return writers[None]  # nearly every issue, so spare it the look-up for each message
     return lambda claim, now: writers[claim.tip_id](claim, now)
 
 
 class Personalizer:
-    """One letter of one issue. `message` and `values` may be called by several threads.
+    """Write the messages of one compiled email. `message` and `values` may be called by several threads.
 
-    secret: the issue's own key, of its Message-IDs.
+    secret: the issue's key for Message-IDs.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Personalizer:
         self._dkim = dkim
 
     def message(self, claim: Claim, now: datetime) -> bytes:
-        """The whole message for one reader: CRLF lines, not dot-stuffed. For a letter that is uniform."""
+        """The whole message for one recipient: CRLF lines, not dot-stuffed. Only for a uniform compiled email. now: aware."""
         values = self.values(claim, now)
         if self._dkim is None:
             return self.compiled.fill(values)
@@ -47,11 +47,11 @@ class Personalizer:
         return self._dkim.sign(message, now, body=body)
 
     def values(self, claim: Claim, now: datetime) -> dict[str, str]:
-        """A value for every hole."""
+        """A value for every placeholder. now: aware, for the Date."""
         return self._personal.values(claim, _date_of(int(now.timestamp())))
 
 
 @lru_cache(maxsize=8)
 def _date_of(second: int) -> str:
-    """The Date header, made once a second: to write it takes a fifth of a letter's time."""
+    """The Date header, cached because formatting it takes a fifth of the time that a message takes."""
     return format_date(datetime.fromtimestamp(second, UTC))

@@ -30,7 +30,7 @@ class RecipientValues:
 
     def __init__(self, site: Site, signer: Signer, secret: bytes) -> None:
         self._format_join_date = lru_cache(maxsize=4096)(partial(format_join_date, dates=site.dates))
-        self._leave_by_mail = SignedAddresses(site, signer).leave
+        self._leave_by_mail = SignedAddresses(site, signer).unsubscribe
         self._secret = secret
         self._domain = site.from_domain
         self._pages = site.url("")

@@ -1,6 +1,7 @@
-"""What an SMTP reply means for one letter (RFC 5321, 3463, 2034); talks to nobody.
+"""Classify SMTP replies: what a reply means for one delivery (RFC 5321, RFC 3463, RFC 2034).
 
-The one table. `None` is trouble of the connection: the row goes back, no attempt is used.
+This is the only place that decides. `None` means that the connection failed, not the delivery: the delivery is requeued, and
+the attempt is not counted.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ _UNPRINTABLE = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e
 
 
 def parse_reply(stage: Stage, code: int, text: bytes | str) -> Reply:
-    """Keep a reply: its enhanced code, and its lines as one line of at most 500 characters.
+    """Read a reply: its enhanced status code, and its text as one line of at most 500 characters.
 
-    text: what follows the code, lines divided by LF, as smtplib gives it. An enhanced code of another class
-    than the code is none (RFC 2034 section 4); each line may repeat it. Some hosts write it with a `#`.
+    text: what follows the code; the lines of a multiline reply are separated by LF. An enhanced code counts only if its class
+    matches the code (RFC 2034 section 4). Each line may repeat it. Some servers write it with a `#`.
     """
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    if plain.isascii() and plain.isprintable() and len(plain) <= MAX_TEXT and "  " not in plain:  # as nearly all are
+    if (
+        plain.isascii() and plain.isprintable() and len(plain) <= MAX_TEXT and "  " not in plain
+    ):  # fast path: nearly all replies
         found = _ENHANCED.match(plain)
         if found and int(found[1][0]) == code // 100:
             return Reply(stage, code, _in_short(found[1]), plain[found.end() :].strip())
@@ -38,7 +41,7 @@ def parse_reply(stage: Stage, code: int, text: bytes | str) -> Reply:
 
 @lru_cache(maxsize=256)
 def _in_short(found: str) -> str:
-    """An enhanced code without leading zeros; there are a hundred of them in all (RFC 3463 section 3)."""
+    """An enhanced code without leading zeros. Cached, because there are about a hundred codes (RFC 3463 section 3)."""
     return ".".join(str(int(part)) for part in found.split("."))
 
 
@@ -47,10 +50,11 @@ def _one_line(lines: list[str]) -> str:
 
 
 def classify(reply: Reply) -> Outcome | None:
-    """What became of the letter, by the reply that ended its transaction; None: nothing, the connection is at fault.
+    """The outcome of a delivery by the reply that ended its transaction; None when the connection failed.
 
-    A 421 is about the connection wherever it comes (RFC 5321 section 3.8), to the dot too: a 4yz there means not
-    accepted. A reply that makes no sense at its stage is taken as trouble before the dot and as doubt after it.
+    A 421 is about the connection at every stage (RFC 5321 section 3.8). Even after the final dot it means that the message was
+    not accepted, as any 4yz does (section 4.2.1). A reply that makes no sense counts as a failed connection before the final
+    dot, and as in doubt after it, because then the message may have been accepted.
     """
     if reply.stage not in _ABOUT_THE_MESSAGE or reply.code == 421:
         return None
@@ -66,16 +70,16 @@ def classify(reply: Reply) -> Outcome | None:
 
 
 def _refused(reply: Reply) -> Outcome:
-    """A 5yz. Without an enhanced code nobody is ever suppressed: 550 alone says too many things."""
+    """The outcome of a 5yz. Only an enhanced code can suppress an address: 550 alone has too many meanings."""
     _, subject, detail = (
         [int(part) for part in reply.enhanced.split(".")] if reply.enhanced.startswith("5.") else [0, 0, 0]
     )
     if subject == 7 or (subject, detail) in ((1, 7), (1, 8)):
-        return Rejected(reply, Cause.POLICY)  # 5.1.7 and 5.1.8 are about our address (RFC 3463 section 3.2)
+        return Rejected(reply, Cause.POLICY)  # 5.1.7 and 5.1.8 are about the sender's address (RFC 3463 section 3.2)
     if subject == 1 and reply.stage is Stage.RCPT:
         return Rejected(reply, Cause.BAD_ADDRESS)
     if (subject, detail) == (2, 2):
         return Rejected(reply, Cause.MAILBOX_FULL)
     if reply.code == 552 and reply.stage is Stage.RCPT:
-        return Deferred(reply)  # RFC 5321 section 4.5.3.1.10: a client treats it as 452
+        return Deferred(reply)  # RFC 5321 section 4.5.3.1.10: "too many recipients", so a client treats it as 452
     return Rejected(reply, Cause.OTHER)

@@ -1,7 +1,7 @@
-"""Addresses that carry who and which issue in their local part, signed; reads no mail.
+"""Signed addresses that encode a subscriber and an issue: VERP envelope senders, and mailto: addresses for unsubscribing.
 
-Lower-case letters, digits and hyphens only: some hosts change the case on the way back. A local part has at
-most 64 octets (RFC 5321 section 4.5.3.1.1).
+They consist of lower-case letters, digits and hyphens, because some mail servers change the case of an address in a bounce.
+A local part has at most 64 octets (RFC 5321 section 4.5.3.1.1).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _UNSUBSCRIBE = re.compile(r"(?:.*\+)?u-(([0-9a-z]{1,32})-([0-9a-z]{1,8}))-([0-9a
 
 
 def base36(number: int) -> str:
-    """A number, 0 or more, in digits and lower-case letters; `int(text, 36)` reads it."""
+    """A number, 0 or more, in base 36 with lower-case letters; `int(text, 36)` reads it."""
     text = ""
     while number > 35:
         number, digit = divmod(number, 36)
@@ -28,11 +28,11 @@ def base36(number: int) -> str:
     return _DIGITS[number] + text
 
 
-issue_in_base36 = lru_cache(maxsize=16)(base36)  # the same one for a whole list of readers
+issue_in_base36 = lru_cache(maxsize=16)(base36)  # all messages of an issue have the same number
 
 
 class SignedAddresses:
-    """The signed addresses of a site's letters: each begins with the name of From, unless there is a bounce domain."""
+    """The signed addresses of a newsletter: plus addresses of From (`tips+b-…@`), or addresses at the bounce domain, if set."""
 
     __slots__ = ("_after", "_before", "_seal_bounce", "_seal_unsubscribe")
 
@@ -47,12 +47,12 @@ class SignedAddresses:
         )
 
     def bounce(self, issue: int, subscriber: int) -> str:
-        """The envelope sender of one letter: a bounce that comes back to it says whose it is."""
+        """The envelope sender of one delivery: a bounce to this address identifies the delivery. Raises SettingsError."""
         what = f"{issue_in_base36(issue)}-{base36(subscriber)}"
         return self._whole(f"{self._before}b-{what}-{self._seal_bounce(what)}")
 
-    def leave(self, issue: int, subscriber_key: str) -> str:
-        """The address of the mailto: form of List-Unsubscribe (RFC 2369 section 3.2)."""
+    def unsubscribe(self, issue: int, subscriber_key: str) -> str:
+        """The mailto: address of List-Unsubscribe (RFC 2369 section 3.2). Raises SettingsError."""
         what = f"{subscriber_key}-{issue_in_base36(issue)}"
         return self._whole(f"{self._before}u-{what}-{self._seal_unsubscribe(what)}")
 
@@ -66,19 +66,19 @@ class SignedAddresses:
 
 
 def read_envelope_sender(signer: Signer, local_part: str) -> tuple[int, int]:
-    """Issue number and subscriber id of a bounce's local part; raises BadToken."""
+    """The issue number and the subscriber id in the local part of an envelope sender. Raises BadToken."""
     issue, subscriber = _read(_BOUNCE, Purpose.BOUNCE, signer, local_part)
     return int(issue, 36), int(subscriber, 36)
 
 
 def read_unsubscribe_address(signer: Signer, local_part: str) -> tuple[str, int]:
-    """Subscriber key and issue number of a mail to `SignedAddresses.leave`; raises BadToken."""
+    """The subscriber key and the issue number in the local part of an unsubscribe address. Raises BadToken."""
     key, issue = _read(_UNSUBSCRIBE, Purpose.UNSUBSCRIBE_EMAIL, signer, local_part)
     return key, int(issue, 36)
 
 
 def _read(pattern: re.Pattern[str], purpose: Purpose, signer: Signer, local_part: str) -> tuple[str, str]:
-    found = pattern.match(local_part.lower()) if len(local_part) <= 64 else None
+    found = pattern.match(local_part.lower()) if len(local_part) <= MAX_LOCAL else None
     if not found or not signer.is_sealed(purpose, found[1], found[4]):
-        raise BadToken("this address is not one of ours")
+        raise BadToken("this address was not signed by this newsletter")
     return found[2], found[3]

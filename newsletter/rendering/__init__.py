@@ -1,1 +1,1 @@
-"""Tips and templates to mails and pages of text; knows no store, no sender and no clock."""
+"""Render tips and templates to emails and pages."""

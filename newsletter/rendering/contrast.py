@@ -1,14 +1,14 @@
-"""The colours that words of a finished letter really have, computed from its HTML; says which words are too faint."""
+"""Find text with too little contrast in the HTML of a finished email, in light or in dark mode."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+
+import lxml.html
+from lxml.cssselect import CSSSelector, SelectorError
+from lxml.html import HtmlElement
 
 from newsletter.domain.colors import MIN_CONTRAST, contrast
-
-if TYPE_CHECKING:
-    from lxml.html import HtmlElement
 
 _DARK = "@media (prefers-color-scheme: dark) {"
 _RULE = re.compile(r"^\s*([^{}@]+?) \{ ([^{}]+) \}", re.MULTILINE)
@@ -17,7 +17,10 @@ _PLACES = (("color", "ink"), ("background-color", "paper"))
 
 
 def low_contrast_text(html: str, *, dark: bool) -> list[tuple[str, str, str, float]]:
-    """(words, ink, paper, ratio) of everything under 4.5:1; in a style the hexadecimal colours count."""
+    """(text, color, background, ratio) of everything under 4.5:1 (WCAG 2.2, criterion 1.4.3).
+
+    Only hexadecimal colors are read. Black on white is assumed where nothing is set.
+    """
     body = _painted(html, dark=dark).find("body")
     found = []
     for node in body.iter() if body is not None else ():
@@ -33,10 +36,10 @@ def low_contrast_text(html: str, *, dark: bool) -> list[tuple[str, str, str, flo
 
 
 def _painted(html: str, *, dark: bool) -> HtmlElement:
-    """The page with `ink` and `paper` on each element that sets them."""
-    import lxml.html
-    from lxml.cssselect import CSSSelector, SelectorError
+    """The document, with the attributes `ink` and `paper` on each element that sets its color or background.
 
+    dark: the rules for dark mode are applied after the inline styles, as `!important` makes email programs do.
+    """
     root = lxml.html.document_fromstring(html or "<p></p>")
     for node in root.iter():
         if isinstance(node.tag, str):

@@ -1,4 +1,4 @@
-"""Where templates/ and seeds/ are: in the installed package, or beside it in a checkout."""
+"""Find the directories `templates` and `seeds`, in an installed package or in a checkout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every mail a reader or the owner gets, before MIME: one folder of templates each, over one base."""
+"""Render every email to subscribers and to the owner, before MIME. Each kind has a folder of templates over a common base."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
 from newsletter.rendering.translations import Translations, in_html
 
-CACHE_SIZE = 32  # mails that differ in more than links and addresses
+CACHE_SIZE = 32  # inlined emails that differ in more than links and addresses
 FOOTER = ("Sign up", "Contact", "More resources", "Home page")
 YEARS = {5: "Five years", 10: "Ten years", 15: "Fifteen years", 20: "Twenty years"}
 _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
 class EmailTemplates:
-    """The `Renderer` of ports/store.py. template_dirs: each holds a folder `email`; the owner's first."""
+    """Implements `ports.store.Renderer`. template_dirs: each has a folder `email`; the owner's directory comes first."""
 
     def __init__(self, site: Site, template_dirs: Sequence[Path]) -> None:
         self._site = site
@@ -63,7 +63,7 @@ class EmailTemplates:
         kind: str = "issue",
         extra: Mapping[str, object] = NO_EXTRA_VALUES,
     ) -> Rendered:
-        """The weekly letter; raises TemplateError."""
+        """The email of an issue. recipient: values or sentinels by the names of `compiled.PLACEHOLDERS`. Raises TemplateError."""
         values = {
             "tip": tip,
             "number": number,
@@ -78,12 +78,13 @@ class EmailTemplates:
         return self._render(kind, values)
 
     def transactional(self, kind: str, values: Mapping[str, object]) -> Rendered:
-        """A transactional mail; raises TemplateError, also for a kind that has no folder."""
+        """A transactional email. kind: its folder. Raises TemplateError, also for an unknown kind."""
         if not _KIND.match(kind):
-            raise TemplateError(f"not a kind of mail: {kind!r}")
+            raise TemplateError(f"not a kind of email: {kind!r}")
         return self._render(kind, values, CachedInliner(values, self._inlined))
 
     def _render(self, kind: str, values: Mapping[str, object], inlined: Callable[[str], str] = inline) -> Rendered:
+        # A subject is one line, whatever line breaks its template has (RFC 5322 section 2.2).
         subject = " ".join(self.templates.render(f"{kind}/subject.txt", values).split())
         text = self.templates.render(f"{kind}/body.txt", values)
         html = self.templates.render(f"{kind}/body.html", {**values, "subject": subject})
@@ -91,18 +92,18 @@ class EmailTemplates:
 
 
 def shorten(text: str, width: int = MAX_SUBJECT) -> str:
-    """At most `width` characters, cut after a word."""
+    """The text in at most `width` characters, cut between words."""
     if len(text) <= width:
         return text
     return text[: width - 1].rsplit(None, 1)[0].rstrip(" ,;:.–—-") + "…"
 
 
 def _footer_links(site: Site, translations: Translations) -> list[tuple[str, str]]:
-    """The links of the footer that are set, in their order."""
+    """(text, URL) of the footer links that are set, in order."""
     urls = (site.url("/"), site.contact_url, site.resources_url, site.home_url)
     return [(translations.translate(text), url) for text, url in zip(FOOTER, urls, strict=True) if url]
 
 
 def _tidy(text: str) -> str:
-    """Never more than two empty lines, one line end at the end."""
+    """The text with at most two empty lines in a row and one newline at its end."""
     return re.sub(r"\n{4,}", "\n\n\n", text).strip("\n") + "\n"

@@ -1,28 +1,34 @@
-"""Styles into style attributes. The only file that knows premailer, so that it can be replaced."""
+"""Inline CSS: move rules into style attributes, which email programs support best. Only this file uses premailer."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-_AS_STYLES = ["width", "height", "align", "valign", "bgcolor"]  # said in CSS already; as attributes they are obsolete
+_AS_STYLES = [
+    "width",
+    "height",
+    "align",
+    "valign",
+    "bgcolor",
+]  # these are in CSS already; as HTML attributes they are obsolete
 
-
-# Links and addresses of which no sign is escaped in HTML; no markup or style looks like one.
+# Links and addresses without a character that HTML escapes. No markup and no style looks like one.
 _PLAIN = re.compile(r"(?:https?://|[A-Za-z0-9._+-]+@)[A-Za-z0-9:/._~-]{4,}")
 
 
 class CachedInliner:
-    """`inline` for mails that differ in links and addresses alone: the work is done for the first, the rest is filled in.
+    """`inline` for emails that differ only in links and addresses: it runs for the first, and the others are filled in.
 
-    values: what the template was given. inlined: `inline`, with a memory. Thirty sign-ups a second would else cost a core.
+    Without it, thirty sign-ups a second would use a whole core. values: the template's. inlined: `inline` with a cache.
     """
 
     def __init__(self, values: Mapping[str, object], inlined: Callable[[str], str]) -> None:
         found = {value for value in values.values() if isinstance(value, str) and _PLAIN.fullmatch(value)}
-        self._plain = sorted(found, key=len, reverse=True)  # one may begin with another
+        self._plain = sorted(found, key=len, reverse=True)  # longest first: one may be the beginning of another
         self._inlined = inlined
 
     def __call__(self, html: str) -> str:
@@ -39,21 +45,11 @@ class CachedInliner:
 
 
 def inline(html: str) -> str:
-    """The same page with the rules of `<style>` on its elements; 50 ms, so once per issue, never per reader.
+    """The document with the rules of its `<style>` inlined. Takes 50 ms, so it runs once per issue and not per recipient.
 
-    What must stay a rule (dark mode, phones) stands in a `<style data-premailer="ignore">`. Loads nothing.
+    Rules that cannot be inlined (dark mode, phones) must be in a `<style data-premailer="ignore">`. Nothing is loaded.
     """
-    import cssutils
-    from premailer import Premailer
-
-    class Offline(Premailer):  # type: ignore[misc] # premailer has no types
-        """`allow_network=False` does not stop @import, and the shared cache drops rules."""
-
-        def _parse_css_string(self, css_body: str, validate: bool = True) -> Any:  # noqa: FBT001, FBT002 - its signature
-            parser = cssutils.CSSParser(fetcher=lambda _url: None, loglevel=logging.CRITICAL, validate=validate)
-            return parser.parseString(css_body, validate=validate)
-
-    premailer = Offline(
+    premailer = _offline_premailer()(
         html,
         allow_network=False,
         cache_css_parsing=False,
@@ -64,3 +60,17 @@ def inline(html: str) -> str:
         cssutils_logging_level=logging.CRITICAL,
     )
     return str(premailer.transform(pretty_print=False))
+
+
+@cache
+def _offline_premailer() -> Any:
+    """A subclass of Premailer: `allow_network=False` does not stop @import, and the shared cache drops rules."""
+    import cssutils  # noqa: PLC0415 - slow, comes with premailer
+    from premailer import Premailer  # noqa: PLC0415 - slow
+
+    class OfflinePremailer(Premailer):  # type: ignore[misc] # premailer has no types
+        def _parse_css_string(self, css_body: str, validate: bool = True) -> Any:  # noqa: FBT001, FBT002 - its signature
+            parser = cssutils.CSSParser(fetcher=lambda _url: None, loglevel=logging.CRITICAL, validate=validate)
+            return parser.parseString(css_body, validate=validate)
+
+    return OfflinePremailer

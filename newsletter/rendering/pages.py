@@ -1,4 +1,4 @@
-"""The templates of the public pages and what is known in them; web/pages.py makes answers of what they give."""
+"""The templates of the public pages, with their globals and filters. `web.pages` turns them into responses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from newsletter.rendering.translations import Translations
 
 
 class PageTemplates:
-    """The pages of one newsletter, before HTTP. template_dirs: each holds a folder `web`; the owner's first."""
+    """The pages of one newsletter, before HTTP. template_dirs: each has a folder `web`; the owner's directory comes first."""
 
     def __init__(self, site: Site, schedule: Schedule, template_dirs: Sequence[Path]) -> None:
         self.templates = Templates([directory / "web" for directory in template_dirs])
@@ -34,7 +34,7 @@ class PageTemplates:
         self.templates.environment.filters |= {**self.translations.filters(), "byline": self._byline}
 
     def _byline(self, tip: Entry) -> Markup:
-        """The day a tip ran and its categories. Here and not in a template, which would take ten times as long."""
+        """The date a tip ran, and its categories. Python is ten times as fast here as a template, and lists have many tips."""
         ran = (
             [f'<time datetime="{tip.ran_on}">{escape(self.translations.dates.day(tip.ran_on))}</time>']
             if tip.ran_on

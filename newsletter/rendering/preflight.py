@@ -1,4 +1,4 @@
-"""Looks at one finished letter as mail programs and their filters will: what is wrong, what is doubtful; changes nothing."""
+"""Check one finished message for what email programs and spam filters object to."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import lxml.html
+from lxml.html import HtmlElement
+
+from newsletter.domain.english import plural
 from newsletter.domain.tips.tip import MAX_SUBJECT
 from newsletter.rendering.contrast import low_contrast_text
-
-if TYPE_CHECKING:
-    from lxml.html import HtmlElement
 
 MAX_HTML = 90_000  # octets; Gmail clips at 102 KB
 MAX_LINE = 998  # octets, RFC 5322 section 2.1.1
@@ -29,7 +29,7 @@ _URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"”’)]+")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check. level: ok, warning, error."""
+    """The result of a check. level: ok, warning, or error."""
 
     id: str
     level: str
@@ -46,31 +46,29 @@ class _Email:
 
 
 def preflight(raw: bytes) -> list[Finding]:
-    """Every check, one finding each where all is well, else one for each fault."""
-    import lxml.html
-
+    """Run every check on a message as it is sent; one finding per check that passes, else one per problem."""
     message = message_from_bytes(raw, policy=default)
     text, html = (part_of(message, kind) for kind in ("plain", "html"))
-    letter = _Email(raw, message, text, html, lxml.html.document_fromstring(html or "<p></p>"))
+    email = _Email(raw, message, text, html, lxml.html.document_fromstring(html or "<p></p>"))
     findings = []
     for name, check, well in (
         ("size", _size, f"{len(html.encode()):,} octets of HTML"),
         ("subject", _subject, f"{len(str(message['Subject'] or ''))} characters"),
-        ("headers", _headers, "complete, one-click unsubscribe is there"),
+        ("headers", _headers, "complete, with one-click unsubscribe"),
         ("text", _text, "the text part has the same links"),
-        ("links", _links, "every link is whole"),
-        ("pictures", _pictures, "every picture has words for it"),
-        ("contrast", _contrast, "4.5:1 or more, by day and by night"),
-        ("markup", _markup, "nothing that mail programs throw away"),
+        ("links", _links, "every link works as written"),
+        ("pictures", _pictures, "every picture has an alt text"),
+        ("contrast", _contrast, "4.5:1 or more, in light and dark mode"),
+        ("markup", _markup, "nothing that email programs remove"),
         ("placeholders", _placeholders, "none left"),
     ):
-        problems = [Finding(name, level, words) for level, words in check(letter)]
+        problems = [Finding(name, level, words) for level, words in check(email)]
         findings += problems or [Finding(name, "ok", well)]
     return findings
 
 
 def part_of(message: EmailMessage, kind: str) -> str:
-    """The `html` or `plain` part of a letter, its lines ended by LF; "" where there is none."""
+    """The `html` or `plain` part of a message, with LF line ends; "" if there is none."""
     part = message.get_body((kind,))
     return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
@@ -78,53 +76,53 @@ def part_of(message: EmailMessage, kind: str) -> str:
 Problems = Iterator[tuple[str, str]]
 
 
-def _size(letter: _Email) -> Problems:
-    size = len(letter.html.encode())
+def _size(email: _Email) -> Problems:
+    size = len(email.html.encode())
     if size > MAX_HTML:
-        yield "error", f"{size:,} octets of HTML; Gmail clips a letter at 102,000, so keep it under {MAX_HTML:,}"
-    if any(len(line) > MAX_LINE for line in letter.raw.split(b"\r\n")):
+        yield "error", f"{size:,} octets of HTML; Gmail clips an email at 102,000, so keep it under {MAX_HTML:,}"
+    if any(len(line) > MAX_LINE for line in email.raw.split(b"\r\n")):
         yield "error", f"a line is longer than {MAX_LINE} octets (RFC 5322 section 2.1.1)"
 
 
-def _subject(letter: _Email) -> Problems:
-    subject = str(letter.message["Subject"] or "").strip()
+def _subject(email: _Email) -> Problems:
+    subject = str(email.message["Subject"] or "").strip()
     if not subject:
         yield "error", "there is no subject"
     if len(subject) > MAX_SUBJECT:
         yield "warning", f"{len(subject)} characters; phones show {MAX_SUBJECT} at most"
     if len(subject) > 8 and subject.isupper():
-        yield "warning", "all in capitals, as spam has it"
+        yield "warning", "all capitals, which is typical of spam"
     if re.search(r"[!?]{2}|[$€£]{2}", subject):
-        yield "warning", "rows of signs, as spam has them"
+        yield "warning", "repeated punctuation, which is typical of spam"
 
 
-def _headers(letter: _Email) -> Problems:
-    missing = [name for name in HEADERS if not letter.message[name]]
+def _headers(email: _Email) -> Problems:
+    missing = [name for name in HEADERS if not email.message[name]]
     if missing:
         yield "error", f"missing: {', '.join(missing)}"
-    if letter.message["List-Unsubscribe-Post"] not in (None, ONE_CLICK):
+    if email.message["List-Unsubscribe-Post"] not in (None, ONE_CLICK):
         yield "error", f"List-Unsubscribe-Post must be {ONE_CLICK} (RFC 8058 section 3.1)"
-    block = letter.raw.partition(b"\r\n\r\n")[0].decode("ascii", "replace")
+    block = email.raw.partition(b"\r\n\r\n")[0].decode("ascii", "replace")
     ways = re.search(r"^List-Unsubscribe:(.*(?:\r\n[ \t].*)*)", block, re.MULTILINE)
     if ways and ("=?" in ways[1] or "<http" not in ways[1]):
-        yield "error", "List-Unsubscribe has no plain web address, so one click does not work"
+        yield "error", "List-Unsubscribe has no plain web address, so one-click unsubscribe does not work"
 
 
-def _text(letter: _Email) -> Problems:
-    if not letter.text.strip():
+def _text(email: _Email) -> Problems:
+    if not email.text.strip():
         yield "error", "there is no text part"
         return
-    wide = [line for line in letter.text.splitlines() if len(line) > WIDTH and "://" not in line]
+    wide = [line for line in email.text.splitlines() if len(line) > WIDTH and "://" not in line]
     if wide:
-        yield "warning", f"{len(wide)} lines are wider than {WIDTH}: {wide[0][:40]!r} …"
-    in_text = {url.rstrip(".,;:!?") for url in _URL.findall(letter.text)}
-    in_html = {str(node.get("href")) for node in letter.root.findall(".//a[@href]")}
+        yield "warning", f"{plural(len(wide), 'line')} longer than {WIDTH} characters: {wide[0][:40]!r} …"
+    in_text = {url.rstrip(".,;:!?") for url in _URL.findall(email.text)}
+    in_html = {str(node.get("href")) for node in email.root.findall(".//a[@href]")}
     for url in sorted(url for url in in_html - in_text if not url.startswith("mailto:")):
-        yield "warning", f"only the HTML part has the link {url[:100]}"
+        yield "warning", f"only the HTML part has this link: {url[:100]}"
 
 
-def _links(letter: _Email) -> Problems:
-    for node in letter.root.findall(".//a"):
+def _links(email: _Email) -> Problems:
+    for node in email.root.findall(".//a"):
         url, words = str(node.get("href") or ""), " ".join(node.text_content().split())
         place = words or url or "a link"
         parts = urlsplit(url)
@@ -135,42 +133,42 @@ def _links(letter: _Email) -> Problems:
         elif parts.scheme == "http":
             yield "warning", f"“{place[:60]}” is not https"
         if not words and node.find(".//img") is None:
-            yield "error", f"a link has no words: {url[:80]}"
+            yield "error", f"a link has no text: {url[:80]}"
 
 
-def _pictures(letter: _Email) -> Problems:
-    for node in letter.root.findall(".//img"):
+def _pictures(email: _Email) -> Problems:
+    for node in email.root.findall(".//img"):
         source = str(node.get("src") or "")
         if node.get("alt") is None:
             yield "error", f"a picture has no alt text: {source[:80]}"
         if not source.startswith(("https://", "http://")):
-            yield "error", f"a picture has no whole address: {source[:80]!r}"
+            yield "error", f"a picture has no absolute URL: {source[:80]!r}"
         if node.get("width") in ("0", "1") or node.get("height") in ("0", "1"):
-            yield "error", f"a picture of one dot, as trackers have it: {source[:80]}"
+            yield "error", f"a one-pixel picture, which is typical of trackers: {source[:80]}"
 
 
-def _contrast(letter: _Email) -> Problems:
+def _contrast(email: _Email) -> Problems:
     for dark in (False, True):
-        for words, ink, paper, ratio in low_contrast_text(letter.html, dark=dark)[:3]:
-            time = "night" if dark else "day"
-            yield "error", f"“{words[:40]}” is {ratio:.1f}:1 by {time} ({ink} on {paper}); 4.5:1 is needed"
+        for words, ink, paper, ratio in low_contrast_text(email.html, dark=dark)[:3]:
+            mode = "dark" if dark else "light"
+            yield "error", f"“{words[:40]}” is {ratio:.1f}:1 in {mode} mode ({ink} on {paper}); 4.5:1 is needed"
 
 
-def _markup(letter: _Email) -> Problems:
+def _markup(email: _Email) -> Problems:
     for tag in FORBIDDEN:
-        if letter.root.find(f".//{tag}") is not None:
-            yield "error", f"<{tag}> does not work in mail"
-    if "@import" in letter.html:
-        yield "error", "@import does not work in mail"
-    if re.search(r"display:\s*none", letter.html):
-        yield "warning", "hidden words, as spam has them"
-    if len(letter.root.findall(".//h1")) != 1:
+        if email.root.find(f".//{tag}") is not None:
+            yield "error", f"<{tag}> does not work in email"
+    if "@import" in email.html:
+        yield "error", "@import does not work in email"
+    if re.search(r"display:\s*none", email.html):
+        yield "warning", "hidden text, which is typical of spam"
+    if len(email.root.findall(".//h1")) != 1:
         yield "warning", "there should be one h1"
-    if not (letter.root.findtext(".//title") or "").strip() or not letter.root.get("lang"):
-        yield "warning", "the page has no title or no language, which screen readers ask for"
+    if not (email.root.findtext(".//title") or "").strip() or not email.root.get("lang"):
+        yield "warning", "the HTML has no title or no language, which screen readers need"
 
 
-def _placeholders(letter: _Email) -> Problems:
-    parts = (str(letter.message["Subject"] or ""), letter.text, letter.html)
+def _placeholders(email: _Email) -> Problems:
+    parts = (str(email.message["Subject"] or ""), email.text, email.html)
     for found in sorted({found[0] for part in parts for found in _LEFT_OVER.finditer(part)}):
-        yield "error", f"{found!r} was left in the letter"
+        yield "error", f"{found!r} was left in the email"

@@ -1,4 +1,4 @@
-"""Are an owner's own templates sound? Every file is read, its names are compared with ours, and the letter is rendered once."""
+"""Check the owner's templates: parse every file, compare its variables with those of ours, and render one issue."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ISSUE_NAMES = sentinels("x").keys() | {
 
 
 def builtin_templates() -> list[str]:
-    """Our templates by the names under which an owner's win, as in `email/issue/body.html`."""
+    """The names of our templates, for example `email/issue/body.html`. An owner's file with the same name replaces ours."""
     ours = data_dir() / "templates"
     return sorted(
         str(path.relative_to(ours)) for folder in FOLDERS for path in (ours / folder).rglob("*") if path.is_file()
@@ -44,10 +44,10 @@ def builtin_templates() -> list[str]:
 
 
 def check_templates(site: Site, own: Path) -> None:
-    """Raise TemplateError, with file and line, for the first template in `own` that could not be used."""
+    """Raise TemplateError, with file and line, for the first template in `own` that cannot be used."""
     ours = data_dir() / "templates"
     if not own.is_dir():
-        raise TemplateError(f"there is no directory {own}", fix="Mend NEWSLETTER_TEMPLATES, or leave it empty")
+        raise TemplateError(f"there is no directory {own}", fix="Correct NEWSLETTER_TEMPLATES, or leave it empty")
     names, emails = set(builtin_templates()), EmailTemplates(site, [own, ours])
     engines = {"email": emails.templates, "web": PageTemplates(site, _SCHEDULE, [own, ours]).templates}
     for path in sorted(path for folder in FOLDERS for path in (own / folder).rglob("*") if path.is_file()):
@@ -55,16 +55,20 @@ def check_templates(site: Site, own: Path) -> None:
         engine = engines[path.relative_to(own).parts[0]].environment
         found = _names_in(engine, path) - engine.globals.keys()
         known = _allowed_names(engine, name, names, ours)
+        # Files with other names are included by these, with variables of the owner's own, so they are only parsed.
         for unknown in sorted(found - known) if name in names else ():
             line = _line_of(path, unknown)
-            raise TemplateError(f"{unknown!r} is not known here", source=str(path), line=line, fix=_fix(known))
+            raise TemplateError(
+                f"the variable {unknown!r} does not exist here", source=str(path), line=line, fix=_fix(known)
+            )
+    # Errors that only show when a template runs, such as an unknown attribute of the tip.
     emails.issue(
         _SAMPLE, tip_key="a-title", number=1, slot=date(2025, 6, 3), recipient=sentinels("x"), archive_links=_BESIDE
     )
 
 
 def _names_in(engine: Environment, path: Path) -> set[str]:
-    """The names that a template takes from outside; raises TemplateError."""
+    """The variables that a template uses and does not set. Raises TemplateError."""
     try:
         return meta.find_undeclared_variables(engine.parse(path.read_text(encoding="utf-8"), filename=str(path)))
     except TemplateSyntaxError as error:
@@ -74,7 +78,7 @@ def _names_in(engine: Environment, path: Path) -> set[str]:
 
 
 def _allowed_names(engine: Environment, name: str, names: set[str], ours: Path) -> set[str]:
-    """What our templates of the same folder use, and those they build on; what everybody may use."""
+    """The variables that our templates in the same folder and its base use, and those that every template may use."""
     folder = name.rpartition("/")[0]
     base = "email/_base" if name.startswith("email") else "web"
     near = [one for one in names if one.rpartition("/")[0] in (folder, base)]
@@ -90,4 +94,4 @@ def _line_of(path: Path, name: str) -> int:
 
 
 def _fix(known: set[str]) -> str:
-    return f"The names are {', '.join(sorted(known))}"
+    return f"Use one of {', '.join(sorted(known))}"

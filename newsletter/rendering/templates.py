@@ -1,4 +1,4 @@
-"""The template engine, closed: what an owner writes can say little, and a mistake is named with its file and line."""
+"""The template engine: Jinja2 in a sandbox, because owners may edit templates, and errors with file and line."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MAX_CACHED = 2_000  # pairs of a type and a name; templates have a few dozen
 
 
 class _SandboxedEnvironment(ImmutableSandboxedEnvironment):
-    """The sandbox of Jinja, which asks once for each type and name: what it says depends on nothing else."""
+    """Jinja's sandbox with a cache of its answers, which depend only on the type of an object and the attribute's name."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._safe_attributes: dict[tuple[type, str], bool] = {}
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """May a template read this? Inspects nothing that differs between two objects of a type."""
+        """May a template read this attribute?"""
         pair = type(obj), attr
         found = self._safe_attributes.get(pair)
         if found is None:
@@ -34,9 +34,9 @@ class _SandboxedEnvironment(ImmutableSandboxedEnvironment):
 
 
 class Templates:
-    """Files of several directories; in the first that has a file, the file counts.
+    """Templates from several directories; for each name, the first directory that has the file is used.
 
-    The last directory is ours. Where it is the only one, nobody else's words are run, and the sandbox is left out.
+    The last directory is ours. If it is the only one, no foreign code runs, so the faster engine without a sandbox is used.
     """
 
     def __init__(self, dirs: Sequence[Path]) -> None:
@@ -51,19 +51,19 @@ class Templates:
         )
 
     def render(self, name: str, values: Mapping[str, object]) -> str:
-        """One file with its values; raises TemplateError whatever is wrong with it."""
+        """Render one template. Raises TemplateError for any error in it."""
         try:
             return self.environment.get_template(name).render(values)
         except TemplateSyntaxError as error:
             raise TemplateError(_message(error), source=error.filename or name, line=error.lineno) from error
         except TemplateNotFound as error:
             raise TemplateError(f"there is no template {error.name!r}", source=name) from error
-        except Exception as error:  # whatever an owner's expression did
+        except Exception as error:  # an owner's expression can raise anything
             source, line = self._location(error.__traceback__)
             raise TemplateError(_message(error), source=source or name, line=line) from error
 
     def _location(self, traceback: TracebackType | None) -> tuple[str, int]:
-        """The innermost line that stands in a template: Jinja puts them into the traceback."""
+        """The innermost line of a traceback that is in a template; Jinja adds its templates to tracebacks."""
         place = "", 0
         while traceback:
             file = traceback.tb_frame.f_code.co_filename

@@ -1,28 +1,27 @@
-"""Markdown to a text part set by hand: 72 columns, hanging bullets, links in place; no markup left behind."""
+"""Markdown to the text part of an email: 72 columns, hanging bullets, and URLs after the text of a link."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from textwrap import fill, indent
-from typing import TYPE_CHECKING
+
+from markdown_it.tree import SyntaxTreeNode
 
 from newsletter.rendering.markdown import parse
-
-if TYPE_CHECKING:
-    from markdown_it.tree import SyntaxTreeNode
 
 WIDTH = 72
 
 
 def to_text(source: str, width: int = WIDTH) -> str:
-    """The text, paragraphs divided by empty lines, no line end at its end. Only a URL may be wider than `width`."""
-    from markdown_it.tree import SyntaxTreeNode
-
+    """Plain text without a newline at its end. Paragraphs are separated by empty lines; only a URL may be wider than `width`."""
     return _blocks(SyntaxTreeNode(parse(source)).children, width)
 
 
 def wrap(text: str, width: int = WIDTH, first: str = "", then: str = "") -> str:
-    """Fill each line of a text for itself; what must not be broken (a URL, a long word) is left whole."""
+    """Wrap each line of a text by itself. URLs and long words are not broken.
+
+    first, then: the indent of the first line, and of all others.
+    """
     lines = text.split("\n")
     starts = [first, *[then] * (len(lines) - 1)]
     return "\n".join(
@@ -40,7 +39,7 @@ def wrap(text: str, width: int = WIDTH, first: str = "", then: str = "") -> str:
 
 
 def underlined(text: str, line: str = "=", width: int = WIDTH) -> str:
-    """A heading with a line below it, as long as its longest line."""
+    """A heading, underlined as far as its longest line."""
     words = wrap(text, width)
     return f"{words}\n{line * max(map(len, words.splitlines()))}" if words else ""
 
@@ -49,7 +48,7 @@ def _blocks(nodes: Iterable[SyntaxTreeNode], width: int) -> str:
     return "\n\n".join(text for node in nodes if (text := _block(node, width)))
 
 
-def _block(node: SyntaxTreeNode, width: int) -> str:  # noqa: PLR0911 - one answer per kind
+def _block(node: SyntaxTreeNode, width: int) -> str:  # noqa: PLR0911 - one result per kind
     match node.type:
         case "paragraph":
             return wrap(_inline(node), width)
@@ -71,7 +70,7 @@ def _block(node: SyntaxTreeNode, width: int) -> str:  # noqa: PLR0911 - one answ
 
 
 def _list(node: SyntaxTreeNode, marks: list[str], width: int) -> str:
-    """Marks hang before their items; long items are set apart by an empty line."""
+    """A list with hanging marks. If an item has several lines, empty lines separate all items."""
     column = max(len(mark) for mark in marks)
     items = []
     for mark, item in zip(marks, node.children, strict=True):
@@ -80,8 +79,8 @@ def _list(node: SyntaxTreeNode, marks: list[str], width: int) -> str:
     return ("\n\n" if any("\n" in item for item in items) else "\n").join(items)
 
 
-def _inline(node: SyntaxTreeNode) -> str:  # noqa: PLR0911 - one answer per kind
-    """The words of a node; a line end only where the author broke the line on purpose."""
+def _inline(node: SyntaxTreeNode) -> str:  # noqa: PLR0911 - one result per kind
+    """The text of a node, with a newline only where the author wrote a hard line break."""
     match node.type:
         case "text" | "code_inline":
             return node.content

@@ -42,13 +42,13 @@ class OwnerLinks:
 
     def ask(self, token: str) -> Response:
         """What would be done, and a button."""
-        return self._page(self._app.owner.view(token))
+        return self._page(self._app.preview_links.view(token))
 
     def act(self, token: str, _: Body) -> Response:
         """Do it. Where the plan has changed since the mail, an approval or a swap is asked for again."""
-        before = self._app.owner.view(token)
+        before = self._app.preview_links.view(token)
         try:
-            after = self._app.owner.act(token)
+            after = self._app.preview_links.act(token)
         except Refused as error:
             return self._page(before, problem=str(error), status=CONFLICT)
         asked_again = (

@@ -1,4 +1,4 @@
-"""The calendar at the command line: the weeks ahead, why, what if, and the owner's word, as a person and a program get them."""
+"""The calendar on the command line: the weeks ahead, reasons, dry runs, and overrides, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_year_of_the_starter_tips_has_a_tip_and_a_reason_for_each_tuesday(news
     assert len({slot["tip"] for slot in found}) == 52
 
 
-def test_the_calendar_reads_by_itself(newsletter: Command) -> None:
+def test_the_calendar_explains_itself(newsletter: Command) -> None:
     done = newsletter("calendar", "--weeks", "8", "--as-of", MONDAY)
 
     assert "seasonal: the Tuesday on or before December 25" in done.stdout
@@ -42,19 +42,19 @@ def test_the_calendar_reads_by_itself(newsletter: Command) -> None:
     assert "newsletter calendar skip DATE" in done.stdout
 
 
-def test_what_if_shows_the_change_and_changes_nothing(newsletter: Command) -> None:
+def test_a_dry_run_shows_the_change_and_changes_nothing(newsletter: Command) -> None:
     before = slots(newsletter, "--weeks", "8")
     found = document(newsletter, "calendar", "--weeks", "8", "--with", "skip 2026-12-29")
-    told = newsletter("calendar", "--weeks", "8", "--with", "skip 2026-12-29", "--as-of", MONDAY)
+    shown = newsletter("calendar", "--weeks", "8", "--with", "skip 2026-12-29", "--as-of", MONDAY)
 
     changed = {change["date"]: (change["before"], change["after"]) for change in found["changes"]}
     assert changed["2026-12-29"] == (before["2026-12-29"], None)
     assert changed["2027-01-12"] == (before["2027-01-12"], before["2026-12-29"])
-    assert "nothing was changed" in told.stdout
+    assert "Nothing was changed" in shown.stdout
     assert slots(newsletter, "--weeks", "8") == before
 
 
-def test_skip_pin_and_taking_them_back(newsletter: Command) -> None:
+def test_a_skip_and_a_pin_can_be_undone(newsletter: Command) -> None:
     before = slots(newsletter, "--weeks", "8")
     newsletter("calendar", "skip", "2026-12-29", "--reason", "between the years", "--as-of", MONDAY)
     document(newsletter, "tips", "pin", "leave-your-number-first", "--on", "2026-12-15")
@@ -78,7 +78,7 @@ def test_why_answers_for_a_date_and_for_a_tip(newsletter: Command) -> None:
     assert tip["why_not"] == "1 tip before it in the queue"
 
 
-def test_a_held_issue_waits_and_issues_send_says_so(newsletter: Command, home: Path) -> None:
+def test_an_issue_on_hold_waits_and_issues_send_says_so(newsletter: Command, home: Path) -> None:
     newsletter("subscribers", "add", "reader@readers.example", "--confirmed", "--source", "asked at the counter")
     document(newsletter, "calendar", "hold", "2026-11-24", "--reason", "a typo")
     held = newsletter("issues", "send", "--as-of", "2026-11-24T08:00")
@@ -107,18 +107,18 @@ def test_a_calendar_program_gets_a_file_it_can_read(newsletter: Command, home: P
     assert "DTSTART;VALUE=DATE:20261124" in text
 
 
-def test_lint_says_where_what_and_what_to_do_and_fails_on_a_fault(newsletter: Command, home: Path) -> None:
+def test_lint_lists_places_reasons_and_fixes_and_fails_on_a_fault(newsletter: Command, home: Path) -> None:
     good = document(newsletter, "tips", "lint")
     tip = home / "tip.md"
     tip.write_text(f"---\ntitle: Recently\n---\n{'A word and one more. ' * 20}\n\nTODO: this past month was good.\n")
     newsletter("tips", "add", str(tip))
     bad = document(newsletter, "tips", "lint", "recently", code=1)
-    told = newsletter("tips", "lint", "recently")
+    shown = newsletter("tips", "lint", "recently")
 
     assert all(not tip["findings"] for tip in good["tips"])
     found = {(f["part"], f["line"], f["rule"]) for f in bad["tips"][0]["findings"]}
     assert {("body", 3, "placeholder"), ("body", 3, "relative-time")} <= found
-    assert "it is a placeholder that was never filled in" in told.stdout
+    assert "it is a placeholder that was never filled in" in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,17 @@ def test_lint_says_where_what_and_what_to_do_and_fails_on_a_fault(newsletter: Co
         (
             ("calendar", "skip", "2026-12-30"),
             2,
-            "2026-12-30 is a Wednesday; issues go out on a Tuesday. Say 2026-12-29",
+            "2026-12-30 is a Wednesday, but issues go out on a Tuesday. Use 2026-12-29 or 2027-01-05",
         ),
-        (("calendar", "skip", "tomorrow"), 2, "'tomorrow' is not a day. Write it as 2026-12-29"),
+        (("calendar", "skip", "tomorrow"), 2, "'tomorrow' is not a date. Write it as 2026-12-29"),
         (("calendar", "skip", "2020-12-29"), 1, "December 29, 2020 has passed"),
         (("tips", "why", "none-such"), 1, "there is no tip 'none-such'"),
         (("calendar", "--with", "dance"), 2, "'dance' is not a change to the calendar"),
-        (("calendar", "simulate", "--churn", "a lot"), 2, "'a lot' is not a share of readers. Write it as 20%"),
+        (
+            ("calendar", "simulate", "--churn", "a lot"),
+            2,
+            "'a lot' is not a percentage of subscribers. Write it as 20%",
+        ),
     ],
 )
 def test_a_mistake_is_answered_in_one_line_with_the_fix(
@@ -161,7 +165,7 @@ def test_a_copied_database_says_so_and_is_adopted(newsletter: Command, home: Pat
     assert json.loads(sent.stdout)["state"] == "done"
 
 
-def test_a_short_look_ahead_is_not_taken_for_a_short_library(newsletter: Command) -> None:
+def test_a_short_forecast_is_not_mistaken_for_a_short_library(newsletter: Command) -> None:
     day = ("--as-of", "2026-11-22T12:00")
     few, whole = newsletter("calendar", "--weeks", "4", *day), newsletter("calendar", "runway", *day)
 

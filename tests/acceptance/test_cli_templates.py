@@ -27,7 +27,7 @@ def test_a_broken_template_is_named_before_anything_is_sent(newsletter: Command,
     for command in (("templates", "check"), ("issues", "preview"), ("issues", "send", "--now")):
         done = newsletter(*command, env=env)
         assert done.returncode == 1, command
-        assert "own/email/issue/body.txt:2: 'nam' is not known here" in done.stderr
+        assert "own/email/issue/body.txt:2: the variable 'nam' does not exist here" in done.stderr
     assert not (home / "mail").exists()
 
 

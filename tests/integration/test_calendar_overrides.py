@@ -1,4 +1,4 @@
-"""What the owner says of slots, on a real store, and what then goes out; the order of the ways has unit tests."""
+"""Overrides of slots on a real store, and what is then sent. The order of the kinds has unit tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WEEK = timedelta(days=7)
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[AppHarness]:
-    """Two readers, three tips, and a clock a day before the slot."""
+    """Two subscribers, three tips, and a clock a day before the slot."""
     with open_app_harness(tmp_path, MemorySender()) as harness:
         add_subscribers(harness.files, 2)
         for title in ("One", "Two", "Three"):
@@ -48,7 +48,7 @@ def sent(harness: AppHarness) -> list[tuple[date | None, str | None, IssueState]
 
 def test_a_skipped_slot_has_no_issue_and_its_tip_comes_a_week_later(harness: AppHarness) -> None:
     harness.calendar.skip(SLOT, "a holiday")
-    said = harness.issues.next()
+    planned = harness.issues.next()
     harness.fake_clock.now = TUESDAY
     nothing = harness.issues.publish_due()
     harness.fake_clock.now = TUESDAY + timedelta(days=3)
@@ -56,13 +56,13 @@ def test_a_skipped_slot_has_no_issue_and_its_tip_comes_a_week_later(harness: App
     harness.fake_clock.now = TUESDAY + WEEK
     harness.issues.publish_due()
 
-    assert (said.slot, said.tip and said.tip.key) == (SLOT + WEEK, "one")
+    assert (planned.slot, planned.tip and planned.tip.key) == (SLOT + WEEK, "one")
     assert (nothing, still_nothing) == (None, None)
     assert sent(harness) == [(SLOT + WEEK, "one", IssueState.SENDING)]
 
 
-def being_made(harness: AppHarness) -> int:
-    """Tuesday's letter of the first tip, taken and not compiled yet; its number."""
+def start_preparing(harness: AppHarness) -> int:
+    """Bind Tuesday's issue to the first tip without compiling it; its number."""
     harness.fake_clock.now = TUESDAY
     with harness.store.write() as tx:
         number = tx.issues.plan(SLOT, TUESDAY, TUESDAY).number
@@ -71,8 +71,8 @@ def being_made(harness: AppHarness) -> int:
     return number
 
 
-def test_a_skip_that_comes_while_the_letter_is_made_still_counts(harness: AppHarness) -> None:
-    being_made(harness)
+def test_a_skip_while_the_issue_is_being_prepared_still_counts(harness: AppHarness) -> None:
+    start_preparing(harness)
     harness.calendar.skip(SLOT)
     harness.issues.publish_due()
 
@@ -80,8 +80,8 @@ def test_a_skip_that_comes_while_the_letter_is_made_still_counts(harness: AppHar
     assert harness.tips.why("one").line == harness.calendar.forecast(1)[0]
 
 
-def test_a_letter_that_is_being_made_is_held_back_too(harness: AppHarness) -> None:
-    number = being_made(harness)
+def test_an_issue_that_is_being_prepared_can_be_put_on_hold(harness: AppHarness) -> None:
+    number = start_preparing(harness)
     harness.calendar.hold(SLOT)
     harness.issues.publish_due()
     held = harness.issue(number).state
@@ -91,8 +91,8 @@ def test_a_letter_that_is_being_made_is_held_back_too(harness: AppHarness) -> No
     assert (held, harness.issue(number).state) == (IssueState.PREPARING, IssueState.SENDING)
 
 
-def test_a_letter_that_is_held_back_is_not_made_again_at_each_ring(harness: AppHarness) -> None:
-    number = being_made(harness)
+def test_an_issue_on_hold_is_not_compiled_again_at_each_timer_run(harness: AppHarness) -> None:
+    number = start_preparing(harness)
     cannot_make_any = replace(harness.render_context, renderer=EmailTemplates(harness.site, []))
     with pytest.raises(TemplateError):
         finish_preparing(harness.store, cannot_make_any, harness.rules, harness.clock())
@@ -102,17 +102,17 @@ def test_a_letter_that_is_held_back_is_not_made_again_at_each_ring(harness: AppH
     assert harness.issue(number).state is IssueState.PREPARING
 
 
-def test_a_skip_can_be_taken_back(harness: AppHarness) -> None:
+def test_a_skip_can_be_undone(harness: AppHarness) -> None:
     harness.calendar.skip(SLOT)
-    assert harness.calendar.unskip(SLOT)
-    assert not harness.calendar.unskip(SLOT)
+    assert harness.calendar.clear_override(SLOT)
+    assert not harness.calendar.clear_override(SLOT)
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
 
     assert sent(harness) == [(SLOT, "one", IssueState.SENDING)]
 
 
-def test_what_is_held_waits_for_the_owner_and_goes_late_or_is_missed(harness: AppHarness) -> None:
+def test_an_issue_on_hold_waits_for_the_owner_and_is_sent_late_or_missed(harness: AppHarness) -> None:
     harness.calendar.hold(SLOT, "a typo")
     harness.fake_clock.now = TUESDAY
     held = (harness.issues.publish_due(), harness.issues.next().waits, harness.calendar.last_slot().words)
@@ -152,7 +152,7 @@ def test_with_approval_required_silence_means_no(tmp_path: Path) -> None:
         assert issue.tip_key == "two"
 
 
-def test_the_command_that_sends_early_is_an_approval_but_not_of_what_is_held(tmp_path: Path) -> None:
+def test_sending_early_approves_an_issue_unless_it_is_on_hold(tmp_path: Path) -> None:
     with open_app_harness(tmp_path, MemorySender(), approval="required") as harness:
         add_subscribers(harness.files, 1)
         add_tip(harness.files, "One")
@@ -160,14 +160,14 @@ def test_the_command_that_sends_early_is_an_approval_but_not_of_what_is_held(tmp
         harness.calendar.hold(SLOT)
         with pytest.raises(Refused, match="on hold"):
             harness.issues.send(early=True)
-        harness.calendar.unskip(SLOT)
+        harness.calendar.clear_override(SLOT)
         issue = harness.issues.send(early=True)
 
         assert issue
         assert issue.state is IssueState.DONE
 
 
-def test_a_pinned_tip_goes_on_its_date_and_is_kept_for_it(harness: AppHarness) -> None:
+def test_a_pinned_tip_is_kept_for_its_date_and_sent_then(harness: AppHarness) -> None:
     harness.tips.pin("one", SLOT + WEEK)
     for week in range(3):
         harness.fake_clock.now = TUESDAY + week * WEEK
@@ -177,7 +177,7 @@ def test_a_pinned_tip_goes_on_its_date_and_is_kept_for_it(harness: AppHarness) -
     assert [tip for _, tip, _ in sent(harness)] == ["two", "one", "three"]
 
 
-def test_what_cannot_be_pinned_or_skipped_is_refused_with_the_reason(harness: AppHarness) -> None:
+def test_an_impossible_pin_or_skip_is_refused_with_the_reason(harness: AppHarness) -> None:
     harness.tips.pin("one", SLOT)
     harness.tips.retire("three")
     with pytest.raises(Refused, match="one is pinned"):
@@ -196,7 +196,7 @@ def test_what_cannot_be_pinned_or_skipped_is_refused_with_the_reason(harness: Ap
         harness.calendar.skip(SLOT)
 
 
-def test_two_tips_change_places_and_change_back(harness: AppHarness) -> None:
+def test_two_tips_are_swapped_and_swapped_back(harness: AppHarness) -> None:
     before = [line.tip for line in harness.calendar.forecast(3)]
     harness.calendar.swap(SLOT)
     after = [line.tip for line in harness.calendar.forecast(3)]
@@ -207,22 +207,22 @@ def test_two_tips_change_places_and_change_back(harness: AppHarness) -> None:
     assert [line.tip for line in harness.calendar.forecast(3)] == before
 
 
-def test_a_season_fills_the_year_of_its_title_when_the_letter_is_made(harness: AppHarness) -> None:
+def test_a_season_fills_in_the_year_of_a_title_when_the_email_is_compiled(harness: AppHarness) -> None:
     add_ruled(harness, "Spring {{ year }}", season="5 March")
-    said = harness.issues.next()
+    planned = harness.issues.next()
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
     harness.round()
     memory = harness.sender_override
     assert isinstance(memory, MemorySender)
 
-    assert said.tip
-    assert said.tip.title == "Spring 2024"
-    assert {mail["Subject"] for mail in parse_emails(memory.emails)} == {"Spring 2024"}
+    assert planned.tip
+    assert planned.tip.title == "Spring 2024"
+    assert {email["Subject"] for email in parse_emails(memory.emails)} == {"Spring 2024"}
     assert harness.issue().subject == "Spring 2024"
 
 
-def test_a_tip_runs_again_after_its_rest_and_a_cancelled_re_run_counts_for_nothing(tmp_path: Path) -> None:
+def test_a_tip_runs_again_after_its_rest_and_a_canceled_re_run_does_not_count(tmp_path: Path) -> None:
     with open_app_harness(tmp_path, MemorySender(), rerun_after="3 weeks") as harness:
         add_subscribers(harness.files, 1)
         add_tip(harness.files, "One")
@@ -242,7 +242,7 @@ def test_a_tip_runs_again_after_its_rest_and_a_cancelled_re_run_counts_for_nothi
         assert harness.broken() == []
 
 
-def test_a_tip_of_the_archive_may_run_again_and_goes_back_there_when_that_is_cancelled(harness: AppHarness) -> None:
+def test_a_tip_of_the_archive_may_run_again_and_returns_there_when_that_is_canceled(harness: AppHarness) -> None:
     with harness.store.write() as tx:
         for key in ("one", "two", "three"):
             tx.tips.set_state(tx.tips.get(key).card.id, TipState.RETIRED)
@@ -260,12 +260,12 @@ def test_a_tip_of_the_archive_may_run_again_and_goes_back_there_when_that_is_can
     assert (card.state, card.last_sent_on) == (TipState.ARCHIVE, None)
 
 
-def test_the_slot_that_is_bound_shows_what_is_bound_and_the_rest_goes_on_from_there(harness: AppHarness) -> None:
+def test_a_bound_slot_shows_its_tip_and_the_forecast_goes_on_from_there(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
     with harness.store.write() as tx:
         tx.tips.move("three", first=True)
-        tx.calendar.pin("two", SLOT)  # said too late: the letter is made
+        tx.calendar.pin("two", SLOT)  # too late: the issue already has its tip
         tx.tips.move("two", first=True)
         tx.tips.move("three", first=True)
     lines = harness.calendar.forecast(3)
@@ -274,7 +274,7 @@ def test_the_slot_that_is_bound_shows_what_is_bound_and_the_rest_goes_on_from_th
     assert [line.tip for line in lines] == ["one", "three", "two"]
 
 
-def test_why_speaks_of_dates_that_went_by_and_of_dates_that_come(harness: AppHarness) -> None:
+def test_why_explains_past_and_future_dates(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
     harness.round()

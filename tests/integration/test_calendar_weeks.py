@@ -1,4 +1,4 @@
-"""Months of random newsletters played through the real verbs: what was forecast is what is sent, once, and pins are kept."""
+"""Months of random newsletters through the real use cases: what was forecast is sent, once, and pins are kept."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ slots = st.integers(0, WEEKS - 1).map(lambda week: SLOT + week * WEEK)
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """A library and what its owner says. series: how many parts one has; old: tips that ran before this system."""
+class Scenario:
+    """A library and its owner's overrides. series: how many parts one has. old: tips that ran before this system."""
 
     tips: list[TipRules]
     old: int
@@ -46,7 +46,7 @@ class Wishes:
 
 
 wishes = st.builds(
-    Wishes,
+    Scenario,
     st.lists(rules, max_size=7),
     st.integers(0, 2),
     st.integers(0, 3),
@@ -55,21 +55,21 @@ wishes = st.builds(
 )
 
 
-def fill(harness: AppHarness, wanted: Wishes) -> dict[str, date]:
-    """Put the library in and say the wishes; the pins that were taken."""
-    parts = [TipRules(series="A story", part=part + 1) for part in range(wanted.series)]
-    texts = [TipText(f"Tip {place}", "Use it.", rules=found) for place, found in enumerate([*wanted.tips, *parts])]
-    texts += [TipText(f"Old {n}", "Use it.", published_on=SLOT - (n + 1) * REST) for n in range(wanted.old)]
+def fill(harness: AppHarness, scenario: Scenario) -> dict[str, date]:
+    """Store the library and make the overrides; the pins that were accepted."""
+    parts = [TipRules(series="A story", part=part + 1) for part in range(scenario.series)]
+    texts = [TipText(f"Tip {place}", "Use it.", rules=found) for place, found in enumerate([*scenario.tips, *parts])]
+    texts += [TipText(f"Old {n}", "Use it.", published_on=SLOT - (n + 1) * REST) for n in range(scenario.old)]
     with harness.store.write() as tx:
         for text in texts:
             state = TipState.ARCHIVE if text.published_on else TipState.FRESH
             key = text.title.lower().replace(" ", "-")
             tx.tips.add(text, identity(text.title, text.published_on), key, state, TUESDAY)
-    for slot in wanted.skips:
+    for slot in scenario.skips:
         harness.calendar.skip(slot)
     pins: dict[str, date] = {}
-    for place, slot in wanted.pins.items():
-        if place < len(wanted.tips) and slot not in pins.values():
+    for place, slot in scenario.pins.items():
+        if place < len(scenario.tips) and slot not in pins.values():
             harness.tips.pin(f"tip-{place}", slot)
             pins[f"tip-{place}"] = slot
     return pins
@@ -81,7 +81,7 @@ def issues(harness: AppHarness) -> list[IssueFacts]:
 
 
 def play(harness: AppHarness) -> None:
-    """What one ring of the daemon does."""
+    """What one timer run of the daemon does."""
     harness.issues.publish_due()
     for number in harness.issues.unfinished():
         harness.round(number)
@@ -89,29 +89,29 @@ def play(harness: AppHarness) -> None:
 
 @PLAYED
 @given(wishes)
-def test_what_was_forecast_for_a_season_is_what_was_then_sent(wanted: Wishes) -> None:
+def test_what_was_forecast_for_months_is_what_was_then_sent(scenario: Scenario) -> None:
     with (
         TemporaryDirectory() as directory,
         open_app_harness(Path(directory), MemorySender(), rerun_after="4 weeks") as harness,
     ):
         add_subscribers(harness.files, 1)
         harness.fake_clock.now = TUESDAY - timedelta(days=1)
-        pins = fill(harness, wanted)
-        said = harness.calendar.forecast(WEEKS)
+        pins = fill(harness, scenario)
+        lines = harness.calendar.forecast(WEEKS)
         for week in range(WEEKS):
             harness.fake_clock.now = harness.schedule.starts_at(SLOT + week * WEEK)
             play(harness)
         went = {issue.slot: issue.tip_key for issue in issues(harness)}
 
-        assert {line.date: line.tip for line in said if line.kind is not Kind.SKIPPED} == went
+        assert {line.date: line.tip for line in lines if line.kind is not Kind.SKIPPED} == went
         for key, slot in pins.items():
-            assert slot in wanted.skips or went[slot] == key
+            assert slot in scenario.skips or went[slot] == key
         assert harness.broken() == []
 
 
 steps = st.lists(
     st.one_of(
-        st.integers(1, 24 * 8).map(lambda hours: timedelta(hours=hours)),  # time goes by, or the daemon is out
+        st.integers(1, 24 * 8).map(lambda hours: timedelta(hours=hours)),  # time passes, or the daemon is down
         st.integers(1, 24 * 9).map(lambda hours: -timedelta(hours=hours)),  # the clock is set back
         st.sampled_from(["skip", "swap", "pin", "cancel", "hold", "approve"]),
     ),
@@ -120,8 +120,8 @@ steps = st.lists(
 )
 
 
-def meddle(harness: AppHarness, what: str) -> None:
-    """The owner does something with the next slot; what is refused is refused."""
+def override(harness: AppHarness, what: str) -> None:
+    """The owner changes the next slot; a refusal is fine."""
     slot = harness.issues.next().slot
     try:
         match what:
@@ -144,7 +144,7 @@ def meddle(harness: AppHarness, what: str) -> None:
 @PLAYED
 @given(wishes, steps)
 def test_whatever_the_owner_and_the_clock_do_a_slot_has_one_issue_and_no_tip_comes_too_soon(
-    wanted: Wishes, story: list[timedelta | str]
+    scenario: Scenario, story: list[timedelta | str]
 ) -> None:
     with (
         TemporaryDirectory() as directory,
@@ -152,19 +152,23 @@ def test_whatever_the_owner_and_the_clock_do_a_slot_has_one_issue_and_no_tip_com
     ):
         add_subscribers(harness.files, 1)
         harness.fake_clock.now = TUESDAY - timedelta(days=1)
-        fill(harness, wanted)
+        fill(harness, scenario)
         chosen: dict[date, Kind] = {}
         for step in story:
             if isinstance(step, str):
-                meddle(harness, step)
+                override(harness, step)
                 continue
             harness.fake_clock.now += step
-            said, line = harness.issues.next(), harness.calendar.forecast(1)[0]
+            planned, line = harness.issues.next(), harness.calendar.forecast(1)[0]
             before = {issue.slot for issue in issues(harness) if issue.started_at}
             play(harness)
             for issue in issues(harness):
                 if issue.slot and issue.started_at and issue.slot not in before:
-                    assert (said.slot, said.tip and said.tip.key, said.waits) == (issue.slot, issue.tip_key, "")
+                    assert (planned.slot, planned.tip and planned.tip.key, planned.waits) == (
+                        issue.slot,
+                        issue.tip_key,
+                        "",
+                    )
                     chosen[issue.slot] = line.kind
 
         went = [issue for issue in issues(harness) if issue.started_at and issue.counts["sent"]]
@@ -172,7 +176,7 @@ def test_whatever_the_owner_and_the_clock_do_a_slot_has_one_issue_and_no_tip_com
         assert harness.broken() == []
         memory = harness.sender_override
         assert isinstance(memory, MemorySender)
-        assert len(memory.emails) == len(went), "one letter for each issue"
+        assert len(memory.emails) == len(went), "one email for each issue"
         for issue in went:
             if issue.slot and chosen[issue.slot] is Kind.RERUN:
                 assert rested(harness, issue, went)
@@ -187,10 +191,10 @@ def rested(harness: AppHarness, issue: IssueFacts, went: list[IssueFacts]) -> bo
     return all(issue.slot - slot >= rest for slot in earlier if issue.slot and slot and slot < issue.slot)
 
 
-def test_an_outage_longer_than_the_window_costs_a_slot_and_no_tip() -> None:
+def test_an_outage_longer_than_the_late_window_costs_a_slot_and_no_tip() -> None:
     with TemporaryDirectory() as directory, open_app_harness(Path(directory), MemorySender()) as harness:
         add_subscribers(harness.files, 1)
-        fill(harness, Wishes([TipRules()] * 3, 0, 0, set(), {}))
+        fill(harness, Scenario([TipRules()] * 3, 0, 0, set(), {}))
         play(harness)
         harness.fake_clock.now = TUESDAY + WEEK + timedelta(days=2)
         play(harness)

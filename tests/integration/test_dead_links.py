@@ -15,7 +15,7 @@ import pytest
 from newsletter.domain.tips.links import LinkAnswer, LinkProblem
 from newsletter.domain.tips.lint import Level
 from newsletter.http import link_checker as links
-from newsletter.http.link_checker import ask, is_public
+from newsletter.http.link_checker import check_links, is_public
 from newsletter.testing import MemorySender
 from tests.support.library import add_tip
 from tests.support.publishing import open_app_harness
@@ -82,7 +82,7 @@ def site() -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 
 def one(url: str, *, request_timeout: float = 5.0) -> LinkAnswer:
-    return ask([url], is_allowed=lambda _: True, request_timeout=request_timeout)[url]
+    return check_links([url], is_allowed=lambda _: True, request_timeout=request_timeout)[url]
 
 
 def test_a_page_that_exists_is_requested_once_with_head() -> None:
@@ -140,11 +140,11 @@ def test_a_url_without_a_valid_host_is_a_problem(url: str) -> None:
 
 def test_private_hosts_are_reached_neither_directly_nor_by_redirect() -> None:
     with site() as (base, requests):
-        assert ask([base])[base].trouble is LinkProblem.PRIVATE
+        assert check_links([base])[base].trouble is LinkProblem.PRIVATE
         assert requests == []
         hops: list[object] = []
         url = f"{base}/out/127.0.0.1:1/"
-        answer = ask([url], is_allowed=lambda address: not (hops.append(address) or len(hops) > 1))[url]  # type: ignore[func-returns-value]
+        answer = check_links([url], is_allowed=lambda address: not (hops.append(address) or len(hops) > 1))[url]  # type: ignore[func-returns-value]
         assert answer.trouble is LinkProblem.PRIVATE
         assert len(requests) == 1
 
@@ -169,7 +169,7 @@ def test_at_most_the_maximum_of_links_is_checked_and_each_once() -> None:
     with site() as (base, requests):
         urls = [f"{base}/{n}x" for n in range(links.MAX_LINKS + 3)]
         seen: list[tuple[int, int]] = []
-        found = ask([*urls, *urls[:5]], is_allowed=lambda _: True, on_progress=lambda *n: seen.append(n))
+        found = check_links([*urls, *urls[:5]], is_allowed=lambda _: True, on_progress=lambda *n: seen.append(n))
         assert len(requests) == links.MAX_LINKS
     assert [answer.trouble for answer in found.values()].count(LinkProblem.NOT_CHECKED) == 3
     assert seen[-1] == (links.MAX_LINKS, links.MAX_LINKS)

@@ -1,4 +1,4 @@
-"""DKIM from the settings to the letters that leave, with dkimpy as the receiver."""
+"""DKIM from the settings to the sent messages, with dkimpy as the verifier."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from tests.support.library import add_tip
 from tests.support.publishing import AppHarness, open_app_harness, readers, recipients
 
 
-def verifies(harness: AppHarness, letter: SentEmail) -> bool:
+def verifies(harness: AppHarness, email: SentEmail) -> bool:
     assert harness.dkim
     records = {f"{key.selector}._domainkey.tips.example.": key.record for key in harness.dkim.keys}
 
     def look_up(name: bytes, timeout: int = 5) -> bytes:
         return records[name.decode()].encode()
 
-    return all(dkim.DKIM(letter.message).verify(idx=n, dnsfunc=look_up) for n in range(len(records)))
+    return all(dkim.DKIM(email.message).verify(idx=n, dnsfunc=look_up) for n in range(len(records)))
 
 
 @pytest.mark.parametrize("second", [{}, {"dkim_ed25519_selector": "e1", "dkim_ed25519_key": ED25519}])
-def test_every_letter_of_an_issue_leaves_signed(tmp_path: Path, second: dict[str, str]) -> None:
+def test_every_message_of_an_issue_is_signed(tmp_path: Path, second: dict[str, str]) -> None:
     with open_app_harness(tmp_path, None, dkim_selector="s1", dkim_key=RSA, **second) as harness:
         sender = harness.memory()
         harness.round(harness.start(3))
         assert recipients(sender.emails) == readers(3)
-        assert all(verifies(harness, letter) for letter in sender.emails)
+        assert all(verifies(harness, email) for email in sender.emails)
 
 
-def test_what_a_second_process_sends_is_signed_too(tmp_path: Path) -> None:
+def test_messages_from_a_second_process_are_signed_too(tmp_path: Path) -> None:
     with (
         FaultySmtp() as server,
         open_app_harness(
@@ -48,10 +48,10 @@ def test_what_a_second_process_sends_is_signed_too(tmp_path: Path) -> None:
         assert (done.sent, harness.counts()) == (40, {"sent": 40})
         emails = [SentEmail(Envelope(taken.sender, taken.recipient), taken.message) for taken in server.emails]
         assert recipients(emails) == readers(40)
-        assert all(verifies(harness, letter) for letter in emails)
+        assert all(verifies(harness, email) for email in emails)
 
 
-def test_a_letter_that_is_rendered_for_each_reader_is_signed_too(tmp_path: Path) -> None:
+def test_a_message_that_is_rendered_for_each_recipient_is_signed_too(tmp_path: Path) -> None:
     own = tmp_path / "own" / "email" / "issue"
     own.mkdir(parents=True)
     original = Path(__file__).parents[2] / "templates" / "email" / "issue" / "body.txt"
@@ -59,10 +59,10 @@ def test_a_letter_that_is_rendered_for_each_reader_is_signed_too(tmp_path: Path)
     with open_app_harness(tmp_path, dkim_selector="s1", dkim_key=RSA, templates=str(tmp_path / "own")) as harness:
         sender = harness.memory()
         harness.round(harness.start(2))
-        assert [verifies(harness, letter) for letter in sender.emails] == [True, True]
+        assert [verifies(harness, email) for email in sender.emails] == [True, True]
 
 
-def test_the_key_may_stand_in_a_file(tmp_path: Path) -> None:
+def test_the_key_may_be_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "dkim.pem").write_text(RSA)
     with open_app_harness(tmp_path, dkim_selector="s1", dkim_key_file=str(tmp_path / "dkim.pem")) as harness:
         add_tip(harness.files, "Say the name")
@@ -71,14 +71,14 @@ def test_the_key_may_stand_in_a_file(tmp_path: Path) -> None:
         )
 
 
-def test_without_a_key_no_letter_is_signed(tmp_path: Path) -> None:
+def test_without_a_key_no_message_is_signed(tmp_path: Path) -> None:
     with open_app_harness(tmp_path) as harness:
         sender = harness.memory()
         harness.round(harness.start(1))
         assert b"DKIM-Signature" not in sender.emails[0].message
 
 
-def test_a_key_that_cannot_sign_stops_before_anything_is_written(tmp_path: Path) -> None:
+def test_an_unusable_key_stops_the_program_before_anything_is_written(tmp_path: Path) -> None:
     with open_app_harness(tmp_path, dkim_selector="s1", dkim_key=UNSUPPORTED_KEYS["too short"]) as harness:
         with pytest.raises(SettingsError, match="NEWSLETTER_DKIM_KEY is neither RSA"):
             harness.start(1)
@@ -86,7 +86,7 @@ def test_a_key_that_cannot_sign_stops_before_anything_is_written(tmp_path: Path)
             assert tx.issues.each() == []
 
 
-def test_the_doctor_says_what_dns_must_have_and_what_a_key_lacks(tmp_path: Path) -> None:
+def test_doctor_shows_the_dns_records_and_what_is_wrong_with_a_key(tmp_path: Path) -> None:
     def found(**settings: str) -> tuple[bool, str]:
         with open_app_harness(tmp_path, None, **settings) as harness:
             [check] = [check for check in harness.doctor() if check.id == "dkim"]
@@ -99,7 +99,7 @@ def test_the_doctor_says_what_dns_must_have_and_what_a_key_lacks(tmp_path: Path)
     assert found(dkim_key=RSA) == (False, "NEWSLETTER_DKIM_KEY is set without NEWSLETTER_DKIM_SELECTOR")
 
 
-def test_without_the_extra_the_error_says_how_to_install_it() -> None:
+def test_without_the_extra_the_error_explains_how_to_install_it() -> None:
     code = (
         "import sys; sys.modules['cryptography'] = None\n"
         "from newsletter.keys import load_dkim\n"

@@ -1,4 +1,4 @@
-"""A watchdog elsewhere is called for each slot that went, again when it does not answer, and not for ever."""
+"""Heartbeats to a dead man's switch: one for each slot that was sent, with a limited number of retries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.doctor import Check
-from newsletter.actions.heartbeat import AGAIN_AFTER, TRIES, claim_heartbeat
+from newsletter.actions.heartbeat import RETRY_AFTER, TRIES
 from newsletter.ports.calendar import HeartbeatCall
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY
@@ -22,8 +22,8 @@ WEEK = timedelta(days=7)
 
 
 @dataclass
-class Watchdog:
-    """A server that notes who calls; status: what it answers."""
+class DeadMansSwitch:
+    """A server that records requests. status: its answer."""
 
     url: str
     calls: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Watchdog:
 
 
 @pytest.fixture
-def watchdog() -> Iterator[Watchdog]:
+def switch() -> Iterator[DeadMansSwitch]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.calls.append(self.path)
@@ -42,7 +42,7 @@ def watchdog() -> Iterator[Watchdog]:
             """Say nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    found = Watchdog(f"http://127.0.0.1:{server.server_port}/secret-beat")
+    found = DeadMansSwitch(f"http://127.0.0.1:{server.server_port}/secret-heartbeat")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield found
@@ -52,11 +52,11 @@ def watchdog() -> Iterator[Watchdog]:
 
 
 @pytest.fixture
-def harness(tmp_path: Path, watchdog: Watchdog) -> Iterator[AppHarness]:
-    """A newsletter whose first issue went."""
-    with open_app_harness(tmp_path, MemorySender(), ping_url=watchdog.url) as harness:
+def harness(tmp_path: Path, switch: DeadMansSwitch) -> Iterator[AppHarness]:
+    """A newsletter whose first issue was sent."""
+    with open_app_harness(tmp_path, MemorySender(), ping_url=switch.url) as harness:
         number = harness.start()
-        assert harness.owner.send_heartbeat() is None, "nothing went yet"
+        assert harness.heartbeat.send() is None, "nothing was sent yet"
         harness.round(number)
         yield harness
 
@@ -65,16 +65,18 @@ def check(harness: AppHarness) -> Check:
     return {check.id: check for check in harness.doctor()}["watchdog"]
 
 
-def test_it_is_called_once_for_each_slot_that_went_or_was_skipped(harness: AppHarness, watchdog: Watchdog) -> None:
+def test_there_is_one_heartbeat_for_each_slot_that_was_sent_or_skipped(
+    harness: AppHarness, switch: DeadMansSwitch
+) -> None:
     unknown = check(harness)
     for _ in range(3):
-        harness.owner.send_heartbeat()
-    after = len(watchdog.calls)
+        harness.heartbeat.send()
+    after = len(switch.calls)
     harness.calendar.skip(SLOT + WEEK)
     harness.fake_clock.now = TUESDAY + WEEK
-    harness.owner.send_heartbeat()
+    harness.heartbeat.send()
 
-    assert (after, len(watchdog.calls)) == (1, 2)
+    assert (after, len(switch.calls)) == (1, 2)
     assert (unknown.ok, check(harness).ok, check(harness).message) == (
         True,
         True,
@@ -82,17 +84,17 @@ def test_it_is_called_once_for_each_slot_that_went_or_was_skipped(harness: AppHa
     )
 
 
-def test_one_that_does_not_answer_is_called_again_later_and_later_and_then_no_more(
-    harness: AppHarness, watchdog: Watchdog
+def test_a_failed_heartbeat_is_retried_at_growing_intervals_and_then_given_up(
+    harness: AppHarness, switch: DeadMansSwitch
 ) -> None:
-    watchdog.status = 500
-    first = harness.owner.send_heartbeat()
+    switch.status = 500
+    first = harness.heartbeat.send()
     waiting = check(harness)
-    for after in AGAIN_AFTER:
+    for after in RETRY_AFTER:
         harness.fake_clock.now += after - timedelta(seconds=1)
-        assert harness.owner.send_heartbeat() is None, "too early"
+        assert harness.heartbeat.send() is None, "too early"
         harness.fake_clock.forward(seconds=1)
-        last = harness.owner.send_heartbeat()
+        last = harness.heartbeat.send()
     harness.fake_clock.forward(hours=5)
 
     assert first
@@ -100,33 +102,33 @@ def test_one_that_does_not_answer_is_called_again_later_and_later_and_then_no_mo
     assert (waiting.level, "it is tried again" in waiting.message) == ("hint", True)
     assert last
     assert (last.attempts, last.next_attempt_at) == (TRIES, None)
-    assert harness.owner.send_heartbeat() is None
-    assert len(watchdog.calls) == TRIES
+    assert harness.heartbeat.send() is None
+    assert len(switch.calls) == TRIES
     assert (check(harness).ok, "secret" in check(harness).message) == (False, False)
 
 
-def test_one_that_answers_at_last_is_called_no_more(harness: AppHarness, watchdog: Watchdog) -> None:
-    watchdog.status = 503
-    harness.owner.send_heartbeat()
-    watchdog.status = 200
-    harness.fake_clock.now += AGAIN_AFTER[0]
-    done = harness.owner.send_heartbeat()
+def test_a_heartbeat_that_succeeds_is_not_retried(harness: AppHarness, switch: DeadMansSwitch) -> None:
+    switch.status = 503
+    harness.heartbeat.send()
+    switch.status = 200
+    harness.fake_clock.now += RETRY_AFTER[0]
+    done = harness.heartbeat.send()
     harness.fake_clock.forward(hours=5)
 
-    assert done == HeartbeatCall(SLOT, 2, None, TUESDAY + AGAIN_AFTER[0], "")
-    assert harness.owner.send_heartbeat() is None
+    assert done == HeartbeatCall(SLOT, 2, None, TUESDAY + RETRY_AFTER[0], "")
+    assert harness.heartbeat.send() is None
 
 
-def test_a_call_that_a_crash_cut_off_is_made_again(harness: AppHarness, watchdog: Watchdog) -> None:
-    assert claim_heartbeat(harness.store, harness.rules, harness.clock()) == SLOT  # and then the program is killed
+def test_a_heartbeat_that_a_crash_interrupted_is_retried(harness: AppHarness, switch: DeadMansSwitch) -> None:
+    assert harness.heartbeat.claim() == SLOT  # and then the program is killed
     assert check(harness).message.endswith("the program ended meanwhile; it is tried again")
-    harness.fake_clock.now += AGAIN_AFTER[0]
-    assert harness.owner.send_heartbeat()
-    assert len(watchdog.calls) == 1
+    harness.fake_clock.now += RETRY_AFTER[0]
+    assert harness.heartbeat.send()
+    assert len(switch.calls) == 1
 
 
-def test_without_an_address_nobody_is_called_and_doctor_does_not_ask(tmp_path: Path) -> None:
+def test_without_a_url_there_is_no_heartbeat_and_no_doctor_check(tmp_path: Path) -> None:
     with open_app_harness(tmp_path, MemorySender()) as harness:
         harness.round(harness.start())
-        assert harness.owner.send_heartbeat() is None
+        assert harness.heartbeat.send() is None
         assert "watchdog" not in {check.id for check in harness.doctor()}

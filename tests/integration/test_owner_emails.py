@@ -1,4 +1,4 @@
-"""What the owner is told and when, each thing once; and what the four links of a preview do."""
+"""Emails to the owner: what is sent and when, each once; and what the four links of a preview do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BODY = "Say the name of the person you talk to, once and early, and mean it. " *
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[AppHarness]:
-    """Two readers, a dozen tips, and a clock a day and a half before the slot, at an hour when nothing is looked through."""
+    """Two subscribers, a dozen tips, and a clock a day and a half before the slot, outside the hours of the nightly check."""
     with open_app_harness(tmp_path, MemorySender()) as harness:
         add_subscribers(harness.files, 2)
         for number in range(12):
@@ -38,74 +38,74 @@ def harness(tmp_path: Path) -> Iterator[AppHarness]:
 
 
 def subjects(harness: AppHarness) -> list[str]:
-    return [str(mail["Subject"]) for mail in owner_emails(harness)]
+    return [str(email["Subject"]) for email in owner_emails(harness)]
 
 
-def links(mail: EmailMessage) -> dict[str, str]:
+def links(email: EmailMessage) -> dict[str, str]:
     """The four links of a preview, by what they do."""
-    found = re.findall(r"https://tips\.example(/owner/(\w+)\.\S+)", text_of(mail))
+    found = re.findall(r"https://tips\.example(/owner/(\w+)\.\S+)", text_of(email))
     return {action: path for path, action in found}
 
 
 def preview(harness: AppHarness) -> EmailMessage:
     harness.fake_clock.now = TUESDAY - timedelta(hours=20)
-    return next(mail for mail in owner_emails(harness) if "preview" in text_of(mail).casefold())
+    return next(email for email in owner_emails(harness) if "preview" in text_of(email).casefold())
 
 
-def test_the_day_before_the_owner_sees_the_letter_and_what_comes_next_once(harness: AppHarness) -> None:
+def test_the_day_before_the_owner_gets_one_preview_with_what_comes_next(harness: AppHarness) -> None:
     early = subjects(harness)
-    mail = preview(harness)
+    email = preview(harness)
     again = subjects(harness)
-    text = " ".join(text_of(mail).split())
+    text = " ".join(text_of(email).split())
 
     assert (early, again) == ([], [])
-    assert mail["Subject"] == "[Tip of the Week] March 5, 2024: Tip number 0"
+    assert email["Subject"] == "[Tip of the Week] March 5, 2024: Tip number 0"
     assert "If you do nothing, it is sent automatically" in text
     assert "Say the name of the person you talk to" in text
     assert (
         "Why this tip: next in the queue, 11 more behind it. Coming next: March 12, 2024: Tip number 1 March 19" in text
     )
-    assert set(links(mail)) == {"approve", "skip", "swap", "hold"}
+    assert set(links(email)) == {"approve", "skip", "swap", "hold"}
 
 
-def test_another_plan_is_shown_again(harness: AppHarness) -> None:
+def test_a_changed_plan_is_previewed_again(harness: AppHarness) -> None:
     preview(harness)
     harness.calendar.swap(SLOT)
     assert subjects(harness) == ["[Tip of the Week] March 5, 2024: Tip number 1"]
 
 
-def test_after_the_send_the_owner_reads_how_it_went(harness: AppHarness) -> None:
+def test_after_the_issue_the_owner_gets_a_report(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
     during = subjects(harness)
     harness.memory({"reader2@a.example": [answer("rcpt", "550 5.1.1 no such user")]})
     harness.round()
     harness.subscribers.unsubscribe("reader1@a.example")
-    mail = next(mail for mail in owner_emails(harness) if "No. 1" in str(mail["Subject"]))
-    text = " ".join(text_of(mail).split())
+    email = next(email for email in owner_emails(harness) if "No. 1" in str(email["Subject"]))
+    text = " ".join(text_of(email).split())
 
     assert during == []
-    assert mail["Subject"] == "[Tip of the Week] No. 1: 1 of 2 sent"
+    assert email["Subject"] == "[Tip of the Week] No. 1: 1 of 2 sent"
     assert "Sent 1 of 2 Rejected 1 Subscribed 2 Unsubscribed 1" in text
     assert "March 12, 2024: Tip number 1" in text
     assert "There are fresh tips for 11 weeks, until May 21, 2024." in text
     assert subjects(harness) == []
 
 
-def test_an_issue_that_waits_for_slow_receivers_is_reported_on_after_a_day(harness: AppHarness) -> None:
+def test_an_issue_with_deferred_deliveries_is_reported_on_after_a_day(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
     harness.memory({"reader2@a.example": [answer("rcpt", "451 4.7.1 later")] * 9})
     harness.round()
     first = [subject for subject in subjects(harness) if "No. 1" in subject]
     harness.fake_clock.now = TUESDAY + DAY
-    mail = next(mail for mail in owner_emails(harness) if "No. 1" in str(mail["Subject"]))
+    email = next(email for email in owner_emails(harness) if "No. 1" in str(email["Subject"]))
 
     assert first == []
-    assert "Waiting 1" in " ".join(text_of(mail).split())
+    assert "Waiting 1" in " ".join(text_of(email).split())
 
 
-def test_a_tuesday_without_an_issue_is_an_alarm_once(harness: AppHarness) -> None:
+def test_a_tuesday_without_an_issue_causes_one_alarm(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
     harness.round()
@@ -124,21 +124,21 @@ def test_a_tuesday_without_an_issue_is_an_alarm_once(harness: AppHarness) -> Non
     assert alarm == missed == ["[Tip of the Week] No issue was sent on March 12, 2024"]
 
 
-def test_a_pause_that_nobody_could_be_told_of_is_told_at_the_next_look(harness: AppHarness) -> None:
+def test_a_pause_before_a_crash_is_reported_at_the_next_timer_run(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
-    with harness.store.write() as tx:  # and then the program is killed, before it could tell
+    with harness.store.write() as tx:  # and then the program is killed before it can notify the owner
         tx.issues.change(1, IssueEvent.PAUSE, TUESDAY, reason=BLOCKED)
     first, again = owner_emails(harness), owner_emails(harness)
     text = " ".join(text_of(first[0]).split())
 
-    assert [str(mail["Subject"]) for mail in first] == ["[Tip of the Week] Issue 1 is paused"]
+    assert [str(email["Subject"]) for email in first] == ["[Tip of the Week] Issue 1 is paused"]
     assert "blocked by our list" in text
     assert "newsletter issues resume 1" in text
     assert again == []
 
 
-def test_each_pause_is_told_once_and_a_pause_by_hand_not_at_all(tmp_path: Path) -> None:
+def test_each_pause_is_reported_once_and_a_pause_by_the_owner_not_at_all(tmp_path: Path) -> None:
     with open_app_harness(tmp_path, MemorySender()) as harness:
         harness.start(8)
         harness.issues.pause(1)
@@ -157,7 +157,7 @@ def test_each_pause_is_told_once_and_a_pause_by_hand_not_at_all(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("what", ["skip", "done"])
-def test_a_slot_that_was_skipped_or_went_is_no_alarm(harness: AppHarness, what: str) -> None:
+def test_a_slot_that_was_skipped_or_sent_causes_no_alarm(harness: AppHarness, what: str) -> None:
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
     harness.round()
@@ -173,7 +173,7 @@ def test_a_slot_that_was_skipped_or_went_is_no_alarm(harness: AppHarness, what: 
     assert harness.calendar.last_slot().ok
 
 
-def test_a_coming_week_without_a_tip_is_told_the_day_before(harness: AppHarness) -> None:
+def test_a_week_without_a_tip_is_reported_the_day_before(harness: AppHarness) -> None:
     for number in range(12):
         harness.tips.retire(f"tip-number-{number}")
     harness.fake_clock.now = TUESDAY - timedelta(hours=20)
@@ -198,7 +198,7 @@ def test_the_owner_is_warned_at_eight_four_and_two_weeks_and_again_after_a_refil
     assert again == ["[Tip of the Week] Fresh tips for 6 weeks"]
 
 
-def test_at_night_what_will_read_wrong_in_the_next_eight_issues_is_told_once(harness: AppHarness) -> None:
+def test_lint_findings_in_the_next_eight_issues_are_reported_once_at_night(harness: AppHarness) -> None:
     stale = TipText("Stale", f"Recently we saw it happen. {BODY}")
     late = TipText("Far away", "Nowadays we see it happen. " + "Another thing altogether, told at length. " * 12)
     with harness.store.write() as tx:
@@ -258,7 +258,7 @@ def test_swapping_by_a_link_twice_swaps_once(harness: AppHarness, visit: httpx.C
     assert [line.tip for line in harness.calendar.forecast(2)] == ["tip-number-1", "tip-number-0"]
 
 
-def test_holding_and_then_approving_lets_it_go(harness: AppHarness, visit: httpx.Client) -> None:
+def test_an_issue_on_hold_is_sent_after_an_approval(harness: AppHarness, visit: httpx.Client) -> None:
     found = links(preview(harness))
     visit.post(found["hold"])
     harness.fake_clock.now = TUESDAY
@@ -272,24 +272,24 @@ def test_holding_and_then_approving_lets_it_go(harness: AppHarness, visit: httpx
     assert issue.state is IssueState.SENDING
 
 
-def test_an_approval_of_a_tip_that_is_not_planned_any_more_approves_nothing(tmp_path: Path) -> None:
+def test_an_approval_of_a_tip_that_is_no_longer_planned_approves_nothing(tmp_path: Path) -> None:
     with open_app_harness(tmp_path, MemorySender(), approval="required") as harness:
         add_subscribers(harness.files, 1)
         for number in range(12):
             add_tip(harness.files, f"Tip number {number}", body=f"{BODY} {number}")
-        mail = preview(harness)
+        email = preview(harness)
         with harness.store.write() as tx:
             tx.tips.move("tip-number-5", first=True)
         with pages(harness) as visit:
-            page = visit.post(links(mail)["approve"])
+            page = visit.post(links(email)["approve"])
         harness.fake_clock.now = TUESDAY
 
-        assert "It is waiting for your approval" in " ".join(text_of(mail).split())
+        assert "It is waiting for your approval" in " ".join(text_of(email).split())
         assert "The plan has changed since that email was sent" in page.text
         assert harness.issues.publish_due() is None
 
 
-def test_what_is_on_its_way_is_past_every_button(harness: AppHarness, visit: httpx.Client) -> None:
+def test_no_button_works_on_an_issue_that_is_being_sent(harness: AppHarness, visit: httpx.Client) -> None:
     found = links(preview(harness))
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
@@ -309,7 +309,7 @@ def test_a_link_that_was_changed_does_nothing(harness: AppHarness, visit: httpx.
     assert harness.issues.next().slot == SLOT
 
 
-def test_readyz_knows_of_a_slot_that_nothing_explains(harness: AppHarness, visit: httpx.Client) -> None:
+def test_readyz_reports_a_slot_without_an_explanation(harness: AppHarness, visit: httpx.Client) -> None:
     new = visit.get("/readyz").status_code
     with harness.store.write() as tx:
         issue = tx.issues.plan(SLOT - WEEK, TUESDAY - WEEK, TUESDAY - WEEK)

@@ -1,4 +1,4 @@
-"""One best tip every three months: who gets it, once, with what link, and what it leaves as it was."""
+"""The quarterly issue: who gets it, only once, with its own unsubscribe link, and without an effect on the calendar."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLAIN, LOVED = "a-plain-tip", "a-loved-tip"
 
 @pytest.fixture
 def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
-    """Two letters in spring: who had the first one and loved it, and who left after the second; summer has come."""
+    """Two issues in spring, the first found useful; some subscribers unsubscribed after the second. It is summer now."""
     with open_web_harness(tmp_path, owner="owner@tips.example") as web_harness:
         for title in ("A loved tip", "A plain tip", "A summer tip", "An autumn tip"):
             add_tip(web_harness.app, title, None)
@@ -56,9 +56,9 @@ def leave_and_ask(web_harness: WebHarness, address: str) -> None:
 
 
 def quarterly_emails(web_harness: WebHarness) -> list[EmailMessage]:
-    """Those of quarters."""
+    """The emails of quarterly issues."""
     return [
-        mail for mail in web_harness.emails() if "Best tip of the quarter" in text_of(mail) and "Precedence" in mail
+        email for email in web_harness.emails() if "Best tip of the quarter" in text_of(email) and "Precedence" in email
     ]
 
 
@@ -69,20 +69,22 @@ def quarter(web_harness: WebHarness, name: str = "2025-Q3") -> IssueFacts:
         return tx.issues.get(found.number)
 
 
-def test_the_tip_most_found_useful_goes_to_those_who_left_and_asked_and_to_nobody_else(web_harness: WebHarness) -> None:
+def test_the_most_useful_tip_is_sent_to_those_who_unsubscribed_and_asked_for_it_and_to_nobody_else(
+    web_harness: WebHarness,
+) -> None:
     web_harness.app.issues.send()
 
     emails = quarterly_emails(web_harness)
-    assert sorted(mail["To"] for mail in emails) == [CARL, DORA]
-    assert {mail["Subject"] for mail in emails} == {"A loved tip"}
+    assert sorted(email["To"] for email in emails) == [CARL, DORA]
+    assert {email["Subject"] for email in emails} == {"A loved tip"}
     assert "You unsubscribed from the weekly tips and asked for the best one" in text_of(emails[0])
     assert "because you signed up" not in text_of(emails[0])
     assert ":quarterly:" in emails[0]["Feedback-ID"]
     assert emails[0]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert [mail["To"] for mail in web_harness.emails() if mail["Subject"] == "A summer tip"] == [ANNA, BOB]
+    assert [email["To"] for email in web_harness.emails() if email["Subject"] == "A summer tip"] == [ANNA, BOB]
 
 
-def test_it_goes_once_a_quarter_however_often_the_clock_rings(web_harness: WebHarness) -> None:
+def test_it_is_sent_once_a_quarter_however_often_the_timer_runs(web_harness: WebHarness) -> None:
     for _ in range(3):
         web_harness.app.issues.send()
         web_harness.clock.forward(days=7)
@@ -91,12 +93,12 @@ def test_it_goes_once_a_quarter_however_often_the_clock_rings(web_harness: WebHa
     web_harness.clock.now = AUTUMN
     web_harness.app.issues.send()
     assert len(quarterly_emails(web_harness)) == 4
-    assert quarter(web_harness, "2025-Q4").tip_key == "an-autumn-tip", "it ran last of those that nobody judged"
+    assert quarter(web_harness, "2025-Q4").tip_key == "an-autumn-tip", "it ran last of those without a vote"
     with web_harness.app.store.read() as tx:
         assert tx.issues.broken_invariants() == []
 
 
-def test_for_the_calendar_nothing_has_happened(web_harness: WebHarness) -> None:
+def test_the_calendar_does_not_change(web_harness: WebHarness) -> None:
     def standing() -> list[object]:
         with web_harness.app.store.read() as tx:
             card = tx.tips.get(LOVED).card
@@ -108,27 +110,27 @@ def test_for_the_calendar_nothing_has_happened(web_harness: WebHarness) -> None:
     assert quarter(web_harness).slot is None
 
 
-def test_who_asked_too_late_waits_for_the_next_one(web_harness: WebHarness) -> None:
+def test_anyone_who_asked_too_late_waits_for_the_next_one(web_harness: WebHarness) -> None:
     web_harness.clock.now = datetime(2025, 6, 20, tzinfo=UTC)
     leave_and_ask(web_harness, BOB)
     web_harness.clock.now = SUMMER
     web_harness.app.issues.send()
-    assert BOB not in [mail["To"] for mail in quarterly_emails(web_harness)]
+    assert BOB not in [email["To"] for email in quarterly_emails(web_harness)]
 
     web_harness.clock.now = AUTUMN
     web_harness.app.issues.send()
-    assert BOB in [mail["To"] for mail in quarterly_emails(web_harness)]
+    assert BOB in [email["To"] for email in quarterly_emails(web_harness)]
 
 
-def test_who_has_had_the_tip_is_spared_it(web_harness: WebHarness) -> None:
+def test_anyone_who_has_received_the_tip_does_not_get_it_again(web_harness: WebHarness) -> None:
     web_harness.clock.now = datetime(2025, 5, 20, tzinfo=UTC)
-    leave_and_ask(web_harness, ANNA)  # she had it in spring
+    leave_and_ask(web_harness, ANNA)  # she received it in spring
     web_harness.clock.now = SUMMER
     web_harness.app.issues.send()
-    assert sorted(mail["To"] for mail in quarterly_emails(web_harness)) == [CARL, DORA]
+    assert sorted(email["To"] for email in quarterly_emails(web_harness)) == [CARL, DORA]
 
 
-def test_between_freezing_and_sending_everybody_may_still_change_their_mind(web_harness: WebHarness) -> None:
+def test_after_the_freeze_everyone_may_still_change_their_mind(web_harness: WebHarness) -> None:
     addresses = [f"reader{number}@host.example" for number in range(5)]
     web_harness.clock.now = datetime(2025, 5, 20, tzinfo=UTC)
     for address in addresses:
@@ -144,14 +146,14 @@ def test_between_freezing_and_sending_everybody_may_still_change_their_mind(web_
     web_harness.http.post(f"{web_harness.unsubscribe_path(over)}/why", data={"season": "save"})
     web_harness.app.issues.send()
 
-    assert sorted(mail["To"] for mail in quarterly_emails(web_harness)) == sorted([CARL, DORA, stays])
+    assert sorted(email["To"] for email in quarterly_emails(web_harness)) == sorted([CARL, DORA, stays])
     assert quarter(web_harness).skipped_for == {"subscribed": 1, "suppressed": 1, "erased": 1, "unsubscribed": 1}
 
 
-def test_its_link_ends_that_consent_and_says_so_first(web_harness: WebHarness) -> None:
+def test_its_link_ends_that_consent_and_explains_so_first(web_harness: WebHarness) -> None:
     web_harness.app.issues.send()
-    (mail,) = [mail for mail in quarterly_emails(web_harness) if mail["To"] == CARL]
-    path = urlsplit(mail["List-Unsubscribe"].split(">")[0].strip("<")).path
+    (email,) = [email for email in quarterly_emails(web_harness) if email["To"] == CARL]
+    path = urlsplit(email["List-Unsubscribe"].split(">")[0].strip("<")).path
     page = web_harness.http.get(path)
     assert "we will stop sending the quarterly tip to" in page.text
     assert web_harness.reader(CARL).quarterly_at
@@ -167,10 +169,10 @@ def test_its_link_ends_that_consent_and_says_so_first(web_harness: WebHarness) -
 
     web_harness.clock.now = AUTUMN
     web_harness.app.issues.send()
-    assert [mail["To"] for mail in quarterly_emails(web_harness)[2:]] == [DORA]
+    assert [email["To"] for email in quarterly_emails(web_harness)[2:]] == [DORA]
 
 
-def test_a_weekly_letter_s_link_pressed_once_more_leaves_that_consent_alone(web_harness: WebHarness) -> None:
+def test_the_link_of_a_weekly_issue_used_again_does_not_end_that_consent(web_harness: WebHarness) -> None:
     with web_harness.app.store.read() as tx:
         number = tx.issues.last_number()
     assert number == 2
@@ -178,7 +180,7 @@ def test_a_weekly_letter_s_link_pressed_once_more_leaves_that_consent_alone(web_
     assert web_harness.reader(CARL).quarterly_at
 
 
-def test_who_came_back_leaves_the_weekly_letter_by_the_old_link_of_the_quarter(web_harness: WebHarness) -> None:
+def test_after_a_resubscribe_the_old_quarterly_link_unsubscribes_from_the_weekly_issue(web_harness: WebHarness) -> None:
     web_harness.app.issues.send()
     web_harness.http.post("/subscribe", data={"email": CARL})
     web_harness.http.post(web_harness.confirm_path(CARL))
@@ -189,14 +191,14 @@ def test_who_came_back_leaves_the_weekly_letter_by_the_old_link_of_the_quarter(w
     assert web_harness.reader(CARL).status is Status.UNSUBSCRIBED
 
 
-def test_what_is_found_a_month_too_late_is_left_out(web_harness: WebHarness) -> None:
+def test_a_quarterly_issue_that_is_a_month_late_is_left_out(web_harness: WebHarness) -> None:
     web_harness.clock.forward(days=31)
     web_harness.app.issues.send()
     assert quarterly_emails(web_harness) == []
     assert str(web_harness.app.issues.next_quarterly().quarter) == "2025-Q4"
 
 
-def test_a_crash_between_the_choice_and_the_letter_is_made_good(web_harness: WebHarness) -> None:
+def test_a_crash_between_the_choice_and_the_freeze_is_recovered(web_harness: WebHarness) -> None:
     with web_harness.app.store.write() as tx:
         tip_id = tx.tips.get(PLAIN).card.id
         tx.issues.plan_quarter("2025-Q3", tip_id, SUMMER, SUMMER)
@@ -205,7 +207,7 @@ def test_a_crash_between_the_choice_and_the_letter_is_made_good(web_harness: Web
     assert quarter(web_harness).state.value == "done"
 
 
-def test_the_owner_sees_it_coming_and_gets_a_report(web_harness: WebHarness) -> None:
+def test_the_owner_sees_it_in_the_calendar_and_gets_a_report(web_harness: WebHarness) -> None:
     web_harness.clock.now = datetime(2025, 6, 25, tzinfo=UTC)
     coming = web_harness.app.issues.next_quarterly()
     assert (str(coming.quarter), coming.tip and coming.tip.key, coming.audience, coming.asked) == (
@@ -220,12 +222,12 @@ def test_the_owner_sees_it_coming_and_gets_a_report(web_harness: WebHarness) -> 
     web_harness.clock.forward(minutes=2)
     web_harness.app.owner.notify()
     web_harness.app.transactional.send()
-    reports = [text_of(mail) for mail in web_harness.emails() if mail["To"] == "owner@tips.example"]
+    reports = [text_of(email) for email in web_harness.emails() if email["To"] == "owner@tips.example"]
     (report,) = [text for text in reports if "the quarterly email for 2025-Q3" in " ".join(text.split())]
     assert "Sent            2 of 2" in report
 
 
-def test_nobody_asked_so_nothing_is_written(tmp_path: Path) -> None:
+def test_when_nobody_asked_nothing_is_written(tmp_path: Path) -> None:
     with open_web_harness(tmp_path) as web_harness:
         add_tip(web_harness.app, "A plain tip", None)
         join(web_harness, ANNA)

@@ -1,4 +1,4 @@
-"""A tip that runs again for those who have not had it: who gets what, whose vote it is, and what the owner is told."""
+"""Re-runs for subscribers who have not received a tip: who gets which tip, votes, and what the owner sees."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEW = "new@a.example"
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[AppHarness]:
-    """Two readers who have had three tips; after a month each may run again, for those who have not had it."""
+    """Two subscribers who have received three tips. After a month each may run again for anyone who has not received it."""
     with open_app_harness(tmp_path, MemorySender(), rerun_after="3 weeks", rerun_to="unseen") as harness:
         add_subscribers(harness.files, 2)
         for number in range(3):
@@ -36,7 +36,7 @@ def harness(tmp_path: Path) -> Iterator[AppHarness]:
 
 
 def go(harness: AppHarness, week: int) -> int:
-    """The issue of that week, sent; its number."""
+    """Send the issue of that week; its number."""
     harness.fake_clock.now = TUESDAY + week * WEEK
     issue = harness.issues.publish_due()
     assert issue
@@ -45,7 +45,7 @@ def go(harness: AppHarness, week: int) -> int:
 
 
 def got(harness: AppHarness, number: int) -> dict[str, str]:
-    """What each reader's letter was about; the reason where there was none."""
+    """The tip that each subscriber received, or the reason why none."""
     with harness.store.read() as tx:
         return {row.address: row.reason or row.tip for row in tx.issues.deliveries(number)}
 
@@ -56,7 +56,9 @@ def archive_tip(harness: AppHarness, title: str, ran_on: date) -> None:
         tx.tips.add(text, identity(title, ran_on), title.lower().replace(" ", "-"), TipState.ARCHIVE, TUESDAY)
 
 
-def test_who_has_not_had_it_gets_it_and_who_has_had_all_is_skipped_by_name(harness: AppHarness) -> None:
+def test_new_subscribers_get_the_tip_and_those_who_received_all_tips_are_skipped_with_a_reason(
+    harness: AppHarness,
+) -> None:
     add_subscriber(harness.files, NEW)
     number = go(harness, 3)
 
@@ -66,7 +68,7 @@ def test_who_has_not_had_it_gets_it_and_who_has_had_all_is_skipped_by_name(harne
     assert harness.broken() == []
 
 
-def test_the_others_get_the_most_useful_tip_they_have_not_had_in_a_letter_of_its_own(harness: AppHarness) -> None:
+def test_the_others_get_an_email_with_the_most_useful_tip_they_have_not_received(harness: AppHarness) -> None:
     archive_tip(harness, "Old and dull", SLOT - 90 * WEEK)
     archive_tip(harness, "Old and loved", SLOT - 80 * WEEK)
     with harness.store.write() as tx:
@@ -77,32 +79,32 @@ def test_the_others_get_the_most_useful_tip_they_have_not_had_in_a_letter_of_its
     harness.tips.pin("tip-0", SLOT + 3 * WEEK)
     memory = harness.memory()
     number = go(harness, 3)
-    emails = {mail["To"]: mail for mail in parse_emails(memory.emails)}
+    emails = {email["To"]: email for email in parse_emails(memory.emails)}
 
     assert got(harness, number) == {NEW: "tip-0", OLD[0]: "old-and-loved", OLD[1]: "old-and-loved"}
     assert (emails[NEW]["Subject"], emails[OLD[0]]["Subject"]) == ("Tip 0", "Old and loved")
     assert "https://tips.example/tips/old-and-loved" in str(emails[OLD[0]]["Archived-At"])
     assert "/tips/old-and-loved" in text_of(emails[OLD[0]])
-    assert len({mail["Message-ID"] for mail in emails.values()}) == 3
+    assert len({email["Message-ID"] for email in emails.values()}) == 3
     assert harness.issue(number).tips == {"tip-0": 1, "old-and-loved": 2}
     assert harness.broken() == []
 
 
-def test_a_vote_counts_for_the_tip_that_the_reader_got(harness: AppHarness) -> None:
+def test_a_vote_counts_for_the_tip_that_the_subscriber_received(harness: AppHarness) -> None:
     archive_tip(harness, "Old and loved", SLOT - 80 * WEEK)
     add_subscriber(harness.files, NEW)
     harness.tips.pin("tip-0", SLOT + 3 * WEEK)
     memory = harness.memory()
     go(harness, 3)
-    for mail in parse_emails(memory.emails):
-        found = re.search(r"https://tips\.example/useful/(\S+)/yes", text_of(mail))
+    for email in parse_emails(memory.emails):
+        found = re.search(r"https://tips\.example/useful/(\S+)/yes", text_of(email))
         assert found
         harness.feedback.vote(found[1], useful=True)
     with harness.store.read() as tx:
         assert tx.tips.useful() == {"tip-0": 1, "old-and-loved": 2}
 
 
-def test_who_was_a_reader_when_it_ran_before_this_system_has_had_it(harness: AppHarness) -> None:
+def test_anyone_who_was_subscribed_when_it_ran_before_this_system_has_received_it(harness: AppHarness) -> None:
     archive_tip(harness, "Last winter", TUESDAY.date() + 2 * WEEK)
     harness.tips.pin("last-winter", SLOT + 6 * WEEK)
     harness.fake_clock.now = TUESDAY + 5 * WEEK
@@ -111,7 +113,7 @@ def test_who_was_a_reader_when_it_ran_before_this_system_has_had_it(harness: App
     assert got(harness, go(harness, 6)) == {OLD[0]: "had_it", OLD[1]: "last-winter"}
 
 
-def test_a_stand_in_does_not_come_again_when_its_own_turn_comes_for_everybody(harness: AppHarness) -> None:
+def test_a_substitute_is_not_sent_again_when_its_tip_runs_for_everyone(harness: AppHarness) -> None:
     archive_tip(harness, "For all", SLOT - 80 * WEEK)
     harness.tips.rerun("for-all", "after 10 weeks", unseen=False)
     harness.tips.pin("tip-0", SLOT + 3 * WEEK)
@@ -124,10 +126,10 @@ def test_a_stand_in_does_not_come_again_when_its_own_turn_comes_for_everybody(ha
     assert set(got(harness, first).values()) == {"for-all"}
     assert harness.issue(soon).tip_key == "for-all"
     assert got(harness, soon) == {NEW: "for-all", OLD[0]: "had_it", OLD[1]: "had_it"}
-    assert again == (SLOT - 80 * WEEK, SLOT + 4 * WEEK), "a stand-in is no run"
+    assert again == (SLOT - 80 * WEEK, SLOT + 4 * WEEK), "a substitute is not a run"
 
 
-def test_what_was_said_before_is_what_then_goes(harness: AppHarness) -> None:
+def test_the_shares_in_the_forecast_are_what_is_then_sent(harness: AppHarness) -> None:
     archive_tip(harness, "Old {{ year }} tip", SLOT - 80 * WEEK)
     add_subscriber(harness.files, NEW)
     harness.tips.pin("tip-0", SLOT + 3 * WEEK)
@@ -137,12 +139,12 @@ def test_what_was_said_before_is_what_then_goes(harness: AppHarness) -> None:
     line = harness.calendar.forecast(1)[0]
     memory = harness.memory()
     harness.transactional.send()
-    preview = next(mail for mail in parse_emails(memory.emails) if "preview" in text_of(mail).casefold())
+    preview = next(email for email in parse_emails(memory.emails) if "preview" in text_of(email).casefold())
     number = go(harness, 3)
     harness.owner.notify()
     memory = harness.memory()
     harness.transactional.send()
-    report = next(mail for mail in parse_emails(memory.emails) if f"No. {number}" in str(mail["Subject"]))
+    report = next(email for email in parse_emails(memory.emails) if f"No. {number}" in str(email["Subject"]))
     words = "It runs again, for 1 reader. Of those who have had it, 2 get “Old 2024 tip”."
     mailed = "This tip runs again, for subscribers who have not received it yet (1). Subscribers who have received it get “Old 2024 tip” instead (2)."
 
@@ -155,7 +157,7 @@ def test_what_was_said_before_is_what_then_goes(harness: AppHarness) -> None:
     assert list(harness.issue(number).tips.values()) == [1, 2]
 
 
-def test_an_issue_for_everybody_has_one_letter_and_names_no_other(harness: AppHarness) -> None:
+def test_an_issue_for_everyone_has_one_email_and_mentions_no_substitute(harness: AppHarness) -> None:
     add_tip(harness.files, "Fresh")
     assert harness.issues.next_shares() is None
     number = go(harness, 3)
@@ -166,7 +168,7 @@ def test_an_issue_for_everybody_has_one_letter_and_names_no_other(harness: AppHa
         assert tx.issues.substitutes(number) == {}
 
 
-def test_one_outside_the_calendar_goes_to_everybody(harness: AppHarness) -> None:
+def test_an_issue_outside_the_calendar_is_sent_to_everyone(harness: AppHarness) -> None:
     issue = harness.issues.send(extra_tip="tip-0")
 
     assert issue
@@ -174,7 +176,7 @@ def test_one_outside_the_calendar_goes_to_everybody(harness: AppHarness) -> None
 
 
 def joined(harness: AppHarness, address: str, day: str) -> None:
-    """Make somebody a reader of that day."""
+    """Add a subscriber who joined on that day."""
     with harness.files._database.writing() as access:
         access.db.execute(
             "UPDATE subscriber SET confirmed_at = ? WHERE address = ?", (f"{day} 12:00:00.000000", address)
@@ -183,7 +185,7 @@ def joined(harness: AppHarness, address: str, day: str) -> None:
 
 @dataclass
 class Doorbell:
-    """A renderer during whose first letter somebody comes who was a reader long ago."""
+    """A renderer during whose first email a subscriber of long ago is added."""
 
     emails: EmailTemplates
     harness: AppHarness
@@ -200,7 +202,7 @@ class Doorbell:
         return self.emails.transactional(kind, values)
 
 
-def test_who_comes_while_the_letters_are_made_gets_one_too(harness: AppHarness) -> None:
+def test_anyone_who_subscribes_while_emails_are_compiled_gets_one_too(harness: AppHarness) -> None:
     archive_tip(harness, "Old", SLOT - 80 * WEEK)
     archive_tip(harness, "Ancient", SLOT - 900 * WEEK)
     harness.tips.pin("old", SLOT + 3 * WEEK)

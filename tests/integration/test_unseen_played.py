@@ -1,4 +1,4 @@
-"""Weeks of re-runs for random readers who come and go: nobody gets a tip twice within its rest, nor two letters for a slot."""
+"""Weeks of re-runs for random subscribers: nobody gets a tip twice within its rest, or two emails for one slot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REST = timedelta(weeks=4)
 
 @dataclass(frozen=True)
 class Crowd:
-    """tips: their rules for re-runs; to_all: the newsletter's own; come, leave: the weeks in which a reader does."""
+    """tips: their rules for re-runs. to_all: the newsletter's rule. come, leave: when subscribers join and unsubscribe, in weeks."""
 
     tips: list[str]
     to_all: bool
@@ -56,30 +56,30 @@ def fill(harness: AppHarness, crowd: Crowd) -> None:
 
 
 def turn(harness: AppHarness, crowd: Crowd, week: int) -> None:
-    """One week: some come, some leave, and the issue goes."""
+    """One week: some subscribe, some unsubscribe, and the issue is sent."""
     harness.fake_clock.now = harness.schedule.starts_at(SLOT + week * WEEK)
-    for reader, joins in enumerate(crowd.come):
+    for number, joins in enumerate(crowd.come):
         if joins == week:
-            add_subscriber(harness.files, f"crowd{reader}@a.example")
-        if crowd.leave.get(reader) == week and joins < week:
-            harness.subscribers.unsubscribe(f"crowd{reader}@a.example")
-    said = harness.issues.next_shares()
+            add_subscriber(harness.files, f"crowd{number}@a.example")
+        if crowd.leave.get(number) == week and joins < week:
+            harness.subscribers.unsubscribe(f"crowd{number}@a.example")
+    planned = harness.issues.next_shares()
     issue = harness.issues.publish_due()
     for number in harness.issues.unfinished():
         harness.round(number)
     if issue:
-        _as_said(harness, issue.number, said or Shares(issue.audience, (), 0))
+        _as_planned(harness, issue.number, planned or Shares(issue.audience, (), 0))
 
 
-def _as_said(harness: AppHarness, number: int, said: Shares) -> None:
+def _as_planned(harness: AppHarness, number: int, planned: Shares) -> None:
     issue = harness.issue(number)
     others = {key: readers for key, readers in issue.tips.items() if key != issue.tip_key}
-    assert others == {share.key: share.readers for share in said.others}
-    assert issue.skipped_for.get("had_it", 0) == said.had_it
+    assert others == {share.key: share.readers for share in planned.others}
+    assert issue.skipped_for.get("had_it", 0) == planned.had_it
 
 
 def emails(harness: AppHarness) -> dict[str, list[tuple[date, str]]]:
-    """By address: in which slots who got what."""
+    """The slots and tips that each address received."""
     found: dict[str, list[tuple[date, str]]] = {}
     with harness.store.read() as tx:
         for issue in tx.issues.each():
@@ -90,7 +90,7 @@ def emails(harness: AppHarness) -> dict[str, list[tuple[date, str]]]:
 
 
 def rests(crowd: Crowd, tip: str) -> timedelta:
-    """How long before this tip may come to the same reader again."""
+    """How long until the same subscriber may get this tip again."""
     rule = parse_rerun(crowd.tips[int(tip[4:])] if tip != "old" else "")
     for_all = crowd.to_all if rule.unseen is None else not rule.unseen
     return (rule.after or REST) if for_all else timedelta.max
@@ -98,7 +98,7 @@ def rests(crowd: Crowd, tip: str) -> timedelta:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(crowds)
-def test_nobody_gets_a_tip_too_soon_again_and_who_gets_what_was_known_before(crowd: Crowd) -> None:
+def test_nobody_gets_a_tip_again_too_soon_and_the_forecast_of_shares_is_right(crowd: Crowd) -> None:
     with (
         TemporaryDirectory() as directory,
         open_app_harness(
@@ -111,7 +111,7 @@ def test_nobody_gets_a_tip_too_soon_again_and_who_gets_what_was_known_before(cro
 
         went = emails(harness)
         for had in went.values():
-            assert len({slot for slot, _ in had}) == len(had), "one letter for each slot"
+            assert len({slot for slot, _ in had}) == len(had), "one email for each slot"
             for (slot, tip), (other, again) in combinations(had, 2):
                 assert tip != again or abs(other - slot) >= rests(crowd, tip)
         assert isinstance(harness.sender_override, MemorySender)

@@ -1,4 +1,4 @@
-"""The choice for one slot: the order of the ways, series, seasons, re-runs, and why a tip is not the one."""
+"""The choice for one slot: the order of kinds, series, seasons, re-runs, and why a tip was not chosen."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def series(name: str, count: int, position: int = 0) -> list[TipPlan]:
 
 
 def play(plan: Plan, first: date, weeks: int) -> list[str | None]:
-    programme, keys = TipChooser(plan), list[str | None]()
+    chooser, keys = TipChooser(plan), list[str | None]()
     for slot in weekly(first, weeks):
-        choice = programme.choose(slot)
+        choice = chooser.choose(slot)
         keys.append(choice.tip)
         if choice.tip:
-            programme.record(slot, choice.tip)
+            chooser.record(slot, choice.tip)
     return keys
 
 
@@ -58,7 +58,7 @@ def plan(*groups: Iterable[TipPlan] | TipPlan, **rest: Any) -> Plan:
 # -- the order ---------------------------------------------------------------------------------------
 
 
-def test_the_ways_are_tried_in_their_order() -> None:
+def test_the_kinds_are_tried_in_their_order() -> None:
     library = {
         Kind.PINNED: TipPlan("pinned", "P", 9, pin=CHRISTMAS_SLOT),
         Kind.SEASONAL: TipPlan("seasonal", "S", 8, season=CHRISTMAS),
@@ -78,12 +78,12 @@ def test_the_ways_are_tried_in_their_order() -> None:
     assert choose(CHRISTMAS_SLOT, plan(begun)).kind is Kind.NONE
 
 
-def test_every_choice_says_why_in_words_for_a_newcomer() -> None:
-    programme = plan(tips("a", "b", "c"))
+def test_every_choice_has_a_reason_in_plain_words() -> None:
+    library = plan(tips("a", "b", "c"))
 
-    assert choose(SLOT, programme).reason == "next in the queue, 2 more behind it"
+    assert choose(SLOT, library).reason == "next in the queue, 2 more behind it"
     assert choose(SLOT, plan(tips("a"))).reason == "next in the queue, the last fresh tip"
-    assert choose(SLOT, programme.with_change("pin c 2026-12-01")) == Choice("c", Kind.PINNED, "pinned to this date")
+    assert choose(SLOT, library.with_change("pin c 2026-12-01")) == Choice("c", Kind.PINNED, "pinned to this date")
     assert (
         choose(CHRISTMAS_SLOT, plan(tips("x", season=CHRISTMAS))).reason
         == "seasonal: the Tuesday on or before December 25"
@@ -110,7 +110,7 @@ def test_a_teaser_and_a_retired_tip_never_go_out() -> None:
     assert choose(SLOT, plan(teaser, retired)).kind is Kind.NONE
 
 
-def test_a_pinned_tip_is_kept_for_its_date_and_free_again_when_that_has_passed() -> None:
+def test_a_pinned_tip_is_kept_for_its_date_and_back_in_the_queue_when_that_has_passed() -> None:
     library = plan(tips("a", "b", "c", "d")).with_change("pin a 2026-12-15")
 
     assert play(library, SLOT, 4) == ["b", "c", "a", "d"]
@@ -121,7 +121,7 @@ def test_a_pin_brings_back_even_a_tip_that_ran_last_week() -> None:
     assert choose(SLOT, plan(sent("a", date(2026, 11, 24), pin=SLOT), tips("b"))).tip == "a"
 
 
-def test_a_skip_wins_over_a_pin_and_takes_no_tip() -> None:
+def test_a_skip_wins_over_a_pin_and_uses_up_no_tip() -> None:
     library = plan(tips("a", "b")).with_change("pin a 2026-12-08").with_change("skip 2026-12-08 moving house")
 
     assert play(library, SLOT, 3) == ["b", None, "a"]
@@ -140,7 +140,7 @@ def test_a_seasonal_tip_waits_for_its_season_and_comes_back_each_year_but_never_
     assert slots == [date(2026, 12, 22), date(2027, 12, 21), date(2028, 12, 19)]
 
 
-def test_a_missed_season_goes_back_to_the_next_year() -> None:
+def test_a_missed_season_waits_for_the_next_year() -> None:
     library = plan(tips("x", season=CHRISTMAS), tips("a")).with_change("skip 2026-12-22")
 
     assert play(library, date(2026, 12, 22), 2) == [None, "a"]
@@ -168,7 +168,7 @@ def test_a_seasonal_tip_obeys_its_own_rule_for_runs() -> None:
     assert choose(date(2027, 12, 21), plan(sent("x", last_year, season=CHRISTMAS, rerun=two_years))).tip == "x"
 
 
-def test_a_seasonal_tip_drawn_forward_by_a_pin_does_not_come_twice_in_one_season() -> None:
+def test_a_seasonal_tip_that_a_pin_made_run_early_does_not_come_twice_in_one_season() -> None:
     assert choose(CHRISTMAS_SLOT, plan(sent("x", date(2026, 12, 8), season=CHRISTMAS), tips("a"))).tip == "a"
 
 
@@ -194,7 +194,7 @@ def test_only_a_pinned_date_comes_between_two_parts() -> None:
     assert play(library, SLOT, 5) == ["A1", "p", "A2", "A3", "other"]
 
 
-def test_a_later_part_never_goes_first_even_when_it_stands_first_in_the_queue() -> None:
+def test_a_later_part_never_goes_first_even_if_it_is_first_in_the_queue() -> None:
     one, two = series("A", 2)
 
     assert play(plan(replace(two, position=0), replace(one, position=5), TipPlan("x", "X", 3)), SLOT, 3) == [
@@ -218,7 +218,7 @@ def test_a_series_begins_before_a_season_when_nothing_else_is_fresh() -> None:
     assert play(library, date(2026, 12, 8), 4) == ["A1", "A2", "x", "A3"]
 
 
-def test_a_series_too_long_for_any_gap_between_seasons_does_not_wait_for_ever() -> None:
+def test_a_series_too_long_for_any_gap_between_seasons_does_not_wait_forever() -> None:
     monthly = [
         TipPlan(f"m{month}", "M", 40, season=parse_rule(f"the first Tuesday of {name}"))
         for month, name in enumerate(months_in_words(range(1, 13)).replace(" and ", ", ").split(", "), start=1)
@@ -235,7 +235,7 @@ def test_a_series_too_long_for_any_gap_between_seasons_does_not_wait_for_ever() 
     ]
 
 
-def test_parts_that_cannot_be_sent_are_passed_over() -> None:
+def test_parts_that_cannot_be_sent_are_left_out() -> None:
     one, two, three = series("A", 3)
 
     assert play(plan(one, replace(two, complete=False), three), SLOT, 2) == ["A1", "A3"]
@@ -261,7 +261,7 @@ def test_a_part_overtaken_by_a_pinned_one_still_goes_out() -> None:
     ]
 
 
-def test_a_newsletter_whose_tips_need_no_rest_goes_round_and_round() -> None:
+def test_tips_that_need_no_rest_run_in_a_cycle() -> None:
     library = plan(tips("a", "b"), policy=Policy(rerun_after=timedelta(0)))
 
     assert play(library, SLOT, 5) == ["a", "b", "a", "b", "a"]
@@ -286,7 +286,7 @@ def test_of_two_series_that_have_begun_the_older_one_ends_first() -> None:
 # -- re-runs and fallbacks ---------------------------------------------------------------------------
 
 
-def test_the_tip_that_rests_longest_runs_again_first() -> None:
+def test_the_tip_that_has_rested_longest_runs_again_first() -> None:
     library = plan(sent("b", date(2025, 1, 14)), sent("a", date(2025, 1, 7)), sent("old", date(2020, 1, 7)))
 
     assert play(library, date(2026, 12, 1), 4) == ["old", "a", "b", None]
@@ -324,13 +324,13 @@ def test_a_tip_for_some_months_runs_only_in_them_fresh_or_again() -> None:
     assert choose(date(2027, 6, 1), plan(sent("s", LONG_AGO, months=summer))).tip == "s"
 
 
-def test_what_ran_before_this_system_without_a_date_runs_again_first() -> None:
+def test_a_tip_that_ran_before_this_system_on_an_unknown_date_runs_again_first() -> None:
     choice = choose(SLOT, plan(sent("a", LONG_AGO), TipPlan("u", "U", 99, state=TipState.ARCHIVE)))
 
     assert (choice.tip, choice.reason) == ("u", "runs again: it ran before this system")
 
 
-def test_a_fallback_rests_so_that_nobody_gets_it_twice_running() -> None:
+def test_a_fallback_rests_so_that_nobody_gets_it_twice_in_a_row() -> None:
     library = plan(sent("f", date(2026, 11, 3), fallback=True), sent("g", date(2026, 11, 10), fallback=True))
 
     assert play(library, SLOT, 6) == ["f", "g", None, None, "f", "g"]
@@ -343,7 +343,7 @@ def why(key: str, slot: date, library: Plan, first: date = SLOT) -> str:
     return why_not(key, slot, played_until(slot, weekly(first, 520), library))
 
 
-def test_every_tip_says_why_it_is_not_the_one() -> None:
+def test_every_tip_has_a_reason_why_it_was_not_chosen() -> None:
     library = plan(
         tips("a", "b"),
         TipPlan("teaser", "T", 3, complete=False),
@@ -382,7 +382,7 @@ def test_every_tip_says_why_it_is_not_the_one() -> None:
         why("nobody", SLOT, library)
 
 
-def test_a_part_and_a_series_that_waits_say_what_they_wait_for() -> None:
+def test_the_reason_of_a_waiting_part_or_series_names_what_it_waits_for() -> None:
     library = plan(series("A", 3), TipPlan("x", "Closed doors", 30, season=CHRISTMAS), TipPlan("b", "B", 9))
     eighth = date(2026, 12, 8)
 
@@ -393,7 +393,7 @@ def test_a_part_and_a_series_that_waits_say_what_they_wait_for() -> None:
     assert why("A1", SLOT, first) == waits
 
 
-def test_a_season_of_one_year_says_that_it_is_over() -> None:
+def test_the_reason_of_a_season_of_one_year_is_that_it_is_over() -> None:
     library = plan(TipPlan("x", "X", 1, season=parse_rule("2 March 2027")), tips("a"))
 
     assert why("x", date(2027, 3, 9), library).endswith("(March 2, 2027): that is over")

@@ -1,4 +1,4 @@
-"""One colour to all shades: every one can be read, and one that cannot is refused with the nearest that can."""
+"""Shades of a brand color: all have enough contrast; a color without is refused, and the nearest one with is named."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from newsletter.domain.colors import (
 )
 from newsletter.domain.errors import InputError
 
-COLOURS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+COLORS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 
 
-def test_the_measure_itself_is_right() -> None:
+def test_contrast_is_computed_as_in_wcag() -> None:
     assert round(contrast("#000", "#ffffff"), 1) == 21
     assert round(contrast("#767676", "#fff"), 2) == 4.54
     assert contrast("#777", "#fff") < 4.5
 
 
-def test_mixing_goes_from_one_colour_to_the_other() -> None:
+def test_mixing_goes_from_one_color_to_the_other() -> None:
     assert [mix("#000000", "#ffffff", part) for part in (0, 0.5, 1)] == ["#000000", "#808080", "#ffffff"]
 
 
-@given(COLOURS)
-def test_every_colour_is_taken_or_the_nearest_that_would_be_is_named(color: str) -> None:
+@given(COLORS)
+def test_every_color_is_accepted_or_the_nearest_acceptable_one_is_named(color: str) -> None:
     try:
         taken = brand_color(color)
     except InputError as error:
@@ -50,15 +50,15 @@ def test_every_colour_is_taken_or_the_nearest_that_would_be_is_named(color: str)
     assert [pair for pair in pairs if contrast(*pair) < MIN_CONTRAST] == []
 
 
-def test_our_own_green_is_as_it_was_chosen() -> None:
+def test_the_default_green_has_its_chosen_shades() -> None:
     assert palette(brand_color("#17664F")) is GREEN
 
 
 @pytest.mark.parametrize("text", ["green", "#12345", "", "#17664f;", "url(x)", "#ggg"])
-def test_what_is_no_colour_is_refused(text: str) -> None:
+def test_an_invalid_color_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="#17664f"):
         brand_color(text)
 
 
-def test_three_digits_are_a_colour() -> None:
+def test_three_digits_are_a_color() -> None:
     assert brand_color("#036") == "#003366"

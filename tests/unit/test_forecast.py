@@ -1,4 +1,4 @@
-"""The calendar ahead: the choice played forward, its laws over random libraries, the runway, and the calendar file."""
+"""The forecast: what always holds for random libraries, dry runs, the runway, and the iCalendar file."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def test_a_shorter_forecast_is_the_beginning_of_a_longer_one(plan: Plan, weeks: 
 
 @LAW
 @given(plans())
-def test_the_forecast_is_what_is_chosen_when_each_week_is_asked_anew(plan: Plan) -> None:
-    """As the daemon does: a new programme each Tuesday, from the tips as they then are."""
+def test_the_forecast_is_what_is_chosen_when_each_week_is_computed_again(plan: Plan) -> None:
+    """As the daemon does: a new chooser each Tuesday, from the tips as they are then."""
     for line in look(plan):
         choice = choose(line.date, plan)
         assert (choice.tip, choice.kind, choice.reason) == (line.tip, line.kind, line.reason)
@@ -165,11 +165,11 @@ def test_only_pins_seasons_and_skips_come_between_two_parts_of_a_series(plan: Pl
 
 @LAW
 @given(plans(), SLOTS)
-def test_every_tip_has_a_reason_for_not_being_the_one_and_only_the_one_has_none(plan: Plan, slot: date) -> None:
-    programme = played_until(slot, weekly(FIRST, WEEKS), plan)
+def test_every_tip_but_the_chosen_one_has_a_reason_why_it_was_not_chosen(plan: Plan, slot: date) -> None:
+    chooser = played_until(slot, weekly(FIRST, WEEKS), plan)
 
     for tip in plan.tips:
-        assert (why_not(tip.key, slot, programme) == "") == (programme.choose(slot).tip == tip.key)
+        assert (why_not(tip.key, slot, chooser) == "") == (chooser.choose(slot).tip == tip.key)
 
 
 @LAW
@@ -181,7 +181,7 @@ def test_the_order_in_which_the_library_is_read_does_not_matter(plan: Plan, lots
     assert [line.tip for line in look(replace(plan, tips=tuple(shuffled)))] == [line.tip for line in look(plan)]
 
 
-def test_ten_years_over_a_thousand_tips_take_no_time() -> None:
+def test_ten_years_of_a_thousand_tips_are_fast() -> None:
     tips = []
     for number in range(1000):
         match number % 10:
@@ -201,14 +201,14 @@ def test_ten_years_over_a_thousand_tips_take_no_time() -> None:
     assert all(line.tip for line in lines)
 
 
-# -- what if -----------------------------------------------------------------------------------------
+# -- dry runs -----------------------------------------------------------------------------------------
 
 
 def fresh(count: int) -> Plan:
     return Plan(tuple(TipPlan(f"t{n}", f"T{n}", n) for n in range(count)), Policy(rerun_after=timedelta(weeks=20)))
 
 
-def test_what_a_change_would_do_is_the_lines_that_differ() -> None:
+def test_a_dry_run_shows_the_slots_that_differ() -> None:
     plan = fresh(9)
     differ = changes(look(plan, 4), look(plan.with_change("pin t3 2026-12-08"), 4))
 
@@ -216,12 +216,12 @@ def test_what_a_change_would_do_is_the_lines_that_differ() -> None:
 
 
 @pytest.mark.parametrize("change", ["", "skip", "skip yesterday", "pin t0", "pin t0 2026-13-01", "drop t0"])
-def test_a_change_that_is_none_is_refused(change: str) -> None:
+def test_an_invalid_change_is_refused(change: str) -> None:
     with pytest.raises(UsageError):
         fresh(1).with_change(change)
 
 
-def test_a_change_to_a_tip_that_is_not_there_says_so() -> None:
+def test_a_change_to_an_unknown_tip_is_refused() -> None:
     with pytest.raises(NotFound):
         fresh(1).with_change("pin b 2026-12-01")
 
@@ -230,9 +230,9 @@ def test_a_change_to_a_tip_that_is_not_there_says_so() -> None:
 
 
 def test_the_runway_counts_the_weeks_until_the_first_re_run_and_until_nothing_is_left() -> None:
-    told = runway(look(fresh(9), 60))
+    found = runway(look(fresh(9), 60))
 
-    assert (told.fresh_weeks, told.fresh_until, told.with_reruns) == (9, date(2027, 1, 26), 9)
+    assert (found.fresh_weeks, found.fresh_until, found.with_reruns) == (9, date(2027, 1, 26), 9)
     assert runway(look(fresh(30), 60)).with_reruns is None
     assert runway(look(fresh(0), 60)).fresh_until is None
 
@@ -270,7 +270,7 @@ def calendar(*lines: ForecastSlot) -> str:
     return ics(lines, name="Tips; weekly", domain="tips.example", stamp=datetime(2026, 11, 30, 8, tzinfo=UTC))
 
 
-def test_a_calendar_file_is_whole_and_escaped() -> None:
+def test_a_calendar_file_is_complete_and_escaped() -> None:
     text = calendar(ForecastSlot(FIRST, "a", "Wait, then; act\\stay\nstill", Kind.FRESH, "next in the queue"))
 
     assert unfolded(text) == [

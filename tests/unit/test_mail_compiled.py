@@ -1,4 +1,4 @@
-"""The compiled letter: filling it gives what the slow way gives, for whatever readers are called."""
+"""Compiled emails: filling one gives the same bytes as building the message, whatever the personal values are."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ SIGNER = Signer(["a key for these tests only"])
 CLAIM = Claim(
     3, 1234, "abcdefgh12345678", "ada@bücher.example", "Ada", "2025-05-03", 1, datetime(2025, 6, 3, tzinfo=UTC)
 )
-Person = Mapping[str, str]
-Render = Callable[[Person], Rendered]
-People = st.SearchStrategy[dict[str, str]]
+Recipient = Mapping[str, str]
+Render = Callable[[Recipient], Rendered]
+Recipients = st.SearchStrategy[dict[str, str]]
 
 
-def render(recipient: Person) -> Rendered:
-    """A small letter with a hole in every awkward place."""
+def render(recipient: Recipient) -> Rendered:
+    """A small email with placeholders in every awkward place."""
     safe = {name: html.escape(value) for name, value in recipient.items()}
     text = (
         f"{recipient['name']}{recipient['address']}, hello.\n{recipient['name']}\n. dots\n…  {recipient['name']} \n"
@@ -55,7 +55,7 @@ def render(recipient: Person) -> Rendered:
     return Rendered("A tip", text, page)
 
 
-def headers(recipient: Person, subject: str = "A tip") -> Headers:
+def headers(recipient: Recipient, subject: str = "A tip") -> Headers:
     return issue_headers(
         SITE,
         subject=subject,
@@ -77,7 +77,7 @@ def parts_of(message: bytes) -> tuple[Message, str, str]:
     return parsed, text, page
 
 
-LETTER = compiled(render)
+COMPILED = compiled(render)
 
 awkward = st.one_of(
     st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=200),
@@ -87,8 +87,8 @@ tails = st.one_of(st.text("abcXYZ019._~-&=?%/", max_size=150), st.text("a.", max
 urls = tails.map(lambda tail: f"https://news.example/u/{tail}")
 
 
-def readers(to: st.SearchStrategy[str], words: st.SearchStrategy[str], urls: st.SearchStrategy[str]) -> People:
-    """Whoever a letter may be for. to: addresses; words: names and the like."""
+def recipients(to: st.SearchStrategy[str], words: st.SearchStrategy[str], urls: st.SearchStrategy[str]) -> Recipients:
+    """Recipients. to: addresses. words: names and other short texts."""
     same = {
         "message_id": st.just("<0123@news.example>"),
         "date": st.just("Tue, 03 Jun 2025 12:00:00 +0000"),
@@ -99,14 +99,16 @@ def readers(to: st.SearchStrategy[str], words: st.SearchStrategy[str], urls: st.
 
 
 addresses = st.sampled_from(["ada@host.example", "o'hara=x@host.example", "josé@host.example"])
-# Nearly everybody needs no encoding at all, and is filled in one go.
+# Nearly all values need no encoding, and take the fast path.
 plain_urls = st.text("abcXYZ019._~-/", max_size=50).map(lambda tail: f"https://news.example/u/{tail}")
 plain_words = st.text("aZ0.~@_", max_size=70).map(lambda text: f"a{text}")
-people = st.one_of(readers(addresses, awkward, urls), readers(st.just("ada@host.example"), plain_words, plain_urls))
+any_recipients = st.one_of(
+    recipients(addresses, awkward, urls), recipients(st.just("ada@host.example"), plain_words, plain_urls)
+)
 
 
-def assert_both_ways_are_equal(recipient: Person) -> None:
-    fast, slow = LETTER.fill(recipient), build(headers(recipient), render(recipient), "b0undary")
+def assert_both_ways_are_equal(recipient: Recipient) -> None:
+    fast, slow = COMPILED.fill(recipient), build(headers(recipient), render(recipient), "b0undary")
     assert fast.split(b"\r\n\r\n", 1)[0] == slow.split(b"\r\n\r\n", 1)[0]
     (parsed, text, page), (_, slow_text, slow_page) = parts_of(fast), parts_of(slow)
     assert not parsed.defects
@@ -114,8 +116,8 @@ def assert_both_ways_are_equal(recipient: Person) -> None:
     assert html.unescape(page) == html.unescape(slow_page)
 
 
-def assert_the_wire_is_kept_to(recipient: Person) -> None:
-    body = LETTER.fill(recipient).split(b"\r\n\r\n", 1)[1]
+def assert_every_line_follows_the_rules(recipient: Recipient) -> None:
+    body = COMPILED.fill(recipient).split(b"\r\n\r\n", 1)[1]
     for line in body.split(b"\r\n"):
         assert len(line) <= 76
         assert not line.startswith((b".", b"From "))
@@ -123,17 +125,17 @@ def assert_the_wire_is_kept_to(recipient: Person) -> None:
     assert b"\n" not in body.replace(b"\r\n", b"")
 
 
-@given(people)
+@given(any_recipients)
 def test_filling_equals_building_part_by_part(recipient: dict[str, str]) -> None:
     assert_both_ways_are_equal(recipient)
 
 
-@given(people)
-def test_no_filled_line_breaks_a_rule_of_the_wire(recipient: dict[str, str]) -> None:
-    assert_the_wire_is_kept_to(recipient)
+@given(any_recipients)
+def test_every_filled_line_follows_the_rules(recipient: dict[str, str]) -> None:
+    assert_every_line_follows_the_rules(recipient)
 
 
-@pytest.mark.parametrize("hole", ["name", "address", "joined_on"])
+@pytest.mark.parametrize("placeholder", ["name", "address", "joined_on"])
 @pytest.mark.parametrize(
     "value",
     [
@@ -158,46 +160,46 @@ def test_no_filled_line_breaks_a_rule_of_the_wire(recipient: dict[str, str]) -> 
         ">",
     ],
 )
-def test_one_value_that_only_just_needs_no_encoding_or_does(hole: str, value: str) -> None:
-    somebody = sentinels("somebody")
-    recipient = somebody | {hole: value}
+def test_one_value_that_only_just_needs_no_encoding_or_does(placeholder: str, value: str) -> None:
+    other = sentinels("other")
+    recipient = other | {placeholder: value}
     assert_both_ways_are_equal(recipient)
-    assert_the_wire_is_kept_to(recipient)
-    page, harmless = parts_of(LETTER.fill(recipient))[2], parts_of(LETTER.fill(somebody))[2]
+    assert_every_line_follows_the_rules(recipient)
+    page, harmless = parts_of(COMPILED.fill(recipient))[2], parts_of(COMPILED.fill(other))[2]
     assert [page.count(sign) for sign in "<>\"'"] == [harmless.count(sign) for sign in "<>\"'"]
 
 
 @pytest.mark.parametrize("evil", ["a\r\nb", "a\nb", "a\rb", "a\0", "\x85", "a\u2028b", "\ud800", "x" * 1000])
-@pytest.mark.parametrize("hole", PLACEHOLDERS)
-def test_a_value_that_could_break_out_is_refused(hole: str, evil: str) -> None:
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+def test_a_value_that_could_break_out_is_refused(placeholder: str, evil: str) -> None:
     with pytest.raises(InputError):
-        LETTER.fill(sentinels("x") | {hole: evil})
+        COMPILED.fill(sentinels("x") | {placeholder: evil})
 
 
 @given(st.lists(st.integers(0, 5_000_000), min_size=1, max_size=20))
-def test_a_letter_bears_the_second_it_was_made_in_also_when_the_clock_goes_back(microseconds: list[int]) -> None:
-    filling = Personalizer(LETTER, site=SITE, signer=SIGNER, secret=b"s" * 16, dkim=None)
+def test_the_date_is_the_present_second_even_if_the_clock_goes_back(microseconds: list[int]) -> None:
+    filling = Personalizer(COMPILED, site=SITE, signer=SIGNER, secret=b"s" * 16, dkim=None)
     for after in microseconds:
         now = datetime(2025, 12, 31, 23, 59, 58, tzinfo=UTC) + timedelta(microseconds=after)
         message = message_from_bytes(filling.message(CLAIM, now), policy=compat32)
         assert message["Date"] == format_datetime(now.replace(microsecond=0))
 
 
-def test_a_kept_letter_is_the_same_letter() -> None:
-    recipient = sentinels("somebody")
-    again = CompiledEmail.loads(LETTER.dumps())
+def test_a_stored_email_is_read_back_unchanged() -> None:
+    recipient = sentinels("other")
+    again = CompiledEmail.loads(COMPILED.dumps())
     assert again.uniform
-    assert again.pieces == LETTER.pieces
-    assert again.fill(recipient) == LETTER.fill(recipient)
+    assert again.pieces == COMPILED.pieces
+    assert again.fill(recipient) == COMPILED.fill(recipient)
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"version": 99}', b'{"version": 1, "pieces": [[]]}', b"\xff"])
-def test_what_is_not_a_kept_letter_is_refused(data: bytes) -> None:
-    with pytest.raises(InputError, match="compiled letter"):
+def test_anything_but_a_stored_email_is_refused(data: bytes) -> None:
+    with pytest.raises(InputError, match="compiled email"):
         CompiledEmail.loads(data)
 
 
-def changed(text: Callable[[Person], str]) -> Render:
+def changed(text: Callable[[Recipient], str]) -> Render:
     return lambda recipient: Rendered("A tip", render(recipient).text + text(recipient), render(recipient).html)
 
 
@@ -213,18 +215,18 @@ def changed(text: Callable[[Person], str]) -> Render:
         lambda recipient: Rendered(f"{recipient['name']}, a tip", render(recipient).text, render(recipient).html),
     ],
 )
-def test_a_template_that_asks_about_a_reader_is_found_out(how: Render) -> None:
-    letter = compiled(how)
-    assert not letter.uniform
-    assert not CompiledEmail.loads(letter.dumps()).uniform
+def test_a_template_that_depends_on_a_personal_value_is_detected(how: Render) -> None:
+    email = compiled(how)
+    assert not email.uniform
+    assert not CompiledEmail.loads(email.dumps()).uniform
 
 
-def test_a_letter_that_nobody_can_leave_is_not_compiled() -> None:
-    with pytest.raises(TemplateError, match="text part of the letter has no unsubscribe link"):
+def test_an_email_without_an_unsubscribe_link_is_not_compiled() -> None:
+    with pytest.raises(TemplateError, match="text part of the email has no unsubscribe link"):
         compiled(lambda recipient: Rendered("A tip", "no way out", render(recipient).html))
 
 
-def test_personal_values_are_the_same_on_every_retry_and_open_again() -> None:
+def test_personal_values_are_the_same_on_every_retry_and_their_tokens_open() -> None:
     recipient = RecipientValues(SITE, SIGNER, b"s" * 16).values(CLAIM, "today")
     assert recipient == RecipientValues(SITE, SIGNER, b"s" * 16).values(CLAIM, "today")
     assert set(recipient) == set(PLACEHOLDERS)
@@ -237,7 +239,7 @@ def test_personal_values_are_the_same_on_every_retry_and_open_again() -> None:
     assert read_unsubscribe_address(SIGNER, mailto) == ("abcdefgh12345678", 3)
 
 
-def test_message_ids_differ_by_reader_issue_and_secret() -> None:
+def test_message_ids_differ_by_subscriber_issue_and_secret() -> None:
     made = {
         message_id(secret, issue, who, "x.example") for secret in (b"a", b"b") for issue in (1, 2) for who in (1, 2)
     }

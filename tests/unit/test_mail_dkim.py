@@ -1,4 +1,4 @@
-"""DKIM signatures: the examples of RFC 6376 and RFC 8463, then whatever letters there are, read by other verifiers."""
+"""DKIM signatures: the examples of RFC 6376 and RFC 8463, and random messages, checked by other verifiers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from newsletter.mail.dkim import OVERSIGNED, Dkim, canonical_body, canonical_fie
 from newsletter.mail.message import build
 from tests.support.dkim_keys import ED25519, RSA, UNSUPPORTED_KEYS
 from tests.support.needs import require_program, require_referees
-from tests.unit.test_mail_compiled import LETTER, awkward, headers, people, render
+from tests.unit.test_mail_compiled import COMPILED, any_recipients, awkward, headers, render
 
 NOW = datetime(2026, 6, 2, 12, tzinfo=UTC)
 VERIFY = Path(__file__).parents[1] / "support" / "dkim_verify.pl"
@@ -38,7 +38,7 @@ RECORDS = {f"{key.selector}._domainkey.news.example.": key.record for key in BOT
 
 
 def verdicts(message: bytes) -> list[bool]:
-    """What dkimpy says of the two signatures."""
+    """The verdicts of dkimpy on the two signatures."""
 
     def look_up(name: bytes, timeout: int = 5) -> bytes:
         return RECORDS[name.decode()].encode()
@@ -67,18 +67,18 @@ def test_the_relaxed_form_is_that_of_the_rfc() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\r\n", b" \r\n\t\r\n"])
-def test_an_empty_body_is_nothing(body: bytes) -> None:
+def test_an_empty_body_has_an_empty_canonical_form(body: bytes) -> None:
     assert canonical_body(body) == b""
 
 
 @given(st.text("a \t\n", max_size=60))
 def test_the_canonical_body_is_that_of_dkimpy(text: str) -> None:
-    body = f"{text}\n".replace("\n", "\r\n").encode()  # without the last line's end dkimpy leaves the RFC
+    body = f"{text}\n".replace("\n", "\r\n").encode()  # for a body without a final CRLF, dkimpy departs from the RFC
     assert canonical_body(body) == dkim.canonicalization.Relaxed.canonicalize_body(body)
 
 
-def test_the_signature_of_rfc_8463_is_made_again() -> None:
-    """Appendix A: key, message and signature, with the fields that letter has."""
+def test_the_signature_of_rfc_8463_is_reproduced() -> None:
+    """Appendix A: its key, message and signature, with the fields that this message has."""
     seed = b64decode("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=")
     key = Ed25519PrivateKey.from_private_bytes(seed)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -100,18 +100,18 @@ def test_the_signature_of_rfc_8463_is_made_again() -> None:
     assert loaded.sign(b"\r\n".join(fields)) == b64decode(wanted)
 
 
-@given(people)
-def test_every_filled_letter_verifies(recipient: dict[str, str]) -> None:
-    message, body = LETTER.fill_to_sign(recipient)
+@given(any_recipients)
+def test_every_filled_message_verifies(recipient: dict[str, str]) -> None:
+    message, body = COMPILED.fill_to_sign(recipient)
     signed = BOTH.sign(message, NOW, body=body)
-    assert message == LETTER.fill(recipient)
+    assert message == COMPILED.fill(recipient)
     assert body == canonical_body(message.partition(b"\r\n\r\n")[2])
     assert verdicts(signed) == [True, True]
     assert signed.endswith(message)
 
 
-@given(people, awkward.filter(str.strip))
-def test_every_letter_that_was_built_verifies(recipient: dict[str, str], subject: str) -> None:
+@given(any_recipients, awkward.filter(str.strip))
+def test_every_built_message_verifies(recipient: dict[str, str], subject: str) -> None:
     signed = BOTH.sign(build(headers(recipient, subject), render(recipient), "b0undary"), NOW)
     assert verdicts(signed) == [True, True]
     assert max(map(len, signed.partition(b"\r\nFrom:")[0].split(b"\r\n"))) < 78
@@ -123,7 +123,7 @@ LETTER_SIGNED = BOTH.sign(build(headers(dict.fromkeys(("name", "address"), "x") 
 }), render(dict.fromkeys(("name", "address", "joined_on", "unsubscribe_url", "preferences_url", "useful_url"), "x")), "b"), NOW)  # fmt: skip
 
 
-def test_both_fields_of_one_click_are_signed_and_the_four_that_matter_once_more() -> None:
+def test_both_fields_of_one_click_are_signed_and_four_fields_are_oversigned() -> None:
     names = signed_fields(LETTER_SIGNED)
     assert {"list-unsubscribe", "list-unsubscribe-post", "message-id", "mime-version", "content-type"} <= set(names)
     assert [name for name in dict.fromkeys(names) if names.count(name) == 2] == [name.lower() for name in OVERSIGNED]
@@ -144,33 +144,33 @@ def test_a_change_breaks_the_signature(old: bytes, new: bytes) -> None:
     assert verdicts(LETTER_SIGNED.replace(old, new)) == [False, False]
 
 
-def test_a_relay_may_fold_a_field_and_trim_a_blank() -> None:
+def test_a_relay_may_fold_a_field_and_remove_trailing_spaces() -> None:
     changed = LETTER_SIGNED.replace(b"List-Post: NO", b"List-post:\r\n\t NO ") + b"\r\n"
     assert verdicts(changed) == [True, True]
 
 
-def test_a_verifier_that_is_not_python_agrees() -> None:
+def test_a_verifier_outside_python_agrees() -> None:
     require_program("dkimproxy-verify")  # comes with Mail::DKIM; Debian 12's knows no Ed25519
     command = ["perl", str(VERIFY), BOTH.keys[0].record]
-    said = [
+    verdict = [
         subprocess.run(command, input=message, capture_output=True, timeout=60, check=True).stdout.decode()  # noqa: S603
         for message in (LETTER_SIGNED, LETTER_SIGNED.replace(b"hello", b"hallo"))
     ]
-    assert "rsa-sha256: pass" in said[0]
-    assert "rsa-sha256: fail" in said[1]
+    assert "rsa-sha256: pass" in verdict[0]
+    assert "rsa-sha256: fail" in verdict[1]
 
 
-def test_a_verifier_that_is_not_python_agrees_with_both_signatures() -> None:
+def test_a_verifier_outside_python_agrees_with_both_signatures() -> None:
     command = [require_program("node"), str(require_referees() / "dkim.mjs"), json.dumps(RECORDS)]
-    said = [
+    verdict = [
         subprocess.run(command, input=message, capture_output=True, timeout=60, check=True).stdout.decode().split("\n")  # noqa: S603
         for message in (LETTER_SIGNED, LETTER_SIGNED.replace(b"hello", b"hallo"))
     ]
-    assert sorted(said[0]) == ["", "ed25519-sha256: pass", "rsa-sha256: pass"]
-    assert sorted(said[1]) == ["", "ed25519-sha256: neutral", "rsa-sha256: neutral"]
+    assert sorted(verdict[0]) == ["", "ed25519-sha256: pass", "rsa-sha256: pass"]
+    assert sorted(verdict[1]) == ["", "ed25519-sha256: neutral", "rsa-sha256: neutral"]
 
 
-def test_no_key_is_no_dkim() -> None:
+def test_without_a_key_there_is_no_signature() -> None:
     assert load_dkim("news.example", [("ONE", "", ""), ("TWO", "", "")]) is None
 
 
@@ -185,7 +185,7 @@ def test_no_key_is_no_dkim() -> None:
         ("s", UNSUPPORTED_KEYS["another kind"], "neither RSA of 2048 to 4096 bits nor Ed25519"),
     ],
 )
-def test_a_key_that_cannot_sign_is_named(selector: str, pem: str, words: str) -> None:
+def test_an_unusable_key_is_named(selector: str, pem: str, words: str) -> None:
     with pytest.raises(SettingsError, match=words) as caught:
         load(("ONE", selector, pem))
     assert caught.value.fix

@@ -1,4 +1,4 @@
-"""The header fields of letters: exact, decodable by two decoders, and closed to whatever wants to break out."""
+"""Header fields: exact, read back by two decoders, and safe against injection."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def headers_of(subject: str = "Say what happens next", site: Site = SITE, **reci
 
 
 def second_decoder(value: str) -> str:
-    """RFC 2047 by its grammar, written for this test: blanks between encoded words are not text."""
+    """Decode RFC 2047 by its grammar, written for this test: spaces between encoded words are not text."""
     unfolded = re.sub(r"\r\n(?=[ \t])", "", value)
     words = re.findall(r"=\?UTF-8\?B\?([A-Za-z0-9+/=]*)\?=", unfolded)
     if not words:
@@ -93,7 +93,7 @@ Precedence: bulk
     assert header_block(headers_of()) == expected.replace(b"\n", b"\r\n")
 
 
-def test_a_notice_is_no_list_mail() -> None:
+def test_a_transactional_email_has_no_list_fields() -> None:
     headers = transactional_headers(
         SITE, to="ada@host.example", subject="Confirm", message_id="<1@x>", date=NOON, kind="confirm"
     )
@@ -165,7 +165,7 @@ def test_list_unsubscribe_is_never_encoded_and_folded_only_at_its_comma(token: s
     assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in block
 
 
-def test_a_url_that_cannot_stand_in_a_header_is_refused() -> None:
+def test_a_url_that_must_not_be_in_a_header_is_refused() -> None:
     for url in (
         "javascript:alert(1)",
         "https://a b",
@@ -187,15 +187,15 @@ def test_an_address_shows_its_domain_in_ascii() -> None:
             mailbox(broken)
 
 
-def test_a_date_is_utc_and_needs_a_zone() -> None:
+def test_a_date_is_in_utc_and_needs_a_time_zone() -> None:
     at = datetime(2025, 6, 3, 8, 0, 5, tzinfo=timezone(timedelta(hours=-4)))
     assert format_date(at) == "Tue, 03 Jun 2025 12:00:05 +0000"
     assert parsedate_to_datetime(format_date(at)) == at
     with pytest.raises(ValueError, match="aware"):
-        format_date(datetime(2025, 6, 3, 8))  # noqa: DTZ001 - that is the point
+        format_date(datetime(2025, 6, 3, 8))  # noqa: DTZ001 - naive on purpose
 
 
-def test_sentinels_are_as_good_as_values() -> None:
+def test_sentinels_are_accepted_as_values() -> None:
     marks = sentinels("n0nce")
     recipient = {name: marks[name] for name in PERSON}
     block = header_block(headers_of("Say it", SITE, **recipient)).decode()

@@ -1,4 +1,4 @@
-"""One message as bytes: what every parser reads, and what no line may look like."""
+"""One message as bytes: every parser reads it back, and every line follows the rules."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_parser_reads_both_parts_back(text: str, html: str) -> None:
 
 
 @given(bodies)
-def test_no_line_of_a_body_breaks_a_rule_of_the_wire(text: str) -> None:
+def test_every_line_of_a_body_follows_the_rules(text: str) -> None:
     message = build(HEADERS, Rendered("A tip", text, text), "b0undary")
     assert message.isascii()
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n", message)

@@ -1,4 +1,4 @@
-"""Every line of the table that says what an SMTP reply means."""
+"""SMTP replies: the whole table of what they mean."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def verdict(outcome: Outcome | None) -> object:
 
 @pytest.mark.parametrize("stage", BEFORE_THE_LETTER)
 @pytest.mark.parametrize("code", [0, 220, 250, 421, 451, 454, 503, 530, 535, 554])
-def test_before_the_recipient_every_failure_is_the_connections(stage: Stage, code: int) -> None:
+def test_before_the_recipient_every_failure_is_of_the_connection(stage: Stage, code: int) -> None:
     assert classify(Reply(stage, code)) is None
 
 
 @pytest.mark.parametrize("stage", ABOUT_THE_LETTER)
-def test_421_is_about_the_connection_wherever_it_comes(stage: Stage) -> None:
+def test_421_is_about_the_connection_at_every_stage(stage: Stage) -> None:
     assert classify(Reply(stage, 421, "4.7.0", "Too many connections")) is None
 
 
-def test_silence_is_doubt_only_after_the_dot() -> None:
+def test_a_missing_reply_is_in_doubt_only_after_the_dot() -> None:
     assert classify(Reply(Stage.RCPT, 0)) is None
     assert classify(Reply(Stage.DATA, 0)) is None
     assert classify(Reply(Stage.DOT, 0)) == InDoubt(Reply(Stage.DOT, 0))
@@ -76,7 +76,7 @@ def test_every_reply_has_a_meaning_and_only_250_to_the_dot_is_sent(stage: Stage,
         assert (stage, code // 100, enhanced[:4]) == (Stage.RCPT, 5, "5.1.")
 
 
-def test_a_reply_of_several_lines_becomes_one_without_repeating_its_code() -> None:
+def test_a_multiline_reply_becomes_one_line_without_repeating_its_code() -> None:
     text = b"5.1.1 The email account that you tried to reach does not exist.\n5.1.1 Please try\n5.1.1  again"
     expected = Reply(
         Stage.RCPT, 550, "5.1.1", "The email account that you tried to reach does not exist. Please try again"
@@ -85,7 +85,7 @@ def test_a_reply_of_several_lines_becomes_one_without_repeating_its_code() -> No
 
 
 @pytest.mark.parametrize(
-    ("code", "text", "enhanced", "kept"),
+    ("code", "text", "enhanced", "stored"),
     [
         (250, "2.0.0 Ok: queued as 1F2", "2.0.0", "Ok: queued as 1F2"),
         (250, "Ok", "", "Ok"),
@@ -99,20 +99,20 @@ def test_a_reply_of_several_lines_becomes_one_without_repeating_its_code() -> No
         (554, "a\x00b\x1b[31mred\x7f\u202eevil", "", "a b [31mred evil"),
     ],
 )
-def test_the_enhanced_code_is_read_and_the_rest_is_kept_clean(code: int, text: str, enhanced: str, kept: str) -> None:
-    assert parse_reply(Stage.RCPT, code, text) == Reply(Stage.RCPT, code, enhanced, kept)
+def test_the_enhanced_code_is_read_and_the_rest_is_cleaned(code: int, text: str, enhanced: str, stored: str) -> None:
+    assert parse_reply(Stage.RCPT, code, text) == Reply(Stage.RCPT, code, enhanced, stored)
 
 
 @given(
     st.sampled_from([250, 421, 452, 550]), st.sampled_from(["", "2.0.0", "5.1.1 ", "4.02.2  "]), st.text(max_size=600)
 )
-def test_a_line_says_the_same_with_and_without_its_end(code: int, enhanced: str, words: str) -> None:
-    said = enhanced + words
-    assert parse_reply(Stage.DOT, code, said) == parse_reply(Stage.DOT, code, f"{said}\n")  # the long way
+def test_a_line_means_the_same_with_and_without_its_newline(code: int, enhanced: str, words: str) -> None:
+    text = enhanced + words
+    assert parse_reply(Stage.DOT, code, text) == parse_reply(Stage.DOT, code, f"{text}\n")  # not on the fast path
 
 
 @given(st.binary(max_size=3000))
-def test_whatever_a_next_hop_says_fits_in_one_clean_line(octets: bytes) -> None:
+def test_every_reply_fits_on_one_clean_line(octets: bytes) -> None:
     text = parse_reply(Stage.DOT, 550, octets).text
     assert len(text) <= 500
     assert text == " ".join(text.split())

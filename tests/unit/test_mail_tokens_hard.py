@@ -1,4 +1,4 @@
-"""Tokens against whoever changes, borrows or outlives them: every bit, every purpose, every key."""
+"""Attacks on tokens: every changed bit, every other purpose, every rotated key."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_a_token_outlives_five_rotations_of_the_key_and_not_the_removal_of_its_o
         Signer(KEYS[1:]).open(Purpose.UNSUBSCRIBE, token)
 
 
-def test_the_seals_of_all_keys_are_there_the_newest_first() -> None:
+def test_there_is_a_seal_of_each_key_with_the_newest_first() -> None:
     old, new = Signer(KEYS[:1]), Signer([KEYS[1], KEYS[0]])
     assert new.seals(Purpose.ERASED, "a@b.example")[1] == old.seal(Purpose.ERASED, "a@b.example")
     assert new.seals(Purpose.ERASED, "a@b.example")[0] == new.seal(Purpose.ERASED, "a@b.example")

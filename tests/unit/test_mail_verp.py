@@ -1,4 +1,4 @@
-"""Envelope senders and mailto addresses: signed, short, and proof against lower-casing."""
+"""Envelope senders and mailto: addresses: signed, short, and readable after a change of case."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_base36_is_what_int_reads(number: int) -> None:
 
 
 @given(st.sampled_from([SITE, OWN_DOMAIN]), st.integers(1, 10**6), numbers)
-def test_a_bounce_finds_its_delivery_even_lower_or_upper_cased(site: Site, issue: int, subscriber: int) -> None:
+def test_a_bounce_finds_its_delivery_even_in_lower_or_upper_case(site: Site, issue: int, subscriber: int) -> None:
     local, _, domain = SignedAddresses(site, SIGNER).bounce(issue, subscriber).rpartition("@")
     assert domain == (site.bounce_domain or "news.example")
     assert len(local) <= 64
@@ -36,8 +36,8 @@ def test_a_bounce_finds_its_delivery_even_lower_or_upper_cased(site: Site, issue
 
 
 @given(st.sampled_from([SITE, OWN_DOMAIN]), st.text("abcdefghij0123456789", min_size=16, max_size=16))
-def test_a_mail_that_asks_to_leave_names_its_reader(site: Site, key: str) -> None:
-    local = SignedAddresses(site, SIGNER).leave(7, key).rpartition("@")[0]
+def test_an_unsubscribe_email_identifies_its_subscriber(site: Site, key: str) -> None:
+    local = SignedAddresses(site, SIGNER).unsubscribe(7, key).rpartition("@")[0]
     assert len(local) <= 64
     assert read_unsubscribe_address(SIGNER, local.upper()) == (key, 7)
 
@@ -55,14 +55,14 @@ def test_a_changed_or_foreign_address_is_refused() -> None:
 
 def test_a_bounce_address_does_not_unsubscribe_and_the_other_way_round() -> None:
     bounce = SignedAddresses(OWN_DOMAIN, SIGNER).bounce(12, 34).rpartition("@")[0]
-    leave = SignedAddresses(OWN_DOMAIN, SIGNER).leave(12, "y").rpartition("@")[0]
+    leave = SignedAddresses(OWN_DOMAIN, SIGNER).unsubscribe(12, "y").rpartition("@")[0]
     with pytest.raises(BadToken):
         read_unsubscribe_address(SIGNER, f"u{bounce[1:]}")
     with pytest.raises(BadToken):
         read_envelope_sender(SIGNER, f"b{leave[1:]}")
 
 
-def test_a_from_address_too_long_for_a_plus_part_is_a_setting_to_mend() -> None:
+def test_a_from_address_too_long_for_a_plus_address_is_a_settings_error() -> None:
     site = replace(SITE, from_address=f"{'long' * 12}@news.example")
     with pytest.raises(SettingsError, match="NEWSLETTER_BOUNCE_DOMAIN"):
         SignedAddresses(site, SIGNER).bounce(1, 1)

@@ -1,4 +1,4 @@
-"""Quarters: which one a day is in, when its letter is due, and which tip was the best of it."""
+"""The quarterly issue: the quarter of a date, when its issue is due, and the best tip of it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ DAY = date(2025, 5, 6)
         (date(2025, 12, 31), "2025-Q4", date(2025, 10, 1)),
     ],
 )
-def test_a_day_is_in_its_quarter(day: date, name: str, first: date) -> None:
+def test_a_date_is_in_its_quarter(day: date, name: str, first: date) -> None:
     assert (str(Quarter.of(day)), Quarter.of(day).first) == (name, first)
 
 
 @given(st.dates(date(1990, 1, 1), date(2200, 1, 1)))
-def test_quarters_follow_each_other_and_each_letter_is_due_once_in_its_own(day: date) -> None:
+def test_quarters_follow_each_other_and_each_has_one_issue_due_within_it(day: date) -> None:
     quarter = Quarter.of(day)
     due = SCHEDULE.day_of(quarter.due_at(SCHEDULE))
 
@@ -40,7 +40,7 @@ def test_quarters_follow_each_other_and_each_letter_is_due_once_in_its_own(day: 
     assert (due.weekday(), (due - quarter.first).days < 7) == (1, True)
 
 
-def test_its_letter_goes_at_the_hour_of_the_newsletter() -> None:
+def test_the_quarterly_issue_is_due_at_the_time_of_the_weekly_one() -> None:
     assert Quarter(2025, 3).due_at(SCHEDULE) == datetime(2025, 7, 1, 12, tzinfo=UTC)
 
 
@@ -54,11 +54,11 @@ def test_its_letter_goes_at_the_hour_of_the_newsletter() -> None:
         (QuarterRun(2, "b", "B", DAY), QuarterRun(1, "a", "A", DAY)),
     ],
 )
-def test_the_best_is_what_most_found_useful_then_what_fewest_left_by_then_the_newest(
+def test_the_best_tip_is_the_most_useful_then_the_one_with_fewest_unsubscribes_then_the_newest(
     better: QuarterRun, worse: QuarterRun
 ) -> None:
     assert best([better, worse]) == best([worse, better]) == better
 
 
-def test_of_nothing_nothing_is_the_best() -> None:
+def test_without_tips_there_is_no_best_one() -> None:
     assert best([]) is None

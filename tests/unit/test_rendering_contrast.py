@@ -1,4 +1,4 @@
-"""Every word of every mail can be read, by day and by night: WCAG 2.2, 4.5:1, computed from the finished HTML."""
+"""All text of all emails has enough contrast in light and dark mode (WCAG 2.2, 4.5:1), computed from the finished HTML."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ BESIDE = ArchiveLinks(Mention("a", "Near"), Mention("b", "Then"), 10)
 
 
 def pages(color: str) -> dict[str, Rendered]:
-    letters = EmailTemplates(replace(SITE, color=color), [data_dir() / "templates"])
+    templates = EmailTemplates(replace(SITE, color=color), [data_dir() / "templates"])
     tip = TipText("A tip", EVERYTHING, takeaway="Do.")
     recipient = sentinels("x")
     return {
-        "issue": letters.issue(
+        "issue": templates.issue(
             tip, tip_key="a", number=1, slot=date(2025, 6, 3), recipient=recipient, archive_links=BESIDE
         ),
-        "confirm": letters.transactional("confirm", {"confirm_url": "https://news.example/confirm/x"}),
-        "welcome": letters.transactional("welcome", sentinels("x")),
-        "alarm": letters.transactional("alarm", {"headline": "a", "lines": ["b"], "next_step": "c"}),
+        "confirm": templates.transactional("confirm", {"confirm_url": "https://news.example/confirm/x"}),
+        "welcome": templates.transactional("welcome", sentinels("x")),
+        "alarm": templates.transactional("alarm", {"headline": "a", "lines": ["b"], "next_step": "c"}),
     }
 
 
@@ -41,12 +41,12 @@ PAGES = {(kind, color): page for color in (GREEN.accent, "#8a1538", "#1f4fbf") f
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("kind", sorted(PAGES), ids="-".join)
-def test_every_word_has_contrast_enough(kind: tuple[str, str], *, dark: bool) -> None:
+def test_all_text_has_enough_contrast(kind: tuple[str, str], *, dark: bool) -> None:
     assert low_contrast_text(PAGES[kind].html, dark=dark) == []
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_faint_word_is_named_with_its_colours(*, dark: bool) -> None:
+def test_text_with_low_contrast_is_named_with_its_colors(*, dark: bool) -> None:
     html = PAGES["issue", GREEN.accent].html
     faint = html.replace("color: #a8a59b", "color: #444444") if dark else html.replace("color:#65625a", "color:#ccc")
     assert faint != html

@@ -1,4 +1,4 @@
-"""The mails as readers see them: golden texts, and what must be true of each of them."""
+"""Emails as subscribers see them: golden files, and what must be true of each email."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ KINDS = sorted(MAILS)
 
 
 def check_golden(name: str, text: str) -> None:
-    """Compare with the kept text; `UPDATE_GOLDEN=1` writes it anew, to be read in the diff."""
+    """Compare with the golden file. `UPDATE_GOLDEN=1` rewrites it, for review in the diff."""
     path = GOLDEN / name
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
 
 
-def test_every_mail_is_one_folder_of_three_files() -> None:
+def test_every_email_is_a_folder_of_three_files() -> None:
     folders = {path.parent.name for path in (SHIPPED / "email").glob("*/*")} - {"_base"}
     assert sorted(folders) == KINDS
     for kind in KINDS:
@@ -43,7 +43,7 @@ def test_every_mail_is_one_folder_of_three_files() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_both_parts_of_a_mail_have_the_same_links_in_the_same_order(kind: str) -> None:
+def test_both_parts_of_an_email_have_the_same_links_in_the_same_order(kind: str) -> None:
     anchors = lxml.html.document_fromstring(MAILS[kind].html).findall(".//a")
     in_html = [url for node in anchors if (url := str(node.get("href"))).startswith("http")]
     in_text = re.findall(r"https?://[^\s)]+", MAILS[kind].text)
@@ -51,7 +51,7 @@ def test_both_parts_of_a_mail_have_the_same_links_in_the_same_order(kind: str) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_mail_is_mirrored_for_who_reads_from_right_to_left(kind: str) -> None:
+def test_an_email_is_mirrored_for_right_to_left_languages(kind: str) -> None:
     left, right = MAILS[kind].html, every_email(replace(SITE, language="ar"))[kind].html
     assert not re.search(r"border-right|padding-right:2[06]|text-align:left", left)
     assert not re.search(r"border-left|padding-left:2[06]|text-align:right", right)
@@ -72,19 +72,19 @@ def test_no_line_of_a_text_part_is_wider_than_72_but_for_a_url(kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_skeleton_of_a_mail_is_sound(kind: str) -> None:
-    mail = MAILS[kind]
-    root = lxml.html.document_fromstring(mail.html)
+def test_the_structure_of_an_email_is_sound(kind: str) -> None:
+    email = MAILS[kind]
+    root = lxml.html.document_fromstring(email.html)
     assert (root.get("lang"), root.get("dir")) == ("en", "ltr")
-    assert root.findtext(".//title") == mail.subject
+    assert root.findtext(".//title") == email.subject
     assert len(root.findall(".//h1")) == 1
     assert {table.get("role") for table in root.findall(".//table")} == {"presentation"}
     assert [tag for tag in ("img", "script", "link", "form", "iframe") if root.findall(f".//{tag}")] == []
     assert "color-scheme" in {meta.get("name") for meta in root.findall(".//meta")}
-    assert len(mail.html.encode()) < 90_000
-    assert len(mail.subject) <= 60
-    assert "display:none" not in mail.html.replace(" ", "")
-    assert "\n" not in mail.subject
+    assert len(email.html.encode()) < 90_000
+    assert len(email.subject) <= 60
+    assert "display:none" not in email.html.replace(" ", "")
+    assert "\n" not in email.subject
 
 
 def test_both_parts_of_the_issue_have_the_same_links() -> None:
@@ -97,44 +97,44 @@ def test_both_parts_of_the_issue_have_the_same_links() -> None:
     }
 
 
-def test_the_first_words_of_the_issue_are_its_masthead_and_title() -> None:
+def test_the_preview_text_of_the_issue_is_its_masthead_and_title() -> None:
     body = lxml.html.document_fromstring(MAILS["issue"].html).find("body")
     words = " ".join(body.text_content().split())
     assert words.startswith("Tip of the Week No. 3 · June 3, 2025 Say what happens next A caller who hears")
 
 
-def test_only_the_links_that_are_set_stand_in_the_footer() -> None:
+def test_the_footer_has_only_the_links_that_are_set() -> None:
     bare = issue(replace(SITE, contact_url="", home_url="", postal_address=""))
     assert "Contact" not in bare.text + bare.html
     assert "Home page" not in bare.text + bare.html
     assert "Sign up: https://news.example/" in bare.text
 
 
-def test_the_letter_leads_into_the_archive_where_there_is_something() -> None:
+def test_the_email_links_to_the_archive_if_there_is_something_in_it() -> None:
     archive_links = ArchiveLinks(Mention("near", "A near one"), Mention("then", "An old <one>"), 10)
-    mail = LETTERS.issue(
+    email = LETTERS.issue(
         TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=PERSON, archive_links=archive_links
     )
-    for part in (mail.html, mail.text):
+    for part in (email.html, email.text):
         assert "ten years ago this tuesday" in part.lower()
         assert "https://news.example/tips/near" in part
         assert "https://news.example/tips/then" in part
-    assert "An old &lt;one&gt;" in mail.html
+    assert "An old &lt;one&gt;" in email.html
     assert "years ago" not in MAILS["issue"].html + MAILS["issue"].text
 
 
-def test_a_logo_stands_for_the_title_and_reads_well_with_pictures_off() -> None:
+def test_a_logo_replaces_the_title_and_is_readable_with_pictures_off() -> None:
     (logo,) = lxml.html.document_fromstring(issue(replace(SITE, has_logo=True)).html).findall(".//img")
     assert (logo.get("src"), logo.get("alt")) == ("https://news.example/logo", "Tip of the Week")
 
 
-def test_the_owners_colour_is_in_every_place_of_ours() -> None:
-    mail = issue(replace(SITE, color="#8a1538"))
-    assert "#8a1538" in mail.html
-    assert "#17664f" not in mail.html
+def test_the_owners_color_replaces_the_default_everywhere() -> None:
+    email = issue(replace(SITE, color="#8a1538"))
+    assert "#8a1538" in email.html
+    assert "#17664f" not in email.html
 
 
-def test_a_report_names_the_letter_and_not_itself() -> None:
+def test_a_report_names_the_issue_and_not_itself() -> None:
     assert "“Say what happens next” was sent" in " ".join(MAILS["report"].html.split())
     assert MAILS["report"].subject == "[Tip of the Week] No. 3: 1,190 of 1,204 sent"
 
@@ -145,7 +145,7 @@ def test_a_tip_without_a_takeaway_has_no_empty_box() -> None:
     assert "TAKEAWAY" not in plain.text
 
 
-def test_what_a_tip_says_cannot_become_markup() -> None:
+def test_the_text_of_a_tip_cannot_become_markup() -> None:
     evil = issue(tip=TipText("<script>1</script>", "<img src=x> {{ site }}", takeaway="<b>"))
     assert "<script" not in evil.html
     assert "<img" not in evil.html
@@ -154,18 +154,18 @@ def test_what_a_tip_says_cannot_become_markup() -> None:
 
 def test_the_confirmation_shows_nothing_that_a_visitor_typed() -> None:
     typed = {"address": "spam-me@host.example", "name": "Buy pills", "email": "spam-me@host.example"}
-    mail = LETTERS.transactional("confirm", CONFIRM | typed)
-    assert mail == MAILS["confirm"]
+    email = LETTERS.transactional("confirm", CONFIRM | typed)
+    assert email == MAILS["confirm"]
 
 
 def test_a_welcome_needs_no_name_and_no_next_slot() -> None:
-    mail = LETTERS.transactional("welcome", PERSON | {"name": " "})
-    assert "Welcome\n=======" in mail.text
-    assert "arrives with the next issue" in mail.text
+    email = LETTERS.transactional("welcome", PERSON | {"name": " "})
+    assert "Welcome\n=======" in email.text
+    assert "arrives with the next issue" in email.text
     assert "Welcome, Ada\n" in MAILS["welcome"].text
 
 
-def test_a_right_to_left_language_is_set_so() -> None:
+def test_a_right_to_left_language_sets_the_direction() -> None:
     assert '<html lang="he" dir="rtl">' in issue(replace(SITE, language="he")).html
 
 
@@ -175,13 +175,13 @@ def test_a_kind_without_a_folder_is_an_error(kind: str) -> None:
         LETTERS.transactional(kind, {})
 
 
-def test_a_value_that_is_missing_is_named_with_its_template() -> None:
+def test_a_missing_value_is_named_with_its_template() -> None:
     with pytest.raises(TemplateError, match="'confirm_url' is undefined") as caught:
         LETTERS.transactional("confirm", {})
     assert caught.value.source.endswith(os.path.join("confirm", "body.txt"))  # noqa: PTH118 - a text, not a path
 
 
-def test_an_owners_file_wins_alone(tmp_path: Path) -> None:
+def test_an_owners_file_replaces_only_that_file(tmp_path: Path) -> None:
     (tmp_path / "email" / "issue").mkdir(parents=True)
     (tmp_path / "email" / "issue" / "subject.txt").write_text("No. {{ number }}:\n{{ tip.title }}\n")
     own = EmailTemplates(SITE, [tmp_path, SHIPPED]).issue(
@@ -191,7 +191,7 @@ def test_an_owners_file_wins_alone(tmp_path: Path) -> None:
     assert own.text == MAILS["issue"].text
 
 
-def test_a_long_title_is_cut_after_a_word_in_the_subject_only() -> None:
+def test_a_long_title_is_cut_between_words_in_the_subject_only() -> None:
     assert shorten("Short") == "Short"
     assert shorten("Wait for the third sentence, and then, for once, wait for the fourth") == (
         "Wait for the third sentence, and then, for once, wait for…"
@@ -202,7 +202,7 @@ def test_a_long_title_is_cut_after_a_word_in_the_subject_only() -> None:
     assert long.html.count("words") > 20
 
 
-def test_our_own_letter_can_be_filled_and_equals_the_slow_way() -> None:
+def test_our_own_issue_can_be_filled_and_equals_the_built_message() -> None:
     def headers(recipient: dict[str, str]) -> list[tuple[str, str]]:
         return issue_headers(
             SITE,
@@ -214,11 +214,11 @@ def test_our_own_letter_can_be_filled_and_equals_the_slow_way() -> None:
         )
 
     a, b = twin_sentinels("z0123q")
-    letter = compile_email(headers(a), issue(recipient=a), issue(recipient=b), a, b, "b0undary")
-    assert letter.uniform
+    compiled_email = compile_email(headers(a), issue(recipient=a), issue(recipient=b), a, b, "b0undary")
+    assert compiled_email.uniform
     for name in ("Ada", "", "Zoë “Z” O'Hara & <Co>"):
         recipient = PERSON | {"name": name, "address": "o'hara=x@host.example"}
-        fast, slow = letter.fill(recipient), build(headers(recipient), issue(recipient=recipient), "b0undary")
+        fast, slow = compiled_email.fill(recipient), build(headers(recipient), issue(recipient=recipient), "b0undary")
         fast_parts, slow_parts = ([*message_from_bytes(octets).walk()] for octets in (fast, slow))
         assert fast_parts[0].items() == slow_parts[0].items()
         assert fast_parts[1].get_payload(decode=True) == slow_parts[1].get_payload(decode=True)

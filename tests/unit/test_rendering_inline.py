@@ -1,4 +1,4 @@
-"""Inlining styles: every trap of the library that does it, one by one."""
+"""Inlining CSS: a test for each pitfall of premailer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_rules_become_attributes_and_classes_stay_for_dark_mode() -> None:
     assert '<p class="a" style="color:#121314; margin:0">x</p>' in page("p { color: #121314; } .a { margin: 0; }")
 
 
-def test_what_is_kept_is_kept_to_the_letter() -> None:
+def test_the_style_that_is_not_inlined_stays_unchanged() -> None:
     kept = (
         ":root { color-scheme: light dark; } [data-ogsc] .a { color: red; } .nobody > li { color: #123; }\n"
         "@media (prefers-color-scheme: dark) { .a { color: #eee !important; } }\n"
@@ -43,7 +43,7 @@ def test_a_media_rule_in_the_other_sheet_stays_important() -> None:
     assert "color: #eee !important" in found
 
 
-def test_an_important_declaration_wins_inline_and_says_so() -> None:
+def test_an_important_declaration_wins_inline_and_stays_important() -> None:
     assert 'style="color:red !important"' in page("p { color: red !important; } .a { color: blue; }")
 
 
@@ -55,7 +55,7 @@ def test_title_language_doctype_and_umlauts_stay() -> None:
     assert found.count("charset") == 1
 
 
-def test_obsolete_attributes_are_not_made() -> None:
+def test_obsolete_attributes_are_not_added() -> None:
     body = '<table><tr><td class="a">x</td></tr></table>'
     found = page(
         ".a { width: 10px; height: 2px; text-align: right; vertical-align: top; background-color: #fff; }", body
@@ -63,7 +63,7 @@ def test_obsolete_attributes_are_not_made() -> None:
     assert not [name for name in ("width=", "height=", "align=", "valign=", "bgcolor=") if f" {name}" in found]
 
 
-def test_a_url_with_a_mark_in_it_survives() -> None:
+def test_a_sentinel_url_survives() -> None:
     url = "https://recipient.invalid/z0123unsubscribeurlz"
     assert f'<a href="{url}">' in page(body=f'<a href="{url}">leave</a>')
 
@@ -144,7 +144,7 @@ def test_what_is_inlined_once_and_filled_equals_what_is_inlined(who: str, one: s
     assert CachedInliner(values, inlined)(fill(**values)) == inline(fill(**values))
 
 
-def test_mails_that_differ_in_links_alone_are_inlined_once() -> None:
+def test_emails_that_differ_only_in_links_are_inlined_once() -> None:
     asked: list[str] = []
 
     def inlined(html: str) -> str:
@@ -158,6 +158,6 @@ def test_mails_that_differ_in_links_alone_are_inlined_once() -> None:
     assert len(set(asked)) == 1
 
 
-def test_a_mail_that_looks_like_our_marks_is_left_to_the_slow_way() -> None:
+def test_an_email_that_contains_our_marks_is_inlined_by_itself() -> None:
     html = page(body="<p>https://value.invalid/000</p>")
     assert "https://value.invalid/000" in CachedInliner({"a": "https://tips.example/x"}, inline)(html)

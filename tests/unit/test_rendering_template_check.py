@@ -1,4 +1,4 @@
-"""An owner's broken template is named with file and line before anything is sent."""
+"""An error in an owner's template is reported with file and line before anything is sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def own(directory: Path, name: str, text: str) -> Path:
     return path
 
 
-def test_a_copy_of_every_template_of_ours_is_sound(tmp_path: Path) -> None:
+def test_a_copy_of_each_of_our_templates_passes(tmp_path: Path) -> None:
     for name in builtin_templates():
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -30,14 +30,14 @@ def test_a_copy_of_every_template_of_ours_is_sound(tmp_path: Path) -> None:
     check_templates(SITE, tmp_path)
 
 
-def test_an_owners_letter_may_use_all_that_ours_gets(tmp_path: Path) -> None:
+def test_an_owners_email_may_use_every_variable_of_ours(tmp_path: Path) -> None:
     own(tmp_path, "email/issue/subject.txt", "{{ site.title }} {{ number }}: {{ tip.title }} {{ slot|day }}")
     own(tmp_path, "email/issue/body.txt", "{{ name }} {{ body_text }} {{ tip.takeaway }} {{ unsubscribe_url }}")
     own(tmp_path, "email/mine/whatever.txt", "{{ my_own }}")
     check_templates(SITE, tmp_path)
 
 
-def test_an_owners_page_may_use_all_that_ours_gets(tmp_path: Path) -> None:
+def test_an_owners_page_may_use_every_variable_of_ours(tmp_path: Path) -> None:
     own(tmp_path, "web/tip.html", "{{ found.tip|byline }} {{ weekday }} {{ style_url }} {{ path('/') }} {{ range(2) }}")
     own(tmp_path, "web/mine/part.html", "{{ my_own|told }}")
     check_templates(SITE, tmp_path)
@@ -47,20 +47,22 @@ def test_an_owners_page_may_use_all_that_ours_gets(tmp_path: Path) -> None:
     ("name", "text", "line", "words"),
     [
         ("email/issue/body.html", "<p>\n{% if %}\n", 2, "Expected an expression"),
-        ("email/issue/body.txt", "a\nb\n{{ tipp.title }}", 3, "'tipp' is not known here"),
+        ("email/issue/body.txt", "a\nb\n{{ tipp.title }}", 3, "the variable 'tipp' does not exist here"),
         ("email/issue/body.txt", "a\n{{ tip.titel }} {{ unsubscribe_url }}", 2, "titel"),
         ("email/issue/subject.txt", "{{ tip.title|shrten }}", 1, "shrten"),
-        ("email/confirm/body.html", "\n{{ confrm_url }}", 2, "'confrm_url' is not known here"),
+        ("email/confirm/body.html", "\n{{ confrm_url }}", 2, "the variable 'confrm_url' does not exist here"),
         ("email/_base/body.html", "{% block x %}", 1, "block"),
-        ("web/tip.html", "\n\n{{ fond.tip }}", 3, "'fond' is not known here"),
+        ("web/tip.html", "\n\n{{ fond.tip }}", 3, "the variable 'fond' does not exist here"),
         ("web/archive.html", "{% for %}", 1, "Expected"),
         ("web/archive.html", "\n{{ site.title|shorten }}", 2, "shorten"),
-        ("web/archive.html", "{{ footer_links }}", 1, "'footer_links' is not known here"),
+        ("web/archive.html", "{{ footer_links }}", 1, "the variable 'footer_links' does not exist here"),
         ("email/issue/body.html", "{{ tip|byline }}", 1, "byline"),
-        ("email/confirm/body.html", "{{ style_url }}", 1, "'style_url' is not known here"),
+        ("email/confirm/body.html", "{{ style_url }}", 1, "the variable 'style_url' does not exist here"),
     ],
 )
-def test_a_broken_template_is_named_with_its_line(tmp_path: Path, name: str, text: str, line: int, words: str) -> None:
+def test_an_error_in_a_template_is_reported_with_its_line(
+    tmp_path: Path, name: str, text: str, line: int, words: str
+) -> None:
     path = own(tmp_path, name, text)
     with pytest.raises(TemplateError, match=words) as caught:
         check_templates(SITE, tmp_path)
@@ -68,7 +70,7 @@ def test_a_broken_template_is_named_with_its_line(tmp_path: Path, name: str, tex
 
 
 @pytest.mark.parametrize("name", ["web/style.css", "email/issue/body.txt"])
-def test_a_file_that_is_not_utf_8_is_named_with_the_fix(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_utf_8_is_reported_with_a_fix(tmp_path: Path, name: str) -> None:
     path = own(tmp_path, name, "")
     path.write_bytes("/* größer */".encode("latin-1"))
     with pytest.raises(TemplateError, match="cannot be read") as caught:
@@ -76,6 +78,6 @@ def test_a_file_that_is_not_utf_8_is_named_with_the_fix(tmp_path: Path, name: st
     assert (caught.value.source, caught.value.fix) == (str(path), "Save it as UTF-8")
 
 
-def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="NEWSLETTER_TEMPLATES"):
         check_templates(SITE, tmp_path / "nowhere")

@@ -1,4 +1,4 @@
-"""The template engine: own files win one by one, and a mistake is named where it stands."""
+"""The template engine: an owner's files replace ours one by one, and errors are reported where they are."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_html_is_escaped_and_text_is_not(tmp_path: Path) -> None:
         ("\n{{ x.append(1) }}", 2, "append"),
     ],
 )
-def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, text: str, line: int, words: str) -> None:
+def test_an_error_is_reported_with_file_and_line(tmp_path: Path, text: str, line: int, words: str) -> None:
     templates = Templates([folder(tmp_path / "t", a_txt=text), folder(tmp_path / "ours")])
     with pytest.raises(TemplateError, match=words) as caught:
         templates.render("a.txt", {"x": []})
@@ -52,7 +52,7 @@ def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, text: str, line: 
     assert caught.value.source == str(tmp_path / "t" / "a.txt")
 
 
-def test_a_mistake_in_an_included_file_is_named_there(tmp_path: Path) -> None:
+def test_an_error_in_an_included_file_is_reported_there(tmp_path: Path) -> None:
     templates = Templates([folder(tmp_path / "t", a_txt='{% include "b.txt" %}', b_txt="\n{{ nobody }}")])
     with pytest.raises(TemplateError) as caught:
         templates.render("a.txt", {})

@@ -1,4 +1,4 @@
-"""The text part: set by hand, 72 wide, and no trace of Markdown that a reader could stumble over."""
+"""The text part: 72 columns wide, and without Markdown that would distract a subscriber."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from newsletter.rendering.text import to_text, underlined, wrap
         ("", ""),
     ],
 )
-def test_markdown_becomes_plain_setting(source: str, expected: str) -> None:
+def test_markdown_becomes_plain_text(source: str, expected: str) -> None:
     assert to_text(source) == expected
 
 
-def test_a_rule_stands_in_the_middle() -> None:
+def test_a_horizontal_rule_is_centered() -> None:
     assert to_text("a\n\n---\n\nb").split("\n\n")[1].strip() == "* * *"
 
 
-def test_long_bullets_hang_and_are_set_apart() -> None:
+def test_long_bullets_hang_and_are_separated_by_empty_lines() -> None:
     item = "words and " * 10 + "end"
     assert to_text(f"- {item}\n- {item}") == (
         "- words and words and words and words and words and words and words and\n"
@@ -52,7 +52,7 @@ def test_long_bullets_hang_and_are_set_apart() -> None:
     )
 
 
-def test_numbers_of_two_digits_hang_on_one_column() -> None:
+def test_numbers_of_one_and_two_digits_are_aligned() -> None:
     assert to_text("9. a\n10. b") == " 9. a\n10. b"
 
 
@@ -64,7 +64,7 @@ def test_no_line_is_wider_than_72_and_no_word_is_lost(source: str) -> None:
 
 
 @given(st.text("ab*_[]()#>-+1.\\`!&<\n ~=", max_size=80))
-def test_whatever_is_written_can_be_set(source: str) -> None:
+def test_any_text_can_be_rendered(source: str) -> None:
     assert "\n\n\n" not in to_text(source).replace("    ", "")
 
 
@@ -73,7 +73,7 @@ def test_a_url_is_never_broken() -> None:
     assert f"({url})" in to_text(f"some words in front of [it]({url}) and behind").split("\n")
 
 
-def test_wrapping_keeps_lines_the_owner_made() -> None:
+def test_wrapping_keeps_the_owners_line_breaks() -> None:
     assert wrap("12 Harbor Street\n\nSpringfield") == "12 Harbor Street\n\nSpringfield"
     assert wrap("a b", 4, "  ", "  ") == "  a\n  b"
     assert underlined("ab cd", width=3) == "ab\ncd\n=="

@@ -1,4 +1,4 @@
-"""Slots: weekday and wall time in a zone, across the changes of the clocks."""
+"""The weekly schedule: a weekday and a local time, across changes of daylight saving time."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def test_the_next_slot_is_the_coming_tuesday_until_its_minute_and_then_the_one_a
     assert schedule.last_slot(at("2024-03-05T13:00:00")) == date(2024, 3, 5)
 
 
-def test_eight_in_the_morning_is_eight_on_the_wall_in_summer_and_winter() -> None:
+def test_the_local_time_is_the_same_in_summer_and_winter() -> None:
     schedule = Schedule.parse("Tuesday 8:00", "America/New_York")
 
     assert schedule.starts_at(date(2024, 3, 5)) == at("2024-03-05T13:00:00")
     assert schedule.starts_at(date(2024, 3, 12)) == at("2024-03-12T12:00:00")
 
 
-def test_a_wall_time_the_clocks_skip_begins_when_they_have_jumped() -> None:
+def test_a_local_time_that_is_skipped_begins_at_the_jump() -> None:
     schedule = Schedule.parse("sun 02:30", "America/New_York")
 
     assert schedule.starts_at(date(2024, 3, 10)) == at("2024-03-10T07:00:00")
 
 
-def test_a_wall_time_that_comes_twice_begins_the_first_time() -> None:
+def test_a_local_time_that_occurs_twice_begins_the_first_time() -> None:
     schedule = Schedule.parse("sun 01:30", "America/New_York")
 
     assert schedule.starts_at(date(2024, 11, 3)) == at("2024-11-03T05:30:00")
 
 
-def test_a_day_a_zone_left_out_begins_at_the_first_minute_after_it() -> None:
+def test_a_day_that_a_zone_skipped_begins_at_the_first_minute_after_it() -> None:
     schedule = Schedule.parse("fri 08:00", "Pacific/Apia")  # no 30 December 2011 there
 
     assert schedule.starts_at(date(2011, 12, 30)) == at("2011-12-30T10:00:00")
@@ -59,7 +59,7 @@ def test_a_slot_is_due_within_the_late_window_and_missed_beyond_it() -> None:
 
 
 @pytest.mark.parametrize("rule", ["", "tuesday", "8:00", "xyz 08:00", "tue 24:00", "tue 08:60", "tue 8"])
-def test_a_rule_that_is_none_is_refused_with_the_fix(rule: str) -> None:
+def test_an_invalid_rule_is_refused_with_a_fix(rule: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Schedule.parse(rule, "UTC")
 

@@ -1,4 +1,4 @@
-"""Years of readers and issues: what a simulation claims can be counted by hand in small."""
+"""Simulated years of subscribers and issues, compared with what can be counted by hand."""
 
 from __future__ import annotations
 
@@ -18,58 +18,58 @@ def library(count: int, *, rest: int | None = 364) -> Plan:
 
 
 def test_fifty_two_tips_that_rest_a_year_never_run_dry() -> None:
-    told = simulate(library(52), FIRST, years=10, readers=500, churn=0.2)
+    result = simulate(library(52), FIRST, years=10, subscribers=500, churn=0.2)
 
-    assert (told.slots, told.issues, told.empty) == (522, 522, ())
-    assert told.longest_gap == timedelta(days=7)
-    assert told.reruns_begin == date(2027, 11, 30)
-    assert told.soonest_repeat == timedelta(days=364)
+    assert (result.slots, result.issues, result.empty) == (522, 522, ())
+    assert result.longest_gap == timedelta(days=7)
+    assert result.reruns_begin == date(2027, 11, 30)
+    assert result.soonest_repeat == timedelta(days=364)
 
 
 def test_weeks_without_a_tip_are_named_and_make_a_gap() -> None:
-    told = simulate(library(51), FIRST, years=2, readers=1, churn=0)
+    result = simulate(library(51), FIRST, years=2, subscribers=1, churn=0)
 
-    assert told.empty == (date(2027, 11, 23), date(2028, 11, 21))
-    assert told.longest_gap == timedelta(days=14)
+    assert result.empty == (date(2027, 11, 23), date(2028, 11, 21))
+    assert result.longest_gap == timedelta(days=14)
 
 
 def test_skipped_weeks_are_not_empty_ones() -> None:
     plan = library(200).with_change("skip 2026-12-29 away")
-    told = simulate(plan, FIRST, years=1, readers=1, churn=0)
+    result = simulate(plan, FIRST, years=1, subscribers=1, churn=0)
 
-    assert (told.skipped, told.empty, told.issues) == (1, (), 51)
-    assert told.longest_gap == timedelta(days=14)
+    assert (result.skipped, result.empty, result.issues) == (1, (), 51)
+    assert result.longest_gap == timedelta(days=14)
 
 
-def test_readers_who_stay_get_every_re_run_and_readers_who_all_leave_get_hardly_any() -> None:
-    loyal = simulate(library(52), FIRST, years=2, readers=10, churn=0)
-    fickle = simulate(library(52), FIRST, years=2, readers=10, churn=0.999999)
+def test_subscribers_who_stay_get_every_re_run_and_those_who_unsubscribe_get_hardly_any() -> None:
+    loyal = simulate(library(52), FIRST, years=2, subscribers=10, churn=0)
+    fickle = simulate(library(52), FIRST, years=2, subscribers=10, churn=0.999999)
 
-    assert (loyal.readers, loyal.readers_with_repeats, loyal.most_repeats, loyal.repeats) == (10, 10, 52, 520)
-    assert fickle.readers > 100
+    assert (loyal.subscribers, loyal.subscribers_with_repeats, loyal.most_repeats, loyal.repeats) == (10, 10, 52, 520)
+    assert fickle.subscribers > 100
     assert fickle.repeats < 50
 
 
-def test_churn_is_the_share_that_leaves_in_a_year() -> None:
-    told = simulate(library(600), FIRST, years=10, readers=500, churn=0.2)
-    left = (told.readers - 500) / 10 / 500
+def test_churn_is_the_share_that_unsubscribes_in_a_year() -> None:
+    result = simulate(library(600), FIRST, years=10, subscribers=500, churn=0.2)
+    left = (result.subscribers - 500) / 10 / 500
 
-    assert 0.20 < left < 0.25  # seats are filled again, and the new ones leave too: -ln(1 - 0.2) = 0.223
-    assert told.repeats == 0
+    assert 0.20 < left < 0.25  # those who replace others unsubscribe as well: -ln(1 - 0.2) = 0.223
+    assert result.repeats == 0
 
 
-def test_the_same_seed_gives_the_same_years_and_another_gives_others() -> None:
+def test_the_same_seed_gives_the_same_result_and_another_seed_another() -> None:
     first, again, other = (
-        simulate(library(52), FIRST, years=3, readers=50, churn=0.3, seed=seed) for seed in (1, 1, 2)
+        simulate(library(52), FIRST, years=3, subscribers=50, churn=0.3, seed=seed) for seed in (1, 1, 2)
     )
 
     assert first == again
-    assert replace(first, readers=0) != replace(other, readers=0)
+    assert replace(first, subscribers=0) != replace(other, subscribers=0)
 
 
-def test_the_simulation_plays_the_forecast_itself() -> None:
-    told = simulate(library(80), FIRST, years=3, readers=0, churn=0)
+def test_the_simulation_uses_the_same_forecast() -> None:
+    result = simulate(library(80), FIRST, years=3, subscribers=0, churn=0)
     lines = forecast(weekly(FIRST, 157), library(80))
 
-    assert told.kinds == {kind: sum(line.kind is kind for line in lines) for kind in told.kinds}
-    assert told.kinds[Kind.FRESH] == 80
+    assert result.kinds == {kind: sum(line.kind is kind for line in lines) for kind in result.kinds}
+    assert result.kinds[Kind.FRESH] == 80

@@ -30,12 +30,12 @@ EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  seconds are compared, whatever the
 _LINE = re.compile(r"(?P<file>\S+) +\w{3} (?P<utc>\w{3} +\d+ [\d:]{8} \d{4}) UTC? = .* gmtoff=(?P<offset>-?\d+)$")
 
 Offsets = list[tuple[float, int]]
-"""When an offset from UTC begins to hold, and the offset; seconds. The first has always held."""
+"""When an offset from UTC begins, and the offset; in seconds. The first one has no beginning."""
 
 
 @pytest.fixture(scope="module")
 def oracle() -> dict[str, Offsets]:
-    """One name for each zone file that differs, with its offsets."""
+    """The offsets of each zone; zones with equal files have one name."""
     if not shutil.which("zdump"):
         reason = "zdump is not here: apt-get install libc-bin"
         if os.environ.get("NEWSLETTER_TEST_ALL") == "1":
@@ -50,7 +50,7 @@ def oracle() -> dict[str, Offsets]:
 
 
 def zone_files() -> dict[Path, str]:
-    """The files that `zoneinfo` reads, each content once."""
+    """The files that `zoneinfo` reads, without duplicates."""
     roots = [*map(Path, zoneinfo.TZPATH), Path(str(files("tzdata").joinpath("zoneinfo")))]
     contents: dict[bytes, tuple[Path, str]] = {}
     for name in sorted(zoneinfo.available_timezones()):
@@ -80,7 +80,7 @@ def offsets(printed: str) -> dict[str, Offsets]:
 
 
 def first_moment(zone: Offsets, wall: datetime) -> float:
-    """The first second at which the clock of this zone shows the wall time, or more for the first time."""
+    """The first second at which a clock in this zone shows the local time, or a later one."""
     shown = (wall - EPOCH).total_seconds()
     place = max(bisect_right(zone, (shown - 3 * 86400, 0)) - 1, 0)
     while True:

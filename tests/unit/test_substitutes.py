@@ -1,4 +1,4 @@
-"""To whom a tip that runs again is offered, and what stands in for it."""
+"""Who gets a tip that runs again, and which tips can be its substitutes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def ran(key: str, weeks_ago: int, rerun: Rerun = Rerun(), **more: object) -> Tip
     return TipPlan(key, key.title(), rerun=rerun, **values)  # type: ignore[arg-type]
 
 
-def test_a_first_run_goes_to_everybody_whatever_its_rule() -> None:
+def test_a_first_run_goes_to_everyone_whatever_its_rule() -> None:
     fresh = TipPlan("new", "New", 1, rerun=UNSEEN)
 
     assert own_candidate(fresh, SLOT, Policy(unseen=True)) is None
 
 
-def test_a_re_run_for_the_unseen_asks_for_every_letter_and_one_for_everybody_for_stand_ins_of_late() -> None:
+def test_a_re_run_for_the_unseen_counts_every_email_and_one_for_everyone_only_recent_substitutes() -> None:
     assert own_candidate(ran("a", 9, UNSEEN), SLOT, REST) == Candidate("a")
     assert own_candidate(ran("a", 9), SLOT, Policy(unseen=True)) == Candidate("a")
     assert own_candidate(ran("a", 9, Rerun(unseen=False)), SLOT, Policy(REST.rerun_after, unseen=True)) == Candidate(
@@ -39,13 +39,13 @@ def test_a_re_run_for_the_unseen_asks_for_every_letter_and_one_for_everybody_for
     assert own_candidate(ran("a", 9), SLOT, Policy(None)) is None
 
 
-def test_a_fallback_may_come_again_as_soon_as_fallbacks_do() -> None:
+def test_a_fallback_rests_only_as_long_as_fallbacks_do() -> None:
     policy = Policy(timedelta(weeks=50), fallback_rest=timedelta(weeks=3))
 
     assert own_candidate(ran("a", 9, fallback=True), SLOT, policy) == Candidate("a", SLOT - 3 * WEEK)
 
 
-def test_the_most_useful_of_the_rested_stands_in_and_then_the_one_that_rested_longest() -> None:
+def test_the_best_substitute_is_the_most_useful_and_then_the_one_that_has_rested_longest() -> None:
     tips = (
         ran("own", 30, UNSEEN),
         ran("old", 20),
@@ -63,7 +63,7 @@ def test_the_most_useful_of_the_rested_stands_in_and_then_the_one_that_rested_lo
     assert [offer.tip for offer in found] == ["loved", "older", "old"]
 
 
-def test_the_calendar_says_for_whom_a_tip_runs_again() -> None:
+def test_the_reason_says_for_whom_a_tip_runs_again() -> None:
     plan = Plan((ran("a", 30, UNSEEN), ran("b", 20)), REST)
     first, second = forecast([SLOT, SLOT + WEEK], plan)
     changed = forecast([SLOT + WEEK], plan.with_change("unseen b").with_change("retire a"))[0]
@@ -72,17 +72,17 @@ def test_the_calendar_says_for_whom_a_tip_runs_again() -> None:
     assert first.reason.endswith(", 7 months ago, for subscribers who have not received it")
 
 
-def test_what_runs_for_the_unseen_is_no_repeat_in_a_simulation() -> None:
+def test_a_run_for_the_unseen_is_not_a_repeat_in_a_simulation() -> None:
     tips = tuple(TipPlan(f"tip{n}", f"Tip {n}", n) for n in range(10))
-    to_all = simulate(Plan(tips, REST), SLOT, years=1, readers=20, churn=0.2)
-    to_unseen = simulate(Plan(tips, Policy(REST.rerun_after, unseen=True)), SLOT, years=1, readers=20, churn=0.2)
+    to_all = simulate(Plan(tips, REST), SLOT, years=1, subscribers=20, churn=0.2)
+    to_unseen = simulate(Plan(tips, Policy(REST.rerun_after, unseen=True)), SLOT, years=1, subscribers=20, churn=0.2)
 
     assert to_all.repeats > 0
     assert to_unseen.repeats == 0
     assert (to_all.unseen, to_unseen.unseen) == (0, to_all.kinds[Kind.RERUN])
 
 
-def test_who_gets_what_is_said_in_sentences() -> None:
+def test_shares_are_described_in_sentences() -> None:
     shares = Shares(120, (Share("a", "Say the name", 300), Share("b", "Listen", 1)), 3)
 
     assert shares.words() == (

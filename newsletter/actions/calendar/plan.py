@@ -1,4 +1,4 @@
-"""The calendar on a real store: which slot is open, what goes out in it and why, and what comes after; changes nothing."""
+"""Read the plan from the store: the slot that is due, the slots ahead, what goes out in them, and what became of the last one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNSENT = (IssueState.PLANNED, IssueState.PREPARING, IssueState.NO_CONTENT)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the calendar goes by. approval: nothing goes without the owner's word."""
+    """The owner's settings for the calendar. approval: an issue is sent only after the owner has approved it."""
 
     schedule: Schedule
     late_window: timedelta
@@ -33,9 +33,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class NextIssue:
-    """What goes out next: slot, when it is due (aware), the tip (its title as it will be) or None, why, and to how many.
+    """The issue that is sent next.
 
-    waits: why it does not go although its time has come; "" when it does.
+    due_at: aware. tip: with the title it will have on that day, or None. reason: why this tip, or why none. audience: a
+    number of subscribers. waits: why the issue is not sent although its time has come; "" when it is sent.
     """
 
     slot: date
@@ -50,7 +51,7 @@ class NextIssue:
 
 
 def plan_of(tx: Tx, rules: Rules) -> Plan:
-    """Everything the choice depends on, as it is now."""
+    """Everything the choice of a tip depends on, as it is now."""
     skips = {
         slot: override.about for slot, override in tx.calendar.overrides().items() if override.kind is Override.SKIP
     }
@@ -63,13 +64,13 @@ def choice_for(tx: Tx, rules: Rules, slot: date) -> Choice:
 
 
 def is_skipped(tx: Tx, slot: date) -> bool:
-    """Does the owner want no issue in this slot?"""
+    """Did the owner skip this slot?"""
     override = tx.calendar.overrides().get(slot)
     return override is not None and override.kind is Override.SKIP
 
 
 def is_over(issue: IssueFacts | None) -> bool:
-    """Has this issue come to its end?"""
+    """Is there an issue, and has it ended?"""
     return issue is not None and issue.state in ENDED
 
 
@@ -86,7 +87,7 @@ def must_be_open(tx: Tx, rules: Rules, slot: date, now: datetime) -> None:
 
 
 def why_waiting(override: SlotOverride | None, tip_key: str | None, rules: Rules) -> str:
-    """Why this tip may not go yet although nothing else is in its way, or ""."""
+    """Why this tip may not be sent yet although it is due: on hold, or not approved. "" when it may."""
     if override and override.kind is Override.HOLD:
         return ": ".join(filter(None, ("you put it on hold", override.about)))
     if rules.approval and tip_key and override != SlotOverride(Override.APPROVE, tip_key):
@@ -95,7 +96,7 @@ def why_waiting(override: SlotOverride | None, tip_key: str | None, rules: Rules
 
 
 def next_issue(store: Store, rules: Rules, now: datetime) -> NextIssue:
-    """The slot that is due and not sent yet, else the coming one; the function `publish_due` goes by. Reads only."""
+    """The slot that is due and has no finished issue, or else the next one. `publish_due` follows the same rules."""
     with store.read() as tx:
         slot = _due_and_open(tx, rules, now) or rules.schedule.next_slot(now)
         while is_over(tx.issues.for_slot(slot)) or is_skipped(tx, slot):
@@ -109,7 +110,7 @@ def next_issue(store: Store, rules: Rules, now: datetime) -> NextIssue:
 
 
 def titled(card: TipCard, plan: Plan, slot: date) -> TipCard:
-    """The card with its title as it will be on that day."""
+    """The card with the title it will have on that day."""
     return replace(card, title=next(tip.title_on(slot) for tip in plan.tips if tip.key == card.key))
 
 
@@ -132,26 +133,32 @@ def _due_and_open(tx: Tx, rules: Rules, now: datetime) -> date | None:
 
 @dataclass(frozen=True, slots=True)
 class UpcomingSlots:
-    """The coming slots and the plan they are played from: what is bound to an issue already is pinned in it."""
+    """The slots ahead, and the plan they are played from.
+
+    bound: issue number by slot, where an issue already has its tip; the plan has that tip pinned to the slot.
+    """
 
     slots: tuple[date, ...]
     plan: Plan
     bound: Mapping[date, int]
 
     def lines(self, weeks: int | None = None) -> list[ForecastSlot]:
-        """What goes out in them, or in the first `weeks`."""
+        """What goes out in these slots, or in the first `weeks` of them."""
         return [
             replace(line, reason=f"bound to issue {self.bound[line.date]}") if line.date in self.bound else line
             for line in forecast(self.slots[:weeks], self.plan)
         ]
 
-    def programme_at(self, slot: date) -> TipChooser:
-        """As it will be when this slot comes."""
+    def chooser_at(self, slot: date) -> TipChooser:
+        """The chooser as it will be when this slot comes."""
         return played_until(slot, self.slots, self.plan)
 
 
 def upcoming_slots(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Iterable[str] = ()) -> UpcomingSlots:
-    """The first open slot and those after it, `weeks` in all. changes: see `Plan.with_change`; raises what that raises."""
+    """The first open slot and the open slots after it, `weeks` in all.
+
+    changes: what the owner might do, for a dry run; see `Plan.with_change` for the syntax and for the errors raised.
+    """
     first = _due_and_open(tx, rules, now) or rules.schedule.next_slot(now)
     issues = {issue.slot: issue for issue in tx.issues.from_slot(first)}
     slots: list[date] = []
@@ -161,6 +168,7 @@ def upcoming_slots(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Ite
         first += WEEK
     plan = plan_of(tx, rules)
     bound = {slot: issues[slot] for slot in slots if slot in issues and issues[slot].tip_key}
+    # An issue keeps its tip whatever the owner has changed since, so here it goes before pins and skips.
     for slot, issue in bound.items():
         tips = tuple(_bind(tip, slot) if tip.key == issue.tip_key else tip for tip in plan.tips)
         plan = replace(plan, tips=tips, skips={day: why for day, why in plan.skips.items() if day != slot})
@@ -175,13 +183,16 @@ def weeks_until(rules: Rules, slot: date, now: datetime) -> int:
 
 
 def _bind(tip: TipPlan, slot: date) -> TipPlan:
-    """The tip as if its run in this slot were still to come, whatever else it is."""
+    """The tip as if its run in this slot were still ahead.
+
+    The issue keeps its tip even if that was retired or cut down since, so the tip must be sendable in the forecast.
+    """
     runs = tuple(day for day in tip.runs if day != slot)
     state = TipState.SENT if tip.state is TipState.RETIRED else tip.state
     return replace(tip, pin=slot, runs=runs, position=-1, state=state, complete=True)
 
 
-# -- the slot that went by ---------------------------------------------------------------------------
+# -- the last slot -----------------------------------------------------------------------------------
 
 _FINE = (IssueState.DONE, IssueState.SENDING, IssueState.CANCELLED)
 _STATE_WORDS = {
@@ -191,14 +202,15 @@ _STATE_WORDS = {
     IssueState.MISSED: "was missed",
 }
 GRACE = timedelta(minutes=15)
-"""How long after a slot began nobody asks where its issue is: letters are compiled, a machine comes up."""
+"""How long after the start of a slot its issue may be missing without an alarm: it is being compiled, or a server is booting."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastSlotStatus:
-    """The last slot that began. words: how it is with it. explained: is it known why nothing went, or did it go?
+    """What became of the last slot that began.
 
-    ok: it went, or was not meant to go.
+    words: the status as a clause. ok: the issue was sent, is being sent, or was not meant to be sent. explained: the issue
+    was sent, or the reason why not is known.
     """
 
     slot: date
@@ -222,12 +234,13 @@ def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
         return LastSlotStatus(
             due.slot, words, issue.state in _FINE, explained=True, state=issue.state, number=issue.number
         )
-    return _nothing_yet(tx, rules, due, override, is_begun=issue is not None)
+    return _without_result(tx, rules, due, override, is_begun=issue is not None)
 
 
-def _nothing_yet(tx: Tx, rules: Rules, due: Due, override: SlotOverride | None, *, is_begun: bool) -> LastSlotStatus:
-    """A slot of which no issue tells anything."""
+def _without_result(tx: Tx, rules: Rules, due: Due, override: SlotOverride | None, *, is_begun: bool) -> LastSlotStatus:
+    """The status of a slot whose issue is missing or not frozen yet."""
     held = override is not None and override.kind is Override.HOLD
+    # A new newsletter has missed nothing: its first slot is still ahead.
     if not is_begun and not held and tx.issues.last_slot_before(due.slot) is None:
         return LastSlotStatus(due.slot, "no issue has been due yet", ok=True, explained=True)
     if tx.subscribers.mailable() == 0:

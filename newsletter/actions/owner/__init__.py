@@ -1,1 +1,1 @@
-"""What the owner is told by email, and the links in those emails."""
+"""Use cases for the owner: emails about what happened, and the links in those emails."""

@@ -1,4 +1,4 @@
-"""Behind the four links of a preview: what the owner is about to do to a slot, and doing it; the rules are `overrides`'."""
+"""The four links in a preview email: show the owner what a link would do to a slot, and do it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from newsletter.actions.calendar import overrides
+from newsletter.actions.calendar.calendar import Calendar
 from newsletter.actions.calendar.plan import Rules, is_over, upcoming_slots, weeks_until
 from newsletter.domain.calendar.forecast import ForecastSlot
 from newsletter.domain.delivery.issue import IN_PROGRESS
 from newsletter.domain.errors import BadToken, Refused
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.ports.calendar import SlotOverride
-from newsletter.ports.store import Store, Tx
+from newsletter.ports.store import Tx
 
 BY_PREVIEW_LINK = "by the link in the preview"
+LOOK_AHEAD = 4  # slots after this one, in which the page looks for the tip that could be swapped with it
 
 
 class Action(StrEnum):
@@ -30,10 +31,11 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """A slot as the page shows it. line: what goes out in it now, and `then` in the next one (None: nothing is known).
+    """A slot as the page shows it.
 
-    changed: the plan is another than in the mail. over: why nothing can be done any more, or "". wish: what was said.
-    tokens: for each action the token that fits what is planned now.
+    line: what goes out in this slot as things are. then: the next slot with a tip. Both are None when nothing is known.
+    changed: the plan differs from the one in the email. over: why nothing can be changed anymore, or "". override: the
+    owner's override of the slot. tokens: for each action, a token that fits the present plan.
     """
 
     action: Action
@@ -47,54 +49,63 @@ class SlotView:
 
 
 def tokens(signer: Signer, slot: date, tip_id: int) -> Mapping[str, str]:
-    """One for each action on this slot while it has this tip."""
+    """A token for each action on this slot, as long as this tip is planned for it."""
     return {
         action.value: signer.sign(Purpose.OWNER, action.value, slot.strftime("%Y%m%d"), str(tip_id))
         for action in Action
     }
 
 
-def inspect_link(store: Store, signer: Signer, rules: Rules, token: str, now: datetime) -> SlotView:
-    """What the link is about; reads only. Raises BadToken."""
-    action, slot, tip_id = _open(signer, token)
-    with store.read() as tx:
-        line, then = _planned(tx, rules, slot, now)
-        planned = tx.tips.get(line.tip).card.id if line and line.tip else 0
-        return SlotView(
-            action=action,
-            slot=slot,
-            line=line,
-            then=then,
-            changed=planned != tip_id,
-            over=_over(tx, slot) or ("" if line else "its time has passed"),
-            override=tx.calendar.overrides().get(slot),
-            tokens=tokens(signer, slot, planned),
-        )
+@dataclass(frozen=True, slots=True)
+class PreviewLinks:
+    """Follow the links of preview emails."""
 
+    calendar: Calendar
+    signer: Signer
 
-def act(store: Store, signer: Signer, rules: Rules, token: str, now: datetime) -> SlotView:
-    """Do it, and look again; the same link twice does it once. Raises BadToken, and Refused when it cannot be done.
+    def view(self, token: str) -> SlotView:
+        """What the link is about. Raises BadToken."""
+        action, slot, tip_id = _open(self.signer, token)
+        now, rules = self.calendar.clock(), self.calendar.rules
+        with self.calendar.store.read() as tx:
+            line, then = _planned(tx, rules, slot, now)
+            planned = tx.tips.get(line.tip).card.id if line and line.tip else 0
+            return SlotView(
+                action=action,
+                slot=slot,
+                line=line,
+                then=then,
+                changed=planned != tip_id,
+                over=_over(tx, slot) or ("" if line else "its time has passed"),
+                override=tx.calendar.overrides().get(slot),
+                tokens=tokens(self.signer, slot, planned),
+            )
 
-    Approve and swap are about the tip that was shown: where another one is planned by now, nothing is done.
-    """
-    before = inspect_link(store, signer, rules, token, now)
-    slot = before.slot
-    if before.over:
-        raise Refused(f"nothing can be changed anymore: {before.over}")
-    match before.action:
-        case Action.SKIP:
-            overrides.skip(store, rules, slot, BY_PREVIEW_LINK, now)
-        case Action.HOLD:
-            overrides.hold(store, rules, slot, BY_PREVIEW_LINK, now)
-        case Action.APPROVE if not before.changed or _is_skipped(before):
-            overrides.approve(store, rules, slot, now)
-        case Action.SWAP if not before.changed:
-            overrides.swap(store, rules, slot, now)
-    return inspect_link(store, signer, rules, token, now)
+    def act(self, token: str) -> SlotView:
+        """Do what the link says, once even if it is followed twice; the slot as it is after that.
+
+        Approve and swap are about the tip that the email showed, so they do nothing when another tip is planned by now.
+        Raises BadToken, and Refused when the slot can no longer be changed.
+        """
+        # Another process may send the issue between this look and the change; the calendar checks again in its transaction.
+        before = self.view(token)
+        slot = before.slot
+        if before.over:
+            raise Refused(f"nothing can be changed anymore: {before.over}")
+        match before.action:
+            case Action.SKIP:
+                self.calendar.skip(slot, BY_PREVIEW_LINK)
+            case Action.HOLD:
+                self.calendar.hold(slot, BY_PREVIEW_LINK)
+            case Action.APPROVE if not before.changed or _is_skipped(before):
+                self.calendar.approve(slot)
+            case Action.SWAP if not before.changed:
+                self.calendar.swap(slot)
+        return self.view(token)
 
 
 def _is_skipped(view: SlotView) -> bool:
-    """Is the slot without a tip only because the owner skipped it? Then a yes takes that back."""
+    """Does the slot have no tip only because the owner skipped it? Then an approval ends the skip."""
     return view.line is not None and view.line.skip_reason is not None
 
 
@@ -108,7 +119,7 @@ def _open(signer: Signer, token: str) -> tuple[Action, date, int]:
 
 
 def _planned(tx: Tx, rules: Rules, slot: date, now: datetime) -> tuple[ForecastSlot | None, ForecastSlot | None]:
-    weeks = weeks_until(rules, slot, now) + 4
+    weeks = weeks_until(rules, slot, now) + LOOK_AHEAD
     lines = [line for line in upcoming_slots(tx, rules, now, weeks).lines() if line.date >= slot]
     if not lines or lines[0].date != slot:
         return None, None

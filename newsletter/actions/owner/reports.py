@@ -1,6 +1,7 @@
-"""What the owner is told, each thing once: previews, reports, alarms, runway, ageing; mails wait for `notices`.
+"""Queue emails to the owner, each once: previews, reports, alarms, the runway, and lint findings of the coming tips.
 
-Rung every minute by the daemon. What was told stands in the database, so that a restart repeats nothing.
+What the owner has been notified of is recorded in the same transaction as the email is queued, so that a restart
+neither repeats nor loses one. `actions.transactional` sends the queue.
 """
 
 from __future__ import annotations
@@ -24,36 +25,38 @@ from newsletter.ports.store import Store, Tx
 
 PREVIEW_BEFORE = timedelta(days=1)
 REPORT_OPEN_AFTER = timedelta(days=1)
-"""An issue that still waits for slow receivers is reported on after this time."""
+"""An issue that still has deferred deliveries is reported on after this time."""
 REPORT_WITHIN = timedelta(days=6)
-COMING = 3  # lines in a mail
-LINTED = 8  # issues ahead
-NIGHT = 3  # o'clock, in the newsletter's zone
+"""An issue that started longer ago is no longer reported on."""
+COMING = 3  # slots listed in an email
+LINTED = 8  # slots ahead whose tips are checked each night
+NIGHT = 3  # hour, in the newsletter's time zone
 RECENT = 3  # issues
 PAUSED = "paused"
 
 
 def notify_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
-    """One round: everything the owner should know by now and does not; how many mails wait now. owner: an address."""
-    mails = 0
-    coming = next_issue(store, rules, now)
+    """Queue everything the owner should know by now and has not been told; how many emails. owner: an email address."""
+    queued = 0
+    coming = next_issue(store, rules, now)  # outside of the write transaction, to keep that short
     with store.write() as tx:
-        mails += _preview(tx, rules, owner, coming, now)
-        mails += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
-        mails += notify_of_pauses(tx, owner, now)
-        mails += _alarm(tx, rules, owner, now)
+        queued += _preview(tx, rules, owner, coming, now)
+        queued += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
+        queued += notify_of_pauses(tx, owner, now)
+        queued += _alarm(tx, rules, owner, now)
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
         tonight = is_night and tx.calendar.mark_notified("night", rules.schedule.day_of(now).isoformat(), now)
-    return mails + (_nightly(store, rules, owner, now) if tonight else 0)
+    return queued + (_nightly(store, rules, owner, now) if tonight else 0)
 
 
-# -- before ------------------------------------------------------------------------------------------
+# -- before the issue --------------------------------------------------------------------------------
 
 
 def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime) -> int:
-    """The letter the day before; again when another tip has taken its place."""
-    waits = coming.due_at <= now
-    if coming.due_at - now > PREVIEW_BEFORE or coming.audience == 0 or (waits and not coming.waits):
+    """Preview the next issue a day ahead; again when another tip has been planned since."""
+    is_due = coming.due_at <= now
+    # An issue that is due is being sent, so a preview would come too late, unless the issue waits for the owner.
+    if coming.due_at - now > PREVIEW_BEFORE or coming.audience == 0 or (is_due and not coming.waits):
         return 0
     if coming.tip is None:
         lines = [f"{sentence(coming.reason)}.", "Without a tip, no email is sent that day."]
@@ -61,7 +64,7 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
             "To import tips, run newsletter tips import PATH…; to skip the date, run newsletter calendar skip DATE"
         )
         about = f"There is nothing to send on {in_words(coming.slot)}"
-        return _notify(tx, "empty", coming.slot.isoformat(), owner, _alarm_values(about, lines, next_step), now)
+        return _notify(tx, "empty", coming.slot.isoformat(), owner, alarm_values(about, lines, next_step), now)
     about = f"{coming.slot} {coming.tip.key}"
     if tx.calendar.was_notified("preview", about):
         return 0
@@ -82,11 +85,11 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
     return _notify(tx, "preview", about, owner, values, now, kind="preview")
 
 
-# -- after -------------------------------------------------------------------------------------------
+# -- after the issue ---------------------------------------------------------------------------------
 
 
 def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) -> int:
-    """How an issue went, once: when it is done, or after a day if some letters still wait."""
+    """Report on an issue when it is done, or after a day if some deliveries are still open."""
     started = issue.started_at
     if started is None or now - started > REPORT_WITHIN or tx.calendar.was_notified("report", str(issue.number)):
         return 0
@@ -124,14 +127,17 @@ def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) 
 
 
 def notify_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
-    """Every issue that stopped without the owner's hand. Said at once by who stopped it, and here if that was killed."""
+    """Alert the owner to every issue that the circuit breaker has paused.
+
+    The sender that pauses an issue calls this immediately; `notify_owner` calls it again in case the sender was killed.
+    """
     return sum(
         _notify(
             tx,
             PAUSED,
             str(issue.number),
             owner,
-            _alarm_values(
+            alarm_values(
                 f"Issue {issue.number} is paused",
                 [issue.pause_reason],
                 f"Fix that, then run: newsletter issues resume {issue.number}",
@@ -143,7 +149,7 @@ def notify_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
 
 
 def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
-    """A slot went by without an issue. A pause was told when it began."""
+    """Alert the owner to a slot that passed without an issue; `notify_of_pauses` reports a paused one."""
     last = last_slot(tx, rules, now)
     if last.ok or last.state is IssueState.PAUSED:
         return 0
@@ -164,7 +170,7 @@ def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
         if last.explained
         else "Run newsletter doctor to find out what is wrong"
     )
-    values = _alarm_values(f"No issue was sent on {in_words(last.slot)}", [f"{sentence(last.words)}.", late], next_step)
+    values = alarm_values(f"No issue was sent on {in_words(last.slot)}", [f"{sentence(last.words)}.", late], next_step)
     return _notify(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
 
 
@@ -172,9 +178,10 @@ def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
 
 
 def _nightly(store: Store, rules: Rules, owner: str, now: datetime) -> int:
-    """Once a day: how long the tips last, and what in the next ones will read wrong."""
+    """Once a day: check how long the tips last, and lint the tips of the next slots."""
     with store.read() as tx:
         lines = upcoming_slots(tx, rules, now, HORIZON).lines()
+    # Forecast and lint run before the write transaction, because a long one would block the sender.
     ahead = {line.tip: line.date for line in lines[:LINTED] if line.tip}
     linted = lint_tips(store, tuple(ahead), rules.schedule.day_of(now)) if ahead else []
     with store.write() as tx:
@@ -188,7 +195,7 @@ def _runway(tx: Tx, owner: str, lines: Sequence[ForecastSlot], now: datetime) ->
     if not level:
         return 0
     warning = left.warning()
-    values = _alarm_values(
+    values = alarm_values(
         f"Fresh tips for {plural(left.fresh_weeks, 'week')}" if left.fresh_weeks else "No fresh tips are left",
         [f"{sentence(warning)}."],
         "To import tips, run newsletter tips import PATH…; to see the plan, run newsletter calendar",
@@ -197,10 +204,11 @@ def _runway(tx: Tx, owner: str, lines: Sequence[ForecastSlot], now: datetime) ->
 
 
 def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Mapping[str, date], now: datetime) -> int:
-    """What is new of the faults and warnings; a note is worth no mail."""
+    """List the new findings in one email; those of the level `note` are left out."""
     lines = []
     for tip in linted:
         for found in tip.findings:
+            # The excerpt is part of the key, so that an edit that adds another finding of the same rule is reported too.
             about = f"{tip.key} {found.rule} {hashlib.blake2b(found.excerpt.encode(), digest_size=8).hexdigest()}"
             if found.level is not Level.NOTE and tx.calendar.mark_notified("lint", about, now):
                 where = f"“{tip.title}”, {in_words(ahead[tip.key])}, {found.part}, line {found.line}"
@@ -211,7 +219,7 @@ def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Map
     tx.transactional.add(
         "alarm",
         owner,
-        _alarm_values(
+        alarm_values(
             about, lines, "To fix a tip, run newsletter tips edit KEY; to check it again, run newsletter tips lint KEY"
         ),
         now,
@@ -219,19 +227,21 @@ def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Map
     return 1
 
 
-# -- all of them -------------------------------------------------------------------------------------
+# -- queueing ----------------------------------------------------------------------------------------
 
 
 def _notify(
     tx: Tx, what: str, about: str, owner: str, values: Mapping[str, object], now: datetime, *, kind: str = "alarm"
 ) -> int:
+    """Queue an email unless the owner was notified of this already; how many were queued. what, about: the two keys."""
     if not tx.calendar.mark_notified(what, about, now):
         return 0
     tx.transactional.add(kind, owner, values, now)
     return 1
 
 
-def _alarm_values(headline: str, lines: Sequence[str], next_step: str) -> Mapping[str, object]:
+def alarm_values(headline: str, lines: Sequence[str], next_step: str) -> Mapping[str, object]:
+    """The values of the `alarm` template."""
     return {"headline": headline, "lines": list(lines), "next_step": next_step}
 
 

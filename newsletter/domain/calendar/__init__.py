@@ -1,1 +1,1 @@
-"""The calendar: slots, the plan, which tip goes out when and why, and the forecast."""
+"""The calendar: slots, the plan, the choice of a tip and its reason, and the forecast."""

@@ -1,11 +1,11 @@
-"""Which tip goes out in a slot, and why: the one function behind the daemon, the forecast and the tests.
+"""Choose the tip for a slot and explain why. The daemon, the forecast and the simulation all use this one function.
 
-The ways are tried in the order of `Kind`. Two of them need a word:
-- A series goes out in consecutive slots. Pinned dates interrupt it and so does a season, which cannot wait; therefore a
-  series begins only when no season falls among its slots, and tips behind it go first. It begins all the same when
-  nothing else is fresh or when no such stretch comes within a year. Parts that are retired or only teasers are passed over.
+The kinds of choices are tried in the order of `Kind`. Series need an explanation:
+- A series goes out in consecutive slots. Pins and seasonal tips, which cannot wait, interrupt it. Therefore a series begins
+  only where no seasonal tip falls among its slots, and the tips behind it in the queue go first. It begins anyway when nothing
+  else is fresh, or when there is no such stretch within a year. Parts that are retired or incomplete are left out.
 - A series runs again as a whole, from its first part, when all its parts have rested.
-A tip with a pin still to come is kept for it. A pin is the owner's word: it asks neither season nor rest.
+A tip whose pin is still ahead is kept for it. A pin overrides seasons and rests.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.tips.season_rule import in_words
 
 SEASON_REST = timedelta(days=182)
-"""A seasonal tip runs once a season, even when its slot moves or a pin drew it forward."""
+"""How long a seasonal tip rests at least: it runs once a season, even if a pin made it run early."""
 SEASON_SLACK = timedelta(days=35)
-"""How much less than its own `after` may lie between two seasons: Easter moves by five weeks, Christmas Tuesdays by one."""
+"""How much shorter than its own `after` the time between two seasons may be: Easter moves by up to five weeks."""
 _LOOK_AHEAD = 53  # slots
 _Place = tuple[date, int, str]
 
 
 def choose(slot: date, plan: Plan) -> Choice:
-    """What goes out in this slot if everything before it is in the tips' runs."""
+    """What goes out in this slot, when the tips' runs include everything before it."""
     return TipChooser(plan).choose(slot)
 
 
 class TipChooser:
-    """A plan with its indexes, played forward: `choose` looks, `record` feeds a choice into the history.
+    """Play a plan forward: `choose` picks the tip for a slot, and `record` adds that run to the history.
 
-    What it chooses depends on the plan and what was recorded, never on what was asked before.
+    A choice depends only on the plan and on the recorded runs; calling `choose` has no effect on later choices.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -47,53 +47,56 @@ class TipChooser:
         self.series = _series(ordered)
         self._pins = _pins(ordered)
         self._seasonal = [tip for tip in ordered if tip.is_sendable and tip.season]
+        # Caches: slots by (year, weekday), and whether a series of some length fits into a slot.
         self._season_slots: dict[tuple[int, int], dict[date, list[str]]] = {}
         self._fallbacks = [
             tip.key for tip in ordered if tip.fallback and tip.is_sendable and not (tip.season or tip.series)
         ]
         self.queue = [tip.key for tip in ordered if tip.is_fresh and self._leads(tip)]
         self._fresh = {tip.key for tip in ordered if tip.is_fresh and not tip.season}
+        # Series that have begun, whether or not a part is left; `_next_part` sorts that out.
         self._open = {tip.series for tip in ordered if tip.series and self._leads(tip) and not tip.is_fresh}
+        # Tips that have run, in the order of their last runs, so that `rested` can stop at the first that must rest.
         self._resting: list[_Place] = []
         self._place: dict[str, _Place] = {}
         for tip in ordered:
             if self._leads(tip) and not tip.is_fresh:
-                self._put_to_rest(tip)
+                self._add_to_resting(tip)
         self._fit: dict[tuple[date, int], bool] = {}
         rests = (self.policy.rest_of(tip) for tip in ordered)
         self._least_rest = min((rest for rest in rests if rest is not None), default=timedelta.max)
 
-    # -- the choice ------------------------------------------------------------------------------------
+    # -- the choice ----------------------------------------------------------------------------------
 
     def choose(self, slot: date) -> Choice:
         """What goes out in this slot."""
         if slot in self.skips:
             return Choice(None, Kind.SKIPPED, ": ".join(filter(None, ("skipped", self.skips[slot]))))
-        return self._addressed(
+        return self._mark_unseen(
             self._pinned(slot)
             or self._in_season(slot)
             or self._next_part(slot)
             or self._fresh_tip(slot)
             or self._rerun(slot)
             or self._fallback(slot)
-            or Choice(None, Kind.NONE, self._nothing(slot))
+            or Choice(None, Kind.NONE, self._why_none(slot))
         )
 
     def record(self, slot: date, key: str) -> None:
-        """Take down that this tip went out in this slot."""
+        """Record that this tip was sent in this slot."""
         tip = self.tips[key] = self.tips[key].sent_on(slot)
         self._fresh.discard(key)
-        self._fit.clear()
+        self._fit.clear()  # a seasonal tip that has run is no longer in the way of a series
         if key in self.queue:
             self.queue.remove(key)
         leader = key if self._leads(tip) else self.series.get(tip.series, ("",))[0]
         if tip.series and leader == key:
             self._open.add(tip.series)
         if leader == key or leader in self._place:
-            self._put_to_rest(self.tips[leader])
+            self._add_to_resting(self.tips[leader])
 
-    def _addressed(self, choice: Choice) -> Choice:
-        """Say of a tip that runs again for some readers only that it does."""
+    def _mark_unseen(self, choice: Choice) -> Choice:
+        """Mark a re-run that is only for subscribers who have not received the tip."""
         if choice.tip is None or not self.policy.is_for_unseen(self.tips[choice.tip]):
             return choice
         return replace(choice, reason=f"{choice.reason}, for subscribers who have not received it", unseen=True)
@@ -125,7 +128,7 @@ class TipChooser:
         key = self._first_that_fits(ready, slot)
         if key is None:
             return None
-        behind = len(self._fresh) - 1
+        behind = len(self._fresh) - 1  # later parts of series count, seasonal tips do not
         more = f"{behind} more behind it" if behind else "the last fresh tip"
         words = ": ".join(filter(None, ("next in the queue", self.part_words(self.tips[key]))))
         return Choice(key, Kind.FRESH, f"{words}, {more}")
@@ -146,30 +149,30 @@ class TipChooser:
             return None
         return Choice(best.key, Kind.FALLBACK, f"fallback, because nothing else is left: {last_sent(best, slot)}")
 
-    def _nothing(self, slot: date) -> str:
+    def _why_none(self, slot: date) -> str:
         days = [day for place in self._resting if (day := self.rests_until(self.tips[place[2]]))]
         again = min((day for day in days if day > slot), default=None)
         rest = f"the next one that may run again rests until {in_words(again)}" if again else "none may run again"
         return f"no fresh tips are left, and {rest}"
 
-    # -- seasons ---------------------------------------------------------------------------------------
+    # -- seasons -------------------------------------------------------------------------------------
 
     def season_candidates(self, slot: date) -> list[str]:
-        """The seasonal tips that could go out in this slot, the one that ran longest ago first."""
+        """The seasonal tips that could go out in this slot; the tip that ran longest ago comes first."""
         keys = self._seasons_of(slot.year, slot.weekday()).get(slot, ())
         tips = [tip for tip in map(self.tips.__getitem__, keys) if self.is_in_season_again(tip, slot)]
         tips.sort(key=lambda tip: (tip.last_run, tip.position, tip.key))
         return [tip.key for tip in tips if not self.is_kept_for_pin(tip, slot)]
 
     def is_in_season_again(self, tip: TipPlan, slot: date) -> bool:
-        """Has a seasonal tip rested since its last season, and has it runs left?"""
+        """Has a seasonal tip rested since its last season, and may it run again?"""
         if not tip.runs or not self.may_repeat(tip):
             return not tip.runs
         rest = max(SEASON_REST, (tip.rerun.after or SEASON_REST) - SEASON_SLACK)
         return slot - tip.last_run >= rest
 
     def _seasons_of(self, year: int, weekday: int) -> Mapping[date, list[str]]:
-        """Slot to seasonal tips, for one year; a tip stands in the year its slot lies in."""
+        """The seasonal tips by slot, for the slots of one year. A slot may belong to the season of the year before or after."""
         found = self._season_slots.get((year, weekday))
         if found is None:
             found = defaultdict(list)
@@ -181,12 +184,12 @@ class TipChooser:
             self._season_slots[year, weekday] = found
         return found
 
-    # -- series ----------------------------------------------------------------------------------------
+    # -- series --------------------------------------------------------------------------------------
 
     def next_part(self, name: str) -> str | None:
-        """The part that follows in a series that has begun; None when it is over.
+        """The next part of a series that has begun; None when it is over.
 
-        Whether a part may run again is asked for the day the series began, so that the answer does not change on the way.
+        Whether a part has rested is decided for the day the series began, so that the answer stays the same until its end.
         """
         leader, *rest = (self.tips[key] for key in self.series[name])
         if leader.is_fresh:
@@ -199,14 +202,14 @@ class TipChooser:
         return None
 
     def part_words(self, tip: TipPlan) -> str:
-        """As in part 2 of 3 of A series; "" for a tip that is in none."""
+        """For example "part 2 of 3 of A series"; "" for a tip outside of series."""
         if not tip.series:
             return ""
         parts = max(self.tips[key].part for key in self.series.get(tip.series, (tip.key,)))
         return f"part {tip.part} of {max(parts, tip.part)} of {tip.series}"
 
     def fits(self, key: str, slot: date) -> bool:
-        """Would no season fall among the slots of the series this tip begins? Always, for a tip that is in none."""
+        """Could this tip begin its series here without a seasonal tip in between? Always true outside of series."""
         tip = self.tips[key]
         count = len(self.series[tip.series]) if tip.series else 1
         if count == 1:
@@ -219,7 +222,7 @@ class TipChooser:
         return known
 
     def first_season(self, slot: date, count: int) -> tuple[date, str] | None:
-        """The first of the next `count` slots that are not skipped in which a season falls, and its tip."""
+        """The first slot with a seasonal tip, and that tip's key, among the next `count` slots that are not skipped."""
         while count:
             if slot not in self.skips:
                 if keys := self.season_candidates(slot):
@@ -229,7 +232,7 @@ class TipChooser:
         return None
 
     def _first_that_fits(self, keys: Iterator[str], slot: date) -> str | None:
-        """The first tip that need not wait for a season, else the first of all."""
+        """The first tip that fits; if none does, the first of all."""
         first = None
         for key in keys:
             if self.fits(key, slot):
@@ -238,23 +241,23 @@ class TipChooser:
         return first
 
     def _leads(self, tip: TipPlan) -> bool:
-        """Does this tip wait for its own turn? Seasons have their dates, later parts follow the first."""
+        """Does this tip have a turn of its own? Seasonal tips have their dates, and later parts follow the first part."""
         if not tip.is_sendable or tip.season or (tip.series and tip.series not in self.series):
             return False
         return not tip.series or self.series[tip.series][0] == tip.key
 
-    # -- runs and rests ----------------------------------------------------------------------------------
+    # -- runs and rests ------------------------------------------------------------------------------
 
     def is_kept_for_pin(self, tip: TipPlan, slot: date) -> bool:
-        """Is its pin still to come?"""
+        """Is its pin still ahead?"""
         return tip.pin is not None and tip.pin > slot
 
     def may_repeat(self, tip: TipPlan) -> bool:
-        """Has it never run, or may it run once more at some time?"""
+        """May it run at all, now or later? True for a tip that never ran."""
         return not tip.runs or not (tip.rerun.never or len(tip.runs) >= (tip.rerun.at_most or 1 + len(tip.runs)))
 
     def rests_until(self, tip: TipPlan) -> date | None:
-        """The first day on which it, and its series with it, may run again; None for never."""
+        """The first date on which it may run again, together with its series; None when it never may."""
         if not self.may_repeat(tip) or self.policy.rest_of(tip) is None:
             return None
         days = []
@@ -265,10 +268,10 @@ class TipChooser:
         return max(days, default=date.min)
 
     def rested(self, slot: date) -> Iterator[str]:
-        """Tips that may run again, with those that begin a series, the one that rests longest first."""
+        """The tips that may run again, including the first parts of series; the tip that has rested longest comes first."""
         for last, _position, key in self._resting:
             if last != date.min and slot - last < self._least_rest:
-                return
+                return  # the tips are in the order of their last runs, so all others rest too
             until = self.rests_until(self.tips[key])
             if until is not None and until <= slot and self._may_run(self.tips[key], slot):
                 yield key
@@ -283,8 +286,8 @@ class TipChooser:
     def _unit(self, tip: TipPlan) -> Iterable[TipPlan]:
         return (self.tips[key] for key in self.series[tip.series]) if tip.series else (tip,)
 
-    def _put_to_rest(self, leader: TipPlan) -> None:
-        """Keep the list of tips that have run in the order of their last runs."""
+    def _add_to_resting(self, leader: TipPlan) -> None:
+        """Move a tip that has run to its place in the list, which is ordered by the last run."""
         old = self._place.pop(leader.key, None)
         if old:
             del self._resting[bisect_left(self._resting, old)]
@@ -302,7 +305,7 @@ def _pins(tips: Sequence[TipPlan]) -> Mapping[date, list[str]]:
 
 
 def _series(tips: Sequence[TipPlan]) -> Mapping[str, tuple[str, ...]]:
-    """The parts of each series that can be sent, in order."""
+    """The keys of each series, in the order of the parts, without those that cannot be sent."""
     series: dict[str, list[TipPlan]] = defaultdict(list)
     for tip in tips:
         if tip.series and tip.is_sendable and not tip.season:

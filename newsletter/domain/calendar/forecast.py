@@ -1,4 +1,4 @@
-"""The calendar ahead: plays the choice of one slot forward, over many; the runway, and its text for calendars (ICS)."""
+"""The forecast: play the choice of a tip forward over many slots, measure the runway, and write an iCalendar file (RFC 5545)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from newsletter.domain.english import plural
 from newsletter.domain.tips.season_rule import in_words
 
 WARN_AT = (8, 4, 2)
-"""Weeks of fresh tips at which the owner is told."""
+"""Weeks of fresh tips left at which the owner is warned."""
 HORIZON = 520
-"""How many weeks a runway looks ahead: ten years."""
+"""Weeks that a runway looks ahead: ten years."""
 _NOT_FRESH = (Kind.RERUN, Kind.FALLBACK, Kind.NONE)
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastSlot:
-    """One line of the calendar. tip: a key, or None with the reason; title: with its year filled, "" without a tip.
+    """One line of the calendar. tip, kind, reason, unseen: as in `plan.Choice`.
 
-    skip_reason: what the owner wrote, None for a slot that is not skipped. unseen: see `plans.Choice`.
+    title: with its year filled in; "" without a tip. skip_reason: what the owner wrote; None for a slot that is not skipped.
     """
 
     date: date
@@ -42,34 +42,34 @@ def weekly(first: date, weeks: int) -> Iterator[date]:
 
 
 def forecast(slots: Iterable[date], plan: Plan) -> list[ForecastSlot]:
-    """What goes out in these slots (in their order) if the daemon plays from here and nothing is changed."""
+    """What goes out in these slots if nothing is changed. slots: in ascending order."""
     return list(_play(TipChooser(plan), slots))
 
 
 def played_until(slot: date, slots: Iterable[date], plan: Plan) -> TipChooser:
-    """The programme as it will be when this slot comes, for `why.why_not`."""
-    programme = TipChooser(plan)
-    for _line in _play(programme, (day for day in slots if day < slot)):
+    """The chooser as it will be when this slot comes; `why_not` needs it."""
+    chooser = TipChooser(plan)
+    for _line in _play(chooser, (day for day in slots if day < slot)):
         pass
-    return programme
+    return chooser
 
 
-def _play(programme: TipChooser, slots: Iterable[date]) -> Iterator[ForecastSlot]:
+def _play(chooser: TipChooser, slots: Iterable[date]) -> Iterator[ForecastSlot]:
     for slot in slots:
-        choice = programme.choose(slot)
+        choice = chooser.choose(slot)
         if choice.tip is not None:
-            programme.record(slot, choice.tip)
-        yield _line(slot, choice, programme)
+            chooser.record(slot, choice.tip)
+        yield _line(slot, choice, chooser)
 
 
-def _line(slot: date, choice: Choice, programme: TipChooser) -> ForecastSlot:
-    title = programme.tips[choice.tip].title_on(slot) if choice.tip else ""
-    skipped = programme.skips.get(slot)
+def _line(slot: date, choice: Choice, chooser: TipChooser) -> ForecastSlot:
+    title = chooser.tips[choice.tip].title_on(slot) if choice.tip else ""
+    skipped = chooser.skips.get(slot)
     return ForecastSlot(slot, choice.tip, title, choice.kind, choice.reason, skipped, choice.unseen)
 
 
 def changes(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:
-    """The lines in which two forecasts of the same slots differ: another tip or none, or for other readers."""
+    """The slots in which two forecasts differ in the tip or its audience, as pairs. before, after: of the same slots."""
     return [(old, new) for old, new in zip(before, after, strict=True) if _what(old) != _what(new)]
 
 
@@ -82,11 +82,11 @@ def _what(line: ForecastSlot) -> tuple[str | None, Kind, bool]:
 
 @dataclass(frozen=True, slots=True)
 class Runway:
-    """How long the library lasts, counted in slots from the first.
+    """How long the library lasts, in slots from the first one of a forecast.
 
-    fresh_weeks: before the first that needs a re-run, a fallback, or has nothing (skipped slots count as covered);
-    fresh_until: the last of them, None when there is none. with_reruns: before the first that has nothing; None when
-    none comes within the horizon.
+    fresh_weeks: slots before the first that needs a re-run or a fallback, or has no tip; skipped slots count as covered.
+    fresh_until: the last of these slots; None when there are none. with_reruns: slots before the first without a tip; None
+    when every slot of the forecast has one.
     """
 
     fresh_weeks: int
@@ -95,11 +95,11 @@ class Runway:
 
     @property
     def level(self) -> int | None:
-        """The lowest threshold of WARN_AT that is reached; the owner is told when it is another than the last time."""
+        """The lowest threshold of WARN_AT that is reached, or None. The owner is warned when it changes."""
         return min((at for at in WARN_AT if self.fresh_weeks <= at), default=None)
 
     def warning(self) -> str:
-        """A sentence for the owner, or "" while all is well."""
+        """A sentence for the owner; "" when no threshold is reached."""
         if self.level is None:
             return ""
         until = f", until {in_words(self.fresh_until)}" if self.fresh_until else ""
@@ -120,7 +120,7 @@ class Runway:
 
 
 def runway(lines: Sequence[ForecastSlot]) -> Runway:
-    """How far a forecast (of HORIZON slots, or what you like) is covered."""
+    """How far a forecast is covered. lines: HORIZON slots, where the runway of the newsletter is meant."""
     fresh = _covered(lines, _NOT_FRESH)
     empty = _covered(lines, (Kind.NONE,))
     return Runway(fresh, lines[fresh - 1].date if fresh else None, None if empty == len(lines) else empty)
@@ -134,9 +134,10 @@ def _covered(lines: Sequence[ForecastSlot], ending: tuple[Kind, ...]) -> int:
 
 
 def ics(lines: Iterable[ForecastSlot], *, name: str, domain: str, stamp: datetime) -> str:
-    """The forecast as a calendar of all-day events, with CRLF; slots with nothing are in it, because they matter most.
+    """The forecast as an iCalendar file of all-day events, with CRLF line ends.
 
-    The UID belongs to the slot, so that a later file moves no event (section 3.8.4.7). stamp: aware, for DTSTAMP.
+    Slots without a tip are included, because they need the owner's attention most. The UID depends on the slot alone, so that
+    importing a later file updates the events in place (RFC 5545 section 3.8.4.7). stamp: aware, for DTSTAMP.
     """
     made = f"{stamp.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     rows = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Tip of the Week//Calendar//EN", "METHOD:PUBLISH"]
@@ -166,13 +167,13 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def _text(value: str) -> str:
-    """Escaped as section 3.3.11 asks; control characters have no place in it."""
+    """Escape a text value (RFC 5545 section 3.3.11), which must not contain control characters."""
     value = _CONTROLS.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
     return value.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,").replace("\n", "\\n")
 
 
 def _folded(row: str) -> str:
-    """Lines of at most 75 octets, never cut within a character (section 3.1)."""
+    """Fold into lines of at most 75 octets, never within a character (RFC 5545 section 3.1)."""
     lines, octets = [""], 0
     for character in row:
         size = len(character.encode())

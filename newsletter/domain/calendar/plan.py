@@ -1,4 +1,4 @@
-"""What the calendar is planned from, tips with their rules and the owner's wishes, and what a choice is; decides nothing."""
+"""The values the calendar is planned with: tips and their rules, the owner's policy and skips, and a choice."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _NO_RULE = Rerun()
 
 
 class Kind(StrEnum):
-    """Why a tip was chosen, in the order in which the ways are tried."""
+    """Why a tip was chosen. `choose` tries them in this order."""
 
-    SKIPPED = "skipped"  # the owner wants no issue on this date
+    SKIPPED = "skipped"  # the owner skipped this date
     PINNED = "pinned"
     SEASONAL = "seasonal"
     SERIES = "series"  # the next part of a series that has begun
-    FRESH = "fresh"  # the next in the queue
+    FRESH = "fresh"  # the next tip in the queue
     RERUN = "rerun"
     FALLBACK = "fallback"
     NONE = "none"  # there is no tip to send
@@ -33,8 +33,9 @@ class Kind(StrEnum):
 class TipPlan:
     """A tip as the calendar sees it.
 
-    runs: the slots it was sent in, oldest first; a day it ran before this system counts. months: the only ones it may
-    run in (1 is January), empty for any. pin: the slot the owner gave it. fallback: may stand in when nothing else is left.
+    position: its place in the queue. complete: it has a body, not only a teaser. runs: the dates it was sent, oldest first;
+    one date from before this system may be among them. months: the months it may run in (1 is January); empty for all. pin:
+    the slot the owner pinned it to. fallback: it may be sent when no other tip is left.
     """
 
     key: str
@@ -53,35 +54,35 @@ class TipPlan:
 
     @property
     def is_fresh(self) -> bool:
-        """Does it wait for its first run in this system?"""
+        """Is it waiting for its first run in this system?"""
         return self.complete and self.state is TipState.FRESH
 
     @property
     def is_sendable(self) -> bool:
-        """Is it whole and not retired?"""
+        """Is it complete and not retired?"""
         return self.complete and self.state is not TipState.RETIRED
 
     @property
     def last_run(self) -> date:
-        """The last run; date.min when there was none, or none with a date."""
+        """The date of the last run; date.min when it never ran, or ran on an unknown date."""
         return self.runs[-1] if self.runs else date.min
 
     def sent_on(self, slot: date) -> TipPlan:
-        """The tip after it was sent."""
+        """The tip after a run in this slot."""
         state = self.state if self.state is TipState.RETIRED else TipState.SENT
         return replace(self, state=state, runs=tuple(sorted((*self.runs, slot))))
 
     def title_on(self, slot: date) -> str:
-        """The title with its `{{ year }}` filled: the season's year, else the slot's."""
+        """The title with its `{{ year }}` filled in: the season's year, or else the slot's."""
         return title_on(self.title, self.season, slot)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The newsletter's own rules. rerun_after: how long a tip rests, None: nothing runs again unless its own rule says so.
+    """The newsletter's rules for tips without a rule of their own.
 
-    fallback_rest: how long a fallback rests before it may stand in again, so that nobody gets the same tip twice running.
-    unseen: a tip runs again only for readers who have not had it, unless its own rule says so.
+    rerun_after: how long a tip rests between two runs; None: no tip runs again. fallback_rest: how long a fallback rests, so
+    that nobody gets the same tip two weeks in a row. unseen: a tip runs again only for subscribers who have not received it.
     """
 
     rerun_after: timedelta | None = timedelta(days=548)
@@ -89,22 +90,22 @@ class Policy:
     unseen: bool = False
 
     def rest_of(self, tip: TipPlan) -> timedelta | None:
-        """How long this tip rests between two runs; None for ever."""
+        """How long this tip rests between two runs; None when it never runs again."""
         if tip.rerun.never:
             return None
         return tip.rerun.after if tip.rerun.after is not None else self.rerun_after
 
     def is_for_unseen(self, tip: TipPlan) -> bool:
-        """Would it run again, and only for readers who have not had it?"""
+        """Is its next run a re-run, only for subscribers who have not received it?"""
         wanted = self.unseen if tip.rerun.unseen is None else tip.rerun.unseen
         return wanted and tip.state is not TipState.FRESH
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What goes out in one slot: the key of the tip or None, which way it was found, and the reason for a newcomer.
+    """What goes out in one slot: the key of a tip or None, and the reason as a clause for the owner.
 
-    unseen: only readers who have not had it get it; the others get another (see `sharing`).
+    unseen: only subscribers who have not received the tip get it; the others get a substitute (see `substitutes`).
     """
 
     tip: str | None
@@ -115,16 +116,16 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a forecast depends on. skips: slots without an issue, each with its reason (may be empty)."""
+    """Everything a forecast depends on. skips: the skipped slots, each with the owner's reason, which may be empty."""
 
     tips: tuple[TipPlan, ...]
     policy: Policy = Policy()
     skips: Mapping[date, str] = field(default_factory=dict)
 
     def with_change(self, change: str) -> Plan:
-        """The plan if the owner did this; raises UsageError for what is no change, NotFound for an unknown tip.
+        """The plan as it would be if the owner made this change. Raises UsageError, and NotFound for an unknown tip.
 
-        `skip DATE [REASON]`, `unskip DATE`, `pin KEY DATE`, `unpin KEY`, `retire KEY`, `unseen KEY`.
+        One of `skip DATE [REASON]`, `unskip DATE`, `pin KEY DATE`, `unpin KEY`, `retire KEY`, `unseen KEY`.
         """
         match change.split():
             case ["skip", day, *reason]:
@@ -153,15 +154,15 @@ class Plan:
 
 
 def parse_day(text: str) -> date:
-    """A day as a person writes it; raises UsageError."""
+    """Read an ISO date. Raises UsageError."""
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text[:40]!r} is not a day", fix="Write it as 2026-12-29") from None
+        raise UsageError(f"{text[:40]!r} is not a date", fix="Write it as 2026-12-29") from None
 
 
 def ago(earlier: date, later: date) -> str:
-    """How long before: 3 weeks ago, 18 months ago, 2 years ago."""
+    """The time between two dates in words: 3 weeks ago, 18 months ago, 2 years ago."""
     days = (later - earlier).days
     months = round(days / (365.25 / 12))
     if months < 2:
@@ -172,7 +173,7 @@ def ago(earlier: date, later: date) -> str:
 
 
 def last_sent(tip: TipPlan, slot: date) -> str:
-    """When a tip ran before, in words."""
+    """When a tip was last sent, in words."""
     if not tip.runs:
         return "it ran before this system"
     return f"last sent {in_words(tip.last_run)}, {ago(tip.last_run, slot)}"

@@ -1,4 +1,4 @@
-"""One best tip every three months, for those who left and asked for it: when it is due, and which one is the best."""
+"""The quarterly issue, for unsubscribed people who asked for the best tip every three months: when it is due, and which tip."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta
 from newsletter.domain.calendar.schedule import Schedule
 
 ASKED_BEFORE = timedelta(days=28)
-"""How long before the letter somebody must have asked for it: nobody hears from us in the weeks after leaving."""
+"""How long before the issue someone must have asked for it, so that nobody gets an email right after unsubscribing."""
 LATE = timedelta(days=30)
-"""How late the letter of a quarter may go, so that two of them are two months apart at least."""
+"""How late a quarterly issue may be sent, so that two of them are at least two months apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Quarter:
 
     @classmethod
     def of(cls, day: date) -> Quarter:
-        """The quarter a day lies in."""
+        """The quarter of a date."""
         return cls(day.year, (day.month + 2) // 3)
 
     def __str__(self) -> str:
@@ -31,27 +31,31 @@ class Quarter:
 
     @property
     def first(self) -> date:
-        """Its first day."""
+        """The first day of the quarter."""
         return date(self.year, 3 * self.number - 2, 1)
 
     @property
     def before(self) -> Quarter:
-        """The one before it."""
+        """The quarter before this one."""
         return Quarter.of(self.first - timedelta(days=1))
 
     @property
     def after(self) -> Quarter:
-        """The one after it."""
+        """The quarter after this one."""
         return Quarter.of(self.first + timedelta(days=93))
 
     def due_at(self, schedule: Schedule) -> datetime:
-        """When its letter goes (UTC): with the first weekly slot of the quarter."""
+        """When its issue is due (UTC): with the first weekly slot of the quarter."""
         return schedule.starts_at(schedule.slot_on_or_before(self.first + timedelta(days=6)))
 
 
 @dataclass(frozen=True, slots=True)
 class QuarterRun:
-    """A tip that ran in a quarter: the day it last did, what readers answered, how many left by its letters."""
+    """A tip that ran in a quarter.
+
+    last_on: the last date it ran. useful, useless: answers to "Was this useful?". left: how many subscribers unsubscribed
+    through its emails.
+    """
 
     tip_id: int
     key: str
@@ -63,5 +67,8 @@ class QuarterRun:
 
 
 def best(ran: Iterable[QuarterRun]) -> QuarterRun | None:
-    """The one most readers found useful; among equals the one fewest left by, fewest found useless, that ran last."""
+    """The tip that most subscribers found useful; None when no tip ran.
+
+    Ties go to the tip with fewer unsubscribes, then to the one fewer found useless, then to the one that ran last.
+    """
     return max(ran, key=lambda one: (one.useful, -one.left, -one.useless, one.last_on, one.tip_id), default=None)

@@ -1,4 +1,4 @@
-"""Slots: which days an issue belongs to, and which one is due. Reads no clock; `now` is an argument."""
+"""The weekly schedule: which days are slots, when a slot begins, and which slot is due at a given time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RULE = re.compile(r"(?P<day>[a-z]{3})[a-z]*\s+(?P<hour>\d{1,2}):(?P<minute>\d{2
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One slot a week: a weekday (Monday is 0) and a wall time in a zone."""
+    """One slot a week: a weekday (Monday is 0) and a local time in a time zone."""
 
     weekday: int
     at: time
@@ -24,14 +24,14 @@ class Schedule:
 
     @classmethod
     def parse(cls, rule: str, zone: str) -> Schedule:
-        """Read `tue 08:00` and an IANA zone name; raises SettingsError with the fix."""
+        """Read a rule such as `tue 08:00`, and an IANA zone name. Raises SettingsError."""
         fix = 'Write a weekday and a time, as in "tue 08:00"'
         found = _RULE.match(rule.strip().lower())
         if not found or found["day"] not in WEEKDAYS:
             raise SettingsError(f"NEWSLETTER_SCHEDULE is not a weekday and a time: {rule!r}", fix=fix)
         hour, minute = int(found["hour"]), int(found["minute"])
         if hour > 23 or minute > 59:
-            raise SettingsError(f"NEWSLETTER_SCHEDULE has no such time: {rule!r}", fix=fix)
+            raise SettingsError(f"NEWSLETTER_SCHEDULE names a time that does not exist: {rule!r}", fix=fix)
         try:
             return cls(WEEKDAYS.index(found["day"]), time(hour, minute), ZoneInfo(zone))
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -40,13 +40,13 @@ class Schedule:
             ) from None
 
     def day_of(self, now: datetime) -> date:
-        """The calendar day it is in the newsletter's zone; `now` is aware."""
+        """The date in the newsletter's time zone. now: aware."""
         return now.astimezone(self.zone).date()
 
     def starts_at(self, slot: date) -> datetime:
-        """The instant (UTC) a slot begins: the first valid minute at or after the wall time, once.
+        """The moment (UTC) a slot begins: the first valid minute at or after its local time.
 
-        A wall time that the clocks skip begins when they have jumped; one that comes twice begins the first time.
+        A local time that daylight saving time skips begins at the jump; one that occurs twice begins the first time.
         """
         wall = datetime.combine(slot, self.at)
         instant = wall.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
@@ -55,7 +55,7 @@ class Schedule:
         return _after_gap(instant, self.zone)
 
     def slot_on_or_before(self, day: date) -> date:
-        """The last slot day that is not after `day`."""
+        """The last slot on or before `day`."""
         return day - timedelta(days=(day.weekday() - self.weekday) % 7)
 
     def next_slot(self, now: datetime) -> date:
@@ -71,7 +71,11 @@ class Schedule:
 
 
 def _after_gap(instant: datetime, zone: ZoneInfo) -> datetime:
-    """The instant of the jump that made a wall time invalid; `instant` lies within a day and a half after it."""
+    """The moment of the jump that made a local time invalid. instant: at most a day and a half after the jump.
+
+    zoneinfo does not list its transitions, so this bisects for the second in which the UTC offset changes. A day and a half,
+    because whole days were skipped too: Samoa had no December 30, 2011.
+    """
     low, high = instant - timedelta(hours=36), instant
     new = high.astimezone(zone).utcoffset()
     while high - low > timedelta(seconds=1):
@@ -87,7 +91,7 @@ def _after_gap(instant: datetime, zone: ZoneInfo) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A slot that has begun; `late_for` is how long ago, `missed` that it is beyond the late window."""
+    """A slot that has begun. late_for: how long ago. missed: is the late window over, so that it can no longer be sent?"""
 
     slot: date
     due_at: datetime
@@ -96,7 +100,7 @@ class Due:
 
 
 def due_slot(schedule: Schedule, now: datetime, late_window: timedelta) -> Due:
-    """The last slot that has begun, and whether it may still be sent. What is already in the store is not known here."""
+    """The last slot that has begun, whether or not it has an issue already. now: aware."""
     slot = schedule.last_slot(now)
     due_at = schedule.starts_at(slot)
     late_for = now - due_at

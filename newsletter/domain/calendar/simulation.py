@@ -1,4 +1,4 @@
-"""Years of the newsletter in a moment: the real choice, with readers who come and go; draws lots from a given seed only."""
+"""Simulate years of the newsletter with the real choice of tips, for subscribers who come and go."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SLOTS_A_YEAR = 52.18
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What happened. All counts are of slots or readers.
+    """The result of a simulation.
 
-    skipped: slots the owner skips. empty: slots without a tip that were not skipped. longest_gap: the days between the
-    two issues that lie farthest apart. reruns_begin: the first slot with a re-run or a fallback. readers: everybody who
-    was there at some time. readers_with_repeats, most_repeats: how many got some tip again, and how often one reader did.
-    soonest_repeat: the days between the two nearest runs of one tip that the same reader got. unseen: issues whose tip
-    only those readers get who have not had it; which tips stand in for it is not played.
+    skipped: slots the owner skipped. empty: other slots without a tip. longest_gap: between two consecutive issues.
+    reruns_begin: the first slot with a re-run or a fallback. kinds: how many slots of each kind. subscribers: everyone who was
+    subscribed at some time. subscribers_with_repeats: how many received a tip more than once. repeats, most_repeats: how many
+    emails were repeats, in all and for one subscriber. soonest_repeat: the shortest time between two emails with the same tip
+    to the same subscriber. unseen: issues whose tip goes only to subscribers who have not received it.
     """
 
     slots: int
@@ -33,8 +33,8 @@ class Simulation:
     longest_gap: timedelta
     reruns_begin: date | None
     kinds: dict[Kind, int]
-    readers: int
-    readers_with_repeats: int
+    subscribers: int
+    subscribers_with_repeats: int
     repeats: int
     most_repeats: int
     soonest_repeat: timedelta | None
@@ -43,20 +43,23 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """A reader gets the slots from `joined` to before `left` (places in the forecast)."""
+    """A subscriber gets the slots from index `joined` up to, but not including, index `left`."""
 
     joined: int
     left: int
 
 
-def simulate(plan: Plan, first: date, *, years: int, readers: int, churn: float, seed: int = 1) -> Simulation:
-    """Play `years` of the plan for `readers`, of whom the share `churn` (0 to 1) leaves in a year and is replaced.
+def simulate(plan: Plan, first: date, *, years: int, subscribers: int, churn: float, seed: int = 1) -> Simulation:
+    """Play a plan from the slot `first` for `years`.
 
-    The same arguments give the same result. Seasonal tips count as repeats too. A tip that runs for readers who have
-    not had it is nobody's repeat; what the others get in its place is new to them, and not counted.
+    subscribers: how many there are at any time. churn: the share of them, 0 to 1, that unsubscribes in a year and is
+    replaced. seed: for the random numbers; the same arguments give the same result.
+
+    A seasonal tip that returns counts as a repeat. A tip that runs only for subscribers who have not received it does not,
+    and its substitutes are not simulated, because they are new to everyone who gets them.
     """
     lines = forecast(weekly(first, round(years * _SLOTS_A_YEAR)), plan)
-    stays = _stays(len(lines), readers, churn, seed)
+    stays = _stays(len(lines), subscribers, churn, seed)
     repeats, soonest = _repeats(lines, stays)
     kinds: dict[Kind, int] = defaultdict(int)
     for line in lines:
@@ -70,8 +73,8 @@ def simulate(plan: Plan, first: date, *, years: int, readers: int, churn: float,
         longest_gap=max((after - before for before, after in pairwise(issues)), default=timedelta()),
         reruns_begin=next((line.date for line in lines if line.kind in (Kind.RERUN, Kind.FALLBACK)), None),
         kinds=dict(kinds),
-        readers=len(stays),
-        readers_with_repeats=sum(1 for count in repeats if count),
+        subscribers=len(stays),
+        subscribers_with_repeats=sum(1 for count in repeats if count),
         repeats=sum(repeats),
         most_repeats=max(repeats, default=0),
         soonest_repeat=soonest,
@@ -79,15 +82,15 @@ def simulate(plan: Plan, first: date, *, years: int, readers: int, churn: float,
     )
 
 
-def _stays(slots: int, readers: int, churn: float, seed: int) -> list[Stay]:
-    """Each seat is always taken: who leaves makes room for the next."""
+def _stays(slots: int, subscribers: int, churn: float, seed: int) -> list[Stay]:
+    """Replace everyone who unsubscribes by a new subscriber in the same week, so that the size of the list is constant."""
     leaving = 1 - (1 - min(max(churn, 0.0), 1.0)) ** (1 / _SLOTS_A_YEAR)
-    lots = _random_numbers(seed)
+    numbers = _random_numbers(seed)
     stays = []
-    for _seat in range(readers):
+    for _seat in range(subscribers):
         joined = 0
         for place in range(1, slots):
-            if next(lots) < leaving:
+            if next(numbers) < leaving:
                 stays.append(Stay(joined, place))
                 joined = place
         stays.append(Stay(joined, slots))
@@ -95,7 +98,7 @@ def _stays(slots: int, readers: int, churn: float, seed: int) -> list[Stay]:
 
 
 def _repeats(lines: Sequence[ForecastSlot], stays: Sequence[Stay]) -> tuple[list[int], timedelta | None]:
-    """How many tips each reader got again, and after how long at the soonest."""
+    """How many repeats each subscriber received, and the shortest time between two."""
     runs: dict[str, list[int]] = defaultdict(list)
     for place, line in enumerate(lines):
         if line.tip:
@@ -106,6 +109,7 @@ def _repeats(lines: Sequence[ForecastSlot], stays: Sequence[Stay]) -> tuple[list
         count = 0
         for places in twice:
             seen = places[bisect_left(places, stay.joined) : bisect_left(places, stay.left)]
+            # A run for subscribers who have not received the tip reaches only those for whom it is the first.
             seen = [place for nth, place in enumerate(seen) if not (nth and lines[place].unseen)]
             count += max(len(seen) - 1, 0)
             for before, after in pairwise(seen):
@@ -116,7 +120,10 @@ def _repeats(lines: Sequence[ForecastSlot], stays: Sequence[Stay]) -> tuple[list
 
 
 def _random_numbers(seed: int) -> Iterator[float]:
-    """Numbers from 0 to under 1 that look drawn: SplitMix64 (Steele, Lea and Flood 2014)."""
+    """Pseudorandom numbers, 0 <= number < 1: SplitMix64 (Steele, Lea and Flood 2014).
+
+    Written out, because the domain does not import `random`.
+    """
     mask = (1 << 64) - 1
     state = seed & mask
     while True:

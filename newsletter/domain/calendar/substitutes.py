@@ -1,9 +1,8 @@
-"""What is offered when a tip runs again for those only who have not had it; who has had what is the store's to know.
+"""Substitute tips: what subscribers get when an issue's tip runs again and they have already received it.
 
-The others get the best tip that they have not had.
-
-What stands in for an issue's own tip is no run of its tip: the calendar depends on no reader. So that it cannot come to
-the same reader again too soon, its next run passes over those to whom it came as a stand-in within its rest.
+They get the best tip that they have not received. A substitute does not count as a run of its tip, because the calendar must
+not depend on single subscribers. So when that tip runs next, subscribers who got it as a substitute within its rest are
+passed over. `store.substitutes` knows who has received what.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from newsletter.domain.calendar.plan import Policy, TipPlan
 from newsletter.domain.english import plural
 
 MAX_SUBSTITUTES = 100
-"""How many tips are offered to those who have had the issue's own; each that anybody gets is one more compiled letter."""
+"""How many substitutes an issue has at most; each one that someone gets is one more compiled message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A tip for every reader who has not had it.
+    """A tip for every subscriber who has not received it.
 
-    since: None, and every letter counts, and so does a run before this system for who was a reader by then;
-    a day, and only letters since then in which it stood in for another.
+    since: which emails count as received. None: all of them, and the run before this system for anyone who was subscribed by
+    then. A date: only emails since that date in which the tip was a substitute.
     """
 
     tip: str
@@ -34,14 +33,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class SubstituteEmail:
-    """A letter of an issue that is not about its own tip: the subject, and `mail.compiled` bytes."""
+    """The email of a substitute tip. compiled: what `mail.compiled.CompiledEmail.dumps` returns."""
 
     subject: str
     compiled: bytes
 
 
 class SubstitutesMissing(Exception):
-    """An audience needs letters of other tips than were compiled; tips: their keys."""
+    """Raised while an audience is frozen, when someone needs a substitute that is not compiled yet. tips: their keys."""
 
     def __init__(self, tips: Iterable[str]) -> None:
         super().__init__(tips)
@@ -52,7 +51,7 @@ NO_SUBSTITUTES: Mapping[str, SubstituteEmail] = {}
 
 
 def own_candidate(tip: TipPlan, slot: date, policy: Policy) -> Candidate | None:
-    """To whom an issue's own tip is offered; None: to everybody."""
+    """Who gets the issue's own tip; None: everyone."""
     if tip.is_fresh:
         return None
     if policy.is_for_unseen(tip):
@@ -64,20 +63,20 @@ def own_candidate(tip: TipPlan, slot: date, policy: Policy) -> Candidate | None:
 
 
 def substitute_candidates(
-    key: str, slot: date, programme: TipChooser, useful: Mapping[str, int]
+    key: str, slot: date, chooser: TipChooser, useful: Mapping[str, int]
 ) -> tuple[Candidate, ...]:
-    """What may stand in for the tip `key`: rested tips that are in no series, the most useful first, then the longest rest.
+    """The substitutes for the tip `key`: rested tips outside of series, the most useful first, then the longest rested.
 
-    useful: by key, how many readers said so.
+    useful: by key, how many subscribers found a tip useful.
     """
-    rested = [other for other in programme.rested(slot) if other != key and not programme.tips[other].series]
+    rested = [other for other in chooser.rested(slot) if other != key and not chooser.tips[other].series]
     rested.sort(key=lambda other: -useful.get(other, 0))
     return tuple(Candidate(other) for other in rested[:MAX_SUBSTITUTES])
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One tip of an issue and how many readers get it."""
+    """One tip of an issue, and how many subscribers get it."""
 
     key: str
     title: str
@@ -86,7 +85,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """An issue whose tip not everybody gets. own: how many get that; had_it: how many get nothing."""
+    """How an issue is shared out among several tips, in subscribers.
+
+    own: they get the issue's own tip. others: they get a substitute. had_it: they have received all of them and get no email.
+    """
 
     own: int
     others: tuple[Share, ...]

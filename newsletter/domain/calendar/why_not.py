@@ -1,4 +1,4 @@
-"""Why a tip does not go out in a slot, in words for a newcomer; chooses nothing itself."""
+"""Explain to the owner why a tip does not go out in a slot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from newsletter.domain.tips.tip import TipCard, TipState
 
 
 def standing(tip: TipCard) -> str:
-    """Why this tip does not wait for its first run, or "" when it does."""
+    """Why this tip is not waiting for its first run; "" when it is."""
     if not tip.complete:
         return "only its teaser is here; import the page with the whole article"
     return {
@@ -25,21 +25,21 @@ def standing(tip: TipCard) -> str:
     }[tip.state]
 
 
-def why_not(key: str, slot: date, programme: TipChooser) -> str:
-    """Why this tip is not the choice of `programme` for this slot, or "" when it is; raises NotFound.
+def why_not(key: str, slot: date, chooser: TipChooser) -> str:
+    """Why the chooser does not choose this tip for this slot; "" when it does. Raises NotFound.
 
-    The programme must have been played up to the slot (`forecast.played_until`).
+    chooser: played up to the slot, see `forecast.played_until`.
     """
-    tip = programme.tips.get(key)
+    tip = chooser.tips.get(key)
     if tip is None:
         raise NotFound(f"there is no tip {key[:80]!r}", fix="See: newsletter tips list")
-    choice = programme.choose(slot)
+    choice = chooser.choose(slot)
     if choice.tip == key:
         return ""
     if choice.kind is Kind.SKIPPED:
         return f"no issue goes out on this date: {choice.reason}"
-    own = _never(tip) or _other_date(tip, slot, programme) or _turn(tip, slot, programme)
-    first = choice.tip and programme.tips[choice.tip].title_on(slot)
+    own = _never(tip) or _other_date(tip, slot, chooser) or _turn(tip, slot, chooser)
+    first = choice.tip and chooser.tips[choice.tip].title_on(slot)
     return own or f"“{first}” comes before it: {choice.reason}"
 
 
@@ -49,18 +49,18 @@ def _never(tip: TipPlan) -> str:
     return "it is retired" if tip.state is TipState.RETIRED else ""
 
 
-def _other_date(tip: TipPlan, slot: date, programme: TipChooser) -> str:
-    """What binds the tip to another date: a pin, a season, months."""
-    if tip.pin and programme.is_kept_for_pin(tip, slot):
+def _other_date(tip: TipPlan, slot: date, chooser: TipChooser) -> str:
+    """Why the tip must wait for another date: a pin, a season, or its months."""
+    if tip.pin and chooser.is_kept_for_pin(tip, slot):
         return f"it is kept for {in_words(tip.pin)}, where it is pinned"
     if tip.season:
-        return _out_of_season(tip, slot, programme)
+        return _out_of_season(tip, slot, chooser)
     if tip.months and slot.month not in tip.months:
         return f"it may run only in {months_in_words(tip.months)}"
     return ""
 
 
-def _out_of_season(tip: TipPlan, slot: date, programme: TipChooser) -> str:
+def _out_of_season(tip: TipPlan, slot: date, chooser: TipChooser) -> str:
     season = tip.season
     if season is None:
         return ""
@@ -68,23 +68,23 @@ def _out_of_season(tip: TipPlan, slot: date, programme: TipChooser) -> str:
         coming = season.next_slot(slot, slot.weekday())
         when = f"it comes on {in_words(coming)}" if coming else "that is over"
         return f"it is seasonal ({season.words()}): {when}"
-    if not programme.is_in_season_again(tip, slot):
+    if not chooser.is_in_season_again(tip, slot):
         return _no_more(tip) or f"it is in season, but was {last_sent(tip, slot)}"
     return ""
 
 
-def _turn(tip: TipPlan, slot: date, programme: TipChooser) -> str:
-    """Why a tip that waits for its turn is not next."""
+def _turn(tip: TipPlan, slot: date, chooser: TipChooser) -> str:
+    """Why a tip without a date of its own is not next."""
     if tip.season:
         return ""
-    if tip.series and programme.series[tip.series][0] != tip.key:
-        return _later_part(tip, slot, programme)
-    if not programme.fits(tip.key, slot):
-        return _waits_for_stretch(tip, slot, programme)
+    if tip.series and chooser.series[tip.series][0] != tip.key:
+        return _later_part(tip, slot, chooser)
+    if not chooser.fits(tip.key, slot):
+        return _waits_for_stretch(tip, slot, chooser)
     if tip.is_fresh:
-        ahead = programme.queue.index(tip.key)
+        ahead = chooser.queue.index(tip.key)
         return f"{plural(ahead, 'tip')} before it in the queue" if ahead else ""
-    until = programme.rests_until(tip)
+    until = chooser.rests_until(tip)
     if until is None:
         return _no_more(tip) or f"{last_sent(tip, slot)}, and nothing runs again in this newsletter"
     return f"{last_sent(tip, slot)}; it rests until {in_words(until)}" if until > slot else ""
@@ -100,19 +100,19 @@ def _no_more(tip: TipPlan) -> str:
     return ""
 
 
-def _later_part(tip: TipPlan, slot: date, programme: TipChooser) -> str:
-    keys = programme.series[tip.series]
-    before = programme.tips[keys[keys.index(tip.key) - 1]]
-    words = programme.part_words(tip)
-    if programme.next_part(tip.series) == tip.key:
+def _later_part(tip: TipPlan, slot: date, chooser: TipChooser) -> str:
+    keys = chooser.series[tip.series]
+    before = chooser.tips[keys[keys.index(tip.key) - 1]]
+    words = chooser.part_words(tip)
+    if chooser.next_part(tip.series) == tip.key:
         return ""
     return f"it is {words}, and follows “{before.title_on(slot)}”"
 
 
-def _waits_for_stretch(tip: TipPlan, slot: date, programme: TipChooser) -> str:
-    count = len(programme.series[tip.series])
-    season = programme.first_season(slot, count)
+def _waits_for_stretch(tip: TipPlan, slot: date, chooser: TipChooser) -> str:
+    count = len(chooser.series[tip.series])
+    season = chooser.first_season(slot, count)
     if season is None:
         return ""
-    other = programme.tips[season[1]].title_on(season[0])
+    other = chooser.tips[season[1]].title_on(season[0])
     return f"it begins a series of {count}, and “{other}” on {in_words(season[0])} would interrupt it"

@@ -1,0 +1,169 @@
+"""The calendar: what is planned for each slot, and the owner's overrides of single slots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from newsletter.actions.calendar.plan import (
+    LastSlotStatus,
+    Rules,
+    last_slot,
+    must_be_open,
+    upcoming_slots,
+    weeks_until,
+)
+from newsletter.actions.calendar.why import WhyDate, why_date
+from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, Runway, runway
+from newsletter.domain.calendar.plan import parse_day
+from newsletter.domain.calendar.schedule import WEEK
+from newsletter.domain.calendar.simulation import Simulation, simulate
+from newsletter.domain.delivery.issue import IssueEvent, IssueState
+from newsletter.domain.errors import InputError, Refused, UsageError
+from newsletter.domain.tips.season_rule import WEEKDAYS, in_words
+from newsletter.ports.calendar import Override, SlotOverride
+from newsletter.ports.store import Clock, Store, Tx
+
+MAX_REASON = 200  # characters
+SWAP_WITHIN = 8  # slots after the one to swap, in which its partner must be
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Look ahead in the calendar and override its slots.
+
+    A slot is the local date of an issue. Every override can be repeated without harm. All of them raise Refused when
+    the issue of the slot is over or already being sent, and when the late window of the slot has ended.
+    """
+
+    store: Store
+    rules: Rules
+    clock: Clock
+
+    # -- look ahead ----------------------------------------------------------------------------------
+
+    def forecast(self, weeks: int = HORIZON, changes: Sequence[str] = ()) -> list[ForecastSlot]:
+        """What goes out in the next `weeks` slots; with `changes`, what would go out if the owner made them.
+
+        changes: as `Plan.with_change` reads them. Raises UsageError and NotFound for a change that cannot be made.
+        """
+        with self.store.read() as tx:
+            return upcoming_slots(tx, self.rules, self.clock(), weeks, changes).lines()
+
+    def neighbors(self, slot: date) -> list[ForecastSlot]:
+        """What goes out within a week of this slot, for an answer to an override."""
+        weeks = min(max((slot - self.clock().date()).days // 7 + 3, 1), HORIZON)
+        return [line for line in self.forecast(weeks) if abs(line.date - slot) <= WEEK]
+
+    def runway(self) -> Runway:
+        """How long the library lasts."""
+        return runway(self.forecast())
+
+    def simulate(self, *, years: int, subscribers: int, churn: float, seed: int = 1) -> Simulation:
+        """Play years of the calendar for subscribers who come and go; see `domain.calendar.simulation.simulate`."""
+        with self.store.read() as tx:
+            ahead = upcoming_slots(tx, self.rules, self.clock(), 1)
+        return simulate(ahead.plan, ahead.slots[0], years=years, subscribers=subscribers, churn=churn, seed=seed)
+
+    def why(self, slot: date) -> WhyDate:
+        """Why this slot has the tip it has. Raises NotFound for a slot that was never planned or is too far away."""
+        with self.store.read() as tx:
+            return why_date(tx, self.rules, slot, self.clock())
+
+    def last_slot(self) -> LastSlotStatus:
+        """What became of the last slot that began."""
+        with self.store.read() as tx:
+            return last_slot(tx, self.rules, self.clock())
+
+    # -- overrides -----------------------------------------------------------------------------------
+
+    def parse_slot(self, text: str) -> date:
+        """Read the day of a slot, as in 2026-12-29. Raises UsageError; for another weekday it names the nearest slots."""
+        schedule = self.rules.schedule
+        day = parse_day(text.strip())
+        if day.weekday() != schedule.weekday:
+            before = schedule.slot_on_or_before(day)
+            here, there = WEEKDAYS[day.weekday()], WEEKDAYS[schedule.weekday]
+            raise UsageError(
+                f"{day} is a {here}, but issues go out on a {there}", fix=f"Use {before} or {before + WEEK}"
+            )
+        return day
+
+    def skip(self, slot: date, reason: str = "") -> None:
+        """Plan no issue for this slot; an issue that is being prepared is canceled, and its tip stays next in the queue."""
+        now = self.clock()
+        with self.store.write() as tx:
+            must_be_open(tx, self.rules, slot, now)
+            tx.calendar.set_override(slot, SlotOverride(Override.SKIP, _one_line(reason)))
+            issue = tx.issues.for_slot(slot)
+            if issue and issue.state is IssueState.PREPARING:
+                tx.issues.change(issue.number, IssueEvent.CANCEL, now, reason="skipped")
+
+    def hold(self, slot: date, reason: str = "") -> None:
+        """Send no issue in this slot before it is approved; when the late window ends first, the slot is missed."""
+        now = self.clock()
+        with self.store.write() as tx:
+            must_be_open(tx, self.rules, slot, now)
+            tx.calendar.set_override(slot, SlotOverride(Override.HOLD, _one_line(reason)))
+
+    def approve(self, slot: date) -> str:
+        """Approve what is planned for this slot, in place of any other override; the tip's key.
+
+        Raises Refused also when no tip is planned.
+        """
+        now = self.clock()
+        with self.store.write() as tx:
+            must_be_open(tx, self.rules, slot, now)
+            # Without the override first: a skipped slot has no tip to approve.
+            tx.calendar.set_override(slot, None)
+            line = self._line_of(tx, slot, now)
+            if line.tip is None:
+                raise Refused(
+                    f"there is nothing to approve on {in_words(slot)}: {line.reason}", fix="See: newsletter calendar"
+                )
+            tx.calendar.set_override(slot, SlotOverride(Override.APPROVE, line.tip))
+            return line.tip
+
+    def clear_override(self, slot: date) -> bool:
+        """Remove the override of this slot; False when it had none."""
+        now = self.clock()
+        with self.store.write() as tx:
+            must_be_open(tx, self.rules, slot, now)
+            had_one = slot in tx.calendar.overrides()
+            tx.calendar.set_override(slot, None)
+            return had_one
+
+    def swap(self, slot: date) -> tuple[ForecastSlot, ForecastSlot]:
+        """Pin this slot's tip to the next slot that has a tip, and that one's tip to this slot; the two as they were.
+
+        Raises Refused also when one of the two is missing, and when this slot's tip is bound to an issue already.
+        """
+        now = self.clock()
+        with self.store.write() as tx:
+            must_be_open(tx, self.rules, slot, now)
+            ahead = upcoming_slots(tx, self.rules, now, weeks_until(self.rules, slot, now) + SWAP_WITHIN)
+            lines = [line for line in ahead.lines() if line.date >= slot and line.tip]
+            if len(lines) < 2 or lines[0].date != slot or slot in ahead.bound:
+                raise Refused(f"the tip for {in_words(slot)} cannot be swapped", fix="See: newsletter calendar")
+            first, second = lines[0], lines[1]
+            for key, day in ((str(first.tip), second.date), (str(second.tip), first.date)):
+                for tip in tx.calendar.plans():
+                    if tip.pin == day:
+                        tx.calendar.pin(tip.key, None)
+                tx.calendar.pin(key, day)
+            override = tx.calendar.overrides().get(slot)
+            if override and override.kind is Override.APPROVE:  # it approved the other tip
+                tx.calendar.set_override(slot, None)
+            return first, second
+
+    def _line_of(self, tx: Tx, slot: date, now: datetime) -> ForecastSlot:
+        lines = upcoming_slots(tx, self.rules, now, weeks_until(self.rules, slot, now)).lines()
+        return next(line for line in lines if line.date == slot)
+
+
+def _one_line(text: str) -> str:
+    words = " ".join(text.split())
+    if len(words) > MAX_REASON:
+        raise InputError(f"the reason has {len(words)} characters", fix=f"Shorten it to {MAX_REASON}")
+    return words

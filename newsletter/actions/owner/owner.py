@@ -1,0 +1,47 @@
+"""Emails to the owner: everything new since the last look, and alerts about trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from newsletter.actions.calendar.plan import Rules
+from newsletter.actions.owner.reports import alarm_values, notify_owner
+from newsletter.ports.store import Clock, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Queue emails to the owner.
+
+    address: "" when the newsletter has no owner's address; then nothing is queued. email_queued: called after emails were
+    queued, so that the sender of transactional emails does not wait for its next look.
+    """
+
+    store: Store
+    rules: Rules
+    address: str
+    clock: Clock
+    email_queued: Callable[[], None]
+
+    def notify(self) -> int:
+        """Queue what the owner does not know yet; how many emails. The daemon calls this every minute.
+
+        It also marks this database as active, so that a copy of it can be told apart. A held database does neither.
+        """
+        now = self.clock()
+        if self.store.hold_reason():
+            return 0
+        self.store.mark_active(now)
+        if not self.address:
+            return 0
+        queued = notify_owner(self.store, self.rules, self.address, now)
+        if queued:
+            self.email_queued()
+        return queued
+
+    def alert(self, headline: str, lines: Sequence[str], next_step: str) -> None:
+        """Queue one alert. lines: sentences about what happened. next_step: a sentence about what to do."""
+        if self.address:
+            with self.store.write() as tx:
+                tx.transactional.add("alarm", self.address, alarm_values(headline, lines, next_step), self.clock())
