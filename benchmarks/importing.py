@@ -159,7 +159,7 @@ def row_by_row(file: Path, database: Path, lines: int) -> None:
     from email_validator import validate_email
     from sqlmodel import Session, col, create_engine, select
 
-    from newsletter.app.wiring import fresh_key
+    from newsletter.keys import fresh_key
     from newsletter.store.sqlite.connection import set_pragmas
     from newsletter.store.tables import Consent, SubscriberRow
 

@@ -41,7 +41,7 @@ class Owner:
             return 0
         mails = notify_owner(self._app.store, self._app.rules, self._app.site.owner, now)
         if mails:
-            self._app.bell.set()
+            self._app.email_queued.set()
         return mails
 
     def send_heartbeat(self) -> HeartbeatCall | None:

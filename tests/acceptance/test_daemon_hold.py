@@ -42,5 +42,5 @@ def test_a_copy_waits_for_its_owner_and_then_sends(newsletter: Command, home: Pa
         assert process.ends() == 0
 
     assert before == 1
-    assert "in hold, nothing is mailed: it is a copy" in process.said
+    assert "on hold, nothing is sent: it is a copy" in process.said
     assert "adopted" in process.said

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.issues.publish import finish_preparing
+from newsletter.actions.issues.publish import Publisher
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.errors import NotFound, Refused, TemplateError, UsageError
@@ -95,9 +95,9 @@ def test_a_letter_that_is_held_back_is_not_made_again_at_each_ring(harness: AppH
     number = being_made(harness)
     cannot_make_any = replace(harness.render_context, renderer=EmailTemplates(harness.site, []))
     with pytest.raises(TemplateError):
-        finish_preparing(harness.store, cannot_make_any, harness.rules, harness.clock())
+        Publisher(harness.store, cannot_make_any, harness.rules).finish_preparing(harness.clock())
     harness.calendar.hold(SLOT)
-    finish_preparing(harness.store, cannot_make_any, harness.rules, harness.clock())
+    Publisher(harness.store, cannot_make_any, harness.rules).finish_preparing(harness.clock())
 
     assert harness.issue(number).state is IssueState.PREPARING
 

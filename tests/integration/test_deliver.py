@@ -93,9 +93,9 @@ def test_progress_ends_at_the_audience_and_never_goes_beyond(harness: AppHarness
     harness.start(5)
     seen: list[tuple[int, int]] = []
     with harness.store.sending("test", harness.clock()) as right:
-        harness.issues.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
+        harness.delivery.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
         harness.fake_clock.forward(minutes=1)
-        harness.issues.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
+        harness.delivery.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
 
     assert seen[-1] == (5, 5)
     assert (4, 5) in seen
@@ -181,11 +181,11 @@ def test_a_deferred_letter_is_tried_ever_more_rarely_and_given_up_after_48_hours
     harness.start(2)
     waits = []
     with harness.store.sending("test", harness.clock()) as right:
-        harness.issues.deliver(right, 1)
+        harness.delivery.deliver(right, 1)
         while due_at := right.ledger.next_due_at(1):
             waits.append((due_at - harness.clock()).total_seconds() / 60)
             harness.fake_clock.now = due_at
-            harness.issues.deliver(right, 1)
+            harness.delivery.deliver(right, 1)
     row = harness.row(ODD)
 
     assert waits[:6] == [1, 5, 15, 60, 60, 60]
@@ -215,7 +215,7 @@ def test_a_letter_in_doubt_is_held_where_the_owner_wants_that(harness: AppHarnes
     harness.memory({ODD: repeat(NO_REPLY, 1)})
     harness.start(2)
     with harness.store.sending("test", harness.clock(), hold_in_doubt=True) as right:
-        harness.issues.deliver(right, 1)
+        harness.delivery.deliver(right, 1)
 
     assert (harness.counts(), harness.issue().state) == ({"held": 1, "sent": 1}, IssueState.DONE)
 

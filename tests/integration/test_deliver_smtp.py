@@ -151,7 +151,7 @@ def test_a_letter_that_cannot_be_rendered_leaves_no_other_letter_in_flight(tmp_p
         harness.start(0)
         with harness.store.sending("test", harness.clock()) as right:
             with pytest.raises(TemplateError):
-                harness.issues.deliver(right, 1)
+                harness.delivery.deliver(right, 1)
             counts = harness.counts()
 
         assert counts == {"sent": 2, "pending": 7}
@@ -173,8 +173,8 @@ def test_letters_in_flight_when_the_database_is_locked_end_and_are_written_later
         with harness.store.sending("test", harness.clock()) as right:
             set_busy_timeout(right.ledger, 20)
             with pytest.raises(Busy):
-                harness.issues.deliver(right, 1, progress=lambda *_: unlock(other))
-            harness.issues.deliver(right, 1)
+                harness.delivery.deliver(right, 1, progress=lambda *_: unlock(other))
+            harness.delivery.deliver(right, 1)
         other.close()
 
         assert (got(server), harness.counts(), harness.broken()) == (readers(20), {"sent": 20}, [])

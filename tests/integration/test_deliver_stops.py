@@ -131,7 +131,7 @@ def test_failed_letters_get_another_chance_when_a_person_says_so(harness: AppHar
     harness.start(2)
     with harness.store.sending("test", harness.clock()) as right:
         while harness.issue().state is not IssueState.DONE:
-            harness.issues.deliver(right, 1)
+            harness.delivery.deliver(right, 1)
             harness.fake_clock.forward(hours=1)
     sender = harness.memory()
     reopened = harness.issues.retry_failed(1)
@@ -178,9 +178,9 @@ def test_outcomes_that_a_locked_database_would_not_take_are_written_when_it_does
     with harness.store.sending("test", harness.clock()) as right:
         set_busy_timeout(right.ledger, 20)
         with pytest.raises(Busy):
-            harness.issues.deliver(right, number, progress=lambda *_: unlock(other))
+            harness.delivery.deliver(right, number, progress=lambda *_: unlock(other))
         in_doubt = harness.counts()
-        harness.issues.deliver(right, number)
+        harness.delivery.deliver(right, number)
     other.close()
 
     assert in_doubt == {"sent": 1, "sending": 1, "pending": 3}
@@ -197,7 +197,7 @@ def test_outcomes_that_a_locked_database_would_not_take_are_written_at_the_lates
     with harness.store.sending("test", harness.clock()) as right:
         set_busy_timeout(right.ledger, 20)
         with pytest.raises(Busy):
-            harness.issues.deliver(right, number, progress=lambda *_: unlock(other))
+            harness.delivery.deliver(right, number, progress=lambda *_: unlock(other))
     other.close()
 
     assert (harness.counts(), harness.broken()) == ({"sent": 2, "pending": 3}, [])
@@ -211,10 +211,10 @@ def test_a_full_disk_loses_nobody_and_says_so(harness: AppHarness) -> None:
         pages = database.execute("PRAGMA page_count").fetchone()[0]
         database.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(NewsletterError, match="disk"):
-            harness.issues.deliver(right, number)
+            harness.delivery.deliver(right, number)
         got_before = len(sender.emails)
         database.execute("PRAGMA max_page_count = 1000000")
-        harness.issues.deliver(right, number)
+        harness.delivery.deliver(right, number)
 
     assert got_before < len(sender.emails)
     assert recipients(sender.emails) == sorted(set(readers(40)) - set(readers(40)[::3]))

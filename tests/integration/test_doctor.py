@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from newsletter.actions.calendar.plan import Rules
-from newsletter.actions.doctor import Check, check
+from newsletter.actions.doctor import Check, Doctor
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.issue import IssueEvent
 from newsletter.domain.errors import TemplateError
@@ -57,7 +57,7 @@ def told(
         if broken:
             raise broken
 
-    checks = check(
+    doctor = Doctor(
         store,
         site=site,
         rules=Rules(SCHEDULE, timedelta(hours=24)),
@@ -66,9 +66,9 @@ def told(
         warnings=warnings,
         sqlite_version=sqlite_version,
         preview=preview,
-        now=now,
+        clock=lambda: now,
     )
-    return {found.id: found for found in checks}
+    return {check.id: check for check in doctor.check()}
 
 
 def wrong(checks: dict[str, Check]) -> set[str]:

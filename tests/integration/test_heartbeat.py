@@ -62,7 +62,7 @@ def harness(tmp_path: Path, watchdog: Watchdog) -> Iterator[AppHarness]:
 
 
 def check(harness: AppHarness) -> Check:
-    return {check.id: check for check in harness.doctor()}["watchdog"]
+    return {check.id: check for check in harness.doctor.check()}["watchdog"]
 
 
 def test_it_is_called_once_for_each_slot_that_went_or_was_skipped(harness: AppHarness, watchdog: Watchdog) -> None:
@@ -78,7 +78,7 @@ def test_it_is_called_once_for_each_slot_that_went_or_was_skipped(harness: AppHa
     assert (unknown.ok, check(harness).ok, check(harness).message) == (
         True,
         True,
-        "the watchdog was called for 2024-03-12",
+        "the heartbeat for 2024-03-12 was sent",
     )
 
 
@@ -97,7 +97,7 @@ def test_one_that_does_not_answer_is_called_again_later_and_later_and_then_no_mo
 
     assert first
     assert (first.attempts, first.done_at, first.reply) == (1, None, "127.0.0.1: HTTP Error 500: Internal Server Error")
-    assert (waiting.level, "it is tried again" in waiting.message) == ("hint", True)
+    assert (waiting.level, "it will be retried" in waiting.message) == ("hint", True)
     assert last
     assert (last.attempts, last.next_attempt_at) == (TRIES, None)
     assert harness.owner.send_heartbeat() is None
@@ -119,7 +119,7 @@ def test_one_that_answers_at_last_is_called_no_more(harness: AppHarness, watchdo
 
 def test_a_call_that_a_crash_cut_off_is_made_again(harness: AppHarness, watchdog: Watchdog) -> None:
     assert claim_heartbeat(harness.store, harness.rules, harness.clock()) == SLOT  # and then the program is killed
-    assert check(harness).message.endswith("the program ended meanwhile; it is tried again")
+    assert check(harness).message.endswith("the program ended meanwhile; it will be retried")
     harness.fake_clock.now += AGAIN_AFTER[0]
     assert harness.owner.send_heartbeat()
     assert len(watchdog.calls) == 1
@@ -129,4 +129,4 @@ def test_without_an_address_nobody_is_called_and_doctor_does_not_ask(tmp_path: P
     with open_app_harness(tmp_path, MemorySender()) as harness:
         harness.round(harness.start())
         assert harness.owner.send_heartbeat() is None
-        assert "watchdog" not in {check.id for check in harness.doctor()}
+        assert "watchdog" not in {check.id for check in harness.doctor.check()}

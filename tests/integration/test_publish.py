@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.issues.publish import finish_preparing, publish_due
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import NotFound, Refused
 from newsletter.domain.subscribers.subscription import Status
@@ -91,7 +90,7 @@ def test_two_processes_at_the_same_moment_make_one_issue(harness: AppHarness) ->
     with other.store.read() as tx:  # this process looked before the other one wrote
         assert tx.issues.for_slot(SLOT) is None
         harness.issues.publish_due()
-    late = publish_due(other.store, other.render_context, other.rules, TUESDAY)
+    late = other.publisher.publish_due(TUESDAY)
     other.close()
 
     assert late is None
@@ -275,7 +274,7 @@ def test_taking_up_changes_nothing_where_another_process_was_faster(harness: App
     harness.issues.publish_due()
     first = harness.issue(number)
     harness.fake_clock.forward(minutes=5)
-    finish_preparing(harness.store, harness.render_context, harness.rules, harness.clock())
+    harness.publisher.finish_preparing(harness.clock())
 
     assert harness.issue(number) == first
 

@@ -12,16 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.app.issues import TWO, cores, second_core_is_free
+from newsletter.app.process import available_cores
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.delivery.outcome import Envelope
+from newsletter.domain.delivery.processes import CORES_FOR_TWO, DEFAULT_THRESHOLD, WorkerPolicy
 from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.testing import SentEmail
 from tests.support.faulty_smtp import Fault, FaultySmtp, ServerBehavior
 from tests.support.library import SLOT, TUESDAY, add_subscriber, add_subscribers, add_tip
 from tests.support.publishing import AppHarness, open_app_harness, parse_emails
 
-pytestmark = pytest.mark.skipif(cores() < TWO, reason="a second process is only started where there is a second core")
+pytestmark = pytest.mark.skipif(
+    available_cores() < CORES_FOR_TWO, reason="a second process is only started if there is a second core"
+)
 
 MANY = 120
 
@@ -101,7 +104,10 @@ def test_zero_means_never(tmp_path: Path) -> None:
 def test_a_relay_on_this_machine_has_the_second_core_of_two(
     number: int, *, here: bool, hard: bool, is_free: bool
 ) -> None:
-    assert second_core_is_free(number, relay_is_here=here, hard=hard) is is_free
+    policy = WorkerPolicy(threshold=None, cores=number, relay_is_local=here, is_loaded=hard)
+
+    assert policy.has_idle_core is is_free
+    assert policy.min_recipients == (DEFAULT_THRESHOLD if is_free else None)
 
 
 def test_where_there_are_rates_one_process_keeps_them(tmp_path: Path) -> None:
@@ -131,10 +137,10 @@ def test_deferred_letters_of_the_second_process_are_tried_again_by_the_first(tmp
     with app_harness(tmp_path, Fault("rcpt", "450 4.2.0 greylisted", times=MANY)) as (harness, _):
         harness.start(MANY)
         with harness.store.sending("test", harness.clock()) as right:
-            harness.issues.deliver(right, 1)
+            harness.delivery.deliver(right, 1)
             waiting = harness.counts()
             harness.fake_clock.forward(minutes=2)
-            harness.issues.deliver(right, 1)
+            harness.delivery.deliver(right, 1)
 
         assert waiting == {"deferred": MANY}
         assert harness.counts() == {"sent": MANY}

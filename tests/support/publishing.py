@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
 
-from newsletter.actions.delivery.deliver import BatchResult
+from newsletter.actions.delivery.batch import BatchResult
 from newsletter.app import App
 from newsletter.domain.delivery.issue import IssueFacts
 from newsletter.domain.delivery.outcome import Outcome
@@ -87,7 +87,7 @@ class AppHarness(App):
     def round(self, number: int = 1) -> BatchResult:
         """One round by a sender that lives for this round."""
         with self.store.sending("test", self.clock()) as right:
-            return self.issues.deliver(right, number)
+            return self.delivery.deliver(right, number)
 
     def issue(self, number: int = 1) -> IssueFacts:
         with self.store.read() as tx:

@@ -1,8 +1,10 @@
 """Sending the mails that wait: what leaves, what is dropped, what is tried again."""
 
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +12,6 @@ import pytest
 
 from newsletter.actions.subscribers.subscribe import subscribe
 from newsletter.actions.subscribers.unsubscribe import unsubscribe_address
-from newsletter.actions.transactional import send_transactional
 from newsletter.app import App
 from newsletter.domain.delivery.outcome import Rejected
 from newsletter.domain.errors import SenderError, TemplateError
@@ -37,7 +38,7 @@ def app(tmp_path: Path) -> Iterator[App]:
 
 
 def send_all(app: App, sender: MemorySender) -> int:
-    return send_transactional(app.store, app.renderer, app.site, app.signer, lambda: sender, app.clock, app.stop)
+    return replace(app.transactional, sender=lambda: sender, stop=app.stop).send()
 
 
 def forward(app: App, **duration: float) -> None:
@@ -46,8 +47,6 @@ def forward(app: App, **duration: float) -> None:
 
 
 def states(app: App) -> list[tuple[str, str]]:
-    import sqlite3
-
     connection = sqlite3.connect(app.settings.database_url.removeprefix("sqlite:///"))
     try:
         return list(connection.execute("SELECT kind, state FROM notice ORDER BY id"))
