@@ -69,13 +69,11 @@ class Transactional:
             session: Session | None = None
             while not self.stop.wait(pause) and (email := self._claim()):
                 try:
-                    message = composer.compose(email)
+                    message = self._compose(composer, email)
                 except NewsletterError as error:
-                    self._defer(email, str(error))
                     broken = error
                     continue
                 if message is None:
-                    self._finish(email, "skipped", "no longer wanted")
                     continue
                 try:
                     session = session or stack.enter_context(closing(self.sender().open()))
@@ -92,6 +90,17 @@ class Transactional:
     def _claim(self) -> TransactionalEmail | None:
         with self.store.write() as tx:
             return next(iter(tx.transactional.due(self.clock(), 1)), None)
+
+    def _compose(self, composer: _Composer, email: TransactionalEmail) -> bytes | None:
+        """The message, or None for an email that is no longer wanted. Its row is written, even if this raises."""
+        try:
+            message = composer.compose(email)
+        except NewsletterError as error:
+            self._defer(email, str(error))
+            raise
+        if message is None:
+            self._finish(email, "skipped", "no longer wanted")
+        return message
 
     def _record(self, email: TransactionalEmail, outcome: Outcome) -> None:
         match outcome:

@@ -260,7 +260,7 @@ def retry_failed(context: CliContext, *, number: int, dry_run: bool) -> None:
 @click.pass_obj
 def deliveries(context: CliContext, *, number: int, state: str | None, all_: bool) -> None:
     """List deliveries with their state and the server's reply."""
-    with context.app.issues.deliveries(number, state) as (issue, found):  # read as they are written, never all at once
+    with context.app.issues.deliveries(number, state) as (issue, found):  # written row by row, never held in memory
         has_several = bool(issue.tips)
 
         def draw(output: Output) -> None:

@@ -1,4 +1,4 @@
-"""The circuit breaker: pauses an issue when refusals are about us and not about single subscribers."""
+"""The circuit breaker: pauses an issue when rejections are about us and not about single subscribers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PERSONAL = re.compile(r"<[^<>]*>|\S+@\S+|\d+")  # what differs between two repl
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """Counts refusals in a row; `run` holds the ids of the subscribers they hit.
+    """Counts rejections in a row; `run` holds the ids of the subscribers they hit.
 
-    It trips after 3 policy refusals (5.7.x of RFC 3463) or 10 refusals with the same text, with nothing accepted in
+    It trips after 3 policy rejections (5.7.x of RFC 3463) or 10 rejections with the same text, with nothing accepted in
     between. The caller then returns the deliveries in `run` to pending and undoes their suppressions.
     """
 

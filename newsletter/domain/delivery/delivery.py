@@ -42,7 +42,7 @@ class Event(StrEnum):
     GIVE_UP = "give_up"
     HOLD = "hold"
     REQUEUE = "put_back"  # an error of the connection, or recovery after a crash
-    RETRY = "retry"  # a person asked for it, or the circuit breaker undid a refusal
+    RETRY = "retry"  # a person asked for it, or the circuit breaker undid a rejection
 
 
 class SkipReason(StrEnum):
@@ -126,7 +126,7 @@ def apply_outcome(
     """The change that an outcome makes to a delivery in `sending`.
 
     attempts: how many were made, this one included. first_attempt_at, now: aware.
-    A policy refusal is about us and not about the address, so the delivery is deferred, and the circuit breaker
+    A policy rejection is about us and not about the address, so the delivery is deferred, and the circuit breaker
     decides about the issue.
     """
     match outcome:
