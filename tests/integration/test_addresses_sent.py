@@ -1,4 +1,4 @@
-"""Whatever address we take, mail goes there: by a real SMTP server, with and without SMTPUTF8."""
+"""Every address we accept can be sent to: through a real SMTP server, with and without SMTPUTF8."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IN_LETTERS = [
 ]
 
 
-def test_every_address_of_the_suite_that_we_take_is_taken_by_a_next_hop_without_extensions() -> None:
+def test_every_address_we_accept_is_accepted_by_a_mail_server_without_extensions() -> None:
     with FaultySmtp(behavior=ServerBehavior(smtputf8=False, eightbit=False)) as server:
         session = make_sender(server.url(), hostname="tips.example").open()
         outcomes = [session.send(Envelope("b@tips.example", address), LETTER) for address in TAKEN]
@@ -37,7 +37,7 @@ def test_every_address_of_the_suite_that_we_take_is_taken_by_a_next_hop_without_
 
 
 @pytest.mark.parametrize(("offered", "state"), [(True, "sent"), (False, "rejected")])
-def test_a_sign_up_with_a_name_beyond_ascii_is_delivered_or_refused_with_its_reason(
+def test_a_sign_up_with_a_non_ascii_local_part_is_delivered_or_rejected_with_its_reason(
     tmp_path: Path, state: str, *, offered: bool
 ) -> None:
     with (

@@ -1,4 +1,4 @@
-"""What one ring of the daemon does when something is wrong; the daemon as a process has acceptance tests."""
+"""One timer run of the daemon when something fails; the acceptance tests run the daemon as a process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def waiting(harness: AppHarness) -> int:
         return tx.transactional.waiting()
 
 
-def test_a_trouble_that_could_not_be_told_to_the_owner_is_told_at_the_next_ring_and_then_no_more(
+def test_an_error_that_could_not_be_reported_to_the_owner_is_reported_by_the_next_run_and_only_once(
     tmp_path: Path,
 ) -> None:
     with (
@@ -39,7 +39,7 @@ def test_a_trouble_that_could_not_be_told_to_the_owner_is_told_at_the_next_ring_
     assert counts == [1, 1]
 
 
-def test_a_fault_ends_its_own_ring_alone_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_ends_only_its_own_timer_run_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with (
         open_app_harness(tmp_path) as harness,
         harness.store.sending("test", harness.clock()) as right,
