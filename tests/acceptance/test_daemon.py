@@ -77,7 +77,7 @@ def count(home: Path, table: str, state: str) -> int:
 
 
 def got(server: FaultySmtp) -> list[str]:
-    return sorted(letter.recipient for letter in server.emails)
+    return sorted(email.recipient for email in server.emails)
 
 
 def test_it_sends_on_tuesday_and_not_before(tips: Path, server: FaultySmtp) -> None:

@@ -32,8 +32,8 @@ def test_every_address_we_accept_is_accepted_by_a_mail_server_without_extensions
 
         assert len(TAKEN) == 20
         assert all(isinstance(outcome, Sent) for outcome in outcomes)
-        assert [letter.recipient.isascii() for letter in server.emails] == [True] * len(TAKEN)
-        assert [parse_address(letter.recipient).text for letter in server.emails] == TAKEN
+        assert [email.recipient.isascii() for email in server.emails] == [True] * len(TAKEN)
+        assert [parse_address(email.recipient).text for email in server.emails] == TAKEN
 
 
 @pytest.mark.parametrize(("offered", "state"), [(True, "sent"), (False, "rejected")])
@@ -55,7 +55,7 @@ def test_a_sign_up_with_a_non_ascii_local_part_is_delivered_or_rejected_with_its
         assert [row[4] for row in notices] == [state] * len(IN_LETTERS)
         assert web_harness.rows()["suppression"] == []
         if offered:
-            names = [letter.recipient.partition("@")[0] for letter in server.emails]
+            names = [email.recipient.partition("@")[0] for email in server.emails]
             assert sorted(names) == sorted(address.partition("@")[0] for address in IN_LETTERS)
         else:
             assert all("needs SMTPUTF8" in str(row[-1]) for row in notices)

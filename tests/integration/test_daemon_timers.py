@@ -22,10 +22,10 @@ def test_an_error_that_could_not_be_reported_to_the_owner_is_reported_by_the_nex
 ) -> None:
     with (
         open_app_harness(tmp_path, templates=str(tmp_path / "nowhere")) as harness,
-        harness.store.sending("test", harness.clock()) as right,
+        harness.store.sending("test", harness.clock()) as lock,
         closing(sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)) as other,
     ):
-        daemon = Daemon(harness, right)
+        daemon = Daemon(harness, lock)
         other.execute("CREATE TRIGGER full BEFORE INSERT ON notice BEGIN SELECT RAISE(ABORT, 'no room'); END")
         with pytest.raises(sqlite3.IntegrityError, match="no room"):
             daemon.send_issues()
@@ -42,11 +42,11 @@ def test_an_error_that_could_not_be_reported_to_the_owner_is_reported_by_the_nex
 def test_an_error_ends_only_its_own_timer_run_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with (
         open_app_harness(tmp_path) as harness,
-        harness.store.sending("test", harness.clock()) as right,
+        harness.store.sending("test", harness.clock()) as lock,
         closing(sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)) as other,
     ):
         other.execute("ALTER TABLE told RENAME TO lost")
-        Daemon(harness, right).notify_owner()
+        Daemon(harness, lock).notify_owner()
 
     (said,) = [record.getMessage() for record in caplog.records if record.name == "newsletter.daemon"]
     assert "told" in said

@@ -53,10 +53,10 @@ def test_everybody_gets_one_personal_email_over_several_connections(harness: App
     emails = parse_emails(sender.emails)
 
     assert recipients(sender.emails) == readers(40)
-    assert all(mail["To"] == letter.envelope.recipient for mail, letter in zip(emails, sender.emails, strict=True))
-    assert len({mail["Message-ID"] for mail in emails}) == 40
-    assert len({mail["List-Unsubscribe"] for mail in emails}) == 40
-    assert len({letter.envelope.sender for letter in sender.emails}) == 40
+    assert all(message["To"] == email.envelope.recipient for message, email in zip(emails, sender.emails, strict=True))
+    assert len({message["Message-ID"] for message in emails}) == 40
+    assert len({message["List-Unsubscribe"] for message in emails}) == 40
+    assert len({email.envelope.sender for email in sender.emails}) == 40
     assert (done.sent, done.final, done.trouble, done.paused) == (40, 40, "", "")
     assert (harness.issue(number).state, harness.counts()) == (IssueState.DONE, {"sent": 40})
     assert harness.broken() == []
@@ -92,10 +92,10 @@ def test_progress_ends_at_the_size_of_the_audience(harness: AppHarness) -> None:
     harness.memory({ODD: repeat(answer("rcpt", LATER), 1)})
     harness.start(5)
     seen: list[tuple[int, int]] = []
-    with harness.store.sending("test", harness.clock()) as right:
-        harness.delivery.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
+    with harness.store.sending("test", harness.clock()) as lock:
+        harness.delivery.deliver(lock, 1, progress=lambda done, audience: seen.append((done, audience)))
         harness.fake_clock.forward(minutes=1)
-        harness.delivery.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
+        harness.delivery.deliver(lock, 1, progress=lambda done, audience: seen.append((done, audience)))
 
     assert seen[-1] == (5, 5)
     assert (4, 5) in seen
@@ -111,7 +111,7 @@ def test_a_template_that_depends_on_the_name_is_rendered_for_each_subscriber(tmp
         harness.round()
         with harness.store.read() as tx:
             compiled = CompiledEmail.loads(tx.issues.compiled(number))
-        greeting = {mail["To"]: text_of(mail).splitlines()[0] for mail in parse_emails(sender.emails)}
+        greeting = {message["To"]: text_of(message).splitlines()[0] for message in parse_emails(sender.emails)}
 
     assert not compiled.uniform
     assert greeting == {
@@ -180,12 +180,12 @@ def test_a_deferred_email_is_retried_less_and_less_often_and_fails_after_48_hour
     harness.memory({ODD: repeat(answer("rcpt", LATER), 100)})
     harness.start(2)
     waits = []
-    with harness.store.sending("test", harness.clock()) as right:
-        harness.delivery.deliver(right, 1)
-        while due_at := right.ledger.next_due_at(1):
+    with harness.store.sending("test", harness.clock()) as lock:
+        harness.delivery.deliver(lock, 1)
+        while due_at := lock.ledger.next_due_at(1):
             waits.append((due_at - harness.clock()).total_seconds() / 60)
             harness.fake_clock.now = due_at
-            harness.delivery.deliver(right, 1)
+            harness.delivery.deliver(lock, 1)
     row = harness.row(ODD)
 
     assert waits[:6] == [1, 5, 15, 60, 60, 60]
@@ -203,7 +203,7 @@ def test_an_email_in_doubt_is_retried_after_ten_minutes_with_the_same_message_id
     too_early = harness.round().sent
     harness.fake_clock.forward(seconds=1)
     harness.round()
-    ids = [mail["Message-ID"] for mail in parse_emails(sender.tried) if mail["To"] == ODD]
+    ids = [message["Message-ID"] for message in parse_emails(sender.tried) if message["To"] == ODD]
 
     assert (row.state, row.next_attempt_at) == ("deferred", TUESDAY + timedelta(minutes=10))
     assert too_early == 0
@@ -214,8 +214,8 @@ def test_an_email_in_doubt_is_retried_after_ten_minutes_with_the_same_message_id
 def test_an_email_in_doubt_is_held_if_the_settings_say_so(harness: AppHarness) -> None:
     harness.memory({ODD: repeat(NO_REPLY, 1)})
     harness.start(2)
-    with harness.store.sending("test", harness.clock(), hold_in_doubt=True) as right:
-        harness.delivery.deliver(right, 1)
+    with harness.store.sending("test", harness.clock(), hold_in_doubt=True) as lock:
+        harness.delivery.deliver(lock, 1)
 
     assert (harness.counts(), harness.issue().state) == ({"held": 1, "sent": 1}, IssueState.DONE)
 
@@ -328,9 +328,9 @@ def test_policy_rejections_pause_the_issue_suppress_nobody_and_a_resume_sends_to
     done = harness.round()
     paused = harness.issue()
     with harness.store.read() as tx:
-        mail = tx.transactional.waiting()
+        queued = tx.transactional.waiting()
 
-    assert (paused.state, harness.suppressed(), mail) == (IssueState.PAUSED, [], 1)
+    assert (paused.state, harness.suppressed(), queued) == (IssueState.PAUSED, [], 1)
     assert "blocked by our list" in paused.pause_reason
     assert done.paused == paused.pause_reason
     sender = harness.memory()
@@ -359,8 +359,8 @@ def test_the_same_hard_rejection_for_everybody_pauses_the_issue_and_suppresses_n
 
 def test_a_circuit_breaker_that_trips_on_a_cancelled_issue_leaves_nothing_open(harness: AppHarness) -> None:
     class Cancelling(MemorySender):
-        def take(self, letter: SentEmail) -> Outcome:
-            outcome = super().take(letter)
+        def take(self, email: SentEmail) -> Outcome:
+            outcome = super().take(email)
             if len(self.tried) == 3:
                 harness.issues.cancel(1)
             return outcome

@@ -54,7 +54,7 @@ def test_one_domain_waits_while_the_others_get_their_emails(harness: AppHarness)
     sender = RatedSender(Rate(2, timedelta(minutes=1), per_domain=True))
     harness.sender_override = sender
     harness.round()
-    first = [letter.envelope.recipient for letter in sender.emails]
+    first = [email.envelope.recipient for email in sender.emails]
     waiting = harness.counts()
     harness.fake_clock.forward(minutes=1)
     harness.round()

@@ -45,7 +45,7 @@ def app_harness(
 
 
 def got(server: FaultySmtp) -> list[str]:
-    return sorted(letter.recipient for letter in server.emails)
+    return sorted(email.recipient for email in server.emails)
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -87,7 +87,7 @@ def test_an_email_accepted_without_a_reply_is_sent_again_with_the_same_message_i
         in_doubt = harness.row(ODD)
         harness.fake_clock.forward(minutes=10)
         harness.round()
-        copies = [letter for letter in server.emails if letter.recipient == ODD]
+        copies = [email for email in server.emails if email.recipient == ODD]
         ids = {line for copy in copies for line in copy.message.splitlines() if line.startswith(b"Message-ID:")}
 
         assert (in_doubt.state, in_doubt.next_attempt_at) == ("deferred", TUESDAY + timedelta(minutes=10))
@@ -114,11 +114,11 @@ def test_a_refused_password_pauses_the_issue_before_any_email_is_claimed(tmp_pat
         harness.round()
         paused = harness.issue()
         with harness.store.read() as tx:
-            mail = tx.transactional.waiting()
+            queued = tx.transactional.waiting()
         server.behavior.users = {"tips": "wrong"}
         harness.issues.resume(1)
 
-        assert (paused.state, paused.counts["pending"], mail) == (IssueState.PAUSED, 3, 1)
+        assert (paused.state, paused.counts["pending"], queued) == (IssueState.PAUSED, 3, 1)
         assert "535" in paused.pause_reason
         assert (got(server), harness.row(ODD).attempts) == (readers(3), 1)
 
@@ -149,9 +149,9 @@ def test_an_email_that_cannot_be_rendered_leaves_no_other_in_flight(tmp_path: Pa
         for number in range(3, 9):
             add_subscriber(harness.files, f"reader{number}@a.example")
         harness.start(0)
-        with harness.store.sending("test", harness.clock()) as right:
+        with harness.store.sending("test", harness.clock()) as lock:
             with pytest.raises(TemplateError):
-                harness.delivery.deliver(right, 1)
+                harness.delivery.deliver(lock, 1)
             counts = harness.counts()
 
         assert counts == {"sent": 2, "pending": 7}
@@ -162,19 +162,19 @@ def test_emails_in_flight_when_the_database_is_locked_finish_and_are_recorded_la
     class Locking(FaultySmtp):
         """Its second email locks the sender's database."""
 
-        def take(self, letter: AcceptedEmail) -> None:
-            super().take(letter)
+        def take(self, email: AcceptedEmail) -> None:
+            super().take(email)
             if len(self.emails) == 2:
                 other.execute("BEGIN IMMEDIATE")
 
     with Locking() as server, open_app_harness(tmp_path, sender_url=server.url("connections=4")) as harness:
         harness.start(20)
         other = sqlite3.connect(harness.files.path, isolation_level=None, check_same_thread=False)
-        with harness.store.sending("test", harness.clock()) as right:
-            set_busy_timeout(right.ledger, 20)
+        with harness.store.sending("test", harness.clock()) as lock:
+            set_busy_timeout(lock.ledger, 20)
             with pytest.raises(Busy):
-                harness.delivery.deliver(right, 1, progress=lambda *_: unlock(other))
-            harness.delivery.deliver(right, 1)
+                harness.delivery.deliver(lock, 1, progress=lambda *_: unlock(other))
+            harness.delivery.deliver(lock, 1)
         other.close()
 
         assert (got(server), harness.counts(), harness.broken()) == (readers(20), {"sent": 20}, [])

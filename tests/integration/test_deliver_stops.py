@@ -79,9 +79,9 @@ def test_cancelling_while_sending_skips_every_open_delivery_with_its_reason(harn
 
 def test_an_email_requeued_to_a_cancelled_issue_is_skipped(harness: AppHarness) -> None:
     class Cancelling(MemorySender):
-        def take(self, letter: SentEmail) -> Outcome:
+        def take(self, email: SentEmail) -> Outcome:
             harness.issues.cancel(1)
-            return super().take(letter)
+            return super().take(email)
 
     harness.sender_override = Cancelling({"reader1@a.example": repeat(answer("rcpt", LATER), 1)})
     harness.start(2)
@@ -92,8 +92,8 @@ def test_an_email_requeued_to_a_cancelled_issue_is_skipped(harness: AppHarness) 
 
 def test_an_email_that_a_crash_left_in_a_cancelled_issue_is_skipped(harness: AppHarness) -> None:
     harness.start(2)
-    with harness.store.sending("a life that ends here", harness.clock()) as right:
-        right.ledger.advance(1, [], 1, harness.clock())
+    with harness.store.sending("a run that ends here", harness.clock()) as lock:
+        lock.ledger.advance(1, [], 1, harness.clock())
         harness.issues.cancel(1)
     harness.round()
 
@@ -129,9 +129,9 @@ def test_a_subscriber_who_unsubscribes_while_deferred_gets_no_second_attempt(har
 def test_a_retry_by_a_person_requeues_failed_emails(harness: AppHarness) -> None:
     harness.memory({ODD: repeat(answer("rcpt", LATER), 100)})
     harness.start(2)
-    with harness.store.sending("test", harness.clock()) as right:
+    with harness.store.sending("test", harness.clock()) as lock:
         while harness.issue().state is not IssueState.DONE:
-            harness.delivery.deliver(right, 1)
+            harness.delivery.deliver(lock, 1)
             harness.fake_clock.forward(hours=1)
     sender = harness.memory()
     reopened = harness.issues.retry_failed(1)
@@ -143,8 +143,8 @@ def test_a_retry_by_a_person_requeues_failed_emails(harness: AppHarness) -> None
 
 def test_nothing_of_a_cancelled_issue_is_retried(harness: AppHarness) -> None:
     harness.start(2)
-    with harness.store.sending("a life", harness.clock(), hold_in_doubt=True) as right:
-        right.ledger.advance(1, [], 1, harness.clock())
+    with harness.store.sending("a run", harness.clock(), hold_in_doubt=True) as lock:
+        lock.ledger.advance(1, [], 1, harness.clock())
     with harness.store.sending("the next", harness.clock(), hold_in_doubt=True):
         harness.issues.cancel(1)
     with pytest.raises(Refused):
@@ -175,12 +175,12 @@ def test_outcomes_that_a_locked_database_refused_are_written_once_it_is_free(har
     sender = HookedSender({2: lambda: other.execute("BEGIN IMMEDIATE")})
     harness.sender_override = sender
 
-    with harness.store.sending("test", harness.clock()) as right:
-        set_busy_timeout(right.ledger, 20)
+    with harness.store.sending("test", harness.clock()) as lock:
+        set_busy_timeout(lock.ledger, 20)
         with pytest.raises(Busy):
-            harness.delivery.deliver(right, number, progress=lambda *_: unlock(other))
+            harness.delivery.deliver(lock, number, progress=lambda *_: unlock(other))
         in_doubt = harness.counts()
-        harness.delivery.deliver(right, number)
+        harness.delivery.deliver(lock, number)
     other.close()
 
     assert in_doubt == {"sent": 1, "sending": 1, "pending": 3}
@@ -194,10 +194,10 @@ def test_outcomes_that_a_locked_database_refused_are_written_at_the_latest_when_
     number = harness.start(5)
     other = sqlite3.connect(harness.files.path, isolation_level=None, check_same_thread=False)
     harness.sender_override = HookedSender({2: lambda: other.execute("BEGIN IMMEDIATE")})
-    with harness.store.sending("test", harness.clock()) as right:
-        set_busy_timeout(right.ledger, 20)
+    with harness.store.sending("test", harness.clock()) as lock:
+        set_busy_timeout(lock.ledger, 20)
         with pytest.raises(Busy):
-            harness.delivery.deliver(right, number, progress=lambda *_: unlock(other))
+            harness.delivery.deliver(lock, number, progress=lambda *_: unlock(other))
     other.close()
 
     assert (harness.counts(), harness.broken()) == ({"sent": 2, "pending": 3}, [])
@@ -206,15 +206,15 @@ def test_outcomes_that_a_locked_database_refused_are_written_at_the_latest_when_
 def test_a_full_disk_loses_nobody_and_is_reported(harness: AppHarness) -> None:
     number = harness.start(40)
     sender = harness.memory({address: repeat(answer("rcpt", f"550 no {'x' * 400}"), 1) for address in readers(40)[::3]})
-    with harness.store.sending("test", harness.clock()) as right:
-        database = connection_of(right.ledger)
+    with harness.store.sending("test", harness.clock()) as lock:
+        database = connection_of(lock.ledger)
         pages = database.execute("PRAGMA page_count").fetchone()[0]
         database.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(NewsletterError, match="disk"):
-            harness.delivery.deliver(right, number)
+            harness.delivery.deliver(lock, number)
         got_before = len(sender.emails)
         database.execute("PRAGMA max_page_count = 1000000")
-        harness.delivery.deliver(right, number)
+        harness.delivery.deliver(lock, number)
 
     assert got_before < len(sender.emails)
     assert recipients(sender.emails) == sorted(set(readers(40)) - set(readers(40)[::3]))

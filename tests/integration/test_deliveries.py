@@ -49,8 +49,8 @@ def test_only_confirmed_subscribers_who_are_not_suppressed_are_in_the_audience(s
 def test_a_claim_is_committed_before_it_is_returned(store: SqlStore) -> None:
     add_subscribers(store, 3)
     number = freeze_issue(store)
-    with store.sending("test", TUESDAY) as right:
-        claims = right.ledger.advance(number, [], 2, TUESDAY)
+    with store.sending("test", TUESDAY) as lock:
+        claims = lock.ledger.advance(number, [], 2, TUESDAY)
 
         assert [claim.address for claim in claims] == ["reader1@a.example", "reader2@a.example"]
         assert counts(store, number) == {"pending": 1, "sending": 2}
@@ -59,9 +59,9 @@ def test_a_claim_is_committed_before_it_is_returned(store: SqlStore) -> None:
 def test_outcome_and_next_claim_share_one_commit(store: SqlStore) -> None:
     add_subscribers(store, 2)
     number = freeze_issue(store)
-    with store.sending("test", TUESDAY) as right:
-        first = right.ledger.advance(number, [], 1, TUESDAY)[0]
-        second = right.ledger.advance(number, [Finished(first, SENT, TUESDAY)], 1, TUESDAY)[0]
+    with store.sending("test", TUESDAY) as lock:
+        first = lock.ledger.advance(number, [], 1, TUESDAY)[0]
+        second = lock.ledger.advance(number, [Finished(first, SENT, TUESDAY)], 1, TUESDAY)[0]
 
         assert second.address == "reader2@a.example"
         assert counts(store, number) == {"sent": 1, "sending": 1}
@@ -75,8 +75,8 @@ def test_a_subscriber_who_unsubscribed_after_the_freeze_is_skipped_at_the_claim(
     number = freeze_issue(store)
     with store.write() as tx:
         tx.subscribers.set_status(one, status, TUESDAY)
-    with store.sending("test", TUESDAY) as right:
-        claims = right.ledger.advance(number, [], 2, TUESDAY)
+    with store.sending("test", TUESDAY) as lock:
+        claims = lock.ledger.advance(number, [], 2, TUESDAY)
     with store.read() as tx:
         issue = tx.issues.get(number)
 
@@ -89,8 +89,8 @@ def test_a_subscriber_who_was_suppressed_after_the_freeze_is_skipped(store: SqlS
     number = freeze_issue(store)
     with store.write() as tx:
         tx.suppressions.add("reader1@a.example", "complaint", "", TUESDAY)
-    with store.sending("test", TUESDAY) as right:
-        assert right.ledger.advance(number, [], 1, TUESDAY) == []
+    with store.sending("test", TUESDAY) as lock:
+        assert lock.ledger.advance(number, [], 1, TUESDAY) == []
 
     assert counts(store, number) == {"skipped": 1}
 
@@ -99,13 +99,13 @@ def test_a_deferred_email_is_claimed_at_its_time_and_before_the_others(store: Sq
     add_subscribers(store, 2)
     number = freeze_issue(store)
     later = TUESDAY + timedelta(minutes=1)
-    with store.sending("test", TUESDAY) as right:
-        first = right.ledger.advance(number, [], 1, TUESDAY)[0]
+    with store.sending("test", TUESDAY) as lock:
+        first = lock.ledger.advance(number, [], 1, TUESDAY)[0]
         deferred = Finished(first, Deferred(Reply(Stage.RCPT, 451, "4.7.1", "greylisted")), TUESDAY)
-        right.ledger.advance(number, [deferred], 0, TUESDAY)
+        lock.ledger.advance(number, [deferred], 0, TUESDAY)
 
-        assert right.ledger.advance(number, [], 0, later) == []
-        again = right.ledger.advance(number, [], 1, later)[0]
+        assert lock.ledger.advance(number, [], 0, later) == []
+        again = lock.ledger.advance(number, [], 1, later)[0]
 
     assert (again.address, again.attempts, again.first_attempt_at) == (first.address, 2, TUESDAY)
 
@@ -113,10 +113,10 @@ def test_a_deferred_email_is_claimed_at_its_time_and_before_the_others(store: Sq
 def test_a_connection_error_requeues_an_email_without_counting_an_attempt(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
-    with store.sending("test", TUESDAY) as right:
-        claim = right.ledger.advance(number, [], 1, TUESDAY)[0]
-        right.ledger.advance(number, [Finished(claim, None, TUESDAY)], 0, TUESDAY)
-        again = right.ledger.advance(number, [], 1, TUESDAY)[0]
+    with store.sending("test", TUESDAY) as lock:
+        claim = lock.ledger.advance(number, [], 1, TUESDAY)[0]
+        lock.ledger.advance(number, [Finished(claim, None, TUESDAY)], 0, TUESDAY)
+        again = lock.ledger.advance(number, [], 1, TUESDAY)[0]
 
     assert (claim.attempts, again.attempts) == (1, 1)
 
@@ -125,12 +125,12 @@ def test_a_hard_bounce_suppresses_and_a_tripped_circuit_breaker_undoes_it(store:
     reader = add_subscriber(store, "dead@b.example")
     number = freeze_issue(store)
     refusal: Outcome = Rejected(Reply(Stage.RCPT, 550, "5.1.1", "unknown"), Cause.BAD_ADDRESS)
-    with store.sending("test", TUESDAY) as right:
-        claim = right.ledger.advance(number, [], 1, TUESDAY)[0]
-        right.ledger.advance(number, [Finished(claim, refusal, TUESDAY)], 0, TUESDAY)
+    with store.sending("test", TUESDAY) as lock:
+        claim = lock.ledger.advance(number, [], 1, TUESDAY)[0]
+        lock.ledger.advance(number, [Finished(claim, refusal, TUESDAY)], 0, TUESDAY)
         with store.read() as tx:
             suppressed = tx.suppressions.get("dead@b.example")
-        right.ledger.reopen(number, [reader], TUESDAY)
+        lock.ledger.reopen(number, [reader], TUESDAY)
         with store.read() as tx:
             after = tx.suppressions.get("dead@b.example")
 
@@ -142,14 +142,14 @@ def test_a_hard_bounce_suppresses_and_a_tripped_circuit_breaker_undoes_it(store:
 def test_an_outcome_for_a_row_of_another_owner_is_dropped(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
-    with store.sending("first life", TUESDAY) as right:
-        stale = right.ledger.advance(number, [], 1, TUESDAY)[0]
-    with store.sending("second life", TUESDAY) as right:
-        claim = right.ledger.advance(number, [], 1, TUESDAY)[0]
-        right.ledger.advance(number, [Finished(claim, SENT, TUESDAY)], 0, TUESDAY)
-        right.ledger.advance(number, [Finished(stale, None, TUESDAY)], 0, TUESDAY)
+    with store.sending("first run", TUESDAY) as lock:
+        stale = lock.ledger.advance(number, [], 1, TUESDAY)[0]
+    with store.sending("second run", TUESDAY) as lock:
+        claim = lock.ledger.advance(number, [], 1, TUESDAY)[0]
+        lock.ledger.advance(number, [Finished(claim, SENT, TUESDAY)], 0, TUESDAY)
+        lock.ledger.advance(number, [Finished(stale, None, TUESDAY)], 0, TUESDAY)
 
-        assert (right.recovered, counts(store, number)) == (1, {"sent": 1})
+        assert (lock.recovered, counts(store, number)) == (1, {"sent": 1})
 
 
 def test_rows_of_a_dead_sender_are_requeued_and_held_the_third_time(store: SqlStore) -> None:
@@ -157,9 +157,9 @@ def test_rows_of_a_dead_sender_are_requeued_and_held_the_third_time(store: SqlSt
     number = freeze_issue(store)
     seen = []
     for _ in range(4):
-        with store.sending("test", TUESDAY) as right:
-            seen.append((right.recovered, counts(store, number)))
-            right.ledger.advance(number, [], 1, TUESDAY)
+        with store.sending("test", TUESDAY) as lock:
+            seen.append((lock.recovered, counts(store, number)))
+            lock.ledger.advance(number, [], 1, TUESDAY)
 
     assert seen == [(0, {"pending": 1}), (1, {"pending": 1}), (1, {"pending": 1}), (1, {"held": 1})]
 
@@ -167,11 +167,11 @@ def test_rows_of_a_dead_sender_are_requeued_and_held_the_third_time(store: SqlSt
 def test_nothing_of_a_paused_issue_is_claimed(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
-    with store.sending("test", TUESDAY) as right:
+    with store.sending("test", TUESDAY) as lock:
         with store.write() as tx:
             tx.issues.change(number, IssueEvent.PAUSE, TUESDAY)
 
-        assert right.ledger.advance(number, [], 1, TUESDAY) == []
+        assert lock.ledger.advance(number, [], 1, TUESDAY) == []
 
 
 def test_a_second_sender_is_refused_and_told_about_the_first(store: SqlStore) -> None:
@@ -185,12 +185,12 @@ def test_a_second_sender_is_refused_and_told_about_the_first(store: SqlStore) ->
 def test_an_issue_is_done_only_when_nothing_is_open(store: SqlStore) -> None:
     add_subscribers(store, 2)
     number = freeze_issue(store)
-    with store.sending("test", TUESDAY) as right:
-        claims = right.ledger.advance(number, [], 2, TUESDAY)
+    with store.sending("test", TUESDAY) as lock:
+        claims = lock.ledger.advance(number, [], 2, TUESDAY)
         finished = [Finished(claim, SENT, TUESDAY) for claim in claims]
         done = []
         for one in finished:
-            right.ledger.advance(number, [one], 0, TUESDAY)
+            lock.ledger.advance(number, [one], 0, TUESDAY)
             with store.write() as tx:
                 done.append(tx.issues.finish_if_done(number, TUESDAY))
 

@@ -363,8 +363,8 @@ def test_the_tip_of_a_cancelled_issue_that_somebody_received_is_not_sent_again(h
 def test_the_tip_of_a_cancelled_issue_with_an_email_in_flight_is_not_sent_again(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     harness.issues.publish_due()
-    with harness.store.sending("a life that ends here", harness.clock()) as right:
-        right.ledger.advance(1, [], 1, harness.clock())
+    with harness.store.sending("a run that ends here", harness.clock()) as lock:
+        lock.ledger.advance(1, [], 1, harness.clock())
     harness.issues.cancel(1)
 
     assert tip_state(harness, key) is TipState.SENT

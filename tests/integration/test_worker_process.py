@@ -60,7 +60,7 @@ def test_two_processes_share_an_issue_and_every_subscriber_gets_one_email(tmp_pa
 
         assert sender_runs(harness) == [("test", 1), ("second process", 1)]
         assert (done.sent, done.final) == (MANY, MANY)
-        assert len({letter.recipient for letter in server.emails}) == len(server.emails) == MANY
+        assert len({email.recipient for email in server.emails}) == len(server.emails) == MANY
         assert harness.issue().state is IssueState.DONE
         assert harness.broken() == []
 
@@ -136,11 +136,11 @@ def test_rejections_that_trip_the_breaker_pause_the_issue_and_suppress_nobody_in
 def test_deferred_emails_of_the_second_process_are_retried_by_the_first(tmp_path: Path) -> None:
     with app_harness(tmp_path, Fault("rcpt", "450 4.2.0 greylisted", times=MANY)) as (harness, _):
         harness.start(MANY)
-        with harness.store.sending("test", harness.clock()) as right:
-            harness.delivery.deliver(right, 1)
+        with harness.store.sending("test", harness.clock()) as lock:
+            harness.delivery.deliver(lock, 1)
             waiting = harness.counts()
             harness.fake_clock.forward(minutes=2)
-            harness.delivery.deliver(right, 1)
+            harness.delivery.deliver(lock, 1)
 
         assert waiting == {"deferred": MANY}
         assert harness.counts() == {"sent": MANY}
@@ -175,7 +175,9 @@ def test_both_processes_send_each_subscriber_the_right_tip(tmp_path: Path) -> No
         issue = harness.issues.publish_due()
         assert issue
         harness.round(issue.number)
-        subjects = {letter.recipient: mail["Subject"] for letter, mail in zip(server.emails, read(server), strict=True)}
+        subjects = {
+            email.recipient: message["Subject"] for email, message in zip(server.emails, read(server), strict=True)
+        }
 
         assert [role for role, _ in sender_runs(harness)].count("second process") == 1
         assert subjects == {f"new{n}@a.example": "Say the name" for n in range(10)} | {

@@ -69,11 +69,11 @@ def test_a_confirmation_email_has_its_link_and_nothing_else_the_visitor_typed(ap
 
     assert send_all(app, sender) == 1
 
-    (letter,) = sender.emails
-    mail = parse_email(letter.message)
-    assert (letter.envelope.sender, letter.envelope.recipient) == ("tips@tips.example", ANNA)
-    assert (mail["To"], mail["Auto-Submitted"], mail["List-Unsubscribe"]) == (ANNA, "auto-generated", None)
-    assert b"Evil" not in letter.message
+    (email,) = sender.emails
+    message = parse_email(email.message)
+    assert (email.envelope.sender, email.envelope.recipient) == ("tips@tips.example", ANNA)
+    assert (message["To"], message["Auto-Submitted"], message["List-Unsubscribe"]) == (ANNA, "auto-generated", None)
+    assert b"Evil" not in email.message
     assert app.subscribers.confirm(confirm_path(sender)).address == ANNA
     assert send_all(app, sender) == 1
     welcome = parse_email(sender.emails[-1].message)
@@ -125,7 +125,7 @@ def test_a_deferred_email_is_retried_with_the_same_message_id(app: App) -> None:
     forward(app, minutes=2)
     assert send_all(app, sender) == 1
 
-    first, second = (parse_email(letter.message)["Message-ID"] for letter in sender.tried)
+    first, second = (parse_email(email.message)["Message-ID"] for email in sender.tried)
     assert first == second
     assert re.fullmatch(r"<[a-z0-9]{16,}@tips\.example>", first)
 
