@@ -42,7 +42,7 @@ def issues() -> None:
     """Preview, send and control issues, the weekly editions."""
 
 
-tip_option = click.option("--tip", metavar="KEY", help="Preview this tip instead of the next one.")
+tip_option = click.option("--tip", metavar="KEY", help="Use this tip instead of the next one.")
 
 
 # -- before ----------------------------------------------------------------------------------------
