@@ -280,4 +280,4 @@ def report(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], where
 
 if __name__ == "__main__":
     fill(Path(sys.argv[1]), int(sys.argv[2]))
-    Path(sys.argv[3]).write_bytes(open_app(Path(sys.argv[1])).issues.preview())
+    Path(sys.argv[3]).write_bytes(open_app(Path(sys.argv[1])).preview.message())

@@ -61,7 +61,6 @@ class AcceptingSender:
 
 def send(database: Path) -> dict[str, float]:
     """Freeze and deliver an issue, in a process of its own; seconds of CPU and wall time."""
-    from newsletter.actions.issues.publish import publish_early  # noqa: PLC0415 - this process must stay small
     from newsletter.app import App  # noqa: PLC0415 - this process must stay small
     from newsletter.domain.delivery.outcome import Reply, Sent, Stage  # noqa: PLC0415 - this process must stay small
     from newsletter.settings import load_settings  # noqa: PLC0415 - this process must stay small
@@ -74,11 +73,11 @@ def send(database: Path) -> dict[str, float]:
 
     app, now = BenchmarkApp(load_settings(environ(database))), datetime.now(UTC)
     began = time.perf_counter()
-    issue = publish_early(app.store, app.render_context, app.rules, now)
+    issue = app.publisher.publish_early(now)
     frozen = time.perf_counter()
     cpu = time.process_time()
     with app.store.sending("a benchmark", now) as right:
-        done = app.issues.deliver(right, issue.number)
+        done = app.delivery.deliver(right, issue.number)
     figures = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - frozen, "freeze": frozen - began}
     app.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -160,7 +160,7 @@ def row_by_row(file: Path, database: Path, lines: int) -> None:
     from sqlmodel import Session, col, create_engine  # noqa: PLC0415 - this process must stay small
     from sqlmodel import select as select_rows  # noqa: PLC0415 - this process must stay small
 
-    from newsletter.app.wiring import fresh_key  # noqa: PLC0415 - this process must stay small
+    from newsletter.keys import fresh_key  # noqa: PLC0415 - this process must stay small
     from newsletter.store.sqlite.connection import set_pragmas  # noqa: PLC0415 - this process must stay small
     from newsletter.store.tables import Consent, SubscriberRow  # noqa: PLC0415 - this process must stay small
 

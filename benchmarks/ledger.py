@@ -12,7 +12,6 @@ from threading import RLock
 
 from common import arguments, fill, interleaved, machine, open_app, report, scratch
 
-from newsletter.actions.issues.publish import publish_early
 from newsletter.domain.delivery.delivery import Finished
 from newsletter.domain.delivery.outcome import Reply, Sent, Stage
 from newsletter.store.deliveries import SqliteLedger
@@ -37,7 +36,7 @@ def main() -> None:
         database = directory / "ledger-benchmark.db"
         fill(database, options.emails)
         app = open_app(database)
-        number = publish_early(app.store, app.render_context, app.rules, datetime.now(UTC)).number
+        number = app.publisher.publish_early(datetime.now(UTC)).number
         app.close()
 
         def contestant(

@@ -16,7 +16,6 @@ from common import arguments, fill, log, machine, open_app, report, scratch
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from newsletter.actions.issues.publish import publish_early
 from newsletter.app import App
 from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
@@ -97,7 +96,7 @@ def run_everything(app: App, database: Path, statements: dict[str, None]) -> dic
 
     store = TracedStore(database)
     with traced(statements):
-        timed("compile and freeze", lambda: publish_early(app.store, app.render_context, app.rules, now))
+        timed("compile and freeze", lambda: app.publisher.publish_early(now))
         interrupt(database, now)
 
         def resume() -> None:

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from newsletter.actions.issues.compile import load_issue_emails
-from newsletter.actions.issues.publish import publish_early
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.keys import load_dkim
 
@@ -30,14 +29,14 @@ def main() -> None:
     with scratch() as directory:
         fill(directory / "n.db", 1)
         app = open_app(directory / "n.db")
-        number = publish_early(app.store, app.render_context, app.rules, datetime.now(UTC)).number
+        number = app.publisher.publish_early(datetime.now(UTC)).number
 
         def ours(*keys: tuple[str, str, str]) -> Callable[[], dict[str, float]]:
             render_context = replace(app.render_context, dkim=load_dkim("tips.example", keys))
-            issue_email = load_issue_emails(app.store, render_context, number, app.rules).each[None]
+            issue_email = load_issue_emails(app.store, render_context, number, app.rules).by_tip_id[None]
             return lambda: timed(lambda n: issue_email.message(CLAIMS[n % 1000], NOW), options.emails)
 
-        unsigned = load_issue_emails(app.store, app.render_context, number, app.rules).each[None]
+        unsigned = load_issue_emails(app.store, app.render_context, number, app.rules).by_tip_id[None]
 
         def with_dkimpy(n: int) -> bytes:
             message = unsigned.message(CLAIMS[n % 1000], NOW)

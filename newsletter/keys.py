@@ -1,9 +1,10 @@
-"""Load the private keys for DKIM signatures from PEM. `mail.dkim` decides what is signed."""
+"""Keys: load the private keys for DKIM from PEM, and draw the random keys of new subscribers."""
 
 from __future__ import annotations
 
+import secrets
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,21 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 RSA_BITS = range(2048, 4097)  # RFC 8301 section 3.2: signers should use at least 2048, verifiers must handle up to 4096
+KEY_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 letters and digits that are hard to confuse
+_TO_LETTERS = (KEY_LETTERS * 8).encode()  # maps each of the 256 octets to a letter, all letters equally often
 _MAKE = "Create one: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out dkim.pem"
+
+
+def fresh_key() -> str:
+    """A new subscriber's key: 16 of 32 letters, so 80 random bits."""
+    return secrets.token_bytes(16).translate(_TO_LETTERS).decode()
+
+
+def fresh_keys() -> Iterator[str]:
+    """Endless fresh keys, drawn a thousand at a time, for imports."""
+    while True:
+        many = secrets.token_bytes(16_000).translate(_TO_LETTERS).decode()
+        yield from (many[at : at + 16] for at in range(0, len(many), 16))
 
 
 def load_dkim(domain: str, keys: Iterable[tuple[str, str, str]]) -> Dkim | None:

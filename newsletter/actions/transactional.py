@@ -1,6 +1,6 @@
-"""Sending the transactional mails that wait: confirmation, welcome, farewell, owner's mails; the weekly letter is `deliver`'s.
+"""Send the queued transactional emails: confirmations, welcomes, personal links, the owner's emails.
 
-Links are made here, when a mail leaves, so that no token lies in the database.
+Their links are made when an email is sent, so that the database holds no token.
 """
 
 from __future__ import annotations
@@ -32,56 +32,103 @@ from newsletter.ports.store import Clock, Rendered, Renderer, Store, Transaction
 
 Values = Mapping[str, object]
 
+PAUSE_WHILE_SERVING = 0.01  # seconds between two emails, in which this process can answer web requests
 
-def send_transactional(
-    store: Store,
-    renderer: Renderer,
-    site: Site,
-    signer: Signer,
-    sender_factory: Callable[[], Sender],
-    clock: Clock,
-    stop: Event,
-    dkim: Dkim | None = None,
-    pause_between: float = 0.0,
-) -> int:
-    """Send what is due over one session, one mail at a time; how many left.
 
-    breath: seconds between two mails, in which this process may answer visitors.
+@dataclass(frozen=True)
+class Transactional:
+    """Sends the transactional emails that are due. serves: this process runs the website too."""
 
-    A mail is claimed before it is sent and its end is written after, so a crash costs it one turn.
-    Raises SenderTrouble when the next hop is the trouble: what is left keeps its place for the next call.
-    A mail that cannot be composed waits, the others go, and then its error is raised (TemplateError, mostly).
-    """
-    office, sent = _TransactionalSender(store, renderer, site, signer, clock, dkim), 0
-    broken: NewsletterError | None = None
-    with ExitStack() as stack:
-        session: Session | None = None
-        while not stop.wait(pause_between) and (notice := office.claim()):
-            try:
-                message = office.compose(notice)
-            except NewsletterError as error:
-                office.note_delay(notice, str(error))
-                broken = error
-                continue
-            if message is None:
-                office.note(notice, "skipped", "no longer wanted")
-                continue
-            try:
-                session = session or stack.enter_context(closing(sender_factory().open()))
-                outcome = session.send(Envelope(site.from_address, mailbox(notice.address)), message)
-            except SenderError as trouble:
-                office.note_delay(notice, str(trouble))
-                raise
-            office.record(notice, outcome)
-            sent += isinstance(outcome, Sent)
-    if broken:
-        raise broken
-    return sent
+    store: Store
+    renderer: Renderer
+    site: Site
+    signer: Signer
+    sender: Callable[[], Sender]
+    clock: Clock
+    stop: Event
+    dkim: Dkim | None = None
+    serves: bool = False
+
+    def is_sender_running(self) -> bool:
+        """Does another process hold the sending lock, so that the daemon will send them?"""
+        return self.store.holder() is not None
+
+    def send(self) -> int:
+        """Send what is due over one session, one email at a time; how many were accepted. 0 for a database on hold.
+
+        An email is claimed before it is sent and its outcome is recorded after that, so a crash costs it one attempt.
+        Raises SenderError for a connection error; the remaining emails wait for the next call. An email that cannot be
+        composed is deferred, the others are sent, and then its error is raised (mostly TemplateError).
+        """
+        if self.store.hold_reason():
+            return 0
+        composer, sent = _Composer(self.store, self.renderer, self.site, self.signer, self.clock, self.dkim), 0
+        broken: NewsletterError | None = None
+        pause = PAUSE_WHILE_SERVING if self.serves else 0.0
+        with ExitStack() as stack:
+            session: Session | None = None
+            while not self.stop.wait(pause) and (email := self._claim()):
+                try:
+                    message = self._compose(composer, email)
+                except NewsletterError as error:
+                    broken = error
+                    continue
+                if message is None:
+                    continue
+                try:
+                    session = session or stack.enter_context(closing(self.sender().open()))
+                    outcome = session.send(Envelope(self.site.from_address, mailbox(email.address)), message)
+                except SenderError as error:
+                    self._defer(email, str(error))
+                    raise
+                self._record(email, outcome)
+                sent += isinstance(outcome, Sent)
+        if broken:
+            raise broken
+        return sent
+
+    def _claim(self) -> TransactionalEmail | None:
+        with self.store.write() as tx:
+            return next(iter(tx.transactional.due(self.clock(), 1)), None)
+
+    def _compose(self, composer: _Composer, email: TransactionalEmail) -> bytes | None:
+        """The message, or None for an email that is no longer wanted. Its row is written, even if this raises."""
+        try:
+            message = composer.compose(email)
+        except NewsletterError as error:
+            self._defer(email, str(error))
+            raise
+        if message is None:
+            self._finish(email, "skipped", "no longer wanted")
+        return message
+
+    def _record(self, email: TransactionalEmail, outcome: Outcome) -> None:
+        match outcome:
+            case Sent():
+                self._finish(email, "sent", str(outcome.reply))
+            case Rejected():
+                bounced = outcome.cause is Cause.BAD_ADDRESS and "subscriber_key" in email.values
+                self._finish(email, "rejected", str(outcome.reply), suppress=bounced)
+            case InDoubt() if email.kind == "farewell":  # a second unsubscribe email would look like spam
+                self._finish(email, "failed", str(outcome.reply))
+            case _:  # deferred, or in doubt: a second confirmation email does less harm than none
+                self._defer(email, str(outcome.reply))
+
+    def _defer(self, email: TransactionalEmail, reply: str) -> None:
+        waited_for = self.clock() - email.created_at
+        self._finish(email, "failed" if waited_for > GIVE_UP_AFTER else "deferred", reply)
+
+    def _finish(self, email: TransactionalEmail, state: str, reply: str, *, suppress: bool = False) -> None:
+        now = self.clock()
+        with self.store.write() as tx:
+            tx.transactional.done(email.id, state, reply, now)
+            if suppress:
+                tx.suppressions.add(parse_address(email.address).key, "hard_bounce", f"{email.kind} mail", now)
 
 
 @dataclass(frozen=True, slots=True)
-class _TransactionalSender:
-    """What every step needs; opens no connection."""
+class _Composer:
+    """Composes the message of one email from its kind and its values."""
 
     store: Store
     renderer: Renderer
@@ -90,34 +137,30 @@ class _TransactionalSender:
     clock: Clock
     dkim: Dkim | None = None
 
-    def claim(self) -> TransactionalEmail | None:
-        with self.store.write() as tx:
-            return next(iter(tx.transactional.due(self.clock(), 1)), None)
-
-    def compose(self, notice: TransactionalEmail) -> bytes | None:
-        """The whole message; None when nobody wants it any more."""
-        rendered = self._preview(notice) if notice.kind == "preview" else self._rendered(notice)
+    def compose(self, email: TransactionalEmail) -> bytes | None:
+        """The whole message; None if it is no longer wanted."""
+        rendered = self._preview(email) if email.kind == "preview" else self._rendered(email)
         if rendered is None:
             return None
         headers = transactional_headers(
             self.site,
-            to=notice.address,
+            to=email.address,
             subject=rendered.subject,
-            message_id=self._message_id(notice),
+            message_id=self._message_id(email),
             date=self.clock(),
-            kind=notice.kind,
+            kind=email.kind,
         )
         message = build(headers, rendered, "notice")
         return self.dkim.sign(message, self.clock()) if self.dkim else message
 
-    def _preview(self, notice: TransactionalEmail) -> Rendered:
-        """The coming letter as an invented reader would get it, below the owner's four links."""
-        values = notice.values
+    def _preview(self, email: TransactionalEmail) -> Rendered:
+        """The next issue as a subscriber would get it, below the owner's four links."""
+        values = email.values
         slot, tip_id = date.fromisoformat(str(values["slot"])), int(str(values["tip_id"]))
         with self.store.read() as tx:
             tip = tx.tips.by_id(tip_id)
             archive_links = tx.archive.archive_links(tip_id, slot)
-        claim = Claim(0, 0, "preview", notice.address, "", self.clock().date().isoformat(), 1, self.clock())
+        claim = Claim(0, 0, "preview", email.address, "", self.clock().date().isoformat(), 1, self.clock())
         links = {
             action: self.site.url(f"/owner/{token}") for action, token in tokens(self.signer, slot, tip_id).items()
         }
@@ -129,18 +172,18 @@ class _TransactionalSender:
             recipient=RecipientValues(self.site, self.signer, b"preview: nobody's").values(claim, ""),
             archive_links=archive_links,
             kind="preview",
-            extra={**values, "slot": slot, "links": links, "then": _dated(values["then"])},
+            extra={**values, "slot": slot, "links": links, "then": _with_dates(values["then"])},
         )
 
-    def _rendered(self, notice: TransactionalEmail) -> Rendered | None:
-        values: Values = notice.values
-        if "subscriber_key" in notice.values:
-            reader = self._wanted_by(notice)
-            if reader is None:
+    def _rendered(self, email: TransactionalEmail) -> Rendered | None:
+        values: Values = email.values
+        if "subscriber_key" in email.values:
+            subscriber = self._recipient(email)
+            if subscriber is None:
                 return None
-            values = self._values(notice, reader)
-        elif notice.kind == "report":
-            coming = _dated([values["next"]] if values["next"] else [])
+            values = self._values(email, subscriber)
+        elif email.kind == "report":
+            coming = _with_dates([values["next"]] if values["next"] else [])
             values = {
                 "quarter": "",
                 **values,
@@ -148,35 +191,36 @@ class _TransactionalSender:
                 "fresh_until": _day(values["fresh_until"] or None),
                 "next": next(iter(coming), None),
             }
-        return self.renderer.transactional(notice.kind, values)
+        return self.renderer.transactional(email.kind, values)
 
-    def _wanted_by(self, notice: TransactionalEmail) -> Subscriber | None:
-        """The reader, if the mail still fits them: much may have happened since it was queued."""
+    def _recipient(self, email: TransactionalEmail) -> Subscriber | None:
+        """The subscriber, if the email still applies to them: a lot may have happened since it was queued."""
         with self.store.read() as tx:
-            reader = tx.subscribers.by_key(str(notice.values["subscriber_key"]))
-        return reader if reader and not reader.suppressed and _fits(notice, reader) else None
+            subscriber = tx.subscribers.by_key(str(email.values["subscriber_key"]))
+        return subscriber if subscriber and not subscriber.suppressed and _applies(email, subscriber) else None
 
-    def _values(self, notice: TransactionalEmail, reader: Subscriber) -> Values:
-        match notice.kind:
+    def _values(self, email: TransactionalEmail, subscriber: Subscriber) -> Values:
+        match email.kind:
             case "confirm" | "remind":
-                return self._asking(reader)
+                return self._confirmation(subscriber)
             case "move":
-                token = move_token(self.signer, reader.key, int(str(notice.values["asked_at"])))
-                return {"address": notice.address, "move_url": self.site.url(f"/move/{token}")}
+                token = move_token(self.signer, subscriber.key, int(str(email.values["asked_at"])))
+                return {"address": email.address, "move_url": self.site.url(f"/move/{token}")}
             case "welcome":
-                return {**self._personal(reader), **self._latest(), "next_slot": _day(notice.values.get("next_slot"))}
+                next_slot = _day(email.values.get("next_slot"))
+                return {**self._personal(subscriber), **self._latest(), "next_slot": next_slot}
             case "farewell":
-                return {"back_url": self.site.url(f"/back/{resubscribe_token(self.signer, reader.key)}")}
+                return {"back_url": self.site.url(f"/back/{resubscribe_token(self.signer, subscriber.key)}")}
             case _:
-                return self._personal(reader)
+                return self._personal(subscriber)
 
-    def _asking(self, reader: Subscriber) -> Values:
-        """Before the confirmation a mail shows not one word that the visitor typed, but for the address."""
-        token = confirm_token(self.signer, reader.key, int(reader.signup_at.timestamp()))
-        return {"address": reader.address, "confirm_url": self.site.url(f"/confirm/{token}")}
+    def _confirmation(self, subscriber: Subscriber) -> Values:
+        """Before the confirmation, an email shows nothing that the visitor typed except the address: it could be spam."""
+        token = confirm_token(self.signer, subscriber.key, int(subscriber.signup_at.timestamp()))
+        return {"address": subscriber.address, "confirm_url": self.site.url(f"/confirm/{token}")}
 
     def _latest(self) -> Values:
-        """The tip that ran last: nobody should have to wait for the first."""
+        """The tip that was sent last, so that nobody has to wait a week for their first one."""
         with self.store.read() as tx:
             latest = next(iter(tx.archive.latest(1)), None)
         if latest is None:
@@ -188,68 +232,45 @@ class _TransactionalSender:
             "latest_takeaway": latest.takeaway,
         }
 
-    def _personal(self, reader: Subscriber) -> Values:
-        joined_on = reader.confirmed_at.date().isoformat() if reader.confirmed_at else ""
+    def _personal(self, subscriber: Subscriber) -> Values:
+        joined_on = subscriber.confirmed_at.date().isoformat() if subscriber.confirmed_at else ""
         return {
-            "address": reader.address,
-            "name": reader.name,
+            "address": subscriber.address,
+            "name": subscriber.name,
             "joined_on": format_join_date(joined_on, self.site.dates),
-            "joined_day": reader.confirmed_at.date() if reader.confirmed_at else None,
-            "unsubscribe_url": self.site.url(f"/u/{self.signer.sign(Purpose.UNSUBSCRIBE, reader.key)}"),
-            "preferences_url": self.site.url(f"/p/{self.signer.sign(Purpose.PREFERENCES, reader.key)}"),
+            "joined_day": subscriber.confirmed_at.date() if subscriber.confirmed_at else None,
+            "unsubscribe_url": self.site.url(f"/u/{self.signer.sign(Purpose.UNSUBSCRIBE, subscriber.key)}"),
+            "preferences_url": self.site.url(f"/p/{self.signer.sign(Purpose.PREFERENCES, subscriber.key)}"),
         }
 
-    def _message_id(self, notice: TransactionalEmail) -> str:
-        """The same on every retry. The blank keeps the sealed text apart from all that an address can carry."""
-        return f"<{self.signer.seal(Purpose.BOUNCE, f'notice {notice.id}')}@{self.site.from_domain}>"
-
-    def record(self, notice: TransactionalEmail, outcome: Outcome) -> None:
-        match outcome:
-            case Sent():
-                self.note(notice, "sent", str(outcome.reply))
-            case Rejected():
-                bounced = outcome.cause is Cause.BAD_ADDRESS and "subscriber_key" in notice.values
-                self.note(notice, "rejected", str(outcome.reply), suppress=bounced)
-            case InDoubt() if notice.kind == "farewell":
-                self.note(notice, "failed", str(outcome.reply))
-            case _:  # deferred, or in doubt: a second confirmation mail harms less than none
-                self.note_delay(notice, str(outcome.reply))
-
-    def note_delay(self, notice: TransactionalEmail, reply: str) -> None:
-        waited_for = self.clock() - notice.created_at
-        self.note(notice, "failed" if waited_for > GIVE_UP_AFTER else "deferred", reply)
-
-    def note(self, notice: TransactionalEmail, state: str, reply: str, *, suppress: bool = False) -> None:
-        now = self.clock()
-        with self.store.write() as tx:
-            tx.transactional.done(notice.id, state, reply, now)
-            if suppress:
-                tx.suppressions.add(parse_address(notice.address).key, "hard_bounce", f"{notice.kind} mail", now)
+    def _message_id(self, email: TransactionalEmail) -> str:
+        """The same on every retry. The space separates this sealed text from every possible sealed address."""
+        return f"<{self.signer.seal(Purpose.BOUNCE, f'notice {email.id}')}@{self.site.from_domain}>"
 
 
-def _fits(notice: TransactionalEmail, reader: Subscriber) -> bool:
-    """Does this mail still say what is so?"""
-    match notice.kind:
+def _applies(email: TransactionalEmail, subscriber: Subscriber) -> bool:
+    """Is what this email says still true?"""
+    match email.kind:
         case "confirm" | "remind":
-            same = int(reader.signup_at.timestamp()) == notice.values["signup_at"]
-            return same and reader.status is Status.PENDING and reader.address == notice.address
+            same = int(subscriber.signup_at.timestamp()) == email.values["signup_at"]
+            return same and subscriber.status is Status.PENDING and subscriber.address == email.address
         case "move":
-            asked_at = int(reader.new_address_at.timestamp()) if reader.new_address_at else 0
-            wanted = reader.new_address.text if reader.new_address else ""
-            return wanted == notice.address and asked_at == notice.values["asked_at"]
+            asked_at = int(subscriber.new_address_at.timestamp()) if subscriber.new_address_at else 0
+            wanted = subscriber.new_address.text if subscriber.new_address else ""
+            return wanted == email.address and asked_at == email.values["asked_at"]
         case "farewell":
-            still_out = is_still_unsubscribed(reader, int(str(notice.values["left_at"])))
-            return reader.address == notice.address and still_out and not notice.unanswered  # once at most
+            is_still_out = is_still_unsubscribed(subscriber, int(str(email.values["left_at"])))
+            return subscriber.address == email.address and is_still_out and not email.unanswered  # at most once
         case "link":
-            return reader.address == notice.address and reader.status not in (Status.PENDING, Status.EXPIRED)
+            return subscriber.address == email.address and subscriber.status not in (Status.PENDING, Status.EXPIRED)
         case _:
-            return reader.address == notice.address and reader.status is Status.CONFIRMED
+            return subscriber.address == email.address and subscriber.status is Status.CONFIRMED
 
 
-def _dated(lines: object) -> list[Values]:
-    """Lines of the calendar, their dates as dates again."""
-    found = lines if isinstance(lines, list) else []
-    return [{**line, "date": date.fromisoformat(line["date"])} for line in found]
+def _with_dates(rows: object) -> list[Values]:
+    """Rows of the calendar, with their dates parsed again from JSON."""
+    found = rows if isinstance(rows, list) else []
+    return [{**row, "date": date.fromisoformat(row["date"])} for row in found]
 
 
 def _day(text: object) -> date | None:

@@ -1,51 +1,58 @@
-"""The database: its schema, backups and the copy guard."""
+"""The database as a file: its schema version, backups, and the hold on a copy."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from newsletter.app.wiring import SchemaStatus
-
-if TYPE_CHECKING:
-    from newsletter.app.wiring import App
+from newsletter.ports.store import Clock, Store
+from newsletter.store.sqlite.database import HEAD, backup, revision, sqlite_path, upgrade
+from newsletter.store.transactions import open_store
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """The schema version of the database ("" if there is none) and the one this program needs."""
+
+    current: str
+    head: str
+
+    @property
+    def ok(self) -> bool:
+        """Can this program work on it?"""
+        return self.current == self.head
+
+
+@dataclass(frozen=True)
 class Database:
-    """Upgrade, back up, restore and adopt the database."""
+    """Upgrades, backs up, restores and adopts the database. store: opened when first needed."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    url: str
+    clock: Clock
+    store: Callable[[], Store]
 
     def schema_status(self) -> SchemaStatus:
-        """Where the schema stands; works on a database this program would refuse."""
-        from newsletter.store.sqlite.database import HEAD, revision, sqlite_path
-
-        return SchemaStatus(revision(sqlite_path(self._app.settings.database_url)) or "", HEAD)
+        """The schema version, even of a database that this program would refuse."""
+        return SchemaStatus(revision(sqlite_path(self.url)) or "", HEAD)
 
     def upgrade(self) -> SchemaStatus:
-        """Make the database or bring it up to date."""
-        from newsletter.store.sqlite.database import sqlite_path, upgrade
-
-        upgrade(sqlite_path(self._app.settings.database_url))
+        """Create the database, or migrate its schema to the current version."""
+        upgrade(sqlite_path(self.url))
         return self.schema_status()
 
     def hold_reason(self) -> str:
-        """Why nothing is mailed from this database, or ""."""
-        return self._app.store.hold_reason()
+        """Why nothing may be sent from this database (it is a copy, or was restored), or ""."""
+        return self.store().hold_reason()
 
     def adopt(self) -> None:
-        """Mail from this database from now on."""
-        self._app.store.adopt(self._app.clock())
+        """Send from this database from now on."""
+        self.store().adopt(self.clock())
 
     def backup(self, path: Path) -> None:
-        """A consistent copy of the live database in a new file."""
-        from newsletter.store.sqlite.database import backup, sqlite_path
-
-        backup(sqlite_path(self._app.settings.database_url), path)
+        """Write a consistent copy of the live database to a new file."""
+        backup(sqlite_path(self.url), path)
 
     def restore(self, path: Path) -> Path:
-        """Put a backup in the place of the database; where the old one is kept. It mails nobody until it is adopted."""
-        from newsletter.store.transactions import open_store
-
-        return open_store(self._app.settings.database_url).restore(path, self._app.clock())
+        """Replace the database with a backup and return where the old one is kept. Nothing is sent until `adopt`."""
+        return open_store(self.url).restore(path, self.clock())

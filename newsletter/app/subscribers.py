@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from newsletter.app.wiring import fresh_key, fresh_keys
 from newsletter.domain.errors import InputError
+from newsletter.keys import fresh_key, fresh_keys
 
 if TYPE_CHECKING:
     from newsletter.actions.subscribers.confirm import Confirmed
@@ -75,7 +75,7 @@ class Subscribers:
                 mailed = subscribe(tx, address=address, name=name, form=form, origin=origin, key=key, now=now)
                 self.guard.settle(tx, visit, now, mailed=mailed)
         if visit.closes or mailed:
-            self._app.bell.set()
+            self._app.email_queued.set()
         if visit.closes:
             raise self.guard.turn_away()
 
@@ -102,7 +102,7 @@ class Subscribers:
         confirmed = confirm(self._app.store, self._app.signer, token, now, next_slot=self._app.schedule.next_slot(now))
         with self._app.store.write() as tx:
             self.guard.answered(tx, confirmed.address_key, now)
-        self._app.bell.set()
+        self._app.email_queued.set()
         return confirmed
 
     def unsubscribe_by_link(self, token: str, *, how: str) -> Unsubscribed:
@@ -111,7 +111,7 @@ class Subscribers:
 
         farewell = self._app.settings.farewell
         left = leave(self._app.store, self._app.signer, token, how=how, now=self._app.clock(), farewell=farewell)
-        self._app.bell.set()
+        self._app.email_queued.set()
         return left
 
     def resubscribe(self, token: str, *, form: str, origin: str) -> None:
@@ -126,7 +126,7 @@ class Subscribers:
         from newsletter.actions.subscribers import preferences
 
         reader = preferences.change(self._app.store, self._app.signer, token, change, self._app.clock())
-        self._app.bell.set()
+        self._app.email_queued.set()
         return reader
 
     def send_link(self, email: str, *, origin: str) -> None:
@@ -139,7 +139,7 @@ class Subscribers:
         with self._app.store.write() as tx:
             self.guard.ask_for_link(tx, place, now)
         send_link(self._app.store, address=address, key=fresh_key(), now=now)
-        self._app.bell.set()
+        self._app.email_queued.set()
 
     def erase(self, address: str) -> str:
         """Remove a person by the owner's command; the address as it was."""
@@ -239,5 +239,5 @@ class Maintenance:
 
         done = run_maintenance(self._app.store, self._app.clock())
         if done["reminded"]:
-            self._app.bell.set()
+            self._app.email_queued.set()
         return done

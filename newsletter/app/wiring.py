@@ -1,17 +1,15 @@
-"""What the verbs are bound to: clock, store, renderer, keys and sender, each made when first used.
+"""Build one newsletter from its settings: its adapters, and the use cases of each noun.
 
-Everything slow (SQLModel, Jinja2, premailer) is imported where it is needed: `newsletter --help` needs none.
+Each part is built when it is first used, so a command needs only what it works with: `issues list` needs no secret key,
+`doctor` reports broken settings instead of failing.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
+import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,100 +17,74 @@ from urllib.parse import urlsplit
 
 from newsletter import importers
 from newsletter.actions.calendar.calendar import Calendar
+from newsletter.actions.calendar.plan import Rules
+from newsletter.actions.delivery.deliver import Delivery
+from newsletter.actions.doctor import Doctor
 from newsletter.actions.heartbeat import Heartbeat
+from newsletter.actions.issues.compile import RenderContext
+from newsletter.actions.issues.issues import Issues
+from newsletter.actions.issues.preview import Preview
+from newsletter.actions.issues.publish import Publisher
 from newsletter.actions.owner.links import PreviewLinks
 from newsletter.actions.owner.owner import Owner
 from newsletter.actions.tips.tips import Tips
 from newsletter.actions.tips.vote import Feedback
+from newsletter.actions.transactional import Transactional
+from newsletter.app.process import available_cores, system_clock
+from newsletter.app.subscribers import Maintenance, Subscribers, Suppressions
+from newsletter.app.worker import WorkerStarter
+from newsletter.domain.calendar.plan import Policy
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.delivery import Claim
+from newsletter.domain.delivery.processes import WorkerPolicy
 from newsletter.domain.site import Site
 from newsletter.http import link_checker
 from newsletter.http.heartbeat import ping
+from newsletter.keys import load_dkim
+from newsletter.mail.dkim import Dkim
+from newsletter.mail.headers import mailbox
 from newsletter.mail.tokens import Signer
 from newsletter.mail.verp import SignedAddresses
 from newsletter.ports.sending import Sender
 from newsletter.ports.store import Clock, Renderer, Store
+from newsletter.rendering.catalogs import date_form
+from newsletter.rendering.data import data_dir
+from newsletter.rendering.emails import EmailTemplates
+from newsletter.rendering.preflight import preflight
+from newsletter.rendering.side_by_side import side_by_side
+from newsletter.rendering.template_check import check_templates
+from newsletter.senders import make_sender
+from newsletter.senders.url import parse_sender_urls
 from newsletter.settings import Settings
 
 if TYPE_CHECKING:
-    from newsletter.actions.calendar.plan import Rules
-    from newsletter.actions.doctor import Check
-    from newsletter.actions.issues.compile import RenderContext
     from newsletter.app.database import Database
-    from newsletter.app.issues import Issues, Transactional
-    from newsletter.app.subscribers import Maintenance, Subscribers, Suppressions
-    from newsletter.mail.dkim import Dkim
-
-DAEMON = "newsletter run"
-COMMAND = "a newsletter command"
-NICE = 10
-KEY_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
-_TO_LETTERS = (KEY_LETTERS * 8).encode()  # 256 octets: each of the 32 letters stands for 8 of them
-
-
-def system_clock() -> datetime:
-    """The time it is, aware, UTC."""
-    return datetime.now(UTC)
-
-
-def stand_back() -> None:
-    """Let visitors come first where cores are short: letters can wait a little. For a process that only sends."""
-    with suppress(OSError, AttributeError):  # not on every system, and not for everybody
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
-
-
-def fresh_key() -> str:
-    """A subscriber's key: 16 letters and digits out of 32, 80 bits."""
-    return secrets.token_bytes(16).translate(_TO_LETTERS).decode()
-
-
-def fresh_keys() -> Iterator[str]:
-    """As `fresh_key` without end, for many at once."""
-    while True:
-        many = secrets.token_bytes(16_000).translate(_TO_LETTERS).decode()
-        yield from (many[at : at + 16] for at in range(0, len(many), 16))
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaStatus:
-    """The schema of the database and the one this program works on; current is "" where there is none."""
-
-    current: str
-    head: str
-
-    @property
-    def ok(self) -> bool:
-        """Can this program work on it?"""
-        return self.current == self.head
 
 
 @dataclass
 class App:
-    """One newsletter, ready to act: `App(settings)`, or with a clock of your own.
+    """One newsletter: `App(settings)`, or with a clock of your own.
 
-    stop: set it, and sending ends after the letters in flight. bell: rung when a transactional mail was queued.
-    serves: this process answers visitors too, so that another one should carry the letters of a large issue.
+    stop: set it to end sending after the emails in flight. email_queued: set whenever a transactional email was queued.
+    serves: this process runs the website too; set it before the first use case is used.
     """
 
     settings: Settings
     clock: Clock = system_clock
     stop: threading.Event = field(default_factory=threading.Event)
-    bell: threading.Event = field(default_factory=threading.Event)
+    email_queued: threading.Event = field(default_factory=threading.Event)
     serves: bool = False
+
+    # -- parts -------------------------------------------------------------------------------------
 
     @cached_property
     def site(self) -> Site:
-        """What the newsletter says of itself, with dates as its language writes them."""
-        from newsletter.rendering.catalogs import date_form
-
+        """The facts of this newsletter that emails and pages show, with dates in the form of its language."""
         return replace(self.settings.site(), dates=date_form(self.settings.language, self._template_dirs))
 
     @property
     def _template_dirs(self) -> list[Path]:
-        """Where templates are: the owner's files first, then ours."""
-        from newsletter.rendering.data import data_dir
-
+        """The directories of templates: the owner's first, then ours."""
         own = [self.settings.templates] if self.settings.templates else []
         return [*own, data_dir() / "templates"]
 
@@ -123,79 +95,76 @@ class App:
 
     @cached_property
     def rules(self) -> Rules:
-        """What the calendar goes by."""
-        from newsletter.actions.calendar.plan import Rules
-        from newsletter.domain.calendar.plan import Policy
-
+        """The rules of the calendar."""
         settings = self.settings
-        approval, unseen = settings.approval == "required", settings.rerun_to == "unseen"
-        return Rules(self.schedule, settings.late_window, Policy(settings.rerun_after, unseen=unseen), approval)
+        policy = Policy(settings.rerun_after, unseen=settings.rerun_to == "unseen")
+        return Rules(self.schedule, settings.late_window, policy, approval=settings.approval == "required")
 
     @cached_property
     def signer(self) -> Signer:
-        """The keys of all links; raises SettingsError when there is none."""
+        """Signs and checks the tokens in links; raises SettingsError without a secret key."""
         return Signer(self.settings.signing_keys())
 
     @cached_property
     def store(self) -> Store:
-        """The database; touched at its first transaction."""
-        from newsletter.store.transactions import open_store
+        """The database; opened by its first transaction."""
+        from newsletter.store.transactions import open_store  # noqa: PLC0415 - imports sqlmodel
 
         return open_store(self.settings.database_url)
 
     @cached_property
     def renderer(self) -> Renderer:
-        """Templates to mails: the owner's files first, then ours. Raises TemplateError now, not when mail is due."""
-        from newsletter.rendering.emails import EmailTemplates
-
+        """The email templates, the owner's before ours. Raises TemplateError now, before any email is due."""
         if self.settings.templates:
-            from newsletter.rendering.template_check import check_templates
-
             check_templates(self.site, self.settings.templates)
         return EmailTemplates(self.site, self._template_dirs)
 
     @cached_property
     def render_context(self) -> RenderContext:
-        """What it takes to make letters."""
-        from newsletter.actions.issues.compile import RenderContext
-
+        """What every email needs. Raises SettingsError and TemplateError."""
         return RenderContext(self.renderer, self.site, self.signer, self.dkim)
 
     @cached_property
     def dkim(self) -> Dkim | None:
-        """What signs every mail; None when no key is set. Raises SettingsError for one that cannot be used."""
-        from newsletter.keys import load_dkim
-        from newsletter.mail.headers import mailbox
-
+        """The DKIM signatures; None if no key is set. Raises SettingsError for an unusable one."""
         domain = mailbox(self.site.from_address).rpartition("@")[2].lower()
         return load_dkim(domain, self.settings.dkim_keys())
 
     @cached_property
     def envelope_from(self) -> Callable[[Claim], str]:
-        """Who the envelope of a letter is from: where its bounce comes back to."""
+        """The envelope sender (VERP) of an email, to which its bounce is returned."""
         bounce = SignedAddresses(self.site, self.signer).bounce
         return lambda claim: bounce(claim.issue_id, claim.subscriber_id)
 
-    @property
-    def relay_is_here(self) -> bool:
-        """Is the next hop on this machine?"""
-        from newsletter.senders.url import parse_sender_urls
-
-        return any(url.is_local for url in parse_sender_urls(" ".join(self.settings.sender_urls())))
-
     def sender(self) -> Sender:
-        """The way to the next hop, not connected yet; raises SettingsError."""
-        from newsletter.senders import make_sender
-
+        """The mail servers, not connected yet; raises SettingsError."""
         hostname = urlsplit(self.site.base_url).hostname or "localhost"
         return make_sender(" ".join(self.settings.sender_urls()), hostname=hostname)
+
+    @cached_property
+    def worker_policy(self) -> WorkerPolicy:
+        """When to start a second sending process."""
+        urls = parse_sender_urls(" ".join(self.settings.sender_urls()))
+        return WorkerPolicy(
+            threshold=self.settings.second_process,
+            cores=available_cores(),
+            relay_is_local=any(url.is_local for url in urls),
+            is_loaded=self.serves or self.dkim is not None,
+        )
+
+    @cached_property
+    def start_worker(self) -> WorkerStarter:
+        """Starts second sending processes."""
+        from newsletter.store.sqlite.database import sqlite_path  # noqa: PLC0415 - imports sqlmodel
+
+        return WorkerStarter(self.settings, sqlite_path(self.settings.database_url), self.clock)
 
     def close(self) -> None:
         """Close the database, if it was used."""
         if "store" in self.__dict__:
             self.store.close()
 
-    # -- what one can do, by noun ---------------------------------------------------------------
+    # -- use cases, by noun ------------------------------------------------------------------------
 
     @cached_property
     def tips(self) -> Tips:
@@ -214,36 +183,84 @@ class App:
 
     @cached_property
     def issues(self) -> Issues:
-        """Use cases: issues."""
-        from newsletter.app.issues import Issues
+        """Look at issues, publish, send, pause, resume, cancel and retry them."""
+        return Issues(
+            store=self.store,
+            rules=self.rules,
+            clock=self.clock,
+            stop=self.stop,
+            sender=self.sender,
+            hold_in_doubt=self.settings.holds_in_doubt,
+            publisher=lambda: self.publisher,
+            delivery=lambda: self.delivery,
+        )
 
-        return Issues(self)
+    @property
+    def publisher(self) -> Publisher:
+        """Freeze the issue of a slot."""
+        return Publisher(self.store, self.render_context, self.rules)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """Send a frozen issue. Raises SettingsError and TemplateError."""
+        return Delivery(
+            store=self.store,
+            rules=self.rules,
+            render_context=self.render_context,
+            sender=self.sender,
+            envelope_from=self.envelope_from,
+            clock=self.clock,
+            stop=self.stop,
+            owner=self.site.owner,
+            worker_policy=self.worker_policy,
+            start_worker=self.start_worker,
+            serves=self.serves,
+        )
+
+    @cached_property
+    def preview(self) -> Preview:
+        """Preview the next issue. Raises SettingsError and TemplateError."""
+        return Preview(
+            store=self.store,
+            rules=self.rules,
+            render_context=self.render_context,
+            clock=self.clock,
+            sender=self.sender,
+            to=self.site.owner or self.site.from_address,
+            check=preflight,
+            page=lambda message: side_by_side(message, preflight(message)),
+            page_path=self.settings.data_dir / "preview.html",
+        )
 
     @cached_property
     def subscribers(self) -> Subscribers:
         """Use cases: subscribers."""
-        from newsletter.app.subscribers import Subscribers
-
         return Subscribers(self)
 
     @cached_property
     def suppressions(self) -> Suppressions:
         """Use cases: suppressions."""
-        from newsletter.app.subscribers import Suppressions
-
         return Suppressions(self)
 
     @cached_property
     def transactional(self) -> Transactional:
-        """Use cases: transactional."""
-        from newsletter.app.issues import Transactional
-
-        return Transactional(self)
+        """Send the queued transactional emails. Raises SettingsError and TemplateError."""
+        return Transactional(
+            store=self.store,
+            renderer=self.renderer,
+            site=self.site,
+            signer=self.signer,
+            sender=self.sender,
+            clock=self.clock,
+            stop=self.stop,
+            dkim=self.dkim,
+            serves=self.serves,
+        )
 
     @cached_property
     def owner(self) -> Owner:
         """Emails to the owner."""
-        return Owner(self.store, self.rules, self.site.owner, self.clock, self.bell.set)
+        return Owner(self.store, self.rules, self.site.owner, self.clock, self.email_queued.set)
 
     @cached_property
     def preview_links(self) -> PreviewLinks:
@@ -258,33 +275,28 @@ class App:
     @cached_property
     def maintenance(self) -> Maintenance:
         """Use cases: maintenance."""
-        from newsletter.app.subscribers import Maintenance
-
         return Maintenance(self)
 
     @cached_property
     def database(self) -> Database:
-        """Use cases: database."""
-        from newsletter.app.database import Database
+        """Upgrade, back up, restore and adopt the database."""
+        from newsletter.app.database import Database  # noqa: PLC0415 - imports sqlmodel and alembic
 
-        return Database(self)
+        return Database(self.settings.database_url, self.clock, lambda: self.store)
 
-    def doctor(self) -> list[Check]:
-        """Every check, each with its fix."""
-        import sqlite3
-
-        from newsletter.actions.doctor import check
-
-        return check(
-            self.store,
+    @cached_property
+    def doctor(self) -> Doctor:
+        """Check the installation."""
+        return Doctor(
+            store=self.store,
             rules=self.rules,
             site=self.site,
+            clock=self.clock,
             has_key=bool(self.settings.secret_key),
             has_sender=bool(self.settings.sender_url),
-            has_heartbeat=bool(self.settings.ping_url),
             warnings=self.settings.warnings,
             sqlite_version=sqlite3.sqlite_version,
+            preview=lambda: self.preview.message(),  # noqa: PLW0108 - `self.preview` may raise, so not here
             dkim=lambda: self.dkim,
-            preview=self.issues.preview,
-            now=self.clock(),
+            has_heartbeat=bool(self.settings.ping_url),
         )

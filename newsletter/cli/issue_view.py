@@ -1,4 +1,4 @@
-"""An issue as JSON and as words: the one shape that send, resume, status and list share."""
+"""Show an issue as JSON and as text: the one form that `send`, `resume`, `status` and `list` share."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PARTLY = 4
 
 
 def iso(at: date | None) -> str | None:
-    """A day or a time as JSON has it."""
+    """A date or a time for JSON."""
     return at.isoformat() if at else None
 
 
 def issue_document(issue: IssueFacts) -> dict[str, object]:
-    """The keys of `issues send` and `issues status` (contract)."""
+    """The JSON of `issues send` and `issues status`; its keys are public (docs/api.md)."""
     return {
         "issue": issue.number,
         "slot": iso(issue.slot),
@@ -43,13 +43,13 @@ def issue_document(issue: IssueFacts) -> dict[str, object]:
 
 
 def _tips(issue: IssueFacts) -> dict[str, int]:
-    """How many readers each tip of the issue has."""
-    everybody = issue.audience - issue.skipped_for.get(SkipReason.ALREADY_RECEIVED, 0)
-    return dict(issue.tips) or ({issue.tip_key: everybody} if issue.tip_key and everybody else {})
+    """How many subscribers get each tip of the issue."""
+    all_ = issue.audience - issue.skipped_for.get(SkipReason.ALREADY_RECEIVED, 0)
+    return dict(issue.tips) or ({issue.tip_key: all_} if issue.tip_key and all_ else {})
 
 
 def exit_code_of(issue: IssueFacts) -> int:
-    """0 all final, 4 some rows wait for later, 1 nothing could be sent at all."""
+    """0: every delivery is final; 4: some are still open; 1: there was nothing to send."""
     if issue.state is IssueState.NO_CONTENT:
         return FAILED
     waiting = any(issue.counts.get(state.value, 0) for state in OPEN)
@@ -57,7 +57,7 @@ def exit_code_of(issue: IssueFacts) -> int:
 
 
 def draw_issue(output: Output, issue: IssueFacts, *, took: float | None = None) -> None:
-    """A panel: the issue, its tip, and how many letters are where. took: seconds."""
+    """A panel with the issue, its tip and the number of deliveries in each state. took: seconds."""
     counts = [(state.value, issue.counts.get(state.value, 0)) for state in State]
     skipped = ", ".join(f"{number} {reason}" for reason, number in issue.skipped_for.items())
     facts: list[tuple[str, object]] = [
@@ -74,14 +74,14 @@ def draw_issue(output: Output, issue: IssueFacts, *, took: float | None = None) 
     if took is not None:
         sent = issue.counts.get(State.SENT.value, 0)
         facts.append(
-            ("took", f"{took:.1f} s" + (f", {sent / took:,.0f} letters a second" if sent and took > 1 else ""))
+            ("took", f"{took:.1f} s" + (f", {sent / took:,.0f} emails per second" if sent and took > 1 else ""))
         )
     day = output.day(issue.slot) if issue.slot else issue.quarter or "outside the calendar"
     output.facts(facts, title=f"Issue {issue.number} · {day}")
 
 
 def next_document(coming: NextIssue) -> dict[str, object]:
-    """The keys of `issues next` (contract)."""
+    """The JSON of `issues next`; its keys are public (docs/api.md)."""
     return {
         "slot": coming.slot.isoformat(),
         "due_at": iso(coming.due_at),
@@ -94,7 +94,7 @@ def next_document(coming: NextIssue) -> dict[str, object]:
 
 
 def substitutes_document(shares: Shares | None) -> dict[str, object] | None:
-    """Who gets what of an issue whose tip not everybody gets; None when everybody does."""
+    """How many get which tip, for an issue with several; None if all get the same one."""
     if shares is None:
         return None
     others = [{"tip": share.key, "title": share.title, "readers": share.readers} for share in shares.others]
@@ -102,13 +102,14 @@ def substitutes_document(shares: Shares | None) -> dict[str, object] | None:
 
 
 def subscriber_count(number: int) -> str:
-    """`1 reader`, `60,000 readers`."""
-    return f"{number:,} reader{'' if number == 1 else 's'}"
+    """`1 subscriber`, `60,000 subscribers`."""
+    return f"{number:,} subscriber{'' if number == 1 else 's'}"
 
 
 def next_issue_text(output: Output, coming: NextIssue) -> str:
-    """When the next issue is, and what it will be."""
+    """When the next issue is due, and what it will be."""
     what = f"“{coming.tip.title}”" if coming.tip else f"nothing yet: {coming.reason}"
     if coming.waits:
-        return f"“{coming.tip.title if coming.tip else coming.slot}” of {output.day(coming.slot)} does not go: {coming.waits}."
+        title = coming.tip.title if coming.tip else coming.slot
+        return f"“{title}” of {output.day(coming.slot)} is not sent: {coming.waits}."
     return f"No issue is due. The next is {output.when(coming.due_at)}: {what}, to {subscriber_count(coming.audience)}."

@@ -1,7 +1,10 @@
-"""`newsletter issues …`: what goes out next, and looking after what went out."""
+"""`newsletter issues …`: preview, send and control the weekly editions."""
 
 from __future__ import annotations
 
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +22,14 @@ from newsletter.cli.issue_view import (
 )
 from newsletter.cli.progress import send_and_report
 from newsletter.domain.delivery.delivery import State
-from newsletter.domain.errors import NotFound, UsageError
+from newsletter.domain.delivery.outcome import Deferred, InDoubt, Rejected
+from newsletter.domain.errors import UsageError
+from newsletter.domain.subscribers.address import parse_address
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from newsletter.actions.issues.preview import Finding
     from newsletter.cli.output import Output
     from newsletter.domain.delivery.issue import IssueFacts
     from newsletter.domain.subscribers.subscriber import DeliveryFacts
@@ -31,10 +39,10 @@ TRY_LATER = 75
 
 @click.group(cls=CommandGroup)
 def issues() -> None:
-    """The editions: what goes out next, and what went out."""
+    """Preview, send and control issues, the weekly editions."""
 
 
-tip_option = click.option("--tip", metavar="KEY", help="Another tip than the next.")
+tip_option = click.option("--tip", metavar="KEY", help="Use this tip instead of the next one.")
 
 
 # -- before ----------------------------------------------------------------------------------------
@@ -44,7 +52,7 @@ tip_option = click.option("--tip", metavar="KEY", help="Another tip than the nex
 @as_of
 @click.pass_obj
 def next_(context: CliContext) -> None:
-    """The slot, the tip and the size of the audience of what goes out next."""
+    """Show the next issue: its slot, its tip and the size of its audience."""
     coming, shares = context.app.issues.next(), context.app.issues.next_shares()
 
     def draw(output: Output) -> None:
@@ -52,80 +60,83 @@ def next_(context: CliContext) -> None:
         facts = [("slot", output.day(coming.slot)), ("due", output.when(coming.due_at)), ("tip", tip),
                  ("why", coming.reason), ("audience", coming.audience)]  # fmt: skip
         if shares:
-            facts.append(("to whom", shares.words()))
+            facts.append(("sent to", shares.words()))
         if coming.waits:
-            facts.append(("but", f"{coming.waits}: newsletter calendar approve {coming.slot}"))
+            facts.append(("waiting", f"{coming.waits}: newsletter calendar approve {coming.slot}"))
         output.facts(facts, title="Due now" if coming.due_at <= context.clock() else "Next")
         if coming.tip is None:
-            output.line("Bring tips in: newsletter tips import PATH…", "dim")
+            output.line("Import tips: newsletter tips import PATH…", "dim")
 
     context.report({**next_document(coming), "shares": substitutes_document(shares)}, draw)
 
 
 @issues.command("preview")
 @tip_option
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.eml", help="The whole letter.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.eml", help="Write the message here."
+)
 @click.option("--open", "open_", is_flag=True, help="Show HTML (light, dark, phone), text and checks in the browser.")
 @as_of
 @click.pass_obj
 def preview(context: CliContext, *, tip: str | None, out: Path | None, open_: bool) -> None:
-    """The letter as a reader would get it, with what is wrong with it; nothing is sent and nothing is written down."""
-    from email import message_from_bytes
-    from email.policy import default
-
-    letter = context.app.issues.preview(tip)
-    findings = context.app.issues.preflight(letter)
-    page = context.app.issues.show(letter, findings) if open_ else None
-    message = message_from_bytes(letter, policy=default)
-    part = message.get_body(("plain",))
-    text = "\n".join(str(part.get_content()).splitlines()) if part else ""
+    """Show the next issue as a subscriber will receive it, with checks of the message. Nothing is sent or stored."""
+    raw = context.app.preview.message(tip)
+    findings = context.app.preview.check(raw)
+    page = context.app.preview.open_page(raw) if open_ else None
+    message = message_from_bytes(raw, policy=default)
+    text, headers = _text_of(message), [(name, str(value)) for name, value in message.items()]
     if out:
-        out.write_bytes(letter)
-    headers = [(name, str(value)) for name, value in message.items()]
+        out.write_bytes(raw)
     document = {
         "subject": str(message["Subject"]),
         "headers": headers,
         "text": text,
-        "bytes": len(letter),
+        "bytes": len(raw),
         "out": str(out) if out else None,
         "page": str(page) if page else None,
         "checks": [{"id": f.id, "level": f.level, "message": f.message} for f in findings],
     }
 
     def draw(output: Output) -> None:
-        from newsletter.cli.output import mark
-
         if out:
-            output.line(f"{out} written, {len(letter):,} bytes. A mail program opens it.")
+            output.line(f"{out} written, {len(raw):,} bytes. Open it in an email program.")
         if page:
             output.line(f"Open it in your browser: {page.as_uri()}")
         if not out and not page:
             output.facts(headers, title=str(message["Subject"]))
             output.line()
             output.line(text)
-        output.table(["!", "!", " "], [(mark(f.level), f.id, f.message) for f in findings], empty="")
+        _draw_checks(output, findings)
 
     context.report(document, draw)
 
 
+def _text_of(message: EmailMessage) -> str:
+    part = message.get_body(("plain",))
+    return "\n".join(str(part.get_content()).splitlines()) if part else ""
+
+
+def _draw_checks(output: Output, findings: Sequence[Finding]) -> None:
+    from newsletter.cli.output import mark  # noqa: PLC0415 - imports rich
+
+    output.table(["!", "!", " "], [(mark(f.level), f.id, f.message) for f in findings], empty="")
+
+
 @issues.command("test")
-@click.option("--to", required=True, metavar="ADDRESS", help="Where the letter goes.")
+@click.option("--to", required=True, metavar="ADDRESS", help="The address to send it to.")
 @tip_option
 @as_of
 @dry_run
 @click.pass_obj
 def test(context: CliContext, *, to: str, tip: str | None, dry_run: bool) -> int:
-    """Send the letter to one address, outside every count."""
-    from newsletter.domain.delivery.outcome import Deferred, InDoubt, Rejected
-    from newsletter.domain.subscribers.address import parse_address
-
+    """Send the next issue to one address as a test; it is not recorded."""
     address = parse_address(to).text
     if dry_run:
-        size = len(context.app.issues.preview(tip))
+        size = len(context.app.preview.message(tip))
         document = {"to": address, "outcome": None, "bytes": size, "dry_run": True}
-        context.report(document, lambda s: s.line(f"{size:,} bytes would go to {address}."))
+        context.report(document, lambda output: output.line(f"{size:,} bytes would be sent to {address}."))
         return 0
-    outcome = context.app.issues.send_test(address, tip)
+    outcome = context.app.preview.send_test(address, tip)
     words = {Rejected: "rejected", Deferred: "deferred", InDoubt: "in doubt"}.get(type(outcome), "sent")
     document = {"to": address, "outcome": words, "reply": str(outcome.reply), "dry_run": False}
     context.report(document, lambda output: output.line(f"{address}: {words}, {outcome.reply}"))
@@ -136,20 +147,20 @@ def test(context: CliContext, *, to: str, tip: str | None, dry_run: bool) -> int
 
 
 @issues.command("send")
-@click.option("--now", is_flag=True, help="The coming slot's issue, early; that slot is then done.")
-@click.option("--extra", is_flag=True, help="An issue outside the calendar, of the tip that --tip names.")
+@click.option("--now", is_flag=True, help="Send the next slot's issue early; it counts as that slot's issue.")
+@click.option("--extra", is_flag=True, help="Send an issue outside the calendar; requires --tip.")
 @click.option("--tip", metavar="KEY", help="The tip of an --extra issue.")
 @as_of
 @dry_run
 @click.pass_obj
 def send(context: CliContext, *, now: bool, extra: bool, tip: str | None, dry_run: bool) -> int:
-    """What the daemon would do at this moment: send if a slot is due, else say when the next one is.
+    """Do what the daemon would do now: send the issue if a slot is due, else show when the next one is.
 
-    Exit code 0 when every letter has its final state, 4 when some wait for later.
+    The exit code is 0 if every delivery is final, 4 if some are still open.
     """
     if extra != (tip is not None) or (extra and now):
         raise UsageError(
-            "an issue outside the calendar needs its tip, and no slot", fix="Say --extra --tip KEY, or neither"
+            "--extra and --tip go together, and --now is for the next slot", fix="Pass --extra --tip KEY, or --now"
         )
     if dry_run:
         return _would_send(context, early=now, tip=tip)
@@ -176,19 +187,18 @@ def _would_send(context: CliContext, *, early: bool, tip: str | None) -> int:
 @as_of
 @click.pass_obj
 def resume(context: CliContext, *, number: int | None) -> int:
-    """Go on with an issue that was paused or interrupted: what can be sent now is sent."""
+    """Continue a paused or interrupted issue: send what can be sent now."""
     return send_and_report(context, lambda progress: context.app.issues.resume(number, progress=progress))
 
 
-# -- looking after ---------------------------------------------------------------------------------
+# -- look and control ------------------------------------------------------------------------------
 
 
 @issues.command("list")
 @click.pass_obj
 def list_(context: CliContext) -> None:
-    """Every issue, the newest first."""
-    with context.app.store.read() as tx:
-        found = tx.issues.each()
+    """List every issue, newest first."""
+    found = context.app.issues.list()
 
     def draw(output: Output) -> None:
         rows = [
@@ -198,7 +208,7 @@ def list_(context: CliContext) -> None:
         ]  # fmt: skip
         output.table(
             [">issue", "!slot", "!state", "subject", ">audience", ">sent", ">waiting"], rows,
-            empty="No issue yet. What comes: newsletter issues next",
+            empty="There is no issue yet. See what comes next: newsletter issues next",
         )  # fmt: skip
 
     context.report({"issues": [issue_document(issue) for issue in found]}, draw)
@@ -208,15 +218,8 @@ def list_(context: CliContext) -> None:
 @click.argument("number", type=int, required=False)
 @click.pass_obj
 def status(context: CliContext, *, number: int | None) -> None:
-    """One issue, the newest if none is named: how many letters are where."""
-    _report(context, _issue(context, number))
-
-
-def _issue(context: CliContext, number: int | None) -> IssueFacts:
-    with context.app.store.read() as tx:
-        if number is None and not tx.issues.last_number():
-            raise NotFound("there is no issue yet", fix="What comes: newsletter issues next")
-        return tx.issues.get(tx.issues.last_number() if number is None else number)
+    """Show one issue and how many deliveries are in which state; the newest issue by default."""
+    _report(context, context.app.issues.get(number))
 
 
 def _report(context: CliContext, issue: IssueFacts) -> None:
@@ -227,7 +230,7 @@ def _report(context: CliContext, issue: IssueFacts) -> None:
 @click.argument("number", type=int)
 @click.pass_obj
 def pause(context: CliContext, *, number: int) -> None:
-    """Stop sending an issue after the letters in flight; `resume` goes on."""
+    """Pause an issue after the emails in flight; `issues resume` continues it."""
     _report(context, context.app.issues.pause(number))
 
 
@@ -236,8 +239,8 @@ def pause(context: CliContext, *, number: int) -> None:
 @yes
 @click.pass_obj
 def cancel(context: CliContext, *, number: int, yes: bool) -> None:
-    """Send nothing more of an issue, for good."""
-    context.require_confirmation(f"Cancel issue {number}? Whoever has no letter yet gets none.", yes=yes)
+    """Stop an issue for good."""
+    context.require_confirmation(f"Cancel issue {number}? Subscribers who have not received it yet will not.", yes=yes)
     _report(context, context.app.issues.cancel(number))
 
 
@@ -246,26 +249,25 @@ def cancel(context: CliContext, *, number: int, yes: bool) -> None:
 @dry_run
 @click.pass_obj
 def retry_failed(context: CliContext, *, number: int, dry_run: bool) -> None:
-    """Put letters that failed or are held back among those to be sent; `resume` or the daemon takes them."""
-    _report(context, _issue(context, number) if dry_run else context.app.issues.retry_failed(number))
+    """Requeue failed and held deliveries; `issues resume` or the daemon sends them."""
+    _report(context, context.app.issues.get(number) if dry_run else context.app.issues.retry_failed(number))
 
 
 @issues.command("deliveries")
 @click.argument("number", type=int)
-@click.option("--state", type=click.Choice([state.value for state in State]), help="Only these.")
+@click.option("--state", type=click.Choice([state.value for state in State]), help="Only deliveries in this state.")
 @all_
 @click.pass_obj
 def deliveries(context: CliContext, *, number: int, state: str | None, all_: bool) -> None:
-    """Who got it, who did not, and what the next hop said."""
-    with context.app.store.read() as tx:
-        issue = tx.issues.get(number)
-        found, several = tx.issues.deliveries(number, state), bool(issue.tips)
+    """List deliveries with their state and the server's reply."""
+    with context.app.issues.deliveries(number, state) as (issue, found):  # written row by row, never held in memory
+        has_several = bool(issue.tips)
 
         def draw(output: Output) -> None:
             rows = (
                 (
                     d.address,
-                    *([d.tip] if several else []),
+                    *([d.tip] if has_several else []),
                     d.state,
                     d.attempts,
                     d.reason or d.reply,
@@ -273,7 +275,7 @@ def deliveries(context: CliContext, *, number: int, state: str | None, all_: boo
                 )
                 for d in found
             )
-            heads = ["!address", *(["tip"] if several else []), "!state", ">attempts", "why", "!again"]
+            heads = ["!address", *(["tip"] if has_several else []), "!state", ">attempts", "why", "!next attempt"]
             of = issue.counts.get(state, 0) if state else sum(issue.counts.values())
             output.table(heads, rows, empty="No such delivery.", of=None if all_ else of)
 

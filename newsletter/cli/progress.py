@@ -1,4 +1,4 @@
-"""Sending with a person watching: progress on stderr, a first Ctrl-C that finishes what is in flight, the summary."""
+"""Send while a person watches: a progress bar on stderr, a first Ctrl-C that lets emails in flight finish, a summary."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Progress = Callable[[int, int], None]
 
 
 def send_and_report(context: CliContext, send: Callable[[Progress | None], IssueFacts | None]) -> int:
-    """Run `send`, show how it goes, report how it ended; the exit code of the contract."""
-    from newsletter.app.wiring import stand_back
+    """Run `send` with a progress bar and report the result; the exit code."""
+    from newsletter.app.process import lower_priority  # noqa: PLC0415 - the CLI imports newsletter.app only when it acts
 
-    stand_back()
+    lower_priority()
     began = time.monotonic()
     with _graceful_interrupt(context), progress("sending") as show:
         issue = send(show)
@@ -38,7 +38,7 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
     code = exit_code_of(issue)
     if context.app.stop.is_set() and code:
         context.print_note(
-            f"newsletter: stopped after the letters in flight. Go on with: newsletter issues resume {issue.number}"
+            f"newsletter: stopped after the emails in flight. To continue: newsletter issues resume {issue.number}"
         )
         return INTERRUPTED
     return code
@@ -46,17 +46,17 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
 
 @contextmanager
 def _graceful_interrupt(context: CliContext) -> Iterator[None]:
-    """The first SIGINT or SIGTERM asks the workers to finish; a second Ctrl-C is an ordinary one."""
+    """The first SIGINT or SIGTERM asks the workers to finish; a second Ctrl-C interrupts as usual."""
 
-    def ask(_number: int, _frame: object) -> None:
+    def request_stop(_number: int, _frame: object) -> None:
         context.app.stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        context.print_note("\nnewsletter: finishing the letters in flight; Ctrl-C again stops at once")
+        context.print_note("\nnewsletter: finishing the emails in flight; Ctrl-C again stops immediately")
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
@@ -66,13 +66,19 @@ def _graceful_interrupt(context: CliContext) -> Iterator[None]:
 
 @contextmanager
 def progress(doing: str) -> Iterator[Progress | None]:
-    """A bar with rate and remaining time on a terminal's stderr; nothing elsewhere."""
+    """A bar with rate and remaining time if stderr is a terminal, else None."""
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (  # noqa: PLC0415 - rich
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    from newsletter.cli.output import console
+    from newsletter.cli.output import console  # noqa: PLC0415 - imports rich
 
     columns = (
         TextColumn(doing),

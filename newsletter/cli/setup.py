@@ -137,7 +137,7 @@ def config_show(context: CliContext) -> None:
 @click.pass_obj
 def doctor(context: CliContext) -> int:
     """What is not right, and how to mend it: one line per check. Exit code 3 when something needs you."""
-    checks = context.app.doctor()
+    checks = context.app.doctor.check()
     document = {
         "checks": [{"id": c.id, "ok": c.ok, "level": c.level, "message": c.message, "fix": c.fix} for c in checks]
     }

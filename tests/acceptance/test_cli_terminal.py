@@ -134,7 +134,7 @@ def test_ctrl_c_finishes_the_letter_in_flight_and_says_how_to_go_on(
         terminal = start(home, "issues", "send", "--as-of", TUESDAY, "--json", env=there)
         assert server.stalling.wait(20)
         terminal.process.send_signal(signal.SIGINT)
-        terminal.until("finishing the letters in flight")
+        terminal.until("finishing the emails in flight")
         server.release()
         code, out = terminal.end()
         assert code == 130

@@ -1,4 +1,4 @@
-"""`newsletter run` as an owner has it: the real command, a Tuesday that comes, restarts, signals, and a second daemon."""
+"""`newsletter run` as an owner runs it: the real command, a Tuesday, restarts, signals, and a second daemon."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def server() -> Iterator[FaultySmtp]:
 
 @pytest.fixture
 def tips(home: Path, library: Path, server: FaultySmtp) -> Path:
-    """A newsletter with twelve tips and three confirmed readers, whose next hop is `server`; its directory."""
+    """The directory of a newsletter with twelve tips and three confirmed subscribers, which sends through `server`."""
     settings = (home / ".env").read_text()
     url = server.url("connections=2", "reply_timeout=20s", "final_timeout=20s")
     (home / ".env").write_text(re.sub("(?m)^NEWSLETTER_SENDER_URL=.*$", f"NEWSLETTER_SENDER_URL={url}", settings))
@@ -49,14 +49,14 @@ def tips(home: Path, library: Path, server: FaultySmtp) -> Path:
 
 @contextmanager
 def daemon(home: Path, as_of: datetime) -> Iterator[Process]:
-    """The daemon, running; its clock goes on from `as_of`."""
+    """The daemon, running; its clock starts at `as_of`."""
     with Process(home, "run", "--no-web", "--as-of", as_of.isoformat()) as process:
         wait_until(lambda: holder(home) == process.pid or not process.is_running, what="the daemon starts")
         yield process
 
 
 def holder(home: Path) -> int:
-    """The process that holds the right to send, as it wrote it down."""
+    """The process that holds the sending lock, by its own record."""
     lock = home / "data" / "newsletter.db.sender"
     try:
         return int(json.loads(lock.read_text())["pid"])
@@ -77,10 +77,10 @@ def count(home: Path, table: str, state: str) -> int:
 
 
 def got(server: FaultySmtp) -> list[str]:
-    return sorted(letter.recipient for letter in server.emails)
+    return sorted(email.recipient for email in server.emails)
 
 
-def test_it_sends_when_tuesday_comes_and_not_before(tips: Path, server: FaultySmtp) -> None:
+def test_it_sends_on_tuesday_and_not_before(tips: Path, server: FaultySmtp) -> None:
     with daemon(tips, TUESDAY - timedelta(seconds=4)) as process:
         early = list(server.emails)
         wait_until(lambda: rows(tips, "SELECT state FROM issue") == [("done",)], what="the issue is done")
@@ -96,12 +96,12 @@ def test_it_sends_when_tuesday_comes_and_not_before(tips: Path, server: FaultySm
     assert "Traceback" not in process.said
 
 
-def test_a_restart_sends_nothing_twice_and_what_was_missed_late(tips: Path, server: FaultySmtp) -> None:
+def test_a_restart_sends_nothing_twice_and_sends_a_missed_slot_late(tips: Path, server: FaultySmtp) -> None:
     for start in (TUESDAY, TUESDAY + timedelta(hours=1), TUESDAY + timedelta(days=7, hours=3)):
         issues = 1 if start < TUESDAY + timedelta(days=1) else 2
         with daemon(tips, start) as process:
-            wait_until(lambda: count(tips, "issue", "done") >= issues, what="the issue is done")  # noqa: B023 - used at once
-            process.waits(2.5)  # one more ring, at which nothing may happen
+            wait_until(lambda: count(tips, "issue", "done") >= issues, what="the issue is done")  # noqa: B023 - used immediately
+            process.waits(2.5)  # one more timer run, which must not send anything
             process.send(signal.SIGTERM)
             assert process.ends() == 0
 
@@ -109,7 +109,7 @@ def test_a_restart_sends_nothing_twice_and_what_was_missed_late(tips: Path, serv
     assert rows(tips, "SELECT slot FROM issue ORDER BY slot") == [("2024-03-05",), ("2024-03-12",)]
 
 
-def test_sigterm_in_the_middle_of_a_letter_lets_it_end_and_exits_0(tips: Path, server: FaultySmtp) -> None:
+def test_sigterm_lets_the_email_in_flight_finish_and_exits_0(tips: Path, server: FaultySmtp) -> None:
     server.faults.append(Fault("dot", "stall", times=1))
     with daemon(tips, TUESDAY) as process:
         assert server.stalling.wait(30)
@@ -122,10 +122,12 @@ def test_sigterm_in_the_middle_of_a_letter_lets_it_end_and_exits_0(tips: Path, s
 
     assert (still_running, ended) == (True, 0)
     assert count(tips, "delivery", "sending") == 0
-    assert count(tips, "delivery", "deferred") == 1  # the server hung up after the dot: in doubt, and written down
+    assert (
+        count(tips, "delivery", "deferred") == 1
+    )  # the server hung up after the final dot, so it is in doubt and recorded
 
 
-def test_a_daemon_that_was_killed_goes_on_where_it_was(tips: Path, server: FaultySmtp) -> None:
+def test_a_killed_daemon_continues_where_it_was(tips: Path, server: FaultySmtp) -> None:
     server.faults.append(Fault("dot", "stall", times=1))
     with daemon(tips, TUESDAY) as process:
         assert server.stalling.wait(30)
@@ -137,11 +139,11 @@ def test_a_daemon_that_was_killed_goes_on_where_it_was(tips: Path, server: Fault
         assert process.ends() == 0
 
     assert set(got(server)) == {"reader1@a.example", "reader2@a.example", "reader3@a.example"}
-    assert len(server.emails) <= 3 + 2  # what was in flight over two connections may come twice
+    assert len(server.emails) <= 3 + 2  # what was in flight over two connections may be sent twice
     assert "in doubt after a crash" in process.said
 
 
-def test_a_second_daemon_is_told_who_the_first_is(tips: Path) -> None:
+def test_a_second_daemon_is_refused_and_names_the_first(tips: Path) -> None:
     with daemon(tips, TUESDAY - timedelta(days=1)) as first:
         second = Process(tips, "run", "--no-web")
         ended = second.ends()
@@ -152,7 +154,7 @@ def test_a_second_daemon_is_told_who_the_first_is(tips: Path) -> None:
         assert first.is_running
 
 
-def test_issues_send_hands_over_to_the_daemon_and_reports_what_it_did(
+def test_issues_send_lets_the_daemon_send_and_reports_the_result(
     tips: Path, server: FaultySmtp, run_cli: Command
 ) -> None:
     with daemon(tips, TUESDAY - timedelta(days=1)) as process:
@@ -166,12 +168,12 @@ def test_issues_send_hands_over_to_the_daemon_and_reports_what_it_did(
     assert got(server) == ["reader1@a.example", "reader2@a.example", "reader3@a.example"]
 
 
-def test_a_resume_is_seen_by_the_daemon(tips: Path, server: FaultySmtp, run_cli: Command) -> None:
+def test_the_daemon_sends_a_resumed_issue(tips: Path, server: FaultySmtp, run_cli: Command) -> None:
     server.faults.append(Fault("rcpt", "550 5.7.1 you are on a list", times=3))
     with daemon(tips, TUESDAY):
         wait_until(lambda: rows(tips, "SELECT state FROM issue") == [("paused",)], what="the breaker trips")
         alarm = [("alarm", "owner@tips.example")]
-        wait_until(lambda: rows(tips, "SELECT kind, address FROM notice") == alarm, what="the owner is told")
+        wait_until(lambda: rows(tips, "SELECT kind, address FROM notice") == alarm, what="the owner is notified")
         resumed = run_cli("issues", "resume", "1", "--as-of", TUESDAY.isoformat())
 
         assert resumed.returncode == 0, resumed.stdout + resumed.stderr
@@ -179,12 +181,12 @@ def test_a_resume_is_seen_by_the_daemon(tips: Path, server: FaultySmtp, run_cli:
     assert emails == ["reader1@a.example", "reader2@a.example", "reader3@a.example"]
 
 
-def test_a_second_ctrl_c_does_not_wait_for_a_server_that_is_silent(tips: Path, server: FaultySmtp) -> None:
+def test_a_second_ctrl_c_does_not_wait_for_a_silent_server(tips: Path, server: FaultySmtp) -> None:
     server.faults.append(Fault("dot", "stall"))
     with Process(tips, "issues", "send", "--as-of", TUESDAY.isoformat()) as sender:
         assert server.stalling.wait(30)
         sender.send(signal.SIGINT)
-        wait_until(lambda: "Ctrl-C again" in sender.said, what="it says that it finishes")
+        wait_until(lambda: "Ctrl-C again" in sender.said, what="it says that it finishes the emails in flight")
         sender.send(signal.SIGINT)
         ended = sender.ends(timeout=10)
     server.faults.clear()
@@ -197,7 +199,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_server_that_is_silent(tips: Path, s
     assert got(server) == ["reader1@a.example", "reader2@a.example", "reader3@a.example"]
 
 
-def test_a_clock_that_is_set_back_does_not_silence_the_alarms() -> None:
+def test_a_clock_set_back_does_not_silence_the_timers() -> None:
     rung = threading.Event()
     scheduler = BackgroundScheduler(timezone=ZoneInfo("Europe/Berlin"))
     tomorrow = datetime.now(scheduler.timezone) + timedelta(days=1)

@@ -1,4 +1,4 @@
-"""`newsletter run` on a copied database: the pages answer, nothing is mailed, and after `db adopt` it goes on by itself."""
+"""`newsletter run` on a copied database: the website works, nothing is sent, and `db adopt` starts it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_a_copy_waits_for_its_owner_and_then_sends(newsletter: Command, home: Path) -> None:
+def test_a_copy_waits_until_it_is_adopted_and_then_sends(newsletter: Command, home: Path) -> None:
     port = free_port(0)
     with (home / ".env").open("a") as env:
         env.write(f"NEWSLETTER_LISTEN=127.0.0.1:{port}\n")
@@ -37,10 +37,10 @@ def test_a_copy_waits_for_its_owner_and_then_sends(newsletter: Command, home: Pa
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), what="the pages answer")
         before = len(list((home / "mail").rglob("new/*")))
         newsletter("db", "adopt", "--yes")
-        wait_until(lambda: len(list((home / "mail").rglob("new/*"))) > before, what="the letter of that day goes")
+        wait_until(lambda: len(list((home / "mail").rglob("new/*"))) > before, what="the issue of that day is sent")
         process.send(signal.SIGTERM)
         assert process.ends() == 0
 
     assert before == 1
-    assert "in hold, nothing is mailed: it is a copy" in process.said
+    assert "on hold, nothing is sent: it is a copy" in process.said
     assert "adopted" in process.said

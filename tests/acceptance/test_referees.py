@@ -51,8 +51,8 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         cards = tx.tips.cards()
         for card in cards[:4]:
             tx.tips.set_state(card.id, TipState.SENT, sent_on=date(2024, 3, 5))
-    found = {card.key: app.issues.preview(card.key) for card in cards}
-    assert {f.message for letter in found.values() for f in app.issues.preflight(letter) if f.level != "ok"} == set()
+    found = {card.key: app.preview.message(card.key) for card in cards}
+    assert {f.message for letter in found.values() for f in app.preview.check(letter) if f.level != "ok"} == set()
     app.close()
     return found
 

@@ -1,4 +1,4 @@
-"""The long forms of chaos run only when they are asked for: `make chaos`, which is `pytest -m long tests/chaos`."""
+"""The long chaos tests run only on request: `make chaos`, which is `pytest -m long tests/chaos`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Delivery as a small model: readers, workers, a server and crashes, and all that can happen between them.
+"""A small model of delivery: subscribers, workers, a server and crashes, and everything that can happen between them.
 
-The states of a row change by the functions of `domain.delivery.delivery` alone; what is modelled beside them is when they are
-called: T2, T3, Tr and T5 of the ledger. Knows no time: a deferred letter may be due at any moment.
+Rows change state only by the functions of `domain.delivery.delivery`; the model adds when these are called: T2, T3, Tr
+and T5 of docs/delivery.md. There is no time in it, so a deferred email may be due at any moment.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ OUTCOMES: dict[str, Outcome | None] = {
     "unanswered": InDoubt(Reply(Stage.DOT, 0)),
     "trouble": None,
 }
-"""What a worker may have in hand when a letter has ended, and has not written down yet."""
+"""The outcomes that a worker may hold and has not recorded yet."""
 
 
-class Reader(NamedTuple):
-    """One reader and the row they have. hand: where the letter in flight is, "" when none is."""
+class Subscriber(NamedTuple):
+    """One subscriber with their row. hand: where the email in flight is; "" if there is none."""
 
     state: State = State.PENDING
     is_confirmed: bool = True
-    crashes: int = 0  # as the row counts them
-    copies: int = 0  # letters the server has taken
+    crashes: int = 0  # as counted in the row
+    copies: int = 0  # emails the server has accepted
     doubts: int = 0  # replies that were lost
     hand: str = ""  # "", "claimed", "taken" (by the server), or a key of OUTCOMES
 
 
 class World(NamedTuple):
-    """Everything at one moment. Readers are sorted: who is who makes no difference."""
+    """Everything at one moment. Subscribers are sorted, because they are interchangeable."""
 
-    readers: tuple[Reader, ...]
+    subscribers: tuple[Subscriber, ...]
     is_up: bool = True
     is_done: bool = False
     crashes_left: int = 2
@@ -54,98 +54,98 @@ class Ledger:
 
     hold_in_doubt: bool = False
 
-    def claim(self, reader: Reader) -> Reader:
+    def claim(self, subscriber: Subscriber) -> Subscriber:
         """T2: the subscriber is read again in the transaction that claims."""
-        if not reader.is_confirmed:
-            return reader._replace(state=transition(reader.state, Event.SKIP))
-        return reader._replace(state=transition(reader.state, Event.CLAIM), hand="claimed")
+        if not subscriber.is_confirmed:
+            return subscriber._replace(state=transition(subscriber.state, Event.SKIP))
+        return subscriber._replace(state=transition(subscriber.state, Event.CLAIM), hand="claimed")
 
-    def finish(self, reader: Reader) -> Reader:
-        """T3: the outcome in hand, written."""
-        outcome = OUTCOMES[reader.hand]
+    def finish(self, subscriber: Subscriber) -> Subscriber:
+        """T3: record the outcome."""
+        outcome = OUTCOMES[subscriber.hand]
         if outcome is None:
-            state = transition(reader.state, Event.REQUEUE)
+            state = transition(subscriber.state, Event.REQUEUE)
         else:
             state = apply_outcome(
                 outcome, attempts=1, first_attempt_at=NOW, now=NOW, hold_in_doubt=self.hold_in_doubt
             ).state
-        return reader._replace(state=state, hand="")
+        return subscriber._replace(state=state, hand="")
 
-    def recover(self, reader: Reader) -> Reader:
-        """Tr: what the dead had in flight."""
-        if reader.state is not State.SENDING:
-            return reader
-        crashes = reader.crashes + 1
-        return reader._replace(state=recover(crashes, hold_in_doubt=self.hold_in_doubt).state, crashes=crashes)
+    def recover(self, subscriber: Subscriber) -> Subscriber:
+        """Tr: recover what a dead sender had in flight."""
+        if subscriber.state is not State.SENDING:
+            return subscriber
+        crashes = subscriber.crashes + 1
+        return subscriber._replace(state=recover(crashes, hold_in_doubt=self.hold_in_doubt).state, crashes=crashes)
 
-    def is_done(self, readers: tuple[Reader, ...]) -> bool:
+    def is_done(self, subscribers: tuple[Subscriber, ...]) -> bool:
         """T5: nothing is open."""
-        return not any(reader.state in OPEN for reader in readers)
+        return not any(subscriber.state in OPEN for subscriber in subscribers)
 
 
 @dataclass(frozen=True)
 class Model:
-    """All worlds that `workers` connections of one sender can come to."""
+    """All worlds that one sender with `workers` connections can reach."""
 
     ledger: Ledger = Ledger()
     workers: int = 2
 
-    def successors(self, world: World) -> Iterator[tuple[str, Reader | None, World]]:
-        """(what happens, to whom, the world after it). An issue that is done has no future here."""
+    def successors(self, world: World) -> Iterator[tuple[str, Subscriber | None, World]]:
+        """(what happens, to which subscriber, the world after it). Nothing follows once an issue is done."""
         if world.is_done:
             return
-        if self.ledger.is_done(world.readers):
+        if self.ledger.is_done(world.subscribers):
             yield "done", None, world._replace(is_done=True)
         if world.is_up and world.crashes_left:
             yield from self._crashes(world)
         if not world.is_up:
-            yield "start", None, _with(world, tuple(map(self.ledger.recover, world.readers)))._replace(is_up=True)
+            yield "start", None, _with(world, tuple(map(self.ledger.recover, world.subscribers)))._replace(is_up=True)
         may_claim = world.is_up and _in_flight(world) < self.workers
-        for place, reader in enumerate(world.readers):
-            if place and reader == world.readers[place - 1]:
+        for place, subscriber in enumerate(world.subscribers):
+            if place and subscriber == world.subscribers[place - 1]:
                 continue  # the same as the one before
-            for what, changed, fault in _steps(self.ledger, reader, world.is_up, may_claim):
+            for what, changed, fault in _steps(self.ledger, subscriber, world.is_up, may_claim):
                 if fault <= world.faults_left:
-                    readers = _put(world.readers, place, changed)
+                    subscribers = _put(world.subscribers, place, changed)
                     yield (
                         what,
-                        reader,
-                        World(readers, world.is_up, False, world.crashes_left, world.faults_left - fault),
+                        subscriber,
+                        World(subscribers, world.is_up, False, world.crashes_left, world.faults_left - fault),
                     )
 
-    def _crashes(self, world: World) -> Iterator[tuple[str, Reader | None, World]]:
-        """`kill -9`. A letter whose octets have left may still be taken after it: each such case is a world."""
-        worlds: list[tuple[Reader, ...]] = [()]
-        for reader in world.readers:
-            dead = reader._replace(hand="")
-            after_it = [dead, dead._replace(copies=reader.copies + 1)] if reader.hand == "claimed" else [dead]
+    def _crashes(self, world: World) -> Iterator[tuple[str, Subscriber | None, World]]:
+        """`kill -9`. An email that was transmitted may still be accepted after it, so each case is a world of its own."""
+        worlds: list[tuple[Subscriber, ...]] = [()]
+        for subscriber in world.subscribers:
+            dead = subscriber._replace(hand="")
+            after_it = [dead, dead._replace(copies=subscriber.copies + 1)] if subscriber.hand == "claimed" else [dead]
             worlds = [(*known, one) for known in worlds for one in after_it]
-        for readers in set(worlds):
-            yield "crash", None, _with(world, readers)._replace(is_up=False, crashes_left=world.crashes_left - 1)
+        for subscribers in set(worlds):
+            yield "crash", None, _with(world, subscribers)._replace(is_up=False, crashes_left=world.crashes_left - 1)
 
 
 @cache
-def _steps(ledger: Ledger, reader: Reader, is_up: bool, may_claim: bool) -> list[tuple[str, Reader, int]]:  # noqa: FBT001
-    """What can happen to one reader; the number is 1 for what a fault of the network does."""
-    steps = [("leave", reader._replace(is_confirmed=False), 0)] if reader.is_confirmed else []
+def _steps(ledger: Ledger, subscriber: Subscriber, is_up: bool, may_claim: bool) -> list[tuple[str, Subscriber, int]]:  # noqa: FBT001
+    """What can happen to one subscriber; the number is 1 for a network fault."""
+    steps = [("leave", subscriber._replace(is_confirmed=False), 0)] if subscriber.is_confirmed else []
     if not is_up:
         return steps
-    if reader.hand == "claimed":
-        steps += [("take", reader._replace(hand="taken", copies=reader.copies + 1), 0)]
-        steps += [(hand, reader._replace(hand=hand), 1) for hand in ("refused", "put off", "trouble")]
-    elif reader.hand == "taken":
-        steps += [("reply", reader._replace(hand="accepted"), 0)]
-        steps += [("lose the reply", reader._replace(hand="unanswered", doubts=reader.doubts + 1), 1)]
-    elif reader.hand:
-        steps += [("finish", ledger.finish(reader), 0)]
-    elif may_claim and reader.state in (State.PENDING, State.DEFERRED):
-        steps += [("claim", ledger.claim(reader), 0)]
+    if subscriber.hand == "claimed":
+        steps += [("take", subscriber._replace(hand="taken", copies=subscriber.copies + 1), 0)]
+        steps += [(hand, subscriber._replace(hand=hand), 1) for hand in ("refused", "put off", "trouble")]
+    elif subscriber.hand == "taken":
+        steps += [("reply", subscriber._replace(hand="accepted"), 0)]
+        steps += [("lose the reply", subscriber._replace(hand="unanswered", doubts=subscriber.doubts + 1), 1)]
+    elif subscriber.hand:
+        steps += [("finish", ledger.finish(subscriber), 0)]
+    elif may_claim and subscriber.state in (State.PENDING, State.DEFERRED):
+        steps += [("claim", ledger.claim(subscriber), 0)]
     return steps
 
 
 @dataclass(frozen=True)
 class Explored:
-    """How much was visited, and the first promise that was broken, with the way that led there."""
+    """How much was visited, and the first broken promise with the events that led to it."""
 
     worlds: int
     ends: int
@@ -153,9 +153,9 @@ class Explored:
     way: tuple[str, ...] = ()
 
 
-def explore(model: Model, readers: int, *, crashes: int = 2, faults: int = 2) -> Explored:
-    """Every world, the nearest first; stops at the first broken promise."""
-    first = World((Reader(),) * readers, crashes_left=crashes, faults_left=faults)
+def explore(model: Model, subscribers: int, *, crashes: int = 2, faults: int = 2) -> Explored:
+    """Visit every world, nearest first, until a promise is broken."""
+    first = World((Subscriber(),) * subscribers, crashes_left=crashes, faults_left=faults)
     came_from: dict[World, tuple[World, str] | None] = {first: None}
     waiting, ends = deque([first]), 0
     while waiting:
@@ -166,53 +166,55 @@ def explore(model: Model, readers: int, *, crashes: int = 2, faults: int = 2) ->
         for what, whom, then in model.successors(world):
             goes_on |= what != "leave"
             if what == "claim" and whom and not whom.is_confirmed and _in_flight(then) > _in_flight(world):
-                broken = "I6: somebody who had left was claimed"
+                broken = "I6: somebody who had unsubscribed was claimed"
             if then not in came_from:
                 came_from[then] = world, what
                 waiting.append(then)
         if not goes_on:
-            broken = broken or "nothing can happen any more, and the issue is not done"
+            broken = broken or "nothing can happen any more, but the issue is not done"
         if broken:
             return Explored(len(came_from), ends, broken, _way(came_from, world))
     return Explored(len(came_from), ends)
 
 
 def broken_promise(world: World, model: Model) -> str:
-    """Which promise of delivery does not hold here, if any."""
-    if world.is_done and any(reader.state in OPEN for reader in world.readers):
+    """The promise of docs/delivery.md that does not hold here, or ""."""
+    if world.is_done and any(subscriber.state in OPEN for subscriber in world.subscribers):
         return "I7: done with open deliveries"
     if _in_flight(world) > model.workers:
-        return "I4: more letters in flight than connections"
-    return next(filter(None, (_broken_to(reader, model.ledger, world.is_up) for reader in world.readers)), "")
+        return "I4: more emails in flight than connections"
+    return next(
+        filter(None, (_broken_to(subscriber, model.ledger, world.is_up) for subscriber in world.subscribers)), ""
+    )
 
 
 @cache
-def _broken_to(reader: Reader, ledger: Ledger, is_up: bool) -> str:  # noqa: FBT001
-    """Which promise to this one reader is broken."""
-    unseen = not is_up and reader.state is State.SENDING  # a crash that is not written down yet
-    if reader.copies > 1 + reader.crashes + unseen + reader.doubts:
-        return f"I8: {reader.copies} copies after {reader.crashes} crashes and {reader.doubts} lost replies"
-    if ledger.hold_in_doubt and reader.copies > 1:
-        return "a second copy although letters in doubt are held"
-    if reader.hand and reader.state is not State.SENDING:
-        return "I5: a letter in flight without its row in `sending`"
-    if reader.state is State.SENT and not reader.copies:
-        return "I3: skipped, and said to be sent"
-    if reader.state is State.SKIPPED and reader.is_confirmed:
+def _broken_to(subscriber: Subscriber, ledger: Ledger, is_up: bool) -> str:  # noqa: FBT001
+    """The promise to this subscriber that is broken, or ""."""
+    unseen = not is_up and subscriber.state is State.SENDING  # a crash that is not recorded yet
+    if subscriber.copies > 1 + subscriber.crashes + unseen + subscriber.doubts:
+        return f"I8: {subscriber.copies} copies after {subscriber.crashes} crashes and {subscriber.doubts} lost replies"
+    if ledger.hold_in_doubt and subscriber.copies > 1:
+        return "a second copy although emails in doubt are held"
+    if subscriber.hand and subscriber.state is not State.SENDING:
+        return "I5: an email in flight without its row in `sending`"
+    if subscriber.state is State.SENT and not subscriber.copies:
+        return "I3: recorded as sent, but not sent"
+    if subscriber.state is State.SKIPPED and subscriber.is_confirmed:
         return "skipped without a reason"
     return ""
 
 
 def _in_flight(world: World) -> int:
-    return sum(reader.hand != "" for reader in world.readers)
+    return sum(subscriber.hand != "" for subscriber in world.subscribers)
 
 
-def _with(world: World, readers: tuple[Reader, ...]) -> World:
-    return world._replace(readers=tuple(sorted(readers)))
+def _with(world: World, subscribers: tuple[Subscriber, ...]) -> World:
+    return world._replace(subscribers=tuple(sorted(subscribers)))
 
 
-def _put(readers: tuple[Reader, ...], place: int, reader: Reader) -> tuple[Reader, ...]:
-    return tuple(sorted((*readers[:place], reader, *readers[place + 1 :])))
+def _put(subscribers: tuple[Subscriber, ...], place: int, subscriber: Subscriber) -> tuple[Subscriber, ...]:
+    return tuple(sorted((*subscribers[:place], subscriber, *subscribers[place + 1 :])))
 
 
 def _way(came_from: dict[World, tuple[World, str] | None], world: World) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Where chaos happens: a newsletter with many readers, a server process that logs what it took, and the account at the end."""
+"""The setting of the chaos tests: a newsletter, a server process that logs what it accepts, and the final account."""
 
 from __future__ import annotations
 
@@ -31,14 +31,16 @@ NEWSLETTER_POSTAL_ADDRESS="1 Market Street, Springfield"
 """
 
 
-def make_library(directory: Path, readers: int) -> Path:
-    """A database with that many confirmed readers and three tips, to be copied; its path."""
+def make_library(directory: Path, subscribers: int) -> Path:
+    """A database with this many confirmed subscribers and three tips, to be copied; its path."""
     store = new_store(directory)
     with store.write() as tx:
-        for number in range(1, readers + 1):
-            address = f"reader{number}@a.example"
-            reader = NewSubscriber(Address(address, address), "", f"k{number:015d}", Status.CONFIRMED, "test", TUESDAY)
-            tx.subscribers.add(reader, TUESDAY)
+        for number in range(1, subscribers + 1):
+            address = f"subscriber{number}@a.example"
+            subscriber = NewSubscriber(
+                Address(address, address), "", f"k{number:015d}", Status.CONFIRMED, "test", TUESDAY
+            )
+            tx.subscribers.add(subscriber, TUESDAY)
     for title in ("One", "Two", "Three"):
         add_tip(store, title)
     store.close()
@@ -53,7 +55,7 @@ def _free_port() -> int:
 
 @dataclass
 class Account:
-    """What became of one issue, by the server's log and by the database."""
+    """The result of one issue according to the server's log and to the database."""
 
     issue: IssueFacts
     rows: dict[str, DeliveryFacts]
@@ -63,13 +65,13 @@ class Account:
 
     @property
     def skipped(self) -> list[str]:
-        """Readers without a letter whose row does not say why."""
+        """Subscribers without an email whose row does not give a reason."""
         named = {"skipped", "rejected", "failed", "held"}
         return [who for who, row in self.rows.items() if not self.copies[who] and row.state not in named]
 
     @property
-    def doubles(self) -> int:
-        """Copies beyond the first."""
+    def duplicates(self) -> int:
+        """How many emails were accepted more than once, each extra copy counted."""
         return sum(number - 1 for number in self.copies.values())
 
     @property
@@ -77,23 +79,23 @@ class Account:
         return [who for who, row in self.rows.items() if row.state in OPEN]
 
     def check(self, *, kills: int) -> None:
-        """Every promise of delivery that must hold after any number of kills, when all is done."""
+        """Check every promise that must hold after any number of kills, once the issue is done."""
         assert self.skipped == []
         assert [who for who, row in self.rows.items() if row.state == "sent" and not self.copies[who]] == []
         assert set(self.copies) <= set(self.rows)
-        assert self.doubles <= kills * CONNECTIONS
+        assert self.duplicates <= kills * CONNECTIONS
         assert [who for who, ids in self.message_ids.items() if len(ids) != 1] == []
         assert self.broken == []
         assert (self.issue.state, self.open) == (IssueState.DONE, [])
 
     def __str__(self) -> str:
         counts = {state: count for state, count in self.issue.counts.items() if count}
-        return f"{len(self.rows)} readers: {counts}; {self.doubles} doubles, {len(self.skipped)} skipped"
+        return f"{len(self.rows)} subscribers: {counts}; {self.duplicates} duplicates, {len(self.skipped)} skipped"
 
 
 @dataclass
 class Scene:
-    """One newsletter and its server; with pipelining one thread drives all connections; together: a second process helps.
+    """One newsletter and its server. pipelining: one thread drives all connections. together: a second process helps.
 
     Use with `with`: whatever still runs at the end is killed."""
 
@@ -115,7 +117,7 @@ class Scene:
             f"{_SETTINGS}NEWSLETTER_SENDER_URL={sender}\nNEWSLETTER_SECOND_PROCESS={int(self.together)}\n"
         )
         self.store = SqlStore(self.directory / "data" / "newsletter.db")
-        [(self.readers,)] = self.rows("SELECT count(*) FROM subscriber")
+        [(self.subscribers,)] = self.rows("SELECT count(*) FROM subscriber")
         self.server = self.start_server()
         return self
 
@@ -125,7 +127,7 @@ class Scene:
             process.__exit__()
 
     def start_server(self) -> Process:
-        """The server on its port, with its log as it was; comes back when it listens."""
+        """Start the server on its port with its existing log; returns once it listens."""
         odds = [part for odd in self.odds for part in ("--odds", odd)]
         odds += [] if self.pipelining else ["--no-pipelining"]
         server = Process(
@@ -137,30 +139,30 @@ class Scene:
         return server
 
     def start(self, *arguments: str) -> Process:
-        """A newsletter command."""
+        """Start a newsletter command."""
         process = Process(self.directory, *arguments)
         self._running.append(process)
         return process
 
     def run(self, *arguments: str) -> int:
-        """A newsletter command to its end; the exit code."""
+        """Run a newsletter command; its exit code."""
         return self.start(*arguments).ends()
 
     def start_python(self, program: str) -> Process:
-        """A Python program of one line, as the command has its directory."""
+        """Start a one-line Python program in the directory of the newsletter."""
         process = Process(self.directory, program, how="-c")
         self._running.append(process)
         return process
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Rows of the database, by SQL."""
+        """Rows of the database, selected with SQL."""
         with sqlite3.connect(self.store.path) as database:
             found = database.execute(query).fetchall()
         database.close()
         return found
 
     def second_process(self) -> int:
-        """The process id of a second process that sends just now; 0: there is none."""
+        """The process id of the second process that is sending now; 0: there is none."""
         lives = self.rows("SELECT pid FROM sender_run WHERE role = 'second process' AND NOT ended ORDER BY id DESC")
         return next((pid for (pid,) in lives if Path(f"/proc/{pid}/cmdline").exists()), 0)
 
@@ -169,24 +171,22 @@ class Scene:
         return self.directory / "accepted.jsonl"
 
     def taken(self) -> int:
-        """How many letters the server has taken so far."""
+        """How many emails the server has accepted so far."""
         return self.log.read_bytes().count(b"\n") if self.log.exists() else 0
 
-    def wait_for_letters(self, number: int, sender: Process) -> bool:
-        """Until the server has taken that many more or nearly all, or the sender has ended; does it still run?"""
-        goal = min(self.taken() + number, max(self.taken(), self.readers))
-        wait_until(lambda: not sender.is_running or self.taken() >= goal, what=f"{number} more letters")
+    def wait_for_emails(self, number: int, sender: Process) -> bool:
+        """Wait until the server has accepted this many more or nearly all, or the sender ended; does it still run?"""
+        goal = min(self.taken() + number, max(self.taken(), self.subscribers))
+        wait_until(lambda: not sender.is_running or self.taken() >= goal, what=f"{number} more emails")
         return sender.is_running
 
     def account(self, number: int = 1) -> Account:
-        """What the server has taken, and what the database says."""
-        letters = [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Compare the server's log with the database."""
+        emails = [json.loads(line) for line in self.log.read_text().splitlines()]
         ids: dict[str, set[str]] = defaultdict(set)
-        for letter in letters:
-            ids[letter["recipient"]].add(letter["message_id"])
+        for email in emails:
+            ids[email["recipient"]].add(email["message_id"])
         with self.store.read() as tx:
             issue = tx.issues.get(number)
             rows = {row.address: row for row in tx.issues.deliveries(number)}
-            return Account(
-                issue, rows, Counter(one["recipient"] for one in letters), ids, tx.issues.broken_invariants()
-            )
+            return Account(issue, rows, Counter(one["recipient"] for one in emails), ids, tx.issues.broken_invariants())

@@ -1,7 +1,7 @@
-"""The real SMTP server of the tests as a process that is slow and unreliable by chance; the same seed, the same chances.
+"""The SMTP server of the tests as a process that is slow and unreliable at random; a seed makes it repeatable.
 
 `python -m tests.chaos.server --port 2525 --log accepted.jsonl --slow 0.004 --odds rcpt=0.1:451 4.3.0 later`
-Half of the slowness comes before a letter is logged and half after, so that a kill can hit either.
+Half of the slowness comes before an email is logged and half after, so that a kill can hit either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.support.faulty_smtp import AcceptedEmail, Fault, FaultySmtp, ServerBe
 
 
 class UnreliableSmtp(FaultySmtp):
-    """odds: (probability, fault) by stage; slow: seconds for each letter."""
+    """odds: (probability, fault) by stage; slow: seconds for each email."""
 
     def __init__(
         self,
@@ -40,14 +40,14 @@ class UnreliableSmtp(FaultySmtp):
         with self._lock:
             return next((fault for odd, fault in self._odds[stage] if self._chance.random() < odd), None)
 
-    def take(self, letter: AcceptedEmail) -> None:
+    def take(self, email: AcceptedEmail) -> None:
         threading.Event().wait(self._slow / 2)
-        super().take(letter)
+        super().take(email)
         threading.Event().wait(self._slow / 2)
 
 
 def parse_odds(text: str) -> tuple[float, Fault]:
-    """`stage=probability:what it does`."""
+    """Parse `stage=probability:what it does`."""
     stage, _, rest = text.partition("=")
     odd, _, does = rest.partition(":")
     return float(odd), Fault(stage, does)

@@ -1,6 +1,6 @@
-"""The promise of delivery under chaos: nobody skipped, doubles at most what was in flight when something was killed.
+"""The promise of delivery under chaos: nobody skipped, duplicates at most what was in flight when something was killed.
 
-The sender is the real command, the server a real process that logs each letter before its 250. The long forms run by
+The sender is the real command, the server a real process that logs each email before its 250. The long forms run by
 `make chaos`.
 """
 
@@ -29,26 +29,26 @@ TRY_LATER, PARTLY = 75, 4
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """3,000 readers."""
+    """3,000 subscribers."""
     return make_library(tmp_path_factory.mktemp("many"), 3000)
 
 
 @pytest.fixture(scope="module")
 def some(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """2,000 readers."""
+    """2,000 subscribers."""
     return make_library(tmp_path_factory.mktemp("some"), 2000)
 
 
 @pytest.fixture
 def chance() -> random.Random:
-    """Chance with a seed of the day; a failure shows it."""
+    """Random numbers from a seed of the day, which a failure shows."""
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"chaos with seed {seed}")  # noqa: T201 - shown when the test fails
     return random.Random(seed)  # noqa: S311
 
 
 def finish(scene: Scene, *, runs: int = 40) -> None:
-    """Let hours pass, send, and give those who are held another chance, until the issue is done."""
+    """Let hours pass, send, and retry held deliveries until the issue is done."""
     for hours in range(1, runs):
         with scene.store.read() as tx:
             issue = tx.issues.get(1)
@@ -64,14 +64,14 @@ def finish(scene: Scene, *, runs: int = 40) -> None:
 
 
 def kill_often(
-    scene: Scene, chance: random.Random, kills: int, *, letters: int, commands: Sequence[tuple[str, ...]] = (SEND,)
+    scene: Scene, chance: random.Random, kills: int, *, emails: int, commands: Sequence[tuple[str, ...]] = (SEND,)
 ) -> int:
-    """Start a sender and kill it, so often; how many kills hit a running one. Each after some letters, or some time."""
+    """Start a sender and kill it this often, each after some emails or some time; how many kills hit a running one."""
     hit = 0
     for _ in range(kills):
         with scene.start(*chance.choice(commands)) as sender:
             if chance.random() < 0.8:
-                scene.wait_for_letters(chance.randint(1, letters), sender)
+                scene.wait_for_emails(chance.randint(1, emails), sender)
             else:
                 sender.waits(chance.uniform(0, 1.5))
             hit += sender.is_running
@@ -79,7 +79,7 @@ def kill_often(
 
 
 @pytest.mark.parametrize(
-    ("kills", "letters", "pipelining", "together"),
+    ("kills", "emails", "pipelining", "together"),
     [(12, 300, True, False), (8, 300, True, True), (4, 100, False, False), (3, 100, False, True)],
 )
 def test_kill_9_of_the_sender_again_and_again_skips_nobody(
@@ -87,14 +87,14 @@ def test_kill_9_of_the_sender_again_and_again_skips_nobody(
     request: pytest.FixtureRequest,
     chance: random.Random,
     kills: int,
-    letters: int,
+    emails: int,
     *,
     pipelining: bool,
     together: bool,
 ) -> None:
     library = request.getfixturevalue("many" if pipelining else "some")
     with Scene(tmp_path / "scene", library, pipelining=pipelining, together=together) as scene:
-        hit = kill_often(scene, chance, kills, letters=letters)
+        hit = kill_often(scene, chance, kills, emails=emails)
         finish(scene)
         account = scene.account()
         print(f"{hit} kills, {account}")  # noqa: T201
@@ -104,7 +104,7 @@ def test_kill_9_of_the_sender_again_and_again_skips_nobody(
         assert set(account.copies) == set(account.rows)
 
 
-def test_kill_9_of_the_second_process_leaves_its_letters_to_the_first(tmp_path: Path, many: Path) -> None:
+def test_kill_9_of_the_second_process_leaves_its_emails_to_the_first(tmp_path: Path, many: Path) -> None:
     with Scene(tmp_path / "scene", many, together=True) as scene:
         sender = scene.start(*SEND)
         wait_until(scene.second_process, what="a second process sends")
@@ -122,7 +122,7 @@ THEIRS = """SELECT count(*) FROM delivery WHERE state = 'sending'
     AND owner IN (SELECT id FROM sender_run WHERE role = 'second process')"""
 
 
-def test_a_second_process_ends_its_letters_soon_after_the_first_was_killed(tmp_path: Path, many: Path) -> None:
+def test_a_second_process_finishes_its_emails_soon_after_the_first_was_killed(tmp_path: Path, many: Path) -> None:
     with Scene(tmp_path / "scene", many, slow=1.0, together=True) as scene:
         with scene.start(*SEND) as sender:
             wait_until(lambda: scene.rows(THEIRS)[0][0] == CONNECTIONS // 2, what="a second process sends")
@@ -138,22 +138,22 @@ def test_a_second_process_ends_its_letters_soon_after_the_first_was_killed(tmp_p
 
 @pytest.mark.long
 def test_kill_9_of_the_sender_a_thousand_times_skips_nobody(tmp_path: Path, many: Path, chance: random.Random) -> None:
-    kills = doubles = round_ = 0
+    kills = duplicates = round_ = 0
     while kills < 1000:
         round_ += 1
         together = round_ % 2 == 0
         with Scene(tmp_path / f"scene{round_}", many, pipelining=round_ % 4 != 0, together=together) as scene:
-            hit = kill_often(scene, chance, 25, letters=120, commands=(SEND, SEND, SEND, RUN))
+            hit = kill_often(scene, chance, 25, emails=120, commands=(SEND, SEND, SEND, RUN))
             finish(scene)
             account = scene.account()
             account.check(kills=hit)
             assert set(account.copies) == set(account.rows)
         shutil.rmtree(tmp_path / f"scene{round_}")
-        kills, doubles = kills + hit, doubles + account.doubles
-        print(f"{kills} kills, {doubles} doubles, {account}", flush=True)  # noqa: T201
+        kills, duplicates = kills + hit, duplicates + account.duplicates
+        print(f"{kills} kills, {duplicates} duplicates, {account}", flush=True)  # noqa: T201
 
 
-# -- a server that dies, and one that is no good ---------------------------------------------------
+# -- a server that dies, and one that fails --------------------------------------------------------
 
 
 def test_kill_9_of_the_server_skips_nobody(tmp_path: Path, some: Path, chance: random.Random) -> None:
@@ -161,7 +161,7 @@ def test_kill_9_of_the_server_skips_nobody(tmp_path: Path, some: Path, chance: r
     with Scene(tmp_path / "scene", some) as scene:
         sender = scene.start(*SEND)
         for death in range(deaths):
-            scene.wait_for_letters(chance.randint(20, 150), sender)
+            scene.wait_for_emails(chance.randint(20, 150), sender)
             scene.server.kill()
             ended = sender.ends()
             scene.server = scene.start_server()
@@ -194,7 +194,7 @@ ODDS = (
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
-def test_a_server_that_refuses_hangs_up_and_loses_replies_skips_nobody_whatever_the_clock_says(
+def test_a_server_that_rejects_hangs_up_and_loses_replies_skips_nobody_whatever_the_clock_says(
     tmp_path: Path, some: Path, chance: random.Random, *, pipelining: bool
 ) -> None:
     seed = chance.randrange(1000)
@@ -216,19 +216,19 @@ def test_a_server_that_refuses_hangs_up_and_loses_replies_skips_nobody_whatever_
 
         assert (account.skipped, account.open, account.broken) == ([], [], [])
         assert account.issue.state is IssueState.DONE
-        assert account.doubles <= in_doubt
+        assert account.duplicates <= in_doubt
         assert all(len(ids) == 1 for ids in account.message_ids.values())
         assert rejected | set(account.copies) == set(account.rows)
         assert suppressed == unknown
 
 
-# -- stopped, asked to stop ------------------------------------------------------------------------
+# -- frozen, or asked to stop ----------------------------------------------------------------------
 
 
-def test_a_sender_that_is_frozen_keeps_its_right_and_doubles_nothing(tmp_path: Path, some: Path) -> None:
+def test_a_frozen_sender_keeps_its_lock_and_sends_no_duplicate(tmp_path: Path, some: Path) -> None:
     with Scene(tmp_path / "scene", some) as scene:
         sender = scene.start(*SEND)
-        scene.wait_for_letters(100, sender)
+        scene.wait_for_emails(100, sender)
         sender.send(signal.SIGSTOP)
         second = scene.start("issues", "resume", "1")
         refused = second.ends()
@@ -239,17 +239,17 @@ def test_a_sender_that_is_frozen_keeps_its_right_and_doubles_nothing(tmp_path: P
 
         assert refused == TRY_LATER
         assert f"process {sender.pid}" in second.said
-        assert (ended, account.doubles) == (0, 0)
+        assert (ended, account.duplicates) == (0, 0)
         assert seen < len(account.rows)
         account.check(kills=0)
 
 
-def ask_to_stop(scene: Scene, chance: random.Random, times: int, *, letters: int) -> int:
-    """SIGTERM, so often; how many found it sending. Each must leave nothing in flight."""
+def ask_to_stop(scene: Scene, chance: random.Random, times: int, *, emails: int) -> int:
+    """Send SIGTERM this often; how many hit it while sending. Each must leave nothing in flight."""
     asked = 0
     for _ in range(times):
         sender = scene.start(*SEND)
-        if not scene.wait_for_letters(chance.randint(1, letters), sender):
+        if not scene.wait_for_emails(chance.randint(1, emails), sender):
             break
         sender.send(signal.SIGTERM)
         code = sender.ends()
@@ -259,49 +259,51 @@ def ask_to_stop(scene: Scene, chance: random.Random, times: int, *, letters: int
     return asked
 
 
-def test_sigterm_finishes_the_letters_in_flight_and_doubles_nothing(
+def test_sigterm_finishes_the_emails_in_flight_and_sends_no_duplicate(
     tmp_path: Path, some: Path, chance: random.Random
 ) -> None:
     with Scene(tmp_path / "scene", some, pipelining=chance.random() < 0.5, together=chance.random() < 0.5) as scene:
-        asked = ask_to_stop(scene, chance, 4, letters=100)
+        asked = ask_to_stop(scene, chance, 4, emails=100)
         finish(scene)
         account = scene.account()
 
         assert asked >= 1
-        assert account.doubles == 0
+        assert account.duplicates == 0
         account.check(kills=0)
 
 
 @pytest.mark.long
-def test_two_hundred_sigterms_double_nothing(tmp_path: Path, many: Path, chance: random.Random) -> None:
+def test_two_hundred_sigterms_cause_no_duplicate(tmp_path: Path, many: Path, chance: random.Random) -> None:
     asked = round_ = 0
     while asked < 200:
         round_ += 1
         together = round_ % 3 == 0
         with Scene(tmp_path / f"scene{round_}", many, pipelining=round_ % 2 == 0, together=together) as scene:
-            asked += ask_to_stop(scene, chance, 25, letters=100)
+            asked += ask_to_stop(scene, chance, 25, emails=100)
             finish(scene)
             account = scene.account()
             account.check(kills=0)
-            assert account.doubles == 0
+            assert account.duplicates == 0
         shutil.rmtree(tmp_path / f"scene{round_}")
         print(f"{asked} times SIGTERM, {account}", flush=True)  # noqa: T201
 
 
-# -- readers who leave, a disk that is full --------------------------------------------------------
+# -- unsubscribing, and a full disk --------------------------------------------------------
 
 
-def test_who_leaves_in_the_middle_is_never_claimed_after(tmp_path: Path, some: Path, chance: random.Random) -> None:
+def test_a_subscriber_who_unsubscribes_while_it_is_sent_is_not_claimed_afterwards(
+    tmp_path: Path, some: Path, chance: random.Random
+) -> None:
     with Scene(tmp_path / "scene", some) as scene, scene.start(*SEND) as sender:
-        scene.wait_for_letters(50, sender)
+        scene.wait_for_emails(50, sender)
         left_unsent = []
         for number in chance.sample(range(1, 601), 60):
-            with scene.store.write() as tx:  # one transaction of another process, as the web does it
-                reader = tx.subscribers.by_address(f"reader{number}@a.example")
-                assert reader
-                tx.subscribers.set_status(reader.id, Status.UNSUBSCRIBED, TUESDAY)
-                if [row.state for row in tx.subscribers.deliveries(reader.id)] == ["pending"]:
-                    left_unsent.append(reader.address)
+            with scene.store.write() as tx:  # a transaction of another process, as the website makes it
+                subscriber = tx.subscribers.by_address(f"subscriber{number}@a.example")
+                assert subscriber
+                tx.subscribers.set_status(subscriber.id, Status.UNSUBSCRIBED, TUESDAY)
+                if [row.state for row in tx.subscribers.deliveries(subscriber.id)] == ["pending"]:
+                    left_unsent.append(subscriber.address)
         ended = sender.ends()
         account = scene.account()
 

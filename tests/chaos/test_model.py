@@ -1,4 +1,4 @@
-"""Every order in which three readers, two workers, two crashes and a bad network can meet; and is the model true?"""
+"""Every order in which three subscribers, two workers, two crashes and a bad network can meet; and the model against the real ledger."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from newsletter.domain.delivery.delivery import OPEN, Claim, Event, Finished, St
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.ports.sending import SendingLock
 from newsletter.store.transactions import SqlStore
-from tests.chaos.model import NOW, OUTCOMES, Ledger, Model, Reader, explore
+from tests.chaos.model import NOW, OUTCOMES, Ledger, Model, Subscriber, explore
 from tests.support.library import add_subscribers, freeze_issue, new_store
 
 
 @pytest.mark.parametrize(
-    ("readers", "faults", "at_least"), [(1, 2, 400), (2, 2, 60_000), (3, 1, 250_000)], ids=lambda number: f"{number:,}"
+    ("subscribers", "faults", "at_least"),
+    [(1, 2, 400), (2, 2, 60_000), (3, 1, 250_000)],
+    ids=lambda number: f"{number:,}",
 )
-def test_no_order_of_events_skips_anybody_or_doubles_without_a_crash(readers: int, faults: int, at_least: int) -> None:
-    explored = explore(Model(), readers, crashes=2, faults=faults)
+def test_no_order_of_events_skips_anybody_or_sends_a_duplicate_without_a_crash(
+    subscribers: int, faults: int, at_least: int
+) -> None:
+    explored = explore(Model(), subscribers, crashes=2, faults=faults)
 
     assert explored.broken == "", explored.way
     assert explored.worlds >= at_least
@@ -31,71 +35,74 @@ def test_no_order_of_events_skips_anybody_or_doubles_without_a_crash(readers: in
 
 
 @pytest.mark.long
-def test_no_order_of_events_with_two_faults_skips_anybody_or_doubles_without_a_crash() -> None:
+def test_no_order_of_events_with_two_faults_skips_anybody_or_sends_a_duplicate_without_a_crash() -> None:
     explored = explore(Model(), 3, crashes=2, faults=2)
 
     assert explored.broken == "", explored.way
     assert explored.worlds >= 1_100_000
 
 
-def test_who_holds_letters_in_doubt_sends_nobody_a_second_copy() -> None:
+def test_holding_emails_in_doubt_means_no_second_copy() -> None:
     explored = explore(Model(Ledger(hold_in_doubt=True)), 3, crashes=2, faults=2)
 
     assert explored.broken == "", explored.way
     assert explored.worlds >= 20_000
 
 
-def test_without_a_crash_and_a_fault_everybody_who_stays_gets_one_copy() -> None:
+def test_without_a_crash_or_fault_every_subscriber_who_stays_gets_one_copy() -> None:
     model = Model()
     explored = explore(model, 3, crashes=0, faults=0)
 
-    assert (explored.broken, explored.ends) == ("", 10)  # none to three of three readers left, before or after theirs
+    assert (explored.broken, explored.ends) == (
+        "",
+        10,
+    )  # none to three of three subscribers left, before or after theirs
 
 
 # -- the model can fail ----------------------------------------------------------------------------
 
 
 class ClaimsFromAList(Ledger):
-    """Reads who is confirmed when the issue is frozen, and never again."""
+    """Reads the subscriber's status when the issue is frozen, and never again."""
 
-    def claim(self, reader: Reader) -> Reader:
-        return reader._replace(state=transition(reader.state, Event.CLAIM), hand="claimed")
+    def claim(self, subscriber: Subscriber) -> Subscriber:
+        return subscriber._replace(state=transition(subscriber.state, Event.CLAIM), hand="claimed")
 
 
 class SendsBeforeItCommits(Ledger):
-    """Writes nothing down before the letter has ended."""
+    """Records nothing before the outcome."""
 
-    def claim(self, reader: Reader) -> Reader:
-        return reader._replace(hand="claimed") if reader.is_confirmed else super().claim(reader)
+    def claim(self, subscriber: Subscriber) -> Subscriber:
+        return subscriber._replace(hand="claimed") if subscriber.is_confirmed else super().claim(subscriber)
 
 
 class KeepsAWatermark(Ledger):
-    """Takes what was begun for done, as a batch's progress record does."""
+    """Treats started emails as done, as a progress record of batches does."""
 
-    def recover(self, reader: Reader) -> Reader:
-        return reader._replace(state=State.SENT) if reader.state is State.SENDING else reader
+    def recover(self, subscriber: Subscriber) -> Subscriber:
+        return subscriber._replace(state=State.SENT) if subscriber.state is State.SENDING else subscriber
 
 
 class ForgetsTheDead(Ledger):
-    """Leaves the rows of a crash where they are."""
+    """Does not recover the rows of a crash."""
 
-    def recover(self, reader: Reader) -> Reader:
-        return reader
+    def recover(self, subscriber: Subscriber) -> Subscriber:
+        return subscriber
 
 
 class IsDoneWhenABatchIsEmpty(Ledger):
-    """Looks only for rows that nobody has begun."""
+    """Looks only for rows that were not started."""
 
-    def is_done(self, readers: tuple[Reader, ...]) -> bool:
-        return not any(reader.state is State.PENDING for reader in readers)
+    def is_done(self, subscribers: tuple[Subscriber, ...]) -> bool:
+        return not any(subscriber.state is State.PENDING for subscriber in subscribers)
 
 
 class TriesOnTrouble(Ledger):
-    """Puts a letter back whose reply was lost, as if nothing had been said, and counts nothing."""
+    """Requeues an email whose reply was lost as if it had not been sent."""
 
-    def finish(self, reader: Reader) -> Reader:
-        lost = reader.hand == "unanswered"
-        return reader._replace(state=State.PENDING, hand="", doubts=0) if lost else super().finish(reader)
+    def finish(self, subscriber: Subscriber) -> Subscriber:
+        lost = subscriber.hand == "unanswered"
+        return subscriber._replace(state=State.PENDING, hand="", doubts=0) if lost else super().finish(subscriber)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +117,7 @@ class TriesOnTrouble(Ledger):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Ledger) else None,
 )
-def test_a_ledger_with_a_known_fault_is_found_out(ledger: Ledger, broken: str) -> None:
+def test_a_ledger_with_a_known_bug_is_detected(ledger: Ledger, broken: str) -> None:
     explored = explore(Model(ledger), 2)
 
     assert explored.broken.startswith(broken)
@@ -122,14 +129,14 @@ def test_a_ledger_with_a_known_fault_is_found_out(ledger: Ledger, broken: str) -
 
 @dataclass
 class Walk:
-    """One random walk of the real ledger and the model, step by step side by side."""
+    """A random walk of the real ledger and the model, step by step."""
 
     store: SqlStore
     number: int
     ids: list[int]
     chance: random.Random
     model: Ledger = field(default_factory=Ledger)
-    readers: list[Reader] = field(default_factory=lambda: [Reader()] * 3)
+    subscribers: list[Subscriber] = field(default_factory=lambda: [Subscriber()] * 3)
     claims: dict[int, Claim] = field(default_factory=dict)
     life: ExitStack = field(default_factory=ExitStack)
     right: SendingLock | None = None
@@ -141,49 +148,49 @@ class Walk:
         if self.right is None:
             self.steps.append("start")
             self.right = self.life.enter_context(self.store.sending("walk", NOW + self.now))
-            self.readers = [self.model.recover(reader) for reader in self.readers]
+            self.subscribers = [self.model.recover(subscriber) for subscriber in self.subscribers]
             return
         what = self.chance.choices((self.advance, self.server, self.leave, self.crash), (8, 6, 1, 1))[0]
         self.steps.append(what.__name__)
         what()
 
     def advance(self) -> None:
-        """T3 of what is in hand, and T2 where a worker is free."""
+        """T3 for the outcomes, and T2 if a worker is idle."""
         assert self.right
-        ended = [place for place, reader in enumerate(self.readers) if reader.hand in OUTCOMES]
-        finished = [Finished(self.claims.pop(p), OUTCOMES[self.readers[p].hand], NOW + self.now) for p in ended]
+        ended = [place for place, subscriber in enumerate(self.subscribers) if subscriber.hand in OUTCOMES]
+        finished = [Finished(self.claims.pop(p), OUTCOMES[self.subscribers[p].hand], NOW + self.now) for p in ended]
         for place in ended:
-            self.readers[place] = self.model.finish(self.readers[place])
-        free = 2 - sum(bool(reader.hand) for reader in self.readers)
+            self.subscribers[place] = self.model.finish(self.subscribers[place])
+        free = 2 - sum(bool(subscriber.hand) for subscriber in self.subscribers)
         claims = self.right.ledger.advance(self.number, finished, min(free, 1), NOW + self.now)
         if free:
             skipped = {place for place, state in enumerate(self.states()) if state == "skipped"}
             for place in skipped | {self.ids.index(claim.subscriber_id) for claim in claims}:
-                if self.readers[place].state is not State.SKIPPED:
-                    self.readers[place] = self.model.claim(self.readers[place])
+                if self.subscribers[place].state is not State.SKIPPED:
+                    self.subscribers[place] = self.model.claim(self.subscribers[place])
         for claim in claims:
             self.claims[self.ids.index(claim.subscriber_id)] = claim
-            assert self.readers[self.ids.index(claim.subscriber_id)].hand == "claimed"
+            assert self.subscribers[self.ids.index(claim.subscriber_id)].hand == "claimed"
         if free and not claims:
-            assert State.PENDING not in [reader.state for reader in self.readers]
+            assert State.PENDING not in [subscriber.state for subscriber in self.subscribers]
 
     def server(self) -> None:
-        """A letter in flight comes to its end."""
-        for place, reader in enumerate(self.readers):
-            if reader.hand == "claimed":
-                self.readers[place] = reader._replace(hand=self.chance.choice(list(OUTCOMES)))
+        """An email in flight gets its outcome."""
+        for place, subscriber in enumerate(self.subscribers):
+            if subscriber.hand == "claimed":
+                self.subscribers[place] = subscriber._replace(hand=self.chance.choice(list(OUTCOMES)))
 
     def leave(self) -> None:
         place = self.chance.randrange(3)
         with self.store.write() as tx:
             tx.subscribers.set_status(self.ids[place], Status.UNSUBSCRIBED, NOW + self.now)
-        self.readers[place] = self.readers[place]._replace(is_confirmed=False)
+        self.subscribers[place] = self.subscribers[place]._replace(is_confirmed=False)
 
     def crash(self) -> None:
         self.life.close()
         self.right = None
         self.claims.clear()
-        self.readers = [reader._replace(hand="") for reader in self.readers]
+        self.subscribers = [subscriber._replace(hand="") for subscriber in self.subscribers]
 
     def states(self) -> list[str]:
         return [state for state, _ in self.rows()]
@@ -203,15 +210,17 @@ def test_the_real_ledger_does_what_the_model_does(tmp_path: Path, seed: int) -> 
     walk = Walk(store, freeze_issue(store), ids, random.Random(seed))  # noqa: S311 - a walk that can be repeated
     for _ in range(60):
         walk.step()
-        assert walk.rows() == [(reader.state.value, reader.crashes) for reader in walk.readers], walk.steps
+        assert walk.rows() == [(subscriber.state.value, subscriber.crashes) for subscriber in walk.subscribers], (
+            walk.steps
+        )
         with store.write() as tx:
             is_done = tx.issues.finish_if_done(walk.number, NOW + walk.now)
             assert tx.issues.broken_invariants() == []
-        assert is_done == walk.model.is_done(tuple(walk.readers))
+        assert is_done == walk.model.is_done(tuple(walk.subscribers))
         if is_done:
             break
     walk.life.close()
     store.close()
 
     assert len(walk.steps) > 3
-    assert any(reader.state not in OPEN for reader in walk.readers)
+    assert any(subscriber.state not in OPEN for subscriber in walk.subscribers)

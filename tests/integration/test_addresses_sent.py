@@ -1,4 +1,4 @@
-"""Whatever address we take, mail goes there: by a real SMTP server, with and without SMTPUTF8."""
+"""Every address we accept can be sent to: through a real SMTP server, with and without SMTPUTF8."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IN_LETTERS = [
 ]
 
 
-def test_every_address_of_the_suite_that_we_take_is_taken_by_a_next_hop_without_extensions() -> None:
+def test_every_address_we_accept_is_accepted_by_a_mail_server_without_extensions() -> None:
     with FaultySmtp(behavior=ServerBehavior(smtputf8=False, eightbit=False)) as server:
         session = make_sender(server.url(), hostname="tips.example").open()
         outcomes = [session.send(Envelope("b@tips.example", address), LETTER) for address in TAKEN]
@@ -32,12 +32,12 @@ def test_every_address_of_the_suite_that_we_take_is_taken_by_a_next_hop_without_
 
         assert len(TAKEN) == 20
         assert all(isinstance(outcome, Sent) for outcome in outcomes)
-        assert [letter.recipient.isascii() for letter in server.emails] == [True] * len(TAKEN)
-        assert [parse_address(letter.recipient).text for letter in server.emails] == TAKEN
+        assert [email.recipient.isascii() for email in server.emails] == [True] * len(TAKEN)
+        assert [parse_address(email.recipient).text for email in server.emails] == TAKEN
 
 
 @pytest.mark.parametrize(("offered", "state"), [(True, "sent"), (False, "rejected")])
-def test_a_sign_up_with_a_name_beyond_ascii_is_delivered_or_refused_with_its_reason(
+def test_a_sign_up_with_a_non_ascii_local_part_is_delivered_or_rejected_with_its_reason(
     tmp_path: Path, state: str, *, offered: bool
 ) -> None:
     with (
@@ -55,7 +55,7 @@ def test_a_sign_up_with_a_name_beyond_ascii_is_delivered_or_refused_with_its_rea
         assert [row[4] for row in notices] == [state] * len(IN_LETTERS)
         assert web_harness.rows()["suppression"] == []
         if offered:
-            names = [letter.recipient.partition("@")[0] for letter in server.emails]
+            names = [email.recipient.partition("@")[0] for email in server.emails]
             assert sorted(names) == sorted(address.partition("@")[0] for address in IN_LETTERS)
         else:
             assert all("needs SMTPUTF8" in str(row[-1]) for row in notices)

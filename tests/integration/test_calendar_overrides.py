@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.issues.publish import finish_preparing
+from newsletter.actions.issues.publish import Publisher
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.errors import NotFound, Refused, TemplateError, UsageError
@@ -95,9 +95,9 @@ def test_an_issue_on_hold_is_not_compiled_again_at_each_timer_run(harness: AppHa
     number = start_preparing(harness)
     cannot_make_any = replace(harness.render_context, renderer=EmailTemplates(harness.site, []))
     with pytest.raises(TemplateError):
-        finish_preparing(harness.store, cannot_make_any, harness.rules, harness.clock())
+        Publisher(harness.store, cannot_make_any, harness.rules).finish_preparing(harness.clock())
     harness.calendar.hold(SLOT)
-    finish_preparing(harness.store, cannot_make_any, harness.rules, harness.clock())
+    Publisher(harness.store, cannot_make_any, harness.rules).finish_preparing(harness.clock())
 
     assert harness.issue(number).state is IssueState.PREPARING
 

@@ -147,7 +147,7 @@ def test_a_file_that_was_copied_away_and_put_back_is_held(harness: AppHarness, t
     harness.close()
     shutil.copy2(harness.files.path, tmp_path / "aside.db")
     (tmp_path / "aside.db").rename(harness.files.path)
-    held = {check.id: check for check in harness.doctor()}["installation"]
+    held = {check.id: check for check in harness.doctor.check()}["installation"]
 
     assert not held.ok
     assert "newsletter db adopt" in held.fix
@@ -197,7 +197,7 @@ def test_a_mark_that_cannot_be_read_is_as_none(harness: AppHarness) -> None:
 def test_doctor_and_the_mails_that_wait_know_of_it(harness: AppHarness) -> None:
     identity.path_of(harness.files.path).unlink()
     harness.owner.alert("Something", ["happened"], "Look")
-    held = {check.id: check for check in harness.doctor()}["installation"]
+    held = {check.id: check for check in harness.doctor.check()}["installation"]
     memory = harness.memory()
 
     assert (held.ok, held.level) == (False, "error")

@@ -1,4 +1,4 @@
-"""What one ring of the daemon does when something is wrong; the daemon as a process has acceptance tests."""
+"""One timer run of the daemon when something fails; the acceptance tests run the daemon as a process."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def waiting(harness: AppHarness) -> int:
         return tx.transactional.waiting()
 
 
-def test_a_trouble_that_could_not_be_told_to_the_owner_is_told_at_the_next_ring_and_then_no_more(
+def test_an_error_that_could_not_be_reported_to_the_owner_is_reported_by_the_next_run_and_only_once(
     tmp_path: Path,
 ) -> None:
     with (
         open_app_harness(tmp_path, templates=str(tmp_path / "nowhere")) as harness,
-        harness.store.sending("test", harness.clock()) as right,
+        harness.store.sending("test", harness.clock()) as lock,
         closing(sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)) as other,
     ):
-        daemon = Daemon(harness, right)
+        daemon = Daemon(harness, lock)
         other.execute("CREATE TRIGGER full BEFORE INSERT ON notice BEGIN SELECT RAISE(ABORT, 'no room'); END")
         with pytest.raises(sqlite3.IntegrityError, match="no room"):
             daemon.send_issues()
@@ -39,14 +39,14 @@ def test_a_trouble_that_could_not_be_told_to_the_owner_is_told_at_the_next_ring_
     assert counts == [1, 1]
 
 
-def test_a_fault_ends_its_own_ring_alone_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_ends_only_its_own_timer_run_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with (
         open_app_harness(tmp_path) as harness,
-        harness.store.sending("test", harness.clock()) as right,
+        harness.store.sending("test", harness.clock()) as lock,
         closing(sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)) as other,
     ):
         other.execute("ALTER TABLE told RENAME TO lost")
-        Daemon(harness, right).notify_owner()
+        Daemon(harness, lock).notify_owner()
 
     (said,) = [record.getMessage() for record in caplog.records if record.name == "newsletter.daemon"]
     assert "told" in said

@@ -1,4 +1,4 @@
-"""One frozen issue on its way to its readers, on a real store: who gets it, what each outcome does, who may stop it."""
+"""Deliver one frozen issue on a real store: who receives it, and the effect of each outcome."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ def harness(tmp_path: Path) -> Iterator[AppHarness]:
         yield harness
 
 
-# -- everybody, once -------------------------------------------------------------------------------
+# -- all, once -------------------------------------------------------------------------------------
 
 
-def test_everybody_gets_one_letter_of_their_own_over_several_connections(harness: AppHarness) -> None:
+def test_everybody_gets_one_personal_email_over_several_connections(harness: AppHarness) -> None:
     sender = harness.memory(connections=4)
     number = harness.start(40)
     done = harness.round()
     emails = parse_emails(sender.emails)
 
     assert recipients(sender.emails) == readers(40)
-    assert all(mail["To"] == letter.envelope.recipient for mail, letter in zip(emails, sender.emails, strict=True))
-    assert len({mail["Message-ID"] for mail in emails}) == 40
-    assert len({mail["List-Unsubscribe"] for mail in emails}) == 40
-    assert len({letter.envelope.sender for letter in sender.emails}) == 40
+    assert all(message["To"] == email.envelope.recipient for message, email in zip(emails, sender.emails, strict=True))
+    assert len({message["Message-ID"] for message in emails}) == 40
+    assert len({message["List-Unsubscribe"] for message in emails}) == 40
+    assert len({email.envelope.sender for email in sender.emails}) == 40
     assert (done.sent, done.final, done.trouble, done.paused) == (40, 40, "", "")
     assert (harness.issue(number).state, harness.counts()) == (IssueState.DONE, {"sent": 40})
     assert harness.broken() == []
     assert sender.open_sessions == 0
 
 
-def test_a_second_round_sends_nothing_again(harness: AppHarness) -> None:
+def test_a_second_batch_sends_nothing_again(harness: AppHarness) -> None:
     sender = harness.memory()
     harness.start(3)
     harness.round()
@@ -72,7 +72,7 @@ def test_a_second_round_sends_nothing_again(harness: AppHarness) -> None:
     assert (done.sent, len(sender.emails)) == (0, 3)
 
 
-def test_no_more_connections_are_opened_than_letters_wait(harness: AppHarness) -> None:
+def test_no_more_connections_are_opened_than_emails_are_open(harness: AppHarness) -> None:
     class Counting(MemorySender):
         opened = 0
 
@@ -88,20 +88,20 @@ def test_no_more_connections_are_opened_than_letters_wait(harness: AppHarness) -
     assert sender.opened <= 2
 
 
-def test_progress_ends_at_the_audience_and_never_goes_beyond(harness: AppHarness) -> None:
+def test_progress_ends_at_the_size_of_the_audience(harness: AppHarness) -> None:
     harness.memory({ODD: repeat(answer("rcpt", LATER), 1)})
     harness.start(5)
     seen: list[tuple[int, int]] = []
-    with harness.store.sending("test", harness.clock()) as right:
-        harness.issues.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
+    with harness.store.sending("test", harness.clock()) as lock:
+        harness.delivery.deliver(lock, 1, progress=lambda done, audience: seen.append((done, audience)))
         harness.fake_clock.forward(minutes=1)
-        harness.issues.deliver(right, 1, progress=lambda done, audience: seen.append((done, audience)))
+        harness.delivery.deliver(lock, 1, progress=lambda done, audience: seen.append((done, audience)))
 
     assert seen[-1] == (5, 5)
     assert (4, 5) in seen
 
 
-def test_a_template_that_asks_for_the_name_takes_the_slow_way_and_everybody_gets_their_own(tmp_path: Path) -> None:
+def test_a_template_that_depends_on_the_name_is_rendered_for_each_subscriber(tmp_path: Path) -> None:
     own = custom_template_dir(tmp_path, "{% if name %}Dear {{ name }},{% else %}Dear reader,{% endif %}")
     sender = MemorySender(connections=2)
     with open_app_harness(tmp_path, sender, templates=str(own)) as harness:
@@ -111,7 +111,7 @@ def test_a_template_that_asks_for_the_name_takes_the_slow_way_and_everybody_gets
         harness.round()
         with harness.store.read() as tx:
             compiled = CompiledEmail.loads(tx.issues.compiled(number))
-        greeting = {mail["To"]: text_of(mail).splitlines()[0] for mail in parse_emails(sender.emails)}
+        greeting = {message["To"]: text_of(message).splitlines()[0] for message in parse_emails(sender.emails)}
 
     assert not compiled.uniform
     assert greeting == {
@@ -137,7 +137,7 @@ def test_a_template_that_asks_for_the_name_takes_the_slow_way_and_everybody_gets
         ("dot", "550 5.1.1 said too late to be about the address", "rejected", None),
     ],
 )
-def test_a_refusal_of_one_letter_is_about_that_letter_alone(
+def test_a_rejection_of_one_email_affects_only_that_email(
     harness: AppHarness, stage: str, reply: str, state: str, waits_for: int | None
 ) -> None:
     sender = harness.memory({ODD: repeat(answer(stage, reply), 1)})
@@ -153,7 +153,7 @@ def test_a_refusal_of_one_letter_is_about_that_letter_alone(
     assert harness.broken() == []
 
 
-def test_an_unknown_mailbox_is_rejected_and_never_mailed_again(harness: AppHarness) -> None:
+def test_an_unknown_mailbox_is_rejected_and_suppressed(harness: AppHarness) -> None:
     harness.memory({ODD: repeat(answer("rcpt", "550 5.1.1 no such user"), 1)})
     harness.start(3)
     harness.round()
@@ -163,7 +163,7 @@ def test_an_unknown_mailbox_is_rejected_and_never_mailed_again(harness: AppHarne
         assert tx.subscribers.mailable() == 2
 
 
-def test_every_attempt_that_failed_is_kept_with_its_whole_reply(harness: AppHarness) -> None:
+def test_every_failed_attempt_is_recorded_with_its_full_reply(harness: AppHarness) -> None:
     harness.memory({ODD: iter([answer("rcpt", LATER), answer("dot", "452 4.3.1 no room")])})
     harness.start(2)
     harness.round()
@@ -176,16 +176,16 @@ def test_every_attempt_that_failed_is_kept_with_its_whole_reply(harness: AppHarn
     assert kept == [("defer", "rcpt", 451, "4.7.1", "greylisted"), ("defer", "dot", 452, "4.3.1", "no room")]
 
 
-def test_a_deferred_letter_is_tried_ever_more_rarely_and_given_up_after_48_hours(harness: AppHarness) -> None:
+def test_a_deferred_email_is_retried_less_and_less_often_and_fails_after_48_hours(harness: AppHarness) -> None:
     harness.memory({ODD: repeat(answer("rcpt", LATER), 100)})
     harness.start(2)
     waits = []
-    with harness.store.sending("test", harness.clock()) as right:
-        harness.issues.deliver(right, 1)
-        while due_at := right.ledger.next_due_at(1):
+    with harness.store.sending("test", harness.clock()) as lock:
+        harness.delivery.deliver(lock, 1)
+        while due_at := lock.ledger.next_due_at(1):
             waits.append((due_at - harness.clock()).total_seconds() / 60)
             harness.fake_clock.now = due_at
-            harness.issues.deliver(right, 1)
+            harness.delivery.deliver(lock, 1)
     row = harness.row(ODD)
 
     assert waits[:6] == [1, 5, 15, 60, 60, 60]
@@ -194,7 +194,7 @@ def test_a_deferred_letter_is_tried_ever_more_rarely_and_given_up_after_48_hours
     assert harness.issue().state is IssueState.DONE
 
 
-def test_a_letter_in_doubt_waits_ten_minutes_and_goes_out_with_the_same_message_id(harness: AppHarness) -> None:
+def test_an_email_in_doubt_is_retried_after_ten_minutes_with_the_same_message_id(harness: AppHarness) -> None:
     sender = harness.memory({ODD: repeat(NO_REPLY, 1)})
     harness.start(2)
     harness.round()
@@ -203,7 +203,7 @@ def test_a_letter_in_doubt_waits_ten_minutes_and_goes_out_with_the_same_message_
     too_early = harness.round().sent
     harness.fake_clock.forward(seconds=1)
     harness.round()
-    ids = [mail["Message-ID"] for mail in parse_emails(sender.tried) if mail["To"] == ODD]
+    ids = [message["Message-ID"] for message in parse_emails(sender.tried) if message["To"] == ODD]
 
     assert (row.state, row.next_attempt_at) == ("deferred", TUESDAY + timedelta(minutes=10))
     assert too_early == 0
@@ -211,19 +211,19 @@ def test_a_letter_in_doubt_waits_ten_minutes_and_goes_out_with_the_same_message_
     assert harness.counts() == {"sent": 2}
 
 
-def test_a_letter_in_doubt_is_held_where_the_owner_wants_that(harness: AppHarness) -> None:
+def test_an_email_in_doubt_is_held_if_the_settings_say_so(harness: AppHarness) -> None:
     harness.memory({ODD: repeat(NO_REPLY, 1)})
     harness.start(2)
-    with harness.store.sending("test", harness.clock(), hold_in_doubt=True) as right:
-        harness.issues.deliver(right, 1)
+    with harness.store.sending("test", harness.clock(), hold_in_doubt=True) as lock:
+        harness.delivery.deliver(lock, 1)
 
     assert (harness.counts(), harness.issue().state) == ({"held": 1, "sent": 1}, IssueState.DONE)
 
 
-# -- one reader's letter that cannot be made -------------------------------------------------------
+# -- an email that cannot be composed --------------------------------------------------------------
 
 
-def test_a_reader_whose_letter_cannot_be_made_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+def test_an_email_that_cannot_be_composed_delays_no_other(tmp_path: Path) -> None:
     sender = MemorySender()
     with open_app_harness(tmp_path, sender, templates=str(custom_template_dir(tmp_path, "Dear {{ name }}"))) as harness:
         with harness.store.write() as tx:
@@ -240,7 +240,7 @@ def test_a_reader_whose_letter_cannot_be_made_keeps_nobody_else_waiting(tmp_path
         assert "not sent" in row.reply
 
 
-def test_a_fault_while_composing_puts_the_letter_back_and_is_raised(tmp_path: Path) -> None:
+def test_an_error_while_composing_requeues_the_email_and_is_raised(tmp_path: Path) -> None:
     own = custom_template_dir(tmp_path, "{% if name %}{{ 1 // (name | length - 3) }}{% endif %}")
     with open_app_harness(tmp_path, MemorySender(), templates=str(own)) as harness:
         add_subscriber(harness.files, "bea@b.example", name="Bea")
@@ -251,7 +251,9 @@ def test_a_fault_while_composing_puts_the_letter_back_and_is_raised(tmp_path: Pa
         assert (harness.counts(), harness.row("bea@b.example").attempts) == ({"pending": 2}, 0)
 
 
-def test_a_sender_that_breaks_its_word_leaves_a_letter_in_doubt_and_not_in_flight(harness: AppHarness) -> None:
+def test_a_sender_that_raises_something_unexpected_leaves_an_email_in_doubt_and_not_in_flight(
+    harness: AppHarness,
+) -> None:
     def fail() -> None:
         raise RuntimeError("no sender may raise this")
 
@@ -264,10 +266,10 @@ def test_a_sender_that_breaks_its_word_leaves_a_letter_in_doubt_and_not_in_fligh
     assert harness.row(ODD).next_attempt_at == TUESDAY + timedelta(minutes=10)
 
 
-# -- trouble of the next hop -----------------------------------------------------------------------
+# -- connection errors -----------------------------------------------------------------------------
 
 
-def test_a_next_hop_that_is_down_touches_no_row(harness: AppHarness) -> None:
+def test_a_mail_server_that_is_down_changes_no_delivery(harness: AppHarness) -> None:
     sender = harness.memory(refuses_sessions=2)
     harness.start(3)
     done = harness.round()
@@ -280,7 +282,7 @@ def test_a_next_hop_that_is_down_touches_no_row(harness: AppHarness) -> None:
     )
 
 
-def test_a_connection_that_is_lost_once_is_renewed_and_everybody_gets_a_letter(harness: AppHarness) -> None:
+def test_a_connection_lost_once_is_reopened_and_everybody_gets_an_email(harness: AppHarness) -> None:
     sender = MemorySender(fail_at=[2])
     harness.sender_override = sender
     harness.start(3)
@@ -290,7 +292,7 @@ def test_a_connection_that_is_lost_once_is_renewed_and_everybody_gets_a_letter(h
     assert [harness.row(address).attempts for address in readers(3)] == [1, 1, 1]
 
 
-def test_trouble_twice_in_a_row_ends_the_round_with_the_letter_put_back_and_no_attempt_used(
+def test_two_errors_in_a_row_end_the_batch_and_requeue_the_email_without_counting_an_attempt(
     harness: AppHarness,
 ) -> None:
     sender = MemorySender(fail_at=[2, 3])
@@ -305,7 +307,7 @@ def test_trouble_twice_in_a_row_ends_the_round_with_the_letter_put_back_and_no_a
     assert recipients(sender.emails) == readers(3)
 
 
-def test_days_of_trouble_do_not_use_up_the_48_hours_of_a_letter(harness: AppHarness) -> None:
+def test_days_of_connection_errors_do_not_use_up_the_48_hours_of_an_email(harness: AppHarness) -> None:
     harness.sender_override = MemorySender(fail_at=[1, 2])
     harness.start(1)
     harness.round()
@@ -316,23 +318,23 @@ def test_days_of_trouble_do_not_use_up_the_48_hours_of_a_letter(harness: AppHarn
     assert harness.row("reader1@a.example").state == "deferred"
 
 
-# -- the breaker -----------------------------------------------------------------------------------
+# -- the circuit breaker -----------------------------------------------------------------------------------
 
 
-def test_policy_refusals_pause_the_issue_suppress_nobody_and_a_resume_sends_to_all(harness: AppHarness) -> None:
+def test_policy_rejections_pause_the_issue_suppress_nobody_and_a_resume_sends_to_all(harness: AppHarness) -> None:
     everybody = readers(8)
     sender = harness.memory({address: repeat(answer("rcpt", BLOCKED), 1) for address in everybody}, connections=2)
     harness.start(8)
     done = harness.round()
     paused = harness.issue()
     with harness.store.read() as tx:
-        mail = tx.transactional.waiting()
+        queued = tx.transactional.waiting()
 
-    assert (paused.state, harness.suppressed(), mail) == (IssueState.PAUSED, [], 1)
+    assert (paused.state, harness.suppressed(), queued) == (IssueState.PAUSED, [], 1)
     assert "blocked by our list" in paused.pause_reason
     assert done.paused == paused.pause_reason
     sender = harness.memory()
-    harness.fake_clock.forward(days=3)  # the owner was away: no letter's 48 hours ran meanwhile
+    harness.fake_clock.forward(days=3)  # the owner was away: the 48 hours of an email do not run meanwhile
     harness.memory({everybody[0]: repeat(answer("rcpt", LATER), 1)})
     harness.issues.resume(1)
     assert harness.row(everybody[0]).state == "deferred"
@@ -343,7 +345,7 @@ def test_policy_refusals_pause_the_issue_suppress_nobody_and_a_resume_sends_to_a
     assert harness.counts() == {"sent": 8}
 
 
-def test_the_same_hard_refusal_for_everybody_is_about_us_and_suppresses_nobody(harness: AppHarness) -> None:
+def test_the_same_hard_rejection_for_everybody_pauses_the_issue_and_suppresses_nobody(harness: AppHarness) -> None:
     everybody = readers(30)
     harness.memory({address: repeat(answer("rcpt", f"550 5.1.1 <{address}> unknown"), 1) for address in everybody})
     harness.start(30)
@@ -355,10 +357,10 @@ def test_the_same_hard_refusal_for_everybody_is_about_us_and_suppresses_nobody(h
     assert (recipients(sender.emails), harness.issue().state) == (everybody, IssueState.DONE)
 
 
-def test_a_breaker_that_trips_on_a_cancelled_issue_leaves_nothing_open(harness: AppHarness) -> None:
+def test_a_circuit_breaker_that_trips_on_a_cancelled_issue_leaves_nothing_open(harness: AppHarness) -> None:
     class Cancelling(MemorySender):
-        def take(self, letter: SentEmail) -> Outcome:
-            outcome = super().take(letter)
+        def take(self, email: SentEmail) -> Outcome:
+            outcome = super().take(email)
             if len(self.tried) == 3:
                 harness.issues.cancel(1)
             return outcome

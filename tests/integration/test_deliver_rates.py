@@ -1,4 +1,4 @@
-"""Rates are kept: by the hour, by recipient domain, and over a restart."""
+"""Rate limits hold: per hour, per recipient domain, and across a restart."""
 
 from __future__ import annotations
 
@@ -31,16 +31,14 @@ def harness(tmp_path: Path) -> Iterator[AppHarness]:
 
 
 @pytest.mark.parametrize("connections", [1, 4])
-def test_an_hour_takes_no_more_than_its_share_and_a_restart_forgets_nothing(
-    harness: AppHarness, connections: int
-) -> None:
+def test_an_hourly_limit_holds_across_restarts(harness: AppHarness, connections: int) -> None:
     harness.start(8)
     seen = []
     for minutes in (0, 30, 31, 31):
         harness.fake_clock.forward(minutes=minutes)
         sender = RatedSender(Rate(5, HOUR), connections=connections)
         harness.sender_override = sender
-        harness.round()  # every round is a life of its own: all it knows is in the ledger
+        harness.round()  # every batch is a sender of its own: all it knows is in the ledger
         seen.append(len(sender.emails))
 
     assert seen == [5, 0, 3, 0]
@@ -48,7 +46,7 @@ def test_an_hour_takes_no_more_than_its_share_and_a_restart_forgets_nothing(
     assert harness.broken() == []
 
 
-def test_one_domain_waits_in_line_while_the_others_get_their_letters(harness: AppHarness) -> None:
+def test_one_domain_waits_while_the_others_get_their_emails(harness: AppHarness) -> None:
     add_tip(harness.files)
     add_subscribers(harness.files, 4)  # all at a.example
     add_subscriber(harness.files, "solo@b.example")
@@ -56,7 +54,7 @@ def test_one_domain_waits_in_line_while_the_others_get_their_letters(harness: Ap
     sender = RatedSender(Rate(2, timedelta(minutes=1), per_domain=True))
     harness.sender_override = sender
     harness.round()
-    first = [letter.envelope.recipient for letter in sender.emails]
+    first = [email.envelope.recipient for email in sender.emails]
     waiting = harness.counts()
     harness.fake_clock.forward(minutes=1)
     harness.round()
@@ -66,7 +64,7 @@ def test_one_domain_waits_in_line_while_the_others_get_their_letters(harness: Ap
     assert harness.counts() == {"sent": 5}
 
 
-def test_waiting_for_its_turn_is_no_attempt(harness: AppHarness) -> None:
+def test_waiting_for_a_rate_limit_does_not_count_as_an_attempt(harness: AppHarness) -> None:
     add_tip(harness.files)
     add_subscribers(harness.files, 2)
     harness.issues.publish_due()

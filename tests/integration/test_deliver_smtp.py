@@ -1,4 +1,4 @@
-"""One issue through a real SMTP server that refuses, hangs up and loses replies: what the readers and the rows have then."""
+"""Send an issue through a real SMTP server that rejects, hangs up and loses replies; check emails and deliveries."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def app_harness(
     templates: str = "",
     **behavior: object,
 ) -> Iterator[tuple[AppHarness, FaultySmtp]]:
-    """A newsletter whose next hop is a server with these faults."""
+    """A newsletter whose mail server has these faults."""
     with (
         FaultySmtp(faults, ServerBehavior(**behavior)) as server,  # type: ignore[arg-type]
         open_app_harness(directory, sender_url=server.url(*options, login=login), templates=templates) as harness,
@@ -45,7 +45,7 @@ def app_harness(
 
 
 def got(server: FaultySmtp) -> list[str]:
-    return sorted(letter.recipient for letter in server.emails)
+    return sorted(email.recipient for email in server.emails)
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
@@ -67,7 +67,7 @@ def got(server: FaultySmtp) -> list[str]:
     ],
     ids=lambda value: f"{value.stage}-{value.does}" if isinstance(value, Fault) else None,
 )
-def test_the_table_of_replies_from_the_wire_to_the_row(
+def test_each_smtp_reply_has_its_effect_on_the_delivery(
     tmp_path: Path, fault: Fault, state: str, suppressed: list[str], attempts: int, *, pipelining: bool
 ) -> None:
     with app_harness(tmp_path, replace(fault), pipelining=pipelining) as (harness, server):
@@ -80,14 +80,14 @@ def test_the_table_of_replies_from_the_wire_to_the_row(
         assert harness.broken() == []
 
 
-def test_a_letter_that_was_taken_without_a_word_comes_once_more_with_the_same_message_id(tmp_path: Path) -> None:
+def test_an_email_accepted_without_a_reply_is_sent_again_with_the_same_message_id(tmp_path: Path) -> None:
     with app_harness(tmp_path, Fault("accepted", "drop", to=ODD, times=1)) as (harness, server):
         harness.start(3)
         harness.round()
         in_doubt = harness.row(ODD)
         harness.fake_clock.forward(minutes=10)
         harness.round()
-        copies = [letter for letter in server.emails if letter.recipient == ODD]
+        copies = [email for email in server.emails if email.recipient == ODD]
         ids = {line for copy in copies for line in copy.message.splitlines() if line.startswith(b"Message-ID:")}
 
         assert (in_doubt.state, in_doubt.next_attempt_at) == ("deferred", TUESDAY + timedelta(minutes=10))
@@ -96,7 +96,7 @@ def test_a_letter_that_was_taken_without_a_word_comes_once_more_with_the_same_me
         assert harness.issue().state is IssueState.DONE
 
 
-def test_a_policy_refusal_for_everybody_pauses_and_a_resume_sends_to_all(tmp_path: Path) -> None:
+def test_a_policy_rejection_for_everybody_pauses_and_a_resume_sends_to_all(tmp_path: Path) -> None:
     with app_harness(tmp_path, Fault("rcpt", "554 5.7.1 your address is listed")) as (harness, server):
         harness.start(12)
         harness.round()
@@ -108,22 +108,22 @@ def test_a_policy_refusal_for_everybody_pauses_and_a_resume_sends_to_all(tmp_pat
         assert (got(server), harness.counts()) == (readers(12), {"sent": 12})
 
 
-def test_a_refused_password_pauses_the_issue_before_any_letter_is_claimed(tmp_path: Path) -> None:
+def test_a_refused_password_pauses_the_issue_before_any_email_is_claimed(tmp_path: Path) -> None:
     with app_harness(tmp_path, login="tips:wrong@", users={"tips": "right"}) as (harness, server):
         harness.start(3)
         harness.round()
         paused = harness.issue()
         with harness.store.read() as tx:
-            mail = tx.transactional.waiting()
+            queued = tx.transactional.waiting()
         server.behavior.users = {"tips": "wrong"}
         harness.issues.resume(1)
 
-        assert (paused.state, paused.counts["pending"], mail) == (IssueState.PAUSED, 3, 1)
+        assert (paused.state, paused.counts["pending"], queued) == (IssueState.PAUSED, 3, 1)
         assert "535" in paused.pause_reason
         assert (got(server), harness.row(ODD).attempts) == (readers(3), 1)
 
 
-def test_a_server_that_is_not_there_is_trouble_and_no_letters_fault(tmp_path: Path) -> None:
+def test_an_unreachable_server_does_not_count_as_an_attempt(tmp_path: Path) -> None:
     with FaultySmtp() as server:
         url = server.url("connections=2")
     with open_app_harness(tmp_path, sender_url=url) as harness:
@@ -138,10 +138,10 @@ def test_a_server_that_is_not_there_is_trouble_and_no_letters_fault(tmp_path: Pa
         )
 
 
-# -- connections that one thread drives: what one letter does must not leave another one in flight --
+# -- multiplexed connections: an error with one email must not leave another one in flight -----------
 
 
-def test_a_letter_that_cannot_be_rendered_leaves_no_other_letter_in_flight(tmp_path: Path) -> None:
+def test_an_email_that_cannot_be_rendered_leaves_no_other_in_flight(tmp_path: Path) -> None:
     own = custom_template_dir(tmp_path, "{% if name %}{{ 1 // (name | length - 3) }}{% endif %}")
     with app_harness(tmp_path, options=("connections=4",), templates=str(own)) as (harness, server):
         add_subscribers(harness.files, 2)
@@ -149,32 +149,32 @@ def test_a_letter_that_cannot_be_rendered_leaves_no_other_letter_in_flight(tmp_p
         for number in range(3, 9):
             add_subscriber(harness.files, f"reader{number}@a.example")
         harness.start(0)
-        with harness.store.sending("test", harness.clock()) as right:
+        with harness.store.sending("test", harness.clock()) as lock:
             with pytest.raises(TemplateError):
-                harness.issues.deliver(right, 1)
+                harness.delivery.deliver(lock, 1)
             counts = harness.counts()
 
         assert counts == {"sent": 2, "pending": 7}
         assert got(server) == ["reader1@a.example", "reader2@a.example"]
 
 
-def test_letters_in_flight_when_the_database_is_locked_end_and_are_written_later(tmp_path: Path) -> None:
+def test_emails_in_flight_when_the_database_is_locked_finish_and_are_recorded_later(tmp_path: Path) -> None:
     class Locking(FaultySmtp):
-        """Its second letter locks the database of whoever sends."""
+        """Its second email locks the sender's database."""
 
-        def take(self, letter: AcceptedEmail) -> None:
-            super().take(letter)
+        def take(self, email: AcceptedEmail) -> None:
+            super().take(email)
             if len(self.emails) == 2:
                 other.execute("BEGIN IMMEDIATE")
 
     with Locking() as server, open_app_harness(tmp_path, sender_url=server.url("connections=4")) as harness:
         harness.start(20)
         other = sqlite3.connect(harness.files.path, isolation_level=None, check_same_thread=False)
-        with harness.store.sending("test", harness.clock()) as right:
-            set_busy_timeout(right.ledger, 20)
+        with harness.store.sending("test", harness.clock()) as lock:
+            set_busy_timeout(lock.ledger, 20)
             with pytest.raises(Busy):
-                harness.issues.deliver(right, 1, progress=lambda *_: unlock(other))
-            harness.issues.deliver(right, 1)
+                harness.delivery.deliver(lock, 1, progress=lambda *_: unlock(other))
+            harness.delivery.deliver(lock, 1)
         other.close()
 
         assert (got(server), harness.counts(), harness.broken()) == (readers(20), {"sent": 20}, [])

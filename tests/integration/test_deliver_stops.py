@@ -1,4 +1,4 @@
-"""One issue on its way that somebody or something stops: a person, a crash, a wrong clock, a database that is locked or full."""
+"""An issue is stopped while it is sent: by a person, a crash, a wrong clock, or a database that is locked or full."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def harness(tmp_path: Path) -> Iterator[AppHarness]:
         yield harness
 
 
-# -- somebody stops it -----------------------------------------------------------------------------
+# -- stopped by a person -----------------------------------------------------------------------------
 
 
-def test_a_stop_lets_the_letters_in_flight_end_and_claims_no_more(harness: AppHarness) -> None:
+def test_a_stop_lets_emails_in_flight_finish_and_claims_no_more(harness: AppHarness) -> None:
     sender = HookedSender({5: harness.stop.set}, connections=3)
     harness.sender_override = sender
     harness.start(30)
@@ -53,7 +53,7 @@ def test_a_stop_lets_the_letters_in_flight_end_and_claims_no_more(harness: AppHa
     assert recipients(sender.emails) == readers(30)
 
 
-def test_a_pause_by_another_process_is_seen_by_the_very_next_claim(harness: AppHarness) -> None:
+def test_a_pause_by_another_process_is_seen_by_the_next_claim(harness: AppHarness) -> None:
     with open_again(harness) as other:
         sender = HookedSender({3: lambda: other.issues.pause(1)})
         harness.sender_override = sender
@@ -65,7 +65,7 @@ def test_a_pause_by_another_process_is_seen_by_the_very_next_claim(harness: AppH
     assert recipients(sender.emails) == readers(6)
 
 
-def test_a_cancel_in_the_middle_sends_no_more_and_says_so_on_every_row(harness: AppHarness) -> None:
+def test_cancelling_while_sending_skips_every_open_delivery_with_its_reason(harness: AppHarness) -> None:
     with open_again(harness) as other:
         sender = HookedSender({3: lambda: other.issues.cancel(1)})
         harness.sender_override = sender
@@ -77,11 +77,11 @@ def test_a_cancel_in_the_middle_sends_no_more_and_says_so_on_every_row(harness: 
     assert issue.state is IssueState.CANCELLED
 
 
-def test_a_letter_that_comes_back_to_a_cancelled_issue_waits_no_more(harness: AppHarness) -> None:
+def test_an_email_requeued_to_a_cancelled_issue_is_skipped(harness: AppHarness) -> None:
     class Cancelling(MemorySender):
-        def take(self, letter: SentEmail) -> Outcome:
+        def take(self, email: SentEmail) -> Outcome:
             harness.issues.cancel(1)
-            return super().take(letter)
+            return super().take(email)
 
     harness.sender_override = Cancelling({"reader1@a.example": repeat(answer("rcpt", LATER), 1)})
     harness.start(2)
@@ -90,17 +90,17 @@ def test_a_letter_that_comes_back_to_a_cancelled_issue_waits_no_more(harness: Ap
     assert (harness.counts(), harness.broken()) == ({"skipped": 2}, [])
 
 
-def test_a_letter_that_a_crash_left_in_a_cancelled_issue_waits_no_more(harness: AppHarness) -> None:
+def test_an_email_that_a_crash_left_in_a_cancelled_issue_is_skipped(harness: AppHarness) -> None:
     harness.start(2)
-    with harness.store.sending("a life that ends here", harness.clock()) as right:
-        right.ledger.advance(1, [], 1, harness.clock())
+    with harness.store.sending("a run that ends here", harness.clock()) as lock:
+        lock.ledger.advance(1, [], 1, harness.clock())
         harness.issues.cancel(1)
     harness.round()
 
     assert (harness.counts(), harness.broken()) == ({"skipped": 2}, [])
 
 
-def test_who_leaves_in_the_middle_gets_no_letter(harness: AppHarness) -> None:
+def test_a_subscriber_who_unsubscribes_while_it_is_sent_gets_no_email(harness: AppHarness) -> None:
     with open_again(harness) as other:
         sender = HookedSender({2: lambda: other.subscribers.unsubscribe("reader3@a.example")})
         harness.sender_override = sender
@@ -111,7 +111,7 @@ def test_who_leaves_in_the_middle_gets_no_letter(harness: AppHarness) -> None:
     assert harness.issue().skipped_for == {"unsubscribed": 1}
 
 
-def test_who_leaves_while_their_letter_is_deferred_gets_no_second_try(harness: AppHarness) -> None:
+def test_a_subscriber_who_unsubscribes_while_deferred_gets_no_second_attempt(harness: AppHarness) -> None:
     sender = harness.memory({ODD: repeat(answer("rcpt", LATER), 1)})
     harness.start(2)
     harness.round()
@@ -123,15 +123,15 @@ def test_who_leaves_while_their_letter_is_deferred_gets_no_second_try(harness: A
     assert (harness.issue().skipped_for, harness.issue().state) == ({"unsubscribed": 1}, IssueState.DONE)
 
 
-# -- once more -------------------------------------------------------------------------------------
+# -- retried ---------------------------------------------------------------------------------------
 
 
-def test_failed_letters_get_another_chance_when_a_person_says_so(harness: AppHarness) -> None:
+def test_a_retry_by_a_person_requeues_failed_emails(harness: AppHarness) -> None:
     harness.memory({ODD: repeat(answer("rcpt", LATER), 100)})
     harness.start(2)
-    with harness.store.sending("test", harness.clock()) as right:
+    with harness.store.sending("test", harness.clock()) as lock:
         while harness.issue().state is not IssueState.DONE:
-            harness.issues.deliver(right, 1)
+            harness.delivery.deliver(lock, 1)
             harness.fake_clock.forward(hours=1)
     sender = harness.memory()
     reopened = harness.issues.retry_failed(1)
@@ -141,10 +141,10 @@ def test_failed_letters_get_another_chance_when_a_person_says_so(harness: AppHar
     assert (recipients(sender.emails), harness.counts()) == ([ODD], {"sent": 2})
 
 
-def test_nothing_of_a_cancelled_issue_is_tried_again(harness: AppHarness) -> None:
+def test_nothing_of_a_cancelled_issue_is_retried(harness: AppHarness) -> None:
     harness.start(2)
-    with harness.store.sending("a life", harness.clock(), hold_in_doubt=True) as right:
-        right.ledger.advance(1, [], 1, harness.clock())
+    with harness.store.sending("a run", harness.clock(), hold_in_doubt=True) as lock:
+        lock.ledger.advance(1, [], 1, harness.clock())
     with harness.store.sending("the next", harness.clock(), hold_in_doubt=True):
         harness.issues.cancel(1)
     with pytest.raises(Refused):
@@ -153,7 +153,7 @@ def test_nothing_of_a_cancelled_issue_is_tried_again(harness: AppHarness) -> Non
     assert harness.counts() == {"held": 1, "skipped": 1}
 
 
-def test_a_time_to_come_written_by_a_wrong_clock_is_not_waited_for(harness: AppHarness) -> None:
+def test_a_future_time_written_by_a_wrong_clock_is_not_waited_for(harness: AppHarness) -> None:
     sender = harness.memory({ODD: repeat(answer("rcpt", LATER), 1)})
     harness.start(2)
     harness.fake_clock.forward(days=2000)
@@ -169,18 +169,18 @@ def test_a_time_to_come_written_by_a_wrong_clock_is_not_waited_for(harness: AppH
 # -- a database that does not answer ---------------------------------------------------------------
 
 
-def test_outcomes_that_a_locked_database_would_not_take_are_written_when_it_does(harness: AppHarness) -> None:
+def test_outcomes_that_a_locked_database_refused_are_written_once_it_is_free(harness: AppHarness) -> None:
     number = harness.start(5)
     other = sqlite3.connect(harness.files.path, isolation_level=None, check_same_thread=False)
     sender = HookedSender({2: lambda: other.execute("BEGIN IMMEDIATE")})
     harness.sender_override = sender
 
-    with harness.store.sending("test", harness.clock()) as right:
-        set_busy_timeout(right.ledger, 20)
+    with harness.store.sending("test", harness.clock()) as lock:
+        set_busy_timeout(lock.ledger, 20)
         with pytest.raises(Busy):
-            harness.issues.deliver(right, number, progress=lambda *_: unlock(other))
+            harness.delivery.deliver(lock, number, progress=lambda *_: unlock(other))
         in_doubt = harness.counts()
-        harness.issues.deliver(right, number)
+        harness.delivery.deliver(lock, number)
     other.close()
 
     assert in_doubt == {"sent": 1, "sending": 1, "pending": 3}
@@ -188,33 +188,33 @@ def test_outcomes_that_a_locked_database_would_not_take_are_written_when_it_does
     assert (harness.counts(), harness.broken()) == ({"sent": 5}, [])
 
 
-def test_outcomes_that_a_locked_database_would_not_take_are_written_at_the_latest_when_the_sender_ends(
+def test_outcomes_that_a_locked_database_refused_are_written_at_the_latest_when_the_sender_ends(
     harness: AppHarness,
 ) -> None:
     number = harness.start(5)
     other = sqlite3.connect(harness.files.path, isolation_level=None, check_same_thread=False)
     harness.sender_override = HookedSender({2: lambda: other.execute("BEGIN IMMEDIATE")})
-    with harness.store.sending("test", harness.clock()) as right:
-        set_busy_timeout(right.ledger, 20)
+    with harness.store.sending("test", harness.clock()) as lock:
+        set_busy_timeout(lock.ledger, 20)
         with pytest.raises(Busy):
-            harness.issues.deliver(right, number, progress=lambda *_: unlock(other))
+            harness.delivery.deliver(lock, number, progress=lambda *_: unlock(other))
     other.close()
 
     assert (harness.counts(), harness.broken()) == ({"sent": 2, "pending": 3}, [])
 
 
-def test_a_full_disk_loses_nobody_and_says_so(harness: AppHarness) -> None:
+def test_a_full_disk_loses_nobody_and_is_reported(harness: AppHarness) -> None:
     number = harness.start(40)
     sender = harness.memory({address: repeat(answer("rcpt", f"550 no {'x' * 400}"), 1) for address in readers(40)[::3]})
-    with harness.store.sending("test", harness.clock()) as right:
-        database = connection_of(right.ledger)
+    with harness.store.sending("test", harness.clock()) as lock:
+        database = connection_of(lock.ledger)
         pages = database.execute("PRAGMA page_count").fetchone()[0]
         database.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(NewsletterError, match="disk"):
-            harness.issues.deliver(right, number)
+            harness.delivery.deliver(lock, number)
         got_before = len(sender.emails)
         database.execute("PRAGMA max_page_count = 1000000")
-        harness.issues.deliver(right, number)
+        harness.delivery.deliver(lock, number)
 
     assert got_before < len(sender.emails)
     assert recipients(sender.emails) == sorted(set(readers(40)) - set(readers(40)[::3]))
@@ -222,5 +222,5 @@ def test_a_full_disk_loses_nobody_and_says_so(harness: AppHarness) -> None:
 
 
 def open_again(harness: AppHarness) -> closing[AppHarness]:
-    """The same newsletter as another process has it: connections of its own."""
+    """The same newsletter as another process sees it, over connections of its own."""
     return closing(AppHarness(harness.settings, harness.clock))

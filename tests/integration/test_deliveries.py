@@ -1,4 +1,4 @@
-"""The ledger on a real file: who is claimed, what an outcome writes, and what a crash leaves."""
+"""The ledger on a real file: what is claimed, what an outcome writes, and what a crash leaves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def counts(store: SqlStore, number: int) -> dict[str, int]:
         return {state: count for state, count in tx.issues.get(number).counts.items() if count}
 
 
-def test_only_confirmed_readers_that_are_not_suppressed_are_in_the_audience(store: SqlStore) -> None:
+def test_only_confirmed_subscribers_who_are_not_suppressed_are_in_the_audience(store: SqlStore) -> None:
     add_subscribers(store, 2)
     for status in Status:
         add_subscriber(store, f"{status}@b.example", status)
@@ -46,11 +46,11 @@ def test_only_confirmed_readers_that_are_not_suppressed_are_in_the_audience(stor
     assert audience == ["confirmed@b.example", "reader1@a.example", "reader2@a.example"]
 
 
-def test_a_claim_is_committed_before_it_is_given(store: SqlStore) -> None:
+def test_a_claim_is_committed_before_it_is_returned(store: SqlStore) -> None:
     add_subscribers(store, 3)
     number = freeze_issue(store)
-    with store.sending("test", TUESDAY) as right:
-        claims = right.ledger.advance(number, [], 2, TUESDAY)
+    with store.sending("test", TUESDAY) as lock:
+        claims = lock.ledger.advance(number, [], 2, TUESDAY)
 
         assert [claim.address for claim in claims] == ["reader1@a.example", "reader2@a.example"]
         assert counts(store, number) == {"pending": 1, "sending": 2}
@@ -59,22 +59,24 @@ def test_a_claim_is_committed_before_it_is_given(store: SqlStore) -> None:
 def test_outcome_and_next_claim_share_one_commit(store: SqlStore) -> None:
     add_subscribers(store, 2)
     number = freeze_issue(store)
-    with store.sending("test", TUESDAY) as right:
-        first = right.ledger.advance(number, [], 1, TUESDAY)[0]
-        second = right.ledger.advance(number, [Finished(first, SENT, TUESDAY)], 1, TUESDAY)[0]
+    with store.sending("test", TUESDAY) as lock:
+        first = lock.ledger.advance(number, [], 1, TUESDAY)[0]
+        second = lock.ledger.advance(number, [Finished(first, SENT, TUESDAY)], 1, TUESDAY)[0]
 
         assert second.address == "reader2@a.example"
         assert counts(store, number) == {"sent": 1, "sending": 1}
 
 
 @pytest.mark.parametrize(("status", "reason"), [(Status.UNSUBSCRIBED, "unsubscribed"), (Status.PAUSED, "paused")])
-def test_who_left_after_the_freeze_is_skipped_at_the_claim(store: SqlStore, status: Status, reason: str) -> None:
+def test_a_subscriber_who_unsubscribed_after_the_freeze_is_skipped_at_the_claim(
+    store: SqlStore, status: Status, reason: str
+) -> None:
     one, _two = add_subscribers(store, 2)
     number = freeze_issue(store)
     with store.write() as tx:
         tx.subscribers.set_status(one, status, TUESDAY)
-    with store.sending("test", TUESDAY) as right:
-        claims = right.ledger.advance(number, [], 2, TUESDAY)
+    with store.sending("test", TUESDAY) as lock:
+        claims = lock.ledger.advance(number, [], 2, TUESDAY)
     with store.read() as tx:
         issue = tx.issues.get(number)
 
@@ -82,53 +84,53 @@ def test_who_left_after_the_freeze_is_skipped_at_the_claim(store: SqlStore, stat
     assert issue.skipped_for == {reason: 1}
 
 
-def test_who_was_suppressed_after_the_freeze_is_skipped(store: SqlStore) -> None:
+def test_a_subscriber_who_was_suppressed_after_the_freeze_is_skipped(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
     with store.write() as tx:
         tx.suppressions.add("reader1@a.example", "complaint", "", TUESDAY)
-    with store.sending("test", TUESDAY) as right:
-        assert right.ledger.advance(number, [], 1, TUESDAY) == []
+    with store.sending("test", TUESDAY) as lock:
+        assert lock.ledger.advance(number, [], 1, TUESDAY) == []
 
     assert counts(store, number) == {"skipped": 1}
 
 
-def test_a_deferred_letter_comes_back_when_its_time_has_come_and_before_the_rest(store: SqlStore) -> None:
+def test_a_deferred_email_is_claimed_at_its_time_and_before_the_others(store: SqlStore) -> None:
     add_subscribers(store, 2)
     number = freeze_issue(store)
     later = TUESDAY + timedelta(minutes=1)
-    with store.sending("test", TUESDAY) as right:
-        first = right.ledger.advance(number, [], 1, TUESDAY)[0]
+    with store.sending("test", TUESDAY) as lock:
+        first = lock.ledger.advance(number, [], 1, TUESDAY)[0]
         deferred = Finished(first, Deferred(Reply(Stage.RCPT, 451, "4.7.1", "greylisted")), TUESDAY)
-        right.ledger.advance(number, [deferred], 0, TUESDAY)
+        lock.ledger.advance(number, [deferred], 0, TUESDAY)
 
-        assert right.ledger.advance(number, [], 0, later) == []
-        again = right.ledger.advance(number, [], 1, later)[0]
+        assert lock.ledger.advance(number, [], 0, later) == []
+        again = lock.ledger.advance(number, [], 1, later)[0]
 
     assert (again.address, again.attempts, again.first_attempt_at) == (first.address, 2, TUESDAY)
 
 
-def test_trouble_of_the_connection_puts_a_letter_back_without_blame(store: SqlStore) -> None:
+def test_a_connection_error_requeues_an_email_without_counting_an_attempt(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
-    with store.sending("test", TUESDAY) as right:
-        claim = right.ledger.advance(number, [], 1, TUESDAY)[0]
-        right.ledger.advance(number, [Finished(claim, None, TUESDAY)], 0, TUESDAY)
-        again = right.ledger.advance(number, [], 1, TUESDAY)[0]
+    with store.sending("test", TUESDAY) as lock:
+        claim = lock.ledger.advance(number, [], 1, TUESDAY)[0]
+        lock.ledger.advance(number, [Finished(claim, None, TUESDAY)], 0, TUESDAY)
+        again = lock.ledger.advance(number, [], 1, TUESDAY)[0]
 
     assert (claim.attempts, again.attempts) == (1, 1)
 
 
-def test_a_hard_bounce_suppresses_and_a_tripped_breaker_takes_it_back(store: SqlStore) -> None:
+def test_a_hard_bounce_suppresses_and_a_tripped_circuit_breaker_undoes_it(store: SqlStore) -> None:
     reader = add_subscriber(store, "dead@b.example")
     number = freeze_issue(store)
     refusal: Outcome = Rejected(Reply(Stage.RCPT, 550, "5.1.1", "unknown"), Cause.BAD_ADDRESS)
-    with store.sending("test", TUESDAY) as right:
-        claim = right.ledger.advance(number, [], 1, TUESDAY)[0]
-        right.ledger.advance(number, [Finished(claim, refusal, TUESDAY)], 0, TUESDAY)
+    with store.sending("test", TUESDAY) as lock:
+        claim = lock.ledger.advance(number, [], 1, TUESDAY)[0]
+        lock.ledger.advance(number, [Finished(claim, refusal, TUESDAY)], 0, TUESDAY)
         with store.read() as tx:
             suppressed = tx.suppressions.get("dead@b.example")
-        right.ledger.reopen(number, [reader], TUESDAY)
+        lock.ledger.reopen(number, [reader], TUESDAY)
         with store.read() as tx:
             after = tx.suppressions.get("dead@b.example")
 
@@ -137,42 +139,42 @@ def test_a_hard_bounce_suppresses_and_a_tripped_breaker_takes_it_back(store: Sql
     assert (after, counts(store, number)) == (None, {"pending": 1})
 
 
-def test_an_outcome_of_a_row_that_is_no_longer_ours_is_dropped(store: SqlStore) -> None:
+def test_an_outcome_for_a_row_of_another_owner_is_dropped(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
-    with store.sending("first life", TUESDAY) as right:
-        stale = right.ledger.advance(number, [], 1, TUESDAY)[0]
-    with store.sending("second life", TUESDAY) as right:
-        claim = right.ledger.advance(number, [], 1, TUESDAY)[0]
-        right.ledger.advance(number, [Finished(claim, SENT, TUESDAY)], 0, TUESDAY)
-        right.ledger.advance(number, [Finished(stale, None, TUESDAY)], 0, TUESDAY)
+    with store.sending("first run", TUESDAY) as lock:
+        stale = lock.ledger.advance(number, [], 1, TUESDAY)[0]
+    with store.sending("second run", TUESDAY) as lock:
+        claim = lock.ledger.advance(number, [], 1, TUESDAY)[0]
+        lock.ledger.advance(number, [Finished(claim, SENT, TUESDAY)], 0, TUESDAY)
+        lock.ledger.advance(number, [Finished(stale, None, TUESDAY)], 0, TUESDAY)
 
-        assert (right.recovered, counts(store, number)) == (1, {"sent": 1})
+        assert (lock.recovered, counts(store, number)) == (1, {"sent": 1})
 
 
-def test_rows_of_a_dead_sender_go_back_and_are_held_the_third_time(store: SqlStore) -> None:
+def test_rows_of_a_dead_sender_are_requeued_and_held_the_third_time(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
     seen = []
     for _ in range(4):
-        with store.sending("test", TUESDAY) as right:
-            seen.append((right.recovered, counts(store, number)))
-            right.ledger.advance(number, [], 1, TUESDAY)
+        with store.sending("test", TUESDAY) as lock:
+            seen.append((lock.recovered, counts(store, number)))
+            lock.ledger.advance(number, [], 1, TUESDAY)
 
     assert seen == [(0, {"pending": 1}), (1, {"pending": 1}), (1, {"pending": 1}), (1, {"held": 1})]
 
 
-def test_a_paused_issue_gives_no_more_claims(store: SqlStore) -> None:
+def test_nothing_of_a_paused_issue_is_claimed(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
-    with store.sending("test", TUESDAY) as right:
+    with store.sending("test", TUESDAY) as lock:
         with store.write() as tx:
             tx.issues.change(number, IssueEvent.PAUSE, TUESDAY)
 
-        assert right.ledger.advance(number, [], 1, TUESDAY) == []
+        assert lock.ledger.advance(number, [], 1, TUESDAY) == []
 
 
-def test_a_second_sender_is_told_who_the_first_is(store: SqlStore) -> None:
+def test_a_second_sender_is_refused_and_told_about_the_first(store: SqlStore) -> None:
     with store.sending("newsletter run", TUESDAY), pytest.raises(Busy) as caught, store.sending("other", TUESDAY):
         pass
 
@@ -183,12 +185,12 @@ def test_a_second_sender_is_told_who_the_first_is(store: SqlStore) -> None:
 def test_an_issue_is_done_only_when_nothing_is_open(store: SqlStore) -> None:
     add_subscribers(store, 2)
     number = freeze_issue(store)
-    with store.sending("test", TUESDAY) as right:
-        claims = right.ledger.advance(number, [], 2, TUESDAY)
+    with store.sending("test", TUESDAY) as lock:
+        claims = lock.ledger.advance(number, [], 2, TUESDAY)
         finished = [Finished(claim, SENT, TUESDAY) for claim in claims]
         done = []
         for one in finished:
-            right.ledger.advance(number, [one], 0, TUESDAY)
+            lock.ledger.advance(number, [one], 0, TUESDAY)
             with store.write() as tx:
                 done.append(tx.issues.finish_if_done(number, TUESDAY))
 
@@ -206,7 +208,7 @@ def test_a_slot_has_one_issue_however_often_it_is_planned(store: SqlStore) -> No
     assert again.number == number
 
 
-def test_a_broken_invariant_is_said_in_words(store: SqlStore) -> None:
+def test_a_broken_invariant_is_described(store: SqlStore) -> None:
     add_subscribers(store, 2)
     number = freeze_issue(store)
     with store.write() as tx:

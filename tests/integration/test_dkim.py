@@ -66,7 +66,7 @@ def test_the_key_may_be_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "dkim.pem").write_text(RSA)
     with open_app_harness(tmp_path, dkim_selector="s1", dkim_key_file=str(tmp_path / "dkim.pem")) as harness:
         add_tip(harness.files, "Say the name")
-        assert harness.issues.preview().startswith(
+        assert harness.preview.message().startswith(
             b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=tips.example;"
         )
 
@@ -89,10 +89,10 @@ def test_an_unusable_key_stops_the_program_before_anything_is_written(tmp_path: 
 def test_doctor_shows_the_dns_records_and_what_is_wrong_with_a_key(tmp_path: Path) -> None:
     def found(**settings: str) -> tuple[bool, str]:
         with open_app_harness(tmp_path, None, **settings) as harness:
-            [check] = [check for check in harness.doctor() if check.id == "dkim"]
+            [check] = [check for check in harness.doctor.check() if check.id == "dkim"]
             return check.ok, check.message
 
-    assert found() == (True, "letters leave unsigned: DKIM is the relay's")
+    assert found() == (True, "not signed here; your relay is expected to sign (DKIM)")
     ok, words = found(dkim_selector="s1", dkim_key=ED25519)
     assert ok
     assert "s1._domainkey.tips.example TXT v=DKIM1; k=ed25519; p=" in words

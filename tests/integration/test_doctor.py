@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from newsletter.actions.calendar.plan import Rules
-from newsletter.actions.doctor import Check, check
+from newsletter.actions.doctor import Check, Doctor
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.issue import IssueEvent
 from newsletter.domain.errors import TemplateError
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     opened.close()
 
 
-def told(
+def run_checks(
     store: Store,
     *,
     site: Site = SITE,
@@ -57,7 +57,7 @@ def told(
         if broken:
             raise broken
 
-    checks = check(
+    doctor = Doctor(
         store,
         site=site,
         rules=Rules(SCHEDULE, timedelta(hours=24)),
@@ -66,24 +66,24 @@ def told(
         warnings=warnings,
         sqlite_version=sqlite_version,
         preview=preview,
-        now=now,
+        clock=lambda: now,
     )
-    return {found.id: found for found in checks}
+    return {check.id: check for check in doctor.check()}
 
 
-def wrong(checks: dict[str, Check]) -> set[str]:
+def problems(checks: dict[str, Check]) -> set[str]:
     return {id_ for id_, found in checks.items() if not found.ok}
 
 
-def test_a_newsletter_in_order_has_nothing_to_mend(store: Store) -> None:
-    checks = told(store)
-    assert wrong(checks) == set()
+def test_a_sound_newsletter_has_no_problem(store: Store) -> None:
+    checks = run_checks(store)
+    assert problems(checks) == set()
     assert {found.level for found in checks.values()} == {"ok"}
 
 
-def test_missing_settings_are_named_with_their_fix(store: Store) -> None:
-    checks = told(store, has_key=False, has_sender=False, warnings=("NEWSLETTER_TITEL is not a setting",))
-    assert wrong(checks) == {"names", "secret_key", "sender"}
+def test_missing_settings_are_reported_with_their_fix(store: Store) -> None:
+    checks = run_checks(store, has_key=False, has_sender=False, warnings=("NEWSLETTER_TITEL is not a setting",))
+    assert problems(checks) == {"names", "secret_key", "sender"}
     assert "newsletter init" in checks["secret_key"].fix
 
 
@@ -100,55 +100,55 @@ def test_missing_settings_are_named_with_their_fix(store: Store) -> None:
     ],
 )
 def test_a_setting_that_is_only_an_example_is_a_warning(store: Store, site: Site, id_: str) -> None:
-    checks = told(store, site=site)
-    assert wrong(checks) == {id_}
+    checks = run_checks(store, site=site)
+    assert problems(checks) == {id_}
     assert checks[id_].level == "warning"
 
 
 @pytest.mark.parametrize(
     ("version", "level"), [("3.40.1", "hint"), ("3.51.2", "hint"), ("3.51.3", "ok"), ("3.60.0", "ok")]
 )
-def test_an_old_sqlite_is_worth_a_hint_and_no_alarm(store: Store, version: str, level: str) -> None:
-    found = told(store, sqlite_version=version)["sqlite"]
+def test_an_old_sqlite_is_a_hint_and_not_a_problem(store: Store, version: str, level: str) -> None:
+    found = run_checks(store, sqlite_version=version)["sqlite"]
     assert (found.level, found.ok) == (level, True)
 
 
-def test_few_fresh_tips_are_a_warning_and_none_an_error(store: Store) -> None:
+def test_few_fresh_tips_are_a_warning_and_no_tip_is_an_error(store: Store) -> None:
     with store.write() as tx:
         cards = tx.tips.cards()
         tx.tips.set_state(cards[0].id, TipState.RETIRED)
-    checks = told(store)
-    assert wrong(checks) == {"runway"}
+    checks = run_checks(store)
+    assert problems(checks) == {"runway"}
     assert "8 weeks" in checks["runway"].message
     with store.write() as tx:
         for card in cards:
             tx.tips.set_state(card.id, TipState.RETIRED)
-    assert told(store)["next_tip"].level == "error"
+    assert run_checks(store)["next_tip"].level == "error"
 
 
-def test_a_letter_that_cannot_be_made_is_an_error_with_its_place(store: Store) -> None:
+def test_an_email_that_cannot_be_composed_is_an_error_with_its_source(store: Store) -> None:
     broken = TemplateError("unknown name 'titel'", source="issue/body.html", line=3, fix="Write title")
-    found = told(store, broken=broken)["letter"]
+    found = run_checks(store, broken=broken)["letter"]
     assert (found.level, found.fix) == ("error", "Write title")
     assert "issue/body.html:3" in found.message
 
 
-def test_mail_that_waits_without_a_daemon_is_a_warning(store: Store) -> None:
+def test_queued_emails_without_a_daemon_are_a_warning(store: Store) -> None:
     with store.write() as tx:
         tx.transactional.add("alarm", "owner@tips.example", {}, TUESDAY)
-    assert wrong(told(store)) == {"notices"}
+    assert problems(run_checks(store)) == {"notices"}
     with store.sending("newsletter run", TUESDAY):
-        assert wrong(told(store)) == set()
+        assert problems(run_checks(store)) == set()
 
 
-def test_a_slot_that_nothing_explains_is_an_error_after_the_first_issue(store: Store) -> None:
+def test_an_unexplained_slot_is_an_error_after_the_first_issue(store: Store) -> None:
     later = TUESDAY + timedelta(days=7, hours=1)
-    assert wrong(told(store, now=later)) == set(), "a new newsletter has missed nothing"
+    assert problems(run_checks(store, now=later)) == set(), "a new newsletter has missed nothing"
     with store.write() as tx:
         issue = tx.issues.plan(TUESDAY.date(), TUESDAY, TUESDAY)
         tx.issues.change(issue.number, IssueEvent.CANCEL, TUESDAY)
-    assert wrong(told(store)) == set(), "a cancelled issue is explained"
-    in_time, too_late = told(store, now=later), told(store, now=later + timedelta(days=2))
+    assert problems(run_checks(store)) == set(), "a cancelled issue is explained"
+    in_time, too_late = run_checks(store, now=later), run_checks(store, now=later + timedelta(days=2))
     assert in_time["last_slot"].level == too_late["last_slot"].level == "error"
     assert "newsletter issues send" in in_time["last_slot"].fix
 
@@ -156,17 +156,17 @@ def test_a_slot_that_nothing_explains_is_an_error_after_the_first_issue(store: S
 @pytest.mark.parametrize(
     ("event", "words"), [(IssueEvent.FIND_NOTHING, "tips import"), (IssueEvent.MISS, "newsletter run")]
 )
-def test_a_slot_that_went_wrong_says_how_to_go_on(store: Store, event: IssueEvent, words: str) -> None:
+def test_a_failed_slot_is_reported_with_its_fix(store: Store, event: IssueEvent, words: str) -> None:
     with store.write() as tx:
         issue = tx.issues.plan(TUESDAY.date(), TUESDAY, TUESDAY)
         tx.issues.change(issue.number, event, TUESDAY, reason="so it is")
-    found = told(store, now=TUESDAY + timedelta(hours=1))["last_slot"]
+    found = run_checks(store, now=TUESDAY + timedelta(hours=1))["last_slot"]
     assert (found.ok, found.level) == (False, "warning")
     assert words in found.fix
 
 
-def test_without_a_database_the_settings_are_still_looked_at(tmp_path: Path) -> None:
+def test_the_settings_are_checked_even_without_a_database(tmp_path: Path) -> None:
     nowhere = open_store(f"sqlite:///{tmp_path}/none.db")
-    checks = told(nowhere, has_key=False)
-    assert wrong(checks) == {"secret_key", "database"}
+    checks = run_checks(nowhere, has_key=False)
+    assert problems(checks) == {"secret_key", "database"}
     assert not (tmp_path / "none.db").exists()

@@ -62,7 +62,7 @@ def harness(tmp_path: Path, switch: DeadMansSwitch) -> Iterator[AppHarness]:
 
 
 def check(harness: AppHarness) -> Check:
-    return {check.id: check for check in harness.doctor()}["watchdog"]
+    return {check.id: check for check in harness.doctor.check()}["watchdog"]
 
 
 def test_there_is_one_heartbeat_for_each_slot_that_was_sent_or_skipped(
@@ -80,7 +80,7 @@ def test_there_is_one_heartbeat_for_each_slot_that_was_sent_or_skipped(
     assert (unknown.ok, check(harness).ok, check(harness).message) == (
         True,
         True,
-        "the watchdog was called for 2024-03-12",
+        "the heartbeat for 2024-03-12 was sent",
     )
 
 
@@ -99,7 +99,7 @@ def test_a_failed_heartbeat_is_retried_at_growing_intervals_and_then_given_up(
 
     assert first
     assert (first.attempts, first.done_at, first.reply) == (1, None, "127.0.0.1: HTTP Error 500: Internal Server Error")
-    assert (waiting.level, "it is tried again" in waiting.message) == ("hint", True)
+    assert (waiting.level, "it will be retried" in waiting.message) == ("hint", True)
     assert last
     assert (last.attempts, last.next_attempt_at) == (TRIES, None)
     assert harness.heartbeat.send() is None
@@ -121,7 +121,7 @@ def test_a_heartbeat_that_succeeds_is_not_retried(harness: AppHarness, switch: D
 
 def test_a_heartbeat_that_a_crash_interrupted_is_retried(harness: AppHarness, switch: DeadMansSwitch) -> None:
     assert harness.heartbeat.claim() == SLOT  # and then the program is killed
-    assert check(harness).message.endswith("the program ended meanwhile; it is tried again")
+    assert check(harness).message.endswith("the program ended meanwhile; it will be retried")
     harness.fake_clock.now += RETRY_AFTER[0]
     assert harness.heartbeat.send()
     assert len(switch.calls) == 1
@@ -131,4 +131,4 @@ def test_without_a_url_there_is_no_heartbeat_and_no_doctor_check(tmp_path: Path)
     with open_app_harness(tmp_path, MemorySender()) as harness:
         harness.round(harness.start())
         assert harness.heartbeat.send() is None
-        assert "watchdog" not in {check.id for check in harness.doctor()}
+        assert "watchdog" not in {check.id for check in harness.doctor.check()}

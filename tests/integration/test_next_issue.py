@@ -1,4 +1,4 @@
-"""What the forecast of the next issue says, held against what is then published; publishing itself has its own file."""
+"""The forecast of the next issue, compared with what is then published."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def harness(tmp_path: Path) -> Iterator[AppHarness]:
         yield harness
 
 
-def test_the_forecast_says_what_then_happens_week_after_week(harness: AppHarness) -> None:
+def test_the_forecast_matches_what_is_published_week_after_week(harness: AppHarness) -> None:
     for title in ("One", "Two"):
         add_tip(harness.files, title)
     seen: list[tuple[date, str | None, int]] = []
@@ -41,7 +41,7 @@ def test_the_forecast_says_what_then_happens_week_after_week(harness: AppHarness
 
 @pytest.mark.parametrize("minutes", [-1, 0, 60, 24 * 60, 24 * 60 + 1, 3 * 24 * 60])
 @pytest.mark.parametrize("went_before", [True, False])
-def test_the_forecast_is_due_exactly_when_something_is_sent(
+def test_the_forecast_is_due_exactly_when_an_issue_is_published(
     harness: AppHarness, minutes: int, *, went_before: bool
 ) -> None:
     for title in ("One", "Two"):
@@ -60,7 +60,7 @@ def test_the_forecast_is_due_exactly_when_something_is_sent(
         assert said.due_at > harness.clock()
 
 
-def test_the_forecast_of_a_week_that_begins_with_a_change_of_the_clocks(harness: AppHarness) -> None:
+def test_the_forecast_is_right_in_the_week_when_daylight_saving_time_begins(harness: AppHarness) -> None:
     add_tip(harness.files, "One")
     harness.fake_clock.now = datetime(2024, 3, 8, tzinfo=UTC)  # America changes on the 10th
     said = harness.issues.next()
@@ -68,10 +68,10 @@ def test_the_forecast_of_a_week_that_begins_with_a_change_of_the_clocks(harness:
     assert (said.slot, said.due_at) == (date(2024, 3, 12), datetime(2024, 3, 12, 12, 0, tzinfo=UTC))
 
 
-def test_a_slot_that_is_bound_already_is_forecast_with_its_own_tip(harness: AppHarness) -> None:
+def test_a_slot_with_a_bound_tip_is_forecast_with_that_tip(harness: AppHarness) -> None:
     add_tip(harness.files, "One")
     key = add_tip(harness.files, "Two")
-    with harness.store.write() as tx:  # as a process leaves it that dies while it compiles
+    with harness.store.write() as tx:  # the state after a process died while compiling
         number = tx.issues.plan(SLOT, TUESDAY, TUESDAY).number
         tx.issues.change(number, IssueEvent.PREPARE, TUESDAY)
         tx.issues.bind(number, tx.tips.get(key).card.id)

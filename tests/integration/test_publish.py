@@ -1,4 +1,4 @@
-"""From a slot to a frozen issue, on a real store: which slot, which tip, once, in time, and never to nobody."""
+"""From a slot to a frozen issue on a real store: which slot, which tip, once, in time, and only with an audience."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.issues.publish import finish_preparing, publish_due
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import NotFound, Refused
 from newsletter.domain.subscribers.subscription import Status
@@ -23,7 +22,7 @@ WINDOW = timedelta(hours=24)
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[AppHarness]:
-    """Two confirmed readers, and a clock at the slot."""
+    """Two confirmed subscribers, and a clock at the slot."""
     with open_app_harness(tmp_path, MemorySender()) as harness:
         add_subscribers(harness.files, 2)
         yield harness
@@ -40,7 +39,7 @@ def tip_state(harness: AppHarness, key: str) -> TipState:
 
 
 def leave_between_t0_and_t1(harness: AppHarness, key: str, slot: date | None = SLOT) -> int:
-    """What a process leaves that dies while it compiles: the slot taken, a tip bound, nothing frozen."""
+    """The state after a process died while compiling: the slot is taken, a tip is bound, nothing is frozen."""
     with harness.store.write() as tx:
         number = tx.issues.plan(slot, harness.clock(), harness.clock()).number
         tx.issues.change(number, IssueEvent.PREPARE, harness.clock())
@@ -51,7 +50,7 @@ def leave_between_t0_and_t1(harness: AppHarness, key: str, slot: date | None = S
 # -- the slot --------------------------------------------------------------------------------------
 
 
-def test_a_slot_that_is_due_becomes_an_issue_for_everybody_who_is_confirmed(harness: AppHarness) -> None:
+def test_a_slot_that_is_due_becomes_an_issue_for_all_confirmed_subscribers(harness: AppHarness) -> None:
     add_subscriber(harness.files, "waiting@b.example", Status.PENDING)
     key = add_tip(harness.files)
     issue = harness.issues.publish_due()
@@ -71,7 +70,7 @@ def test_before_the_slot_nothing_is_due(harness: AppHarness) -> None:
     assert issues(harness) == []
 
 
-def test_the_same_slot_twice_is_one_issue(harness: AppHarness) -> None:
+def test_publishing_a_slot_twice_makes_one_issue(harness: AppHarness) -> None:
     add_tip(harness.files, "One")
     add_tip(harness.files, "Two")
     first = harness.issues.publish_due()
@@ -84,21 +83,21 @@ def test_the_same_slot_twice_is_one_issue(harness: AppHarness) -> None:
     assert [issue.number for issue in issues(harness)] == [1]
 
 
-def test_two_processes_at_the_same_moment_make_one_issue(harness: AppHarness) -> None:
+def test_two_processes_at_the_same_time_make_one_issue(harness: AppHarness) -> None:
     add_tip(harness.files, "One")
     add_tip(harness.files, "Two")
     other = AppHarness(harness.settings, FakeClock())
     with other.store.read() as tx:  # this process looked before the other one wrote
         assert tx.issues.for_slot(SLOT) is None
         harness.issues.publish_due()
-    late = publish_due(other.store, other.render_context, other.rules, TUESDAY)
+    late = other.publisher.publish_due(TUESDAY)
     other.close()
 
     assert late is None
     assert [(issue.tip_key, issue.state) for issue in issues(harness)] == [("one", IssueState.SENDING)]
 
 
-def test_a_clock_that_is_set_back_over_a_slot_does_not_send_it_again(harness: AppHarness) -> None:
+def test_a_clock_set_back_over_a_slot_does_not_send_it_again(harness: AppHarness) -> None:
     for title in ("One", "Two", "Three"):
         add_tip(harness.files, title)
     for step in (timedelta(), WEEK, -WEEK, WEEK - timedelta(hours=3)):
@@ -118,7 +117,7 @@ def test_a_slot_found_late_within_the_window_is_sent(harness: AppHarness, late_f
     assert (issue.slot, issue.state) == (SLOT, IssueState.SENDING)
 
 
-def test_a_slot_found_too_late_is_missed_and_says_so(harness: AppHarness) -> None:
+def test_a_slot_found_too_late_is_missed_with_its_reason(harness: AppHarness) -> None:
     add_tip(harness.files, "One")
     key = add_tip(harness.files, "Two")
     harness.issues.publish_due()
@@ -146,7 +145,7 @@ def test_a_newsletter_that_never_sent_an_issue_has_missed_none(harness: AppHarne
 # -- the tip ---------------------------------------------------------------------------------------
 
 
-def test_a_slot_without_a_tip_says_so_and_is_sent_when_one_comes_in_time(harness: AppHarness) -> None:
+def test_a_slot_without_a_tip_is_sent_once_a_tip_is_added_in_time(harness: AppHarness) -> None:
     empty = harness.issues.publish_due()
     again = harness.issues.publish_due()
     harness.fake_clock.now += WINDOW
@@ -163,7 +162,7 @@ def test_a_slot_without_a_tip_says_so_and_is_sent_when_one_comes_in_time(harness
     assert (sent.number, sent.state, sent.tip_key) == (empty.number, IssueState.SENDING, key)
 
 
-def test_a_tip_that_comes_after_the_window_waits_for_the_next_slot(harness: AppHarness) -> None:
+def test_a_tip_added_after_the_late_window_waits_for_the_next_slot(harness: AppHarness) -> None:
     harness.issues.publish_due()
     harness.fake_clock.now += WINDOW + timedelta(seconds=1)
     key = add_tip(harness.files)
@@ -178,7 +177,7 @@ def test_a_tip_that_comes_after_the_window_waits_for_the_next_slot(harness: AppH
     ]
 
 
-def test_tips_go_out_in_the_order_of_the_queue(harness: AppHarness) -> None:
+def test_tips_are_sent_in_the_order_of_the_queue(harness: AppHarness) -> None:
     for title in ("One", "Two", "Three"):
         add_tip(harness.files, title)
     with harness.store.write() as tx:
@@ -190,10 +189,10 @@ def test_tips_go_out_in_the_order_of_the_queue(harness: AppHarness) -> None:
     assert [issue.tip_key for issue in reversed(issues(harness))] == ["three", "one", "two"]
 
 
-# -- nobody there ----------------------------------------------------------------------------------
+# -- no audience -----------------------------------------------------------------------------------
 
 
-def test_without_a_reader_no_tip_is_spent_until_the_first_one_comes(tmp_path: Path) -> None:
+def test_no_tip_is_used_before_the_first_subscriber(tmp_path: Path) -> None:
     with open_app_harness(tmp_path) as harness:
         key = add_tip(harness.files)
         nobody = harness.issues.publish_due()
@@ -207,7 +206,7 @@ def test_without_a_reader_no_tip_is_spent_until_the_first_one_comes(tmp_path: Pa
         assert (issue.audience, issue.slot) == (1, SLOT)
 
 
-def test_a_tip_that_comes_when_everybody_has_left_is_not_spent_on_nobody(harness: AppHarness) -> None:
+def test_a_tip_added_after_everybody_unsubscribed_is_not_used(harness: AppHarness) -> None:
     harness.issues.publish_due()
     harness.subscribers.unsubscribe("reader1@a.example")
     harness.subscribers.unsubscribe("reader2@a.example")
@@ -217,7 +216,7 @@ def test_a_tip_that_comes_when_everybody_has_left_is_not_spent_on_nobody(harness
     assert (issues(harness)[0].state, tip_state(harness, key)) == (IssueState.NO_CONTENT, TipState.FRESH)
 
 
-def test_who_all_left_while_a_crash_was_mended_cost_no_tip(harness: AppHarness) -> None:
+def test_no_tip_is_used_if_everybody_unsubscribed_during_a_crash(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     number = leave_between_t0_and_t1(harness, key)
     harness.subscribers.unsubscribe("reader1@a.example")
@@ -230,7 +229,7 @@ def test_who_all_left_while_a_crash_was_mended_cost_no_tip(harness: AppHarness) 
 # -- a crash between T0 and T1 ---------------------------------------------------------------------
 
 
-def test_an_issue_that_was_being_compiled_when_the_process_died_is_taken_up(harness: AppHarness) -> None:
+def test_an_issue_that_was_being_compiled_at_a_crash_is_finished(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     number = leave_between_t0_and_t1(harness, key)
     add_tip(harness.files, "Another")
@@ -242,7 +241,7 @@ def test_an_issue_that_was_being_compiled_when_the_process_died_is_taken_up(harn
     assert harness.broken() == []
 
 
-def test_a_slot_that_was_only_taken_when_the_process_died_is_taken_up(harness: AppHarness) -> None:
+def test_a_slot_that_was_only_taken_at_a_crash_is_finished(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     with harness.store.write() as tx:
         tx.issues.plan(SLOT, TUESDAY, TUESDAY)
@@ -252,7 +251,7 @@ def test_a_slot_that_was_only_taken_when_the_process_died_is_taken_up(harness: A
     assert (issue.number, issue.tip_key, issue.state) == (1, key, IssueState.SENDING)
 
 
-def test_a_crash_that_is_found_after_the_window_is_missed_and_its_tip_has_its_first_run_later(
+def test_an_issue_found_after_the_late_window_is_missed_and_its_tip_has_its_first_run_later(
     harness: AppHarness,
 ) -> None:
     key = add_tip(harness.files)
@@ -269,13 +268,13 @@ def test_a_crash_that_is_found_after_the_window_is_missed_and_its_tip_has_its_fi
     assert tip_state(harness, key) is TipState.FRESH  # so that was a first run, and not counted as a second
 
 
-def test_taking_up_changes_nothing_where_another_process_was_faster(harness: AppHarness) -> None:
+def test_finishing_changes_nothing_if_another_process_was_faster(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     number = leave_between_t0_and_t1(harness, key)
     harness.issues.publish_due()
     first = harness.issue(number)
     harness.fake_clock.forward(minutes=5)
-    finish_preparing(harness.store, harness.render_context, harness.rules, harness.clock())
+    harness.publisher.finish_preparing(harness.clock())
 
     assert harness.issue(number) == first
 
@@ -283,7 +282,7 @@ def test_taking_up_changes_nothing_where_another_process_was_faster(harness: App
 # -- early and extra -------------------------------------------------------------------------------
 
 
-def test_an_issue_sent_early_is_that_tuesdays(harness: AppHarness) -> None:
+def test_an_issue_sent_early_counts_as_that_tuesdays(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY - timedelta(days=3)
     add_tip(harness.files, "One")
     add_tip(harness.files, "Two")
@@ -310,7 +309,7 @@ def test_an_extra_issue_takes_no_slot(harness: AppHarness) -> None:
     assert (due.slot, due.tip_key) == (SLOT, "one")
 
 
-def test_an_extra_issue_needs_a_whole_tip_that_exists_and_somebody_to_read_it(tmp_path: Path) -> None:
+def test_an_extra_issue_needs_an_existing_complete_tip_and_a_subscriber(tmp_path: Path) -> None:
     with open_app_harness(tmp_path, MemorySender()) as harness:
         key = add_tip(harness.files)
         with harness.store.write() as tx:
@@ -326,7 +325,7 @@ def test_an_extra_issue_needs_a_whole_tip_that_exists_and_somebody_to_read_it(tm
         assert (issues(harness), tip_state(harness, key)) == ([], TipState.FRESH)
 
 
-def test_an_extra_issue_that_a_crash_left_is_taken_up(harness: AppHarness) -> None:
+def test_an_extra_issue_that_a_crash_left_is_finished(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     number = leave_between_t0_and_t1(harness, key, slot=None)
     harness.fake_clock.now += timedelta(days=3)
@@ -338,7 +337,7 @@ def test_an_extra_issue_that_a_crash_left_is_taken_up(harness: AppHarness) -> No
 # -- cancelled -------------------------------------------------------------------------------------
 
 
-def test_the_tip_of_a_cancelled_issue_that_reached_nobody_is_fresh_again_and_comes_next(harness: AppHarness) -> None:
+def test_the_tip_of_a_cancelled_issue_that_nobody_received_is_fresh_again_and_next(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     add_tip(harness.files, "Two")
     harness.issues.publish_due()
@@ -351,7 +350,7 @@ def test_the_tip_of_a_cancelled_issue_that_reached_nobody_is_fresh_again_and_com
     assert harness.broken() == []
 
 
-def test_the_tip_of_a_cancelled_issue_that_reached_somebody_is_not_sent_again(harness: AppHarness) -> None:
+def test_the_tip_of_a_cancelled_issue_that_somebody_received_is_not_sent_again(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     harness.memory({"reader2@a.example": [answer("rcpt", "451 4.7.1 later")]})
     harness.issues.publish_due()
@@ -361,17 +360,17 @@ def test_the_tip_of_a_cancelled_issue_that_reached_somebody_is_not_sent_again(ha
     assert tip_state(harness, key) is TipState.SENT
 
 
-def test_the_tip_of_a_cancelled_issue_with_a_letter_in_flight_is_not_sent_again(harness: AppHarness) -> None:
+def test_the_tip_of_a_cancelled_issue_with_an_email_in_flight_is_not_sent_again(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     harness.issues.publish_due()
-    with harness.store.sending("a life that ends here", harness.clock()) as right:
-        right.ledger.advance(1, [], 1, harness.clock())
+    with harness.store.sending("a run that ends here", harness.clock()) as lock:
+        lock.ledger.advance(1, [], 1, harness.clock())
     harness.issues.cancel(1)
 
     assert tip_state(harness, key) is TipState.SENT
 
 
-def test_a_tip_of_the_archive_in_an_extra_issue_that_was_cancelled_goes_back_to_the_archive(
+def test_an_archive_tip_of_a_cancelled_extra_issue_returns_to_the_archive(
     harness: AppHarness,
 ) -> None:
     with harness.store.write() as tx:
@@ -384,7 +383,7 @@ def test_a_tip_of_the_archive_in_an_extra_issue_that_was_cancelled_goes_back_to_
     assert tip_state(harness, "old") is TipState.ARCHIVE
 
 
-def test_a_tip_that_was_retired_while_its_issue_was_sent_stays_retired(harness: AppHarness) -> None:
+def test_a_tip_retired_while_its_issue_was_sent_stays_retired(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     harness.issues.publish_due()
     harness.tips.retire(key)

@@ -1,4 +1,4 @@
-"""A second process beside the first: it shares the letters, and what stops one of the two stops both."""
+"""A second sending process: the two share the emails, and whatever stops one of them stops both."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.app.issues import TWO, cores, second_core_is_free
+from newsletter.app.process import available_cores
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.delivery.outcome import Envelope
+from newsletter.domain.delivery.processes import CORES_FOR_TWO, DEFAULT_THRESHOLD, WorkerPolicy
 from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.testing import SentEmail
 from tests.support.faulty_smtp import Fault, FaultySmtp, ServerBehavior
 from tests.support.library import SLOT, TUESDAY, add_subscriber, add_subscribers, add_tip
 from tests.support.publishing import AppHarness, open_app_harness, parse_emails
 
-pytestmark = pytest.mark.skipif(cores() < TWO, reason="a second process is only started where there is a second core")
+pytestmark = pytest.mark.skipif(
+    available_cores() < CORES_FOR_TWO, reason="a second process is only started if there is a second core"
+)
 
 MANY = 120
 
@@ -41,8 +44,8 @@ def read(server: FaultySmtp) -> list[EmailMessage]:
     return parse_emails([SentEmail(Envelope(taken.sender, taken.recipient), taken.message) for taken in server.emails])
 
 
-def lives(harness: AppHarness) -> list[tuple[str, int]]:
-    """Every life of a sending process: its role, and whether it said good-bye."""
+def sender_runs(harness: AppHarness) -> list[tuple[str, int]]:
+    """Every run of a sending process: its role, and whether it ended cleanly."""
     with sqlite3.connect(harness.files.path) as database:
         found = database.execute("SELECT role, ended FROM sender_run ORDER BY id").fetchall()
     database.close()
@@ -50,19 +53,19 @@ def lives(harness: AppHarness) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
-def test_two_processes_share_an_issue_and_every_reader_gets_one_letter(tmp_path: Path, *, pipelining: bool) -> None:
+def test_two_processes_share_an_issue_and_every_subscriber_gets_one_email(tmp_path: Path, *, pipelining: bool) -> None:
     with app_harness(tmp_path, behavior=ServerBehavior(pipelining=pipelining)) as (harness, server):
         harness.start(MANY)
         done = harness.round()
 
-        assert lives(harness) == [("test", 1), ("second process", 1)]
+        assert sender_runs(harness) == [("test", 1), ("second process", 1)]
         assert (done.sent, done.final) == (MANY, MANY)
-        assert len({letter.recipient for letter in server.emails}) == len(server.emails) == MANY
+        assert len({email.recipient for email in server.emails}) == len(server.emails) == MANY
         assert harness.issue().state is IssueState.DONE
         assert harness.broken() == []
 
 
-def test_a_process_that_answers_visitors_leaves_all_letters_to_another(tmp_path: Path) -> None:
+def test_a_process_that_serves_the_website_leaves_all_emails_to_another(tmp_path: Path) -> None:
     with app_harness(tmp_path) as (harness, server):
         harness.serves = True
         harness.start(MANY)
@@ -75,12 +78,12 @@ def test_a_process_that_answers_visitors_leaves_all_letters_to_another(tmp_path:
         assert harness.issue().state is IssueState.DONE
 
 
-def test_a_few_letters_need_no_second_process(tmp_path: Path) -> None:
+def test_a_few_emails_start_no_second_process(tmp_path: Path) -> None:
     with app_harness(tmp_path) as (harness, _):
         harness.start(MANY - 1)
         harness.round()
 
-        assert lives(harness) == [("test", 1)]
+        assert sender_runs(harness) == [("test", 1)]
 
 
 def test_zero_means_never(tmp_path: Path) -> None:
@@ -88,7 +91,7 @@ def test_zero_means_never(tmp_path: Path) -> None:
         harness.start(MANY)
         harness.round()
 
-        assert lives(harness) == [("test", 1)]
+        assert sender_runs(harness) == [("test", 1)]
 
 
 @pytest.mark.parametrize(
@@ -98,24 +101,27 @@ def test_zero_means_never(tmp_path: Path) -> None:
         (4, True, False, True),
     ],
 )  # fmt: skip
-def test_a_relay_on_this_machine_has_the_second_core_of_two(
+def test_a_local_mail_server_takes_the_second_of_two_cores(
     number: int, *, here: bool, hard: bool, is_free: bool
 ) -> None:
-    assert second_core_is_free(number, relay_is_here=here, hard=hard) is is_free
+    policy = WorkerPolicy(threshold=None, cores=number, relay_is_local=here, is_loaded=hard)
+
+    assert policy.has_idle_core is is_free
+    assert policy.min_recipients == (DEFAULT_THRESHOLD if is_free else None)
 
 
-def test_where_there_are_rates_one_process_keeps_them(tmp_path: Path) -> None:
+def test_with_rate_limits_only_one_process_sends(tmp_path: Path) -> None:
     with FaultySmtp() as server:
         url = server.url("connections=4", "per_second=1000")
         with open_app_harness(tmp_path, sender_url=url, second_process="1") as harness:
             harness.start(20)
             harness.round()
 
-            assert lives(harness) == [("test", 1)]
+            assert sender_runs(harness) == [("test", 1)]
             assert harness.counts() == {"sent": 20}
 
 
-def test_refusals_that_trip_the_breaker_pause_the_issue_and_suppress_nobody_of_either_process(tmp_path: Path) -> None:
+def test_rejections_that_trip_the_breaker_pause_the_issue_and_suppress_nobody_in_either_process(tmp_path: Path) -> None:
     with app_harness(tmp_path, Fault("rcpt", "550 5.1.1 no such user")) as (harness, server):
         harness.start(MANY)
         done = harness.round()
@@ -127,20 +133,20 @@ def test_refusals_that_trip_the_breaker_pause_the_issue_and_suppress_nobody_of_e
         assert server.emails == []
 
 
-def test_deferred_letters_of_the_second_process_are_tried_again_by_the_first(tmp_path: Path) -> None:
+def test_deferred_emails_of_the_second_process_are_retried_by_the_first(tmp_path: Path) -> None:
     with app_harness(tmp_path, Fault("rcpt", "450 4.2.0 greylisted", times=MANY)) as (harness, _):
         harness.start(MANY)
-        with harness.store.sending("test", harness.clock()) as right:
-            harness.issues.deliver(right, 1)
+        with harness.store.sending("test", harness.clock()) as lock:
+            harness.delivery.deliver(lock, 1)
             waiting = harness.counts()
             harness.fake_clock.forward(minutes=2)
-            harness.issues.deliver(right, 1)
+            harness.delivery.deliver(lock, 1)
 
         assert waiting == {"deferred": MANY}
         assert harness.counts() == {"sent": MANY}
 
 
-def test_both_processes_know_which_letter_of_an_issue_is_for_whom(tmp_path: Path) -> None:
+def test_both_processes_send_each_subscriber_the_right_tip(tmp_path: Path) -> None:
     with (
         FaultySmtp() as server,
         open_app_harness(
@@ -169,9 +175,11 @@ def test_both_processes_know_which_letter_of_an_issue_is_for_whom(tmp_path: Path
         issue = harness.issues.publish_due()
         assert issue
         harness.round(issue.number)
-        subjects = {letter.recipient: mail["Subject"] for letter, mail in zip(server.emails, read(server), strict=True)}
+        subjects = {
+            email.recipient: message["Subject"] for email, message in zip(server.emails, read(server), strict=True)
+        }
 
-        assert [role for role, _ in lives(harness)].count("second process") == 1
+        assert [role for role, _ in sender_runs(harness)].count("second process") == 1
         assert subjects == {f"new{n}@a.example": "Say the name" for n in range(10)} | {
             f"reader{n}@a.example": "Old and loved" for n in range(1, 11)
         }

@@ -1,4 +1,4 @@
-"""A whole newsletter in this process, for tests: a real store, real letters, a clock by hand, and any sender."""
+"""A whole newsletter in this process, for tests: a real store, real emails, a manual clock, and any sender."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
 
-from newsletter.actions.delivery.deliver import BatchResult
+from newsletter.actions.delivery.batch import BatchResult
 from newsletter.app import App
 from newsletter.domain.delivery.issue import IssueFacts
 from newsletter.domain.delivery.outcome import Outcome
@@ -29,7 +29,7 @@ OWNER = "owner@tips.example"
 
 
 class FakeClock:
-    """A clock that goes when it is told."""
+    """A clock that moves when a test says so."""
 
     def __init__(self, now: datetime = TUESDAY) -> None:
         self.now = now
@@ -42,21 +42,21 @@ class FakeClock:
 
 
 class HookedSender(MemorySender):
-    """A memory sender that does something of a test's own after the letter with a number (1 is the first)."""
+    """A memory sender that calls a test's function after the email with a given number (1 is the first)."""
 
     def __init__(self, after: Mapping[int, Callable[[], object]], *, connections: int = 1) -> None:
         super().__init__(connections=connections)
         self._after = after
 
-    def take(self, letter: SentEmail) -> Outcome:
-        outcome = super().take(letter)
+    def take(self, email: SentEmail) -> Outcome:
+        outcome = super().take(email)
         self._after.get(len(self.tried), lambda: None)()
         return outcome
 
 
 @dataclass
 class AppHarness(App):
-    """`way`: the sender of this test; without one the settings say."""
+    """sender_override: the sender of this test; without one, the one from the settings."""
 
     fake_clock: FakeClock = field(default_factory=FakeClock)
     sender_override: Sender | None = None
@@ -67,13 +67,13 @@ class AppHarness(App):
     def memory(
         self, script: Mapping[str, Iterable[Answer]] | None = None, *, connections: int = 1, refuses_sessions: int = 0
     ) -> MemorySender:
-        """A memory sender for this newsletter from now on; script: answers by address, then everything is accepted."""
+        """Use a new memory sender from now on; script: replies by address, after which everything is accepted."""
         sender = MemorySender(script or {}, connections=connections, refuses_sessions=refuses_sessions)
         self.sender_override = sender
         return sender
 
     def start(self, readers: int = 3) -> int:
-        """reader1@a.example and so on, a tip, and Tuesday's issue ready to be sent; its number."""
+        """Add subscribers reader1@a.example and so on and a tip, and freeze Tuesday's issue; its number."""
         add_tip(self.files, "Say the name")
         add_subscribers(self.files, readers)
         issue = self.issues.publish_due()
@@ -85,9 +85,9 @@ class AppHarness(App):
         return cast("SqlStore", self.store)
 
     def round(self, number: int = 1) -> BatchResult:
-        """One round by a sender that lives for this round."""
-        with self.store.sending("test", self.clock()) as right:
-            return self.issues.deliver(right, number)
+        """One batch by a sender that holds the lock for this batch only."""
+        with self.store.sending("test", self.clock()) as lock:
+            return self.delivery.deliver(lock, number)
 
     def issue(self, number: int = 1) -> IssueFacts:
         with self.store.read() as tx:
@@ -131,21 +131,21 @@ def open_app_harness(directory: Path, sender_override: Sender | None = None, **s
 
 
 def parse_emails(emails: Sequence[SentEmail]) -> list[EmailMessage]:
-    """Letters as messages that can be asked for their headers."""
-    return [email.message_from_bytes(letter.message, policy=email.policy.default) for letter in emails]
+    """Parse sent emails, so that tests can read their headers."""
+    return [email.message_from_bytes(sent.message, policy=email.policy.default) for sent in emails]
 
 
 def owner_emails(harness: AppHarness) -> list[EmailMessage]:
-    """One round of the owner's mails, and all that was mailed since the last: to the owner alone."""
+    """Queue and send the owner's emails; everything sent since the last call, which must all be to the owner."""
     harness.owner.notify()
     memory = harness.memory()
     harness.transactional.send()
-    assert all(letter.envelope.recipient == OWNER for letter in memory.emails)
+    assert all(sent.envelope.recipient == OWNER for sent in memory.emails)
     return parse_emails(memory.emails)
 
 
 def recipients(emails: Sequence[SentEmail]) -> list[str]:
-    return sorted(letter.envelope.recipient for letter in emails)
+    return sorted(sent.envelope.recipient for sent in emails)
 
 
 def text_of(mail: EmailMessage) -> str:
@@ -161,7 +161,7 @@ def readers(number: int) -> list[str]:
 
 
 def custom_template_dir(directory: Path, first_line: str) -> Path:
-    """A directory of templates with a text part of one's own."""
+    """A directory with an owner's template of the text part."""
     issue = directory / "own" / "email" / "issue"
     issue.mkdir(parents=True)
     (issue / "body.txt").write_text(first_line + "\n\n{{ body_text }}\n\n{{ unsubscribe_url }}\n")
@@ -181,6 +181,6 @@ def unlock(other: sqlite3.Connection) -> None:
 
 
 def set_busy_timeout(ledger: object, milliseconds: int) -> None:
-    """How long the ledger waits for another process that writes."""
+    """Set how long the ledger waits for another process that writes."""
     assert isinstance(ledger, SqliteLedger)
     ledger.busy_for = milliseconds / 1000

@@ -1,4 +1,4 @@
-"""Rates: sliding windows, by hour and by recipient domain."""
+"""Rate limits: sliding windows, per hour and per recipient domain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_without_a_rate_everything_is_allowed() -> None:
     assert (pace.allowed(NOW), pace.wait_for(NOW), pace.longest_window) == (NO_LIMIT, timedelta(), timedelta())
 
 
-def test_a_window_slides_letter_by_letter() -> None:
+def test_a_window_slides_email_by_email() -> None:
     pace = RateLimiter([Rate(2, MINUTE)])
     pace.record_claim(NOW, "a.example")
     pace.record_claim(NOW + timedelta(seconds=20), "a.example")
@@ -30,7 +30,7 @@ def test_a_window_slides_letter_by_letter() -> None:
     assert pace.allowed(NOW + timedelta(seconds=80)) == 2
 
 
-def test_the_tightest_rate_decides() -> None:
+def test_the_strictest_rate_applies() -> None:
     pace = RateLimiter([Rate(100, timedelta(hours=1)), Rate(1, timedelta(seconds=1))])
     pace.record_claim(NOW, "")
 
@@ -38,14 +38,14 @@ def test_the_tightest_rate_decides() -> None:
     assert pace.wait_for(NOW) == timedelta(seconds=1)
 
 
-def test_what_went_before_a_restart_counts() -> None:
+def test_emails_sent_before_a_restart_count() -> None:
     pace = RateLimiter([Rate(3, timedelta(hours=1))])
     pace.seed([(NOW - timedelta(minutes=90), ""), (NOW - timedelta(minutes=30), ""), (NOW - MINUTE, "")])
 
     assert pace.allowed(NOW) == 1
 
 
-def test_domains_are_counted_apart_and_waiters_queue_up() -> None:
+def test_domains_are_counted_separately_and_waiting_emails_queue_up() -> None:
     pace = RateLimiter([Rate(1, MINUTE, per_domain=True)])
     pace.record_claim(NOW, "big.example")
     waits = [pace.domain_wait("big.example", NOW) for _ in range(3)]
@@ -59,8 +59,8 @@ def test_domains_are_counted_apart_and_waiters_queue_up() -> None:
     st.integers(1, 5),
     st.integers(1, 100),
 )
-def test_no_window_ever_holds_more_than_the_rate(steps: list[int], count: int, seconds: int) -> None:
-    """Take a letter whenever the pace allows one; then count in every window that ends at a letter."""
+def test_no_window_ever_exceeds_its_rate(steps: list[int], count: int, seconds: int) -> None:
+    """Claim an email whenever the limiter allows one; then count in every window that ends at an email."""
     window = timedelta(seconds=seconds)
     pace, now, taken = RateLimiter([Rate(count, window)]), NOW, []
     for step in steps:

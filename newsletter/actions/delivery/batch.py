@@ -1,4 +1,7 @@
-"""What all workers of one round of sending share: the route, the breaker, the tally, and how one letter is judged."""
+"""What all workers of one batch share: the context, the circuit breaker, the rate limiter, the counts of outcomes.
+
+A batch is one attempt to send everything that is due of one issue; a paused, deferred or throttled issue needs several.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ from newsletter.ports.store import Clock
 
 log = logging.getLogger(__name__)
 
-MAX_WAIT = timedelta(minutes=1)  # a longer one ends the round; the next finds what went before in the ledger
-CHECK_STOP_EVERY = 0.25  # seconds between two looks whether somebody said stop
+MAX_WAIT = timedelta(minutes=1)  # a longer wait ends the batch; the next one seeds its limiter from the ledger
+CHECK_STOP_EVERY = 0.25  # seconds
 _RETRYABLE = (Deferred, InDoubt)
-TROUBLES_IN_A_ROW = 2  # a connection is renewed once before it is given up for now
+FAILURES_IN_A_ROW = 2  # a connection is reopened once before this batch gives it up
 
 Compose = Callable[[Claim, datetime], bytes]
 EnvelopeFrom = Callable[[Claim], str]
@@ -29,9 +32,10 @@ EnvelopeFrom = Callable[[Claim], str]
 
 @dataclass(slots=True)
 class BatchResult:
-    """How one round of sending ended: how many went, and how many need no other try.
+    """How one batch ended. sent: accepted emails; final: deliveries that need no further attempt, sent ones included.
 
-    trouble: what the next hop said; paused: why the breaker stopped the issue; deserted: a second process died.
+    trouble: the last error of a connection. paused: why the circuit breaker paused the issue. failure: what no worker
+    could handle. worker_died: the second process ended without a last update.
     """
 
     sent: int = 0
@@ -45,10 +49,10 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class SendingContext:
-    """Everything a worker needs for one issue; made by `app`.
+    """Everything the workers need to send one issue.
 
-    dot_free: `compose` makes no line that begins with a dot. partner: somebody who may help, where this many letters are
-    left or more. hands_over: to do it all.
+    dot_free: `compose` makes no line that begins with a dot. worker: a second process, used if at least
+    `worker_threshold` deliveries are left. worker_takes_all: it gets all the connections, not half of them.
     """
 
     ledger: Ledger
@@ -58,155 +62,158 @@ class SendingContext:
     clock: Clock
     stop: Event
     dot_free: bool = False
-    partner: Worker | None = None
-    partner_from: int = 0
-    hands_over: bool = False
+    worker: Worker | None = None
+    worker_threshold: int = 0
+    worker_takes_all: bool = False
 
 
 class Batch:
-    """One round for one issue. Safe to use from several threads."""
+    """One batch of one issue. Safe to use from several threads."""
 
-    def __init__(self, route: SendingContext, number: int) -> None:
-        self.route = route
+    def __init__(self, context: SendingContext, number: int) -> None:
+        self.context = context
         self.number = number
-        self.done = BatchResult()
+        self.result = BatchResult()
         self.breaker = CircuitBreaker()
         self.halt = Event()
-        self.pace = RateLimiter(getattr(route.sender, "rates", ()))
-        if self.pace.longest_window:
-            self.pace.seed(route.ledger.claimed_since(route.clock() - self.pace.longest_window))
+        self.limiter = RateLimiter(getattr(context.sender, "rates", ()))
+        if self.limiter.longest_window:
+            self.limiter.seed(context.ledger.claimed_since(context.clock() - self.limiter.longest_window))
 
     @property
     def is_over(self) -> bool:
-        """Did somebody say stop? Letters in flight still end."""
-        return self.route.stop.is_set() or self.halt.is_set()
+        """Must no email be claimed any more? Emails in flight still finish."""
+        return self.context.stop.is_set() or self.halt.is_set()
 
     @property
     def is_rate_limited(self) -> bool:
-        """Have the rates no room for longer than a round would rest?"""
-        return self.pace.wait_for(self.route.clock()) > MAX_WAIT
+        """Do the rate limits ask for a longer wait than a batch makes?"""
+        return self.limiter.wait_for(self.context.clock()) > MAX_WAIT
 
     def halt_for(self, error: Exception) -> None:
-        """Everybody stops after the letters in flight; `deliver` raises the first error."""
-        with self.done.lock:
-            self.done.failure = self.done.failure or error
+        """Stop all workers after the emails in flight; `deliver` raises the first error."""
+        with self.result.lock:
+            self.result.failure = self.result.failure or error
         self.halt.set()
 
     def record(self, finished: Sequence[Finished], take: int) -> list[Claim]:
-        """Outcomes go to the ledger, which keeps them even if it raises; the claims that may go now come back."""
-        now = self.route.clock()
-        if not self.pace.longest_window:
-            return self.route.ledger.advance(self.number, finished, take, now)
-        with self.done.lock:
+        """Write outcomes to the ledger, which keeps them even if it raises, and claim up to `take` emails.
+
+        With rate limits, fewer claims come back: those that may be sent now.
+        """
+        now = self.context.clock()
+        if not self.limiter.longest_window:
+            return self.context.ledger.advance(self.number, finished, take, now)
+        with self.result.lock:
             return self._record_within_rates(finished, take, now)
 
     def _record_within_rates(self, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
-        """Claim what the rates allow; a letter whose domain has had its share goes back with its time."""
+        """Claim what the rates allow. An email whose domain is at its limit is requeued with its next time."""
         claims: list[Claim] = []
         while True:
-            asked = min(take - len(claims), self.pace.allowed(now))
-            more = self.route.ledger.advance(self.number, finished, asked, now)
+            asked = min(take - len(claims), self.limiter.allowed(now))
+            more = self.context.ledger.advance(self.number, finished, asked, now)
             finished = []
             for claim in more:
                 domain = claim.address.rpartition("@")[2]
-                wait = self.pace.domain_wait(domain, now)
+                wait = self.limiter.domain_wait(domain, now)
                 if wait:
                     finished.append(Finished(claim, None, now, not_before=now + wait))
                 else:
-                    self.pace.record_claim(now, domain)
+                    self.limiter.record_claim(now, domain)
                     claims.append(claim)
             if not finished:
                 return claims
 
     def wait_for_rate(self) -> bool:
-        """Wait until the rates allow another letter; False when that is not what we wait for, or takes too long."""
-        now = self.route.clock()
-        with self.done.lock:  # the pace forgets as it answers; another worker may be asking it
-            wait = self.pace.wait_for(now)
+        """Wait until the rates allow another email. False: no rate limit is in the way, or the wait is too long."""
+        now = self.context.clock()
+        with self.result.lock:  # to answer, the limiter drops old entries; another worker may be asking it
+            wait = self.limiter.wait_for(now)
         if not timedelta() < wait <= MAX_WAIT:
             return False
-        while not self.is_over and self.route.clock() < now + wait:
+        while not self.is_over and self.context.clock() < now + wait:
             self.halt.wait(min(CHECK_STOP_EVERY, wait.total_seconds()))
         return not self.is_over
 
     def compose(self, claim: Claim, now: datetime) -> tuple[Envelope, bytes] | Rejected:
-        """The letter for one reader, or why there is none; raises what is no reader's fault."""
-        route = self.route
+        """The email to one subscriber, or a rejection if the cause is their data; raises every other error."""
+        context = self.context
         try:
-            message = route.compose(claim, now)
-            return Envelope(route.envelope_from(claim), claim.address, route.dot_free), message
-        except InputError as error:  # about this one reader: the others must not wait for them
+            message = context.compose(claim, now)
+            return Envelope(context.envelope_from(claim), claim.address, context.dot_free), message
+        except InputError as error:  # about this one subscriber: the others must not wait for them
             return Rejected(Reply(Stage.DATA, 554, "5.6.0", f"not sent: {error}"), Cause.OTHER)
 
     def in_doubt(self, error: Exception) -> InDoubt:
-        """A sender broke its word: nobody knows how far the letter came, and everybody stops."""
+        """The outcome when a sender raises what its interface does not allow. Nobody knows how far it got: stop."""
         self.halt_for(error)
-        return InDoubt(Reply(Stage.DOT, 0, "", f"a fault of the program: {error!r}"))
+        return InDoubt(Reply(Stage.DOT, 0, "", f"a bug in the program: {error!r}"))
 
     def count(self, claim: Claim, outcome: Outcome) -> None:
-        """Take an outcome into the tally; a tripped breaker stops everybody."""
-        done = self.done
-        with done.lock:
+        """Count an outcome; if it trips the circuit breaker, all workers stop."""
+        result = self.result
+        with result.lock:
             reason = self.breaker.record_outcome(claim.subscriber_id, outcome)
             if type(outcome) is Sent:
-                done.sent += 1
-                done.final += 1
+                result.sent += 1
+                result.final += 1
                 return
-            done.final += not isinstance(outcome, _RETRYABLE)
-            if reason and not done.paused:
-                done.paused = reason
-        if done.paused:
+            result.final += not isinstance(outcome, _RETRYABLE)
+            if reason and not result.paused:
+                result.paused = reason
+        if result.paused:
             self.halt.set()
 
-    def add_progress(self, word: WorkerUpdate) -> None:
-        """Take what a second process did into the tally; what stops it stops everybody."""
-        done = self.done
-        with done.lock:
-            done.final += word.final
-            done.sent += word.sent
-            done.trouble = word.trouble or done.trouble
-            done.paused = done.paused or word.paused
-            done.worker_died |= word.died
-            self.breaker.run.extend(word.run)
-        if word.failure:
-            self.halt_for(NewsletterError(word.failure))
-        if word.paused:
+    def add_progress(self, update: WorkerUpdate) -> None:
+        """Count what a second process did; what stops it stops all workers."""
+        result = self.result
+        with result.lock:
+            result.final += update.final
+            result.sent += update.sent
+            result.trouble = update.trouble or result.trouble
+            result.paused = result.paused or update.paused
+            result.worker_died |= update.died
+            self.breaker.run.extend(update.run)
+        if update.failure:
+            self.halt_for(NewsletterError(update.failure))
+        if update.paused:
             self.halt.set()
 
-    def open(self, line: RelayConnection) -> bool:
-        """Is there a connection? One is opened before a letter is claimed, so that trouble here touches no row."""
-        while line.session is None and not line.is_given_up:
+    def open(self, connection: RelayConnection) -> bool:
+        """Is it connected? It connects before an email is claimed, so that an error here touches no delivery."""
+        while connection.session is None and not connection.is_given_up:
             try:
-                line.session = self.route.sender.open()
-            except SenderError as trouble:
-                self.take(trouble, line)
-        return line.session is not None
+                connection.session = self.context.sender.open()
+            except SenderError as error:
+                self.take(error, connection)
+        return connection.session is not None
 
-    def take(self, trouble: SenderError, line: RelayConnection) -> None:
-        """Trouble of a connection: another try, or the end of this line; a refused password pauses the issue."""
-        line.session = None
-        line.troubles += 1
-        log.warning("issue %d: %s", self.number, trouble)
-        with self.done.lock:
-            self.done.trouble = str(trouble)
-            if isinstance(trouble, AuthenticationFailed):
-                self.done.paused = str(trouble)
-        if self.done.paused:
-            line.troubles = TROUBLES_IN_A_ROW
+    def take(self, error: SenderError, connection: RelayConnection) -> None:
+        """Handle an error of a connection: it is reopened once, then given up. A refused password pauses the issue."""
+        connection.session = None
+        connection.failures += 1
+        log.warning("issue %d: %s", self.number, error)
+        with self.result.lock:
+            self.result.trouble = str(error)
+            if isinstance(error, AuthenticationFailed):
+                self.result.paused = str(error)
+        if self.result.paused:
+            connection.failures = FAILURES_IN_A_ROW
             self.halt.set()
 
 
 @dataclass(slots=True)
 class RelayConnection:
-    """One connection to the next hop, while it lasts, and the next one in its place."""
+    """One connection to the mail server, and after an error the one that replaces it."""
 
     session: Session | None = None
-    troubles: int = 0
+    failures: int = 0
 
     @property
     def is_given_up(self) -> bool:
-        """Is another try not worth it in this round?"""
-        return self.troubles >= TROUBLES_IN_A_ROW
+        """Did it fail so often that this batch does not use it any more?"""
+        return self.failures >= FAILURES_IN_A_ROW
 
     def close(self) -> None:
         """End the connection, if there is one."""

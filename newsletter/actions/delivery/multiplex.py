@@ -1,7 +1,7 @@
-"""Many connections in one thread: letters interleave, and one commit takes whatever outcomes have arrived.
+"""Send over many connections in one thread, and record in one commit whatever outcomes have arrived.
 
-For a relay that is near: there the work of this process is the limit, and threads that wait for one lock halve it.
-Still no row is in `sending` that has no connection, and no timer holds an outcome back.
+With a mail server nearby, the work of this process is the bottleneck, and threads waiting for one lock halve it. Each
+row in `sending` still has its connection, and no timer delays an outcome (invariant I4 of docs/delivery.md).
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from newsletter.ports.sending import MultiplexSender, MultiplexSession
 
 ComposedEmail = tuple[Envelope, bytes] | Rejected
 
-WAIT_FOR = 0.25  # seconds without a reply after which we look whether somebody said stop
+READ_TIMEOUT = 0.25  # seconds without a reply, after which the loop checks whether the batch is over
 
 
 class Multiplexer:
-    """Drives the sessions of a FlowSender. `loop` until nothing is due, then `close`."""
+    """Drives the sessions of a MultiplexSender: `loop` until nothing is due, then `close`."""
 
-    def __init__(self, shift: Batch, sender: MultiplexSender, lines: Sequence[RelayConnection]) -> None:
-        self._batch = shift
+    def __init__(self, batch: Batch, sender: MultiplexSender, connections: Sequence[RelayConnection]) -> None:
+        self._batch = batch
         self._sender = sender
-        self._idle = list(lines)
+        self._idle = list(connections)
         self._busy: dict[MultiplexSession, tuple[RelayConnection, Claim]] = {}
         self._finished: list[Finished] = []
 
     def loop(self) -> None:
-        """Send until nothing is due, somebody stops us, or every connection is in trouble.
+        """Send until nothing is due, the batch is over, or every connection is given up.
 
-        Whatever is raised, the letters in flight end first: a row left in `sending` would wait for another life.
+        Whatever is raised, emails in flight finish first: a row left in `sending` would wait for the next restart.
         """
         try:
             while self._claim() or self._busy or self._batch.wait_for_rate():
@@ -45,84 +45,84 @@ class Multiplexer:
             raise
 
     def close(self) -> None:
-        """Record what is in hand and end the connections."""
+        """Record the last outcomes and end the connections."""
         try:
             if self._finished:
                 self._record(0)
         finally:
-            for line in self._idle:
-                line.close()
+            for connection in self._idle:
+                connection.close()
 
     def _claim(self) -> bool:
-        """Record what arrived and claim a letter for every idle connection, in one commit; is anything under way?"""
-        idle = [] if self._batch.is_over else [line for line in self._idle if self._batch.open(line)]
+        """Record the outcomes and claim an email for each idle connection, in one commit; was anything claimed?"""
+        idle = [] if self._batch.is_over else [connection for connection in self._idle if self._batch.open(connection)]
         if not idle and not self._finished:
             return False
         claims = self._record(len(idle))
-        letters, fault = self._compose(claims)
-        for line, claim, letter in zip(idle, claims, letters, strict=False):
-            self._start(line, claim, letter)
-        if fault:
-            raise fault
+        emails, failure = self._compose(claims)
+        for connection, claim, email in zip(idle, claims, emails, strict=False):
+            self._start(connection, claim, email)
+        if failure:
+            raise failure
         return bool(claims)
 
     def _compose(self, claims: Sequence[Claim]) -> tuple[list[ComposedEmail], Exception | None]:
-        """All letters before the first word leaves: to wake the next hop ten times costs as much as to compose them.
+        """Compose all emails before the first byte is sent: waking the server ten times costs as much as composing.
 
-        What cannot be composed, and all behind it, goes back.
+        If one cannot be composed, its delivery and those after it are requeued.
         """
-        letters: list[ComposedEmail] = []
-        now = self._batch.route.clock()
+        emails: list[ComposedEmail] = []
+        now = self._batch.context.clock()
         try:
             for claim in claims:
-                letters.append(self._batch.compose(claim, now))  # noqa: PERF401 - those before a fault are kept
-        except Exception as fault:  # noqa: BLE001 - raised when those that were composed are on their way
-            self._finished += [Finished(claim, None, now) for claim in claims[len(letters) :]]
-            return letters, fault
-        return letters, None
+                emails.append(self._batch.compose(claim, now))  # noqa: PERF401 - those before an error are kept
+        except Exception as failure:  # noqa: BLE001 - raised once the composed ones are on their way
+            self._finished += [Finished(claim, None, now) for claim in claims[len(emails) :]]
+            return emails, failure
+        return emails, None
 
     def _record(self, take: int) -> list[Claim]:
         finished, self._finished = self._finished, []
         return self._batch.record(finished, take)
 
-    def _start(self, line: RelayConnection, claim: Claim, letter: ComposedEmail) -> None:
-        session: MultiplexSession = line.session  # type: ignore[assignment]  # `open` made it, and `deliver` looked at its kind
-        self._idle.remove(line)
-        self._busy[session] = (line, claim)
-        if isinstance(letter, Rejected):
-            self._end(session, letter)
+    def _start(self, connection: RelayConnection, claim: Claim, email: ComposedEmail) -> None:
+        session: MultiplexSession = connection.session  # type: ignore[assignment]  # `open` made it, `_workers` checked its kind
+        self._idle.remove(connection)
+        self._busy[session] = (connection, claim)
+        if isinstance(email, Rejected):
+            self._end(session, email)
         else:
-            self._step(session, partial(session.start, *letter))
+            self._step(session, partial(session.start, *email))
 
     def _read_replies(self) -> None:
-        """Let every connection go on that can, waiting for the first if need be.
+        """Advance every connection that has a reply, waiting for the first one if need be.
 
-        Who began last goes first: their letters keep the next hop at work while we read what became of the others.
+        The one that started last is served first: the server works on its email while we read the other replies.
         """
-        wait = WAIT_FOR
+        wait = READ_TIMEOUT
         while self._busy and (ready := self._sender.ready(list(self._busy), wait)):
             for session in reversed(ready):
                 self._step(session, session.proceed)
             wait = 0.0
 
     def _step(self, session: MultiplexSession, step: Callable[[], Outcome | None]) -> None:
-        line, _ = self._busy[session]
+        connection, _ = self._busy[session]
         try:
             outcome = step()
-        except SenderError as trouble:
-            self._batch.take(trouble, line)
+        except SenderError as error:
+            self._batch.take(error, connection)
             self._end(session, None)
-        except Exception as error:  # noqa: BLE001 - a sender that breaks its word
-            line.session = None
+        except Exception as error:  # noqa: BLE001 - a sender that raises what its interface does not allow
+            connection.session = None
             self._end(session, self._batch.in_doubt(error))
         else:
             if outcome is not None:
-                line.troubles = 0
+                connection.failures = 0
                 self._end(session, outcome)
 
     def _end(self, session: MultiplexSession, outcome: Outcome | None) -> None:
-        line, claim = self._busy.pop(session)
-        self._idle.append(line)
-        self._finished.append(Finished(claim, outcome, self._batch.route.clock()))
+        connection, claim = self._busy.pop(session)
+        self._idle.append(connection)
+        self._finished.append(Finished(claim, outcome, self._batch.context.clock()))
         if outcome is not None:
             self._batch.count(claim, outcome)

@@ -1,4 +1,4 @@
-"""Who gets which tip of an issue, on a real store; freezes nothing. The rules are `domain.calendar.substitutes`'s."""
+"""Decide which subscribers get which tip of an issue; the rules are in `domain.calendar.substitutes`."""
 
 from __future__ import annotations
 
@@ -13,34 +13,37 @@ from newsletter.domain.tips.tip import TipState
 from newsletter.ports.store import Tx
 
 
-def offers_for(tx: Tx, rules: Rules, slot: date | None, key: str) -> tuple[Candidate, ...]:
-    """What each reader gets the first of that they have not had; () when all get the issue's tip, as outside the calendar."""
+def candidates_for(tx: Tx, rules: Rules, slot: date | None, key: str) -> tuple[Candidate, ...]:
+    """The tips of an issue in order: each subscriber gets the first one they have not received yet.
+
+    () if all get the issue's own tip, as they do for a fresh tip or outside the calendar.
+    """
     if slot is None or tx.tips.get(key).card.state is TipState.FRESH:
         return ()
-    programme = TipChooser(plan_of(tx, rules))
-    own = own_candidate(programme.tips[key], slot, rules.policy)
+    chooser = TipChooser(plan_of(tx, rules))
+    own = own_candidate(chooser.tips[key], slot, rules.policy)
     if own is None or (own.since and not tx.issues.was_substitute(own)):
         return ()
-    return (own, *substitute_candidates(key, slot, programme, tx.tips.useful()))
+    return (own, *substitute_candidates(key, slot, chooser, tx.tips.useful()))
 
 
 def shares_for(tx: Tx, rules: Rules, slot: date, key: str) -> Shares | None:
-    """How many would get which tip if this slot's issue, of the tip `key`, froze now; None when all would get that one."""
-    candidates = offers_for(tx, rules, slot, key)
+    """How many would get which tip if this slot's issue, of the tip `key`, froze now; None if all would get that one."""
+    candidates = candidates_for(tx, rules, slot, key)
     if not candidates:
         return None
     titles = {tip.key: tip.title_on(slot) for tip in tx.calendar.plans()}
     counts = tx.issues.shares(candidates)
-    others = tuple(Share(tip, titles[tip], readers) for tip, readers in counts.items() if tip not in ("", key))
+    others = tuple(Share(tip, titles[tip], number) for tip, number in counts.items() if tip not in ("", key))
     return Shares(counts.get(key, 0), others, counts.get("", 0))
 
 
 def shares_of(tx: Tx, issue: IssueFacts) -> Shares | None:
-    """How many readers of a frozen issue, with its counts, have which tip; None when all have its own."""
+    """How many subscribers of a frozen issue (with counts) get which tip; None if all get its own."""
     had_it = issue.skipped_for.get(SkipReason.ALREADY_RECEIVED, 0)
     if not issue.tips and not had_it:
         return None
     day = issue.slot or issue.due_at.date()
     titles = {tip.key: tip.title_on(day) for tip in tx.calendar.plans()}
-    others = tuple(Share(key, titles[key], readers) for key, readers in issue.tips.items() if key != issue.tip_key)
+    others = tuple(Share(key, titles[key], number) for key, number in issue.tips.items() if key != issue.tip_key)
     return Shares(issue.audience - had_it - sum(share.readers for share in others), others, had_it)

@@ -1,14 +1,18 @@
-"""From a slot to a frozen issue: take the slot, choose the tip, compile the letter, freeze the audience; sends nothing."""
+"""From a slot to a frozen issue: insert the issue (T0), choose its tip, compile the email, freeze the audience (T1).
+
+Several processes may do this at the same time. The slot is unique in the database, and each step checks the state of
+the issue again in its own write transaction, so the later process finds the work done.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from newsletter.actions.calendar.plan import UNSENT, Rules, choice_for, is_over, is_skipped, why_waiting
-from newsletter.actions.issues.audience import offers_for
-from newsletter.actions.issues.compile import ONLY_A_TEASER, RenderContext, compile_issue, issue_content
+from newsletter.actions.issues.audience import candidates_for
+from newsletter.actions.issues.compile import INCOMPLETE, RenderContext, compile_issue, issue_content
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.calendar.schedule import Due, due_slot
 from newsletter.domain.calendar.substitutes import Candidate, SubstituteEmail, SubstitutesMissing
@@ -19,46 +23,165 @@ from newsletter.ports.store import Store, Tx
 
 _TOO_LATE = "found after the late window"
 _HELD = "on hold or not approved in time"
-_NOBODY = "there are no confirmed subscribers to send it to"
+_NO_AUDIENCE = "there are no confirmed subscribers to send it to"
+_SEE_SUBSCRIBERS = "See: newsletter subscribers list"
 
 
-# -- T0 to T1 ----------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Takes a slot and freezes its issue. Every `now` is aware."""
+
+    store: Store
+    render_context: RenderContext
+    rules: Rules
+
+    def publish_due(self, now: datetime) -> IssueFacts | None:
+        """Freeze the issue of the slot that is due; None when none is. Safe to call from any process, again.
+
+        A slot found too late is recorded as missed, but only if there was an issue before: a newsletter that is a day
+        old has missed nothing.
+        """
+        due = due_slot(self.rules.schedule, now, self.rules.late_window)
+        with self.store.read() as tx:  # the daemon asks every two seconds: look before taking the write lock
+            if not _has_work(tx, self.rules, due):
+                return None
+        with self.store.write() as tx:
+            if not _has_work(tx, self.rules, due):
+                return None
+            issue = tx.issues.plan(due.slot, due.due_at, now)
+            if due.missed:
+                tx.issues.change(issue.number, IssueEvent.MISS, now, reason=_why_missed(tx, self.rules, due.slot))
+                return None
+        return self.prepare(issue, now)
+
+    def publish_early(self, now: datetime) -> IssueFacts:
+        """Freeze the next slot's issue before its time, which counts as the owner's approval; the slot is then done.
+
+        Raises Refused if it was sent already, is skipped or held, or if nobody would get it.
+        """
+        slot = self.rules.schedule.next_slot(now)
+        with self.store.write() as tx:
+            _require_audience(tx)
+            override = tx.calendar.overrides().get(slot)
+            if override and override.kind is not Override.APPROVE:
+                words = {Override.SKIP: "skipped", Override.HOLD: "on hold"}[override.kind]
+                raise Refused(f"the issue for {slot} is {words}", fix=f"First run: newsletter calendar approve {slot}")
+            issue = tx.issues.plan(slot, self.rules.schedule.starts_at(slot), now)
+        if is_over(issue):
+            raise Refused(f"the issue for {slot} is already {issue.state}", fix="See: newsletter issues list")
+        return replace(self, rules=replace(self.rules, approval=False)).prepare(issue, now)
+
+    def publish_extra(self, tip_key: str, now: datetime) -> IssueFacts:
+        """Freeze an issue outside the calendar. Raises NotFound, and Refused for a tip that is only a teaser."""
+        with self.store.write() as tx:
+            tip = tx.tips.get(tip_key)
+            if not tip.card.complete:
+                raise Refused(f"{tip_key} cannot be sent: {INCOMPLETE}")
+            _require_audience(tx)
+            issue = tx.issues.plan(None, now, now)
+            tx.issues.change(issue.number, IssueEvent.PREPARE, now)
+            tx.issues.bind(issue.number, tip.card.id)
+            issue = tx.issues.get(issue.number)
+        return self.prepare(issue, now)
+
+    def finish_preparing(self, now: datetime) -> None:
+        """Finish issues that a crash left between T0 and T1, unless it is too late or the owner holds them."""
+        with self.store.read() as tx:
+            left = [issue for issue in tx.issues.open() if issue.state is IssueState.PREPARING]
+            has_audience = bool(left) and tx.subscribers.mailable() > 0
+            held = {issue.number for issue in left if _waits(tx, self.rules, issue.slot, issue.tip_key)}
+        for issue in left:
+            if issue.slot and now - issue.due_at > self.rules.late_window:
+                self._miss(issue, now)
+            elif issue.number not in held and (has_audience or issue.quarter):
+                self.freeze(issue, now)
+
+    def prepare(self, issue: IssueFacts, now: datetime) -> IssueFacts:
+        """Choose the tip of an issue and freeze it, as far as it is not done; the issue as it then is."""
+        if issue.state in (IssueState.PLANNED, IssueState.NO_CONTENT):
+            issue = self._choose(issue, now)
+        if issue.state is IssueState.PREPARING:
+            issue = self.freeze(issue, now)
+        return issue
+
+    def freeze(self, issue: IssueFacts, now: datetime) -> IssueFacts:
+        """Compile outside any transaction, since it takes a moment, then save emails and audience in one (T1)."""
+        key, emails = issue.tip_key or "", dict[str, SubstituteEmail]()
+        with self.store.read() as tx:
+            candidates = candidates_for(tx, self.rules, issue.slot, key)
+            wanted = {key, *(tx.issues.shares(candidates) if candidates else ())} - {""}
+        while True:
+            with self.store.read() as tx:
+                missing_tips = (tx.tips.get(tip) for tip in sorted(wanted - emails.keys()))
+                contents = [issue_content(tx, self.rules, issue, tip) for tip in missing_tips]
+            for content in contents:
+                subject, compiled = compile_issue(self.render_context, content)
+                emails[content.tip.card.key] = SubstituteEmail(subject, compiled.dumps())
+            try:
+                return self._freeze_with(issue.number, emails, candidates, now)
+            except SubstitutesMissing as missing:  # somebody confirmed meanwhile, and gets a tip nobody needed before
+                wanted |= missing.tips
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def _miss(self, issue: IssueFacts, now: datetime) -> None:
+        with self.store.write() as tx:
+            if tx.issues.get(issue.number).state is IssueState.PREPARING:
+                reason = _HELD if _waits(tx, self.rules, issue.slot, issue.tip_key) else _TOO_LATE
+                tx.issues.change(issue.number, IssueEvent.MISS, now, reason=reason)
+
+    def _choose(self, issue: IssueFacts, now: datetime) -> IssueFacts:
+        """Bind the next tip to the issue. Without one it becomes `no_content`, until a tip is added in time."""
+        with self.store.write() as tx:
+            issue = tx.issues.get(issue.number)
+            if issue.slot is None or issue.state not in (IssueState.PLANNED, IssueState.NO_CONTENT):
+                return issue  # another process chose meanwhile
+            choice = choice_for(tx, self.rules, issue.slot)
+            if choice.kind is Kind.SKIPPED or _waits(tx, self.rules, issue.slot, choice.tip):
+                return issue  # the owner decided meanwhile
+            if choice.tip is None:
+                if issue.state is IssueState.PLANNED:
+                    tx.issues.change(issue.number, IssueEvent.FIND_NOTHING, now, reason=choice.reason)
+                return tx.issues.get(issue.number)
+            tx.issues.change(issue.number, IssueEvent.PREPARE, now)
+            tx.issues.bind(issue.number, tx.tips.get(choice.tip).card.id)
+            return tx.issues.get(issue.number)
+
+    def _freeze_with(
+        self, number: int, emails: Mapping[str, SubstituteEmail], candidates: Sequence[Candidate], now: datetime
+    ) -> IssueFacts:
+        with self.store.write() as tx:
+            issue = tx.issues.get(number)
+            key = issue.tip_key or ""
+            is_held = _waits(tx, self.rules, issue.slot, key)
+            has_audience = bool(issue.quarter) or tx.subscribers.mailable() > 0
+            if issue.state is IssueState.PREPARING and has_audience and not is_held:
+                own = emails[key]
+                tx.issues.freeze(number, own.subject, own.compiled, now, candidates=candidates, others=emails)
+            return tx.issues.get(number)
 
 
-def publish_due(store: Store, render_context: RenderContext, rules: Rules, now: datetime) -> IssueFacts | None:
-    """Freeze the issue of the slot that is due; None when none is. Safe to call by anybody, at any time, again.
-
-    A slot found too late is written down as missed, but only where an issue went before: a newsletter that is
-    a day old has missed nothing.
-    """
-    due = due_slot(rules.schedule, now, rules.late_window)
-    with store.read() as tx:  # rung every two seconds: look before taking the write lock
-        if not _has_work(tx, rules, due):
-            return None
-    with store.write() as tx:
-        if not _has_work(tx, rules, due):
-            return None
-        issue = tx.issues.plan(due.slot, due.due_at, now)
-        if due.missed:
-            tx.issues.change(issue.number, IssueEvent.MISS, now, reason=_why_missed(tx, rules, due.slot))
-            return None
-    return _prepare_and_freeze(store, render_context, issue, rules, now)
+def _require_audience(tx: Tx) -> None:
+    if tx.subscribers.mailable() == 0:
+        raise Refused(_NO_AUDIENCE, fix=_SEE_SUBSCRIBERS)
 
 
 def _has_work(tx: Tx, rules: Rules, due: Due) -> bool:
-    """Is there anything to write down for this slot? It waits for the first reader: no tip is spent on nobody."""
+    """Is there anything to write for this slot? Nothing before the first subscriber, so that no tip is wasted."""
     if is_skipped(tx, due.slot):
         return False
     issue = tx.issues.for_slot(due.slot)
     if due.missed:
-        last = tx.issues.last_slot()  # a day-old newsletter has missed nothing, nor has a clock that was set back
+        last = (
+            tx.issues.last_slot()
+        )  # without an earlier issue it is a new newsletter; with a later one, a clock set back
         return issue.state in UNSENT if issue else last is not None and last < due.slot
     if (issue and issue.state not in UNSENT) or tx.subscribers.mailable() == 0 or _waits(tx, rules, due.slot, None):
         return False
     if rules.approval or (issue and issue.state is IssueState.NO_CONTENT):
         tip = issue.tip_key if issue and issue.tip_key else choice_for(tx, rules, due.slot).tip
-        known = tip is None and issue is not None and issue.state is IssueState.NO_CONTENT
-        return not known and not _waits(tx, rules, due.slot, tip)
+        is_known_empty = tip is None and issue is not None and issue.state is IssueState.NO_CONTENT
+        return not is_known_empty and not _waits(tx, rules, due.slot, tip)
     return True
 
 
@@ -69,122 +192,3 @@ def _waits(tx: Tx, rules: Rules, slot: date | None, tip_key: str | None) -> str:
 def _why_missed(tx: Tx, rules: Rules, slot: date | None) -> str:
     held = slot and _waits(tx, rules, slot, choice_for(tx, rules, slot).tip)
     return _HELD if held else _TOO_LATE
-
-
-def publish_early(store: Store, render_context: RenderContext, rules: Rules, now: datetime) -> IssueFacts:
-    """Freeze the coming slot's issue before its time; that slot is then done. The command is the owner's approval.
-
-    Raises Refused when it went already, is skipped or held, or when nobody would get it.
-    """
-    slot = rules.schedule.next_slot(now)
-    with store.write() as tx:
-        if tx.subscribers.mailable() == 0:
-            raise Refused(_NOBODY, fix="See: newsletter subscribers list")
-        override = tx.calendar.overrides().get(slot)
-        if override and override.kind is not Override.APPROVE:
-            words = {Override.SKIP: "skipped", Override.HOLD: "on hold"}[override.kind]
-            raise Refused(f"the issue for {slot} is {words}", fix=f"First: newsletter calendar approve {slot}")
-        issue = tx.issues.plan(slot, rules.schedule.starts_at(slot), now)
-    if is_over(issue):
-        raise Refused(f"the issue for {slot} is already {issue.state}", fix="See: newsletter issues list")
-    return _prepare_and_freeze(store, render_context, issue, replace(rules, approval=False), now)
-
-
-def publish_extra(store: Store, render_context: RenderContext, tip_key: str, rules: Rules, now: datetime) -> IssueFacts:
-    """Freeze an issue outside the calendar. Raises NotFound, and Refused for a tip that is only a teaser."""
-    with store.write() as tx:
-        tip = tx.tips.get(tip_key)
-        if not tip.card.complete:
-            raise Refused(f"{tip_key} cannot be sent: {ONLY_A_TEASER}")
-        if tx.subscribers.mailable() == 0:
-            raise Refused(_NOBODY, fix="See: newsletter subscribers list")
-        issue = tx.issues.plan(None, now, now)
-        tx.issues.change(issue.number, IssueEvent.PREPARE, now)
-        tx.issues.bind(issue.number, tip.card.id)
-        issue = tx.issues.get(issue.number)
-    return _prepare_and_freeze(store, render_context, issue, rules, now)
-
-
-def finish_preparing(store: Store, render_context: RenderContext, rules: Rules, now: datetime) -> None:
-    """Take up what a crash left between T0 and T1, if it is not too late for its slot and the owner does not hold it."""
-    with store.read() as tx:
-        left = [issue for issue in tx.issues.open() if issue.state is IssueState.PREPARING]
-        somebody = bool(left) and tx.subscribers.mailable() > 0
-        held = {issue.number for issue in left if _waits(tx, rules, issue.slot, issue.tip_key)}
-    for issue in left:
-        if issue.slot and now - issue.due_at > rules.late_window:
-            _miss(store, rules, issue, now)
-        elif issue.number not in held and (somebody or issue.quarter):
-            freeze(store, render_context, issue, rules, now)
-
-
-def _miss(store: Store, rules: Rules, issue: IssueFacts, now: datetime) -> None:
-    with store.write() as tx:
-        if tx.issues.get(issue.number).state is IssueState.PREPARING:
-            reason = _HELD if _waits(tx, rules, issue.slot, issue.tip_key) else _TOO_LATE
-            tx.issues.change(issue.number, IssueEvent.MISS, now, reason=reason)
-
-
-def _prepare_and_freeze(
-    store: Store, render_context: RenderContext, issue: IssueFacts, rules: Rules, now: datetime
-) -> IssueFacts:
-    if issue.state in (IssueState.PLANNED, IssueState.NO_CONTENT):
-        issue = _choose(store, issue, rules, now)
-    if issue.state is IssueState.PREPARING:
-        issue = freeze(store, render_context, issue, rules, now)
-    return issue
-
-
-def _choose(store: Store, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
-    """Bind the next tip to the issue; without one the slot says so and stays open for a tip that comes in time."""
-    with store.write() as tx:
-        issue = tx.issues.get(issue.number)
-        if issue.slot is None or issue.state not in (IssueState.PLANNED, IssueState.NO_CONTENT):
-            return issue  # another process chose meanwhile
-        choice = choice_for(tx, rules, issue.slot)
-        if choice.kind is Kind.SKIPPED or _waits(tx, rules, issue.slot, choice.tip):
-            return issue  # the owner spoke meanwhile
-        if choice.tip is None:
-            if issue.state is IssueState.PLANNED:
-                tx.issues.change(issue.number, IssueEvent.FIND_NOTHING, now, reason=choice.reason)
-            return tx.issues.get(issue.number)
-        tx.issues.change(issue.number, IssueEvent.PREPARE, now)
-        tx.issues.bind(issue.number, tx.tips.get(choice.tip).card.id)
-        return tx.issues.get(issue.number)
-
-
-def freeze(store: Store, render_context: RenderContext, issue: IssueFacts, rules: Rules, now: datetime) -> IssueFacts:
-    """Compile outside any transaction (it takes a moment), then keep letters and audience in one."""
-    key, letters = issue.tip_key or "", dict[str, SubstituteEmail]()
-    with store.read() as tx:
-        candidates = offers_for(tx, rules, issue.slot, key)
-        wanted = {key, *(tx.issues.shares(candidates) if candidates else ())} - {""}
-    while True:
-        with store.read() as tx:
-            sources = [issue_content(tx, rules, issue, tx.tips.get(tip)) for tip in sorted(wanted - letters.keys())]
-        for source in sources:
-            subject, compiled = compile_issue(render_context, source)
-            letters[source.tip.card.key] = SubstituteEmail(subject, compiled.dumps())
-        try:
-            return _freeze_with(store, issue.number, letters, candidates, rules, now)
-        except SubstitutesMissing as missing:  # who came meanwhile gets a tip that nobody needed before
-            wanted |= missing.tips
-
-
-def _freeze_with(
-    store: Store,
-    number: int,
-    letters: Mapping[str, SubstituteEmail],
-    candidates: Sequence[Candidate],
-    rules: Rules,
-    now: datetime,
-) -> IssueFacts:
-    with store.write() as tx:
-        issue = tx.issues.get(number)
-        key = issue.tip_key or ""
-        held = _waits(tx, rules, issue.slot, key)
-        somebody = bool(issue.quarter) or tx.subscribers.mailable() > 0
-        if issue.state is IssueState.PREPARING and somebody and not held:
-            own = letters[key]
-            tx.issues.freeze(number, own.subject, own.compiled, now, candidates=candidates, others=letters)
-        return tx.issues.get(number)

@@ -1,7 +1,7 @@
-"""The letter of a quarter: the best tip of the last one, for those who left and asked for that; sends nothing itself.
+"""The quarterly email: the best tip of the last quarter, for people who unsubscribed and asked for it.
 
-It is an issue like any other, with a quarter in place of a slot: frozen once, carried by the same ledger, and left by
-a link of its own. For the calendar nothing happens: the tip is as fresh or as rested as before.
+It is an issue like any other, with a quarter in place of a slot: it is frozen once, its deliveries have rows of their
+own, and it has an unsubscribe link of its own. It does not count as a run of its tip in the calendar.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from newsletter.actions.calendar.plan import Rules
-from newsletter.actions.issues.compile import RenderContext
-from newsletter.actions.issues.publish import freeze
+from newsletter.actions.issues.publish import Publisher
 from newsletter.domain.calendar.quarterly import ASKED_BEFORE, LATE, Quarter, QuarterRun, best
 from newsletter.domain.delivery.issue import IssueFacts
 from newsletter.ports.store import Store, Tx
@@ -19,9 +18,9 @@ from newsletter.ports.store import Store, Tx
 
 @dataclass(frozen=True, slots=True)
 class NextQuarterlyIssue:
-    """The next letter of a quarter, if nothing changes: whose, when (aware), what (None: nothing ran), to how many.
+    """The next quarterly email, if nothing changes. due_at: aware. tip: None if no tip was sent in that quarter.
 
-    asked: how many have asked for it in all, also too late for this one.
+    audience: how many would get it. asked: how many have asked for it in all, even if too late for this one.
     """
 
     quarter: Quarter
@@ -31,28 +30,29 @@ class NextQuarterlyIssue:
     asked: int
 
 
-def publish_quarter(store: Store, render_context: RenderContext, rules: Rules, now: datetime) -> IssueFacts | None:
-    """Freeze the letter of the quarter that is due; None when there is nothing to do. Safe to call by anybody, again.
+def publish_quarterly_issue(publisher: Publisher, now: datetime) -> IssueFacts | None:
+    """Freeze the quarterly email that is due; None when there is nothing to do. Safe to call again at any time.
 
-    Without anybody who asked, or a tip that ran, nothing is written; what is found later than LATE is left out.
+    Nothing is written if nobody asked for it, or if no tip was sent. Found more than LATE after its time, it is omitted.
     """
+    store, rules = publisher.store, publisher.rules
     quarter = Quarter.of(rules.schedule.day_of(now))
     due_at = quarter.due_at(rules.schedule)
     if not timedelta() <= now - due_at <= LATE:
         return None
-    with store.read() as tx:  # rung every two seconds: look before taking the write lock
+    with store.read() as tx:  # the daemon asks every two seconds: look before taking the write lock
         if _open_tip(tx, quarter, due_at) is None:
             return None
     with store.write() as tx:
         tip = _open_tip(tx, quarter, due_at)
-        if tip is None:
+        if tip is None:  # another process was faster
             return None
         issue = tx.issues.plan_quarter(str(quarter), tip.tip_id, due_at, now)
-    return freeze(store, render_context, issue, rules, now)
+    return publisher.freeze(issue, now)
 
 
-def coming_quarter(store: Store, rules: Rules, now: datetime) -> NextQuarterlyIssue:
-    """What would go next, and when; reads only."""
+def next_quarterly_issue(store: Store, rules: Rules, now: datetime) -> NextQuarterlyIssue:
+    """The quarterly email that is due or comes next; writes nothing."""
     quarter = Quarter.of(rules.schedule.day_of(now))
     with store.read() as tx:
         if tx.issues.for_quarter(str(quarter)) or now - quarter.due_at(rules.schedule) > LATE:
@@ -64,7 +64,7 @@ def coming_quarter(store: Store, rules: Rules, now: datetime) -> NextQuarterlyIs
 
 
 def _open_tip(tx: Tx, quarter: Quarter, due_at: datetime) -> QuarterRun | None:
-    """What is to be sent and has not been taken up."""
+    """The tip to send, if this quarter has no issue yet and somebody would get it."""
     tip = None if tx.issues.for_quarter(str(quarter)) else _tip(tx, quarter)
     return tip if tip and tx.subscribers.quarterly(due_at - ASKED_BEFORE, tip.tip_id) else None
 

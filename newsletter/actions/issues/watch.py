@@ -1,4 +1,4 @@
-"""Following an issue that another process sends, until nothing of it is due; sends nothing itself."""
+"""Follow an issue while another process sends it, until nothing of it is due."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from newsletter.domain.delivery.issue import IssueState
 from newsletter.ports.store import Store
 
 POLL_EVERY = 0.5  # seconds
-MAX_UNCHANGED_POLLS = 120  # looks without a change after which the other process is left to itself
-DAEMON_POLLS = 6  # looks, more than the daemon takes to see that a deferred letter is due or that an issue is done
+MAX_UNCHANGED_POLLS = 120  # then the other process hangs, or waits for its mail server
+DAEMON_POLLS = 6  # longer than the daemon takes to notice that a deferred email is due or that an issue is done
 
 
 def watch(store: Store, numbers: Sequence[int], stop: Event, progress: Callable[[int, int], None] | None) -> None:
-    """Come back when every issue has only letters left that wait, was stopped, or nothing moves for a minute."""
-    between_looks = Event()  # not `stop`: a signal handler sets that one, and could wait for its lock for ever
+    """Return when every issue was stopped or has only deferred emails left, or when nothing has changed for a minute."""
+    timer = Event()  # not `stop`: a signal handler sets that one, and could wait for its lock forever
     for number in numbers:
-        still, seen = 0, (-1, -1)
-        while still < (MAX_UNCHANGED_POLLS if seen[0] else DAEMON_POLLS):
+        unchanged, seen = 0, (-1, -1)
+        while unchanged < (MAX_UNCHANGED_POLLS if seen[0] else DAEMON_POLLS):
             with store.read() as tx:
                 issue = tx.issues.get(number)
             counts = issue.counts
@@ -27,7 +27,7 @@ def watch(store: Store, numbers: Sequence[int], stop: Event, progress: Callable[
                 progress(issue.audience - sum(now_open), issue.audience)
             if issue.state is not IssueState.SENDING:
                 break
-            still, seen = (still + 1, seen) if now_open == seen else (0, now_open)
-            between_looks.wait(POLL_EVERY)
+            unchanged, seen = (unchanged + 1, seen) if now_open == seen else (0, now_open)
+            timer.wait(POLL_EVERY)
             if stop.is_set():
                 return

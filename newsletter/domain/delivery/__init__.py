@@ -1,1 +1,1 @@
-"""Issues and deliveries: their states, what became of each email, rate limits and the circuit breaker."""
+"""Issues and deliveries: their states, the outcome of each email, rate limits, circuit breaker, sending processes."""

@@ -1,4 +1,4 @@
-"""When refusals are about us and not about the readers: the breaker that pauses an issue."""
+"""The circuit breaker: pauses an issue when rejections are about us and not about single subscribers."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from newsletter.domain.delivery.outcome import Cause, Outcome, Rejected, Sent
 
 POLICY_IN_A_ROW = 3
 SAME_IN_A_ROW = 10
-_PERSONAL = re.compile(r"<[^<>]*>|\S+@\S+|\d+")
+_PERSONAL = re.compile(r"<[^<>]*>|\S+@\S+|\d+")  # what differs between two replies that mean the same
 
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """Counts refusals that came one after the other; `run` holds the subscribers they hit.
+    """Counts rejections in a row; `run` holds the ids of the subscribers they hit.
 
-    Trips after 3 policy refusals (5.7.x) or 10 refusals with the same words, with nothing accepted
-    in between. Whoever trips it puts `run` back to pending and suppresses nobody of it.
+    It trips after 3 policy rejections (5.7.x of RFC 3463) or 10 rejections with the same text, with nothing accepted in
+    between. The caller then returns the deliveries in `run` to pending and undoes their suppressions.
     """
 
     run: list[int] = field(default_factory=list)
     _policy: int = 0
     _same: int = 0
-    _words: str = ""
+    _text: str = ""
 
     def record_outcome(self, subscriber_id: int, outcome: Outcome | None) -> str:
-        """Take one outcome; the reason to pause the issue, or "" to go on."""
+        """Count one outcome; the reason to pause the issue, or "" to continue."""
         if type(outcome) is Sent:
             if self.run:
                 self.run.clear()
-                self._policy, self._same, self._words = 0, 0, ""
+                self._policy, self._same, self._text = 0, 0, ""
         elif isinstance(outcome, Rejected):
             self.run.append(subscriber_id)
             self._policy += outcome.cause is Cause.POLICY
-            words = f"{outcome.reply.code} {outcome.reply.enhanced} {_PERSONAL.sub('', outcome.reply.text)}"
-            self._same = self._same + 1 if words == self._words else 1
-            self._words = words
+            text = f"{outcome.reply.code} {outcome.reply.enhanced} {_PERSONAL.sub('', outcome.reply.text)}"
+            self._same = self._same + 1 if text == self._text else 1
+            self._text = text
             if self._policy >= POLICY_IN_A_ROW:
                 return f"{self._policy} policy rejections in a row; the last one: {outcome.reply}"
             if self._same >= SAME_IN_A_ROW:

@@ -1,7 +1,7 @@
-"""The life of one delivery: the only place where a delivery may change its state.
+"""The states of one delivery, and the only rules by which they change; see docs/delivery.md.
 
-Who calls: the ledger in `store/`, inside the transaction that writes the new state.
-Everything that is not in `TABLE` raises; `tests/unit/test_delivery.py` walks every state x event.
+The ledger in `store/deliveries.py` calls them inside the transaction that writes the new state. What is not in `TABLE`
+raises; `tests/unit/test_delivery.py` tries every event in every state.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from newsletter.domain.errors import IllegalTransition
 
 
 class State(StrEnum):
-    """The states of one issue's way to one subscriber."""
+    """The states of the delivery of one issue to one subscriber."""
 
-    PENDING = "pending"  # in the audience, nothing tried, or put back without blame
-    SENDING = "sending"  # claimed by a worker, committed before a byte left
-    SENT = "sent"  # the next hop answered 250 to the dot
-    DEFERRED = "deferred"  # not now; next_attempt_at says when
-    REJECTED = "rejected"  # the next hop said no for good
+    PENDING = "pending"  # in the audience, not tried yet or requeued; no attempt is counted
+    SENDING = "sending"  # claimed by a worker; committed before a byte is sent
+    SENT = "sent"  # the mail server replied 250 to the final dot
+    DEFERRED = "deferred"  # to be tried again at next_attempt_at
+    REJECTED = "rejected"  # the mail server rejected it permanently
     FAILED = "failed"  # we gave up after GIVE_UP_AFTER
-    HELD = "held"  # in doubt too often, or by setting: a person decides
-    SKIPPED = "skipped"  # not to be sent; the reason stands beside it
+    HELD = "held"  # in doubt too often, or the settings say so; a person decides
+    SKIPPED = "skipped"  # not sent, for a SkipReason
 
 
 OPEN = frozenset({State.PENDING, State.SENDING, State.DEFERRED})
 
 
 class Event(StrEnum):
-    """What may happen to a delivery."""
+    """What can happen to a delivery."""
 
     CLAIM = "claim"
     SKIP = "skip"
@@ -41,12 +41,12 @@ class Event(StrEnum):
     REJECT = "reject"
     GIVE_UP = "give_up"
     HOLD = "hold"
-    REQUEUE = "put_back"  # trouble of the connection, or recovery after a crash
-    RETRY = "retry"  # a person asked for it, or the breaker took a verdict back
+    REQUEUE = "put_back"  # an error of the connection, or recovery after a crash
+    RETRY = "retry"  # a person asked for it, or the circuit breaker undid a rejection
 
 
 class SkipReason(StrEnum):
-    """Why somebody in the frozen audience got no letter."""
+    """Why a subscriber in the frozen audience got no email."""
 
     UNSUBSCRIBED = "unsubscribed"
     SUPPRESSED = "suppressed"
@@ -54,8 +54,8 @@ class SkipReason(StrEnum):
     ERASED = "erased"
     NOT_CONFIRMED = "not_confirmed"
     CANCELLED = "cancelled"
-    ALREADY_RECEIVED = "had_it"  # the issue's tip, and every other one that may run again
-    SUBSCRIBED = "subscribed"  # gets every letter again, so none of the quarter
+    ALREADY_RECEIVED = "had_it"  # the issue's tip and every possible substitute
+    SUBSCRIBED = "subscribed"  # is subscribed again, so gets no quarterly email
 
 
 TABLE: dict[tuple[State, Event], State] = {
@@ -77,7 +77,7 @@ TABLE: dict[tuple[State, Event], State] = {
 
 BACK_OFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60))
 GIVE_UP_AFTER = timedelta(hours=48)
-IN_DOUBT_FOR = timedelta(minutes=10)
+IN_DOUBT_FOR = timedelta(minutes=10)  # the shortest wait before an email that may have arrived is sent again
 MAX_CRASHES = 3
 
 
@@ -90,13 +90,16 @@ def transition(state: State, event: Event) -> State:
 
 
 def back_off(attempts: int) -> timedelta:
-    """How long to wait after attempt number `attempts` (1 = the first): 1, 5, 15, 60 min, then hourly."""
+    """The wait after attempt number `attempts` (1: the first): 1, 5, 15, 60 minutes, then hourly."""
     return BACK_OFF[min(attempts, len(BACK_OFF)) - 1]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to write on the row: the event, the new state, and what goes with it."""
+    """What to write to the row: the event, the new state, and when to try again.
+
+    suppress: also add the address to the suppressions, as a hard bounce.
+    """
 
     event: Event
     state: State
@@ -120,10 +123,11 @@ _ACCEPTED = _change(Event.ACCEPT)
 def apply_outcome(
     outcome: Outcome, *, attempts: int, first_attempt_at: datetime, now: datetime, hold_in_doubt: bool = False
 ) -> Change:
-    """What an outcome does to a row in `sending`.
+    """The change that an outcome makes to a delivery in `sending`.
 
     attempts: how many were made, this one included. first_attempt_at, now: aware.
-    A policy refusal is about us: the row waits, and the breaker decides about the issue.
+    A policy rejection is about us and not about the address, so the delivery is deferred, and the circuit breaker
+    decides about the issue.
     """
     match outcome:
         case Sent():
@@ -141,15 +145,15 @@ def apply_outcome(
 
 
 def recover(crashes: int, *, hold_in_doubt: bool = False) -> Change:
-    """What becomes of a row in `sending` whose owner is dead; `crashes` counts this one too."""
+    """The change to a delivery in `sending` whose owner is dead (Tr); `crashes` includes this one."""
     return _change(Event.HOLD if hold_in_doubt or crashes >= MAX_CRASHES else Event.REQUEUE)
 
 
 class Claim(NamedTuple):
-    """One letter a worker may send now: the row is committed as `sending` under its owner.
+    """One email a worker may send now: its row is committed as `sending` under the worker's owner.
 
-    joined_on: the date the reader confirmed, ISO, or "". attempts: this one included. tip_id: which of the issue's
-    letters it is, None for that of its own tip.
+    joined_on: the date the subscriber confirmed, in ISO form, or "". attempts: this one included. first_attempt_at:
+    aware. tip_id: which of the issue's emails it is; None for the one about the issue's own tip.
     """
 
     issue_id: int
@@ -164,9 +168,9 @@ class Claim(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A claim with its end: an outcome, or None when the letter was not tried and its row goes back without blame.
+    """A claim with its outcome, or None if the email was not tried: it is requeued, and the attempt does not count.
 
-    not_before: with None, when it may be claimed again (a rate is used up); at once if that is None too.
+    at: aware. not_before: without an outcome, when it may be claimed again because of a rate limit; None: immediately.
     """
 
     claim: Claim

@@ -1,4 +1,4 @@
-"""The life of one issue: a tip bound to a slot, frozen when compiled."""
+"""The states of one issue, and the only rules by which they change: a tip is bound to a slot, compiled and sent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from newsletter.domain.errors import IllegalTransition
 class IssueState(StrEnum):
     """The states of one issue."""
 
-    PLANNED = "planned"  # the slot is taken, nothing is chosen or compiled for good
-    PREPARING = "preparing"  # a tip is bound, the letter is being compiled
-    SENDING = "sending"  # letter and audience are frozen; open deliveries remain
-    PAUSED = "paused"  # a person or the breaker stopped it
-    DONE = "done"  # no open delivery is left
+    PLANNED = "planned"  # the slot is taken (T0); no tip is bound yet
+    PREPARING = "preparing"  # a tip is bound, the email is being compiled
+    SENDING = "sending"  # email and audience are frozen (T1); open deliveries remain
+    PAUSED = "paused"  # a person or the circuit breaker paused it
+    DONE = "done"  # no open delivery is left (T5)
     CANCELLED = "cancelled"
-    NO_CONTENT = "no_content"  # the slot came and there was no tip
+    NO_CONTENT = "no_content"  # the slot is due and there is no tip
     MISSED = "missed"  # the slot was found too late
 
 
@@ -27,7 +27,7 @@ IN_PROGRESS = (IssueState.SENDING, IssueState.PAUSED)
 
 
 class IssueEvent(StrEnum):
-    """What may happen to an issue."""
+    """What can happen to an issue."""
 
     PREPARE = "prepare"
     FREEZE = "freeze"
@@ -37,7 +37,7 @@ class IssueEvent(StrEnum):
     CANCEL = "cancel"
     FIND_NOTHING = "find_nothing"
     MISS = "miss"
-    REOPEN = "reopen"  # a person retries deliveries of an issue that was done
+    REOPEN = "reopen"  # a person retries deliveries of a finished issue
 
 
 ISSUE_TABLE: dict[tuple[IssueState, IssueEvent], IssueState] = {
@@ -47,7 +47,7 @@ ISSUE_TABLE: dict[tuple[IssueState, IssueEvent], IssueState] = {
     (IssueState.PLANNED, IssueEvent.CANCEL): IssueState.CANCELLED,
     (IssueState.NO_CONTENT, IssueEvent.PREPARE): IssueState.PREPARING,
     (IssueState.NO_CONTENT, IssueEvent.MISS): IssueState.MISSED,
-    (IssueState.PREPARING, IssueEvent.PREPARE): IssueState.PREPARING,  # a crash while compiling: again
+    (IssueState.PREPARING, IssueEvent.PREPARE): IssueState.PREPARING,  # compile again after a crash
     (IssueState.PREPARING, IssueEvent.FREEZE): IssueState.SENDING,
     (IssueState.PREPARING, IssueEvent.MISS): IssueState.MISSED,
     (IssueState.PREPARING, IssueEvent.CANCEL): IssueState.CANCELLED,
@@ -70,10 +70,11 @@ def issue_transition(state: IssueState, event: IssueEvent) -> IssueState:
 
 @dataclass(frozen=True, slots=True)
 class IssueFacts:
-    """One issue as the verbs and doors see it. Times aware; slot None outside the calendar.
+    """One issue with its counts. Times are aware; slot is None for an issue outside the calendar.
 
-    tips: how many readers it has for each tip, its own first, where it has more than one.
-    quarter: see `domain.calendar.quarterly`; "" for every other issue.
+    audience: the number of deliveries when it was frozen. counts: deliveries by state. skipped_for: skipped ones by
+    SkipReason. tips: deliveries by tip, its own first, if it has more than one. quarter: as in
+    `domain.calendar.quarterly`, "" for every other issue.
     """
 
     number: int

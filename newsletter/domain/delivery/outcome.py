@@ -1,4 +1,4 @@
-"""What became of one letter at the next hop, as values; says nothing of what we do about it."""
+"""The outcome of sending one email, and the SMTP reply it comes from."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Stage(StrEnum):
 
 
 class Reply(NamedTuple):
-    """One SMTP reply, kept whole.
+    """One SMTP reply, in full.
 
-    code: three digits, 0 when the next hop said nothing. enhanced: `5.1.1` of RFC 3463, or "".
-    text: the lines after the code joined with a blank, without the enhanced code, at most 500 characters.
+    code: three digits, 0 if the mail server sent no reply. enhanced: as `5.1.1` of RFC 3463, or "".
+    text: the lines after the code, joined with spaces, without the enhanced code, at most 500 characters.
     """
 
     stage: Stage
@@ -37,31 +37,31 @@ class Reply(NamedTuple):
 
 
 class Cause(StrEnum):
-    """Why a letter was not taken, as far as we act on it differently."""
+    """Why an email was rejected, as far as it makes a difference to us."""
 
     BAD_ADDRESS = "bad_address"  # 5.1.x at RCPT: this mailbox does not exist
-    MAILBOX_FULL = "mailbox_full"  # 5.2.2: exists, takes nothing now
-    POLICY = "policy"  # 5.7.x: about us, not about the reader
+    MAILBOX_FULL = "mailbox_full"  # 5.2.2: it exists, but accepts nothing now
+    POLICY = "policy"  # 5.7.x: about us, not about the subscriber
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The next hop answered 250 to the dot; nothing more is claimed."""
+    """The mail server replied 250 to the final dot: it accepted the email. Whether it arrives is not known."""
 
     reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The next hop said "later" (4yz) about this letter."""
+    """The mail server temporarily refused this email (4yz)."""
 
     reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The next hop said "no" (5yz) about this letter."""
+    """The mail server permanently rejected this email (5yz)."""
 
     reply: Reply
     cause: Cause
@@ -69,7 +69,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """The dot went out and no reply came: accepted or not, nobody knows."""
+    """The final dot was sent and no reply came, so the email may or may not have been accepted."""
 
     reply: Reply
 
@@ -78,9 +78,9 @@ Outcome = Sent | Deferred | Rejected | InDoubt
 
 
 class Envelope(NamedTuple):
-    """Who the transaction is between (RFC 5321 section 3.3): one sender, exactly one recipient.
+    """The envelope of an SMTP transaction (RFC 5321 section 3.3): the envelope sender and exactly one recipient.
 
-    dot_free: whoever made the message knows that no line of it begins with a dot, so that nobody need look.
+    dot_free: no line of the message begins with a dot, so that no sender has to look for one.
     """
 
     sender: str

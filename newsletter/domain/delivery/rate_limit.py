@@ -1,4 +1,4 @@
-"""How fast letters may go: sliding windows over what went already; reads no clock and sends nothing."""
+"""Rate limits: sliding windows over the emails that were claimed already."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_LIMIT = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `count` letters in any `window`; `per_domain`: counted apart for each recipient domain."""
+    """At most `count` emails in any `window`; `per_domain`: for each recipient domain separately."""
 
     count: int
     window: timedelta
@@ -20,10 +20,10 @@ class Rate:
 
 
 class RateLimiter:
-    """What the rates allow now. Seeded from the ledger, so that a restart forgets nothing.
+    """What the rates allow now. Seed it from the ledger, so that a restart forgets nothing.
 
-    Times are aware. `took` counts a letter at its claim: what comes back unsent has used its turn.
-    longest: how far back the past matters; zero without any rate.
+    Times are aware. `record_claim` counts an email when it is claimed, even if it is requeued unsent.
+    longest_window: how far back the past matters; zero without any rate.
     """
 
     def __init__(self, rates: Sequence[Rate]) -> None:
@@ -35,12 +35,12 @@ class RateLimiter:
         )
 
     def seed(self, past: Iterable[tuple[datetime, str]]) -> None:
-        """(when, recipient domain) of letters that went before, oldest first."""
+        """Count emails that were claimed before: (when, recipient domain), oldest first."""
         for at, domain in past:
             self.record_claim(at, domain)
 
     def record_claim(self, at: datetime, domain: str) -> None:
-        """One letter was claimed."""
+        """Count one email that is claimed now."""
         for _, times in self._windows:
             times.append(at)
         if self._domain_rates:
@@ -48,36 +48,39 @@ class RateLimiter:
                 times.append(at)
 
     def allowed(self, now: datetime) -> int:
-        """How many letters may be claimed now, recipients aside."""
-        room = NO_LIMIT
+        """How many emails may be claimed now by the rates that are not per domain."""
+        allowed = NO_LIMIT
         for rate, times in self._windows:
-            _forget(times, now - rate.window)
-            room = min(room, rate.count - len(times))
-        return max(0, room)
+            _drop_old(times, now - rate.window)
+            allowed = min(allowed, rate.count - len(times))
+        return max(0, allowed)
 
     def wait_for(self, now: datetime) -> timedelta:
-        """How long until one more is allowed; zero when it is now."""
-        return max((_until_room(rate, times, now) for rate, times in self._windows), default=timedelta())
+        """How long until one more is allowed; zero if it is allowed now."""
+        return max((_time_until_allowed(rate, times, now) for rate, times in self._windows), default=timedelta())
 
     def domain_wait(self, domain: str, now: datetime) -> timedelta:
-        """How long a letter to this domain has to wait; zero: it may go. A wait takes the place it waits for."""
+        """How long an email to this domain has to wait; zero: it may be sent now.
+
+        A wait reserves its place in the window, so the next email to this domain waits longer.
+        """
         if not self._domain_rates:
             return timedelta()
         windows = self._domains[domain]
-        wait = max(_until_room(rate, times, now) for rate, times in windows)
+        wait = max(_time_until_allowed(rate, times, now) for rate, times in windows)
         if wait:
             for _, times in windows:
                 times.append(now + wait)
         return wait
 
 
-def _forget(times: deque[datetime], before: datetime) -> None:
+def _drop_old(times: deque[datetime], before: datetime) -> None:
     while times and times[0] <= before:
         times.popleft()
 
 
-def _until_room(rate: Rate, times: deque[datetime], now: datetime) -> timedelta:
-    _forget(times, now - rate.window)
+def _time_until_allowed(rate: Rate, times: deque[datetime], now: datetime) -> timedelta:
+    _drop_old(times, now - rate.window)
     if len(times) < rate.count:
         return timedelta()
     return times[-rate.count] + rate.window - now

@@ -1,0 +1,153 @@
+"""Run one batch over its connections: one worker for all of them, or one thread for each, and a second process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from typing import Protocol, cast
+
+from newsletter.actions.delivery.batch import CHECK_STOP_EVERY, Batch, BatchResult, RelayConnection
+from newsletter.actions.delivery.multiplex import Multiplexer
+from newsletter.domain.delivery.delivery import Claim, Finished
+from newsletter.domain.delivery.outcome import Outcome, Rejected
+from newsletter.domain.errors import SenderError
+from newsletter.ports.sending import MultiplexSender, Worker
+
+
+def run_batch(batch: Batch, connections: int, on_tick: Callable[[], object]) -> None:
+    """Run a batch over at most this many connections. `on_tick` is called every CHECK_STOP_EVERY, and at the end."""
+    threads = [
+        Thread(target=_work, args=(batch, worker), name=f"sender-{n}", daemon=True)
+        for n, worker in enumerate(_workers(batch, connections))
+    ]
+    for thread in threads:
+        thread.start()
+    _wait(threads, batch.result, (batch.context.stop, batch.halt), on_tick)
+
+
+class _Worker(Protocol):
+    """One thread of a batch, with one connection or many."""
+
+    def loop(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def _workers(batch: Batch, connections: int) -> Sequence[_Worker]:
+    """One worker for all connections if the sender can multiplex them, else one for each; none without a connection.
+
+    A second process gets half of the connections, or all. With rate limits there is none: this process counts them.
+    """
+    process = None if batch.limiter.longest_window else batch.context.worker
+    if process and batch.context.worker_takes_all:
+        return [] if batch.is_over else [_WorkerProcess(batch, process, connections)]
+    theirs = connections // 2 if process else 0
+    ours = [RelayConnection() for _ in range(connections - theirs)]
+    if batch.is_over or batch.is_rate_limited or not batch.open(ours[0]):
+        return []
+    others: list[_Worker] = [_WorkerProcess(batch, process, theirs)] if process and theirs else []
+    if getattr(ours[0].session, "can_multiplex", False):
+        return [*others, Multiplexer(batch, cast("MultiplexSender", batch.context.sender), ours)]
+    return [*others, *(_SingleConnection(batch, connection) for connection in ours)]
+
+
+def _wait(
+    workers: Sequence[Thread], result: BatchResult, stops: Sequence[Event], on_tick: Callable[[], object]
+) -> None:
+    """Wait until every worker has ended. A first Ctrl-C lets emails in flight finish; a second one is raised."""
+    interrupted: BaseException | None = None
+    for worker in workers:
+        while worker.is_alive():
+            try:
+                worker.join(CHECK_STOP_EVERY)
+                on_tick()
+            except KeyboardInterrupt as error:
+                if any(stop.is_set() for stop in stops):
+                    raise
+                interrupted = error
+                stops[-1].set()
+    on_tick()
+    if interrupted:
+        result.failure = interrupted
+
+
+def _work(batch: Batch, worker: _Worker) -> None:
+    """Run one worker. Whatever happens, the outcomes it holds are recorded before its thread ends."""
+    try:
+        try:
+            worker.loop()
+        finally:
+            worker.close()
+    except Exception as error:  # noqa: BLE001 - a bug or a full disk: stop everything; the caller raises it
+        batch.halt_for(error)
+
+
+class _WorkerProcess:
+    """A second process as one more worker: its thread only follows the updates."""
+
+    def __init__(self, batch: Batch, process: Worker, connections: int) -> None:
+        self._batch = batch
+        self._process = process
+        self._connections = connections
+
+    def loop(self) -> None:
+        """Follow it until its last update."""
+        for update in self._process.work(self._connections, lambda: self._batch.is_over):
+            self._batch.add_progress(update)
+
+    def close(self) -> None:
+        """There is nothing to record: the second process records its own outcomes."""
+
+
+class _SingleConnection:
+    """One connection that sends one email at a time and waits for each reply."""
+
+    def __init__(self, batch: Batch, connection: RelayConnection) -> None:
+        self._batch = batch
+        self._connection = connection
+        self._finished: list[Finished] = []
+
+    def loop(self) -> None:
+        """Send until nothing is due, the batch is over, or the connection fails twice in a row."""
+        while not self._batch.is_over and self._batch.open(self._connection):
+            claims = self._record(1)
+            if claims:
+                self._send(claims[0])
+            elif not self._batch.wait_for_rate():
+                return
+
+    def close(self) -> None:
+        """Record the last outcome and end the connection."""
+        try:
+            if self._finished:
+                self._record(0)
+        finally:
+            self._connection.close()
+
+    def _record(self, take: int) -> list[Claim]:
+        finished, self._finished = self._finished, []
+        return self._batch.record(finished, take)
+
+    def _send(self, claim: Claim) -> None:
+        outcome: Outcome | None = None
+        try:
+            outcome = self._transmit(claim)
+        finally:  # whatever was raised, the delivery leaves the state `sending`
+            self._finished = [Finished(claim, outcome, self._batch.context.clock())]
+        if outcome is not None:
+            self._batch.count(claim, outcome)
+
+    def _transmit(self, claim: Claim) -> Outcome | None:
+        """Compose and send one email; None if its delivery is to be requeued."""
+        composed = self._batch.compose(claim, self._batch.context.clock())
+        if isinstance(composed, Rejected) or self._connection.session is None:
+            return composed if isinstance(composed, Rejected) else None
+        try:
+            outcome = self._connection.session.send(*composed)
+        except SenderError as error:
+            self._batch.take(error, self._connection)
+            return None
+        except Exception as error:  # noqa: BLE001 - a sender that raises what its interface does not allow
+            self._connection.session = None
+            return self._batch.in_doubt(error)
+        self._connection.failures = 0
+        return outcome

@@ -1,0 +1,214 @@
+"""The use cases of `newsletter issues`: look at issues, publish, send, pause, resume, cancel and retry them.
+
+`newsletter issues send`, the daemon and a second process may all be at work on one issue. Each method therefore checks
+the state inside its own transaction, and only the holder of the sending lock claims deliveries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from threading import Event
+
+from newsletter.actions.calendar.plan import NextIssue, Rules, next_issue
+from newsletter.actions.delivery.deliver import Delivery, Progress
+from newsletter.actions.issues.audience import shares_for
+from newsletter.actions.issues.publish import Publisher
+from newsletter.actions.issues.quarterly import NextQuarterlyIssue, next_quarterly_issue, publish_quarterly_issue
+from newsletter.actions.issues.watch import watch
+from newsletter.actions.owner.reports import PAUSED
+from newsletter.domain.calendar.substitutes import Shares
+from newsletter.domain.delivery.issue import IN_PROGRESS, IssueEvent, IssueFacts, IssueState
+from newsletter.domain.delivery.processes import SenderRole
+from newsletter.domain.errors import Busy, NotFound, Refused
+from newsletter.domain.subscribers.subscriber import DeliveryFacts
+from newsletter.ports.sending import Sender, SendingLock
+from newsletter.ports.store import Clock, Store
+
+_SEE = "See: newsletter issues list"
+_CANCELLABLE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING, IssueState.PAUSED)
+_NOT_RETRYABLE = (IssueState.CANCELLED, IssueState.MISSED)
+
+
+@dataclass(frozen=True)
+class Issues:
+    """Issues from the slot to the last delivery.
+
+    hold_in_doubt: deliveries that were in flight at a crash wait for a person. publisher, delivery: made when first
+    needed, since they need a secret key and sound templates, and most of these methods do not.
+    """
+
+    store: Store
+    rules: Rules
+    clock: Clock
+    stop: Event
+    sender: Callable[[], Sender]
+    hold_in_doubt: bool
+    publisher: Callable[[], Publisher]
+    delivery: Callable[[], Delivery]
+
+    # -- look --------------------------------------------------------------------------------------
+
+    def next(self) -> NextIssue:
+        """The issue that is due or comes next: its slot, its tip, and the size of its audience."""
+        return next_issue(self.store, self.rules, self.clock())
+
+    def next_shares(self) -> Shares | None:
+        """How many would get which tip of the next issue; None if all get the same one, or there is none."""
+        coming = self.next()
+        if coming.tip is None:
+            return None
+        with self.store.read() as tx:
+            return shares_for(tx, self.rules, coming.slot, coming.tip.key)
+
+    def next_quarterly(self) -> NextQuarterlyIssue:
+        """The next quarterly email, for people who unsubscribed and asked for one tip every three months."""
+        return next_quarterly_issue(self.store, self.rules, self.clock())
+
+    def list(self) -> Sequence[IssueFacts]:
+        """Every issue with its counts, newest first."""
+        with self.store.read() as tx:
+            return tx.issues.each()
+
+    def get(self, number: int | None = None) -> IssueFacts:
+        """One issue with its counts, the newest if no number is given; raises NotFound."""
+        with self.store.read() as tx:
+            if number is None and not tx.issues.last_number():
+                raise NotFound("there is no issue yet", fix="See what comes next: newsletter issues next")
+            return tx.issues.get(tx.issues.last_number() if number is None else number)
+
+    @contextmanager
+    def deliveries(self, number: int, state: str | None = None) -> Iterator[tuple[IssueFacts, Iterator[DeliveryFacts]]]:
+        """An issue and its deliveries, all or those in one state, read row by row while the context is open.
+
+        Raises NotFound.
+        """
+        with self.store.read() as tx:
+            yield tx.issues.get(number), tx.issues.deliveries(number, state)
+
+    def unfinished(self) -> Sequence[int]:
+        """The numbers of the issues in `sending`, oldest first."""
+        with self.store.read() as tx:
+            return [issue.number for issue in tx.issues.open() if issue.state is IssueState.SENDING]
+
+    # -- publish and send --------------------------------------------------------------------------
+
+    def sending_lock(self, role: SenderRole) -> AbstractContextManager[SendingLock]:
+        """Become the only sender on this database; raises Busy. Deliveries that a crash left in flight are recovered."""
+        return self.store.sending(role, self.clock(), hold_in_doubt=self.hold_in_doubt)
+
+    def publish_due(self) -> IssueFacts | None:
+        """Freeze what is due: issues a crash left half prepared, the slot's issue, the quarterly email.
+
+        The last issue it froze, or None. Safe to call from several processes, at any time, again.
+        """
+        publisher, now = self.publisher(), self.clock()
+        publisher.finish_preparing(now)
+        issue = publisher.publish_due(now)
+        return publish_quarterly_issue(publisher, now) or issue
+
+    def send(
+        self, *, early: bool = False, extra_tip: str | None = None, progress: Progress | None = None
+    ) -> IssueFacts | None:
+        """Do what the daemon would do now, or send the next issue early, or one outside the calendar.
+
+        Unfinished issues are sent too. None if nothing is due. If the daemon runs, it sends, and this call follows it.
+        Raises Busy if another command is sending.
+        """
+        self._refuse_second_command()
+        self.sender()  # raises SettingsError before anything is written
+        issue = self._publish(early=early, extra_tip=extra_tip)
+        unfinished = self.unfinished()
+        if issue is None and not unfinished:
+            return None
+        self._send_all(unfinished, progress)
+        return self.get(issue.number if issue else unfinished[-1])
+
+    def resume(self, number: int | None = None, *, progress: Progress | None = None) -> IssueFacts:
+        """Continue a paused or unfinished issue, the newest one if no number is given. Raises NotFound, Refused, Busy."""
+        self._refuse_second_command()
+        self.sender()  # raises SettingsError before anything is written
+        number = self._back_to_sending(number)
+        self._send_all([number], progress)
+        return self.get(number)
+
+    # -- control -----------------------------------------------------------------------------------
+
+    def pause(self, number: int) -> IssueFacts:
+        """Claim nothing more of an issue; emails in flight finish. Raises NotFound, Refused."""
+        now = self.clock()
+        with self.store.write() as tx:
+            issue = tx.issues.get(number)
+            if issue.state is not IssueState.SENDING:
+                raise Refused(f"issue {number} is {issue.state}, so it is not being sent", fix=_SEE)
+            tx.calendar.mark_notified(PAUSED, str(number), now)  # the person who pauses it needs no alert
+            return tx.issues.change(number, IssueEvent.PAUSE, now, reason="paused by hand")
+
+    def cancel(self, number: int) -> IssueFacts:
+        """End an issue for good: open deliveries are skipped, and a tip that nobody received is fresh again.
+
+        Emails in flight still finish and are recorded. Raises NotFound, Refused.
+        """
+        now = self.clock()
+        with self.store.write() as tx:
+            issue = tx.issues.get(number)
+            if issue.state not in _CANCELLABLE:
+                raise Refused(f"issue {number} is {issue.state}, so it cannot be cancelled", fix=_SEE)
+            tx.issues.skip_open(number, "cancelled", now)
+            return tx.issues.change(number, IssueEvent.CANCEL, now, reason="cancelled by hand")
+
+    def retry_failed(self, number: int) -> IssueFacts:
+        """Requeue failed and held deliveries; `send`, `resume` or the daemon sends them. Raises NotFound, Refused."""
+        now = self.clock()
+        with self.store.write() as tx:
+            issue = tx.issues.get(number)
+            if issue.state in _NOT_RETRYABLE:
+                raise Refused(f"issue {number} is {issue.state}, so nothing more of it is sent", fix=_SEE)
+            tx.issues.retry(number, ("failed", "held"), now)
+            return tx.issues.get(number)
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def _publish(self, *, early: bool, extra_tip: str | None) -> IssueFacts | None:
+        if not early and extra_tip is None:
+            return self.publish_due()
+        publisher, now = self.publisher(), self.clock()
+        publisher.finish_preparing(now)
+        return publisher.publish_early(now) if extra_tip is None else publisher.publish_extra(extra_tip, now)
+
+    def _back_to_sending(self, number: int | None) -> int:
+        now = self.clock()
+        with self.store.write() as tx:
+            if number is None:
+                issues = (*tx.issues.open(), *tx.issues.paused())
+                number = max((issue.number for issue in issues if issue.state in IN_PROGRESS), default=None)
+            if number is None:
+                raise NotFound("no issue is paused or unfinished", fix=_SEE)
+            issue = tx.issues.get(number)
+            if issue.state not in IN_PROGRESS:
+                raise Refused(f"issue {number} is {issue.state}, so it cannot be resumed", fix=_SEE)
+            if issue.state is IssueState.PAUSED:
+                tx.issues.change(number, IssueEvent.RESUME, now)
+                tx.calendar.clear_notified(PAUSED, only=str(number))
+            return number
+
+    def _refuse_second_command(self) -> None:
+        holder = self.store.holder()
+        if holder and holder.is_alive and holder.role != SenderRole.DAEMON:
+            raise Busy(
+                f"{holder.role} (process {holder.pid}, since {holder.since}) is sending now",
+                fix="Wait until it is done, then run: newsletter issues resume",
+            )
+
+    def _send_all(self, numbers: Sequence[int], progress: Progress | None) -> None:
+        """Send here, or follow the daemon as it sends."""
+        try:
+            with self.sending_lock(SenderRole.COMMAND) as lock:
+                delivery = self.delivery()
+                for number in numbers:
+                    delivery.deliver(lock, number, progress=progress)
+        except Busy:
+            if not self.store.holder():
+                raise
+            watch(self.store, numbers, self.stop, progress)
