@@ -12,7 +12,6 @@ from sqlalchemy import func
 from sqlmodel import Session, col, delete, select
 
 from newsletter.domain.calendar.plan import TipPlan
-from newsletter.domain.errors import NotFound
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import TipState
@@ -26,6 +25,7 @@ from newsletter.store.tables import (
     Tip,
     UnsubscribeRow,
 )
+from newsletter.store.tips import SqlTips
 
 _read_season = lru_cache(maxsize=4096)(parse_rule)
 _read_rerun = lru_cache(maxsize=4096)(parse_rerun)
@@ -71,12 +71,8 @@ class SqlCalendar:
         ]
 
     def pin(self, key: str, slot: date | None) -> None:
-        """Give a tip its slot, or take it away."""
-        row = self._session.exec(select(Tip).where(Tip.key == key)).first()
-        if row is None:
-            raise NotFound(f"there is no tip {key!r}", fix="See: newsletter tips list")
-        row.pin_on = slot
-        self._session.flush()
+        """Pin a tip to a slot, or unpin it (None); raises NotFound."""
+        SqlTips(self._session).pin(key, slot)
 
     def overrides(self) -> Mapping[date, SlotOverride]:
         """Every wish, also of slots that are over."""

@@ -131,6 +131,23 @@ class SqlTips:
             row.last_sent_on = sent_on
         self._session.flush()
 
+    def mark_sent(self, tip_id: int, day: date) -> str:
+        """The tip runs on this day; its state before."""
+        row = self._session.get_one(Tip, tip_id)
+        before, row.state, row.last_sent_on = row.state, TipState.SENT.value, day
+        return before
+
+    def unmark_sent(self, tip_id: int, state: TipState, last_sent_on: date | None) -> None:
+        """The tip did not run after all: take `mark_sent` back, unless its state has changed since."""
+        row = self._session.get_one(Tip, tip_id)
+        row.last_sent_on = last_sent_on
+        row.state = state.value if row.state == TipState.SENT else row.state
+
+    def pin(self, key: str, slot: date | None) -> None:
+        """Pin a tip to a slot, or unpin it (None); raises NotFound."""
+        self._row(key).pin_on = slot
+        self._session.flush()
+
     def move(self, key: str, *, before: str | None = None, first: bool = False) -> None:
         """Renumber the queue with `key` in its new place; raises NotFound."""
         moved, order = self._row(key), list(self._in_order())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -22,12 +20,13 @@ from newsletter.store.calendar import SqlCalendar
 from newsletter.store.deliveries import SqliteLedger
 from newsletter.store.issues import SqlIssues
 from newsletter.store.maintenance import SqlMaintenance
+from newsletter.store.sender_runs import end_run, start_run
 from newsletter.store.signup_limits import SqlSignupLimits
 from newsletter.store.sqlite.connection import connect, connect_to_write, translated
 from newsletter.store.sqlite.database import Access, Database, restore, sqlite_path
 from newsletter.store.sqlite.sending_lock import holder_of, sending_lock
-from newsletter.store.subscribers import SqlSubscribers, SqlSuppressions
-from newsletter.store.tables import SenderRun
+from newsletter.store.subscribers import SqlSubscribers
+from newsletter.store.suppressions import SqlSuppressions
 from newsletter.store.tips import SqlTips
 from newsletter.store.transactional import SqlTransactionalEmails
 from newsletter.store.unsubscribes import SqlUnsubscribes
@@ -54,7 +53,7 @@ class SqlTx:
     @cached_property
     def subscribers(self) -> SqlSubscribers:
         """Readers and their consent."""
-        return SqlSubscribers(self.access)
+        return SqlSubscribers(self.access.db)
 
     @cached_property
     def suppressions(self) -> SqlSuppressions:
@@ -64,7 +63,7 @@ class SqlTx:
     @cached_property
     def unsubscribes(self) -> SqlUnsubscribes:
         """Who left, and why."""
-        return SqlUnsubscribes(self.access.session)
+        return SqlUnsubscribes(self.access.db)
 
     @cached_property
     def signup_limits(self) -> SqlSignupLimits:
@@ -74,12 +73,12 @@ class SqlTx:
     @cached_property
     def maintenance(self) -> SqlMaintenance:
         """What time brings about."""
-        return SqlMaintenance(self.access.session)
+        return SqlMaintenance(self.access.db)
 
     @cached_property
     def issues(self) -> SqlIssues:
         """Numbered editions."""
-        return SqlIssues(self.access.session)
+        return SqlIssues(self.access)
 
     @cached_property
     def calendar(self) -> SqlCalendar:
@@ -137,7 +136,8 @@ class SqlStore:
             if why := self.hold_reason():
                 raise Refused(f"nothing is mailed from this database: {why}", fix=identity.FIX)
             self.mark_active(now)
-            run = self._start_run(role, now)
+            with self._database.writing() as access:
+                run = start_run(access.db, role, now)
             ledger = SqliteLedger(
                 self._connect(),
                 self._database.write_lock,
@@ -149,7 +149,8 @@ class SqlStore:
                 yield SendingLock(ledger, ledger.recover(now), lock)
             finally:
                 ledger.close()
-                self._end_run(run)
+                with self._database.writing() as access:
+                    end_run(access.db, run)
                 self.mark_active(now)
 
     def library_version(self) -> int:
@@ -226,18 +227,6 @@ class SqlStore:
 
     def _connect(self) -> sqlite3.Connection:
         return connect_to_write(self.path)
-
-    def _start_run(self, role: str, now: datetime) -> int:
-        with self._database.writing() as access:
-            run = SenderRun(role=role, host=platform.node(), pid=os.getpid(), started_at=now)
-            access.session.add(run)
-            access.session.flush()
-            return run.id or 0
-
-    def _end_run(self, run: int) -> None:
-        """Say that this life is over; a process that was killed never does, and its rows are found by the lock."""
-        with self._database.writing() as access:
-            access.session.get_one(SenderRun, run).ended = True
 
 
 def open_store(url: str) -> SqlStore:

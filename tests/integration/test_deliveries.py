@@ -212,7 +212,7 @@ def test_a_broken_invariant_is_said_in_words(store: SqlStore) -> None:
     with store.write() as tx:
         tx.issues.skip_open(number, "cancelled", TUESDAY)
         tx.issues.finish_if_done(number, TUESDAY)
-        tx.issues._session.connection().exec_driver_sql("UPDATE delivery SET state = 'pending' WHERE subscriber_id = 1")
+        tx.access.db.execute("UPDATE delivery SET state = 'pending' WHERE subscriber_id = 1")
         broken = tx.issues.broken_invariants()
 
     assert [line[:2] for line in broken] == ["I7"]

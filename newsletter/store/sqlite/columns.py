@@ -31,8 +31,3 @@ class UtcDateTime(TypeDecorator[datetime]):
 def at(*, null: bool = False, index: bool = False) -> Any:
     """A time."""
     return Field(default=None if null else ..., sa_type=UtcDateTime, nullable=null, index=index)
-
-
-def from_text(text: str) -> datetime:
-    """A time as SQLite keeps it, read past the ORM; aware."""
-    return datetime.fromisoformat(f"{text}+00:00")

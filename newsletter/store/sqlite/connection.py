@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 from newsletter.domain.errors import Busy, NewsletterError
@@ -111,13 +110,3 @@ def in_words(error: BaseException) -> NewsletterError:
     if "locked" in str(error) or "busy" in str(error):
         return Busy("another process is writing to the database", fix="Try again in a moment")
     return NewsletterError(f"the database refused: {error}", fix="Check disk space and rights of the data directory")
-
-
-def from_ms(milliseconds: int) -> datetime:
-    """Milliseconds since 1970 to an aware time."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def to_ms(at: datetime) -> int:
-    """An aware time to milliseconds since 1970."""
-    return int(at.timestamp() * 1000)
