@@ -40,7 +40,8 @@ class Database:
 
     def backup(self, path: Path) -> None:
         """A consistent copy of the live database in a new file."""
-        from newsletter.store.sqlite.database import backup, sqlite_path
+        from newsletter.store.sqlite.backup import backup
+        from newsletter.store.sqlite.database import sqlite_path
 
         backup(sqlite_path(self._app.settings.database_url), path)
 

@@ -1,7 +1,8 @@
-"""The ledger of the sending process on SQLite: outcomes in, claims out, one commit per call.
+"""The deliveries of the sending process on SQLite: outcomes in, claims out, one commit per call.
 
-Plain SQL on one connection: through the ORM a commit costs forty times as much. Who else may be at work: threads of
-this process (the write lock), the web and other commands (SQLite's own lock); never a second sender (the `flock`).
+The names T2, T3 and Tr are explained in docs/delivery.md. It uses plain SQL on one connection: with the ORM, a commit
+costs forty times as much. Other threads of this process may write at the same time (the write lock), and so may the web
+server and commands (SQLite's own lock), but never a second sender (the `flock` of `store.sqlite.sending_lock`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from newsletter.store.times import from_ms, to_ms, to_text
 
 log = logging.getLogger(__name__)
 
-# As plain text: an enum takes SQLite's module a microsecond.
+# Plain strings: to bind an enum takes the sqlite3 module a microsecond.
 _CLAIMED = {state.value: transition(state, Event.CLAIM).value for state in (State.PENDING, State.DEFERRED)}
 
 LONGEST_WAIT = max(BACK_OFF[-1], IN_DOUBT_FOR)
@@ -45,10 +46,10 @@ _Row = tuple[int, int, int | None, str, str | None, str, str, str, str | None, i
 
 
 class SqliteLedger:
-    """Implements sending_ports.Ledger. Only the holder of the sending lock has one; `owner` is its sender_run.
+    """Implements ports.sending.Ledger. Only the holder of the sending lock has one.
 
-    connection: of `connect_to_write`. busy_for: seconds it waits for another process that writes. on_commit: called
-    after each commit of `advance`.
+    connection: of `connect_to_write`. owner: the id of the sender run. busy_for: seconds it waits for another process
+    that writes. on_commit: called after each commit of `advance`.
     """
 
     def __init__(
@@ -66,14 +67,17 @@ class SqliteLedger:
         self._lock = lock
         self._owner = owner
         self._hold = hold_in_doubt
-        self._deferred_due: dict[int, int] = {}  # issue -> when its first deferred row is due, to ask rarely
-        self._unwritten: Sequence[Finished] = ()  # what the database would not take: the next `advance` writes it first
+        self._deferred_due: dict[
+            int, int
+        ] = {}  # issue -> when its first deferred row is due (ms), so that we rarely ask
+        self._unwritten: Sequence[
+            Finished
+        ] = ()  # outcomes that could not be written; the next `advance` writes them first
 
     def advance(self, issue: int, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
-        """T3 then T2 in one transaction; see sending_ports.Ledger.
+        """T3, then T2, in one transaction; see ports.sending.
 
-        When it raises (a full disk, a locked database), nothing is claimed, and `finished` is kept here and
-        written by the next call.
+        If it raises (a full disk, a locked database), nothing is claimed, and the next call writes `finished`.
         """
         with self._lock:
             if self._unwritten:
@@ -90,9 +94,9 @@ class SqliteLedger:
         return claims
 
     def reopen(self, issue: int, subscriber_ids: Iterable[int], now: datetime) -> None:
-        """Take a run of refusals back: rejected rows pending, the suppressions this issue made for them gone.
+        """Undo a run of rejections: rejected rows become pending, and the suppressions they caused are deleted.
 
-        Rows that wait because of a policy refusal are due at once, and their 48 hours begin anew.
+        Rows that were deferred because of a policy rejection are due immediately, and their 48 hours start again.
         """
         to, ms = transition(State.REJECTED, Event.RETRY), to_ms(now)
         with self._transaction():
@@ -103,7 +107,7 @@ class SqliteLedger:
             self._deferred_due.pop(issue, None)
 
     def next_due_at(self, issue: int) -> datetime | None:
-        """When the next open row may be tried; pending ones at once (1970)."""
+        """When the next open row may be tried; 1970 if one is pending, None if none is open."""
         with self._transaction():
             if self._first(sql.HAS_PENDING, issue):
                 return from_ms(0)
@@ -111,16 +115,16 @@ class SqliteLedger:
         return from_ms(row[0]) if row and row[0] is not None else None
 
     def claimed_since(self, since: datetime) -> list[tuple[datetime, str]]:
-        """Asked once at the start of a round, and only where there is a rate to keep."""
+        """(time, domain) of each email since then; called once when sending starts, and only if there is a rate limit."""
         with self._transaction():
             rows = self._db.execute(sql.CLAIMED_SINCE, (to_ms(since), to_text(since), to_text(since))).fetchall()
         return [(from_ms(ms), address.rpartition("@")[2]) for ms, address in rows]
 
     def recover(self, now: datetime) -> int:
-        """Tr: rows in `sending` of the dead; called once, under the sending lock, before the first claim.
+        """Tr: recover the rows that dead processes left in `sending`; how many. Called once, before the first claim.
 
-        What else a life may leave behind: open rows of an issue that was cancelled with letters in flight, and
-        times to come that were written by a clock that was wrong.
+        Two other things may be left: open rows of an issue that was cancelled with emails in flight, and due times
+        that are too far in the future because a clock was wrong.
         """
         with self._transaction():
             number = self._recover_sending(now)
@@ -132,22 +136,22 @@ class SqliteLedger:
         return number
 
     def requeue(self, owner: int, now: datetime) -> int:
-        """Tr for one sender that is dead for sure; how many rows it had."""
+        """Tr for one sender that is certainly dead; how many rows it had claimed."""
         with self._transaction():
             return self._recover_sending(now, owner)
 
     def invalidate(self, issue: int) -> None:
-        """Somebody else has written rows of this issue: what is known of its times is asked anew."""
+        """Forget when this issue is due next, because another process has changed its rows."""
         self._deferred_due.pop(issue, None)
 
     def close(self) -> None:
-        """Write what the database would not take before, and close the connection."""
+        """Write the outcomes that could not be written before, and close the connection."""
         with self._lock:
             try:
                 if self._unwritten:
                     self.advance(0, (), 0, self._unwritten[-1].at)
             except NewsletterError as error:
-                log.error("%d outcomes are lost, their letters are in doubt: %s", len(self._unwritten), error)  # noqa: TRY400
+                log.error("%d outcomes are lost, and their emails are in doubt: %s", len(self._unwritten), error)  # noqa: TRY400
             finally:
                 self._db.close()
 
@@ -156,14 +160,23 @@ class SqliteLedger:
         for issue, subscriber, crashes in rows:
             change = recover(crashes + 1, hold_in_doubt=self._hold)
             self._db.execute(sql.RECOVER, (change.state, issue, subscriber))
-            values = (issue, subscriber, to_text(now), change.event, "", 0, "", "the sender died with this letter")
+            values = (
+                issue,
+                subscriber,
+                to_text(now),
+                change.event,
+                "",
+                0,
+                "",
+                "the sender died while it sent this email",
+            )
             self._db.execute(sql.ADD_ATTEMPT, values)
         return len(rows)
 
     def _claim(self, issue: int, take: int, now: datetime) -> list[Claim]:
         claims: list[Claim] = []
         found = self._first(sql.MAY_CLAIM, issue)
-        if found is None:  # paused or cancelled by somebody since the last claim
+        if found is None:  # paused or cancelled since the last claim
             return claims
         meant_for = "quarterly" if found[0] else "confirmed"
         ms = to_ms(now)
@@ -199,7 +212,7 @@ class SqliteLedger:
         return claims
 
     def _finish_sent(self, finished: Sequence[Finished]) -> None:
-        """Those that were accepted, as nearly all are, in one go; a row that is not ours any more is left alone."""
+        """Write the accepted ones, nearly all, with one call; a row that is no longer ours stays as it is."""
         rows = []
         for claim, outcome, at in [(one.claim, one.outcome, one.at) for one in finished]:
             if type(outcome) is Sent:
@@ -213,7 +226,7 @@ class SqliteLedger:
         if outcome is None and one.not_before:
             until = to_ms(one.not_before)
             self._db.execute(sql.POSTPONE, (transition(State.SENDING, Event.DEFER), until, *row))
-            self._watch_for(claim.issue_id, until)
+            self._note_due(claim.issue_id, until)
             return
         if outcome is None:
             self._db.execute(sql.REQUEUE, (transition(State.SENDING, Event.REQUEUE), *row))
@@ -229,16 +242,16 @@ class SqliteLedger:
         reply = f"{outcome.reply.stage} {outcome.reply}"
         values = (change.state, reply, next_ms, to_ms(one.at), *row)
         if self._db.execute(sql.FINISH, values).rowcount == 0:
-            return  # not ours any more: whoever owns it now writes its end
-        self._note(claim, outcome, change, one.at)
+            return  # no longer ours: its owner writes the outcome
+        self._add_attempt(claim, outcome, change, one.at)
         if next_ms is not None:
-            self._watch_for(claim.issue_id, next_ms)
+            self._note_due(claim.issue_id, next_ms)
 
-    def _watch_for(self, issue: int, due_ms: int) -> None:
+    def _note_due(self, issue: int, due_ms: int) -> None:
         if issue in self._deferred_due:
             self._deferred_due[issue] = min(due_ms, self._deferred_due[issue])
 
-    def _note(self, claim: Claim, outcome: Outcome, change: Change, at: datetime) -> None:
+    def _add_attempt(self, claim: Claim, outcome: Outcome, change: Change, at: datetime) -> None:
         reply = outcome.reply
         event = "in_doubt" if isinstance(outcome, InDoubt) else change.event
         when = to_text(at)
@@ -259,7 +272,7 @@ class SqliteLedger:
 
 
 def _why_skip(key: str | None, status: str, suppressed: int, meant_for: str) -> SkipReason | None:
-    """Why a row of the frozen audience may not be mailed any more; decided at the claim, never earlier."""
+    """Why a row of the audience must not be sent anymore; decided at the claim, never earlier."""
     if key is None:
         return SkipReason.ERASED
     if suppressed:

@@ -54,27 +54,27 @@ class SqlIssues:
         self._session, self._db = access.session, access.db
 
     def get(self, number: int) -> IssueFacts:
-        """With counts; raises NotFound."""
+        """One issue with counts; raises NotFound."""
         row = self._session.get(Issue, number)
         if row is None:
             raise NotFound(f"there is no issue {number}", fix="See: newsletter issues list")
         return read_issues(self._session, [row], counted=True)[0]
 
     def for_slot(self, slot: date) -> IssueFacts | None:
-        """The issue of a slot, without counts: the daemon asks every two seconds, and counting a million takes one."""
+        """The issue of a slot. Without counts: the daemon asks every two seconds, and counting a million rows takes one."""
         return next(iter(self._without_counts(select(Issue).where(Issue.slot == slot))), None)
 
     def each(self) -> list[IssueFacts]:
-        """Newest first, with counts."""
+        """Every issue with counts, newest first."""
         rows = self._session.exec(select(Issue).order_by(col(Issue.id).desc())).all()
         return read_issues(self._session, rows, counted=True)
 
     def open(self) -> list[IssueFacts]:
-        """Planned, preparing or sending, oldest first, without counts."""
+        """The issues that are planned, preparing or sending, oldest first, without counts."""
         return self._in_state(*LIVE)
 
     def paused(self) -> list[IssueFacts]:
-        """Paused ones, oldest first, without counts."""
+        """The paused issues, oldest first, without counts."""
         return self._in_state(IssueState.PAUSED)
 
     def _in_state(self, *states: IssueState) -> list[IssueFacts]:
@@ -84,7 +84,7 @@ class SqlIssues:
         return read_issues(self._session, self._session.exec(query).all(), counted=False)
 
     def last_number(self) -> int:
-        """The number of the newest issue; 0 when there is none."""
+        """The number of the newest issue; 0 if there is none."""
         return self._session.exec(select(func.max(col(Issue.id)))).one() or 0
 
     def last_slot(self) -> date | None:
@@ -92,7 +92,7 @@ class SqlIssues:
         return self._session.exec(select(func.max(col(Issue.slot)))).one()
 
     def recent(self, limit: int) -> list[IssueFacts]:
-        """Newest first, without counts."""
+        """The newest issues, newest first, without counts."""
         return self._without_counts(select(Issue).order_by(col(Issue.id).desc()).limit(limit))
 
     def last_slot_before(self, slot: date) -> date | None:
@@ -100,11 +100,11 @@ class SqlIssues:
         return self._session.exec(select(func.max(col(Issue.slot))).where(col(Issue.slot) < slot)).one()
 
     def from_slot(self, slot: date) -> list[IssueFacts]:
-        """The issues of this slot and of later ones, without counts."""
+        """The issues of this slot and of later ones, in the order of their slots, without counts."""
         return self._without_counts(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot)))
 
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
-        """T0. The write transaction is IMMEDIATE, so whoever comes second finds the first one's row."""
+        """T0. Write transactions are IMMEDIATE, so a second process finds the row of the first."""
         row = self._session.exec(select(Issue).where(Issue.slot == slot)).first() if slot else None
         if row is None:
             row = Issue(
@@ -115,15 +115,15 @@ class SqlIssues:
         return read_issues(self._session, [row], counted=False)[0]
 
     def quarter_of(self, number: int) -> str:
-        """Of which quarter it is the letter."""
+        """The quarter of a quarterly issue; "" for every other issue."""
         return self._session.exec(select(Issue.quarter).where(Issue.id == number)).first() or ""
 
     def for_quarter(self, quarter: str) -> IssueFacts | None:
-        """The letter of a quarter, without counts."""
+        """The issue of a quarter, without counts."""
         return next(iter(self._without_counts(select(Issue).where(Issue.quarter == quarter))), None)
 
     def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
-        """T0. Its tip is bound without a run: for the calendar nothing has happened."""
+        """T0. Its tip is bound without a run, so the calendar ignores it."""
         found = self.for_quarter(quarter)
         if found:
             return found
@@ -140,7 +140,7 @@ class SqlIssues:
         return read_issues(self._session, [row], counted=False)[0]
 
     def ran_between(self, first: date, last: date) -> list[QuarterRun]:
-        """Votes have no time, so those of an earlier run of the same tip count too."""
+        """The tips that were sent in these days. Votes have no time, so those of an earlier run count as well."""
         rows = self._db.execute(_RAN, {"first": first.isoformat(), "last": last.isoformat()})
         return [QuarterRun(row[0], row[1], row[2], date.fromisoformat(row[3]), *row[4:]) for row in rows]
 
@@ -159,7 +159,7 @@ class SqlIssues:
         return self.get(number)
 
     def bind(self, number: int, tip_id: int) -> None:
-        """Bind a tip; `run` counts its runs, and UNIQUE(tip, run) keeps a first run single."""
+        """Bind a tip. `run` counts its runs; UNIQUE(tip, run) prevents a second first run."""
         row = self._session.get_one(Issue, number)
         if row.tip_id == tip_id and row.run:
             return
@@ -177,7 +177,7 @@ class SqlIssues:
         candidates: Sequence[Candidate] = (),
         others: Mapping[str, SubstituteEmail] = NO_SUBSTITUTES,
     ) -> int:
-        """T1: letters and audience in one transaction; the snapshot size."""
+        """T1: save the emails and copy the audience in one transaction; the size of the audience."""
         row = self._session.get_one(Issue, number)
         row.subject = subject
         SqlMaintenance(self._db).end_pauses(now)
@@ -235,26 +235,26 @@ class SqlIssues:
         return was_substitute(self._session, candidate)
 
     def substitutes(self, number: int) -> Mapping[int, bytes]:
-        """The compiled letters of an issue's other tips."""
+        """The compiled emails of the substitute tips, by tip id."""
         rows = self._session.exec(select(SubstituteEmailRow).where(SubstituteEmailRow.issue_id == number))
         return {row.tip_id: row.data for row in rows}
 
     def tip_of(self, number: int, subscriber_id: int) -> int | None:
-        """The tip that this reader's letter was about."""
+        """The id of the tip in this subscriber's email."""
         query = select(func.coalesce(Delivery.tip_id, Issue.tip_id)).join(Issue, col(Issue.id) == Delivery.issue_id)
         return self._session.exec(
             query.where(Delivery.issue_id == number, Delivery.subscriber_id == subscriber_id)
         ).first()
 
     def compiled(self, number: int) -> bytes:
-        """The frozen letter; raises NotFound before the issue was frozen."""
+        """The compiled email; raises NotFound before T1."""
         row = self._session.get(CompiledIssue, number)
         if row is None:
-            raise NotFound(f"issue {number} has no compiled letter yet")
+            raise NotFound(f"issue {number} has no compiled email yet")
         return row.data
 
     def secret(self, number: int) -> bytes:
-        """The key of the issue's Message-IDs."""
+        """The key of the Message-IDs."""
         return self._session.get_one(Issue, number).secret
 
     def finish_if_done(self, number: int, now: datetime) -> bool:
@@ -286,7 +286,7 @@ class SqlIssues:
         yield from map(read_delivery, self._db.execute(query, {"issue": number, "state": state}))
 
     def broken_invariants(self) -> list[str]:
-        """Each broken one in words."""
+        """A sentence for each invariant that does not hold."""
         return broken_invariants(self._db)
 
     def _restore_tip(self, row: Issue) -> None:

@@ -15,7 +15,8 @@ from sqlmodel import SQLModel
 
 from newsletter.domain.errors import NewsletterError, SchemaError, SettingsError
 from newsletter.store.sqlite import database
-from newsletter.store.sqlite.database import HEAD, backup, make_engine, revision, sqlite_path, upgrade
+from newsletter.store.sqlite.backup import backup
+from newsletter.store.sqlite.database import HEAD, make_engine, revision, sqlite_path, upgrade
 from newsletter.store.transactions import SqlStore
 
 
