@@ -1,4 +1,4 @@
-"""What the calendar needs from the store: plans of tips, overrides of slots, what the owner was told, heartbeats."""
+"""What the calendar needs from the store: plans of tips, overrides of slots, notifications of the owner, heartbeats."""
 
 from __future__ import annotations
 

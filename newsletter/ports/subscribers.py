@@ -197,7 +197,7 @@ class Maintenance(Protocol):
         ...
 
     def delete_expired(self, now: datetime) -> Mapping[str, int]:
-        """Delete what may not be kept any longer; how much of each kind.
+        """Delete what must not be kept any longer; how much of each kind.
 
         Sign-ups expire and are deleted, origins are shortened, unsubscribes become anonymous, sent emails are deleted.
         """
@@ -207,7 +207,7 @@ class Maintenance(Protocol):
 class ImportsSubscribers(Protocol):
     """The part of `Store` that imports a whole file of subscribers."""
 
-    def import_staged(self, rows: Iterable[StagedSubscriber], terms: ImportOptions) -> ImportCounts:
+    def import_staged(self, rows: Iterable[StagedSubscriber], options: ImportOptions) -> ImportCounts:
         """Import in constant memory: no lock until the last row is read, then short transactions.
 
         A subscriber is written completely or not at all. If the import was interrupted, a second call with the same

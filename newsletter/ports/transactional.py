@@ -36,7 +36,7 @@ class TransactionalEmails(Protocol):
         """Claim the emails that are due: each attempt is counted, and the next one scheduled, before anything is sent."""
         ...
 
-    def done(self, notice_id: int, state: str, reply: str, now: datetime) -> None:
+    def done(self, email_id: int, state: str, reply: str, now: datetime) -> None:
         """Record the outcome of an attempt: `sent`, `deferred`, `failed` ..."""
         ...
 

@@ -77,7 +77,7 @@ _WRITE = {
 
 
 def import_staged(
-    connection: sqlite3.Connection, lock: RLock, rows: Iterable[StagedSubscriber], terms: ImportOptions
+    connection: sqlite3.Connection, lock: RLock, rows: Iterable[StagedSubscriber], options: ImportOptions
 ) -> ImportCounts:
     """Stage and sort all rows, then decide and write slice by slice; a dry run only decides. See ports.subscribers."""
     with translated():
@@ -86,13 +86,13 @@ def import_staged(
         staged, number = _stage(connection, rows)
         counts = ImportCounts(repeated=staged - number)
         for after in range(0, number, SLICE):
-            where = {"after": after, "number": number}
-            if terms.dry_run:
-                _decide(connection, terms, where, counts)
+            part = {"after": after, "number": number}
+            if options.dry_run:
+                _decide(connection, options, part, counts)
             else:
                 with lock:
-                    _write(connection, terms, where, counts)
-                terms.on_progress(min(1.0, (after + SLICE) / number))
+                    _write(connection, options, part, counts)
+                options.on_progress(min(1.0, (after + SLICE) / number))
                 time.sleep(PAUSE_AFTER_SLICE)
         return counts
 
@@ -114,20 +114,20 @@ def _stage(connection: sqlite3.Connection, rows: Iterable[StagedSubscriber]) -> 
 
 
 def _write(
-    connection: sqlite3.Connection, terms: ImportOptions, where: Mapping[str, int], counts: ImportCounts
+    connection: sqlite3.Connection, options: ImportOptions, part: Mapping[str, int], counts: ImportCounts
 ) -> None:
-    source = "added by the owner from a file" if terms.proof is None else terms.proof.strip()
-    # The first two letters of the keys; see subscribers.ADD_IMPORTED.
-    letters = f"{where['after'] * 256 // where['number']:02x}"
-    values = {"letters": letters, "now": to_text(terms.now), "seconds": int(terms.now.timestamp()), "source": source}
+    source = "added by the owner from a file" if options.proof is None else options.proof.strip()
+    # The first two characters of the keys; see subscribers.ADD_IMPORTED.
+    prefix = f"{part['after'] * 256 // part['number']:02x}"
+    values = {"prefix": prefix, "now": to_text(options.now), "seconds": int(options.now.timestamp()), "source": source}
     with transaction(connection):
-        fates = _decide(connection, terms, where, counts)
+        fates = _decide(connection, options, part, counts)
         for sql in (sql for sql, about in _WRITE.items() if about & fates):
             connection.execute(sql, values)
 
 
 def _decide(
-    connection: sqlite3.Connection, terms: ImportOptions, where: Mapping[str, int], counts: ImportCounts
+    connection: sqlite3.Connection, options: ImportOptions, part: Mapping[str, int], counts: ImportCounts
 ) -> set[str]:
     """Fill the table `fate` for one slice, count the fates, and return those that occur.
 
@@ -135,8 +135,8 @@ def _decide(
     """
     connection.execute("DROP TABLE IF EXISTS temp.fate")
     last = connection.execute(subscribers.LAST_ID).fetchone()[0]
-    at = {"proven": terms.proof is not None, "day_ago": to_text(terms.now - CONFIRM_EMAIL_EVERY)}
-    connection.execute(_FATE, {**at, "after": where["after"], "ids": last - where["after"]})
+    at = {"proven": options.proof is not None, "day_ago": to_text(options.now - CONFIRM_EMAIL_EVERY)}
+    connection.execute(_FATE, {**at, "after": part["after"], "ids": last - part["after"]})
     return _count(connection, counts)
 
 

@@ -290,7 +290,7 @@ class SqlIssues:
         return broken_invariants(self._db)
 
     def _restore_tip(self, row: Issue) -> None:
-        """When an issue ends and can have reached nobody: its tip gets its earlier state and place in the queue back."""
+        """If no email of the issue can have arrived: give its tip its earlier state and its place in the queue back."""
         if row.tip_id is None or self._db.execute(_MAY_HAVE_REACHED, {"issue": row.id}).fetchone():
             return
         if row.tip_was:

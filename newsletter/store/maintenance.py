@@ -59,7 +59,7 @@ class SqlMaintenance:
         self._db.execute(subscribers.SKIP_REMINDERS, {"now": to_text(now), "since": to_text(since)})
 
     def delete_expired(self, now: datetime) -> Mapping[str, int]:
-        """Delete what may not be kept any longer; how much of each kind."""
+        """Delete what must not be kept any longer; how much of each kind."""
         before = {
             "confirm": to_text(now - CONFIRM_WITHIN),
             "forget": to_text(now - DELETE_AFTER),

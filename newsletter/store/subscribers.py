@@ -108,9 +108,9 @@ DROP_MOVES = """UPDATE subscriber SET new_address = '', new_address_key = ''
 
 # -- writing, by an import: `decided` is a staging view of store.import_subscribers -------------------------
 
-# The first two letters of a key grow with the slices, so that a slice adds to a few pages of the index and not to all.
+# The first two characters of a key grow from slice to slice, so that a slice adds to a few pages of the index and not to all.
 ADD_IMPORTED = f"""{_INSERT}
-    SELECT id, :letters || substr(key, 3), address, address_key, name,
+    SELECT id, :prefix || substr(key, 3), address, address_key, name,
         CASE fate WHEN 'add_confirmed' THEN iif(paused_until > :now, 'paused', 'confirmed')
             WHEN 'add_asked' THEN 'pending' ELSE 'unsubscribed' END, 'import',
         CASE fate WHEN 'add_asked' THEN :now ELSE coalesce(signup_at, confirmed_at, :now) END,

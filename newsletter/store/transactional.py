@@ -58,9 +58,9 @@ class SqlTransactionalEmails:
             claimed.append(TransactionalEmail(number, kind, address, values, attempts, since, unanswered))
         return claimed
 
-    def done(self, notice_id: int, state: str, reply: str, now: datetime) -> None:
+    def done(self, email_id: int, state: str, reply: str, now: datetime) -> None:
         """Record the outcome of an attempt; a deferred email waits for the time that `due` has set."""
-        self._db.execute(_DONE, (state, reply, None if state in WAITING else to_text(now), notice_id))
+        self._db.execute(_DONE, (state, reply, None if state in WAITING else to_text(now), email_id))
 
     def waiting(self) -> int:
         """How many emails are still to be sent."""

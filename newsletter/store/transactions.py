@@ -201,11 +201,11 @@ class SqlStore:
         if mark:
             copy_guard.write(self.path, mark)
 
-    def import_staged(self, rows: Iterable[StagedSubscriber], terms: ImportOptions) -> ImportCounts:
+    def import_staged(self, rows: Iterable[StagedSubscriber], options: ImportOptions) -> ImportCounts:
         """Import a whole file of subscribers; see ports.subscribers."""
         self._database.check_schema()
         with closing(self._connect()) as connection:
-            return import_subscribers.import_staged(connection, self._database.write_lock, rows, terms)
+            return import_subscribers.import_staged(connection, self._database.write_lock, rows, options)
 
     def restore(self, source: Path, now: datetime) -> Path:
         """Replace the database with a backup, while nobody can send; returns the path of the old database."""

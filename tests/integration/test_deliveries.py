@@ -1,4 +1,4 @@
-"""The ledger on a real file: who is claimed, what an outcome writes, and what a crash leaves."""
+"""The deliveries in a real database: what is claimed, what an outcome writes, and what a crash leaves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def counts(store: SqlStore, number: int) -> dict[str, int]:
         return {state: count for state, count in tx.issues.get(number).counts.items() if count}
 
 
-def test_only_confirmed_readers_that_are_not_suppressed_are_in_the_audience(store: SqlStore) -> None:
+def test_the_audience_is_the_confirmed_subscribers_who_are_not_suppressed(store: SqlStore) -> None:
     add_subscribers(store, 2)
     for status in Status:
         add_subscriber(store, f"{status}@b.example", status)
@@ -46,7 +46,7 @@ def test_only_confirmed_readers_that_are_not_suppressed_are_in_the_audience(stor
     assert audience == ["confirmed@b.example", "reader1@a.example", "reader2@a.example"]
 
 
-def test_a_claim_is_committed_before_it_is_given(store: SqlStore) -> None:
+def test_a_claim_is_committed_before_it_is_returned(store: SqlStore) -> None:
     add_subscribers(store, 3)
     number = freeze_issue(store)
     with store.sending("test", TUESDAY) as right:
@@ -56,7 +56,7 @@ def test_a_claim_is_committed_before_it_is_given(store: SqlStore) -> None:
         assert counts(store, number) == {"pending": 1, "sending": 2}
 
 
-def test_outcome_and_next_claim_share_one_commit(store: SqlStore) -> None:
+def test_an_outcome_and_the_next_claim_share_one_commit(store: SqlStore) -> None:
     add_subscribers(store, 2)
     number = freeze_issue(store)
     with store.sending("test", TUESDAY) as right:
@@ -68,7 +68,9 @@ def test_outcome_and_next_claim_share_one_commit(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize(("status", "reason"), [(Status.UNSUBSCRIBED, "unsubscribed"), (Status.PAUSED, "paused")])
-def test_who_left_after_the_freeze_is_skipped_at_the_claim(store: SqlStore, status: Status, reason: str) -> None:
+def test_a_subscriber_who_unsubscribes_or_pauses_after_the_freeze_is_skipped_at_the_claim(
+    store: SqlStore, status: Status, reason: str
+) -> None:
     one, _two = add_subscribers(store, 2)
     number = freeze_issue(store)
     with store.write() as tx:
@@ -82,7 +84,7 @@ def test_who_left_after_the_freeze_is_skipped_at_the_claim(store: SqlStore, stat
     assert issue.skipped_for == {reason: 1}
 
 
-def test_who_was_suppressed_after_the_freeze_is_skipped(store: SqlStore) -> None:
+def test_a_subscriber_who_is_suppressed_after_the_freeze_is_skipped(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
     with store.write() as tx:
@@ -93,7 +95,7 @@ def test_who_was_suppressed_after_the_freeze_is_skipped(store: SqlStore) -> None
     assert counts(store, number) == {"skipped": 1}
 
 
-def test_a_deferred_letter_comes_back_when_its_time_has_come_and_before_the_rest(store: SqlStore) -> None:
+def test_a_deferred_email_is_claimed_again_when_it_is_due_and_before_the_rest(store: SqlStore) -> None:
     add_subscribers(store, 2)
     number = freeze_issue(store)
     later = TUESDAY + timedelta(minutes=1)
@@ -108,7 +110,7 @@ def test_a_deferred_letter_comes_back_when_its_time_has_come_and_before_the_rest
     assert (again.address, again.attempts, again.first_attempt_at) == (first.address, 2, TUESDAY)
 
 
-def test_trouble_of_the_connection_puts_a_letter_back_without_blame(store: SqlStore) -> None:
+def test_a_connection_failure_requeues_a_delivery_without_counting_the_attempt(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
     with store.sending("test", TUESDAY) as right:
@@ -119,8 +121,8 @@ def test_trouble_of_the_connection_puts_a_letter_back_without_blame(store: SqlSt
     assert (claim.attempts, again.attempts) == (1, 1)
 
 
-def test_a_hard_bounce_suppresses_and_a_tripped_breaker_takes_it_back(store: SqlStore) -> None:
-    reader = add_subscriber(store, "dead@b.example")
+def test_a_hard_bounce_suppresses_the_address_and_a_tripped_circuit_breaker_undoes_it(store: SqlStore) -> None:
+    subscriber = add_subscriber(store, "dead@b.example")
     number = freeze_issue(store)
     refusal: Outcome = Rejected(Reply(Stage.RCPT, 550, "5.1.1", "unknown"), Cause.BAD_ADDRESS)
     with store.sending("test", TUESDAY) as right:
@@ -128,7 +130,7 @@ def test_a_hard_bounce_suppresses_and_a_tripped_breaker_takes_it_back(store: Sql
         right.ledger.advance(number, [Finished(claim, refusal, TUESDAY)], 0, TUESDAY)
         with store.read() as tx:
             suppressed = tx.suppressions.get("dead@b.example")
-        right.ledger.reopen(number, [reader], TUESDAY)
+        right.ledger.reopen(number, [subscriber], TUESDAY)
         with store.read() as tx:
             after = tx.suppressions.get("dead@b.example")
 
@@ -137,12 +139,12 @@ def test_a_hard_bounce_suppresses_and_a_tripped_breaker_takes_it_back(store: Sql
     assert (after, counts(store, number)) == (None, {"pending": 1})
 
 
-def test_an_outcome_of_a_row_that_is_no_longer_ours_is_dropped(store: SqlStore) -> None:
+def test_the_outcome_of_a_row_that_another_process_owns_is_dropped(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
-    with store.sending("first life", TUESDAY) as right:
+    with store.sending("first run", TUESDAY) as right:
         stale = right.ledger.advance(number, [], 1, TUESDAY)[0]
-    with store.sending("second life", TUESDAY) as right:
+    with store.sending("second run", TUESDAY) as right:
         claim = right.ledger.advance(number, [], 1, TUESDAY)[0]
         right.ledger.advance(number, [Finished(claim, SENT, TUESDAY)], 0, TUESDAY)
         right.ledger.advance(number, [Finished(stale, None, TUESDAY)], 0, TUESDAY)
@@ -150,7 +152,7 @@ def test_an_outcome_of_a_row_that_is_no_longer_ours_is_dropped(store: SqlStore) 
         assert (right.recovered, counts(store, number)) == (1, {"sent": 1})
 
 
-def test_rows_of_a_dead_sender_go_back_and_are_held_the_third_time(store: SqlStore) -> None:
+def test_rows_of_a_dead_sender_are_requeued_and_held_the_third_time(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
     seen = []
@@ -162,7 +164,7 @@ def test_rows_of_a_dead_sender_go_back_and_are_held_the_third_time(store: SqlSto
     assert seen == [(0, {"pending": 1}), (1, {"pending": 1}), (1, {"pending": 1}), (1, {"held": 1})]
 
 
-def test_a_paused_issue_gives_no_more_claims(store: SqlStore) -> None:
+def test_a_paused_issue_has_no_more_claims(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
     with store.sending("test", TUESDAY) as right:
@@ -172,7 +174,7 @@ def test_a_paused_issue_gives_no_more_claims(store: SqlStore) -> None:
         assert right.ledger.advance(number, [], 1, TUESDAY) == []
 
 
-def test_a_second_sender_is_told_who_the_first_is(store: SqlStore) -> None:
+def test_a_second_sender_is_refused_and_told_which_process_sends(store: SqlStore) -> None:
     with store.sending("newsletter run", TUESDAY), pytest.raises(Busy) as caught, store.sending("other", TUESDAY):
         pass
 
@@ -180,7 +182,7 @@ def test_a_second_sender_is_told_who_the_first_is(store: SqlStore) -> None:
     assert store.holder() is None
 
 
-def test_an_issue_is_done_only_when_nothing_is_open(store: SqlStore) -> None:
+def test_an_issue_is_done_only_if_no_delivery_is_open(store: SqlStore) -> None:
     add_subscribers(store, 2)
     number = freeze_issue(store)
     with store.sending("test", TUESDAY) as right:
@@ -197,7 +199,7 @@ def test_an_issue_is_done_only_when_nothing_is_open(store: SqlStore) -> None:
         assert tx.issues.broken_invariants() == []
 
 
-def test_a_slot_has_one_issue_however_often_it_is_planned(store: SqlStore) -> None:
+def test_a_slot_has_one_issue_even_if_it_is_planned_twice(store: SqlStore) -> None:
     add_subscribers(store, 1)
     number = freeze_issue(store)
     with store.write() as tx:
@@ -206,7 +208,7 @@ def test_a_slot_has_one_issue_however_often_it_is_planned(store: SqlStore) -> No
     assert again.number == number
 
 
-def test_a_broken_invariant_is_said_in_words(store: SqlStore) -> None:
+def test_a_broken_invariant_is_reported(store: SqlStore) -> None:
     add_subscribers(store, 2)
     number = freeze_issue(store)
     with store.write() as tx:
