@@ -199,9 +199,8 @@ def upgrade(path: Path) -> tuple[str | None, str]:
 
     Returns the schema versions before and after. Raises SchemaError for the schema of a newer program.
     """
-    # Slow to import, and only a new schema needs it.
-    from alembic import command
-    from alembic.config import Config
+    from alembic import command  # noqa: PLC0415 - slow, and only a new schema needs it
+    from alembic.config import Config  # noqa: PLC0415 - as above
 
     before = revision(path)
     if before is not None and before > HEAD:
