@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.ports.store import Clock, Store
-from newsletter.store.sqlite.database import HEAD, backup, revision, sqlite_path, upgrade
+from newsletter.store.sqlite.backup import backup
+from newsletter.store.sqlite.database import HEAD, revision, sqlite_path, upgrade
 from newsletter.store.transactions import open_store
 
 

@@ -1,116 +1,87 @@
-"""The part of `ports` that is about the calendar: plans of tips, the owner's wishes for slots, what the owner knows."""
+"""What the calendar needs from the store: plans of tips, overrides of slots, notifications of the owner, heartbeats."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Protocol
 
+from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.plan import TipPlan
 from newsletter.domain.calendar.quarterly import QuarterRun
+from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.delivery.issue import IssueFacts
+from newsletter.domain.subscribers.subscriber import ListGrowth
 
-
-class Override(StrEnum):
-    """What the owner wants of one slot; silence is none of these."""
-
-    SKIP = "skip"  # no issue
-    HOLD = "hold"  # no issue before it is approved
-    APPROVE = "approve"  # this tip may go
-
-
-@dataclass(frozen=True, slots=True)
-class SlotOverride:
-    """A wish with what it is about: the reason of a skip or hold, the key of the tip that was approved."""
-
-    kind: Override
-    about: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ListGrowth:
-    """What happened among readers in a span of time."""
-
-    joined: int
-    left: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeartbeatCall:
-    """The call of the watchdog for a slot. next_attempt_at: None when it came to its end; reply: why the last try failed."""
-
-    slot: date
-    attempts: int = 0
-    next_attempt_at: datetime | None = None
-    done_at: datetime | None = None
-    reply: str = ""
+__all__ = ["Calendar", "HeartbeatCall", "ListGrowth", "Override", "Quarters", "SlotOverride"]
 
 
 class Calendar(Protocol):
-    """What the choice of a tip depends on, besides the texts."""
+    """What the choice of a tip depends on, apart from the texts; `Tx.calendar`."""
 
     def plans(self) -> list[TipPlan]:
-        """Every tip with its rules and its runs; two queries."""
+        """Every tip with its rules and its runs, in queue order; two queries."""
         ...
 
     def pin(self, key: str, slot: date | None) -> None:
-        """Give a tip its slot, or take it away (None); raises NotFound."""
+        """Pin a tip to a slot, or unpin it (None); raises NotFound."""
         ...
 
     def overrides(self) -> Mapping[date, SlotOverride]:
-        """Every wish, also of slots that are over."""
+        """Every override, including those of past slots."""
         ...
 
     def set_override(self, slot: date, override: SlotOverride | None) -> None:
-        """Write the wish for a slot in the place of another one; None: silence again."""
+        """Replace the override of a slot; None removes it."""
         ...
 
     def was_notified(self, what: str, about: str) -> bool:
-        """Was the owner told?"""
+        """Was the owner notified of this?"""
         ...
 
     def mark_notified(self, what: str, about: str, now: datetime) -> bool:
-        """Remember that the owner was told; False when that was so already."""
+        """Record that the owner was notified; False if that was recorded before."""
         ...
 
     def clear_notified(self, what: str, *, keep: str = "", only: str = "") -> None:
-        """Forget what was told of this kind, but for one thing, or one thing only, so that it can be told again."""
+        """Forget the notifications of one kind, so that they can be sent again.
+
+        keep: forget all but this one. only: forget just this one.
+        """
         ...
 
     def heartbeat_of(self, slot: date) -> HeartbeatCall | None:
-        """The call of the watchdog for this slot, if there was one."""
+        """The heartbeat of a slot, if there was one."""
         ...
 
     def last_heartbeat(self) -> HeartbeatCall | None:
-        """The one of the newest slot."""
+        """The heartbeat of the newest slot that has one."""
         ...
 
     def write_heartbeat(self, call: HeartbeatCall) -> None:
-        """Write it down in the place of what was known of it."""
+        """Insert the heartbeat of a slot, or replace it."""
         ...
 
     def list_growth(self, since: datetime, until: datetime) -> ListGrowth:
-        """How many were confirmed, and how many left, in this time."""
+        """How many subscribers confirmed, and how many unsubscribed, in this time."""
         ...
 
 
 class Quarters(Protocol):
-    """The part of `ports.Issues` that is about the letter of a quarter."""
+    """The part of `Issues` that is about the quarterly issue."""
 
     def quarter_of(self, number: int) -> str:
-        """The quarter an issue is the letter of; "" for every other one and for none."""
+        """The quarter of a quarterly issue, such as 2026-Q1; "" for every other issue."""
         ...
 
     def for_quarter(self, quarter: str) -> IssueFacts | None:
-        """The letter of a quarter, without counts."""
+        """The issue of a quarter, without counts."""
         ...
 
     def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
-        """T0 of a quarter's letter: the issue, inserted in `preparing` unless it was there (UNIQUE quarter)."""
+        """T0 of a quarterly issue: insert it in `preparing`, or return the existing one (UNIQUE quarter)."""
         ...
 
     def ran_between(self, first: date, last: date) -> list[QuarterRun]:
-        """The tips that went out in these days and could again, with what readers made of them."""
+        """The tips that were sent in these days and may run again, with votes and unsubscribes."""
         ...

@@ -1,4 +1,4 @@
-"""The part of `ports` that is about issues: the numbered editions and their audiences; `ports.Tx` holds it."""
+"""Issues and their audiences, as the use cases see them; `Tx.issues`. The names T0-T5 are explained in docs/delivery.md."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ from newsletter.ports.calendar import Quarters
 
 
 class Issues(Quarters, Protocol):
-    """The numbered editions. A state changes only through `domain.delivery.issue`."""
+    """The numbered issues. Only `domain.delivery.issue` decides whether a state may change."""
 
     def get(self, number: int) -> IssueFacts:
-        """With counts; raises NotFound."""
+        """One issue with counts; raises NotFound."""
         ...
 
-    def for_slot(self, slot: date) -> IssueFacts | None: ...
+    def for_slot(self, slot: date) -> IssueFacts | None:
+        """The issue of a slot, without counts."""
+        ...
+
     def each(self) -> list[IssueFacts]:
-        """Newest first, with counts."""
+        """Every issue with counts, newest first."""
         ...
 
     def open(self) -> list[IssueFacts]:
-        """Planned, preparing or sending, oldest first, without counts."""
+        """The issues that are planned, preparing or sending, oldest first, without counts."""
         ...
 
     def paused(self) -> list[IssueFacts]:
-        """Paused ones, without counts."""
+        """The paused issues, oldest first, without counts."""
         ...
 
     def last_number(self) -> int:
-        """The number of the newest issue; 0 when there is none."""
+        """The number of the newest issue; 0 if there is none."""
         ...
 
     def last_slot(self) -> date | None:
@@ -41,7 +44,7 @@ class Issues(Quarters, Protocol):
         ...
 
     def recent(self, limit: int) -> list[IssueFacts]:
-        """Newest first, without counts."""
+        """The newest issues, newest first, without counts."""
         ...
 
     def last_slot_before(self, slot: date) -> date | None:
@@ -49,18 +52,21 @@ class Issues(Quarters, Protocol):
         ...
 
     def from_slot(self, slot: date) -> list[IssueFacts]:
-        """The issues of this slot and of later ones, without counts."""
+        """The issues of this slot and of later ones, in the order of their slots, without counts."""
         ...
 
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
-        """T0: the issue of this slot, inserted unless it was there (UNIQUE slot)."""
+        """T0: insert the issue of a slot, or return the existing one (UNIQUE slot)."""
         ...
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:
         """Apply an event; raises IllegalTransition."""
         ...
 
-    def bind(self, number: int, tip_id: int) -> None: ...
+    def bind(self, number: int, tip_id: int) -> None:
+        """Give an issue its tip."""
+        ...
+
     def freeze(
         self,
         number: int,
@@ -71,44 +77,57 @@ class Issues(Quarters, Protocol):
         candidates: Sequence[Candidate] = (),
         others: Mapping[str, SubstituteEmail] = NO_SUBSTITUTES,
     ) -> int:
-        """T1: keep the compiled letter, copy the audience into deliveries, go to sending; the snapshot size.
+        """T1: save the compiled email, copy the audience into deliveries, move the issue to sending.
 
-        offers: each reader gets the first they have not had; () when all get the issue's own tip. others: by key.
-        Raises LettersMissing, and the transaction must be given up.
+        Returns the size of the audience. candidates: each subscriber gets the first tip they have not received yet;
+        empty: everyone gets the tip of the issue. others: the emails of the substitute tips, by tip key.
+        Raises SubstitutesMissing; the caller must then roll the transaction back.
         """
         ...
 
     def shares(self, candidates: Sequence[Candidate]) -> Mapping[str, int]:
-        """How many would get each tip if an issue froze now, in the order of the offers; "" for who has had all."""
+        """How many subscribers would get each tip if an issue were frozen now, in the order of the candidates.
+
+        The key "" counts the subscribers who have received all of them.
+        """
         ...
 
     def was_substitute(self, candidate: Candidate) -> bool:
-        """Did any reader get this tip in the place of another since then?"""
+        """Did any subscriber get this tip as a substitute since `candidate.since`?"""
         ...
 
-    def compiled(self, number: int) -> bytes: ...
+    def compiled(self, number: int) -> bytes:
+        """The compiled email; raises NotFound before T1."""
+        ...
+
     def substitutes(self, number: int) -> Mapping[int, bytes]:
-        """The compiled letters of an issue's other tips, by the ids of these."""
+        """The compiled emails of an issue's substitute tips, by tip id."""
         ...
 
     def tip_of(self, number: int, subscriber_id: int) -> int | None:
-        """The id of the tip that this reader's letter was about; None when there is no such letter."""
+        """The id of the tip in this subscriber's email; None if they are not in the audience."""
         ...
 
     def secret(self, number: int) -> bytes:
-        """16 random bytes made with the issue: the key of its Message-IDs."""
+        """The 16 random bytes of an issue that key its Message-IDs."""
         ...
 
     def finish_if_done(self, number: int, now: datetime) -> bool:
-        """T5: done only where no open delivery exists."""
+        """T5: mark an issue as done if no open delivery exists."""
         ...
 
     def retry(self, number: int, states: Sequence[str], now: datetime) -> int:
-        """Put failed or held deliveries back to pending (event RETRY); how many."""
+        """Requeue the deliveries in these states (event RETRY) and reopen the issue if it was done; how many."""
         ...
 
-    def skip_open(self, number: int, reason: str, now: datetime) -> int: ...
-    def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]: ...
+    def skip_open(self, number: int, reason: str, now: datetime) -> int:
+        """Skip the deliveries that are still pending or deferred; how many."""
+        ...
+
+    def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]:
+        """The deliveries of an issue; streams."""
+        ...
+
     def broken_invariants(self) -> list[str]:
-        """I1, I2, I3, I4 and I7 of the delivery design, each broken one in words."""
+        """I1, I2, I3, I4 and I7 of docs/delivery.md: a sentence for each one that does not hold."""
         ...

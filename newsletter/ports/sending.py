@@ -1,6 +1,6 @@
-"""What sending needs of the outside world: a way to the next hop, a ledger, the right to send, a helper.
+"""What sending needs: a connection to the next hop, the deliveries, the sending lock, and a second process.
 
-All times are aware. What a Session raises is SenderTrouble; what a Ledger raises is Busy or another NewsletterError.
+All times are aware. A Session raises only SenderTrouble; a Ledger raises Busy or another NewsletterError.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ class Session(Protocol):
     """One connection to the next hop; used by one thread at a time."""
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
-        """Carry one message (CRLF lines, not dot-stuffed) to one recipient.
+        """Send one message (CRLF line endings, not dot-stuffed) to one recipient.
 
-        Returns what became of it. Raises SenderTrouble when the connection is the trouble and the letter
-        is known not to be accepted; the session is then closed and must not be used again.
+        Returns the outcome. Raises SenderTrouble when the connection fails and the email is known not to have been
+        accepted; the session is then closed and must not be used again.
         """
         ...
 
     def close(self) -> None:
-        """End the connection politely; never raises."""
+        """Close the connection politely; never raises."""
         ...
 
 
 class Sender(Protocol):
-    """A way to the next hop. connections: how many sessions may be open at once.
+    """A way to reach the next hop. connections: how many sessions may be open at the same time.
 
-    Optional: `rates`, a tuple of `domain.delivery.rate_limit.Rate`, kept by whoever schedules the letters.
+    Optional: `rates`, a tuple of `domain.delivery.rate_limit.Rate`; the code that schedules the emails applies them.
     """
 
     connections: int
@@ -44,73 +44,77 @@ class Sender(Protocol):
 
 
 class MultiplexSession(Session, Protocol):
-    """A session that can also be driven without waiting, so that one thread carries letters over many of them.
+    """A session that can also be driven without blocking, so that one thread sends over many connections.
 
-    Optional: `deliver` gives every other session a thread of its own.
+    Optional: `actions.delivery` gives every session that is not one of these a thread of its own.
     """
 
     @property
     def can_multiplex(self) -> bool:
-        """Can this connection be driven so?"""
+        """Can this connection be driven without blocking?"""
         ...
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
-        """Take a letter and say the first words; an outcome where it has one at once. Raises as `send`."""
+        """Accept an email and send the first commands; returns an outcome if there is one already. Raises as `send`."""
         ...
 
     def proceed(self) -> Outcome | None:
-        """Go on as far as the connection lets us; the outcome when the letter has one. Raises as `send`."""
+        """Continue as far as possible without blocking; returns the outcome once there is one. Raises as `send`."""
         ...
 
 
 class MultiplexSender(Sender, Protocol):
-    """A sender whose sessions may flow."""
+    """A sender whose sessions can be multiplexed."""
 
     def ready(self, sessions: Sequence[MultiplexSession], seconds: float) -> Sequence[MultiplexSession]:
-        """Wait until some of the sessions can proceed, at most `seconds`; those."""
+        """Wait at most `seconds` until some of the sessions can proceed, and return these."""
         ...
 
 
-# -- the ledger, and who may send ------------------------------------------------------------------
+# -- the deliveries, and the right to send them ------------------------------------------------------
 
 
 class Ledger(Protocol):
-    """The hot path of one sending process: outcomes in, claims out, one commit per call."""
+    """The deliveries, as one sending process works on them: outcomes in, claims out, one commit per call.
+
+    This is the hot path. T2, T3 and Tr are explained in docs/delivery.md.
+    """
 
     def advance(self, issue: int, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
-        """T3 then T2 in one transaction: write the outcomes, claim up to `take` next due rows.
+        """T3, then T2, in one transaction: write the outcomes, then claim up to `take` of the next due deliveries.
 
-        Rows whose reader is no longer deliverable become `skipped` on the way and do not count.
-        An outcome whose row is no longer ours is dropped.
+        Deliveries whose subscriber must not get the email anymore become `skipped`; they do not count toward `take`.
+        The outcome of a delivery that this process no longer owns is dropped.
         """
         ...
 
     def claimed_since(self, since: datetime) -> list[tuple[datetime, str]]:
-        """(when, recipient domain) of every letter the next hop was given since then, oldest first."""
+        """(time, recipient domain) of every email passed to the next hop since then, oldest first."""
         ...
 
     def reopen(self, issue: int, subscriber_ids: Iterable[int], now: datetime) -> None:
-        """Take back the refusals of a tripped breaker: rejected rows pending, their suppressions gone."""
+        """Undo the rejections that tripped the circuit breaker: requeue the deliveries, delete their suppressions."""
         ...
 
     def requeue(self, owner: int, now: datetime) -> int:
-        """Recover the rows of one sender that is dead for sure; how many it had."""
+        """Tr for one sender that is certainly dead; how many deliveries it had claimed."""
         ...
 
     def invalidate(self, issue: int) -> None:
-        """Another process has written rows of this issue meanwhile."""
+        """Drop what is cached about this issue, because another process changed its deliveries."""
         ...
 
     def next_due_at(self, issue: int) -> datetime | None:
-        """When the next open row may be tried; None when there is none."""
+        """When the next open delivery may be tried; None if there is none."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SendingLock:
-    """What the only sender on a database holds: its ledger, and how many rows a crash had left in doubt.
+    """What the only sender on a database holds.
 
-    lock: the descriptor of the sending lock; whoever inherits it keeps others away too.
+    recovered: how many deliveries a crash had left in doubt. lock: the file descriptor of the lock; a process that
+    inherits it keeps other senders away as well.
     """
 
     ledger: Ledger
@@ -120,7 +124,10 @@ class SendingLock:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who sends on this database now. A dead one's second process keeps the lock until its letters in flight ended."""
+    """The process that holds the sending lock.
+
+    After it died, its second process keeps the lock until the emails in flight have ended; is_alive is then False.
+    """
 
     role: str
     pid: int
@@ -131,10 +138,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class WorkerUpdate:
-    """What the second process did since its last word: how many went, how many need no other try.
+    """What the second process did since its last update.
 
-    trouble: what the next hop said; paused: why its breaker stopped the issue; run: the subscribers of its last
-    refusals in a row; failure: what it could not handle; died: it ended without a last word.
+    sent: how many emails were accepted. final: how many deliveries need no further attempt. trouble: what the next hop
+    replied. paused: why the circuit breaker paused the issue. run: the subscribers of its latest rejections in a row.
+    failure: an error it could not handle. died: the process ended without a last update.
     """
 
     sent: int = 0
@@ -147,8 +155,11 @@ class WorkerUpdate:
 
 
 class Worker(Protocol):
-    """Carries letters of the same issue, over connections and with claims of its own."""
+    """Sends emails of the same issue, with connections and claims of its own."""
 
     def work(self, connections: int, is_over: Callable[[], bool]) -> Iterator[WorkerUpdate]:
-        """Send until nothing is due or somebody says stop; letters in flight end. A dead one's rows are put back."""
+        """Send until nothing is due or `is_over()`; emails in flight are finished first.
+
+        If the process dies, its deliveries are requeued.
+        """
         ...

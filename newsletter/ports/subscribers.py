@@ -1,4 +1,4 @@
-"""The part of `ports` that is about people: readers and their consent, suppressions, farewells, what time brings about."""
+"""Subscribers and what belongs to them, as the use cases see it: consent, suppressions, unsubscribes, sign-up limits."""
 
 from __future__ import annotations
 
@@ -22,140 +22,195 @@ from newsletter.domain.subscribers.subscription import Status
 
 
 class Subscribers(Protocol):
-    """The readers and their consent, one log entry per change."""
+    """The subscribers, and a log of their consent with an entry for each change; `Tx.subscribers`."""
 
     def by_address(self, address_key: str) -> Subscriber | None: ...
-    def by_key(self, subscriber_key: str) -> Subscriber | None: ...
-    def add(self, reader: NewSubscriber, now: datetime) -> Subscriber: ...
+    def by_key(self, subscriber_key: str) -> Subscriber | None:
+        """The subscriber whose links carry this key."""
+        ...
+
+    def add(self, new: NewSubscriber, now: datetime) -> Subscriber:
+        """Insert a subscriber; nobody else may have the address key."""
+        ...
+
     def set_status(
         self, subscriber_id: int, status: Status, now: datetime, *, paused_until: datetime | None = None
-    ) -> None: ...
+    ) -> None:
+        """Set the status, and the time that belongs to it (confirmed, unsubscribed)."""
+        ...
+
     def sign_up_again(self, subscriber_id: int, name: str, now: datetime) -> None:
-        """Back to pending with a new sign-up time; old confirm links become stale."""
+        """Back to pending with a new sign-up time; earlier confirmation links become stale."""
         ...
 
     def change(self, subscriber_id: int, **values: object) -> None:
-        """Write fields of `people.Subscriber` by name (new_address takes an Address or None)."""
+        """Set fields of `domain.subscribers.subscriber.Subscriber` by name (new_address: an Address or None)."""
         ...
 
     def move(self, subscriber_id: int, address: Address) -> None:
-        """Give a reader another address, whose key must be free."""
+        """Change the address; nobody else may have its key."""
         ...
 
     def is_move_requested(self, address_key: str, since: datetime) -> bool:
-        """Was a change to this address asked for by anybody since then?"""
+        """Did any subscriber ask to move to this address since then?"""
         ...
 
     def erase(self, subscriber_id: int) -> None:
-        """Remove the person: row, consent, mails, replies; deliveries and reasons stay without a name."""
+        """Delete all personal data: the row, consent, emails, replies. Deliveries and reasons stay, anonymously."""
         ...
 
-    def log_consent(self, subscriber_id: int, consent: Consent) -> None: ...
-    def consents(self, subscriber_id: int) -> list[Consent]: ...
-    def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]: ...
-    def each(self, status: str | None = None) -> Iterator[Subscriber]: ...
+    def log_consent(self, subscriber_id: int, consent: Consent) -> None:
+        """Append to the consent log."""
+        ...
+
+    def consents(self, subscriber_id: int) -> list[Consent]:
+        """The consent log, oldest entry first."""
+        ...
+
+    def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]:
+        """Every delivery to this subscriber, newest first."""
+        ...
+
+    def each(self, status: str | None = None) -> Iterator[Subscriber]:
+        """Subscribers by id; streams. status: only those with this displayed status (`suppressed` is one)."""
+        ...
+
     def count(self) -> Mapping[str, int]:
-        """How many by status (suppressed counts apart)."""
+        """How many subscribers have each displayed status (`suppressed` is one)."""
         ...
 
     def mailable(self) -> int:
-        """How many are confirmed and not suppressed: the audience if an issue froze now."""
+        """The size of the audience if an issue were frozen now."""
         ...
 
     def quarterly(self, asked_before: datetime, tip_id: int | None = None) -> int:
-        """How many who left asked for one tip every three months by then, and have not had this tip."""
+        """The size of the audience if a quarterly issue with this tip were frozen now.
+
+        These are the former subscribers who asked for it before then and have not received the tip.
+        """
         ...
 
 
 def get_subscriber(subscribers: Subscribers, address: Address) -> Subscriber:
-    """Whom the owner means by an address; raises NotFound."""
-    reader = subscribers.by_address(address.key)
-    if reader is None:
+    """The subscriber with this address; raises NotFound."""
+    found = subscribers.by_address(address.key)
+    if found is None:
         raise NotFound(f"there is no subscriber {address.text}", fix="See: newsletter subscribers list")
-    return reader
+    return found
 
 
 class Suppressions(Protocol):
-    """Addresses never to mail, whatever consent says."""
+    """The addresses that must never get an email, whatever their consent; `Tx.suppressions`."""
 
     def get(self, address_key: str) -> Suppression | None: ...
     def add(self, address_key: str, reason: str, source: str, now: datetime) -> bool:
-        """False when it was there already (the first reason stays)."""
+        """False if the address is suppressed already; the first reason is kept."""
         ...
 
-    def remove(self, address_key: str) -> bool: ...
-    def each(self) -> Iterator[Suppression]: ...
+    def remove(self, address_key: str) -> bool:
+        """False if the address was not suppressed."""
+        ...
+
+    def each(self) -> Iterator[Suppression]:
+        """Every suppression, newest first; streams."""
+        ...
+
     def erasure_key(self) -> bytes:
-        """The key of the hashes that stand for erased addresses: this database's own, whatever the settings say."""
+        """The key of the hashes that represent erased addresses. It belongs to the database, not to the settings."""
         ...
 
     def count(self) -> int: ...
 
 
 class Unsubscribes(Protocol):
-    """Who left by which letter, and why."""
+    """Unsubscribes: from which issue, and why; `Tx.unsubscribes`."""
 
-    def add(self, subscriber_id: int, issue: int | None, now: datetime) -> None: ...
-    def set_reason(self, subscriber_id: int, reason: str, words: str) -> None:
-        """Why, for their last leave; nothing if that was forgotten."""
+    def add(self, subscriber_id: int, issue: int | None, now: datetime) -> None:
+        """Record an unsubscribe. issue: the number of the issue whose link was used, if any."""
         ...
 
-    def by_reason(self) -> list[UnsubscribeCount]: ...
+    def set_reason(self, subscriber_id: int, reason: str, words: str) -> None:
+        """Record why they unsubscribed last; does nothing once that unsubscribe is anonymous."""
+        ...
+
+    def by_reason(self) -> list[UnsubscribeCount]:
+        """How many unsubscribes gave each reason; the most frequent first."""
+        ...
+
     def by_tip(self, limit: int) -> list[UnsubscribeCount]:
-        """The letters that lost the most readers."""
+        """The issues that lost the most subscribers."""
         ...
 
     def words(self, limit: int) -> list[tuple[datetime, str, str]]:
-        """(when, reason, words), newest first."""
+        """(time, reason, comment) of the latest comments, newest first."""
         ...
 
 
 class SignupLimits(Protocol):
-    """What the front door remembers over restarts and between processes: counts of an hour, lanes, whom it asked."""
+    """What the sign-up limits remember across restarts and processes; `Tx.signup_limits`.
+
+    Hourly counts, the limits themselves, and the confirmation emails that are unanswered.
+    """
 
     def hit(self, name: str, limit: int, now: datetime, by: int = 1) -> bool:
-        """Count one more in the hour that began with the first; False, and nothing is counted, beyond the limit."""
+        """Count in the current hour, which began with its first hit; False, without counting, beyond the limit."""
         ...
 
-    def is_used_up(self, name: str, limit: int, now: datetime) -> bool: ...
-    def refund(self, name: str, now: datetime) -> None: ...
-    def get(self, name: str, limit: int) -> SignupLimit: ...
-    def save(self, name: str, lane: SignupLimit) -> None: ...
-    def remember(self, address_key: str, lane: str, now: datetime, *, mailed: bool) -> None:
-        """If a confirmation mail leaves: by which lane."""
+    def is_used_up(self, name: str, limit: int, now: datetime) -> bool:
+        """Has the current hour no room left?"""
+        ...
+
+    def refund(self, name: str, now: datetime) -> None:
+        """Take one hit back."""
+        ...
+
+    def get(self, name: str, limit: int) -> SignupLimit:
+        """The saved limit of this name, or a new one."""
+        ...
+
+    def save(self, name: str, limit: SignupLimit) -> None: ...
+    def remember(self, address_key: str, limit: str, now: datetime, *, mailed: bool) -> None:
+        """If a confirmation email is sent (`mailed`), remember the name of the limit it counts against."""
         ...
 
     def take(self, address_key: str) -> str:
-        """The lane of an unanswered mail to this address, and forget it; "" where there is none."""
+        """Forget the unanswered email to this address; returns the name of its limit, "" if there is none."""
         ...
 
 
 class Maintenance(Protocol):
-    """What time alone brings about. Each method is safe to call at any time, any number of times."""
+    """Changes that are due by time alone; `Tx.maintenance`. Every method may be called at any time, repeatedly."""
 
     def end_pauses(self, now: datetime) -> int:
-        """End pauses whose time has come, see who has had this month's letter; how many pauses ended."""
+        """End the pauses that are over, and mark monthly subscribers who had their email this month.
+
+        Returns how many pauses ended.
+        """
         ...
 
     def due_reminders(self, now: datetime, limit: int) -> list[Subscriber]:
-        """Who signed up three days ago or more, and has been reminded of it by nobody."""
+        """Unconfirmed sign-ups that are three days old or more and have not been reminded."""
         ...
 
     def skip_reminders(self, since: datetime, now: datetime) -> None:
-        """No reminder for sign-ups since then: the door was under attack."""
+        """Send no reminder for sign-ups since then, because the sign-up form was abused."""
         ...
 
     def delete_expired(self, now: datetime) -> Mapping[str, int]:
-        """Expire and remove old sign-ups, shorten origins, cut names from farewells, drop sent mails; how many of each."""
+        """Delete what must not be kept any longer; how much of each kind.
+
+        Sign-ups expire and are deleted, origins are shortened, unsubscribes become anonymous, sent emails are deleted.
+        """
         ...
 
 
 class ImportsSubscribers(Protocol):
-    """The part of `ports.Store` that takes in a whole file of readers."""
+    """The part of `Store` that imports a whole file of subscribers."""
 
-    def import_staged(self, rows: Iterable[StagedSubscriber], terms: ImportOptions) -> ImportCounts:
-        """Constant memory, and no lock until the last row was read; then short transactions of some thousand people.
+    def import_staged(self, rows: Iterable[StagedSubscriber], options: ImportOptions) -> ImportCounts:
+        """Import in constant memory: no lock until the last row is read, then short transactions.
 
-        Each person comes whole; a second call with the same rows goes on where the first was ended.
+        A subscriber is written completely or not at all. If the import was interrupted, a second call with the same
+        rows writes the rest.
         """
         ...

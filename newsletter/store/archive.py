@@ -1,6 +1,6 @@
-"""What anybody may read: the catalogue of public tips, kept until a tip changes; the words of one; what is found."""
+"""The public archive: lists of tips from a cached catalog, single tips with their texts, and search."""
 
-# ruff: noqa: S608 - what is joined here are constants of this module; values go as parameters
+# ruff: noqa: S608 - only constants of this module are joined here; values are parameters
 
 from __future__ import annotations
 
@@ -50,23 +50,26 @@ RELATED = 3
 
 
 def public(*, teasers: bool) -> str:
-    """The condition for what anybody may read; what waits in the queue stays a surprise."""
+    """The condition for tips that anyone may read: those that have run, so that the queue stays a surprise."""
     return _RAN if teasers else f"{_RAN} AND complete"
 
 
 class CatalogCache:
-    """The newest catalogue with teasers, and without, of one process; who needs a new one waits while it is made."""
+    """The current catalogs of one process, one with teasers and one without. Safe for threads.
+
+    While a thread builds a new catalog, the others wait for it.
+    """
 
     def __init__(self) -> None:
         self._cached: dict[bool, tuple[int, ArchiveIndex]] = {}
         self._lock = Lock()
 
     def get(self, version: int, make: Callable[[], ArchiveIndex], *, teasers: bool, cache: bool) -> ArchiveIndex:
-        """The one of this version. keep: False within a write, whose version may be taken back and given again."""
+        """The catalog of this version. cache: False in a write transaction, whose version can be rolled back and reused."""
         with self._lock:
-            kept = self._cached.get(teasers)
-            if kept and kept[0] == version:
-                return kept[1]
+            cached = self._cached.get(teasers)
+            if cached and cached[0] == version:
+                return cached[1]
             made = make()
             if cache:
                 self._cached[teasers] = version, made
@@ -74,7 +77,7 @@ class CatalogCache:
 
 
 class SqlArchive:
-    """Implements ports.Archive in one transaction. may_keep: it only reads, so what it saw is committed."""
+    """Implements ports.archive.Archive in one transaction. may_cache: the transaction only reads, so its catalog is committed."""
 
     def __init__(self, ask: Ask, catalog_cache: CatalogCache, *, may_cache: bool) -> None:
         self._ask, self._catalog_cache, self._may_cache = ask, catalog_cache, may_cache
@@ -85,45 +88,45 @@ class SqlArchive:
         return self._catalog(teasers=teasers).choose(Selection(selection.kind, value), page, size)
 
     def contents(self, *, teasers: bool = False) -> Contents:
-        """What the archive has."""
+        """The years and the labels with their numbers of tips."""
         return self._catalog(teasers=teasers).contents
 
     def get(self, key: str, *, teasers: bool = False) -> PublicTip:
-        """One tip with its neighbours; the number of queries does not depend on the library."""
-        catalogue = self._catalog(teasers=teasers)
-        entry = catalogue.by_key(key)
-        before, after = catalogue.neighbors(entry)
-        related = catalogue.related(labels_of(entry), RELATED, exclude=entry.id)
+        """One tip with its neighbors; the number of queries does not depend on the size of the library."""
+        catalog = self._catalog(teasers=teasers)
+        entry = catalog.by_key(key)
+        before, after = catalog.neighbors(entry)
+        related = catalog.related(labels_of(entry), RELATED, exclude=entry.id)
         return replace(self._with_texts([entry])[0], previous=before, next=after, related=related)
 
     def successor(self, former_key: str) -> str | None:
-        """The key that a former key leads to."""
+        """The current key of the tip that had this key before."""
         sql = "SELECT tip.key FROM former_key f JOIN tip ON tip.id = f.tip_id WHERE f.key = ?"
         return next((str(key) for (key,) in self._rows(sql, former_key)), None)
 
     def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:
-        """Whatever is typed is looked for as words: all of them, or else any."""
-        catalogue, terms = self._catalog(teasers=teasers), search_terms(query)
+        """Searches for all words of the query, or for any of them if no tip has all."""
+        catalog, terms = self._catalog(teasers=teasers), search_terms(query)
         for operator in ("AND", "OR")[: len(terms)]:
-            ids = [tip_id for tip_id in find(self._ask, terms, operator) if tip_id in catalogue]
+            ids = [tip_id for tip_id in find(self._ask, terms, operator) if tip_id in catalog]
             if ids:
                 total, ids = len(ids), ids[(page - 1) * size : page * size]
                 shown = show(self._ask, terms, operator, ids) if ids else {}
-                return Hits(tuple(self._hit(catalogue[tip_id], *shown[tip_id]) for tip_id in ids), total)
+                return Hits(tuple(self._hit(catalog[tip_id], *shown[tip_id]) for tip_id in ids), total)
         return Hits((), 0)
 
     def _hit(self, entry: Entry, title: str, excerpt: str) -> Hit:
-        if "{" in title:  # what was looked for is the written title; its year is not in there
+        if "{" in title:  # the search index has the title with its placeholders, not with the year
             season = self._rows("SELECT season FROM tip WHERE id = ?", entry.id)[0][0]
             title = _title(without_hits_in_braces(title), season, entry.ran_on)
         return Hit(entry, title, excerpt)
 
     def newest(self, size: int) -> tuple[Entry, ...]:
-        """The whole ones that ran last."""
+        """The complete tips that ran last."""
         return tuple(entry for entry in self._catalog(teasers=False).entries[:size] if entry.ran_on)
 
     def latest(self, size: int) -> list[PublicTip]:
-        """The same with their texts, for feeds."""
+        """The same tips with their texts, for feeds."""
         return self._with_texts(self.newest(size))
 
     def addresses(self, *, teasers: bool = False) -> list[tuple[str, datetime]]:
@@ -131,12 +134,12 @@ class SqlArchive:
         return [(entry.key, entry.changed_at) for entry in self._catalog(teasers=teasers).entries]
 
     def related(self, tip_id: int, size: int, *, teasers: bool = False) -> tuple[Entry, ...]:
-        """What shares most with a tip, which need not have run."""
+        """The tips that share most labels with a tip, which may not have run yet."""
         labels = [(kind, slug) for _, kind, _, slug in self._rows(_LABELS.format(one=" WHERE tip_id = ?"), tip_id)]
         return self._catalog(teasers=teasers).related(labels, size, exclude=tip_id)
 
     def archive_links(self, tip_id: int, day: date) -> ArchiveLinks:
-        """What a letter of this tip on that day shows of the archive: the nearest relation, and an anniversary."""
+        """The links in the email of this tip on this day: the most closely related tip, and one from years ago."""
         for years in ANNIVERSARIES:
             first, last = anniversary(day, years)
             rows = self._rows(
@@ -147,8 +150,8 @@ class SqlArchive:
             if rows:
                 break
         then = Mention(rows[0][0], _title(*rows[0][1:]), _day(rows[0][3])) if rows else None
-        near = [entry.mention for entry in self.related(tip_id, 2) if then is None or entry.key != then.key]
-        return ArchiveLinks(near[0] if near else None, then, years if then else 0)
+        related = [entry.mention for entry in self.related(tip_id, 2) if then is None or entry.key != then.key]
+        return ArchiveLinks(related[0] if related else None, then, years if then else 0)
 
     def _with_texts(self, entries: Sequence[Entry]) -> list[PublicTip]:
         rows = self._rows(_TEXTS.format(ids=", ".join("?" * len(entries))), *(entry.id for entry in entries))
@@ -195,7 +198,7 @@ def _day(value: str | None) -> date | None:
 
 
 def _title(title: str, season: str, ran_on: str | date | None) -> str:
-    """The title as it was in the letter."""
+    """The title as it was in the email of that day."""
     if "{" not in title:
         return title
     day = _day(ran_on) if isinstance(ran_on, str) else ran_on

@@ -1,4 +1,7 @@
-"""What the calendar is planned from, in the database; what goes out when is decided in `domain.calendar.choose`."""
+"""What the calendar needs, in the database: plans of tips, overrides, notifications of the owner, and heartbeats.
+
+`domain.calendar.choose` decides which tip is sent when.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ from functools import lru_cache
 from sqlalchemy import func
 from sqlmodel import Session, col, delete, select
 
+from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.plan import TipPlan
-from newsletter.domain.errors import NotFound
+from newsletter.domain.delivery.heartbeat import HeartbeatCall
+from newsletter.domain.subscribers.subscriber import ListGrowth
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import TipState
-from newsletter.ports.calendar import HeartbeatCall, ListGrowth, Override, SlotOverride
 from newsletter.store.tables import (
     HeartbeatRow,
     Issue,
@@ -26,6 +30,7 @@ from newsletter.store.tables import (
     Tip,
     UnsubscribeRow,
 )
+from newsletter.store.tips import SqlTips
 
 _read_season = lru_cache(maxsize=4096)(parse_rule)
 _read_rerun = lru_cache(maxsize=4096)(parse_rerun)
@@ -33,18 +38,18 @@ _read_months = lru_cache(maxsize=4096)(parse_months)
 
 
 class SqlCalendar:
-    """Implements calendar_ports.Calendar on one session."""
+    """Implements ports.calendar.Calendar on one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def plans(self) -> list[TipPlan]:
-        """Every tip in the order of the queue."""
+        """Every tip with its rules and its runs, in queue order; two queries."""
         runs: dict[int, set[date]] = defaultdict(set)
-        went = select(col(Issue.tip_id), col(Issue.slot), col(Issue.due_at)).where(
+        runs_of = select(col(Issue.tip_id), col(Issue.slot), col(Issue.due_at)).where(
             col(Issue.run).is_not(None), col(Issue.started_at).is_not(None)
         )
-        for tip_id, slot, due_at in self._session.exec(went):
+        for tip_id, slot, due_at in self._session.exec(runs_of):
             runs[tip_id or 0].add(slot or due_at.date())
         columns = (
             Tip.id, Tip.key, Tip.title, Tip.position, Tip.complete, Tip.state, Tip.season, Tip.series, Tip.part,
@@ -71,34 +76,30 @@ class SqlCalendar:
         ]
 
     def pin(self, key: str, slot: date | None) -> None:
-        """Give a tip its slot, or take it away."""
-        row = self._session.exec(select(Tip).where(Tip.key == key)).first()
-        if row is None:
-            raise NotFound(f"there is no tip {key!r}", fix="See: newsletter tips list")
-        row.pin_on = slot
-        self._session.flush()
+        """Pin a tip to a slot, or unpin it (None); raises NotFound."""
+        SqlTips(self._session).pin(key, slot)
 
     def overrides(self) -> Mapping[date, SlotOverride]:
-        """Every wish, also of slots that are over."""
+        """Every override, including those of past slots."""
         return {
             row.slot: SlotOverride(Override(row.wish), row.about) for row in self._session.exec(select(SlotOverrideRow))
         }
 
     def set_override(self, slot: date, override: SlotOverride | None) -> None:
-        """Write a wish down, or forget it."""
+        """Replace the override of a slot, or remove it (None)."""
         self._session.exec(delete(SlotOverrideRow).where(col(SlotOverrideRow.slot) == slot))
         if override:
             self._session.add(SlotOverrideRow(slot=slot, wish=override.kind.value, about=override.about))
         self._session.flush()
 
-    # -- what the owner knows ------------------------------------------------------------------
+    # -- notifications of the owner ------------------------------------------------------------
 
     def was_notified(self, what: str, about: str) -> bool:
-        """Was the owner told?"""
+        """Was the owner notified of this?"""
         return self._session.get(OwnerNotified, (what, about)) is not None
 
     def mark_notified(self, what: str, about: str, now: datetime) -> bool:
-        """Remember it; False when the owner knew."""
+        """Record a notification; False if it was recorded before."""
         if self.was_notified(what, about):
             return False
         self._session.add(OwnerNotified(what=what, about=about, at=now))
@@ -106,32 +107,32 @@ class SqlCalendar:
         return True
 
     def clear_notified(self, what: str, *, keep: str = "", only: str = "") -> None:
-        """Forget what was told of this kind."""
+        """Forget the notifications of one kind, but for `keep`, or just `only`."""
         which = col(OwnerNotified.about) == only if only else col(OwnerNotified.about) != keep
         self._session.exec(delete(OwnerNotified).where(col(OwnerNotified.what) == what, which))
         self._session.flush()
 
-    # -- the watchdog --------------------------------------------------------------------------
+    # -- heartbeats ----------------------------------------------------------------------------
 
     def heartbeat_of(self, slot: date) -> HeartbeatCall | None:
-        """The call for this slot."""
+        """The heartbeat of a slot, if there was one."""
         row = self._session.get(HeartbeatRow, slot)
         return _call(row) if row else None
 
     def last_heartbeat(self) -> HeartbeatCall | None:
-        """The call for the newest slot that has one."""
+        """The heartbeat of the newest slot that has one."""
         row = self._session.exec(select(HeartbeatRow).order_by(col(HeartbeatRow.slot).desc()).limit(1)).first()
         return _call(row) if row else None
 
     def write_heartbeat(self, call: HeartbeatCall) -> None:
-        """Write it down."""
+        """Insert the heartbeat of a slot, or replace it."""
         self._session.merge(HeartbeatRow(**asdict(call)))
         self._session.flush()
 
-    # -- readers -------------------------------------------------------------------------------
+    # -- subscribers ---------------------------------------------------------------------------
 
     def list_growth(self, since: datetime, until: datetime) -> ListGrowth:
-        """How many were confirmed, and how many left, in this time."""
+        """How many subscribers confirmed, and how many unsubscribed, in this time."""
         joined = select(func.count()).where(
             col(SubscriberRow.confirmed_at) > since, col(SubscriberRow.confirmed_at) <= until
         )

@@ -1,14 +1,15 @@
-"""The clone guard: tells a database that was copied or put back from the one that mails; stops nobody itself.
+"""The copy guard: tells a copied or restored database from the one that sends. The callers decide what to stop.
 
-The database and a small file beside it hold the same random key and the same number of beats. Each beat is written to the
-database first and to the file second, so that after a crash the file is behind by one and never ahead. Therefore:
-- no file, or another key in it: the database was copied without its neighbour;
-- the file is ahead: an older state of the database was put back, which does not know what was sent since;
-- the database is ahead by more than one: the file was put back;
-- another machine: both were copied to it. Containers have no machine id of their own and are not asked for one;
-- another file: both were copied, and a copy has another inode. A file that is moved keeps its inode, and so does a volume
-  that is mounted again, under another device number perhaps. Where device and path are both new, the whole disk was copied.
-  File systems that give out inodes as they like (FUSE, shares of virtual machines) are not asked.
+The database and a small file next to it (`newsletter.db.identity`) contain the same random key and the same counter,
+`beat`. A mark raises the counter in the database first and in the file second, so after a crash the file is behind by
+one and never ahead. From this follows what each difference means:
+- No file, or a file with another key: the database was copied without the file.
+- The file is ahead: an older state of the database was restored, which does not know what was sent since.
+- The database is ahead by more than one: the file was restored.
+- Another machine: both were copied to it. Containers have no machine id of their own, so this is not checked there.
+- Another inode: both were copied. A file keeps its inode when it is moved, and when its volume is mounted again, perhaps
+  with another device number. If device and path are both new, the whole disk was copied. File systems that assign inodes
+  arbitrarily (FUSE, shares of virtual machines) are not checked.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from sqlmodel import Session, select
 
 from newsletter.store.tables import Installation
 
-FIX = "If no other copy of it mails, say: newsletter db adopt"
+FIX = "If no other copy of it sends, run: newsletter db adopt"
 _MACHINE_ID = Path("/etc/machine-id")
 _MOUNTS = Path("/proc/self/mountinfo")
-_FLEETING = ("fuse", "9p", "virtiofs", "vboxsf", "prl_fs")
-"""File systems whose inodes may be others after the next mount."""
+_UNSTABLE = ("fuse", "9p", "virtiofs", "vboxsf", "prl_fs")
+"""File systems whose inodes may differ after the next mount."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What stands beside the database."""
+    """The content of the file next to the database."""
 
     key: str
     beat: int
@@ -42,7 +43,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Which file a database is. inode, device: "" where they tell nothing."""
+    """What identifies the file of a database. inode, device: "" if they are not reliable."""
 
     inode: str
     device: str
@@ -50,42 +51,40 @@ class File:
 
 
 def path_of(database: Path) -> Path:
-    """The file beside a database."""
+    """The path of the file next to a database."""
     return database.with_name(database.name + ".identity")
 
 
 def hold(session: Session, database: Path) -> str:
-    """Why this database may not mail, or "". One that never mailed is nobody's copy."""
+    """Why this database may not send, or "". A database that has never sent is not a copy of one that has."""
     row = session.exec(select(Installation)).first()
     mark, machine = _read(path_of(database)), machine_id()
     if row is None:
-        return f"another database stood here before, to which {path_of(database).name} belongs" if mark else ""
+        return f"{path_of(database).name} belongs to another database, which was here before" if mark else ""
     if row.machine and machine and row.machine != machine:
         return f"it was used on another machine ({row.host}) and may still be in use there"
     if mark is None or mark.key != row.key:
-        return f"it is a copy: {path_of(database).name}, which belongs beside it, is not there or is another's"
+        return f"it is a copy: {path_of(database).name}, which belongs next to it, is missing or belongs to another database"
     if mark.beat > row.beat:
-        return (
-            f"it is an older state that was put back, of {row.beat_at:%d %b %Y %H:%M} UTC; letters may have left since"
-        )
+        return f"it is an older state, of {row.beat_at:%d %b %Y %H:%M} UTC, that was put back; emails may have been sent since"
     if row.beat > mark.beat + 1:
-        return f"{path_of(database).name} beside it is older than the database; one of the two was put back"
+        return f"{path_of(database).name} is older than the database; one of the two was put back"
     return _other_file(File(row.inode, row.device, row.path), file_of(database))
 
 
 def _other_file(before: File, here: File) -> str:
-    """Why this is not the file that mailed, or "" when it is or nobody can know."""
+    """Why this is not the file that sent, or "" if it is, or if that cannot be determined."""
     if not before.inode or not here.inode:
         return ""
     if before.inode != here.inode:
-        return f"it is a copy: the file that mails was another one, at {before.path}"
+        return f"it is a copy: the file that sent was another one, at {before.path}"
     if before.device != here.device and before.path != here.path:
-        return f"its disk is a copy, or was moved: the file that mails was on another one, at {before.path}"
+        return f"its disk is a copy, or was moved: the file that sent was on another disk, at {before.path}"
     return ""
 
 
-def beat(session: Session, database: Path, now: datetime) -> Mark:
-    """One more beat, or the first; the mark to be written beside the database once this is committed."""
+def advance(session: Session, database: Path, now: datetime) -> Mark:
+    """Raise the counter, or start it; returns the mark to write next to the database once this is committed."""
     row = session.exec(select(Installation)).first()
     if row is None:
         return adopt(session, database, now)
@@ -95,7 +94,7 @@ def beat(session: Session, database: Path, now: datetime) -> Mark:
 
 
 def adopt(session: Session, database: Path, now: datetime) -> Mark:
-    """A new key: every copy made before is now known as one."""
+    """Make a new key, by which every earlier copy is known as a copy from now on; returns the mark."""
     for old in session.exec(select(Installation)):
         session.delete(old)
     session.flush()
@@ -106,11 +105,11 @@ def adopt(session: Session, database: Path, now: datetime) -> Mark:
 
 
 def write(database: Path, mark: Mark) -> None:
-    """Put the mark beside the database, whole or not at all."""
+    """Write the mark next to the database, completely or not at all."""
     path = path_of(database)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(asdict(mark)) + "\n", encoding="utf-8")
-    draft.replace(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(asdict(mark)) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 def _write_file(row: Installation, file: File) -> None:
@@ -118,19 +117,19 @@ def _write_file(row: Installation, file: File) -> None:
 
 
 def file_of(database: Path, mounts: Path = _MOUNTS) -> File:
-    """Which file this is; mounts: as in proc_pid_mountinfo(5)."""
+    """Which file this is. mounts: a file in the format of proc_pid_mountinfo(5)."""
     path = str(database.resolve())
     try:
         found = database.stat()
     except OSError:
         return File("", "", path)
-    if not found.st_ino or _kind_of(found.st_dev, mounts).startswith(_FLEETING):
+    if not found.st_ino or _kind_of(found.st_dev, mounts).startswith(_UNSTABLE):
         return File("", "", path)
     return File(str(found.st_ino), str(found.st_dev), path)
 
 
 def _kind_of(device: int, mounts: Path) -> str:
-    """The kind of the file system with this device number, or "" where nothing says so."""
+    """The type of the file system with this device number, or "" if it is unknown."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -141,7 +140,7 @@ def _kind_of(device: int, mounts: Path) -> str:
 
 
 def machine_id() -> str:
-    """Which machine this is (machine-id(5)), or "" where nothing says so."""
+    """The machine id (machine-id(5)), or "" if there is none."""
     try:
         return _MACHINE_ID.read_text(encoding="ascii").strip()[:64]
     except (OSError, ValueError):

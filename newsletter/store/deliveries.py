@@ -1,7 +1,8 @@
-"""The ledger of the sending process on SQLite: outcomes in, claims out, one commit per call.
+"""The deliveries of the sending process on SQLite: outcomes in, claims out, one commit per call.
 
-Plain SQL on one connection: through the ORM a commit costs forty times as much. Who else may be at work: threads of
-this process (the write lock), the web and other commands (SQLite's own lock); never a second sender (the `flock`).
+The names T2, T3 and Tr are explained in docs/delivery.md. It uses plain SQL on one connection: with the ORM, a commit
+costs forty times as much. Other threads of this process may write at the same time (the write lock), and so may the web
+server and commands (SQLite's own lock), but never a second sender (the `flock` of `store.sqlite.sending_lock`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import RLock
 
 from newsletter.domain.delivery.delivery import (
@@ -28,63 +29,15 @@ from newsletter.domain.delivery.delivery import (
 )
 from newsletter.domain.delivery.outcome import InDoubt, Outcome, Sent
 from newsletter.domain.errors import NewsletterError
-from newsletter.store.sqlite.connection import BUSY_FOR, from_ms, to_ms, transaction, translated
+from newsletter.store import statements as sql
+from newsletter.store.sender_runs import record_recovered
+from newsletter.store.sqlite.connection import BUSY_FOR, transaction, translated
+from newsletter.store.suppressions import ADD_BOUNCED, REMOVE_BOUNCED
+from newsletter.store.times import from_ms, to_ms, to_text
 
 log = logging.getLogger(__name__)
 
-_FINISH = """UPDATE delivery SET state = ?, owner = NULL, reply = ?, next_attempt_at = ?, last_at = ?
-    WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
-_FINISH_SENT = _FINISH.replace("state = ?", f"state = '{transition(State.SENDING, Event.ACCEPT)}'", 1).replace(
-    "next_attempt_at = ?", "next_attempt_at = NULL"
-)
-# A first try that never reached the next hop must not start the 48 hours after which we give up.
-_REQUEUE = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1,
-    first_attempt_at = CASE WHEN attempts > 1 THEN first_attempt_at END
-    WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
-_POSTPONE = """UPDATE delivery SET state = ?, owner = NULL, attempts = attempts - 1, next_attempt_at = ?,
-    first_attempt_at = CASE WHEN attempts > 1 THEN first_attempt_at END
-    WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"""
-_TAKEN = """SELECT d.last_at, s.address FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id
-    WHERE d.last_at > ? AND d.state = 'sent' AND d.issue_id IN
-        (SELECT id FROM issue WHERE state IN ('sending', 'paused') OR done_at > ?)
-    UNION ALL SELECT CAST(strftime('%s', a.at) AS INTEGER) * 1000, s.address FROM attempt a
-    JOIN subscriber s ON s.id = a.subscriber_id WHERE a.at > ? ORDER BY 1"""
-_ATTEMPT = """INSERT INTO attempt (issue_id, subscriber_id, at, event, stage, code, enhanced, text)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-_SUPPRESS = """INSERT OR IGNORE INTO suppression (address_key, reason, source, at, issue_id)
-    SELECT s.address_key, 'hard_bounce', ?, ?, ? FROM subscriber s WHERE s.id = ?"""
-# `quarterly`: they left and asked for one tip every three months; that one they may have, and no other.
-# INDEXED BY: without it SQLite takes the primary key and walks over every row that is done already.
-_DUE = """SELECT d.subscriber_id, d.attempts, d.first_attempt_at, d.state,
-        s.key, s.address, s.name,
-        iif(s.quarterly_at IS NULL OR s.status IN ('confirmed', 'paused'), s.status, 'quarterly'), s.confirmed_at, d.tip_id,
-        EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)
-    FROM delivery d INDEXED BY {index} LEFT JOIN subscriber s ON s.id = d.subscriber_id"""
-_DUE_PENDING = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = ? AND d.state = 'pending'
-    ORDER BY d.subscriber_id LIMIT ?"""
-_DUE_DEFERRED = f"""{_DUE.format(index="delivery_deferred")} WHERE d.issue_id = ? AND d.state = 'deferred'
-    AND d.next_attempt_at <= ? ORDER BY d.next_attempt_at LIMIT ?"""
-_HAS_PENDING = "SELECT 1 FROM delivery INDEXED BY delivery_pending WHERE issue_id = ? AND state = 'pending' LIMIT 1"
-_FIRST_DEFERRED = """SELECT min(next_attempt_at) FROM delivery INDEXED BY delivery_deferred
-    WHERE issue_id = ? AND state = 'deferred'"""
-_SENDING = """SELECT issue_id, subscriber_id, crashes FROM delivery INDEXED BY delivery_sending
-    WHERE state = 'sending' AND (? IS NULL OR owner = ?)"""
-_MAY_CLAIM = "SELECT quarter IS NOT NULL FROM issue WHERE id = ? AND state = 'sending'"
-_CLAIM = """UPDATE delivery SET state = ?, owner = ?, attempts = attempts + 1, first_attempt_at = ?,
-    next_attempt_at = NULL WHERE issue_id = ? AND subscriber_id = ?"""
-_SKIP = "UPDATE delivery SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ? WHERE issue_id = ? AND subscriber_id = ?"
-
-_REOPEN = """UPDATE delivery SET state = ?, attempts = 0, first_attempt_at = NULL
-    WHERE issue_id = ? AND subscriber_id = ? AND state = 'rejected'"""
-_DUE_NOW = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attempt_at = NULL
-    WHERE issue_id = ? AND subscriber_id = ? AND state = 'deferred'"""
-_SKIP_CANCELLED = """UPDATE delivery INDEXED BY delivery_{state}
-    SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ?
-    WHERE state = '{state}' AND issue_id IN (SELECT id FROM issue WHERE state = 'cancelled')"""
-_NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt_at = :latest
-    WHERE state = 'deferred' AND next_attempt_at > :latest"""
-
-# As plain text: an enum takes SQLite's module a microsecond.
+# Plain strings: to bind an enum takes the sqlite3 module a microsecond.
 _CLAIMED = {state.value: transition(state, Event.CLAIM).value for state in (State.PENDING, State.DEFERRED)}
 
 LONGEST_WAIT = max(BACK_OFF[-1], IN_DOUBT_FOR)
@@ -92,16 +45,11 @@ LONGEST_WAIT = max(BACK_OFF[-1], IN_DOUBT_FOR)
 _Row = tuple[int, int, int | None, str, str | None, str, str, str, str | None, int | None, int]
 
 
-def sql_time(at: datetime) -> str:
-    """An aware time as the other tables keep it."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
 class SqliteLedger:
-    """Implements sending_ports.Ledger. Only the holder of the sending lock has one; `owner` is its sender_run.
+    """Implements ports.sending.Ledger. Only the holder of the sending lock has one.
 
-    connection: of `connect_to_write`. busy_for: seconds it waits for another process that writes. on_commit: called
-    after each commit of `advance`.
+    connection: of `connect_to_write`. owner: the id of the sender run. busy_for: seconds it waits for another process
+    that writes. on_commit: called after each commit of `advance`.
     """
 
     def __init__(
@@ -119,14 +67,17 @@ class SqliteLedger:
         self._lock = lock
         self._owner = owner
         self._hold = hold_in_doubt
-        self._deferred_due: dict[int, int] = {}  # issue -> when its first deferred row is due, to ask rarely
-        self._unwritten: Sequence[Finished] = ()  # what the database would not take: the next `advance` writes it first
+        self._deferred_due: dict[
+            int, int
+        ] = {}  # issue -> when its first deferred row is due (ms), so that we rarely ask
+        self._unwritten: Sequence[
+            Finished
+        ] = ()  # outcomes that could not be written; the next `advance` writes them first
 
     def advance(self, issue: int, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
-        """T3 then T2 in one transaction; see sending_ports.Ledger.
+        """T3, then T2, in one transaction; see ports.sending.
 
-        When it raises (a full disk, a locked database), nothing is claimed, and `finished` is kept here and
-        written by the next call.
+        If it raises (a full disk, a locked database), nothing is claimed, and the next call writes `finished`.
         """
         with self._lock:
             if self._unwritten:
@@ -143,88 +94,89 @@ class SqliteLedger:
         return claims
 
     def reopen(self, issue: int, subscriber_ids: Iterable[int], now: datetime) -> None:
-        """Take a run of refusals back: rejected rows pending, the suppressions this issue made for them gone.
+        """Undo a run of rejections: rejected rows become pending, and the suppressions they caused are deleted.
 
-        Rows that wait because of a policy refusal are due at once, and their 48 hours begin anew.
+        Rows that were deferred because of a policy rejection are due immediately, and their 48 hours start again.
         """
         to, ms = transition(State.REJECTED, Event.RETRY), to_ms(now)
         with self._transaction():
             for subscriber in subscriber_ids:
-                self._db.execute(_REOPEN, (to, issue, subscriber))
-                self._db.execute(_DUE_NOW, (ms, issue, subscriber))
-                self._db.execute(
-                    "DELETE FROM suppression WHERE issue_id = ? AND address_key ="
-                    " (SELECT address_key FROM subscriber WHERE id = ?)",
-                    (issue, subscriber),
-                )
+                self._db.execute(sql.REOPEN, (to, issue, subscriber))
+                self._db.execute(sql.DUE_NOW, (ms, issue, subscriber))
+                self._db.execute(REMOVE_BOUNCED, (issue, subscriber))
             self._deferred_due.pop(issue, None)
 
     def next_due_at(self, issue: int) -> datetime | None:
-        """When the next open row may be tried; pending ones at once (1970)."""
+        """When the next open row may be tried; 1970 if one is pending, None if none is open."""
         with self._transaction():
-            if self._first(_HAS_PENDING, issue):
+            if self._first(sql.HAS_PENDING, issue):
                 return from_ms(0)
-            row = self._first(_FIRST_DEFERRED, issue)
+            row = self._first(sql.FIRST_DEFERRED, issue)
         return from_ms(row[0]) if row and row[0] is not None else None
 
     def claimed_since(self, since: datetime) -> list[tuple[datetime, str]]:
-        """Asked once at the start of a round, and only where there is a rate to keep."""
+        """(time, domain) of each email since then; called once when sending starts, and only if there is a rate limit."""
         with self._transaction():
-            rows = self._db.execute(_TAKEN, (to_ms(since), sql_time(since), sql_time(since))).fetchall()
+            rows = self._db.execute(sql.CLAIMED_SINCE, (to_ms(since), to_text(since), to_text(since))).fetchall()
         return [(from_ms(ms), address.rpartition("@")[2]) for ms, address in rows]
 
     def recover(self, now: datetime) -> int:
-        """Tr: rows in `sending` of the dead; called once, under the sending lock, before the first claim.
+        """Tr: recover the rows that dead processes left in `sending`; how many. Called once, before the first claim.
 
-        What else a life may leave behind: open rows of an issue that was cancelled with letters in flight, and
-        times to come that were written by a clock that was wrong.
+        Two other things may be left: open rows of an issue that was cancelled with emails in flight, and due times
+        that are too far in the future because a clock was wrong.
         """
         with self._transaction():
             number = self._recover_sending(now)
-            self._db.execute("UPDATE sender_run SET recovered = ? WHERE id = ?", (number, self._owner))
+            record_recovered(self._db, self._owner, number)
             for state in (State.PENDING, State.DEFERRED):
                 to = transition(state, Event.SKIP)
-                self._db.execute(_SKIP_CANCELLED.format(state=state.value), (to, SkipReason.CANCELLED, to_ms(now)))
-            self._db.execute(_NOT_TOO_LATE, {"latest": to_ms(now + LONGEST_WAIT)})
+                self._db.execute(sql.SKIP_CANCELLED.format(state=state.value), (to, SkipReason.CANCELLED, to_ms(now)))
+            self._db.execute(sql.NOT_TOO_LATE, {"latest": to_ms(now + LONGEST_WAIT)})
         return number
 
     def requeue(self, owner: int, now: datetime) -> int:
-        """Tr for one sender that is dead for sure; how many rows it had."""
+        """Tr for one sender that is certainly dead; how many rows it had claimed."""
         with self._transaction():
             return self._recover_sending(now, owner)
 
     def invalidate(self, issue: int) -> None:
-        """Somebody else has written rows of this issue: what is known of its times is asked anew."""
+        """Forget when this issue is due next, because another process has changed its rows."""
         self._deferred_due.pop(issue, None)
 
     def close(self) -> None:
-        """Write what the database would not take before, and close the connection."""
+        """Write the outcomes that could not be written before, and close the connection."""
         with self._lock:
             try:
                 if self._unwritten:
                     self.advance(0, (), 0, self._unwritten[-1].at)
             except NewsletterError as error:
-                log.error("%d outcomes are lost, their letters are in doubt: %s", len(self._unwritten), error)  # noqa: TRY400
+                log.error("%d outcomes are lost, and their emails are in doubt: %s", len(self._unwritten), error)  # noqa: TRY400
             finally:
                 self._db.close()
 
     def _recover_sending(self, now: datetime, owner: int | None = None) -> int:
-        rows = self._db.execute(_SENDING, (owner, owner)).fetchall()
+        rows = self._db.execute(sql.SENDING, (owner, owner)).fetchall()
         for issue, subscriber, crashes in rows:
             change = recover(crashes + 1, hold_in_doubt=self._hold)
-            self._db.execute(
-                "UPDATE delivery SET state = ?, owner = NULL, crashes = crashes + 1"
-                " WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending'",
-                (change.state, issue, subscriber),
+            self._db.execute(sql.RECOVER, (change.state, issue, subscriber))
+            values = (
+                issue,
+                subscriber,
+                to_text(now),
+                change.event,
+                "",
+                0,
+                "",
+                "the sender died while it sent this email",
             )
-            values = (issue, subscriber, sql_time(now), change.event, "", 0, "", "the sender died with this letter")
-            self._db.execute(_ATTEMPT, values)
+            self._db.execute(sql.ADD_ATTEMPT, values)
         return len(rows)
 
     def _claim(self, issue: int, take: int, now: datetime) -> list[Claim]:
         claims: list[Claim] = []
-        found = self._first(_MAY_CLAIM, issue)
-        if found is None:  # paused or cancelled by somebody since the last claim
+        found = self._first(sql.MAY_CLAIM, issue)
+        if found is None:  # paused or cancelled since the last claim
             return claims
         meant_for = "quarterly" if found[0] else "confirmed"
         ms = to_ms(now)
@@ -237,12 +189,12 @@ class SqliteLedger:
 
     def _due(self, issue: int, limit: int, ms: int) -> list[_Row]:
         if self._deferred_due.get(issue, 0) <= ms:
-            rows: list[_Row] = self._db.execute(_DUE_DEFERRED, (issue, ms, limit)).fetchall()
+            rows: list[_Row] = self._db.execute(sql.DUE_DEFERRED, (issue, ms, limit)).fetchall()
             if rows:
                 return rows
-            row = self._first(_FIRST_DEFERRED, issue)
+            row = self._first(sql.FIRST_DEFERRED, issue)
             self._deferred_due[issue] = row[0] if row and row[0] is not None else 1 << 62
-        return self._db.execute(_DUE_PENDING, (issue, limit)).fetchall()
+        return self._db.execute(sql.DUE_PENDING, (issue, limit)).fetchall()
 
     def _claim_rows(self, issue: int, rows: Sequence[_Row], meant_for: str, ms: int, now: datetime) -> list[Claim]:
         claims, written = [], []
@@ -250,34 +202,34 @@ class SqliteLedger:
             skip = _why_skip(key, status, suppressed, meant_for)
             if skip is not None:
                 to = transition(State(state), Event.SKIP)
-                self._db.execute(_SKIP, (to, skip, ms, issue, subscriber))
+                self._db.execute(sql.SKIP, (to, skip, ms, issue, subscriber))
                 continue
             written.append((_CLAIMED[state], self._owner, first or ms, issue, subscriber))
             joined_on = (confirmed_at or "")[:10]
             first_at = from_ms(first) if first else now
             claims.append(Claim(issue, subscriber, key or "", address, name, joined_on, attempts + 1, first_at, tip))
-        self._db.executemany(_CLAIM, written)
+        self._db.executemany(sql.CLAIM, written)
         return claims
 
     def _finish_sent(self, finished: Sequence[Finished]) -> None:
-        """Those that were accepted, as nearly all are, in one go; a row that is not ours any more is left alone."""
+        """Write the accepted ones, nearly all, with one call; a row that is no longer ours stays as it is."""
         rows = []
         for claim, outcome, at in [(one.claim, one.outcome, one.at) for one in finished]:
             if type(outcome) is Sent:
                 reply = f"{outcome.reply.stage} {outcome.reply}"
                 rows.append((reply, to_ms(at), claim.issue_id, claim.subscriber_id, self._owner))
-        self._db.executemany(_FINISH_SENT, rows)
+        self._db.executemany(sql.FINISH_SENT, rows)
 
     def _finish(self, one: Finished) -> None:
         claim, outcome = one.claim, one.outcome
         row = (claim.issue_id, claim.subscriber_id, self._owner)
         if outcome is None and one.not_before:
             until = to_ms(one.not_before)
-            self._db.execute(_POSTPONE, (transition(State.SENDING, Event.DEFER), until, *row))
-            self._watch_for(claim.issue_id, until)
+            self._db.execute(sql.POSTPONE, (transition(State.SENDING, Event.DEFER), until, *row))
+            self._note_due(claim.issue_id, until)
             return
         if outcome is None:
-            self._db.execute(_REQUEUE, (transition(State.SENDING, Event.REQUEUE), *row))
+            self._db.execute(sql.REQUEUE, (transition(State.SENDING, Event.REQUEUE), *row))
             return
         change = apply_outcome(
             outcome,
@@ -289,28 +241,28 @@ class SqliteLedger:
         next_ms = to_ms(change.next_attempt_at) if change.next_attempt_at else None
         reply = f"{outcome.reply.stage} {outcome.reply}"
         values = (change.state, reply, next_ms, to_ms(one.at), *row)
-        if self._db.execute(_FINISH, values).rowcount == 0:
-            return  # not ours any more: whoever owns it now writes its end
-        self._note(claim, outcome, change, one.at)
+        if self._db.execute(sql.FINISH, values).rowcount == 0:
+            return  # no longer ours: its owner writes the outcome
+        self._add_attempt(claim, outcome, change, one.at)
         if next_ms is not None:
-            self._watch_for(claim.issue_id, next_ms)
+            self._note_due(claim.issue_id, next_ms)
 
-    def _watch_for(self, issue: int, due_ms: int) -> None:
+    def _note_due(self, issue: int, due_ms: int) -> None:
         if issue in self._deferred_due:
             self._deferred_due[issue] = min(due_ms, self._deferred_due[issue])
 
-    def _note(self, claim: Claim, outcome: Outcome, change: Change, at: datetime) -> None:
+    def _add_attempt(self, claim: Claim, outcome: Outcome, change: Change, at: datetime) -> None:
         reply = outcome.reply
         event = "in_doubt" if isinstance(outcome, InDoubt) else change.event
-        when = sql_time(at)
+        when = to_text(at)
         values = (claim.issue_id, claim.subscriber_id, when, event, reply.stage, reply.code, reply.enhanced, reply.text)
-        self._db.execute(_ATTEMPT, values)
+        self._db.execute(sql.ADD_ATTEMPT, values)
         if change.suppress:
             source = f"issue {claim.issue_id}: {reply}"
-            self._db.execute(_SUPPRESS, (source, when, claim.issue_id, claim.subscriber_id))
+            self._db.execute(ADD_BOUNCED, (source, when, claim.issue_id, claim.subscriber_id))
 
-    def _first(self, sql: str, *values: object) -> tuple[int | None, ...] | None:
-        row: tuple[int | None, ...] | None = self._db.execute(sql, values).fetchone()
+    def _first(self, query: str, *values: object) -> tuple[int | None, ...] | None:
+        row: tuple[int | None, ...] | None = self._db.execute(query, values).fetchone()
         return row
 
     @contextmanager
@@ -320,7 +272,7 @@ class SqliteLedger:
 
 
 def _why_skip(key: str | None, status: str, suppressed: int, meant_for: str) -> SkipReason | None:
-    """Why a row of the frozen audience may not be mailed any more; decided at the claim, never earlier."""
+    """Why a row of the audience must not be sent anymore; decided at the claim, never earlier."""
     if key is None:
         return SkipReason.ERASED
     if suppressed:

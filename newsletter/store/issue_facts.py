@@ -1,51 +1,64 @@
-"""Issues as the verbs see them: rows, their tips, and the counts of their deliveries; changes nothing."""
+"""Reads issues and deliveries as the use cases see them: with keys of tips, addresses and counts."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
+from typing import Any
 
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
 from newsletter.domain.delivery.delivery import SkipReason, State
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
+from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.store.tables import Delivery, Issue, SubstituteEmailRow, Tip
+from newsletter.store.times import from_ms
 
-# In the order of the primary key, so that counting a million rows sorts none of them.
+# Grouped in the order of the primary key, so that counting a million rows needs no sort.
 _STATES = tuple(state.value for state in State)
 _COUNT = f"""SELECT issue_id, {", ".join(f"sum(state = '{state}')" for state in _STATES)}
     FROM delivery{{where}} GROUP BY issue_id"""  # noqa: S608  (states)
 
 
 def read_issues(session: Session, rows: Sequence[Issue], *, counted: bool) -> list[IssueFacts]:
-    """Rows as the verbs see them, in the same order. counted: with how many deliveries are in which state."""
-    counts: dict[int, dict[str, int]] = defaultdict(dict)
-    skipped: dict[int, dict[str, int]] = defaultdict(dict)
-    if counted:
-        one = f" WHERE issue_id = {rows[0].id or 0:d}" if len(rows) == 1 else ""
-        for issue, *numbers in session.connection().execute(text(_COUNT.format(where=one))):
-            counts[issue] = dict(zip(_STATES, numbers, strict=True))
-        asked = [issue for issue, numbers in counts.items() if numbers[State.SKIPPED]]
-        query = select(Delivery.issue_id, col(Delivery.reason), func.count()).where(
-            col(Delivery.issue_id).in_(asked), Delivery.state == State.SKIPPED
-        )
-        for issue, reason, number in session.exec(query.group_by(col(Delivery.issue_id), col(Delivery.reason))):
-            skipped[issue][reason or ""] = number
+    """Rows as the use cases see them, in the same order. counted: with the number of deliveries in each state."""
+    numbers = [row.id or 0 for row in rows]
     keys = dict(session.exec(select(Tip.id, Tip.key).where(col(Tip.id).in_({row.tip_id for row in rows}))).all())
-    tips = _tips(session, [row.id or 0 for row in rows]) if counted else {}
+    counts = _counts(session, numbers) if counted else {}
+    skipped = _skipped(session, counts)
+    tips = _tips(session, numbers) if counted else {}
     return [
-        replace(
-            _facts(row, keys.get(row.tip_id), counts[row.id or 0], skipped[row.id or 0]),
-            tips=tips.get(row.id or 0, {}),
-        )
-        for row in rows
+        replace(_facts(row, keys.get(row.tip_id), counts.get(number, {}), skipped[number]), tips=tips.get(number, {}))
+        for number, row in zip(numbers, rows, strict=True)
     ]
 
 
+def _counts(session: Session, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
+    """For each issue: the number of deliveries in each state. Counts all issues unless there is exactly one."""
+    one = f" WHERE issue_id = {numbers[0]:d}" if len(numbers) == 1 else ""
+    rows = session.connection().execute(text(_COUNT.format(where=one)))
+    return {issue: dict(zip(_STATES, counts, strict=True)) for issue, *counts in rows}
+
+
+def _skipped(session: Session, counts: dict[int, dict[str, int]]) -> dict[int, dict[str, int]]:
+    """For each issue with skipped deliveries: how many were skipped for each reason."""
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    affected = [issue for issue, states in counts.items() if states[State.SKIPPED]]
+    if not affected:
+        return found
+    query = select(Delivery.issue_id, col(Delivery.reason), func.count()).where(
+        col(Delivery.issue_id).in_(affected), Delivery.state == State.SKIPPED
+    )
+    for issue, reason, number in session.exec(query.group_by(col(Delivery.issue_id), col(Delivery.reason))):
+        found[issue][reason or ""] = number
+    return found
+
+
 def _tips(session: Session, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
-    """For issues with more than one tip: how many readers each has."""
+    """For each issue with substitute tips: how many subscribers get which tip, the issue's own first."""
     shared = session.exec(
         select(SubstituteEmailRow.issue_id).where(col(SubstituteEmailRow.issue_id).in_(numbers)).distinct()
     ).all()
@@ -81,4 +94,20 @@ def _facts(row: Issue, tip_key: str | None, counts: dict[str, int], skipped: dic
         counts={state.value: counts.get(state.value, 0) for state in State},
         skipped_for=skipped,
         quarter=row.quarter or "",
+    )
+
+
+def read_delivery(row: Sequence[Any]) -> DeliveryFacts:
+    """A row of `store.statements.LIST` as the use cases see it."""
+    issue, slot, address, state, reason, attempts, reply, next_attempt_at, tip = row
+    return DeliveryFacts(
+        issue=issue,
+        slot=date.fromisoformat(slot) if slot else None,
+        address=address or "(erased)",
+        state=state,
+        reason=reason or "",
+        attempts=attempts,
+        reply=reply or "",
+        next_attempt_at=None if next_attempt_at is None else from_ms(next_attempt_at),
+        tip=tip or "",
     )

@@ -1,14 +1,16 @@
-"""Issues and their frozen audiences in the database; states change only as `domain.delivery.issue` allows."""
+"""Issues and their frozen audiences in the database; `domain.delivery.issue` decides which state follows.
+
+The names T0, T1 and T5 are explained in docs/delivery.md.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import func, text
-from sqlmodel import Session, col, select
+from sqlalchemy import func
+from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from newsletter.domain.calendar.quarterly import ASKED_BEFORE, QuarterRun
@@ -18,14 +20,16 @@ from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState,
 from newsletter.domain.errors import NotFound
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.domain.tips.tip import TipState
-from newsletter.store import substitutes as sharing
-from newsletter.store.deliveries import sql_time
+from newsletter.store import statements
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
-from newsletter.store.issue_facts import read_issues
+from newsletter.store.issue_facts import read_delivery, read_issues
 from newsletter.store.maintenance import SqlMaintenance
-from newsletter.store.sqlite.connection import to_ms
-from newsletter.store.subscribers import DELIVERABLE, QUARTERLY, delivery_facts
-from newsletter.store.tables import CompiledIssue, Delivery, Issue, SubscriberRow, SubstituteEmailRow, Tip
+from newsletter.store.sqlite.database import Access
+from newsletter.store.subscribers import DELIVERABLE, QUARTERLY
+from newsletter.store.substitutes import shares, tip_histories, was_substitute
+from newsletter.store.tables import CompiledIssue, Delivery, Issue, SubstituteEmailRow
+from newsletter.store.times import to_ms, to_text
+from newsletter.store.tips import SqlTips
 
 _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
     AND (state IN ('sent', 'sending') OR crashes > 0))
@@ -38,37 +42,39 @@ _RAN = """SELECT t.id, t.key, t.title, max(coalesce(i.slot, date(i.due_at))),
     WHERE i.quarter IS NULL AND i.state IN ('sending', 'paused', 'done')
     AND coalesce(i.slot, date(i.due_at)) BETWEEN :first AND :last AND t.complete AND t.state <> 'retired'
     GROUP BY t.id"""
+_FINISH = f"""UPDATE issue SET state = 'done', done_at = :now
+    WHERE id = :issue AND state = 'sending' AND NOT ({HAS_OPEN})"""  # noqa: S608 - a constant
 LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
 
 
 class SqlIssues:
-    """Implements issue_ports.Issues on one session."""
+    """Implements ports.issues.Issues in one transaction."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, access: Access) -> None:
+        self._session, self._db = access.session, access.db
 
     def get(self, number: int) -> IssueFacts:
-        """With counts; raises NotFound."""
+        """One issue with counts; raises NotFound."""
         row = self._session.get(Issue, number)
         if row is None:
             raise NotFound(f"there is no issue {number}", fix="See: newsletter issues list")
         return read_issues(self._session, [row], counted=True)[0]
 
     def for_slot(self, slot: date) -> IssueFacts | None:
-        """The issue of a slot, without counts: the daemon asks every two seconds, and counting a million takes one."""
+        """The issue of a slot. Without counts: the daemon asks every two seconds, and counting a million rows takes one."""
         return next(iter(self._without_counts(select(Issue).where(Issue.slot == slot))), None)
 
     def each(self) -> list[IssueFacts]:
-        """Newest first, with counts."""
+        """Every issue with counts, newest first."""
         rows = self._session.exec(select(Issue).order_by(col(Issue.id).desc())).all()
         return read_issues(self._session, rows, counted=True)
 
     def open(self) -> list[IssueFacts]:
-        """Planned, preparing or sending, oldest first, without counts."""
+        """The issues that are planned, preparing or sending, oldest first, without counts."""
         return self._in_state(*LIVE)
 
     def paused(self) -> list[IssueFacts]:
-        """Paused ones, oldest first, without counts."""
+        """The paused issues, oldest first, without counts."""
         return self._in_state(IssueState.PAUSED)
 
     def _in_state(self, *states: IssueState) -> list[IssueFacts]:
@@ -78,7 +84,7 @@ class SqlIssues:
         return read_issues(self._session, self._session.exec(query).all(), counted=False)
 
     def last_number(self) -> int:
-        """The number of the newest issue; 0 when there is none."""
+        """The number of the newest issue; 0 if there is none."""
         return self._session.exec(select(func.max(col(Issue.id)))).one() or 0
 
     def last_slot(self) -> date | None:
@@ -86,7 +92,7 @@ class SqlIssues:
         return self._session.exec(select(func.max(col(Issue.slot)))).one()
 
     def recent(self, limit: int) -> list[IssueFacts]:
-        """Newest first, without counts."""
+        """The newest issues, newest first, without counts."""
         return self._without_counts(select(Issue).order_by(col(Issue.id).desc()).limit(limit))
 
     def last_slot_before(self, slot: date) -> date | None:
@@ -94,11 +100,11 @@ class SqlIssues:
         return self._session.exec(select(func.max(col(Issue.slot))).where(col(Issue.slot) < slot)).one()
 
     def from_slot(self, slot: date) -> list[IssueFacts]:
-        """The issues of this slot and of later ones, without counts."""
+        """The issues of this slot and of later ones, in the order of their slots, without counts."""
         return self._without_counts(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot)))
 
     def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
-        """T0. The write transaction is IMMEDIATE, so whoever comes second finds the first one's row."""
+        """T0. Write transactions are IMMEDIATE, so a second process finds the row of the first."""
         row = self._session.exec(select(Issue).where(Issue.slot == slot)).first() if slot else None
         if row is None:
             row = Issue(
@@ -109,15 +115,15 @@ class SqlIssues:
         return read_issues(self._session, [row], counted=False)[0]
 
     def quarter_of(self, number: int) -> str:
-        """Of which quarter it is the letter."""
+        """The quarter of a quarterly issue; "" for every other issue."""
         return self._session.exec(select(Issue.quarter).where(Issue.id == number)).first() or ""
 
     def for_quarter(self, quarter: str) -> IssueFacts | None:
-        """The letter of a quarter, without counts."""
+        """The issue of a quarter, without counts."""
         return next(iter(self._without_counts(select(Issue).where(Issue.quarter == quarter))), None)
 
     def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
-        """T0. Its tip is bound without a run: for the calendar nothing has happened."""
+        """T0. Its tip is bound without a run, so the calendar ignores it."""
         found = self.for_quarter(quarter)
         if found:
             return found
@@ -134,8 +140,8 @@ class SqlIssues:
         return read_issues(self._session, [row], counted=False)[0]
 
     def ran_between(self, first: date, last: date) -> list[QuarterRun]:
-        """Votes have no time, so those of an earlier run of the same tip count too."""
-        rows = self._session.connection().execute(text(_RAN), {"first": first.isoformat(), "last": last.isoformat()})
+        """The tips that were sent in these days. Votes have no time, so those of an earlier run count as well."""
+        rows = self._db.execute(_RAN, {"first": first.isoformat(), "last": last.isoformat()})
         return [QuarterRun(row[0], row[1], row[2], date.fromisoformat(row[3]), *row[4:]) for row in rows]
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:
@@ -153,7 +159,7 @@ class SqlIssues:
         return self.get(number)
 
     def bind(self, number: int, tip_id: int) -> None:
-        """Bind a tip; `run` counts its runs, and UNIQUE(tip, run) keeps a first run single."""
+        """Bind a tip. `run` counts its runs; UNIQUE(tip, run) prevents a second first run."""
         row = self._session.get_one(Issue, number)
         if row.tip_id == tip_id and row.run:
             return
@@ -171,171 +177,135 @@ class SqlIssues:
         candidates: Sequence[Candidate] = (),
         others: Mapping[str, SubstituteEmail] = NO_SUBSTITUTES,
     ) -> int:
-        """T1: letters and audience in one transaction; the snapshot size."""
+        """T1: save the emails and copy the audience in one transaction; the size of the audience."""
         row = self._session.get_one(Issue, number)
         row.subject = subject
-        SqlMaintenance(self._session).end_pauses(now)
+        SqlMaintenance(self._db).end_pauses(now)
         self._session.merge(CompiledIssue(issue_id=number, data=compiled))
         self._session.flush()
         if candidates:
-            frozen = self._assign_tips(number, row.tip_id, candidates, others)
+            row.audience = self._freeze_shares(number, row.tip_id, candidates, others)
+        elif row.quarter:
+            asked_before = to_text(row.due_at - ASKED_BEFORE)
+            row.audience = self._freeze(number, QUARTERLY, {"asked_before": asked_before, "tip": row.tip_id})
         else:
-            who, values = (QUARTERLY, _quarter_values(row)) if row.quarter else (DELIVERABLE, {})
-            frozen = self._execute(
-                "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes)"  # noqa: S608  (constants)
-                f" SELECT :issue, s.id, 'pending', 0, 0 FROM subscriber s WHERE {who} ORDER BY s.id",
-                issue=number,
-                **values,
-            )
-        row.audience = frozen
+            row.audience = self._freeze(number, DELIVERABLE, {})
         if row.tip_id is not None and not row.quarter:
-            tip = self._session.get_one(Tip, row.tip_id)
-            row.tip_was = tip.state
-            tip.state, tip.last_sent_on = TipState.SENT, row.slot or row.due_at.date()
+            row.tip_was = SqlTips(self._session).mark_sent(row.tip_id, row.slot or row.due_at.date())
         self.change(number, IssueEvent.FREEZE, now)
-        return frozen
+        return row.audience
 
-    def _assign_tips(
+    def _freeze(self, number: int, audience: str, values: Mapping[str, object]) -> int:
+        """Copy the audience into deliveries; its size."""
+        return self._execute(statements.FREEZE.format(audience=audience), issue=number, **values)
+
+    def _freeze_shares(
         self, number: int, own: int | None, candidates: Sequence[Candidate], others: Mapping[str, SubstituteEmail]
     ) -> int:
-        """The audience, each with their tip, and the letters of the other tips."""
-        tip_histories = sharing.tip_histories(self._session, candidates)
+        """Copy the audience into deliveries, each with a tip, and save the emails of the substitute tips."""
+        histories = tip_histories(self._session, candidates)
         frozen = self._execute(
-            "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes, tip_id, reason)"  # noqa: S608  (ids)
-            " SELECT :issue, id, CASE pick WHEN 0 THEN :skipped ELSE 'pending' END, 0, 0,"
-            f" nullif(nullif(pick, :own), 0), CASE pick WHEN 0 THEN :reason END FROM ({sharing.shares(tip_histories)})",
+            statements.FREEZE_SHARES.format(shares=shares(histories)),
             issue=number,
             own=own,
             skipped=transition(State.PENDING, Event.SKIP).value,
             reason=SkipReason.ALREADY_RECEIVED.value,
         )
         picked = self._session.exec(select(Delivery.tip_id).where(Delivery.issue_id == number).distinct()).all()
-        keys = {past.tip: past.candidate.tip for past in tip_histories if past.tip in picked}
+        keys = {past.tip: past.candidate.tip for past in histories if past.tip in picked}
         if missing := keys.values() - others.keys():
             raise SubstitutesMissing(missing)
         for tip_id, key in keys.items():
-            letter = others[key]
+            email = others[key]
             self._session.add(
-                SubstituteEmailRow(issue_id=number, tip_id=tip_id, subject=letter.subject, data=letter.compiled)
+                SubstituteEmailRow(issue_id=number, tip_id=tip_id, subject=email.subject, data=email.compiled)
             )
         return frozen
 
     def shares(self, candidates: Sequence[Candidate]) -> Mapping[str, int]:
-        """How many would get each tip; "" for who has had all."""
-        tip_histories = sharing.tip_histories(self._session, candidates)
-        counted = text(f"SELECT pick, count(*) AS readers FROM ({sharing.shares(tip_histories)}) GROUP BY pick")  # noqa: S608  (ids)
-        counts = {row.pick: row.readers for row in self._session.connection().execute(counted)}
-        found = {past.candidate.tip: counts[past.tip] for past in tip_histories if past.tip in counts}
+        """How many subscribers would get each tip; the key "" counts those who have received all of them."""
+        histories = tip_histories(self._session, candidates)
+        counted = f"SELECT pick, count(*) FROM ({shares(histories)}) GROUP BY pick"  # noqa: S608 - constants and ids
+        counts = dict(self._db.execute(counted).fetchall())
+        found = {past.candidate.tip: counts[past.tip] for past in histories if past.tip in counts}
         return found | ({"": counts[0]} if 0 in counts else {})
 
     def was_substitute(self, candidate: Candidate) -> bool:
-        """Did any reader get this tip in the place of another since then?"""
-        return sharing.was_substitute(self._session, candidate)
+        """Did any subscriber get this tip as a substitute since then?"""
+        return was_substitute(self._session, candidate)
 
     def substitutes(self, number: int) -> Mapping[int, bytes]:
-        """The compiled letters of an issue's other tips."""
+        """The compiled emails of the substitute tips, by tip id."""
         rows = self._session.exec(select(SubstituteEmailRow).where(SubstituteEmailRow.issue_id == number))
         return {row.tip_id: row.data for row in rows}
 
     def tip_of(self, number: int, subscriber_id: int) -> int | None:
-        """The tip that this reader's letter was about."""
+        """The id of the tip in this subscriber's email."""
         query = select(func.coalesce(Delivery.tip_id, Issue.tip_id)).join(Issue, col(Issue.id) == Delivery.issue_id)
         return self._session.exec(
             query.where(Delivery.issue_id == number, Delivery.subscriber_id == subscriber_id)
         ).first()
 
     def compiled(self, number: int) -> bytes:
-        """The frozen letter; raises NotFound before the issue was frozen."""
+        """The compiled email; raises NotFound before T1."""
         row = self._session.get(CompiledIssue, number)
         if row is None:
-            raise NotFound(f"issue {number} has no compiled letter yet")
+            raise NotFound(f"issue {number} has no compiled email yet")
         return row.data
 
     def secret(self, number: int) -> bytes:
-        """The key of the issue's Message-IDs."""
+        """The key of the Message-IDs."""
         return self._session.get_one(Issue, number).secret
 
     def finish_if_done(self, number: int, now: datetime) -> bool:
-        """T5: guarded in the statement itself, so that it holds whoever else is at work."""
-        changed = self._execute(
-            f"UPDATE issue SET state = 'done', done_at = :now WHERE id = :issue AND state = 'sending' AND NOT ({HAS_OPEN})",  # noqa: S608
-            issue=number,
-            now=sql_time(now),
-        )
-        return changed > 0
+        """T5: the statement itself looks for open deliveries, so no other process can add one in between."""
+        return self._execute(_FINISH, issue=number, now=to_text(now)) > 0
 
     def retry(self, number: int, states: Sequence[str], now: datetime) -> int:
-        """Put deliveries back to pending and, if there were any, a finished issue back to sending."""
+        """Requeue deliveries and, if there were any, reopen an issue that was done."""
         changed = 0
         for state in states:
             to = transition(State(state), Event.RETRY)
-            changed += self._execute(
-                "UPDATE delivery SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL,"
-                " next_attempt_at = NULL WHERE issue_id = :issue AND state = :state",
-                to=to.value,
-                issue=number,
-                state=state,
-            )
+            changed += self._execute(statements.RETRY, to=to.value, issue=number, state=state)
         if changed and self._session.get_one(Issue, number).state == IssueState.DONE:
             self.change(number, IssueEvent.REOPEN, now)
         return changed
 
     def skip_open(self, number: int, reason: str, now: datetime) -> int:
-        """Skip what is still open (a cancelled issue); letters in flight end by themselves."""
+        """Skip what is pending or deferred (of a cancelled issue); the outcome of emails in flight is still recorded."""
         changed = 0
         for state in (State.PENDING, State.DEFERRED):
-            changed += self._execute(
-                "UPDATE delivery SET state = :to, reason = :reason, next_attempt_at = NULL, last_at = :now"
-                " WHERE issue_id = :issue AND state = :state",
-                to=transition(state, Event.SKIP).value,
-                reason=SkipReason(reason).value,
-                now=to_ms(now),
-                issue=number,
-                state=state.value,
-            )
+            to, why = transition(state, Event.SKIP).value, SkipReason(reason).value
+            values = {"to": to, "reason": why, "now": to_ms(now), "issue": number, "state": state.value}
+            changed += self._execute(statements.SKIP_ALL, **values)
         return changed
 
     def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]:
-        """Every delivery of an issue; streams."""
-        query = (
-            select(Delivery, col(Issue.slot), SubscriberRow.address, Tip.key)
-            .join(Issue, col(Issue.id) == Delivery.issue_id)
-            .join(Tip, col(Tip.id) == func.coalesce(Delivery.tip_id, Issue.tip_id), isouter=True)
-            .join(SubscriberRow, col(SubscriberRow.id) == Delivery.subscriber_id, isouter=True)
-            .where(Delivery.issue_id == number)
-            .order_by(col(Delivery.subscriber_id))
-            .execution_options(yield_per=1000)
-        )
-        if state is not None:
-            query = query.where(Delivery.state == state)
-        for row, slot, address, tip in self._session.exec(query):
-            yield delivery_facts(row, slot, address, tip)
+        """The deliveries of an issue; streams."""
+        query = statements.OF_ISSUE if state is None else statements.OF_ISSUE_IN_STATE
+        yield from map(read_delivery, self._db.execute(query, {"issue": number, "state": state}))
 
     def broken_invariants(self) -> list[str]:
-        """Each broken one in words."""
-        return broken_invariants(self._session)
+        """A sentence for each invariant that does not hold."""
+        return broken_invariants(self._db)
 
     def _restore_tip(self, row: Issue) -> None:
-        """An issue that ends and can have reached nobody leaves its tip as it was, at its old place in the queue."""
-        reached = self._session.connection().execute(text(_MAY_HAVE_REACHED), {"issue": row.id}).first()
-        if row.tip_id is None or reached:
+        """If no email of the issue can have arrived: give its tip its earlier state and its place in the queue back."""
+        if row.tip_id is None or self._db.execute(_MAY_HAVE_REACHED, {"issue": row.id}).fetchone():
             return
-        tip = self._session.get_one(Tip, row.tip_id)
         if row.tip_was:
             before = select(func.max(func.coalesce(Issue.slot, func.date(Issue.due_at)))).where(
-                Issue.tip_id == tip.id,
+                Issue.tip_id == row.tip_id,
                 Issue.id != row.id,
                 col(Issue.run).is_not(None),
                 col(Issue.started_at).is_not(None),
             )
             last = self._session.exec(before).one()
-            tip.last_sent_on = date.fromisoformat(str(last)) if last else None
-            tip.state = row.tip_was if tip.state == TipState.SENT else tip.state
+            SqlTips(self._session).unmark_sent(
+                row.tip_id, TipState(row.tip_was), date.fromisoformat(str(last)) if last else None
+            )
         row.run, row.tip_was = None, ""
 
-    def _execute(self, sql: str, **values: Any) -> int:
-        return int(self._session.connection().execute(text(sql), values).rowcount)
-
-
-def _quarter_values(row: Issue) -> dict[str, object]:
-    return {"asked_before": sql_time(row.due_at - ASKED_BEFORE), "tip": row.tip_id}
+    def _execute(self, sql: str, **values: object) -> int:
+        """Run a statement; how many rows it changed."""
+        return self._db.execute(sql, values).rowcount

@@ -1,4 +1,6 @@
-"""Subscribers, their consent log, and suppressions in the database; who may be mailed is one SQL phrase here."""
+"""Subscribers: the SQL of the table `subscriber`, and the conditions that define an audience."""
+
+# ruff: noqa: S608 - only constants and our own column names are joined here; values are parameters
 
 from __future__ import annotations
 
@@ -7,32 +9,126 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import col, func, select
-
 from newsletter.domain.subscribers.address import Address
-from newsletter.domain.subscribers.subscriber import UNSUBSCRIBED_ELSEWHERE, DeliveryFacts, NewSubscriber, Subscriber
-from newsletter.domain.subscribers.subscriber import Consent as ConsentEntry
-from newsletter.domain.subscribers.subscriber import Suppression as SuppressionEntry
+from newsletter.domain.subscribers.subscriber import (
+    UNSUBSCRIBED_ELSEWHERE,
+    Consent,
+    DeliveryFacts,
+    NewSubscriber,
+    Subscriber,
+)
 from newsletter.domain.subscribers.subscription import Frequency, Status
-from newsletter.store.deliveries import sql_time
-from newsletter.store.sqlite.columns import from_text
-from newsletter.store.sqlite.connection import from_ms
-from newsletter.store.sqlite.database import Access
-from newsletter.store.tables import Delivery, Issue, SubscriberRow, Tip
+from newsletter.store import signup_limits, statements, suppressions, transactional, unsubscribes
+from newsletter.store.consent import add_consent, consents_of
+from newsletter.store.issue_facts import read_delivery
+from newsletter.store.times import from_text, from_text_or_none, to_text, to_text_or_none
+
+# -- who is in an audience ---------------------------------------------------------------------------
 
 DELIVERABLE = (
     "s.status = 'confirmed' AND NOT s.resting"
     " AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)"
 )
-"""Who is in an audience; `s` is the subscriber. The claim in `ledger.py` reads status and suppression again; `resting`
-(has had this month's letter) and the end of a pause are made true by `upkeep.wake`, which goes before every freeze."""
+"""Who is in the audience of a weekly issue; `s` is the subscriber.
+
+The claim reads status and suppression again. `SqlMaintenance.end_pauses` updates `resting` (a monthly subscriber who had
+an email this month) and the pauses; it runs before every freeze.
+"""
 QUARTERLY = (
     "s.quarterly_at <= :asked_before AND s.status NOT IN ('confirmed', 'paused')"
     " AND NOT EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)"
     " AND NOT EXISTS (SELECT 1 FROM delivery h JOIN issue j ON j.id = h.issue_id"
     " WHERE h.subscriber_id = s.id AND h.state = 'sent' AND j.tip_id = :tip)"
 )
-"""Who gets the letter of a quarter: left, asked for it in time, and has not had its tip."""
+"""Who is in the audience of a quarterly issue: unsubscribed, asked for it in time, and has not received its tip."""
+
+# -- reading -------------------------------------------------------------------------------------------
+
+_FROM = f"""FROM subscriber s
+    LEFT JOIN suppression x ON x.address_key = s.address_key AND x.reason <> '{UNSUBSCRIBED_ELSEWHERE}'"""
+SUBSCRIBERS = f"""SELECT s.id, s.key, s.address, s.address_key, s.name, s.status, s.source, s.signup_at, s.confirmed_at, s.left_at,
+    s.paused_until, s.confirmation_mailed_at, s.link_mailed_at, s.pace, s.quarterly_at, s.new_address, s.new_address_key,
+    s.new_address_at, x.address_key IS NOT NULL {_FROM}"""
+"""The columns that `read_subscriber` needs; `x` is a suppression that counts as a status."""
+_BY_ADDRESS = f"{SUBSCRIBERS} WHERE s.address_key = ?"
+_BY_KEY = f"{SUBSCRIBERS} WHERE s.key = ?"
+_WITH_STATUS = f"{SUBSCRIBERS} WHERE s.status = ? AND x.address_key IS NULL ORDER BY s.id"
+_COUNT = f"SELECT iif(x.address_key IS NULL, s.status, 'suppressed'), count(*) {_FROM} GROUP BY 1"
+_MAILABLE = f"SELECT count(*) FROM subscriber s WHERE {DELIVERABLE}"
+_QUARTERLY = f"SELECT count(*) FROM subscriber s WHERE {QUARTERLY}"
+_MOVE_REQUESTED = "SELECT 1 FROM subscriber WHERE new_address_key = ? AND new_address_key <> '' AND new_address_at > ?"
+LAST_ID = (
+    "SELECT max(coalesce((SELECT max(id) FROM subscriber), 0), coalesce((SELECT max(subscriber_id) FROM delivery), 0))"
+)
+"""The highest id that a subscriber has or had. The deliveries of an erased one keep it, so nobody else may get it."""
+DUE_REMINDERS = f"""{SUBSCRIBERS} WHERE s.status = 'pending'
+    AND NOT EXISTS (SELECT 1 FROM suppression WHERE address_key = s.address_key)
+    AND s.signup_at <= :remind AND s.signup_at > :confirm AND (s.reminded_at IS NULL OR s.reminded_at < s.signup_at)
+    LIMIT :limit"""
+
+# -- writing -------------------------------------------------------------------------------------------
+
+_INSERT = """INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, confirmed_at,
+    left_at, confirmation_mailed_at, paused_until, pace, resting, new_address, new_address_key)"""
+_ADD = f"{_INSERT} VALUES (1 + ({LAST_ID}), ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 'weekly', 0, '', '') RETURNING id"
+# What a status brings with it, for one subscriber and for an import alike.
+_CONFIRMED = """status = 'confirmed', paused_until = {paused_until},
+    confirmed_at = coalesce(subscriber.confirmed_at, {now}), left_at = NULL, quarterly_at = NULL"""
+_UNSUBSCRIBED = "status = 'unsubscribed', left_at = {now}, paused_until = NULL"
+_CONFIRM = f"UPDATE subscriber SET {_CONFIRMED.format(paused_until=':paused_until', now=':now')} WHERE id = :id"
+_UNSUBSCRIBE = f"UPDATE subscriber SET {_UNSUBSCRIBED.format(now=':now')} WHERE id = :id"
+_ERASE = (
+    statements.ERASE_REPLIES,
+    statements.ERASE_ATTEMPTS,
+    unsubscribes.ERASE,
+    transactional.ERASE,
+    suppressions.REMOVE,
+    signup_limits.ERASE,
+    "DELETE FROM subscriber WHERE id = :id",  # the consent log is deleted by its foreign key
+)
+"""Everything that names a person; every statement takes some of :id, :key (of the address) and :address."""
+
+# -- writing, by time alone: see store.maintenance ---------------------------------------------------------
+
+END_PAUSES = """UPDATE subscriber SET status = 'confirmed', paused_until = NULL
+    WHERE status = 'paused' AND paused_until <= :now RETURNING id"""
+# An email that is still to be sent counts as the one of this month: a week late is better than two in a week.
+_HAD_EMAIL = """EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber_id = subscriber.id
+    AND (d.state IN ('pending', 'sending', 'deferred') OR (d.state = 'sent' AND d.last_at > :since)))"""
+MARK_RESTING = f"""UPDATE subscriber SET resting = (pace = 'monthly' AND {_HAD_EMAIL})
+    WHERE (pace = 'monthly' OR resting) AND resting <> (pace = 'monthly' AND {_HAD_EMAIL})"""
+SKIP_REMINDERS = "UPDATE subscriber SET reminded_at = :now WHERE status = 'pending' AND signup_at >= :since"
+# A former subscriber whose new sign-up was not confirmed is unsubscribed again, and an import must not add them.
+REVERT_SIGNUPS = """UPDATE subscriber SET status = 'unsubscribed'
+    WHERE status = 'pending' AND left_at IS NOT NULL AND signup_at <= :confirm"""
+EXPIRE = "UPDATE subscriber SET status = 'expired', name = '' WHERE status = 'pending' AND signup_at <= :confirm"
+DELETE_EXPIRED = "DELETE FROM subscriber WHERE status = 'expired' AND signup_at <= :forget"
+DROP_MOVES = """UPDATE subscriber SET new_address = '', new_address_key = ''
+    WHERE new_address_key <> '' AND new_address_at <= :confirm"""
+
+# -- writing, by an import: `decided` is a staging view of store.import_subscribers -------------------------
+
+# The first two characters of a key grow from slice to slice, so that a slice adds to a few pages of the index and not to all.
+ADD_IMPORTED = f"""{_INSERT}
+    SELECT id, :prefix || substr(key, 3), address, address_key, name,
+        CASE fate WHEN 'add_confirmed' THEN iif(paused_until > :now, 'paused', 'confirmed')
+            WHEN 'add_asked' THEN 'pending' ELSE 'unsubscribed' END, 'import',
+        CASE fate WHEN 'add_asked' THEN :now ELSE coalesce(signup_at, confirmed_at, :now) END,
+        CASE fate WHEN 'add_confirmed' THEN coalesce(confirmed_at, signup_at, :now) END,
+        CASE fate WHEN 'add_left' THEN coalesce(left_at, :now) END,
+        CASE fate WHEN 'add_asked' THEN :now END, iif(fate = 'add_confirmed' AND paused_until > :now, paused_until, NULL),
+        coalesce(pace, 'weekly'), 0, '', ''
+    FROM decided WHERE fate IN ('add_confirmed', 'add_asked', 'add_left')"""
+NAME_IMPORTED = """UPDATE subscriber SET name = f.name FROM decided f
+    WHERE f.id = subscriber.id AND f.named AND f.fate IN ('confirm', 'ask', 'same')"""
+CONFIRM_IMPORTED = f"""UPDATE subscriber SET
+    {_CONFIRMED.format(paused_until="NULL", now="f.confirmed_at, f.signup_at, :now")}, confirmation_mailed_at = NULL
+    FROM decided f WHERE f.id = subscriber.id AND f.fate = 'confirm'"""
+UNSUBSCRIBE_IMPORTED = f"""UPDATE subscriber SET {_UNSUBSCRIBED.format(now="coalesce(f.left_at, :now)")}
+    FROM decided f WHERE f.id = subscriber.id AND f.fate = 'leave'"""
+ASK_IMPORTED = """UPDATE subscriber SET signup_at = :now, confirmation_mailed_at = :now
+    FROM decided f WHERE f.id = subscriber.id AND f.fate = 'ask'"""
+
 CHANGEABLE = frozenset(
     {
         "name",
@@ -47,72 +143,41 @@ CHANGEABLE = frozenset(
 )
 
 
-# Plain SQL wherever a sign-up passes, perhaps while an issue is sent: by the ORM a statement takes ten times as long.
-_FROM = f"""FROM subscriber s
-    LEFT JOIN suppression x ON x.address_key = s.address_key AND x.reason <> '{UNSUBSCRIBED_ELSEWHERE}'"""
-SUBSCRIBERS = f"""SELECT s.id, s.key, s.address, s.address_key, s.name, s.status, s.source, s.signup_at, s.confirmed_at, s.left_at,
-    s.paused_until, s.confirmation_mailed_at, s.link_mailed_at, s.pace, s.quarterly_at, s.new_address, s.new_address_key,
-    s.new_address_at, x.address_key IS NOT NULL {_FROM}"""
-"""What `read_subscriber` reads; `x` is a suppression that counts."""
-_BY_ADDRESS = f"{SUBSCRIBERS} WHERE s.address_key = ?"
-_BY_KEY = f"{SUBSCRIBERS} WHERE s.key = ?"
-_WITH_STATUS = f"{SUBSCRIBERS} WHERE s.status = ? AND x.address_key IS NULL ORDER BY s.id"
-_COUNT = f"SELECT iif(x.address_key IS NULL, s.status, 'suppressed'), count(*) {_FROM} GROUP BY 1"
-LAST_ID = (
-    "SELECT max(coalesce((SELECT max(id) FROM subscriber), 0), coalesce((SELECT max(subscriber_id) FROM delivery), 0))"
-)
-"""The highest number a reader has or had: that of an erased one stays with their deliveries, and is nobody else's."""
-_ADD = f"""INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, left_at, confirmed_at,
-    pace, resting, new_address, new_address_key)
-    VALUES (1 + ({LAST_ID}), ?, ?, ?, ?, ?, ?, ?, ?, ?, 'weekly', 0, '', '') RETURNING id"""  # noqa: S608 - a constant
-_CONFIRM = """UPDATE subscriber SET status = 'confirmed', paused_until = ?2, confirmed_at = coalesce(confirmed_at, ?3),
-    left_at = NULL, quarterly_at = NULL WHERE id = ?1"""
-_LOG = "INSERT INTO consent (subscriber_id, at, what, proof, origin) VALUES (?, ?, ?, ?, ?)"
-_SUPPRESSED = "SELECT address_key, reason, source, at FROM suppression"
-_ERASE = (
-    "UPDATE delivery SET reply = NULL WHERE subscriber_id = :id",
-    "DELETE FROM attempt WHERE subscriber_id = :id",
-    "UPDATE farewell SET subscriber_id = NULL, words = '' WHERE subscriber_id = :id",
-    "DELETE FROM notice WHERE address = :address",
-    "DELETE FROM suppression WHERE address_key = :key",
-    "DELETE FROM asked WHERE address_key = :key",
-    "DELETE FROM subscriber WHERE id = :id",  # its consent goes with it
-)
-
-
 class SqlSubscribers:
-    """Implements ports.Subscribers in one transaction."""
+    """Implements ports.subscribers.Subscribers in one transaction.
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
-        self._db = access.db
+    In plain SQL: sign-ups pass here, perhaps while an issue is sent, and the ORM takes ten times as long.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
 
     def by_address(self, address_key: str) -> Subscriber | None:
-        """The reader with this address key."""
+        """The subscriber with this address key."""
         return self._one(_BY_ADDRESS, address_key)
 
     def by_key(self, subscriber_key: str) -> Subscriber | None:
-        """The reader whose links carry this key."""
+        """The subscriber whose links carry this key."""
         return self._one(_BY_KEY, subscriber_key)
 
-    def add(self, reader: NewSubscriber, now: datetime) -> Subscriber:
-        """Store a new reader; the address key must be free."""
-        confirmed_at = reader.confirmed_at or (now if reader.status is Status.CONFIRMED else None)
-        who = (reader.key, reader.address.text, reader.address.key, reader.name, reader.status.value, reader.source)
-        times = (sql_time(reader.signup_at), _text(reader.left_at), _text(confirmed_at))
-        ((number,),) = self._db.execute(_ADD, (*who, *times)).fetchall()
-        suppression = SqlSuppressions(self._db).get(reader.address.key)
+    def add(self, new: NewSubscriber, now: datetime) -> Subscriber:
+        """Insert a subscriber; nobody else may have the address key."""
+        confirmed_at = new.confirmed_at or (now if new.status is Status.CONFIRMED else None)
+        values = (new.key, new.address.text, new.address.key, new.name, new.status.value, new.source)
+        times = (to_text(new.signup_at), to_text_or_none(confirmed_at), to_text_or_none(new.left_at))
+        ((number,),) = self._db.execute(_ADD, (*values, *times)).fetchall()
+        suppression = suppressions.SqlSuppressions(self._db).get(new.address.key)
         return Subscriber(
             id=number,
-            key=reader.key,
-            address=reader.address.text,
-            address_key=reader.address.key,
-            name=reader.name,
-            status=reader.status,
-            source=reader.source,
-            signup_at=reader.signup_at,
+            key=new.key,
+            address=new.address.text,
+            address_key=new.address.key,
+            name=new.name,
+            status=new.status,
+            source=new.source,
+            signup_at=new.signup_at,
             confirmed_at=confirmed_at,
-            left_at=reader.left_at,
+            left_at=new.left_at,
             paused_until=None,
             confirmation_mailed_at=None,
             suppressed=suppression is not None and suppression.reason != UNSUBSCRIBED_ELSEWHERE,
@@ -121,12 +186,15 @@ class SqlSubscribers:
     def set_status(
         self, subscriber_id: int, status: Status, now: datetime, *, paused_until: datetime | None = None
     ) -> None:
-        """Write a status with its time."""
-        if status is Status.CONFIRMED:
-            self._db.execute(_CONFIRM, (subscriber_id, _text(paused_until), _text(now)))
-            return
-        left = {"left_at": now} if status is Status.UNSUBSCRIBED else {}
-        self._write(subscriber_id, status=status.value, paused_until=paused_until, **left)
+        """Set the status and the time that belongs to it."""
+        until = to_text_or_none(paused_until)
+        match status:
+            case Status.CONFIRMED:
+                self._db.execute(_CONFIRM, {"id": subscriber_id, "now": to_text(now), "paused_until": until})
+            case Status.UNSUBSCRIBED:
+                self._db.execute(_UNSUBSCRIBE, {"id": subscriber_id, "now": to_text(now)})
+            case _:
+                self._write(subscriber_id, status=status.value, paused_until=until)
 
     def sign_up_again(self, subscriber_id: int, name: str, now: datetime) -> None:
         """Back to pending with a new sign-up time."""
@@ -134,7 +202,7 @@ class SqlSubscribers:
         self._write(subscriber_id, **values, pace=Frequency.WEEKLY.value, **({"name": name} if name else {}))
 
     def change(self, subscriber_id: int, **values: Any) -> None:
-        """Write fields of one row by name."""
+        """Set fields of one subscriber by name; raises ValueError for those that need a method of their own."""
         if not values.keys() <= CHANGEABLE:
             raise ValueError(f"not to be changed like this: {sorted(values.keys() - CHANGEABLE)}")
         if "new_address" in values:
@@ -143,47 +211,35 @@ class SqlSubscribers:
         self._write(subscriber_id, **values)
 
     def move(self, subscriber_id: int, address: Address) -> None:
-        """Another address for the same person."""
+        """Change the address of a subscriber."""
         new = {"address": address.text, "address_key": address.key}
         self._write(subscriber_id, **new, new_address="", new_address_key="")
 
     def is_move_requested(self, address_key: str, since: datetime) -> bool:
-        """Did anybody ask for this address since then?"""
-        query = "SELECT 1 FROM subscriber WHERE new_address_key = ? AND new_address_key <> '' AND new_address_at > ?"
-        return self._db.execute(query, (address_key, _text(since))).fetchone() is not None
+        """Did any subscriber ask to move to this address since then?"""
+        return self._db.execute(_MOVE_REQUESTED, (address_key, to_text(since))).fetchone() is not None
 
     def erase(self, subscriber_id: int) -> None:
-        """Remove the person everywhere; counts of issues stay as they were."""
-        who = self._db.execute("SELECT address_key, address FROM subscriber WHERE id = ?", (subscriber_id,))
-        key, address = who.fetchone()
+        """Delete all personal data; the counts of issues do not change."""
+        row = self._db.execute("SELECT address_key, address FROM subscriber WHERE id = ?", (subscriber_id,))
+        key, address = row.fetchone()
         for sql in _ERASE:
             self._db.execute(sql, {"id": subscriber_id, "key": key, "address": address})
 
-    def log_consent(self, subscriber_id: int, consent: ConsentEntry) -> None:
-        """Add to the consent log."""
-        entry = (subscriber_id, _text(consent.at), consent.what, consent.proof, consent.origin)
-        self._db.execute(_LOG, entry)
+    def log_consent(self, subscriber_id: int, consent: Consent) -> None:
+        """Append to the consent log."""
+        add_consent(self._db, subscriber_id, consent)
 
-    def consents(self, subscriber_id: int) -> list[ConsentEntry]:
-        """The consent log, oldest first."""
-        query = "SELECT at, what, proof, origin FROM consent WHERE subscriber_id = ? ORDER BY id"
-        rows = self._db.execute(query, (subscriber_id,))
-        return [ConsentEntry(from_text(at), what, proof, origin) for at, what, proof, origin in rows]
+    def consents(self, subscriber_id: int) -> list[Consent]:
+        """The consent log, oldest entry first."""
+        return consents_of(self._db, subscriber_id)
 
     def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]:
-        """What was sent to this reader, newest first."""
-        query = (
-            select(Delivery, col(Issue.slot), SubscriberRow.address, Tip.key)
-            .join(Issue, col(Issue.id) == Delivery.issue_id)
-            .join(Tip, col(Tip.id) == func.coalesce(Delivery.tip_id, Issue.tip_id), isouter=True)
-            .join(SubscriberRow, col(SubscriberRow.id) == Delivery.subscriber_id)
-            .where(Delivery.subscriber_id == subscriber_id)
-            .order_by(col(Delivery.issue_id).desc())
-        )
-        return [delivery_facts(row, slot, address, tip) for row, slot, address, tip in self._access.session.exec(query)]
+        """Every delivery to this subscriber, newest first."""
+        return [read_delivery(row) for row in self._db.execute(statements.OF_SUBSCRIBER, {"id": subscriber_id})]
 
     def each(self, status: str | None = None) -> Iterator[Subscriber]:
-        """All readers in the order they came, or those with one shown status; streams."""
+        """Subscribers by id, or those with one displayed status; streams."""
         if status is None:
             rows = self._db.execute(f"{SUBSCRIBERS} ORDER BY s.id")
         elif status == "suppressed":
@@ -193,82 +249,33 @@ class SqlSubscribers:
         yield from map(read_subscriber, rows)
 
     def count(self) -> Mapping[str, int]:
-        """How many by shown status."""
+        """How many subscribers have each displayed status."""
         return dict(self._db.execute(_COUNT).fetchall())
 
     def mailable(self) -> int:
-        """The audience if an issue froze now."""
-        query = f"SELECT count(*) FROM subscriber s WHERE {DELIVERABLE}"  # noqa: S608  (a constant)
-        return int(self._db.execute(query).fetchone()[0])
+        """The size of the audience if an issue were frozen now."""
+        return int(self._db.execute(_MAILABLE).fetchone()[0])
 
     def quarterly(self, asked_before: datetime, tip_id: int | None = None) -> int:
-        """The audience of a quarter's letter if it froze now."""
-        query = f"SELECT count(*) FROM subscriber s WHERE {QUARTERLY}"  # noqa: S608  (a constant)
-        return int(self._db.execute(query, {"asked_before": _text(asked_before), "tip": tip_id}).fetchone()[0])
+        """The size of the audience if a quarterly issue were frozen now."""
+        values = {"asked_before": to_text(asked_before), "tip": tip_id}
+        return int(self._db.execute(_QUARTERLY, values).fetchone()[0])
 
     def _one(self, query: str, value: str) -> Subscriber | None:
         row = self._db.execute(query, (value,)).fetchone()
         return read_subscriber(row) if row else None
 
     def _write(self, subscriber_id: int, **values: Any) -> None:
-        """The names are ours, never a visitor's."""
-        given = [_text(value) if isinstance(value, datetime) else value for value in values.values()]
+        """Set columns by name; the names come from this module, never from a visitor."""
+        given = [to_text(value) if isinstance(value, datetime) else value for value in values.values()]
         names = ", ".join(f"{name} = ?" for name in values)
-        self._db.execute(f"UPDATE subscriber SET {names} WHERE id = ?", (*given, subscriber_id))  # noqa: S608
-
-
-class SqlSuppressions:
-    """Implements ports.Suppressions in one transaction."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def get(self, address_key: str) -> SuppressionEntry | None:
-        """The suppression of this address."""
-        row = self._db.execute(f"{_SUPPRESSED} WHERE address_key = ?", (address_key,)).fetchone()
-        return _suppression(row) if row else None
-
-    def add(self, address_key: str, reason: str, source: str, now: datetime) -> bool:
-        """False when it was there already."""
-        add = "INSERT OR IGNORE INTO suppression (address_key, reason, source, at) VALUES (?, ?, ?, ?)"
-        return self._db.execute(add, (address_key, reason, source, _text(now))).rowcount > 0
-
-    def remove(self, address_key: str) -> bool:
-        """False when it was not there."""
-        return self._db.execute("DELETE FROM suppression WHERE address_key = ?", (address_key,)).rowcount > 0
-
-    def each(self) -> Iterator[SuppressionEntry]:
-        """All, newest first; streams."""
-        yield from map(_suppression, self._db.execute(f"{_SUPPRESSED} ORDER BY at DESC"))
-
-    def erasure_key(self) -> bytes:
-        """Made with the table, once."""
-        return bytes(self._db.execute("SELECT value FROM own_key WHERE name = 'erased'").fetchone()[0])
-
-    def count(self) -> int:
-        """How many."""
-        return int(self._db.execute("SELECT count(*) FROM suppression").fetchone()[0])
-
-
-def delivery_facts(row: Delivery, slot: Any, address: str | None, tip: str | None) -> DeliveryFacts:
-    """A delivery row for people to read."""
-    return DeliveryFacts(
-        issue=row.issue_id,
-        slot=slot,
-        address=address or "(erased)",
-        state=row.state,
-        reason=row.reason or "",
-        attempts=row.attempts,
-        reply=row.reply or "",
-        next_attempt_at=None if row.next_attempt_at is None else from_ms(row.next_attempt_at),
-        tip=tip or "",
-    )
+        self._db.execute(f"UPDATE subscriber SET {names} WHERE id = ?", (*given, subscriber_id))
 
 
 def read_subscriber(row: Sequence[Any]) -> Subscriber:
-    """A row of `SUBSCRIBERS` as the verbs see it."""
+    """A row of `SUBSCRIBERS` as the use cases see it."""
     number, key, address, address_key, name, status, source, signup_at = row[:8]
-    confirmed_at, left_at, paused_until, confirmation_mailed_at, link_mailed_at = map(_time, row[8:13])
+    confirmed_at, left_at, paused_until, confirmation_mailed_at, link_mailed_at = map(from_text_or_none, row[8:13])
     pace, quarterly_at, new_address, new_address_key, new_address_at, suppressed = row[13:]
     return Subscriber(
         id=number,
@@ -285,21 +292,8 @@ def read_subscriber(row: Sequence[Any]) -> Subscriber:
         confirmation_mailed_at=confirmation_mailed_at,
         link_mailed_at=link_mailed_at,
         pace=Frequency(pace),
-        quarterly_at=_time(quarterly_at),
+        quarterly_at=from_text_or_none(quarterly_at),
         new_address=Address(new_address, new_address_key) if new_address else None,
-        new_address_at=_time(new_address_at),
+        new_address_at=from_text_or_none(new_address_at),
         suppressed=bool(suppressed),
     )
-
-
-def _suppression(row: Sequence[Any]) -> SuppressionEntry:
-    address_key, reason, source, at = row
-    return SuppressionEntry(address_key, reason, source, from_text(at))
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else from_text(text)
-
-
-def _text(at: datetime | None) -> str | None:
-    return None if at is None else sql_time(at)

@@ -1,6 +1,9 @@
-"""Who has had which tip, and who gets which, as one SQL expression; which tips are offered is decided in `domain.calendar.substitutes`."""
+"""Which subscriber has received which tip, and which tip each gets now, as one SQL expression.
 
-# ruff: noqa: S608 - what is joined here are constants, the numbers of rows, and days
+`domain.calendar.substitutes` decides which tips are candidates.
+"""
+
+# ruff: noqa: S608 - only constants, ids and dates are joined here
 
 from __future__ import annotations
 
@@ -22,9 +25,10 @@ _SINCE = " AND d.issue_id IN (SELECT i.id FROM issue i WHERE coalesce(i.slot, da
 
 @dataclass(frozen=True, slots=True)
 class TipHistory:
-    """An offer and what became of its tip: the issues it had, whether it ever stood in, a run before this system.
+    """A candidate and the history of its tip.
 
-    A reader is looked up in what there was only: a hundred offers for a million readers are many look-ups.
+    issues: those whose own tip it was. was_substitute: was it ever a substitute? published_on: a run before this system.
+    The expression looks only into what there is: a hundred candidates for a million subscribers are many look-ups.
     """
 
     tip: int
@@ -34,7 +38,7 @@ class TipHistory:
     published_on: date | None
 
     def had(self) -> str:
-        """The condition that reader `s` has had it, in the sense of `Candidate`."""
+        """The condition that subscriber `s` has received it, as `Candidate` defines it."""
         return " OR ".join(f"EXISTS ({query})" if "SELECT" in query else query for query in self._ways()) or "FALSE"
 
     def _ways(self) -> Iterator[str]:
@@ -49,7 +53,7 @@ class TipHistory:
 
 
 def tip_histories(session: Session, candidates: Sequence[Candidate]) -> list[TipHistory]:
-    """What became of the tips that are offered: two queries, and a look for each tip."""
+    """The histories of the candidates: two queries, and one more for each tip."""
     wanted = col(Tip.key).in_([candidate.tip for candidate in candidates])
     tips = {
         key: (tip or 0, day)
@@ -69,16 +73,16 @@ def tip_histories(session: Session, candidates: Sequence[Candidate]) -> list[Tip
 
 
 def shares(candidates: Sequence[TipHistory]) -> str:
-    """A query for (id, pick) of everybody who would be in an audience now, in the order they came.
+    """A query for (id, pick) of all subscribers who would be in an audience now, by id.
 
-    pick: the tip of the first offer that the reader has not had; 0 for who has had all.
+    pick: the id of the first candidate that the subscriber has not received; 0 if they have received all of them.
     """
     picks = " ".join(f"WHEN NOT ({past.had()}) THEN {past.tip:d}" for past in candidates)
     return f"SELECT s.id, CASE {picks} ELSE 0 END AS pick FROM subscriber s WHERE {DELIVERABLE} ORDER BY s.id"
 
 
 def was_substitute(session: Session, candidate: Candidate) -> bool:
-    """Did the tip come to anybody in the place of another, since then?"""
+    """Did any subscriber get the tip as a substitute since then?"""
     tip = session.exec(select(Tip.id).where(Tip.key == candidate.tip)).one()
     return _was_substitute(session, tip or 0, candidate.since)
 

@@ -1,6 +1,7 @@
-"""The nouns with identity, as SQLModel tables; a row validates nothing, so only checked values come here.
+"""The tables, as SQLModel classes. Rows do not validate their values, so only checked values may be written.
 
-Not here, since no table class can say it: `tip_search`, the full-text index, and the triggers; see the migrations.
+The module that contains the SQL of a table has the name of its noun. The full-text index `tip_search` and the triggers are
+only in the migrations, since no table class can express them. The tables of the sign-up limits are in `signup_limits`.
 """
 
 from datetime import date, datetime
@@ -14,9 +15,9 @@ from newsletter.store.sqlite.columns import at
 
 
 class Tip(SQLModel, table=True):
-    """A piece of the library. identity: see domain.tips.tip; position: the order of the queue; edited: in the owner's words.
+    """A tip. identity: see domain.tips.tip. position: the order of the queue. edited: the owner has changed the text.
 
-    shown_teaser: what lists show, the owner's teaser or the beginning of the text; made when the text is written.
+    shown_teaser: what lists show, the owner's teaser or the beginning of the text; set when the text is written.
     """
 
     __tablename__ = "tip"
@@ -47,14 +48,14 @@ class Tip(SQLModel, table=True):
     added_at: datetime = at()
     changed_at: datetime = at()
 
-    # All that the archive's lists ask for, so that none of them reads the texts of all tips.
+    # Covers the queries for the lists of the archive, so that none of them reads the texts of all tips.
     __table_args__ = (
         Index("tip_for_lists", "last_sent_on", "published_on", "state", "complete", "key", "title", "changed_at"),
     )
 
 
 class TipLabel(SQLModel, table=True):
-    """A category or a tag of a tip; kind: category or tag; place: its order."""
+    """A label of a tip. kind: `category` or `tag`; place: its position among the labels of this kind."""
 
     __tablename__ = "tip_label"
 
@@ -68,7 +69,7 @@ class TipLabel(SQLModel, table=True):
 
 
 class TipSource(SQLModel, table=True):
-    """What a source, by the name of its file, said of a tip when it was last taken in; see domain.tips.tip.fingerprint."""
+    """The text of a tip in a source (a file name) when it was last imported; see domain.tips.tip.fingerprint."""
 
     __tablename__ = "tip_source"
 
@@ -79,7 +80,7 @@ class TipSource(SQLModel, table=True):
 
 
 class FormerKey(SQLModel, table=True):
-    """A key that a tip had once; its address leads to the new one."""
+    """A key that a tip had earlier; its URL redirects to the current one."""
 
     __tablename__ = "former_key"
 
@@ -88,17 +89,19 @@ class FormerKey(SQLModel, table=True):
 
 
 class Vote(SQLModel, table=True):
-    """What a reader answered to "was this useful?"; the last answer counts."""
+    """The answer of a subscriber to "was this useful?"; the last answer counts."""
 
     __tablename__ = "vote"
 
     tip_id: int = Field(foreign_key="tip.id", primary_key=True, ondelete="CASCADE")
-    subscriber_id: int = Field(primary_key=True)  # no foreign key: an erased reader's answer stays, nameless
+    subscriber_id: int = Field(
+        primary_key=True
+    )  # no foreign key: the answer of an erased subscriber stays, anonymously
     useful: bool
 
 
 class Library(SQLModel, table=True):
-    """One row: a number that triggers raise with every change of a tip, so that pages can be kept until then."""
+    """One row. version: triggers raise it with every change of a tip, so that pages can be cached until then."""
 
     __tablename__ = "library"
 
@@ -107,9 +110,9 @@ class Library(SQLModel, table=True):
 
 
 class SubscriberRow(SQLModel, table=True):
-    """A reader. key stands in links; address_key makes two spellings one person.
+    """A subscriber. key: appears in links. address_key: the same for all spellings of an address.
 
-    resting: has had this month's letter, see `upkeep`. new_address: asked for, not confirmed yet.
+    resting: a monthly subscriber who had this month's email; see `maintenance`. new_address: requested, not confirmed yet.
     """
 
     __tablename__ = "subscriber"
@@ -144,7 +147,7 @@ class SubscriberRow(SQLModel, table=True):
 
 
 class Consent(SQLModel, table=True):
-    """The log of a reader's word: never changed, only added to."""
+    """The log of consent. Entries are only added; after 30 days an origin (an IP address) is shortened to its network."""
 
     __tablename__ = "consent"
 
@@ -157,7 +160,7 @@ class Consent(SQLModel, table=True):
 
 
 class UnsubscribeRow(SQLModel, table=True):
-    """One leave and why, tied to the letter it came from; subscriber_id goes after 30 days, the reason stays."""
+    """An unsubscribe, its reason, and the issue whose link was used. After 30 days it becomes anonymous."""
 
     __tablename__ = "farewell"
 
@@ -170,7 +173,7 @@ class UnsubscribeRow(SQLModel, table=True):
 
 
 class Suppression(SQLModel, table=True):
-    """An address never to mail; issue_id: the issue whose bounce put it here, if one did."""
+    """An address that must never get an email. issue_id: the issue that bounced, if a bounce was the reason."""
 
     __tablename__ = "suppression"
 
@@ -182,7 +185,7 @@ class Suppression(SQLModel, table=True):
 
 
 class OwnKey(SQLModel, table=True):
-    """A key of the database's own, made once and changed by no setting; name: erased."""
+    """A secret key of this database, made once and independent of the settings. name: `erased`, for hashes of addresses."""
 
     __tablename__ = "own_key"
 
@@ -191,7 +194,7 @@ class OwnKey(SQLModel, table=True):
 
 
 class SlotOverrideRow(SQLModel, table=True):
-    """What the owner wants of one slot. wish: skip, hold or approve; about: the reason, or the key that was approved."""
+    """The owner's override of a slot. wish: skip, hold or approve. about: the reason, or the key of the approved tip."""
 
     __tablename__ = "slot_wish"
 
@@ -201,7 +204,7 @@ class SlotOverrideRow(SQLModel, table=True):
 
 
 class OwnerNotified(SQLModel, table=True):
-    """What the owner was told already, so that it is told once; what: preview, report, alarm, paused, runway, lint …"""
+    """A notification that the owner has had, so that it is sent once. what: preview, report, alarm, paused, runway, lint …"""
 
     __tablename__ = "told"
 
@@ -211,7 +214,7 @@ class OwnerNotified(SQLModel, table=True):
 
 
 class HeartbeatRow(SQLModel, table=True):
-    """The call of the watchdog for one slot. next_attempt_at: None when it came to its end; reply: why it failed."""
+    """The heartbeat of a slot. next_attempt_at: None once it succeeded or was given up. reply: why it failed."""
 
     __tablename__ = "watchdog_call"
 
@@ -223,9 +226,9 @@ class HeartbeatRow(SQLModel, table=True):
 
 
 class Installation(SQLModel, table=True):
-    """One row: which installation this database belongs to, and how often it has beaten; see `store.copy_guard`.
+    """One row: the mark of the installation that this database belongs to; see `store.copy_guard`.
 
-    inode, device, path: of the file, as it was at the last beat.
+    beat: the counter. inode, device, path: of the database file, when the counter was last raised.
     """
 
     __tablename__ = "installation"
@@ -241,9 +244,10 @@ class Installation(SQLModel, table=True):
 
 
 class Issue(SQLModel, table=True):
-    """A numbered edition. slot: NULL outside the calendar; run: 1 for a tip's first run; tip_was: its state before.
+    """An issue. slot: NULL outside the calendar. run: 1 for the first run of its tip. tip_was: the tip's earlier state.
 
-    quarter: of the letter to those who left and asked for one best tip every three months, as 2026-Q1; its run is NULL.
+    quarter: of a quarterly issue, such as 2026-Q1. It is for former subscribers who asked for the best tip every three
+    months; its run is NULL.
     """
 
     __tablename__ = "issue"
@@ -271,7 +275,7 @@ class Issue(SQLModel, table=True):
 
 
 class CompiledIssue(SQLModel, table=True):
-    """The frozen letter of an issue, as `mail.compiled` wrote it; apart, so that lists do not read it."""
+    """The compiled email of an issue, as `mail.compiled` made it; in a table of its own, so that lists do not read it."""
 
     __tablename__ = "compiled_issue"
 
@@ -280,7 +284,7 @@ class CompiledIssue(SQLModel, table=True):
 
 
 class SubstituteEmailRow(SQLModel, table=True):
-    """A frozen letter of an issue for readers who have had its own tip; tip_id: what it is about instead."""
+    """A compiled email of an issue for subscribers who have received its own tip. tip_id: the substitute tip."""
 
     __tablename__ = "other_letter"
 
@@ -291,16 +295,18 @@ class SubstituteEmailRow(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """One issue to one subscriber. Times are milliseconds since 1970 UTC: there are millions of these rows.
+    """One issue for one subscriber. Times are milliseconds since 1970: there are millions of these rows.
 
-    owner: the sender_run that claimed it. reply: the last reply, whole. reason: why it was skipped.
-    tip_id: what the letter is about, where that is not the issue's own tip.
+    owner: the sender run that has claimed it. reply: the server's last reply, in full. reason: why it was skipped.
+    tip_id: the substitute tip; NULL for the issue's own tip.
     """
 
     __tablename__ = "delivery"
 
     issue_id: int = Field(foreign_key="issue.id", primary_key=True)
-    subscriber_id: int = Field(primary_key=True)  # no foreign key: an erased reader leaves the count intact
+    subscriber_id: int = Field(
+        primary_key=True
+    )  # no foreign key: the row of an erased subscriber stays, and so the counts add up
     state: str
     owner: int | None = None
     attempts: int = 0
@@ -327,7 +333,7 @@ class Delivery(SQLModel, table=True):
 
 
 class Attempt(SQLModel, table=True):
-    """An attempt that did not end in `sent`, with the whole reply; the good ones stand on the delivery."""
+    """An attempt that did not end in `sent`, with the full reply. A successful attempt is recorded in the delivery."""
 
     __tablename__ = "attempt"
 
@@ -345,7 +351,7 @@ class Attempt(SQLModel, table=True):
 
 
 class SenderRun(SQLModel, table=True):
-    """One life of a sending process; its id owns the rows it claims."""
+    """A sender run: one process that sends. Its id marks the deliveries that it has claimed."""
 
     __tablename__ = "sender_run"
 
@@ -359,7 +365,7 @@ class SenderRun(SQLModel, table=True):
 
 
 class TransactionalEmailRow(SQLModel, table=True):
-    """A transactional mail that waits for the sender, or went: confirmation, welcome, owner's mails."""
+    """A transactional email, queued or sent: a confirmation, a welcome, an email to the owner."""
 
     __tablename__ = "notice"
 

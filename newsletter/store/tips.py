@@ -1,4 +1,4 @@
-"""The library in the database; what merges and which state follows is decided in `domain.tips.tip`."""
+"""The library of tips in the database; `domain.tips.tip` decides how texts are merged and which state follows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 
+from slugify import slugify
 from sqlalchemy import func
 from sqlmodel import Session, col, delete, select, text
 
@@ -18,13 +19,13 @@ from newsletter.store.tables import FormerKey, Tip, TipLabel, TipSource, Vote
 
 
 class SqlTips:
-    """Implements ports.Tips on one session."""
+    """Implements ports.tips.Tips on one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def cards(self) -> list[TipCard]:
-        """All tips in queue order; two queries, however many tips."""
+        """Every tip without its text, in queue order; two queries."""
         labels = self._all_labels()
         return [_card(row, labels[row.id or 0]) for row in self._in_order()]
 
@@ -65,23 +66,23 @@ class SqlTips:
         return self._full(row) if row else None
 
     def find_source(self, source: str, identity: str) -> TipFull | None:
-        """The tip that this source told under this identity, whatever it is called now."""
-        told = select(Tip).join(TipSource).where(TipSource.source == source, TipSource.identity == identity)
-        row = self._session.exec(told).first()
+        """The tip that this source called by this identity when it was last imported, even if it was renamed since."""
+        query = select(Tip).join(TipSource).where(TipSource.source == source, TipSource.identity == identity)
+        row = self._session.exec(query).first()
         return self._full(row) if row else None
 
     def source_fingerprints(self, tip_id: int) -> dict[str, str]:
-        """The fingerprints of what sources said of a tip, by their names."""
+        """For each source of a tip, by name: the fingerprint of its text when it was last imported."""
         query = select(TipSource.source, TipSource.fingerprint).where(TipSource.tip_id == tip_id)
         return dict(self._session.exec(query).all())
 
     def record_source(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None:
-        """Remember what a source said."""
+        """Record what a source contained."""
         self._session.merge(TipSource(tip_id=tip_id, source=source, identity=identity, fingerprint=fingerprint))
         self._session.flush()
 
     def add(self, text: TipText, identity: str, key: str, state: TipState, now: datetime) -> TipCard:
-        """A new tip at the end of the queue."""
+        """Append a tip to the queue."""
         row = Tip(
             key=key,
             identity=identity,
@@ -110,7 +111,7 @@ class SqlTips:
         complete_state: TipState | None = None,
         identity: str | None = None,
     ) -> None:
-        """Replace the text; complete_state also sets the state, identity also title and day in what finds it again."""
+        """Replace the text; see ports.tips."""
         row = self._session.get_one(Tip, tip_id)
         row.changed_at, row.edited = now, edited
         if complete_state is not None:
@@ -120,19 +121,36 @@ class SqlTips:
         self._write(row, found)
 
     def optimize_search(self) -> None:
-        """Make one piece of the full-text index, which grows by one with every few tips; see ports.Tips."""
+        """Merge the segments of the full-text index; FTS5 adds one with every few tips (sqlite.org/fts5.html)."""
         self._session.connection().execute(text("INSERT INTO tip_search (tip_search) VALUES ('optimize')"))
 
     def set_state(self, tip_id: int, state: TipState, *, sent_on: date | None = None) -> None:
-        """Move a tip to another state; sent_on also says when it ran."""
+        """Set the state of a tip; sent_on: also the day it ran."""
         row = self._session.get_one(Tip, tip_id)
         row.state = state.value
         if sent_on is not None:
             row.last_sent_on = sent_on
         self._session.flush()
 
+    def mark_sent(self, tip_id: int, day: date) -> str:
+        """The tip runs on this day; its state before."""
+        row = self._session.get_one(Tip, tip_id)
+        before, row.state, row.last_sent_on = row.state, TipState.SENT.value, day
+        return before
+
+    def unmark_sent(self, tip_id: int, state: TipState, last_sent_on: date | None) -> None:
+        """The tip did not run after all: take `mark_sent` back, unless its state has changed since."""
+        row = self._session.get_one(Tip, tip_id)
+        row.last_sent_on = last_sent_on
+        row.state = state.value if row.state == TipState.SENT else row.state
+
+    def pin(self, key: str, slot: date | None) -> None:
+        """Pin a tip to a slot, or unpin it (None); raises NotFound."""
+        self._row(key).pin_on = slot
+        self._session.flush()
+
     def move(self, key: str, *, before: str | None = None, first: bool = False) -> None:
-        """Renumber the queue with `key` in its new place; raises NotFound."""
+        """Renumber the queue with `key` in its new place; raises NotFound for either key."""
         moved, order = self._row(key), list(self._in_order())
         order.remove(moved)
         place = order.index(self._row(before)) if before is not None else 0 if first else len(order)
@@ -142,38 +160,38 @@ class SqlTips:
         self._session.flush()
 
     def key_taken(self, key: str) -> bool:
-        """Is it the key of a tip, or was it once?"""
+        """Is or was this the key of a tip?"""
         return self.is_key(key) or self._session.get(FormerKey, key) is not None
 
     def is_key(self, key: str) -> bool:
-        """Is it the key of a tip now?"""
+        """Is this the key of a tip now?"""
         return self._session.exec(select(Tip.id).where(Tip.key == key)).first() is not None
 
     def change_key(self, tip_id: int, key: str) -> None:
-        """Give a tip another key; the old one leads to it from now on."""
+        """Give a tip another key; the old one redirects to it from now on."""
         row = self._session.get_one(Tip, tip_id)
         if row.key == key:
             return
-        again = self._session.get(FormerKey, key)
-        if again is not None and again.tip_id == tip_id:
-            self._session.delete(again)
+        earlier = self._session.get(FormerKey, key)
+        if earlier is not None and earlier.tip_id == tip_id:  # it gets an earlier key of its own back
+            self._session.delete(earlier)
         self._session.add(FormerKey(key=row.key, tip_id=tip_id))
         row.key = key
         self._session.flush()
 
     def vote(self, tip_id: int, subscriber_id: int, *, useful: bool) -> None:
-        """Keep a reader's answer; a later one takes its place."""
+        """Record the answer of a subscriber; it replaces an earlier one."""
         self._session.merge(Vote(tip_id=tip_id, subscriber_id=subscriber_id, useful=useful))
         self._session.flush()
 
     def votes(self, tip_id: int) -> Votes:
-        """How readers answered."""
+        """How many subscribers found a tip useful, and how many did not."""
         query = select(Vote.useful, func.count()).where(Vote.tip_id == tip_id).group_by(col(Vote.useful))
         counts = dict(self._session.exec(query).all())
         return Votes(counts.get(True, 0), counts.get(False, 0))
 
     def useful(self) -> Mapping[str, int]:
-        """How many readers found each tip useful, where some did."""
+        """Tip key to the number of subscribers who found it useful; tips without one are left out."""
         query = select(Tip.key, func.count()).join(Vote, col(Vote.tip_id) == Tip.id).where(Vote.useful)
         return dict(self._session.exec(query.group_by(Tip.key)).all())
 
@@ -194,7 +212,7 @@ class SqlTips:
         self._make_findable(row.id or 0, found)
 
     def _make_findable(self, tip_id: int, found: TipText) -> None:
-        """Write the tip's words into the full-text index."""
+        """Write the words of a tip into the full-text index."""
         words = {
             "id": tip_id,
             "title": found.title,
@@ -221,9 +239,7 @@ class SqlTips:
 
 
 def slug_of(name: str) -> str:
-    """A label's place in addresses, which is the same however the label is capitalised; "" for one of signs only."""
-    from slugify import slugify
-
+    """A label in URLs, whatever its capitalization; "" for a label without letters and digits."""
     return str(slugify(name, max_length=100))
 
 

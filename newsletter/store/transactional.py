@@ -1,4 +1,6 @@
-"""Transactional mails that wait for the sender, in the database; what they say is made when they are sent."""
+"""The queue of transactional emails: the SQL of the table `notice`. An email is rendered only when it is sent."""
+
+# ruff: noqa: S608 - only constants are joined here; values are parameters
 
 from __future__ import annotations
 
@@ -9,47 +11,57 @@ from datetime import datetime
 from typing import Any
 
 from newsletter.domain.delivery.delivery import back_off
-from newsletter.ports.store import TransactionalEmail
-from newsletter.store.deliveries import sql_time
-from newsletter.store.sqlite.columns import from_text
+from newsletter.ports.transactional import TransactionalEmail
+from newsletter.store.times import from_text, to_text
 
 WAITING = ("pending", "deferred")
-_ARE_WAITING = "state IN ('pending', 'deferred')"
-_ADD = """INSERT INTO notice (kind, address, data, state, attempts, created_at, next_attempt_at, done_at, reply)
-    VALUES (?, ?, ?, ?, 0, ?, ?, ?, '')"""
+_IS_WAITING = "state IN ('pending', 'deferred')"
+_INSERT = "INSERT INTO notice (kind, address, data, state, attempts, created_at, next_attempt_at, done_at, reply)"
+_ADD = f"{_INSERT} VALUES (?, ?, ?, ?, 0, ?, ?, ?, '')"
+# Reads `fate`, a staging table of `store.import_subscribers`. `data` as `actions.subscribers.subscribe` writes it.
+ADD_IMPORTED = f"""{_INSERT}
+    SELECT 'confirm', s.address, json_object('subscriber_key', s.key, 'signup_at', :seconds), 'pending', 0,
+        :now, :now, NULL, ''
+    FROM fate f JOIN subscriber s ON s.id = f.id WHERE fate IN ('add_asked', 'ask')"""
 _DUE = f"""SELECT id, kind, address, data, state, attempts, created_at FROM notice
-    WHERE {_ARE_WAITING} AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ?"""  # noqa: S608 - a constant
+    WHERE {_IS_WAITING} AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ?"""
 _CLAIM = "UPDATE notice SET attempts = ?, next_attempt_at = ?, state = 'pending' WHERE id = ?"
 _DONE = "UPDATE notice SET state = ?, reply = ?, done_at = coalesce(?, done_at) WHERE id = ?"
+_WAITING = f"SELECT count(*) FROM notice WHERE {_IS_WAITING}"
+ERASE = "DELETE FROM notice WHERE address = :address"
+DELETE_UNCONFIRMED = """DELETE FROM notice WHERE address IN
+    (SELECT address FROM subscriber WHERE status = 'expired' AND signup_at <= :confirm)"""
+DELETE_DONE = """DELETE FROM notice WHERE done_at <= :confirm
+    AND kind IN ('confirm', 'remind', 'welcome', 'link', 'move', 'farewell')"""
 
 
 class SqlTransactionalEmails:
-    """Implements ports.Notices in one transaction, by plain SQL: a sign-up passes here, and one mail for each."""
+    """Implements ports.transactional.TransactionalEmails in one transaction."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def add(self, kind: str, address: str, values: Mapping[str, Any], now: datetime, *, wanted: bool = True) -> None:
-        """Queue a mail for the sender, or write down that none is wanted."""
-        at = sql_time(now)
+        """Queue an email, or record that it was skipped: the same work, so that the time tells a visitor nothing."""
+        at = to_text(now)
         state, done_at = ("pending", None) if wanted else ("skipped", at)
         self._db.execute(_ADD, (kind, address, json.dumps(dict(values)), state, at, at, done_at))
 
     def due(self, now: datetime, limit: int) -> list[TransactionalEmail]:
-        """Claim what is due: the next attempt is moved on before anything is sent, so a crash is not a hammer."""
+        """Claim what is due. The next attempt is scheduled before anything is sent: a crash must not repeat it at once."""
         claimed = []
-        rows = self._db.execute(_DUE, (sql_time(now), limit)).fetchall()
+        rows = self._db.execute(_DUE, (to_text(now), limit)).fetchall()
         for number, kind, address, data, state, before, created_at in rows:
             attempts, unanswered = before + 1, before > 0 and state == "pending"
-            self._db.execute(_CLAIM, (attempts, sql_time(now + back_off(attempts)), number))
+            self._db.execute(_CLAIM, (attempts, to_text(now + back_off(attempts)), number))
             values, since = json.loads(data), from_text(created_at)
             claimed.append(TransactionalEmail(number, kind, address, values, attempts, since, unanswered))
         return claimed
 
-    def done(self, notice_id: int, state: str, reply: str, now: datetime) -> None:
-        """Record how an attempt ended; `deferred` waits for the time that `due` set."""
-        self._db.execute(_DONE, (state, reply, None if state in WAITING else sql_time(now), notice_id))
+    def done(self, email_id: int, state: str, reply: str, now: datetime) -> None:
+        """Record the outcome of an attempt; a deferred email waits for the time that `due` has set."""
+        self._db.execute(_DONE, (state, reply, None if state in WAITING else to_text(now), email_id))
 
     def waiting(self) -> int:
-        """How many wait to be sent, now or later."""
-        return int(self._db.execute(f"SELECT count(*) FROM notice WHERE {_ARE_WAITING}").fetchone()[0])  # noqa: S608
+        """How many emails are still to be sent."""
+        return int(self._db.execute(_WAITING).fetchone()[0])

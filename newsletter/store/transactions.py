@@ -1,9 +1,7 @@
-"""The store as the verbs see it: transactions with all tables in them, and the right to send."""
+"""The store: transactions with all tables in them, the sending lock, and fast reads for the pages."""
 
 from __future__ import annotations
 
-import os
-import platform
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,25 +14,27 @@ from typing import Any
 from newsletter.domain.errors import Refused
 from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportOptions, StagedSubscriber
 from newsletter.ports.sending import Holder, SendingLock
-from newsletter.store import copy_guard as identity
+from newsletter.store import copy_guard, import_subscribers
 from newsletter.store.archive import VERSION, CatalogCache, SqlArchive
 from newsletter.store.calendar import SqlCalendar
 from newsletter.store.deliveries import SqliteLedger
 from newsletter.store.issues import SqlIssues
 from newsletter.store.maintenance import SqlMaintenance
+from newsletter.store.sender_runs import end_run, start_run
 from newsletter.store.signup_limits import SqlSignupLimits
+from newsletter.store.sqlite.backup import restore
 from newsletter.store.sqlite.connection import connect, connect_to_write, translated
-from newsletter.store.sqlite.database import Access, Database, restore, sqlite_path
+from newsletter.store.sqlite.database import Access, Database, sqlite_path
 from newsletter.store.sqlite.sending_lock import holder_of, sending_lock
-from newsletter.store.subscribers import SqlSubscribers, SqlSuppressions
-from newsletter.store.tables import SenderRun
+from newsletter.store.subscribers import SqlSubscribers
+from newsletter.store.suppressions import SqlSuppressions
 from newsletter.store.tips import SqlTips
 from newsletter.store.transactional import SqlTransactionalEmails
 from newsletter.store.unsubscribes import SqlUnsubscribes
 
 
 class SqlTx:
-    """Implements ports.Tx on one transaction; each part is made when it is asked for."""
+    """Implements ports.store.Tx on one transaction; each part is made when it is first used."""
 
     def __init__(self, access: Access, catalog_cache: CatalogCache, *, may_cache: bool) -> None:
         self.access = access
@@ -43,57 +43,57 @@ class SqlTx:
 
     @cached_property
     def tips(self) -> SqlTips:
-        """The library."""
+        """The library of tips."""
         return SqlTips(self.access.session)
 
     @cached_property
     def archive(self) -> SqlArchive:
-        """What visitors read of it."""
+        """The public archive."""
         return SqlArchive(partial(_ask, self.access.db), self._catalog_cache, may_cache=self._may_cache)
 
     @cached_property
     def subscribers(self) -> SqlSubscribers:
-        """Readers and their consent."""
-        return SqlSubscribers(self.access)
+        """The subscribers and their consent."""
+        return SqlSubscribers(self.access.db)
 
     @cached_property
     def suppressions(self) -> SqlSuppressions:
-        """Whom never to mail."""
+        """The addresses that must never get an email."""
         return SqlSuppressions(self.access.db)
 
     @cached_property
     def unsubscribes(self) -> SqlUnsubscribes:
-        """Who left, and why."""
-        return SqlUnsubscribes(self.access.session)
+        """The unsubscribes and their reasons."""
+        return SqlUnsubscribes(self.access.db)
 
     @cached_property
     def signup_limits(self) -> SqlSignupLimits:
-        """What the front door remembers."""
+        """What the sign-up limits remember."""
         return SqlSignupLimits(self.access.db)
 
     @cached_property
     def maintenance(self) -> SqlMaintenance:
-        """What time brings about."""
-        return SqlMaintenance(self.access.session)
+        """The changes that are due by time alone."""
+        return SqlMaintenance(self.access.db)
 
     @cached_property
     def issues(self) -> SqlIssues:
-        """Numbered editions."""
-        return SqlIssues(self.access.session)
+        """The issues and their deliveries."""
+        return SqlIssues(self.access)
 
     @cached_property
     def calendar(self) -> SqlCalendar:
-        """Slots and wishes."""
+        """Plans of tips, overrides of slots, notifications of the owner, heartbeats."""
         return SqlCalendar(self.access.session)
 
     @cached_property
     def transactional(self) -> SqlTransactionalEmails:
-        """Transactional mails."""
+        """The queue of transactional emails."""
         return SqlTransactionalEmails(self.access.db)
 
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
-        """Everything inside is undone: a savepoint that is always taken back. For plain SQL: the ORM sees none of it."""
+        """Undo what plain SQL writes inside, with a savepoint; the ORM does not notice."""
         db = self.access.db
         db.execute("SAVEPOINT rehearsal")
         try:
@@ -108,7 +108,7 @@ def _ask(connection: sqlite3.Connection, sql: str, values: Sequence[object]) -> 
 
 
 class SqlStore:
-    """Implements ports.Store on one SQLite file; the file must have been made by `database.upgrade`."""
+    """Implements ports.store.Store on one SQLite file, which `sqlite.database.upgrade` has made. Safe for threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -125,19 +125,20 @@ class SqlStore:
 
     @contextmanager
     def write(self, *, no_wait: bool = False) -> Iterator[SqlTx]:
-        """A write transaction: all or nothing. See ports.Store for `no_wait`."""
+        """A write transaction: all or nothing. See ports.store for `no_wait`."""
         with self._database.writing(no_wait=no_wait) as access:
             yield SqlTx(access, self._catalog_cache, may_cache=False)
 
     @contextmanager
     def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> Iterator[SendingLock]:
-        """Be the only sender; see ports.Store."""
+        """Become the only sender; see ports.store."""
         self._database.check_schema()
         with sending_lock(self.path, role, now) as lock:
             if why := self.hold_reason():
-                raise Refused(f"nothing is mailed from this database: {why}", fix=identity.FIX)
+                raise Refused(f"sending from this database is on hold: {why}", fix=copy_guard.FIX)
             self.mark_active(now)
-            run = self._start_run(role, now)
+            with self._database.writing() as access:
+                run = start_run(access.db, role, now)
             ledger = SqliteLedger(
                 self._connect(),
                 self._database.write_lock,
@@ -149,17 +150,18 @@ class SqlStore:
                 yield SendingLock(ledger, ledger.recover(now), lock)
             finally:
                 ledger.close()
-                self._end_run(run)
+                with self._database.writing() as access:
+                    end_run(access.db, run)
                 self.mark_active(now)
 
     def library_version(self) -> int:
-        """See ports.Store."""
+        """See ports.store."""
         with self._page_read() as connection:
             return int(connection.execute(VERSION).fetchone()[0])
 
     @contextmanager
     def archive(self) -> Iterator[SqlArchive]:
-        """See ports.Store."""
+        """See ports.store."""
         with self._page_read() as connection:
             connection.execute("BEGIN").close()
             try:
@@ -169,7 +171,7 @@ class SqlStore:
 
     @contextmanager
     def _page_read(self) -> Iterator[sqlite3.Connection]:
-        """The one connection for what pages read, each in its turn: a transaction of the ORM takes thirty times as long."""
+        """The one connection for the pages, used in turns. A transaction of the ORM takes thirty times as long."""
         with self._page_lock, translated():
             if self._page_connection is None:
                 self._database.check_schema()
@@ -177,38 +179,36 @@ class SqlStore:
             yield self._page_connection
 
     def holder(self) -> Holder | None:
-        """Who sends on this database now."""
+        """The process that is sending on this database now."""
         return holder_of(self.path)
 
     def hold_reason(self) -> str:
-        """Why nothing may be mailed from this database, or ""."""
+        """Why nothing may be sent from this database, or ""."""
         with self._database.reading() as access:
-            return identity.hold(access.session, self.path)
+            return copy_guard.hold(access.session, self.path)
 
     def adopt(self, now: datetime) -> None:
-        """From now on this database is the one that mails."""
+        """Make this database the one that sends."""
         with self._database.writing() as access:
-            mark = identity.adopt(access.session, self.path, now)
-        identity.write(self.path, mark)
+            mark = copy_guard.adopt(access.session, self.path, now)
+        copy_guard.write(self.path, mark)
 
     def mark_active(self, now: datetime) -> None:
-        """One more beat: in the database first, then beside it."""
+        """Update the mark in the database first, then the file next to it; `store.copy_guard` relies on this order."""
         with self._database.writing() as access:
             session = access.session
-            mark = None if identity.hold(session, self.path) else identity.beat(session, self.path, now)
+            mark = None if copy_guard.hold(session, self.path) else copy_guard.advance(session, self.path, now)
         if mark:
-            identity.write(self.path, mark)
+            copy_guard.write(self.path, mark)
 
-    def import_staged(self, rows: Iterable[StagedSubscriber], terms: ImportOptions) -> ImportCounts:
-        """Take in many readers; see ports.Store."""
-        from newsletter.store.import_subscribers import import_staged
-
+    def import_staged(self, rows: Iterable[StagedSubscriber], options: ImportOptions) -> ImportCounts:
+        """Import a whole file of subscribers; see ports.subscribers."""
         self._database.check_schema()
         with closing(self._connect()) as connection:
-            return import_staged(connection, self._database.write_lock, rows, terms)
+            return import_subscribers.import_staged(connection, self._database.write_lock, rows, options)
 
     def restore(self, source: Path, now: datetime) -> Path:
-        """Put a backup in the place of the database, while nobody sends; where the old one is kept."""
+        """Replace the database with a backup, while nobody can send; returns the path of the old database."""
         kept = self.path.with_name(f"{self.path.name}.before-{now:%Y%m%d-%H%M%S}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with sending_lock(self.path, "restore", now):
@@ -227,19 +227,7 @@ class SqlStore:
     def _connect(self) -> sqlite3.Connection:
         return connect_to_write(self.path)
 
-    def _start_run(self, role: str, now: datetime) -> int:
-        with self._database.writing() as access:
-            run = SenderRun(role=role, host=platform.node(), pid=os.getpid(), started_at=now)
-            access.session.add(run)
-            access.session.flush()
-            return run.id or 0
-
-    def _end_run(self, run: int) -> None:
-        """Say that this life is over; a process that was killed never does, and its rows are found by the lock."""
-        with self._database.writing() as access:
-            access.session.get_one(SenderRun, run).ended = True
-
 
 def open_store(url: str) -> SqlStore:
-    """The store at a database address; touches nothing until it is used."""
+    """The store at a database URL; it opens no file before it is used."""
     return SqlStore(sqlite_path(url))

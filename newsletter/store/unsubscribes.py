@@ -1,64 +1,48 @@
-"""Who left by which letter, and why; after 30 days without who it was (`upkeep` cuts that)."""
+"""Unsubscribes and their reasons: the SQL of the table `farewell`. After 30 days a row is anonymous."""
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import datetime
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
-
 from newsletter.domain.subscribers.subscriber import UnsubscribeCount
-from newsletter.store.tables import Issue, Tip, UnsubscribeRow
+from newsletter.store.times import from_text, to_text
+
+_ADD = "INSERT INTO farewell (subscriber_id, issue_id, at, reason, words) VALUES (?, ?, ?, '', '')"
+# The later answer counts, but an empty one deletes nothing.
+_SET_REASON = """UPDATE farewell SET reason = coalesce(nullif(:reason, ''), reason), words = coalesce(nullif(:words, ''), words)
+    WHERE id = (SELECT max(id) FROM farewell WHERE subscriber_id = :id)"""
+ERASE = "UPDATE farewell SET subscriber_id = NULL, words = '' WHERE subscriber_id = :id"
+MAKE_ANONYMOUS = "UPDATE farewell SET subscriber_id = NULL WHERE subscriber_id IS NOT NULL AND at <= :farewell"
+_BY_REASON = "SELECT reason, count(*) FROM farewell GROUP BY reason ORDER BY count(*) DESC"
+_BY_TIP = """SELECT f.issue_id, t.key, count(*) FROM farewell f JOIN issue i ON i.id = f.issue_id
+    LEFT JOIN tip t ON t.id = i.tip_id GROUP BY f.issue_id, t.key ORDER BY count(*) DESC, f.issue_id DESC LIMIT ?"""
+_WORDS = "SELECT at, reason, words FROM farewell WHERE words <> '' ORDER BY id DESC LIMIT ?"
 
 
 class SqlUnsubscribes:
-    """Implements ports.Farewells on one session."""
+    """Implements ports.subscribers.Unsubscribes in one transaction."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
 
     def add(self, subscriber_id: int, issue: int | None, now: datetime) -> None:
-        """Somebody left, by this issue's letter or (None) in another way."""
-        self._session.add(UnsubscribeRow(subscriber_id=subscriber_id, issue_id=issue, at=now))
-        self._session.flush()
+        """Record an unsubscribe, with the issue whose link was used, if any."""
+        self._db.execute(_ADD, (subscriber_id, issue, to_text(now)))
 
     def set_reason(self, subscriber_id: int, reason: str, words: str) -> None:
-        """Write the reason to their last leave; the later answer counts, but "" wipes nothing out."""
-        query = (
-            select(UnsubscribeRow)
-            .where(UnsubscribeRow.subscriber_id == subscriber_id)
-            .order_by(col(UnsubscribeRow.id).desc())
-        )
-        row = self._session.exec(query.limit(1)).first()
-        if row:
-            row.reason, row.words = reason or row.reason, words or row.words
-            self._session.flush()
+        """Record why they unsubscribed last."""
+        self._db.execute(_SET_REASON, {"id": subscriber_id, "reason": reason, "words": words})
 
     def by_reason(self) -> list[UnsubscribeCount]:
-        """How many for each reason, "" for none; the most first."""
-        query = (
-            select(UnsubscribeRow.reason, func.count()).group_by(UnsubscribeRow.reason).order_by(func.count().desc())
-        )
-        return [UnsubscribeCount(number, reason=reason) for reason, number in self._session.exec(query)]
+        """How many for each reason, "" for none; the most frequent first."""
+        return [UnsubscribeCount(number, reason=reason) for reason, number in self._db.execute(_BY_REASON)]
 
     def by_tip(self, limit: int) -> list[UnsubscribeCount]:
-        """The letters that lost the most readers."""
-        query = (
-            select(UnsubscribeRow.issue_id, Tip.key, func.count())
-            .join(Issue, col(Issue.id) == UnsubscribeRow.issue_id)
-            .join(Tip, col(Tip.id) == Issue.tip_id, isouter=True)
-            .group_by(col(UnsubscribeRow.issue_id), Tip.key)
-            .order_by(func.count().desc(), col(UnsubscribeRow.issue_id).desc())
-            .limit(limit)
-        )
-        return [UnsubscribeCount(number, issue=issue, tip=tip) for issue, tip, number in self._session.exec(query)]
+        """The issues that lost the most subscribers."""
+        rows = self._db.execute(_BY_TIP, (limit,))
+        return [UnsubscribeCount(number, issue=issue, tip=tip) for issue, tip, number in rows]
 
     def words(self, limit: int) -> list[tuple[datetime, str, str]]:
-        """What people wrote, newest first."""
-        query = (
-            select(UnsubscribeRow)
-            .where(UnsubscribeRow.words != "")
-            .order_by(col(UnsubscribeRow.id).desc())
-            .limit(limit)
-        )
-        return [(row.at, row.reason, row.words) for row in self._session.exec(query)]
+        """The latest comments, newest first."""
+        return [(from_text(at), reason, words) for at, reason, words in self._db.execute(_WORDS, (limit,))]

@@ -1,32 +1,31 @@
-"""The ledger of a second sending process: a life of its own on a database whose sending lock it has inherited."""
+"""The deliveries of the second sending process, which has inherited the sending lock of the first."""
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import RLock
 
-from newsletter.store.deliveries import SqliteLedger, sql_time
+from newsletter.store.deliveries import SqliteLedger
+from newsletter.store.sender_runs import end_run, start_run
 from newsletter.store.sqlite.connection import connect_to_write, transaction, translated
-
-_BEGIN = """INSERT INTO sender_run (role, host, pid, started_at, ended, recovered)
-    VALUES ('second process', ?, ?, ?, 0, 0)"""
 
 
 @contextmanager
 def worker_ledger(path: Path, now: datetime, *, hold_in_doubt: bool) -> Iterator[tuple[SqliteLedger, int]]:
-    """The ledger, and the sender_run that owns what it claims. Recovers nothing: the first process did, or will."""
+    """The ledger, and the id of the run that owns what it claims.
+
+    It recovers nothing: rows in `sending` may belong to the first process, which is alive.
+    """
     connection = connect_to_write(path)
     with translated(), transaction(connection):
-        owner = connection.execute(_BEGIN, (platform.node(), os.getpid(), sql_time(now))).lastrowid or 0
-    ledger = SqliteLedger(connection, RLock(), owner, hold_in_doubt=hold_in_doubt)
+        run = start_run(connection, "second process", now)
+    ledger = SqliteLedger(connection, RLock(), run, hold_in_doubt=hold_in_doubt)
     try:
-        yield ledger, owner
+        yield ledger, run
         with translated(), transaction(connection):
-            connection.execute("UPDATE sender_run SET ended = 1 WHERE id = ?", (owner,))
+            end_run(connection, run)
     finally:
         ledger.close()

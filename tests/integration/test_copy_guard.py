@@ -1,4 +1,4 @@
-"""A copied or restored database mails nobody until it is adopted; a crash is no copy."""
+"""A copied or restored database sends nothing until it is adopted; a crash does not make a copy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.errors import Refused
-from newsletter.store import copy_guard as identity
+from newsletter.store.copy_guard import file_of, machine_id, path_of
 from newsletter.store.transactions import SqlStore
 from newsletter.testing import MemorySender
 from tests.support.library import TUESDAY, add_subscribers, add_tip
@@ -20,7 +20,7 @@ from tests.support.publishing import AppHarness, open_app_harness
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[AppHarness]:
-    """A newsletter that has mailed once."""
+    """A newsletter that has sent one issue."""
     with open_app_harness(tmp_path, MemorySender()) as harness:
         add_subscribers(harness.files, 1)
         add_tip(harness.files, "One")
@@ -32,17 +32,17 @@ def copy_of(harness: AppHarness, directory: Path, *, whole: bool) -> SqlStore:
     directory.mkdir()
     harness.database.backup(directory / "newsletter.db")
     if whole:
-        shutil.copy(identity.path_of(harness.files.path), directory)
+        shutil.copy(path_of(harness.files.path), directory)
     return SqlStore(directory / "newsletter.db")
 
 
-def beats(harness: AppHarness, change: int) -> None:
-    path = identity.path_of(harness.files.path)
+def change_counter(harness: AppHarness, change: int) -> None:
+    path = path_of(harness.files.path)
     mark = json.loads(path.read_text())
     path.write_text(json.dumps({**mark, "beat": mark["beat"] + change}))
 
 
-def test_a_newsletter_that_goes_on_as_ever_is_not_held(harness: AppHarness) -> None:
+def test_a_newsletter_that_keeps_running_is_not_held(harness: AppHarness) -> None:
     for _ in range(3):
         harness.store.mark_active(TUESDAY)
     assert harness.database.hold_reason() == ""
@@ -50,7 +50,7 @@ def test_a_newsletter_that_goes_on_as_ever_is_not_held(harness: AppHarness) -> N
         pass
 
 
-def test_a_copy_mails_nobody_until_it_is_adopted_and_then_the_first_one_is_left_alone(
+def test_a_copy_sends_nothing_until_it_is_adopted_and_the_original_keeps_sending(
     harness: AppHarness, tmp_path: Path
 ) -> None:
     copy = copy_of(harness, tmp_path / "copy", whole=False)
@@ -66,7 +66,7 @@ def test_a_copy_mails_nobody_until_it_is_adopted_and_then_the_first_one_is_left_
     assert harness.database.hold_reason() == ""
 
 
-def test_an_older_state_that_is_put_back_is_held(harness: AppHarness, tmp_path: Path) -> None:
+def test_an_older_state_that_is_restored_is_held(harness: AppHarness, tmp_path: Path) -> None:
     harness.database.backup(tmp_path / "backup.db")
     harness.store.mark_active(TUESDAY)
     harness.close()
@@ -84,8 +84,8 @@ def test_an_older_state_that_is_put_back_is_held(harness: AppHarness, tmp_path: 
 
 
 def test_both_files_on_another_machine_are_held(harness: AppHarness, tmp_path: Path) -> None:
-    if not identity.machine_id():
-        pytest.skip("this machine has no /etc/machine-id, and without one it is not asked for")
+    if not machine_id():
+        pytest.skip("this machine has no /etc/machine-id, so the guard does not check it")
     copy = copy_of(harness, tmp_path / "copy", whole=True)
     with copy._database.writing() as access:
         access.db.execute("UPDATE installation SET machine = 'another', host = 'old-server'")
@@ -96,25 +96,25 @@ def test_both_files_on_another_machine_are_held(harness: AppHarness, tmp_path: P
 
 
 def moved(harness: AppHarness, directory: Path, how: Callable[[Path, Path], object]) -> SqlStore:
-    """The whole directory of the newsletter somewhere else; nobody has it open."""
+    """Copy or move the whole directory of the newsletter while it is closed."""
     harness.close()
     how(harness.files.path.parent, directory)
     return SqlStore(directory / harness.files.path.name)
 
 
-def installed(store: SqlStore, **values: str) -> None:
-    """Write into what the database knows of its file."""
+def record(store: SqlStore, **values: str) -> None:
+    """Change what the database has recorded of its file."""
     with store._database.writing() as access:
         for name, value in values.items():
             access.db.execute(f"UPDATE installation SET {name} = ?", (value,))  # noqa: S608
 
 
 @pytest.mark.parametrize("machine", ["", "as it is"])
-def test_a_whole_directory_that_is_copied_is_held_and_the_first_one_goes_on(
+def test_a_copied_directory_is_held_and_the_original_keeps_sending(
     harness: AppHarness, tmp_path: Path, machine: str
 ) -> None:
-    if not machine:  # as where no machine has an id
-        installed(harness.files, machine="")
+    if not machine:  # as in a container, which has no machine id
+        record(harness.files, machine="")
     copy = moved(harness, tmp_path.parent / f"copy of {tmp_path.name}", shutil.copytree)
     why, first = copy.hold_reason(), harness.database.hold_reason()
     with pytest.raises(Refused, match="db adopt"), copy.sending("a copy", TUESDAY):
@@ -123,27 +123,27 @@ def test_a_whole_directory_that_is_copied_is_held_and_the_first_one_goes_on(
     after = copy.hold_reason()
     copy.close()
 
-    assert f"the file that mails was another one, at {harness.files.path}" in why
+    assert f"the file that sent was another one, at {harness.files.path}" in why
     assert (first, after) == ("", "")
 
 
-def test_a_directory_that_is_moved_goes_on(harness: AppHarness, tmp_path: Path) -> None:
+def test_a_directory_that_is_moved_keeps_sending(harness: AppHarness, tmp_path: Path) -> None:
     store = moved(harness, tmp_path.parent / f"moved {tmp_path.name}", lambda old, new: old.rename(new))
     assert store.hold_reason() == ""
     store.close()
 
 
-def test_a_volume_that_is_mounted_again_goes_on_and_a_copied_disk_does_not(harness: AppHarness) -> None:
-    installed(harness.files, device="4711")
+def test_a_volume_that_is_mounted_again_keeps_sending_and_a_copied_disk_does_not(harness: AppHarness) -> None:
+    record(harness.files, device="4711")
     assert harness.database.hold_reason() == "", "the same path with another device number: mounted again"
     harness.store.mark_active(TUESDAY)
-    installed(harness.files, path="/elsewhere/newsletter.db")
+    record(harness.files, path="/elsewhere/newsletter.db")
     assert harness.database.hold_reason() == "", "only moved"
-    installed(harness.files, device="4711")
+    record(harness.files, device="4711")
     assert "its disk is a copy" in harness.database.hold_reason()
 
 
-def test_a_file_that_was_copied_away_and_put_back_is_held(harness: AppHarness, tmp_path: Path) -> None:
+def test_a_file_that_was_replaced_by_its_copy_is_held(harness: AppHarness, tmp_path: Path) -> None:
     harness.close()
     shutil.copy2(harness.files.path, tmp_path / "aside.db")
     (tmp_path / "aside.db").rename(harness.files.path)
@@ -153,10 +153,8 @@ def test_a_file_that_was_copied_away_and_put_back_is_held(harness: AppHarness, t
     assert "newsletter db adopt" in held.fix
 
 
-def test_what_an_older_program_did_not_write_down_is_learned_at_the_next_beat(
-    harness: AppHarness, tmp_path: Path
-) -> None:
-    installed(harness.files, inode="", device="", path="")
+def test_what_an_older_program_did_not_record_is_recorded_at_the_next_mark(harness: AppHarness, tmp_path: Path) -> None:
+    record(harness.files, inode="", device="", path="")
     assert harness.database.hold_reason() == ""
     harness.store.mark_active(TUESDAY)
     copy = moved(harness, tmp_path.parent / f"copy of {tmp_path.name}", shutil.copytree)
@@ -164,8 +162,10 @@ def test_what_an_older_program_did_not_write_down_is_learned_at_the_next_beat(
     copy.close()
 
 
-@pytest.mark.parametrize(("kind", "tells"), [("ext4", True), ("fuse.grpcfuse", False), ("9p", False), ("nfs4", True)])
-def test_a_file_system_whose_inodes_do_not_last_is_not_asked(tmp_path: Path, kind: str, *, tells: bool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "reliable"), [("ext4", True), ("fuse.grpcfuse", False), ("9p", False), ("nfs4", True)]
+)
+def test_a_file_system_with_unstable_inodes_is_not_checked(tmp_path: Path, kind: str, *, reliable: bool) -> None:
     database, mounts = tmp_path / "n.db", tmp_path / "mounts"
     database.touch()
     device = database.stat().st_dev
@@ -173,29 +173,29 @@ def test_a_file_system_whose_inodes_do_not_last_is_not_asked(tmp_path: Path, kin
         "22 27 0:0 / /proc rw - proc proc rw\n"
         f"27 1 {os.major(device)}:{os.minor(device)} / /data rw,relatime shared:1 - {kind} /dev/vda rw\n"
     )
-    found = identity.file_of(database, mounts)
+    found = file_of(database, mounts)
 
-    assert bool(found.inode) is tells
+    assert bool(found.inode) is reliable
     assert found.path == str(database)
-    assert identity.file_of(database, tmp_path / "none").inode
+    assert file_of(database, tmp_path / "none").inode
 
 
-def test_a_crash_between_the_two_writes_of_a_beat_holds_nothing(harness: AppHarness) -> None:
-    beats(harness, -1)
+def test_a_crash_between_the_two_writes_of_a_mark_does_not_hold_the_database(harness: AppHarness) -> None:
+    change_counter(harness, -1)
     assert harness.database.hold_reason() == ""
     harness.store.mark_active(TUESDAY)
     assert harness.database.hold_reason() == ""
-    beats(harness, -2)
+    change_counter(harness, -2)
     assert "put back" in harness.database.hold_reason()
 
 
-def test_a_mark_that_cannot_be_read_is_as_none(harness: AppHarness) -> None:
-    identity.path_of(harness.files.path).write_text("{")
+def test_an_unreadable_mark_counts_as_missing(harness: AppHarness) -> None:
+    path_of(harness.files.path).write_text("{")
     assert "copy" in harness.database.hold_reason()
 
 
-def test_doctor_and_the_mails_that_wait_know_of_it(harness: AppHarness) -> None:
-    identity.path_of(harness.files.path).unlink()
+def test_doctor_reports_the_hold_and_queued_emails_wait_for_the_adoption(harness: AppHarness) -> None:
+    path_of(harness.files.path).unlink()
     harness.owner.alert("Something", ["happened"], "Look")
     held = {check.id: check for check in harness.doctor.check()}["installation"]
     memory = harness.memory()

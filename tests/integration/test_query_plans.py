@@ -1,3 +1,5 @@
+"""No statement on deliveries may need a scan of the whole table; benchmarks/query_plans.py checks their plans."""
+
 import os
 import subprocess
 import sys

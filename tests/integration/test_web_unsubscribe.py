@@ -10,7 +10,7 @@ import pytest
 
 from newsletter.domain.subscribers.subscription import Reason, Status
 from newsletter.mail.tokens import Purpose
-from newsletter.store.maintenance import network_of
+from newsletter.store.consent import network_of
 from tests.support.web import WebHarness, add_tip, links_in, open_web_harness, text_of
 
 ANNA = "anna@host.example"

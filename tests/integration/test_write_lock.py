@@ -1,4 +1,4 @@
-"""Who writes while another process does: waits for a gap, and says so when there is none."""
+"""Writing while another process writes: the writer waits for its turn, and gives up after a while."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ from tests.support.library import TUESDAY, new_store
 
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """Another process's connection."""
+    """The connection of another process."""
     new_store(tmp_path).close()
     connection = sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None, check_same_thread=False)
     yield connection
     connection.close()
 
 
-def test_a_visitor_waits_for_another_process_that_writes_and_then_has_their_turn(
-    tmp_path: Path, other: sqlite3.Connection
-) -> None:
+def test_a_visitor_waits_for_another_process_that_writes(tmp_path: Path, other: sqlite3.Connection) -> None:
     store = new_store(tmp_path)
     other.execute("BEGIN IMMEDIATE")
 
@@ -43,7 +41,7 @@ def test_a_visitor_waits_for_another_process_that_writes_and_then_has_their_turn
     store.close()
 
 
-def test_a_lock_that_does_not_come_free_is_an_error_and_leaves_the_connection_as_it_was(
+def test_a_lock_that_is_not_released_is_an_error_and_leaves_the_connection_as_it_was(
     tmp_path: Path, other: sqlite3.Connection
 ) -> None:
     connection = sqlite3.connect(tmp_path / "newsletter.db", timeout=BUSY_FOR)

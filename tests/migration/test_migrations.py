@@ -1,4 +1,4 @@
-"""The schema: migrations and tables say the same, and a database that does not fit is refused with the fix."""
+"""The schema: migrations and tables agree, and a database with another schema is refused with a fix."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from sqlmodel import SQLModel
 
 from newsletter.domain.errors import NewsletterError, SchemaError, SettingsError
 from newsletter.store.sqlite import database
-from newsletter.store.sqlite.database import HEAD, backup, make_engine, revision, sqlite_path, upgrade
+from newsletter.store.sqlite.backup import backup
+from newsletter.store.sqlite.database import HEAD, make_engine, revision, sqlite_path, upgrade
 from newsletter.store.transactions import SqlStore
 
 
-def test_all_migrations_together_make_the_declared_tables(tmp_path: Path) -> None:
+def test_the_migrations_make_the_declared_tables(tmp_path: Path) -> None:
     upgrade(tmp_path / "n.db")
     engine = make_engine(tmp_path / "n.db")
 
     def is_ours(name: str | None, kind: str, _parents: object) -> bool:
-        """The full-text index brings tables of its own, which no metadata knows."""
+        """The full-text index has tables of its own, which are not in the metadata."""
         return not (kind == "table" and name and name.startswith("tip_search"))
 
     with engine.connect() as connection:
@@ -35,7 +36,7 @@ def test_all_migrations_together_make_the_declared_tables(tmp_path: Path) -> Non
     assert differences == []
 
 
-def test_deliveries_are_kept_without_a_rowid_as_declared(tmp_path: Path) -> None:
+def test_the_deliveries_are_stored_without_a_rowid_as_declared(tmp_path: Path) -> None:
     upgrade(tmp_path / "n.db")
     connection = sqlite3.connect(tmp_path / "n.db")
     sql = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'delivery'").fetchone()[0]
@@ -44,14 +45,14 @@ def test_deliveries_are_kept_without_a_rowid_as_declared(tmp_path: Path) -> None
     assert "WITHOUT ROWID" in sql
 
 
-def test_the_program_names_the_newest_migration() -> None:
+def test_the_program_needs_the_newest_migration() -> None:
     scripts = ScriptDirectory(str(Path(database.__file__).parents[1] / "migrations"))
 
     assert scripts.get_current_head() == HEAD
 
 
 def _older(path: Path, version: str) -> sqlite3.Connection:
-    """A database as an older program made it."""
+    """A database that an older program has made."""
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parents[1] / "migrations"))
     engine = make_engine(path).execution_options(immediate=True)
@@ -62,7 +63,7 @@ def _older(path: Path, version: str) -> sqlite3.Connection:
     return sqlite3.connect(path)
 
 
-def test_an_older_database_keeps_its_letters_when_it_is_upgraded(tmp_path: Path) -> None:
+def test_an_older_database_keeps_its_deliveries_when_it_is_upgraded(tmp_path: Path) -> None:
     old = _older(tmp_path / "n.db", "0001")
     old.execute(
         "INSERT INTO issue (id, slot, due_at, state, tip_was, subject, secret, audience, reason, planned_at)"
@@ -96,7 +97,9 @@ def _stamp(path: Path, version: str) -> None:
 
 
 @pytest.mark.parametrize(("version", "words"), [("0000", "newsletter db upgrade"), ("9999", "Upgrade the program")])
-def test_a_database_behind_or_from_the_future_is_refused_with_the_fix(tmp_path: Path, version: str, words: str) -> None:
+def test_a_database_with_an_older_or_newer_schema_is_refused_with_a_fix(
+    tmp_path: Path, version: str, words: str
+) -> None:
     upgrade(tmp_path / "n.db")
     _stamp(tmp_path / "n.db", version)
     store = SqlStore(tmp_path / "n.db")
@@ -106,7 +109,7 @@ def test_a_database_behind_or_from_the_future_is_refused_with_the_fix(tmp_path: 
     assert words in str(caught.value)
 
 
-def test_a_database_from_the_future_is_not_upgraded_downwards(tmp_path: Path) -> None:
+def test_a_database_with_a_newer_schema_is_not_downgraded(tmp_path: Path) -> None:
     upgrade(tmp_path / "n.db")
     _stamp(tmp_path / "n.db", "9999")
 
@@ -114,7 +117,7 @@ def test_a_database_from_the_future_is_not_upgraded_downwards(tmp_path: Path) ->
         upgrade(tmp_path / "n.db")
 
 
-def test_a_missing_database_is_named_and_not_created(tmp_path: Path) -> None:
+def test_a_missing_database_is_an_error_and_not_created(tmp_path: Path) -> None:
     store = SqlStore(tmp_path / "n.db")
 
     with pytest.raises(SchemaError) as caught, store.read():
@@ -123,7 +126,7 @@ def test_a_missing_database_is_named_and_not_created(tmp_path: Path) -> None:
     assert not (tmp_path / "n.db").exists()
 
 
-def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "n.db").write_bytes(b"not a database at all, but long enough to look at" * 20)
 
     with pytest.raises(NewsletterError) as caught:
@@ -132,12 +135,12 @@ def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql://localhost/x", "sqlite://", "sqlite:///:memory:", "nonsense"])
-def test_a_database_address_that_is_not_served_is_refused(url: str) -> None:
+def test_a_database_url_that_is_not_supported_is_refused(url: str) -> None:
     with pytest.raises(SettingsError):
         sqlite_path(url)
 
 
-def test_a_backup_is_a_whole_database_and_never_overwrites(tmp_path: Path) -> None:
+def test_a_backup_is_a_complete_database_and_never_overwrites_a_file(tmp_path: Path) -> None:
     upgrade(tmp_path / "n.db")
     backup(tmp_path / "n.db", tmp_path / "copy.db")
 
@@ -146,7 +149,7 @@ def test_a_backup_is_a_whole_database_and_never_overwrites(tmp_path: Path) -> No
         backup(tmp_path / "n.db", tmp_path / "copy.db")
 
 
-def test_a_database_of_the_first_schema_is_brought_up_with_what_stands_in_it(tmp_path: Path) -> None:
+def test_a_database_of_the_first_schema_keeps_its_suppressions_when_it_is_upgraded(tmp_path: Path) -> None:
     connection = _older(tmp_path / "n.db", "0001")
     with connection:
         connection.execute("INSERT INTO suppression VALUES ('a@b.example', 'manual', '', '2025-05-06', NULL)")
@@ -160,7 +163,7 @@ def test_a_database_of_the_first_schema_is_brought_up_with_what_stands_in_it(tmp
     store.close()
 
 
-def test_tips_that_were_there_before_have_the_words_that_lists_show(tmp_path: Path) -> None:
+def test_tips_of_an_older_database_get_the_teasers_that_lists_show(tmp_path: Path) -> None:
     path = tmp_path / "n.db"
     connection = _older(path, "0001")
     with connection:

@@ -1,4 +1,4 @@
-"""Small newsletters for tests: a real store on a file, readers, a frozen issue; no letter is composed here."""
+"""Small newsletters for tests: a real store in a file, with subscribers, tips and a frozen issue."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ SLOT = date(2024, 3, 5)
 
 
 def new_store(directory: Path) -> SqlStore:
-    """An empty store on a new file; close it."""
+    """An empty store in a new file; the caller closes it."""
     path = directory / "newsletter.db"
     upgrade(path)
     return SqlStore(path)
 
 
 def add_subscriber(store: SqlStore, address: str, status: Status = Status.CONFIRMED, *, name: str = "") -> int:
-    """A reader with the key `k` and their number; the id."""
+    """Add a subscriber whose key is `k` and a number; returns the id."""
     with store.write() as tx:
         number = sum(tx.subscribers.count().values()) + 1
-        reader = NewSubscriber(parse_address(address), name, f"k{number:015d}", status, "test", signup_at=TUESDAY)
-        return tx.subscribers.add(reader, TUESDAY).id
+        new = NewSubscriber(parse_address(address), name, f"k{number:015d}", status, "test", signup_at=TUESDAY)
+        return tx.subscribers.add(new, TUESDAY).id
 
 
 def add_subscribers(store: SqlStore, number: int) -> list[int]:
-    """reader1@a.example and so on, confirmed."""
+    """Add reader1@a.example and so on, confirmed; returns their ids."""
     return [add_subscriber(store, f"reader{n}@a.example") for n in range(1, number + 1)]
 
 
 def add_tip(store: SqlStore, title: str = "Say the name", **fields: object) -> str:
-    """A fresh complete tip; its key."""
+    """Add a fresh complete tip; returns its key."""
     key = str(fields.get("key", title.lower().replace(" ", "-")))
     text = TipText(title=title, body=str(fields.get("body", "Use the name *once*, early, and mean it.")))
     with store.write() as tx:
@@ -47,7 +47,7 @@ def add_tip(store: SqlStore, title: str = "Say the name", **fields: object) -> s
 
 
 def freeze_issue(store: SqlStore, compiled: bytes = b"{}") -> int:
-    """An issue of SLOT in `sending` for everybody who is confirmed now; its number."""
+    """Make an issue of SLOT in `sending` for everyone who is confirmed now; returns its number."""
     key = add_tip(store)
     with store.write() as tx:
         issue = tx.issues.plan(SLOT, TUESDAY, TUESDAY)

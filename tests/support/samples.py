@@ -1,4 +1,4 @@
-"""One of every mail, with what each needs: for tests of how they look, and for referees."""
+"""One of every email with its values, for tests of their look and for validators."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date
 
 from newsletter.domain.site import Site
 from newsletter.domain.tips.tip import TipText
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 from newsletter.rendering.data import data_dir
 from newsletter.rendering.emails import EmailTemplates
 
@@ -95,21 +95,21 @@ TRANSACTIONAL: dict[str, Mapping[str, object]] = {
 
 
 def issue(site: Site = SITE, tip: TipText = TIP, recipient: Mapping[str, str] = PERSON) -> Rendered:
-    """The weekly letter."""
+    """The weekly email."""
     return EmailTemplates(site, [SHIPPED]).issue(
         tip, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=recipient
     )
 
 
 def every_email(site: Site = SITE, tip: TipText = TIP) -> dict[str, Rendered]:
-    """Kind of mail to the mail."""
-    letters = EmailTemplates(site, [SHIPPED])
+    """Every email, by kind."""
+    emails = EmailTemplates(site, [SHIPPED])
     slot = date(2025, 6, 3)
     return {
         "issue": issue(site, tip),
-        "quarterly": letters.issue(tip, tip_key="say-it", number=3, slot=slot, recipient=PERSON, kind="quarterly"),
-        "preview": letters.issue(
+        "quarterly": emails.issue(tip, tip_key="say-it", number=3, slot=slot, recipient=PERSON, kind="quarterly"),
+        "preview": emails.issue(
             tip, tip_key="say-it", number=3, slot=slot, recipient=PERSON, kind="preview", extra=PREVIEW
         ),
-        **{kind: letters.transactional(kind, values) for kind, values in TRANSACTIONAL.items()},
+        **{kind: emails.transactional(kind, values) for kind, values in TRANSACTIONAL.items()},
     }

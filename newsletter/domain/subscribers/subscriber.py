@@ -96,6 +96,14 @@ class UnsubscribeCount:
 
 
 @dataclass(frozen=True, slots=True)
+class ListGrowth:
+    """How many subscribers a span of time gained and lost."""
+
+    joined: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryFacts:
     """One delivery for people to read; reply is the last one of the next hop, whole; tip: the key of what it carries."""
 

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs migrations on the connection it is given, never on one of its own."""
+"""The entry point of Alembic: runs the migrations on the connection that `upgrade` passes."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""SQLite: connections, the write-ahead log, the sending lock, and column types."""
+"""What is specific to SQLite: connections, transactions, the sending lock, checkpoints, backups."""

@@ -1,4 +1,4 @@
-"""Kinds of columns that several tables have; no table."""
+"""Column types that several tables share."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,13 +9,13 @@ from sqlmodel import Field
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware in, aware (UTC) out; SQLite keeps it as text that sorts."""
+    """Aware times in, aware times (UTC) out; SQLite stores them as the text that `store.times.to_text` writes."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive times: they are always a mistake here."""
+        """Raises ValueError for a naive time, which is always a bug here."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -24,15 +24,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Give the zone back that SQLite does not keep."""
+        """Add the time zone, which SQLite does not store."""
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def at(*, null: bool = False, index: bool = False) -> Any:
-    """A time."""
+    """A column for a time."""
     return Field(default=None if null else ..., sa_type=UtcDateTime, nullable=null, index=index)
-
-
-def from_text(text: str) -> datetime:
-    """A time as SQLite keeps it, read past the ORM; aware."""
-    return datetime.fromisoformat(f"{text}+00:00")

@@ -1,44 +1,47 @@
-"""SQLite as all of us open it, without the ORM: pragmas, errors in words, times as whole milliseconds."""
+"""SQLite connections without the ORM: pragmas, write transactions, and translated errors."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 from newsletter.domain.errors import Busy, NewsletterError
 
-BUSY_FOR = 30.0  # seconds a writer waits for another process
-SHORT_WAIT = 0.002  # seconds that somebody waits who holds others up meanwhile
-NAPS = (0.0002, 0.01)  # seconds between two looks for the write lock, the first and the longest
+BUSY_FOR = 30.0  # seconds that a writer waits for another process
+SHORT_WAIT = 0.002  # seconds that a writer waits if others have to wait for it in the meantime
+POLL = (0.0002, 0.01)  # seconds between two attempts to get the write lock, the first and the longest
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection for plain SQL, to be used under a lock by any thread."""
+    """A connection for plain SQL; any thread may use it, under a lock of the caller."""
     connection = sqlite3.connect(path, timeout=BUSY_FOR, check_same_thread=False)
     set_pragmas(connection)
     return connection
 
 
 def connect_to_write(path: Path) -> sqlite3.Connection:
-    """The same for `transaction`, which waits by itself: what is done outside of one waits for nobody."""
+    """A connection for `transaction`, which does the waiting: outside of one, a statement never waits for a lock."""
     connection = connect(path)
     connection.execute("PRAGMA busy_timeout = 0").close()
     return connection
 
 
 def set_pragmas(connection: sqlite3.Connection) -> None:
-    """WAL and friends. NORMAL survives `kill -9`; a power cut may take the last commits back (doubles, no losses)."""
-    connection.isolation_level = None  # we say BEGIN ourselves, and of which kind
+    """Set WAL and the other pragmas on a new connection.
+
+    synchronous = NORMAL survives `kill -9`. A power failure can undo the last commits, which means duplicate emails
+    and never missing ones.
+    """
+    connection.isolation_level = None  # the module must not BEGIN by itself: we choose the kind of transaction
     for pragma in (
         f"busy_timeout = {int(BUSY_FOR * 1000)}",
         "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
         "temp_store = MEMORY",
-        "cache_size = -2000",  # 2 MB a connection; there may be dozens
-        "wal_autocheckpoint = 0",  # `Checkpoints` sees to it, and an import itself
+        "cache_size = -2000",  # 2 MB per connection; there may be dozens
+        "wal_autocheckpoint = 0",  # `store.sqlite.wal` does it, and so does an import
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
@@ -60,17 +63,17 @@ class transaction:  # noqa: N801 - used as a function; a generator would take as
             if kind is None:
                 self._connection.execute("COMMIT")
         finally:
-            if self._connection.in_transaction:  # Ctrl-C may come right after the COMMIT
+            if self._connection.in_transaction:  # Ctrl-C can come right after the COMMIT
                 self._connection.execute("ROLLBACK")
 
 
 def begin(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) -> None:
     """BEGIN IMMEDIATE on a connection whose busy_timeout is 0. Raises sqlite3.OperationalError after `busy_for` seconds.
 
-    Whoever sends gives the write lock back after a tenth of a millisecond and takes it again as soon: SQLite's own
-    waiting, which begins with 1 ms and soon naps for 100, would wait long for one of these gaps.
+    The sender releases the write lock for a tenth of a millisecond at a time. SQLite's own waiting starts with 1 ms and
+    soon sleeps for 100 ms, so it would miss most of these gaps; we poll more often.
     """
-    nap, until = NAPS[0], 0.0
+    pause, until = POLL[0], 0.0
     while True:
         try:
             connection.execute("BEGIN IMMEDIATE").close()
@@ -81,12 +84,12 @@ def begin(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) -> None:
                 raise
         else:
             return
-        time.sleep(nap)
-        nap = min(nap * 1.1, NAPS[1])
+        time.sleep(pause)
+        pause = min(pause * 1.1, POLL[1])
 
 
 def begin_writing(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) -> None:
-    """The same on a connection that elsewhere waits as SQLite does."""
+    """As `begin`, on a connection that waits by busy_timeout otherwise."""
     connection.execute("PRAGMA busy_timeout = 0").close()
     try:
         begin(connection, busy_for)
@@ -95,7 +98,7 @@ def begin_writing(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) ->
 
 
 class translated:  # noqa: N801 - as `transaction`
-    """Foreign errors at the border: a lock that did not come free is Busy, the rest is told in words."""
+    """Translates errors of SQLite: Busy for a lock that was not released in time, else NewsletterError."""
 
     __slots__ = ()
 
@@ -103,21 +106,13 @@ class translated:  # noqa: N801 - as `transaction`
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
         if isinstance(error, sqlite3.OperationalError):
-            raise in_words(error) from error
+            raise translate(error) from error
 
 
-def in_words(error: BaseException) -> NewsletterError:
-    """What an operational error of SQLite means for whoever runs us."""
+def translate(error: BaseException) -> NewsletterError:
+    """The error of ours for an operational error of SQLite."""
     if "locked" in str(error) or "busy" in str(error):
         return Busy("another process is writing to the database", fix="Try again in a moment")
-    return NewsletterError(f"the database refused: {error}", fix="Check disk space and rights of the data directory")
-
-
-def from_ms(milliseconds: int) -> datetime:
-    """Milliseconds since 1970 to an aware time."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def to_ms(at: datetime) -> int:
-    """An aware time to milliseconds since 1970."""
-    return int(at.timestamp() * 1000)
+    return NewsletterError(
+        f"the database refused: {error}", fix="Check the disk space and the permissions of the data directory"
+    )

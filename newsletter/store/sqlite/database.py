@@ -1,4 +1,4 @@
-"""Connections, transactions and the schema's version; knows no table by name."""
+"""The SQLite database: its engine, its transactions, and the version of its schema."""
 
 from __future__ import annotations
 
@@ -16,30 +16,33 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
 from newsletter.domain.errors import Busy, NewsletterError, SchemaError, SettingsError
-from newsletter.store.sqlite.connection import BUSY_FOR, SHORT_WAIT, begin_writing, in_words, set_pragmas, translated
+from newsletter.store.sqlite.connection import BUSY_FOR, SHORT_WAIT, begin_writing, set_pragmas, translate, translated
 from newsletter.store.sqlite.wal import Checkpoints
 
 HEAD = "0005"
-"""The schema this program works on; a test holds it against the newest migration."""
+"""The schema version this program needs; a test compares it with the newest migration."""
 
 
 def sqlite_path(url: str) -> Path:
-    """The file of a database address; raises SettingsError for what is not served (yet)."""
+    """The file of a database URL; raises SettingsError for a URL that is not supported."""
     fix = "Write NEWSLETTER_DATABASE_URL=sqlite:///data/newsletter.db"
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise SettingsError("NEWSLETTER_DATABASE_URL is not a database address", fix=fix) from None
+        raise SettingsError("NEWSLETTER_DATABASE_URL is not a database URL", fix=fix) from None
     if parsed.get_backend_name() != "sqlite":
-        raise SettingsError(f"NEWSLETTER_DATABASE_URL: {parsed.get_backend_name()} is not served yet", fix=fix)
+        raise SettingsError(f"NEWSLETTER_DATABASE_URL: {parsed.get_backend_name()} is not supported yet", fix=fix)
     if not parsed.database or parsed.database == ":memory:":
         raise SettingsError("NEWSLETTER_DATABASE_URL must name a file", fix=fix)
     return Path(parsed.database)
 
 
 def make_engine(path: Path) -> Engine:
-    """An engine on a SQLite file whose transactions begin as said: read ones deferred, write ones IMMEDIATE."""
-    # The web answers in up to 40 threads; none of them should wait for a connection.
+    """An engine on a SQLite file.
+
+    A transaction is deferred (to read), unless the execution option `immediate` gives the seconds a writer waits.
+    """
+    # The web server has up to 40 threads; none of them should have to wait for a connection.
     engine = create_engine(
         f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": BUSY_FOR}, pool_size=45
     )
@@ -51,9 +54,9 @@ def make_engine(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         db = _driven(connection)
-        if db.in_transaction:  # the one of `Database`, which the ORM joins
+        if db.in_transaction:  # `Database` has begun one, and the ORM joins it
             return
-        # A read that turns into a write loses updates under WAL; IMMEDIATE takes the write lock first.
+        # Under WAL, a read transaction that begins to write can lose updates; IMMEDIATE takes the write lock first.
         if busy_for := connection.get_execution_options().get("immediate"):
             begin_writing(db, busy_for)
         else:
@@ -67,7 +70,10 @@ def _driven(connection: Connection) -> sqlite3.Connection:
 
 
 class Access:
-    """One transaction. `db` is for plain SQL, which costs a tenth; `session` is the ORM's, made where it is wanted."""
+    """One transaction, for plain SQL (`db`, which takes a tenth of the time) and for the ORM (`session`).
+
+    The session is made when it is first used.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -75,23 +81,26 @@ class Access:
 
     @cached_property
     def session(self) -> Session:
-        """On the same connection, in the same transaction."""
+        """The ORM on the same connection, in the same transaction."""
         return Session(self._connection, expire_on_commit=False)
 
     def commit(self) -> None:
-        """What both have written."""
+        """Commit what both have written."""
         if "session" in self.__dict__:
             self.session.commit()
         self.db.commit()
 
     def close(self) -> None:
-        """End the ORM's part."""
+        """Close the session, if there is one."""
         if "session" in self.__dict__:
             self.session.close()
 
 
 class Database:
-    """One SQLite file. One writer at a time in this process; other processes wait by busy_timeout."""
+    """One SQLite file. Safe for threads.
+
+    One thread writes at a time (`write_lock`); between processes, SQLite's own lock decides, and a writer polls for it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -112,7 +121,7 @@ class Database:
     def writing(self, *, no_wait: bool = False) -> Iterator[Access]:
         """A write transaction, committed at the end, rolled back on any exception.
 
-        at_once: raise Busy after a moment, for somebody who can ask again where waiting hinders nobody.
+        no_wait: raise Busy after 2 ms, for callers that can try again later and must not keep others waiting.
         """
         self.check_schema()
         busy_for = SHORT_WAIT if no_wait else BUSY_FOR
@@ -128,18 +137,18 @@ class Database:
         self.note_commit()
 
     def note_commit(self) -> None:
-        """Somebody has written: from time to time that is moved from the log into the database."""
+        """Count a commit; every few hundred commits, a checkpoint moves the log into the database."""
         self._checkpoints.note_commit()
 
     def check_schema(self) -> None:
-        """Refuse a database that is missing, behind or from the future; looked at once per process."""
+        """Raises SchemaError if the database is missing, or if its schema is older or newer; checked once per process."""
         if self._checked:
             return
         found = revision(self.path)
         if found is None:
-            raise SchemaError(f"there is no newsletter database at {self.path}", fix="Run: newsletter init")
+            raise no_database(self.path)
         if found != HEAD:
-            raise SchemaError(*_schema_words(found))
+            raise wrong_schema(found)
         self._checked = True
 
     def close(self) -> None:
@@ -148,14 +157,24 @@ class Database:
         self._engine.dispose()
 
 
-def _schema_words(found: str) -> tuple[str]:
+def no_database(path: Path) -> SchemaError:
+    """The error for a database that does not exist."""
+    return SchemaError(f"there is no newsletter database at {path}", fix="Run: newsletter init")
+
+
+def wrong_schema(found: str) -> SchemaError:
+    """The error for a schema version that is not HEAD."""
     if found < HEAD:
-        return (f"the database is at schema {found}, this program needs {HEAD}. Run: newsletter db upgrade",)
-    return (f"the database is at schema {found}, made by a newer program (this one knows {HEAD}). Upgrade the program",)
+        return SchemaError(
+            f"the database has schema {found}, but this program needs {HEAD}. Run: newsletter db upgrade"
+        )
+    return SchemaError(
+        f"the database has schema {found} of a newer program (this one needs {HEAD}). Upgrade the program"
+    )
 
 
 def revision(path: Path) -> str | None:
-    """The schema version written in the file; None when there is no database of ours. Does not create the file."""
+    """The schema version of a file; None if it does not exist or has none. Never creates the file."""
     if not path.exists():
         return None
     try:
@@ -168,7 +187,7 @@ def revision(path: Path) -> str | None:
         if "no such table" in str(error):
             return None
         raise NewsletterError(
-            f"the database {path} cannot be opened: {error}", fix="Check the path and its rights"
+            f"the database {path} cannot be opened: {error}", fix="Check the path and its permissions"
         ) from None
     except sqlite3.DatabaseError as error:
         raise NewsletterError(f"{path} is not a database: {error}", fix="Check NEWSLETTER_DATABASE_URL") from None
@@ -176,13 +195,16 @@ def revision(path: Path) -> str | None:
 
 
 def upgrade(path: Path) -> tuple[str | None, str]:
-    """Bring the schema to HEAD, creating the file if need be; the versions before and after. Nothing is half done."""
-    from alembic import command
-    from alembic.config import Config
+    """Migrate the schema to HEAD in one transaction; creates the file if necessary.
+
+    Returns the schema versions before and after. Raises SchemaError for the schema of a newer program.
+    """
+    from alembic import command  # noqa: PLC0415 - slow, and only a new schema needs it
+    from alembic.config import Config  # noqa: PLC0415 - as above
 
     before = revision(path)
     if before is not None and before > HEAD:
-        raise SchemaError(*_schema_words(before))
+        raise wrong_schema(before)
     if before == HEAD:
         return before, HEAD
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -196,39 +218,11 @@ def upgrade(path: Path) -> tuple[str | None, str]:
     return before, HEAD
 
 
-def backup(path: Path, target: Path) -> None:
-    """Copy a live database as one consistent file (SQLite's backup API). Refuses to overwrite."""
-    if target.exists():
-        raise NewsletterError(f"{target} exists already", fix="Name a file that does not")
-    if revision(path) is None:
-        raise SchemaError(f"there is no newsletter database at {path}", fix="Run: newsletter init")
-    _copy(path, target)
-
-
-def restore(path: Path, source: Path, kept: Path) -> None:
-    """Put a backup in the place of the database, in one transaction; what was there is kept in a file of its own."""
-    found = revision(source)
-    if found is None:
-        raise NewsletterError(f"{source} is no newsletter database", fix="Name what `newsletter db backup` wrote")
-    if found > HEAD:
-        raise SchemaError(*_schema_words(found))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        _copy(path, kept)
-    _copy(source, path)
-    upgrade(path)
-
-
-def _copy(path: Path, target: Path) -> None:
-    with translated(), closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
-
-
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Foreign errors at the border, those of the ORM too."""
+    """As `connection.translated`, for errors of the ORM too."""
     try:
         with translated():
             yield
     except OperationalError as error:
-        raise in_words(error.orig or error) from error
+        raise translate(error.orig or error) from error

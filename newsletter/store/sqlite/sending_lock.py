@@ -1,4 +1,4 @@
-"""Who sends on a SQLite database: a `flock` that the kernel drops with its process, however that dies."""
+"""The sending lock of a SQLite database: a `flock`, which the kernel releases when its process ends, however it dies."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ from pathlib import Path
 from newsletter.domain.errors import Busy
 from newsletter.ports.sending import Holder
 
-_PATIENCE = 0.2  # seconds: somebody who only asks who holds the lock has it for a moment
-_PATIENCE_AFTER_CRASH = 15.0  # its second process ends its letters in flight, and records them
-_PAUSE = 0.02
+_WAIT = 0.2  # seconds: `holder_of` takes the lock for a moment
+_WAIT_AFTER_CRASH = 15.0  # seconds: the second process finishes and records the emails in flight
+_POLL = 0.02  # seconds
 
 
 def lock_path(database: Path) -> Path:
-    """The lock file beside a database."""
+    """The lock file next to a database."""
     return database.with_name(database.name + ".sender")
 
 
 @contextmanager
 def sending_lock(database: Path, role: str, now: datetime) -> Iterator[int]:
-    """Hold the lock, of which the descriptor is given; raises Busy with the holder's name, role and what to do."""
+    """Hold the lock; yields its file descriptor. Raises Busy, which names the process that holds it.
+
+    A second process that inherits the descriptor keeps the lock after this process has died.
+    """
     holder = Holder(role=role, pid=os.getpid(), host=platform.node(), since=now.isoformat(timespec="seconds"))
     with lock_path(database).open("a+") as file:
         if not _locked(file.fileno(), database):
             raise Busy(
-                _words(_read(lock_path(database))), fix="One sender per database is enough; stop it or let it work"
+                _sentence(_read(lock_path(database))),
+                fix="Only one process may send on a database; stop the other one or let it finish",
             )
         file.seek(0)
         file.truncate()
@@ -42,10 +46,10 @@ def sending_lock(database: Path, role: str, now: datetime) -> Iterator[int]:
 
 
 def holder_of(database: Path) -> Holder | None:
-    """Who holds the lock now, if anybody."""
+    """The process that holds the lock now, if any."""
     path = lock_path(database)
     try:
-        with path.open() as file:  # to look needs no right to write
+        with path.open() as file:  # a shared lock needs no write permission
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read(path)
@@ -61,15 +65,15 @@ def _locked(descriptor: int, database: Path) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waited = time.monotonic() - began
-            if waited > _PATIENCE_AFTER_CRASH or (waited > _PATIENCE and _read(lock_path(database)).is_alive):
+            if waited > _WAIT_AFTER_CRASH or (waited > _WAIT and _read(lock_path(database)).is_alive):
                 return False
-            time.sleep(_PAUSE)
+            time.sleep(_POLL)
         else:
             return True
 
 
 def _is_alive(pid: int, host: str) -> bool:
-    """Does the process that took the lock still run, as far as this machine can tell?"""
+    """Is the process that took the lock still running? True if this machine cannot tell."""
     if host != platform.node():
         return True
     try:
@@ -77,7 +81,7 @@ def _is_alive(pid: int, host: str) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        pass  # it runs, and is somebody else's
+        pass  # it is running, as another user
     return True
 
 
@@ -87,8 +91,8 @@ def _read(path: Path) -> Holder:
         role, pid, host, since = str(found["role"]), int(found["pid"]), str(found["host"]), str(found["since"])
         return Holder(role, pid, host, since, is_alive=_is_alive(pid, host))
     except (ValueError, KeyError, TypeError):
-        return Holder("another process", 0, "this machine", "just now")
+        return Holder("another process", 0, "this machine", "an unknown time")
 
 
-def _words(holder: Holder) -> str:
-    return f"{holder.role} (process {holder.pid} on {holder.host}, since {holder.since}) already sends on this database"
+def _sentence(holder: Holder) -> str:
+    return f"{holder.role} (process {holder.pid} on {holder.host}, since {holder.since}) is already sending on this database"

@@ -1,6 +1,6 @@
-"""Checkpoints: what was written moves from the log (WAL) into the database itself, beside whoever writes.
+"""Checkpoints: a thread moves what was written from the write-ahead log (WAL) into the database file.
 
-SQLite would do it inside of somebody's COMMIT, every thousand pages: up to a third of a second, which a visitor waits.
+SQLite would do this inside a COMMIT, every thousand pages, and take up to a third of a second: a visitor would wait.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from newsletter.store.sqlite.connection import connect_to_write, transaction
 
 log = logging.getLogger(__name__)
 
-EVERY = 500  # commits; a sign-up has thirteen pages of 4 KB
-AT_LEAST_EVERY = 1.0  # seconds, if there is another commit: other processes write too
+EVERY = 500  # commits; a sign-up writes thirteen pages of 4 KB
+AT_LEAST_EVERY = 1.0  # seconds, checked at a commit: other processes write too, and their commits are not counted
 LONG = 8000  # pages, 32 MB
 FEW = 500  # pages: two or three milliseconds
 ROUNDS = 4
@@ -25,7 +25,7 @@ GIVE_UP_AFTER = 1.0  # seconds
 
 
 class Checkpoints:
-    """Those of one process on one database. Safe for threads."""
+    """The checkpoints of one process on one database. Safe for threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,7 +36,7 @@ class Checkpoints:
         self._thread: Thread | None = None
 
     def note_commit(self) -> None:
-        """One more. Every so many, or after so long, a thread moves what is in the log; never two at once."""
+        """Count a commit; after EVERY commits or AT_LEAST_EVERY seconds, start a checkpoint, unless one is running."""
         with self._counting:
             self._commits += 1
             now = time.monotonic()
@@ -49,13 +49,13 @@ class Checkpoints:
             self._thread.start()
 
     def close(self) -> None:
-        """Begin no more; come back when nothing is moved any more."""
+        """Start no more checkpoints, and wait for the one that is running."""
         self._closing.set()
         if self._thread:
             self._thread.join()
 
     def _is_new(self) -> bool:
-        """Has anybody written since the last one ended? An idle newsletter starts no thread."""
+        """Has any process written since the last checkpoint? An idle newsletter starts no thread."""
         return self._written_at() != self._seen
 
     def _written_at(self) -> int:
@@ -68,13 +68,13 @@ class Checkpoints:
         try:
             while move(self._path) >= LONG and not self._closing.wait(AT_LEAST_EVERY / 2):
                 pass
-        except sqlite3.Error as error:  # no harm is done: they are in the log, and the next one moves them
+        except sqlite3.Error as error:  # harmless: the pages stay in the log, and the next checkpoint moves them
             log.info("no checkpoint: %s", error)
         self._seen = self._written_at()
 
 
 def move(path: Path) -> int:
-    """One checkpoint; how many pages were in the log. A long log begins anew after it. Raises sqlite3.Error."""
+    """Run a checkpoint; returns how many pages were in the log. A long log is restarted. Raises sqlite3.Error."""
     with closing(connect_to_write(path)) as mover:
         pages, moved = _move_most(mover)
         if pages >= LONG:
@@ -83,26 +83,26 @@ def move(path: Path) -> int:
 
 
 def _restart_log(path: Path, mover: sqlite3.Connection, moved: int) -> None:
-    """A log begins anew when all of it was moved, and while somebody writes, that is never.
+    """Make the next writer start at the beginning of the log; else the log grows for as long as others write.
 
-    So round follows round, each with what was written during the last one, until that is little; what was written
-    during that is moved while nobody can add to it.
+    SQLite restarts a log only once all of it is in the database. So several rounds follow, each moving what was written
+    during the one before, until little is left. The last pages are moved under the write lock.
     """
     for _ in range(ROUNDS):
         before = moved
         pages, moved = _move_most(mover)
         if pages - before <= FEW:
             break
-    if moved >= pages:  # else a reader keeps some of it, and the next checkpoint moves them
-        with closing(connect_to_write(path)) as holder, transaction(holder, GIVE_UP_AFTER):
+    if moved >= pages:  # else a read transaction still needs some pages, and the next checkpoint moves them
+        with closing(connect_to_write(path)) as writer, transaction(writer, GIVE_UP_AFTER):
             _checkpoint(mover)
 
 
 def _move_most(mover: sqlite3.Connection) -> tuple[int, int]:
-    """What no reader keeps; the pages that were in the log at the beginning, and those moved.
+    """Move the pages that no read transaction needs; returns the pages in the log before, and those moved.
 
-    First it writes a page as it stands. SQLite up to 3.51.2 may lose what is committed while a checkpoint begins on a
-    log that was moved whole before (sqlite.org/wal.html#walresetbug); of this log, that page was not.
+    It writes one page first, without changing it. SQLite up to 3.51.2 can lose commits that are made while a checkpoint
+    starts on a log that was moved completely before (sqlite.org/wal.html#walresetbug). With that page, it was not.
     """
     with transaction(mover, GIVE_UP_AFTER):
         (version,) = mover.execute("PRAGMA user_version").fetchone()
@@ -111,6 +111,6 @@ def _move_most(mover: sqlite3.Connection) -> tuple[int, int]:
 
 
 def _checkpoint(mover: sqlite3.Connection) -> tuple[int, int]:
-    """Waits for nobody."""
+    """A passive checkpoint, which never waits for a lock; returns (pages in the log, pages moved)."""
     _, pages, moved = mover.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return int(pages), int(moved)

@@ -1,4 +1,4 @@
-"""First storey: tips, readers, consent, issues, deliveries, notices."""
+"""The first tables: tips, subscribers, consent, issues, deliveries, transactional emails."""
 
 import sqlalchemy as sa
 from alembic import op

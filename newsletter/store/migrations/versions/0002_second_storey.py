@@ -1,4 +1,4 @@
-"""Second storey: letters of other tips in one issue, which file the database is, calls of the watchdog."""
+"""Substitute tips in an issue, the identity of the database file, and heartbeats."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    # Plain ALTER TABLE: a batch would write a table of millions of rows anew.
+    # Plain ALTER TABLE: a batch operation would rewrite a table of millions of rows.
     op.add_column("delivery", sa.Column("tip_id", sa.Integer(), nullable=True))
     op.create_index(
         "delivery_by_tip",

@@ -1,4 +1,4 @@
-"""The front door remembers: its limits, a key of its own for who was erased; one letter a quarter for who asked for that."""
+"""The sign-up limits, the key for the hashes of erased addresses, and quarterly issues."""
 
 import secrets
 

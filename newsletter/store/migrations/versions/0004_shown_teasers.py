@@ -1,4 +1,4 @@
-"""What lists show of a tip is made once, when its text is written."""
+"""Stores the teaser that lists show, so that it is made only when the text is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each source said of a tip when it was last taken in, and whether the owner's own words stand in it."""
+"""The texts of tips in their sources at the last import, and which tips the owner has edited."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,7 +9,7 @@ down_revision = "0004"
 
 def upgrade() -> None:
     op.add_column("tip", sa.Column("edited", sa.Boolean(), nullable=False, server_default=sa.false()))
-    # Who changed them was not written down; to ask once too often does no harm.
+    # Nothing recorded who changed them, so assume the owner: one question too many is harmless.
     op.execute("UPDATE tip SET edited = 1 WHERE complete AND changed_at > added_at")
     op.create_table(
         "tip_source",

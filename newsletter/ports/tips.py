@@ -1,0 +1,91 @@
+"""The library of tips, as the use cases see it; `Tx.tips`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Protocol
+
+from newsletter.domain.archive.entries import Votes
+from newsletter.domain.tips.tip import TipCard, TipFull, TipState, TipText
+
+
+class Tips(Protocol):
+    """The tips in the order of the queue. Positions only grow; the tip with the lowest one is next."""
+
+    def cards(self) -> list[TipCard]:
+        """Every tip without its text, in queue order."""
+        ...
+
+    def all(self) -> list[TipFull]:
+        """Every tip with its text, in queue order."""
+        ...
+
+    def get(self, key: str) -> TipFull:
+        """Raises NotFound."""
+        ...
+
+    def by_id(self, tip_id: int) -> TipFull:
+        """Raises NotFound."""
+        ...
+
+    def find(self, identity: str) -> TipFull | None:
+        """The tip with this identity; see `domain.tips.tip.identity`."""
+        ...
+
+    def find_source(self, source: str, identity: str) -> TipFull | None:
+        """The tip that this source called by this identity when it was last imported, even if it was renamed since."""
+        ...
+
+    def source_fingerprints(self, tip_id: int) -> Mapping[str, str]:
+        """For each source of a tip, by name: the fingerprint of its text when it was last imported."""
+        ...
+
+    def record_source(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None: ...
+    def add(self, text: TipText, identity: str, key: str, state: TipState, now: datetime) -> TipCard:
+        """Append a tip to the queue."""
+        ...
+
+    def rewrite(
+        self,
+        tip_id: int,
+        found: TipText,
+        now: datetime,
+        *,
+        edited: bool,
+        complete_state: TipState | None = None,
+        identity: str | None = None,
+    ) -> None:
+        """Replace the text of a tip.
+
+        edited: the text contains changes by the owner. complete_state: also set the state (a teaser was completed).
+        identity: also set the identity and the day of publication.
+        """
+        ...
+
+    def optimize_search(self) -> None:
+        """Compact the search index after many tips were written; takes 10 ms per thousand tips."""
+        ...
+
+    def set_state(self, tip_id: int, state: TipState, *, sent_on: date | None = None) -> None: ...
+    def move(self, key: str, *, before: str | None = None, first: bool = False) -> None:
+        """Move a tip to the front of the queue, before another tip, or (neither given) to its end; raises NotFound."""
+        ...
+
+    def key_taken(self, key: str) -> bool:
+        """Is or was this the key of a tip?"""
+        ...
+
+    def is_key(self, key: str) -> bool: ...
+    def change_key(self, tip_id: int, key: str) -> None:
+        """Give a tip another key; the old one redirects to it from now on."""
+        ...
+
+    def vote(self, tip_id: int, subscriber_id: int, *, useful: bool) -> None:
+        """Record the answer of a subscriber; it replaces an earlier one."""
+        ...
+
+    def votes(self, tip_id: int) -> Votes: ...
+    def useful(self) -> Mapping[str, int]:
+        """Tip key to the number of subscribers who found it useful; tips without one are left out."""
+        ...

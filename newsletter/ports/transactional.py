@@ -1,0 +1,45 @@
+"""The queue of transactional emails, as the use cases see it; `Tx.transactional`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionalEmail:
+    """A queued transactional email.
+
+    values: what its template needs, as JSON. attempts: including the current one. unanswered: an earlier attempt was
+    started, and its outcome is unknown.
+    """
+
+    id: int
+    kind: str
+    address: str
+    values: Mapping[str, object]
+    attempts: int
+    created_at: datetime
+    unanswered: bool = False
+
+
+class TransactionalEmails(Protocol):
+    """Emails that wait to be sent: confirmations, welcomes, emails to the owner."""
+
+    def add(self, kind: str, address: str, values: Mapping[str, object], now: datetime, *, wanted: bool = True) -> None:
+        """Queue an email; one that is not wanted is only recorded as skipped."""
+        ...
+
+    def due(self, now: datetime, limit: int) -> list[TransactionalEmail]:
+        """Claim the emails that are due: each attempt is counted, and the next one scheduled, before anything is sent."""
+        ...
+
+    def done(self, email_id: int, state: str, reply: str, now: datetime) -> None:
+        """Record the outcome of an attempt: `sent`, `deferred`, `failed` ..."""
+        ...
+
+    def waiting(self) -> int:
+        """How many emails are still to be sent, now or later."""
+        ...

@@ -1,0 +1,56 @@
+"""The consent log: the SQL of the table `consent`. Entries are only added; their origins are shortened later."""
+
+# ruff: noqa: S608 - only constants are joined here; values are parameters
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from ipaddress import ip_address, ip_network
+
+from newsletter.domain.subscribers.subscriber import Consent
+from newsletter.store.times import from_text, to_text
+
+_INSERT = "INSERT INTO consent (subscriber_id, at, what, proof, origin)"
+_ADD = f"{_INSERT} VALUES (?, ?, ?, ?, ?)"
+# Reads `fate`, a staging table of `store.import_subscribers`.
+ADD_IMPORTED = f"""{_INSERT}
+    SELECT id, :now, CASE WHEN fate IN ('add_left', 'leave') THEN 'leave'
+        WHEN fate IN ('add_asked', 'ask') THEN 'signup' ELSE 'import' END, :source, ''
+    FROM fate WHERE fate IN ('add_confirmed', 'add_left', 'add_asked', 'confirm', 'ask', 'leave')"""
+_OF_SUBSCRIBER = "SELECT at, what, proof, origin FROM consent WHERE subscriber_id = ? ORDER BY id"
+_WHOLE_ORIGINS = "SELECT id, origin FROM consent WHERE origin <> '' AND origin NOT LIKE '%/%' AND at <= ? LIMIT ?"
+_SHORTEN = "UPDATE consent SET origin = ? WHERE id = ?"
+
+
+def add_consent(db: sqlite3.Connection, subscriber_id: int, entry: Consent) -> None:
+    """Append an entry."""
+    db.execute(_ADD, (subscriber_id, to_text(entry.at), entry.what, entry.proof, entry.origin))
+
+
+def add_resumed(db: sqlite3.Connection, subscriber_ids: list[int], now: datetime) -> None:
+    """Append an entry for each subscriber whose pause has ended."""
+    at = to_text(now)
+    db.executemany(_ADD, [(number, at, "resume", "the pause is over", "") for number in subscriber_ids])
+
+
+def consents_of(db: sqlite3.Connection, subscriber_id: int) -> list[Consent]:
+    """The entries of one subscriber, oldest first."""
+    rows = db.execute(_OF_SUBSCRIBER, (subscriber_id,))
+    return [Consent(from_text(at), what, proof, origin) for at, what, proof, origin in rows]
+
+
+def shorten_origins(db: sqlite3.Connection, before: datetime, limit: int) -> int:
+    """Replace the IP addresses of up to `limit` old entries with their networks; how many."""
+    rows = db.execute(_WHOLE_ORIGINS, (to_text(before), limit)).fetchall()
+    db.executemany(_SHORTEN, [(network_of(origin), number) for number, origin in rows])
+    return len(rows)
+
+
+def network_of(origin: str) -> str:
+    """The network of an IP address: the first 24 of 32 bits, or 48 of 128; "" if `origin` is not an IP address."""
+    try:
+        address = ip_address(origin.partition("%")[0])
+    except ValueError:
+        return ""
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))

@@ -1,0 +1,96 @@
+"""The SQL of the tables `delivery` and `attempt`: all that writes to them, and what is read for each email.
+
+T1, T2, T3 and Tr are explained in docs/delivery.md. Only `domain.delivery.delivery` decides which state follows.
+"""
+
+# ruff: noqa: S608 - only constants are joined here; values are parameters
+
+from __future__ import annotations
+
+from newsletter.domain.delivery.delivery import Event, State, transition
+
+# -- T1: the audience ------------------------------------------------------------------------------
+
+_INSERT = "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes, tip_id, reason)"
+FREEZE = f"""{_INSERT}
+    SELECT :issue, s.id, 'pending', 0, 0, NULL, NULL FROM subscriber s WHERE {{audience}} ORDER BY s.id"""
+# `shares` is a query for (id, pick); see store.substitutes.
+FREEZE_SHARES = f"""{_INSERT}
+    SELECT :issue, id, CASE pick WHEN 0 THEN :skipped ELSE 'pending' END, 0, 0,
+        nullif(nullif(pick, :own), 0), CASE pick WHEN 0 THEN :reason END FROM ({{shares}})"""
+
+# -- T2: the claim ---------------------------------------------------------------------------------
+
+MAY_CLAIM = "SELECT quarter IS NOT NULL FROM issue WHERE id = ? AND state = 'sending'"
+# `quarterly`: former subscribers who asked for one tip every three months may get that issue, and no other.
+# INDEXED BY: without it SQLite takes the primary key and walks over every row that is done already.
+_DUE = """SELECT d.subscriber_id, d.attempts, d.first_attempt_at, d.state,
+        s.key, s.address, s.name,
+        iif(s.quarterly_at IS NULL OR s.status IN ('confirmed', 'paused'), s.status, 'quarterly'), s.confirmed_at, d.tip_id,
+        EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)
+    FROM delivery d INDEXED BY {index} LEFT JOIN subscriber s ON s.id = d.subscriber_id"""
+DUE_PENDING = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = ? AND d.state = 'pending'
+    ORDER BY d.subscriber_id LIMIT ?"""
+DUE_DEFERRED = f"""{_DUE.format(index="delivery_deferred")} WHERE d.issue_id = ? AND d.state = 'deferred'
+    AND d.next_attempt_at <= ? ORDER BY d.next_attempt_at LIMIT ?"""
+HAS_PENDING = "SELECT 1 FROM delivery INDEXED BY delivery_pending WHERE issue_id = ? AND state = 'pending' LIMIT 1"
+FIRST_DEFERRED = """SELECT min(next_attempt_at) FROM delivery INDEXED BY delivery_deferred
+    WHERE issue_id = ? AND state = 'deferred'"""
+CLAIM = """UPDATE delivery SET state = ?, owner = ?, attempts = attempts + 1, first_attempt_at = ?,
+    next_attempt_at = NULL WHERE issue_id = ? AND subscriber_id = ?"""
+SKIP = "UPDATE delivery SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ? WHERE issue_id = ? AND subscriber_id = ?"
+CLAIMED_SINCE = """SELECT d.last_at, s.address FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id
+    WHERE d.last_at > ? AND d.state = 'sent' AND d.issue_id IN
+        (SELECT id FROM issue WHERE state IN ('sending', 'paused') OR done_at > ?)
+    UNION ALL SELECT CAST(strftime('%s', a.at) AS INTEGER) * 1000, s.address FROM attempt a
+    JOIN subscriber s ON s.id = a.subscriber_id WHERE a.at > ? ORDER BY 1"""
+
+# -- T3: the outcome. The owner is checked, since another process may have recovered the row ---------
+
+_OURS = "WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending' AND owner = ?"
+FINISH = f"UPDATE delivery SET state = ?, owner = NULL, reply = ?, next_attempt_at = ?, last_at = ? {_OURS}"
+FINISH_SENT = f"""UPDATE delivery SET state = '{transition(State.SENDING, Event.ACCEPT)}', owner = NULL, reply = ?,
+    next_attempt_at = NULL, last_at = ? {_OURS}"""
+# A first attempt that never reached the next hop must not start the 48 hours after which we give up.
+_NOT_TRIED = "attempts = attempts - 1, first_attempt_at = CASE WHEN attempts > 1 THEN first_attempt_at END"
+REQUEUE = f"UPDATE delivery SET state = ?, owner = NULL, {_NOT_TRIED} {_OURS}"
+POSTPONE = f"UPDATE delivery SET state = ?, owner = NULL, next_attempt_at = ?, {_NOT_TRIED} {_OURS}"
+ADD_ATTEMPT = """INSERT INTO attempt (issue_id, subscriber_id, at, event, stage, code, enhanced, text)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+
+# -- Tr: what a dead process leaves ------------------------------------------------------------------
+
+SENDING = """SELECT issue_id, subscriber_id, crashes FROM delivery INDEXED BY delivery_sending
+    WHERE state = 'sending' AND (? IS NULL OR owner = ?)"""
+RECOVER = """UPDATE delivery SET state = ?, owner = NULL, crashes = crashes + 1
+    WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending'"""
+SKIP_CANCELLED = """UPDATE delivery INDEXED BY delivery_{state}
+    SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ?
+    WHERE state = '{state}' AND issue_id IN (SELECT id FROM issue WHERE state = 'cancelled')"""
+NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt_at = :latest
+    WHERE state = 'deferred' AND next_attempt_at > :latest"""
+
+# -- what the owner or the circuit breaker asks for ---------------------------------------------------
+
+REOPEN = """UPDATE delivery SET state = ?, attempts = 0, first_attempt_at = NULL
+    WHERE issue_id = ? AND subscriber_id = ? AND state = 'rejected'"""
+DUE_NOW = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attempt_at = NULL
+    WHERE issue_id = ? AND subscriber_id = ? AND state = 'deferred'"""
+RETRY = """UPDATE delivery SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL, next_attempt_at = NULL
+    WHERE issue_id = :issue AND state = :state"""
+SKIP_ALL = """UPDATE delivery SET state = :to, reason = :reason, next_attempt_at = NULL, last_at = :now
+    WHERE issue_id = :issue AND state = :state"""
+
+# -- the erasure of a subscriber; their rows stay, so that the counts of an issue still add up --------
+
+ERASE_REPLIES = "UPDATE delivery SET reply = NULL WHERE subscriber_id = :id"
+ERASE_ATTEMPTS = "DELETE FROM attempt WHERE subscriber_id = :id"
+
+# -- lists --------------------------------------------------------------------------------------------
+
+LIST = """SELECT d.issue_id, i.slot, s.address, d.state, d.reason, d.attempts, d.reply, d.next_attempt_at, t.key
+    FROM delivery d JOIN issue i ON i.id = d.issue_id LEFT JOIN subscriber s ON s.id = d.subscriber_id
+    LEFT JOIN tip t ON t.id = coalesce(d.tip_id, i.tip_id)"""
+OF_ISSUE = f"{LIST} WHERE d.issue_id = :issue ORDER BY d.subscriber_id"
+OF_ISSUE_IN_STATE = f"{LIST} WHERE d.issue_id = :issue AND d.state = :state ORDER BY d.subscriber_id"
+OF_SUBSCRIBER = f"{LIST} WHERE d.subscriber_id = :id ORDER BY d.issue_id DESC"

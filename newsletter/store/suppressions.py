@@ -1,0 +1,65 @@
+"""Suppressions: the SQL of the table `suppression`, the addresses that must never get an email."""
+
+# ruff: noqa: S608 - only constants are joined here; values are parameters
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from newsletter.domain.subscribers.subscriber import Suppression
+from newsletter.store.times import from_text, to_text
+
+_INSERT = "INSERT INTO suppression (address_key, reason, source, at, issue_id)"
+# The first reason is kept. ON CONFLICT after a SELECT needs its WHERE, or SQLite reads it as a join condition.
+_ADD = f"{_INSERT} VALUES (?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING"
+ADD_BOUNCED = f"""{_INSERT}
+    SELECT s.address_key, 'hard_bounce', ?, ?, ? FROM subscriber s WHERE s.id = ? ON CONFLICT DO NOTHING"""
+# Reads `decided`, a staging view of `store.import_subscribers`.
+ADD_IMPORTED = f"""{_INSERT}
+    SELECT address_key, CASE fate WHEN 'block' THEN 'hard_bounce' ELSE 'unsubscribed' END, :source,
+        coalesce(left_at, :now), NULL
+    FROM decided WHERE fate IN ('block', 'add_left', 'leave') ORDER BY address_key"""
+REMOVE = "DELETE FROM suppression WHERE address_key = :key"
+REMOVE_BOUNCED = """DELETE FROM suppression WHERE issue_id = ? AND address_key =
+    (SELECT address_key FROM subscriber WHERE id = ?)"""
+_SELECT = "SELECT address_key, reason, source, at FROM suppression"
+
+
+class SqlSuppressions:
+    """Implements ports.subscribers.Suppressions in one transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def get(self, address_key: str) -> Suppression | None:
+        """The suppression of this address."""
+        row = self._db.execute(f"{_SELECT} WHERE address_key = ?", (address_key,)).fetchone()
+        return _read(row) if row else None
+
+    def add(self, address_key: str, reason: str, source: str, now: datetime) -> bool:
+        """False if the address is suppressed already."""
+        return self._db.execute(_ADD, (address_key, reason, source, to_text(now))).rowcount > 0
+
+    def remove(self, address_key: str) -> bool:
+        """False if the address was not suppressed."""
+        return self._db.execute(REMOVE, {"key": address_key}).rowcount > 0
+
+    def each(self) -> Iterator[Suppression]:
+        """Every suppression, newest first; streams."""
+        yield from map(_read, self._db.execute(f"{_SELECT} ORDER BY at DESC"))
+
+    def erasure_key(self) -> bytes:
+        """The key that the migration has made; it is never changed."""
+        return bytes(self._db.execute("SELECT value FROM own_key WHERE name = 'erased'").fetchone()[0])
+
+    def count(self) -> int:
+        """How many there are."""
+        return int(self._db.execute("SELECT count(*) FROM suppression").fetchone()[0])
+
+
+def _read(row: Sequence[Any]) -> Suppression:
+    address_key, reason, source, at = row
+    return Suppression(address_key, reason, source, from_text(at))

@@ -1,0 +1,20 @@
+"""The SQL that writes to a table is in one module, so that an import, a sign-up and an erasure cannot disagree."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+STORE = Path(__file__).resolve().parents[2] / "newsletter/store"
+_WRITES = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM) (?!SET\b)([a-z_]+)")
+
+
+def test_each_table_is_written_by_the_sql_of_one_module() -> None:
+    modules: dict[str, set[str]] = defaultdict(set)
+    for path in STORE.glob("*.py"):
+        for table in _WRITES.findall(path.read_text(encoding="utf-8")):
+            modules[table].add(path.stem)
+
+    assert {"consent", "delivery", "notice", "subscriber", "suppression"} <= modules.keys()
+    assert {table: found for table, found in modules.items() if len(found) > 1} == {}
