@@ -63,10 +63,10 @@ def test_a_reader_signs_up_confirms_reads_and_leaves(web_harness: WebHarness, pa
     assert "inbox" in heading(page)
 
     page.goto(link_in_mail(web_harness, "confirm"))
-    assert web_harness.reader(ANNA).status is Status.PENDING
+    assert web_harness.subscriber(ANNA).status is Status.PENDING
     page.get_by_role("button").click()
     assert "Welcome" in heading(page)
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
 
     page.get_by_role("link", name="All tips").first.click()
     page.get_by_role("link", name="Say the name").click()
@@ -75,14 +75,14 @@ def test_a_reader_signs_up_confirms_reads_and_leaves(web_harness: WebHarness, pa
     page.goto(link_in_mail(web_harness, "u"))
     page.get_by_role("button", name="unsubscribe").click()
     assert "unsubscribed" in heading(page)
-    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
 
     web_harness.clock.forward(days=2)
     page.get_by_role("link", name="Sign up again").click()
     sign_up(page, ANNA)
     page.goto(link_in_mail(web_harness, "confirm"))
     page.get_by_role("button").click()
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
 
 
 def test_preferences_lead_out_too(web_harness: WebHarness, page: Page) -> None:
@@ -92,7 +92,7 @@ def test_preferences_lead_out_too(web_harness: WebHarness, page: Page) -> None:
     page.goto(link_in_mail(web_harness, "p"))
     assert page.get_by_text(ANNA).is_visible()
     page.get_by_role("button", name="Unsubscribe").click()
-    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
 
 
 def test_a_slip_in_the_address_is_said_beside_the_field_that_keeps_it(web_harness: WebHarness, page: Page) -> None:
@@ -102,7 +102,7 @@ def test_a_slip_in_the_address_is_said_beside_the_field_that_keeps_it(web_harnes
     assert page.get_by_role("alert").is_visible()
     field.fill(ANNA)
     page.get_by_role("button", name="Send me the tips").click()
-    assert web_harness.reader(ANNA).name == "Anna"
+    assert web_harness.subscriber(ANNA).name == "Anna"
 
 
 def test_nobody_sees_the_trap_and_no_key_leads_to_it(page: Page) -> None:

@@ -92,12 +92,12 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     page.goto(mailed(web_harness, "p"))
     look("preferences")
     page.get_by_role("button", name="8 weeks").click()
-    assert web_harness.reader(ANNA).status is Status.PAUSED
+    assert web_harness.subscriber(ANNA).status is Status.PAUSED
     look("paused")
     page.get_by_role("button", name="Resume now").click()
     page.get_by_label("Once a month").check()
     page.get_by_role("button", name="Save", exact=True).click()
-    assert web_harness.reader(ANNA).pace == "monthly"
+    assert web_harness.subscriber(ANNA).pace == "monthly"
     page.get_by_role("button", name="Delete my data").click()
     assert page.get_by_role("alert").is_visible()
     look("not erased")
@@ -110,15 +110,15 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     assert "Thank you" in heading(page)
     page.get_by_label("three months").check()
     page.get_by_role("button", name="Save").click()
-    assert web_harness.reader(ANNA).quarterly_at
+    assert web_harness.subscriber(ANNA).quarterly_at
     look("thanks")
 
     page.get_by_role("link", name="Sign up again").click()
     sign_up(page)
     page.goto(mailed(web_harness, "confirm"))
     page.get_by_role("button", name="Confirm").click()
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
-    assert web_harness.reader(ANNA).quarterly_at is None
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).quarterly_at is None
 
     page.goto("/link")
     look("manage your subscription")
@@ -131,7 +131,7 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     page.goto(mailed(web_harness, "move"))
     look("new address")
     page.get_by_role("button", name="Confirm").click()
-    assert web_harness.reader(NEW).status is Status.CONFIRMED
+    assert web_harness.subscriber(NEW).status is Status.CONFIRMED
     look("moved")
     page.goto(web_harness.unsubscribe_path(NEW))
     look("leave?")
@@ -219,7 +219,7 @@ def test_the_form_works_inside_a_frame_of_another_site(browser: Browser, web_har
         frame.get_by_label("Your email address").fill(ANNA)
         frame.get_by_role("button", name="Send me the tips").click()
         frame.get_by_role("heading", name="Now check your inbox").wait_for()
-    assert web_harness.reader(ANNA).status is Status.PENDING
+    assert web_harness.subscriber(ANNA).status is Status.PENDING
 
 
 def test_every_target_of_the_preferences_is_large(browser: Browser, web_harness: WebHarness) -> None:

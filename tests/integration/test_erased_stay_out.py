@@ -41,7 +41,7 @@ def test_every_secret_key_may_be_changed_at_once(tmp_path: Path) -> None:
 
         web_harness.http.post("/subscribe", data={"email": ANNA})
         web_harness.http.post(web_harness.confirm_path(ANNA))
-        assert (hashes(web_harness), web_harness.reader(ANNA).display_status) == ([], "confirmed")
+        assert (hashes(web_harness), web_harness.subscriber(ANNA).display_status) == ([], "confirmed")
 
 
 def test_a_hash_of_an_older_program_counts_as_long_as_its_key_is_in_the_settings(tmp_path: Path) -> None:

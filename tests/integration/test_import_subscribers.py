@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.import_subscribers import RejectedRow, Report, import_subscribers
+from newsletter.actions.subscribers.import_subscribers import Report, import_subscribers
 from newsletter.domain.errors import InputError, UsageError
+from newsletter.domain.subscribers.csv_columns import RejectedRow
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
@@ -221,7 +222,7 @@ def test_an_import_that_is_cut_short_leaves_whole_people_and_is_continued(store:
     with pytest.raises(KeyboardInterrupt):
         import_subscribers(
             store, SIGNER, text.splitlines(keepends=True), confirmed_source=PROOF,
-            make_key=lambda: f"{next(keys):016}", now=NOW, written=cut,
+            make_key=lambda: f"{next(keys):016}", now=NOW, on_progress=cut,
         )  # fmt: skip
     with store.read() as tx:
         assert tx.subscribers.mailable() == SLICE

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.confirm import confirm, confirm_token
+from newsletter.actions.subscribers.confirm import ConfirmLinks, confirm_token
 from newsletter.actions.subscribers.import_subscribers import Report, import_subscribers
+from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import subscribe
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.csv_columns import parse_time
 from newsletter.domain.subscribers.subscriber import Subscriber
@@ -136,7 +138,9 @@ def test_who_left_there_comes_back_by_their_own_word_alone(store: Store) -> None
         assert subscribe(tx, address=address, name="", form="page/1", origin="", key="k", now=NOW)
     back = find(store, "left@a.example")
     assert back
-    confirm(store, SIGNER, confirm_token(SIGNER, back.key, int(back.signup_at.timestamp())), NOW)
+    schedule = Schedule.parse("Tue 08:00", "America/New_York")
+    links = ConfirmLinks(store, SIGNER, schedule, SignupLimiter(), lambda: NOW, lambda: None)
+    links.confirm(confirm_token(SIGNER, back.key, int(back.signup_at.timestamp())))
     with store.read() as tx:
         assert (tx.subscribers.mailable(), tx.suppressions.get("left@a.example")) == (1, None)
 

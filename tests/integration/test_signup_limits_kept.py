@@ -12,13 +12,12 @@ from sqlalchemy import event
 
 from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.app import App
-from newsletter.app.signup_limits import LANES, TooMany
-from newsletter.domain.subscribers.signup_limits import SignupLimit
+from newsletter.domain.subscribers.signup_limits import BUDGETS, SignupLimit, TooMany
 from newsletter.settings import load_settings
 from newsletter.store.signup_limits import MOST
 from tests.support.web import FRIDAY, KEY, FakeClock
 
-UNPROVEN = LANES[False][1]
+UNPROVEN = BUDGETS["unproven"]
 
 
 class Town:
@@ -52,7 +51,7 @@ def town(tmp_path: Path) -> Town:
 def knock(app: App, number: int, *, origin: str = "", address: str = "") -> bool:
     """A sign-up without a ticket; was it let in?"""
     try:
-        app.subscribers.subscribe(
+        app.signup.subscribe(
             address or f"victim{number}@host{number}.example",
             "",
             form="page/1",
@@ -111,10 +110,10 @@ def test_an_origin_s_limit_holds_over_restarts_for_sign_ups_and_links(town: Town
     for number in range(8):
         with town.process() as app:
             if number < 5:
-                app.subscribers.send_link("nobody@host.example", origin="203.0.113.1")
+                app.preferences.send_link("nobody@host.example", origin="203.0.113.1")
             else:
                 with pytest.raises(TooMany):
-                    app.subscribers.send_link("nobody@host.example", origin="203.0.113.1")
+                    app.preferences.send_link("nobody@host.example", origin="203.0.113.1")
 
 
 def test_an_answer_gives_its_place_back_in_another_process(town: Town) -> None:
@@ -125,7 +124,7 @@ def test_an_answer_gives_its_place_back_in_another_process(town: Town) -> None:
             reader = tx.subscribers.by_address(f"victim{number}@host{number}.example")
         assert reader
         with town.process() as app:
-            app.subscribers.confirm(confirm_token(app.signer, reader.key, int(reader.signup_at.timestamp())))
+            app.confirm_links.confirm(confirm_token(app.signer, reader.key, int(reader.signup_at.timestamp())))
             assert count(app, "asked") == 0
 
 

@@ -61,8 +61,8 @@ def test_a_reader_may_change_their_mind(web_harness: WebHarness) -> None:
 def test_the_page_is_neither_kept_nor_indexed_and_no_other_token_opens_it(web_harness: WebHarness) -> None:
     answer = web_harness.http.get(link(web_harness, ANNA, "yes"))
     assert answer.headers["cache-control"] == "no-store"
-    other = web_harness.app.signer.sign(Purpose.UNSUBSCRIBE, web_harness.reader(ANNA).key, "1")
-    unknown = web_harness.app.signer.sign(Purpose.USEFUL, web_harness.reader(ANNA).key, "zz")
+    other = web_harness.app.signer.sign(Purpose.UNSUBSCRIBE, web_harness.subscriber(ANNA).key, "1")
+    unknown = web_harness.app.signer.sign(Purpose.USEFUL, web_harness.subscriber(ANNA).key, "zz")
     nobody = web_harness.app.signer.sign(Purpose.USEFUL, "nobody", "1")
     for token in (other, unknown, nobody, "bad"):
         assert web_harness.http.post(f"/useful/{token}/yes").status_code == 400

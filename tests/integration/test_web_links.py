@@ -21,7 +21,7 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
 
 def consents(web_harness: WebHarness) -> list[tuple[str, str]]:
     with web_harness.app.store.read() as tx:
-        return [(entry.what, entry.proof) for entry in tx.subscribers.consents(web_harness.reader(ANNA).id)]
+        return [(entry.what, entry.proof) for entry in tx.subscribers.consents(web_harness.subscriber(ANNA).id)]
 
 
 def test_a_confirm_link_shows_a_button_and_only_the_button_confirms(web_harness: WebHarness) -> None:
@@ -29,14 +29,14 @@ def test_a_confirm_link_shows_a_button_and_only_the_button_confirms(web_harness:
     for _ in range(2):
         page = web_harness.http.get(path)
         assert (page.status_code, '<form method="post">' in page.text) == (200, True)
-    assert web_harness.reader(ANNA).status is Status.PENDING
+    assert web_harness.subscriber(ANNA).status is Status.PENDING
 
     first, second = web_harness.http.post(path), web_harness.http.post(path)
 
     assert (first.status_code, second.status_code) == (200, 200)
     assert "Welcome" in first.text
     assert "already" in second.text
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
     assert [what for what, _ in consents(web_harness)] == ["signup", "confirm"]
     assert "<form" not in web_harness.http.get(path).text
 
@@ -48,7 +48,7 @@ def test_an_old_confirm_link_never_resubscribes(web_harness: WebHarness) -> None
     for answer in (web_harness.http.get(path), web_harness.http.post(path)):
         assert answer.status_code == 410
         assert 'href="/#signup"' in answer.text
-    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
 
 
 @pytest.mark.parametrize("encoding", ["urlencoded", "multipart"])
@@ -66,7 +66,7 @@ def test_one_click_unsubscribes_without_redirect_or_cookie_and_twice_is_once(
         assert answer.status_code == 200
         assert "set-cookie" not in answer.headers
 
-    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
     assert consents(web_harness)[-1] == ("leave", "issue 10, one-click")
     assert [what for what, _ in consents(web_harness)].count("leave") == 1
     with web_harness.app.store.read() as tx:
@@ -104,10 +104,10 @@ def test_preferences_show_where_one_stands_and_lead_out(web_harness: WebHarness)
     assert 'name="action" value="leave"' in page.text
 
     assert web_harness.http.post(path, data={"action": "dance"}).status_code == 422
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
     assert web_harness.http.post(path, data={"action": "leave"}).status_code == 200
 
-    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
     assert consents(web_harness)[-1] == ("leave", "preferences")
     assert 'href="/#signup"' in web_harness.http.get(path).text
 

@@ -21,7 +21,6 @@ from newsletter.actions.owner.links import tokens as owner_tokens
 from newsletter.actions.subscribers.unsubscribe import resubscribe_token
 from newsletter.mail.tokens import Purpose
 from newsletter.web import make_web
-from newsletter.web.openapi import ROUTES
 from tests.support.web import WebHarness, add_tip, open_web_harness
 
 EXAMPLES = int(os.environ.get("NEWSLETTER_TEST_EXAMPLES", "10"))
@@ -63,7 +62,6 @@ def test_every_route_is_described_and_nothing_else(web_harness: WebHarness) -> N
     paths = described(web_harness)["paths"]
 
     assert {(method, path) for path, methods in paths.items() for method in methods} == routes
-    assert {f"{method.upper()} {path}" for method, path in routes} == set(ROUTES)
     assert all(operation["summary"] for methods in paths.values() for operation in methods.values())
 
 
@@ -76,7 +74,7 @@ def test_head_answers_wherever_get_does(web_harness: WebHarness) -> None:
 
 def real_path(web_harness: WebHarness, path: str, reader: str) -> dict[str, str]:
     """What stands in a path that leads somewhere: without links of ours no request would come past the signature."""
-    sign, found, tip = web_harness.app.signer.sign, web_harness.reader(reader), tip_id(web_harness)
+    sign, found, tip = web_harness.app.signer.sign, web_harness.subscriber(reader), tip_id(web_harness)
     tokens = {
         "confirm": web_harness.confirm_path(reader).rpartition("/")[2],
         "u": sign(Purpose.UNSUBSCRIBE, found.key, "1"),

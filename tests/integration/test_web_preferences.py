@@ -32,7 +32,7 @@ def change(web_harness: WebHarness, status: int = 200, address: str = ANNA, **fi
 
 def consents(web_harness: WebHarness, address: str = ANNA) -> list[tuple[str, str]]:
     with web_harness.app.store.read() as tx:
-        return [(entry.what, entry.proof) for entry in tx.subscribers.consents(web_harness.reader(address).id)]
+        return [(entry.what, entry.proof) for entry in tx.subscribers.consents(web_harness.subscriber(address).id)]
 
 
 def mailable(web_harness: WebHarness) -> int:
@@ -42,20 +42,20 @@ def mailable(web_harness: WebHarness) -> int:
 
 def test_a_name_is_changed_and_cleaned(web_harness: WebHarness) -> None:
     assert 'value="Zoë"' in change(web_harness, action="name", name=" Zoe\u0308 ")
-    assert web_harness.reader(ANNA).name == "Zoë"
+    assert web_harness.subscriber(ANNA).name == "Zoë"
     change(web_harness, action="name", name="Buy at www.pills.example")
-    assert web_harness.reader(ANNA).name == ""
+    assert web_harness.subscriber(ANNA).name == ""
 
 
 @pytest.mark.parametrize("weeks", [4, 8, 12])
 def test_a_pause_lasts_its_weeks_and_ends_by_itself(web_harness: WebHarness, weeks: int) -> None:
     change(web_harness, action="pause", weeks=str(weeks))
-    assert (web_harness.reader(ANNA).status, mailable(web_harness)) == (Status.PAUSED, 0)
+    assert (web_harness.subscriber(ANNA).status, mailable(web_harness)) == (Status.PAUSED, 0)
     web_harness.clock.forward(weeks=weeks, seconds=-1)
     assert web_harness.app.maintenance.run()["woken"] == 0
     web_harness.clock.forward(seconds=1)
     assert web_harness.app.maintenance.run()["woken"] == 1
-    assert (web_harness.reader(ANNA).status, web_harness.reader(ANNA).paused_until, mailable(web_harness)) == (
+    assert (web_harness.subscriber(ANNA).status, web_harness.subscriber(ANNA).paused_until, mailable(web_harness)) == (
         Status.CONFIRMED,
         None,
         1,
@@ -66,9 +66,9 @@ def test_a_pause_lasts_its_weeks_and_ends_by_itself(web_harness: WebHarness, wee
 def test_a_pause_until_a_day_ends_where_that_day_begins_for_the_newsletter(web_harness: WebHarness) -> None:
     page = change(web_harness, action="pause", weeks="until", until="2025-06-10")
     assert "Paused until June 10, 2025" in page
-    assert web_harness.reader(ANNA).paused_until == datetime(2025, 6, 9, 22, tzinfo=UTC)
+    assert web_harness.subscriber(ANNA).paused_until == datetime(2025, 6, 9, 22, tzinfo=UTC)
     change(web_harness, action="resume")
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_what_cannot_be_is_said_on_the_same_page_and_changes_nothing(
 
 def test_once_a_month_is_a_letter_every_four_weeks(web_harness: WebHarness) -> None:
     change(web_harness, action="pace", pace="monthly")
-    assert (web_harness.reader(ANNA).pace, mailable(web_harness)) == (Frequency.MONTHLY, 1)
+    assert (web_harness.subscriber(ANNA).pace, mailable(web_harness)) == (Frequency.MONTHLY, 1)
     assert consents(web_harness)[-1] == ("pace", "monthly, preferences")
     got = []
     for week in range(9):
@@ -124,7 +124,7 @@ def letter_sent(web_harness: WebHarness) -> None:
         connection.execute(
             "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes, last_at)"
             " VALUES (?, ?, 'sent', 1, 0, ?)",
-            (issue.number, web_harness.reader(ANNA).id, int(now.timestamp() * 1000)),
+            (issue.number, web_harness.subscriber(ANNA).id, int(now.timestamp() * 1000)),
         )
     connection.close()
 
@@ -142,10 +142,10 @@ def test_a_new_address_counts_when_its_owner_said_yes(web_harness: WebHarness) -
     change(web_harness, action="address", email=NEW)
     path = move_link(web_harness)
     assert '<form method="post">' in web_harness.http.get(path).text
-    assert web_harness.reader(ANNA).address == ANNA
+    assert web_harness.subscriber(ANNA).address == ANNA
     for _ in range(2):
         assert NEW in web_harness.http.post(path).text
-    reader = web_harness.reader(NEW)
+    reader = web_harness.subscriber(NEW)
     assert (reader.address, reader.status, reader.name) == (NEW, Status.CONFIRMED, "Anna")
     assert [what for what, _ in consents(web_harness, NEW)] == ["signup", "confirm", "move"]
 
@@ -175,7 +175,7 @@ def test_a_link_to_a_new_address_is_stale_after_a_month_after_another_wish_and_a
     path = move_link(web_harness)
     web_harness.http.post(web_harness.unsubscribe_path(ANNA))
     assert web_harness.http.post(path).status_code == 410
-    assert web_harness.reader(ANNA).address == ANNA
+    assert web_harness.subscriber(ANNA).address == ANNA
     web_harness.clock.forward(days=31)
     assert web_harness.http.get(path).status_code == 410
 
@@ -205,7 +205,7 @@ def test_erase_me_leaves_no_trace_but_a_number_that_keeps_imports_away(web_harne
 
     web_harness.http.post("/subscribe", data={"email": ANNA})
     web_harness.http.post(web_harness.confirm_path(ANNA))
-    assert web_harness.reader(ANNA).display_status == "confirmed"
+    assert web_harness.subscriber(ANNA).display_status == "confirmed"
     assert mailable(web_harness) == 1
 
 

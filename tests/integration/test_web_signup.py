@@ -35,7 +35,7 @@ def test_the_form_is_taken_in_three_encodings(web_harness: WebHarness, kind: str
     }[kind]()
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/subscribe/sent")
-    assert web_harness.reader("anna@host.example").name == "Anna Beispiel"
+    assert web_harness.subscriber("anna@host.example").name == "Anna Beispiel"
     assert web_harness.http.get("/subscribe/sent").status_code == 200
 
 
@@ -160,14 +160,14 @@ def test_odd_names_are_stored_and_shown_without_harm(web_harness: WebHarness) ->
     body = b'{"email": "anna@host.example", "name": "\\u0000 An\\u202ena"}'
     answer = web_harness.http.post("/subscribe", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 303
-    assert web_harness.reader("anna@host.example").name == "Anna"
+    assert web_harness.subscriber("anna@host.example").name == "Anna"
 
 
 def test_the_origin_of_a_sign_up_is_the_peer_and_no_header_of_the_visitor(web_harness: WebHarness) -> None:
     forged = {"X-Forwarded-For": "203.0.113.9"}
     web_harness.http.post("/subscribe", data={"email": "anna@host.example"}, headers=forged)
     with web_harness.app.store.read() as tx:
-        (consent,) = tx.subscribers.consents(web_harness.reader("anna@host.example").id)
+        (consent,) = tx.subscribers.consents(web_harness.subscriber("anna@host.example").id)
     assert (consent.what, consent.proof, consent.origin) == ("signup", "page/1", "127.0.0.1")
 
 
@@ -177,7 +177,7 @@ def test_a_trusted_proxy_may_say_where_a_sign_up_came_from(tmp_path: Path) -> No
             "/subscribe", data={"email": "anna@host.example"}, headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
         )
         with web_harness.app.store.read() as tx:
-            (consent,) = tx.subscribers.consents(web_harness.reader("anna@host.example").id)
+            (consent,) = tx.subscribers.consents(web_harness.subscriber("anna@host.example").id)
     assert consent.origin == "203.0.113.9"
 
 
@@ -206,6 +206,6 @@ def test_who_signs_up_while_somebody_writes_waits_and_keeps_nobody_else_waiting(
     other.close()
 
     assert (pages, answer.status_code) == ([200] * 50, 303)
-    assert web_harness.reader("anna@host.example").address == "anna@host.example"
+    assert web_harness.subscriber("anna@host.example").address == "anna@host.example"
     assert web_harness.rows()["notice"][0][1] == "confirm"
     assert len(web_harness.rows()["notice"]) == 1

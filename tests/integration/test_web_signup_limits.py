@@ -11,8 +11,9 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from newsletter.app.signup_limits import TooMany, origin_key
+from newsletter.actions.subscribers.signup_limits import origin_key
 from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.signup_limits import TooMany
 from tests.support.web import WebHarness, open_web_harness
 
 JSON = {"Accept": "application/json"}
@@ -51,7 +52,7 @@ def test_ten_thousand_hostile_sign_ups_send_few_mails_and_honest_ones_work_after
         web_harness.clock.forward(seconds=0.5)
         proven = number % 2 == 0
         try:
-            web_harness.app.subscribers.subscribe(
+            web_harness.app.signup.subscribe(
                 address.text, "", form="page/1", origin=f"203.0.{number % 250}.{number % 199}", proven=proven
             )
         except TooMany:
@@ -98,7 +99,7 @@ def test_one_address_gets_one_mail_a_day_and_who_left_today_comes_back_today(web
     sign_up(web_harness, "anna@host.example", "203.0.113.98")
     assert len(confirmations(web_harness)) == 2
     web_harness.http.post(web_harness.confirm_path("anna@host.example"))
-    assert web_harness.reader("anna@host.example").display_status == "confirmed"
+    assert web_harness.subscriber("anna@host.example").display_status == "confirmed"
 
 
 def test_an_origin_has_its_limit_an_ipv6_one_by_its_network_and_a_form_of_ours_a_wider_one(
@@ -121,7 +122,7 @@ def test_an_origin_has_its_limit_an_ipv6_one_by_its_network_and_a_form_of_ours_a
 
 def test_a_host_is_not_flooded_through_many_of_its_addresses(web_harness: WebHarness) -> None:
     def knock(address: str, origin: str) -> None:
-        web_harness.app.subscribers.subscribe(address, "", form="page/1", origin=origin)
+        web_harness.app.signup.subscribe(address, "", form="page/1", origin=origin)
 
     for number in range(15):
         knock(f"a{number}@big.example", f"203.0.113.{number}")

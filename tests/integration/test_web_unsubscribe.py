@@ -27,7 +27,7 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
 
 def consents(web_harness: WebHarness, address: str = ANNA) -> list[str]:
     with web_harness.app.store.read() as tx:
-        return [entry.what for entry in tx.subscribers.consents(web_harness.reader(address).id)]
+        return [entry.what for entry in tx.subscribers.consents(web_harness.subscriber(address).id)]
 
 
 def reasons(web_harness: WebHarness) -> list[tuple[str, int]]:
@@ -60,7 +60,7 @@ def test_an_answer_counts_for_the_letter_that_caused_it(web_harness: WebHarness)
         issue = tx.issues.plan(date(2025, 5, 6), web_harness.clock(), web_harness.clock())
         tx.issues.bind(issue.number, tx.tips.get(key).card.id)
     web_harness.http.post(web_harness.confirm_path(ANNA))
-    path = f"/u/{web_harness.app.signer.sign(Purpose.UNSUBSCRIBE, web_harness.reader(ANNA).key, '1')}"
+    path = f"/u/{web_harness.app.signer.sign(Purpose.UNSUBSCRIBE, web_harness.subscriber(ANNA).key, '1')}"
     web_harness.http.post(path)
     answer = web_harness.http.post(f"{path}/why", data={"reason": "too_often", "words": "Once\x00 a month\nwould do"})
     assert (answer.status_code, "Thank you for letting us know" in answer.text) == (200, True)
@@ -90,11 +90,11 @@ def test_one_tip_in_three_months_is_a_consent_of_its_own_and_can_be_taken_back(w
             r'name="quarterly"[^>]*checked',
             web_harness.http.post(why, data={"season": "save", "quarterly": "yes"}).text,
         )
-    assert web_harness.reader(ANNA).quarterly_at == web_harness.clock()
+    assert web_harness.subscriber(ANNA).quarterly_at == web_harness.clock()
     web_harness.http.post(why, data={"season": "save"})
-    assert web_harness.reader(ANNA).quarterly_at is None
+    assert web_harness.subscriber(ANNA).quarterly_at is None
     assert consents(web_harness) == ["signup", "confirm", "leave", "quarterly", "no-quarterly"]
-    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
 
 
 def test_after_thirty_days_the_reason_stays_and_the_person_is_gone_from_it(web_harness: WebHarness) -> None:
@@ -139,9 +139,9 @@ def test_who_leaves_by_the_page_gets_one_last_mail_that_leads_back_through_a_new
     assert (ANNA in page.text, "a***@host.example" in page.text) == (False, True)
     assert web_harness.http.post(path).status_code == 200
     assert subjects(web_harness)[-1] == "Please confirm"
-    assert web_harness.reader(ANNA).status is Status.PENDING
+    assert web_harness.subscriber(ANNA).status is Status.PENDING
     web_harness.http.post(web_harness.confirm_path(ANNA))
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
     assert [what for what in consents(web_harness) if what in {"signup", "confirm", "leave"}] == [
         *("signup", "confirm", "leave", "signup", "confirm")
     ]
@@ -162,7 +162,7 @@ def test_a_setting_says_after_which_leaves_the_last_mail_goes(
             web_harness.http.post(web_harness.unsubscribe_path(ANNA), data={"List-Unsubscribe": "One-Click"})
         else:
             web_harness.http.post(web_harness.preferences_path(ANNA), data={"action": "leave"})
-        assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
+        assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
         assert len(goodbyes(web_harness)) == emails
 
 
@@ -175,7 +175,7 @@ def test_nobody_gets_a_last_mail_who_got_no_letters_or_must_not_be_mailed(web_ha
     web_harness.http.post("/subscribe", data={"email": "command@host.example"})
     on_the_list(web_harness, "command@host.example")
     web_harness.app.subscribers.unsubscribe("command@host.example")
-    assert {web_harness.reader(who).status for who in (ANNA, "command@host.example")} == {Status.UNSUBSCRIBED}
+    assert {web_harness.subscriber(who).status for who in (ANNA, "command@host.example")} == {Status.UNSUBSCRIBED}
     assert goodbyes(web_harness) == []
 
 
@@ -244,7 +244,7 @@ def test_an_unanswered_sign_up_expires_after_thirty_days_and_is_forgotten_a_day_
     path = web_harness.confirm_path(ANNA)
     web_harness.clock.forward(days=30)
     assert web_harness.app.maintenance.run()["expired"] == 1
-    assert (web_harness.reader(ANNA).status, web_harness.reader(ANNA).name) == (Status.EXPIRED, "")
+    assert (web_harness.subscriber(ANNA).status, web_harness.subscriber(ANNA).name) == (Status.EXPIRED, "")
     assert web_harness.http.get(path).status_code == 410
     web_harness.clock.forward(days=1)
     assert web_harness.app.maintenance.run()["forgotten"] == 1
@@ -262,7 +262,7 @@ def test_a_sign_up_nobody_confirmed_does_not_open_the_way_back_for_an_import(
     assert web_harness.app.subscribers.import_file(tmp_path / "list.csv", confirmed_source="old list").left == 1
     web_harness.clock.forward(days=31)
     web_harness.app.maintenance.run()
-    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
     assert web_harness.app.subscribers.import_file(tmp_path / "list.csv", confirmed_source="old list").left == 1
 
 
@@ -272,7 +272,7 @@ def test_an_origin_is_shortened_after_thirty_days(web_harness: WebHarness) -> No
     assert web_harness.app.maintenance.run()["origins"] == 1
     assert web_harness.app.maintenance.run()["origins"] == 0
     with web_harness.app.store.read() as tx:
-        assert tx.subscribers.consents(web_harness.reader(ANNA).id)[0].origin == "203.0.113.0/24"
+        assert tx.subscribers.consents(web_harness.subscriber(ANNA).id)[0].origin == "203.0.113.0/24"
 
 
 @pytest.mark.parametrize(

@@ -51,24 +51,24 @@ class WebHarness:
     mail: Path
     http: httpx.Client
 
-    def reader(self, address: str) -> Subscriber:
+    def subscriber(self, address: str) -> Subscriber:
         with self.app.store.read() as tx:
             found = tx.subscribers.by_address(address)
         assert found, address
         return found
 
     def confirm_path(self, address: str) -> str:
-        reader = self.reader(address)
+        reader = self.subscriber(address)
         return f"/confirm/{confirm_token(self.app.signer, reader.key, int(reader.signup_at.timestamp()))}"
 
     def unsubscribe_path(self, address: str, issue: str = "a") -> str:
-        return f"/u/{self.app.signer.sign(Purpose.UNSUBSCRIBE, self.reader(address).key, issue)}"
+        return f"/u/{self.app.signer.sign(Purpose.UNSUBSCRIBE, self.subscriber(address).key, issue)}"
 
     def feedback_path(self, address: str, issue: int) -> str:
-        return f"/useful/{self.app.signer.sign(Purpose.USEFUL, self.reader(address).key, base36(issue))}"
+        return f"/useful/{self.app.signer.sign(Purpose.USEFUL, self.subscriber(address).key, base36(issue))}"
 
     def preferences_path(self, address: str) -> str:
-        return f"/p/{self.app.signer.sign(Purpose.PREFERENCES, self.reader(address).key)}"
+        return f"/p/{self.app.signer.sign(Purpose.PREFERENCES, self.subscriber(address).key)}"
 
     def emails(self) -> list[EmailMessage]:
         """What arrived, oldest first."""

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.subscribers.subscribe import subscribe
-from newsletter.actions.subscribers.unsubscribe import unsubscribe_address
 from newsletter.actions.transactional import send_transactional
 from newsletter.app import App
 from newsletter.domain.delivery.outcome import Rejected
@@ -56,7 +55,7 @@ def states(app: App) -> list[tuple[str, str]]:
 
 
 def sign_up(app: App, address: str = ANNA, name: str = "Evil Words") -> None:
-    app.subscribers.subscribe(address, name, form="page/1", origin="192.0.2.1")
+    app.signup.subscribe(address, name, form="page/1", origin="192.0.2.1")
 
 
 def confirm_path(sender: MemorySender) -> str:
@@ -75,7 +74,7 @@ def test_a_confirmation_mail_has_its_link_and_no_word_the_visitor_typed(app: App
     assert (letter.envelope.sender, letter.envelope.recipient) == ("tips@tips.example", ANNA)
     assert (mail["To"], mail["Auto-Submitted"], mail["List-Unsubscribe"]) == (ANNA, "auto-generated", None)
     assert b"Evil" not in letter.message
-    assert app.subscribers.confirm(confirm_path(sender)).address == ANNA
+    assert app.confirm_links.confirm(confirm_path(sender)).address == ANNA
     assert send_all(app, sender) == 1
     welcome = parse_email(sender.emails[-1].message)
     assert {part for part in ("/u/", "/p/") if part in text_of(welcome)} == {"/u/", "/p/"}
@@ -98,7 +97,7 @@ def test_no_session_is_opened_for_nothing(app: App) -> None:
 def test_a_mail_that_nobody_wants_any_more_is_dropped(app: App) -> None:
     sender = MemorySender()
     sign_up(app)
-    unsubscribe_address(app.store, ANNA, FRIDAY)
+    app.subscribers.unsubscribe(ANNA)
     sign_up(app, "bob@host.example")
     app.suppressions.add("bob@host.example")
 
@@ -114,7 +113,7 @@ def test_of_two_confirmation_mails_for_one_address_only_the_newer_leaves(app: Ap
     sign_up(app)
     assert send_all(app, sender) == 1
     assert states(app) == [("confirm", "skipped"), ("confirm", "sent")]
-    app.subscribers.confirm(confirm_path(sender))
+    app.confirm_links.confirm(confirm_path(sender))
 
 
 def test_a_later_is_tried_later_with_the_same_message_id(app: App) -> None:
