@@ -88,7 +88,7 @@ def test_bad_lines_are_named_and_the_others_taken(store: Store) -> None:
     assert report.added == 1
     assert [(row.line, row.address) for row in report.rejected] == [(2, "nobody"), (4, "two\nlines"), (7, ""), (8, "")]
     assert all(
-        "Write it as" in row.reason or "Fill it in" in row.reason or "quote" in row.reason for row in report.rejected
+        "Write it as" in row.reason or "Add one" in row.reason or "quote" in row.reason for row in report.rejected
     )
 
 
