@@ -41,7 +41,7 @@ class Feeds:
         return self._cache.answer(request, "sitemap", self._sitemap, "application/xml")
 
     def robots(self) -> Response:
-        """Crawlers may read everything. Pages that must not be indexed say so in a header."""
+        """The rules for crawlers: they may read everything. Pages that must not be indexed say so in a header."""
         return PlainTextResponse(f"User-agent: *\nAllow: /\n\nSitemap: {self._site.url('/sitemap.xml')}\n")
 
     def _atom(self) -> bytes:

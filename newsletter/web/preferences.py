@@ -47,7 +47,7 @@ class PreferencesPages:
         except InputError as error:
             return self._preferences(self._app.preferences.view(token), answer_for(error))
         if subscriber is None:
-            raise BadToken("this link belongs to nobody any more")
+            raise BadToken("this link is no longer valid")
         return self._preferences(subscriber, done=fields.get("action", ""))
 
     def data(self, token: str) -> Response:

@@ -111,7 +111,12 @@ def route_table(app: App, pages: Pages) -> list[Route]:
         Route(GET, "/tips/{slug}", archive.tip, TIP, quick=True),
         Route(GET, "/search", archive.search, SEARCH, quick=True),
         Route(GET, "/signup/embed", signup.embed, quick=True),
-        Route(GET, "/signup/embed/sent", pages.static("embed_sent", "The same page in the iframe."), quick=True),
+        Route(
+            GET,
+            "/signup/embed/sent",
+            pages.static("embed_sent", "What happens after the sign-up form, in the iframe."),
+            quick=True,
+        ),
         Route(GET, "/signup.js", signup.script, Facts({200: ("text/javascript",)}), quick=True),
         Route(GET, "/confirm/{token}", signup.confirm_page, EXPIRING_PAGE),
         Route(POST, "/confirm/{token}", signup.confirm, EXPIRING_BUTTON),

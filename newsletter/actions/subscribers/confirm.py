@@ -93,5 +93,5 @@ def _open_token(signer: Signer, token: str) -> tuple[str, datetime]:
 def _subscriber(tx: Tx, subscriber_key: str) -> Subscriber:
     subscriber = tx.subscribers.by_key(subscriber_key)
     if subscriber is None:
-        raise BadToken("this confirmation link belongs to nobody any more", fix="Sign up again")
+        raise BadToken("this confirmation link is no longer valid", fix="Sign up again")
     return subscriber

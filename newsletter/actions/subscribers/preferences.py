@@ -259,7 +259,7 @@ def _iso(at: date | None) -> str | None:
 def _subscriber(tx: Tx, subscriber_key: str) -> Subscriber:
     subscriber = tx.subscribers.by_key(subscriber_key)
     if subscriber is None:
-        raise BadToken("this link belongs to nobody any more")
+        raise BadToken("this link is no longer valid")
     return subscriber
 
 

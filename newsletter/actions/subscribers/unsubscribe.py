@@ -104,7 +104,7 @@ class UnsubscribeLinks:
         """Save why someone unsubscribed, if they have. Raises InputError if the reason is not one of `Reason` or ""."""
         subscriber_key, _ = self._open(token)
         if reason not in {"", *Reason}:
-            raise InputError("this is none of the five reasons", fix="Go back and choose one")
+            raise InputError("unknown reason", fix="Go back and choose one of the five")
         with self.store.write() as tx:
             subscriber = tx.subscribers.by_key(subscriber_key)
             if subscriber and subscriber.status is Status.UNSUBSCRIBED:
@@ -130,7 +130,7 @@ class UnsubscribeLinks:
         with self.store.read() as tx:
             subscriber = tx.subscribers.by_key(subscriber_key)
         if subscriber is None:
-            raise BadToken("this link belongs to nobody any more", fix="Sign up again")
+            raise BadToken("this link is no longer valid", fix="Sign up again")
         return subscriber
 
     def _open(self, token: str) -> tuple[str, int]:
@@ -139,7 +139,7 @@ class UnsubscribeLinks:
         try:
             return subscriber_key, int(rest[0], 36) if rest else 0
         except ValueError:
-            raise BadToken("this link is not complete", fix="Use the link of a newer letter") from None
+            raise BadToken("this link is not complete", fix="Use the link in a newer email") from None
 
 
 def end_subscription(tx: Tx, subscriber: Subscriber, how: str, now: datetime, *, issue: int = 0) -> Unsubscribed:
