@@ -1,4 +1,4 @@
-"""A reader's whole story in a real browser, with and without JavaScript, and axe's verdict on every page of it."""
+"""Everything a subscriber can do, in a real browser with and without JavaScript; axe checks every page."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -56,10 +56,10 @@ def opened(
         context.close()
 
 
-def mailed(web_harness: WebHarness, door: str) -> str:
-    """The path of the link to `door` in the newest mail."""
+def mailed(web_harness: WebHarness, kind: str) -> str:
+    """The path of the link to this kind of page in the newest email."""
     web_harness.app.transactional.send()
-    (url,) = {link for link in links_in(text_of(web_harness.emails()[-1])) if f"/{door}/" in link}
+    (url,) = {link for link in links_in(text_of(web_harness.emails()[-1])) if f"/{kind}/" in link}
     return urlsplit(url).path
 
 
@@ -146,7 +146,7 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
 
 
 @pytest.mark.parametrize("script", [False, True])
-def test_the_whole_story_needs_no_javascript_and_is_not_hurt_by_it(
+def test_everything_works_with_and_without_javascript(
     browser: Browser,
     web_harness: WebHarness,
     script: bool,  # noqa: FBT001

@@ -1,4 +1,4 @@
-"""The personal links over real HTTP: confirm, leave, preferences; what repeats, what is refused, what stays unsaid."""
+"""The links in emails over real HTTP: confirm, unsubscribe and preferences, used once, twice, and altered."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,9 +52,7 @@ def test_an_old_confirm_link_never_resubscribes(web_harness: WebHarness) -> None
 
 
 @pytest.mark.parametrize("encoding", ["urlencoded", "multipart"])
-def test_one_click_unsubscribes_without_redirect_or_cookie_and_twice_is_once(
-    web_harness: WebHarness, encoding: str
-) -> None:
+def test_one_click_unsubscribes_once_without_redirect_or_cookie(web_harness: WebHarness, encoding: str) -> None:
     web_harness.http.post(web_harness.confirm_path(ANNA))
     path = web_harness.unsubscribe_path(ANNA)
     for _ in range(2):
@@ -77,9 +75,7 @@ def test_one_click_unsubscribes_without_redirect_or_cookie_and_twice_is_once(
     ("content", "kind"),
     [(b"", ""), (b"x", "multipart/form-data"), (b"{", "application/json"), (b"List-Unsubscribe=Later", "text/plain")],
 )
-def test_a_post_that_cannot_be_read_still_is_a_wish_to_leave(
-    web_harness: WebHarness, content: bytes, kind: str
-) -> None:
+def test_a_post_that_cannot_be_read_still_unsubscribes(web_harness: WebHarness, content: bytes, kind: str) -> None:
     answer = web_harness.http.post(
         web_harness.unsubscribe_path(ANNA), content=content, headers={"Content-Type": kind} if kind else {}
     )
@@ -87,7 +83,7 @@ def test_a_post_that_cannot_be_read_still_is_a_wish_to_leave(
     assert consents(web_harness)[-1] == ("leave", "issue 10, page")
 
 
-def test_the_leave_page_has_a_button_and_does_not_show_the_whole_address(web_harness: WebHarness) -> None:
+def test_the_unsubscribe_page_has_a_button_and_masks_the_address(web_harness: WebHarness) -> None:
     page = web_harness.http.get(web_harness.unsubscribe_path(ANNA))
     assert '<form method="post">' in page.text
     assert "a***@host.example" in page.text
@@ -96,7 +92,7 @@ def test_the_leave_page_has_a_button_and_does_not_show_the_whole_address(web_har
     assert '<form method="post">' not in web_harness.http.get(web_harness.unsubscribe_path(ANNA)).text
 
 
-def test_preferences_show_where_one_stands_and_lead_out(web_harness: WebHarness) -> None:
+def test_preferences_show_the_status_and_a_button_that_unsubscribes(web_harness: WebHarness) -> None:
     web_harness.http.post(web_harness.confirm_path(ANNA))
     path = web_harness.preferences_path(ANNA)
     page = web_harness.http.get(path)
@@ -112,7 +108,7 @@ def test_preferences_show_where_one_stands_and_lead_out(web_harness: WebHarness)
     assert 'href="/#signup"' in web_harness.http.get(path).text
 
 
-def test_a_link_with_one_changed_character_is_refused_by_every_door(web_harness: WebHarness) -> None:
+def test_every_page_refuses_a_link_with_one_changed_character(web_harness: WebHarness) -> None:
     before = web_harness.rows()
     for path in (
         web_harness.confirm_path(ANNA),
@@ -127,7 +123,7 @@ def test_a_link_with_one_changed_character_is_refused_by_every_door(web_harness:
     assert web_harness.rows() == before
 
 
-def test_a_link_of_one_door_opens_no_other(web_harness: WebHarness) -> None:
+def test_a_token_works_for_one_purpose_only(web_harness: WebHarness) -> None:
     tokens = {
         path.rpartition("/")[0]: path.rpartition("/")[2]
         for path in (
@@ -136,16 +132,16 @@ def test_a_link_of_one_door_opens_no_other(web_harness: WebHarness) -> None:
             web_harness.preferences_path(ANNA),
         )
     }
-    for door in tokens:
+    for kind in tokens:
         for made_for, token in tokens.items():
-            assert (web_harness.http.get(f"{door}/{token}").status_code == 200) is (door == made_for)
+            assert (web_harness.http.get(f"{kind}/{token}").status_code == 200) is (kind == made_for)
 
 
-def test_the_whole_way_by_mail(web_harness: WebHarness) -> None:
+def test_sign_up_and_confirm_by_email(web_harness: WebHarness) -> None:
     web_harness.app.transactional.send()
-    (mail,) = web_harness.emails()
-    assert mail["To"] == ANNA
-    assert "Anna" not in mail.as_string().replace("Anna Beispiel", "")
+    (email,) = web_harness.emails()
+    assert email["To"] == ANNA
+    assert "Anna" not in email.as_string().replace("Anna Beispiel", "")
     web_harness.http.post(web_harness.confirm_path(ANNA))
     web_harness.app.transactional.send()
-    assert ["Please confirm" in mail["Subject"] for mail in web_harness.emails()] == [True, False]
+    assert ["Please confirm" in email["Subject"] for email in web_harness.emails()] == [True, False]

@@ -1,4 +1,4 @@
-"""Sending the mails that wait: what leaves, what is dropped, what is tried again."""
+"""Queued transactional emails: which are sent, skipped and retried."""
 
 import re
 import threading
@@ -63,17 +63,17 @@ def confirm_path(sender: MemorySender) -> str:
     return url.removeprefix("https://tips.example/confirm/")
 
 
-def test_a_confirmation_mail_has_its_link_and_no_word_the_visitor_typed(app: App) -> None:
+def test_a_confirmation_email_has_its_link_and_no_text_of_the_visitor(app: App) -> None:
     sender = MemorySender()
     sign_up(app)
 
     assert send_all(app, sender) == 1
 
-    (letter,) = sender.emails
-    mail = parse_email(letter.message)
-    assert (letter.envelope.sender, letter.envelope.recipient) == ("tips@tips.example", ANNA)
-    assert (mail["To"], mail["Auto-Submitted"], mail["List-Unsubscribe"]) == (ANNA, "auto-generated", None)
-    assert b"Evil" not in letter.message
+    (sent,) = sender.emails
+    email = parse_email(sent.message)
+    assert (sent.envelope.sender, sent.envelope.recipient) == ("tips@tips.example", ANNA)
+    assert (email["To"], email["Auto-Submitted"], email["List-Unsubscribe"]) == (ANNA, "auto-generated", None)
+    assert b"Evil" not in sent.message
     assert app.confirm_links.confirm(confirm_path(sender)).address == ANNA
     assert send_all(app, sender) == 1
     welcome = parse_email(sender.emails[-1].message)
@@ -94,7 +94,7 @@ def test_no_session_is_opened_for_nothing(app: App) -> None:
     assert send_all(app, MemorySender(refuses_sessions=1)) == 0
 
 
-def test_a_mail_that_nobody_wants_any_more_is_dropped(app: App) -> None:
+def test_an_email_that_is_no_longer_wanted_is_skipped(app: App) -> None:
     sender = MemorySender()
     sign_up(app)
     app.subscribers.unsubscribe(ANNA)
@@ -106,7 +106,7 @@ def test_a_mail_that_nobody_wants_any_more_is_dropped(app: App) -> None:
     assert sender.tried == []
 
 
-def test_of_two_confirmation_mails_for_one_address_only_the_newer_leaves(app: App) -> None:
+def test_only_the_newer_of_two_confirmation_emails_is_sent(app: App) -> None:
     sender = MemorySender()
     sign_up(app)
     forward(app, hours=25)
@@ -116,21 +116,21 @@ def test_of_two_confirmation_mails_for_one_address_only_the_newer_leaves(app: Ap
     app.confirm_links.confirm(confirm_path(sender))
 
 
-def test_a_later_is_tried_later_with_the_same_message_id(app: App) -> None:
+def test_a_deferred_email_is_retried_with_the_same_message_id(app: App) -> None:
     sender = MemorySender([answer("rcpt", "451 4.3.0 later")])
     sign_up(app)
 
     assert send_all(app, sender) == 0
-    assert send_all(app, sender) == 0, "not before its time"
+    assert send_all(app, sender) == 0, "not before the retry is due"
     forward(app, minutes=2)
     assert send_all(app, sender) == 1
 
-    first, second = (parse_email(letter.message)["Message-ID"] for letter in sender.tried)
+    first, second = (parse_email(sent.message)["Message-ID"] for sent in sender.tried)
     assert first == second
     assert re.fullmatch(r"<[a-z0-9]{16,}@tips\.example>", first)
 
 
-def test_after_two_days_we_give_up(app: App) -> None:
+def test_an_email_that_is_deferred_for_two_days_fails(app: App) -> None:
     sender = MemorySender([answer("rcpt", "451 4.3.0 later")] * 100)
     sign_up(app)
     for _ in range(60):
@@ -140,7 +140,7 @@ def test_after_two_days_we_give_up(app: App) -> None:
     assert 40 < len(sender.tried) < 60
 
 
-def test_a_mailbox_that_does_not_exist_is_suppressed_and_the_others_go_on(app: App) -> None:
+def test_a_mailbox_that_does_not_exist_is_suppressed_and_the_rest_is_sent(app: App) -> None:
     sender = MemorySender({ANNA: [answer("rcpt", "550 5.1.1 no such user")]})
     sign_up(app)
     sign_up(app, "bob@host.example")
@@ -156,7 +156,7 @@ def test_a_mailbox_that_does_not_exist_is_suppressed_and_the_others_go_on(app: A
 
 
 @pytest.mark.parametrize("reply", ["550 5.7.1 blocked", "552 5.2.2 mailbox full"])
-def test_a_refusal_that_is_not_about_the_address_suppresses_nobody(app: App, reply: str) -> None:
+def test_a_rejection_that_is_not_about_the_address_suppresses_nobody(app: App, reply: str) -> None:
     refusal = answer("rcpt", reply)
     assert isinstance(refusal, Rejected)
     sign_up(app)
@@ -166,7 +166,7 @@ def test_a_refusal_that_is_not_about_the_address_suppresses_nobody(app: App, rep
         assert tx.suppressions.get(ANNA) is None
 
 
-def test_the_owners_own_mail_never_suppresses_the_owner(app: App) -> None:
+def test_a_rejected_email_to_the_owner_never_suppresses_the_owner(app: App) -> None:
     app.owner.alert("Something", ["happened"], "Do this")
     send_all(app, MemorySender([answer("rcpt", "550 5.1.1 no such user")]))
     assert states(app) == [("alarm", "rejected")]
@@ -174,7 +174,7 @@ def test_the_owners_own_mail_never_suppresses_the_owner(app: App) -> None:
         assert list(tx.suppressions.each()) == []
 
 
-def test_trouble_with_the_next_hop_stops_and_leaves_the_rest_for_the_next_time(app: App) -> None:
+def test_a_sender_error_stops_and_leaves_the_rest_for_the_next_run(app: App) -> None:
     sender = MemorySender(fail_at=[2])
     for name in ("anna", "bob", "eve"):
         sign_up(app, f"{name}@host.example")
@@ -188,7 +188,7 @@ def test_trouble_with_the_next_hop_stops_and_leaves_the_rest_for_the_next_time(a
     assert send_all(app, sender) == 2
 
 
-def test_a_broken_template_is_said_and_holds_up_nobody_else(app: App, tmp_path: Path) -> None:
+def test_a_broken_template_is_an_error_but_does_not_delay_other_emails(app: App, tmp_path: Path) -> None:
     with app.store.write() as tx:
         tx.transactional.add("no_such_mail", "owner@example.org", {}, FRIDAY - timedelta(minutes=1))
     sign_up(app)
@@ -199,7 +199,7 @@ def test_a_broken_template_is_said_and_holds_up_nobody_else(app: App, tmp_path: 
     assert states(app) == [("no_such_mail", "deferred"), ("confirm", "sent")]
 
 
-def test_a_stop_leaves_everything_where_it_is(app: App) -> None:
+def test_stopping_leaves_every_email_queued(app: App) -> None:
     sign_up(app)
     app.stop = threading.Event()
     app.stop.set()
@@ -207,7 +207,7 @@ def test_a_stop_leaves_everything_where_it_is(app: App) -> None:
     assert states(app) == [("confirm", "pending")]
 
 
-def test_an_address_with_an_umlaut_domain_leaves_in_ascii(app: App) -> None:
+def test_an_international_domain_is_sent_in_ascii(app: App) -> None:
     sender = MemorySender()
     sign_up(app, "anna@bücher.example")
     assert send_all(app, sender) == 1
@@ -215,7 +215,7 @@ def test_an_address_with_an_umlaut_domain_leaves_in_ascii(app: App) -> None:
     assert sender.emails[0].message.isascii()
 
 
-def test_sign_up_and_mail_are_one_transaction(app: App) -> None:
+def test_a_sign_up_and_its_email_are_one_transaction(app: App) -> None:
     key = "x" * 16
     with app.store.write() as tx:
         subscribe(tx, address=parse_address(ANNA), name="", form="f", origin="", key=key, now=FRIDAY)
