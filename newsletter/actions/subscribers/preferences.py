@@ -84,7 +84,7 @@ class Preferences:
 
     def rename(self, token: str, name: str) -> Subscriber | None:
         """Set another name, or none."""
-        return self._change(token, lambda tx, who, _: tx.subscribers.change(who.id, name=clean_name(name)))
+        return self._change(token, lambda tx, found, _: tx.subscribers.change(found.id, name=clean_name(name)))
 
     def pause(self, token: str, weeks: int) -> Subscriber | None:
         """Send no emails for 4, 8 or 12 weeks. Raises InputError for another number."""

@@ -1,4 +1,4 @@
-"""Unsubscribe by a link, save the reason, and find who wants to resubscribe.
+"""Unsubscribe by a link, save the reason, and find the subscriber behind a resubscribe link.
 
 An unsubscribe takes effect before the next email is claimed. The same links carry the consent to one tip every three
 months, and its withdrawal.
