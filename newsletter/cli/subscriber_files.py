@@ -120,8 +120,8 @@ class _Progress:
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
+            from rich.console import Console  # noqa: PLC0415 - slow to import
+            from rich.progress import Progress  # noqa: PLC0415 - slow to import
 
             bar = self._bar.enter_context(Progress(console=Console(stderr=True), transient=True))
             task = bar.add_task("reading", total=1.0)

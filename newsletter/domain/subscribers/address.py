@@ -127,7 +127,7 @@ def _is_plain(text: str) -> bool:
 
 def _checked_by_library(text: str) -> Address:
     # 40 ms that nearly no command needs, since nearly every address is plain.
-    from email_validator import EmailNotValidError, validate_email
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - slow to import
 
     if len(text.encode(errors="replace")) > MAX_OCTETS:
         raise BadAddress(AddressProblem.TOO_LONG)
