@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from newsletter.app import signup_limits
+from newsletter.actions.subscribers import signup_limits
 from newsletter.cli import main
+from newsletter.domain.subscribers.signup_limits import BUDGETS
 
-signup_limits.LANES = {proven: (name, 10**9) for proven, (name, _) in signup_limits.LANES.items()}
-signup_limits.LIMITS = dict(signup_limits.LANES.values())
+BUDGETS.update(dict.fromkeys(BUDGETS, 10**9))
 signup_limits.PER_DOMAIN = 10**9
 
 if __name__ == "__main__":

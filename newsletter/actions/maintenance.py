@@ -1,22 +1,38 @@
-"""What the house does by itself between issues: reminds once, ends pauses, forgets in time; rings no bell itself."""
+"""Hourly maintenance: end pauses, send reminders, and delete expired data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from newsletter.actions.subscribers.subscribe import ask_to_confirm
-from newsletter.ports.store import Store
+from newsletter.ports.store import Clock, Store
 
-REMINDERS = 500  # in one turn: an import of many who were asked does not become a flood
+MAX_REMINDERS = 500  # per run, so that reminders to a large import are spread over hours
 
 
-def run_maintenance(store: Store, now: datetime) -> Mapping[str, int]:
-    """One turn; safe to call at any time. How many of each: woken, reminded, and what `Maintenance.forget` counts."""
-    with store.write() as tx:
-        woken = tx.maintenance.end_pauses(now)
-        waiting = tx.maintenance.due_reminders(now, REMINDERS)
-        for reader in waiting:
-            ask_to_confirm(tx, reader, now, kind="remind")
-            tx.subscribers.change(reader.id, reminded_at=now)
-        return {"woken": woken, "reminded": len(waiting), **tx.maintenance.delete_expired(now)}
+@dataclass(frozen=True)
+class Maintenance:
+    """The hourly maintenance of one newsletter. email_queued: called after a run that queued reminders."""
+
+    store: Store
+    clock: Clock
+    email_queued: Callable[[], None]
+
+    def run(self) -> Mapping[str, int]:
+        """Run once; safe at any time.
+
+        Returns how many pauses ended ("woken"), how many reminders were queued ("reminded"), and the counts of
+        `ports.subscribers.Maintenance.delete_expired`.
+        """
+        now = self.clock()
+        with self.store.write() as tx:
+            woken = tx.maintenance.end_pauses(now)
+            due = tx.maintenance.due_reminders(now, MAX_REMINDERS)
+            for subscriber in due:
+                ask_to_confirm(tx, subscriber, now, kind="remind")
+                tx.subscribers.change(subscriber.id, reminded_at=now)
+            counts = {"woken": woken, "reminded": len(due), **tx.maintenance.delete_expired(now)}
+        if due:
+            self.email_queued()
+        return counts

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from newsletter import importers
+from newsletter.actions.archive.read import PublicArchive
 from newsletter.actions.calendar.calendar import Calendar
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.delivery.deliver import Delivery
@@ -25,13 +26,20 @@ from newsletter.actions.issues.compile import RenderContext
 from newsletter.actions.issues.issues import Issues
 from newsletter.actions.issues.preview import Preview
 from newsletter.actions.issues.publish import Publisher
+from newsletter.actions.maintenance import Maintenance
 from newsletter.actions.owner.links import PreviewLinks
 from newsletter.actions.owner.owner import Owner
+from newsletter.actions.subscribers.confirm import ConfirmLinks
+from newsletter.actions.subscribers.manage import Subscribers
+from newsletter.actions.subscribers.preferences import Preferences
+from newsletter.actions.subscribers.signup_limits import SignupLimiter
+from newsletter.actions.subscribers.subscribe import Signup
+from newsletter.actions.subscribers.suppressions import Suppressions
+from newsletter.actions.subscribers.unsubscribe import UnsubscribeLinks
 from newsletter.actions.tips.tips import Tips
 from newsletter.actions.tips.vote import Feedback
 from newsletter.actions.transactional import Transactional
 from newsletter.app.process import available_cores, system_clock
-from newsletter.app.subscribers import Maintenance, Subscribers, Suppressions
 from newsletter.app.worker import WorkerStarter
 from newsletter.domain.calendar.plan import Policy
 from newsletter.domain.calendar.schedule import Schedule
@@ -40,7 +48,7 @@ from newsletter.domain.delivery.processes import WorkerPolicy
 from newsletter.domain.site import Site
 from newsletter.http import link_checker
 from newsletter.http.heartbeat import ping
-from newsletter.keys import load_dkim
+from newsletter.keys import fresh_key, fresh_keys, load_dkim
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox
 from newsletter.mail.tokens import Signer
@@ -159,6 +167,12 @@ class App:
 
         return WorkerStarter(self.settings, sqlite_path(self.settings.database_url), self.clock)
 
+    def require_ready(self) -> None:
+        """Open what every page needs; raises SchemaError, SettingsError and TemplateError now instead of later."""
+        with self.store.read():
+            self.signer  # noqa: B018 - raises if there is no secret key
+            self.renderer  # noqa: B018 - raises if a template of the owner is broken
+
     def close(self) -> None:
         """Close the database, if it was used."""
         if "store" in self.__dict__:
@@ -233,14 +247,63 @@ class App:
         )
 
     @cached_property
+    def archive(self) -> PublicArchive:
+        """The tips that were sent, for the public pages and feeds."""
+        return PublicArchive(self.store, show_teasers=self.settings.teasers == "show")
+
+    @cached_property
     def subscribers(self) -> Subscribers:
-        """Use cases: subscribers."""
-        return Subscribers(self)
+        """Manage subscribers as the owner."""
+        return Subscribers(self.store, lambda: self.signer, fresh_keys, self.clock)
+
+    @cached_property
+    def signup_limiter(self) -> SignupLimiter:
+        """The sign-up limits; one object per process, since it caches refusals."""
+        return SignupLimiter()
+
+    @cached_property
+    def signup(self) -> Signup:
+        """Take sign-ups from the form."""
+        return Signup(
+            self.store,
+            self.signer,
+            self.signup_limiter,
+            self.site.owner,
+            self.settings.blocked_domains,
+            fresh_key,
+            self.clock,
+            self.email_queued.set,
+        )
+
+    @cached_property
+    def confirm_links(self) -> ConfirmLinks:
+        """Follow the link of a confirmation email."""
+        return ConfirmLinks(
+            self.store, self.signer, self.schedule, self.signup_limiter, self.clock, self.email_queued.set
+        )
+
+    @cached_property
+    def unsubscribe_links(self) -> UnsubscribeLinks:
+        """Follow the unsubscribe link of an email."""
+        return UnsubscribeLinks(self.store, self.signer, self.settings.farewell, self.clock, self.email_queued.set)
+
+    @cached_property
+    def preferences(self) -> Preferences:
+        """Follow a personal link to the preferences."""
+        return Preferences(
+            self.store,
+            self.signer,
+            self.signup_limiter,
+            self.schedule.zone,
+            fresh_key,
+            self.clock,
+            self.email_queued.set,
+        )
 
     @cached_property
     def suppressions(self) -> Suppressions:
-        """Use cases: suppressions."""
-        return Suppressions(self)
+        """Manage suppressed addresses."""
+        return Suppressions(self.store, self.clock)
 
     @cached_property
     def transactional(self) -> Transactional:
@@ -274,8 +337,8 @@ class App:
 
     @cached_property
     def maintenance(self) -> Maintenance:
-        """Use cases: maintenance."""
-        return Maintenance(self)
+        """Hourly maintenance."""
+        return Maintenance(self.store, self.clock, self.email_queued.set)
 
     @cached_property
     def database(self) -> Database:

@@ -1,13 +1,16 @@
-"""`newsletter subscribers import` and `export`: readers from and to CSV files; what a file means is not known here."""
+"""`newsletter subscribers import` and `export`: subscribers from and to CSV files."""
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -16,32 +19,33 @@ import click
 from newsletter.cli.context import CliContext, Subcommand, dry_run, yes
 from newsletter.cli.issue_view import iso
 from newsletter.domain.errors import UsageError
-from newsletter.domain.subscribers.csv_columns import escape_formula
+from newsletter.domain.subscribers.csv_columns import RejectedRow, escape_formula
 from newsletter.domain.subscribers.subscription import Status
 
 if TYPE_CHECKING:
-    from newsletter.actions.subscribers.import_subscribers import RejectedRow
     from newsletter.cli.output import Output
 
 STATUSES = [*(status.value for status in Status), "suppressed"]
 COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated")
 
-confirmed_option = click.option("--confirmed", is_flag=True, help="They have agreed already: no confirmation mail.")
+confirmed_option = click.option("--confirmed", is_flag=True, help="They have agreed already; no confirmation email.")
 source_option = click.option("--source", metavar="TEXT", help="Where and when they agreed; kept as proof.")
+status_option = click.option("--status", type=click.Choice(STATUSES), help="Only subscribers with this status.")
 
 
 def consent_proof(source: str | None, *, confirmed: bool) -> str | None:
-    """The proof of consent that `--confirmed` needs; None without it."""
+    """The proof of consent that `--confirmed` needs; None without it. Raises UsageError if one comes without the other."""
     if confirmed and not (source and source.strip()):
         raise UsageError(
-            "--confirmed needs a proof", fix='Say where they agreed, as in --source "paper list, 3 May 2026"'
+            "--confirmed needs a proof of consent",
+            fix='Say where they agreed, as in --source "paper list, May 3, 2026"',
         )
     if source and not confirmed:
-        raise UsageError("--source is the proof for --confirmed", fix="Say both or neither")
+        raise UsageError("--source is the proof for --confirmed", fix="Pass both options or neither")
     return source if confirmed else None
 
 
-# -- in --------------------------------------------------------------------------------------------
+# -- import ----------------------------------------------------------------------------------------
 
 
 @click.command("import", cls=Subcommand)
@@ -51,11 +55,11 @@ def consent_proof(source: str | None, *, confirmed: bool) -> str | None:
 @dry_run
 @click.pass_obj
 def import_(context: CliContext, *, file: Path, confirmed: bool, source: str | None, dry_run: bool) -> int:
-    """Readers from a CSV file with a head line: email (or address), and name, or first and last name.
+    """Import subscribers from a CSV file with a header row: email (or address), and name, or first and last name.
 
-    The exports of Mailchimp, Kit, Substack, Buttondown, Ghost and listmonk are understood: status and dates are kept,
-    who left there stays away here, and refused mailboxes are suppressed. Nobody who has left comes back.
-    Nothing is written until the whole file is read; ended after that, the same command takes the rest.
+    Exports of Mailchimp, Kit, Substack, Buttondown, Ghost and listmonk work unchanged: status and dates are kept,
+    unsubscribed people stay unsubscribed, and bounced addresses are suppressed. Anyone who unsubscribed here stays
+    unsubscribed. Nothing is written before the whole file is read; if interrupted, run the same command again to finish.
     """
     proof = consent_proof(source, confirmed=confirmed)
     with _RejectedRows() as rejected:
@@ -65,34 +69,30 @@ def import_(context: CliContext, *, file: Path, confirmed: bool, source: str | N
                 confirmed_source=proof,
                 dry_run=dry_run,
                 reject=rejected.append,
-                watched=progress.reading,
-                written=progress.written,
+                watch_lines=progress.watch_lines,
+                on_progress=progress.written,
             )
         counts = {name: getattr(report, name) for name in COUNTED}
 
         def draw(output: Output) -> None:
-            title = "Nothing written" if dry_run else "Readers"
+            title = "Dry run, nothing was written" if dry_run else "Subscribers"
             output.facts([*counts.items(), ("rejected", len(rejected))], title=title)
             output.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
             if report.asked and not dry_run:
-                output.line(f"{report.asked:,} confirmation mails wait; the daemon sends them (newsletter run).")
+                output.line(f"{report.asked:,} confirmation emails are queued; the daemon sends them (newsletter run).")
 
         context.report({**counts, "rejected": (asdict(row) for row in rejected), "dry_run": dry_run}, draw)
         return 1 if len(rejected) and not any(counts.values()) else 0
 
 
 class _RejectedRows:
-    """Rows in a nameless file once there are many, so that a million bad ones need no memory."""
+    """Rejected rows, in a temporary file once there are many, so that a million of them need no memory."""
 
     def __init__(self) -> None:
-        from tempfile import SpooledTemporaryFile
-
         self._file = SpooledTemporaryFile(max_size=1_000_000, mode="w+", encoding="ascii")  # noqa: SIM115 - see exit
         self._number = 0
 
     def append(self, row: RejectedRow, /) -> None:
-        import json
-
         self._file.write(json.dumps([row.line, row.address, row.reason]) + "\n")
         self._number += 1
 
@@ -100,10 +100,6 @@ class _RejectedRows:
         return self._number
 
     def __iter__(self) -> Iterator[RejectedRow]:
-        import json
-
-        from newsletter.actions.subscribers.import_subscribers import RejectedRow
-
         self._file.seek(0)
         return (RejectedRow(*json.loads(line)) for line in self._file)
 
@@ -115,78 +111,77 @@ class _RejectedRows:
 
 
 class _Progress:
-    """How far an import is: a bar on stderr while a person watches, and a word about what is in if it is cut short."""
+    """The progress of an import: a bar on stderr in a terminal, and a note about what is written if interrupted."""
 
     def __init__(self, context: CliContext, file: Path) -> None:
         self._context, self._size, self._share = context, max(1, file.stat().st_size), 0.0
         self._show: Callable[[str, float], None] = lambda _what, _share: None
-        self.reading: Callable[[Iterable[str]], Iterator[str]] | None = None
         self._bar = ExitStack()
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
+            from rich.console import Console  # noqa: PLC0415 - slow to import
+            from rich.progress import Progress  # noqa: PLC0415 - slow to import
 
             bar = self._bar.enter_context(Progress(console=Console(stderr=True), transient=True))
             task = bar.add_task("reading", total=1.0)
             self._show = lambda what, share: bar.update(task, description=what, completed=share)
-            self.reading = self._read
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._bar.close()
         if kind and self._share:
             self._context.print_note(
-                f"newsletter: at least {self._share:.0%} of the readers are in; the same command takes the rest"
+                f"newsletter: at least {self._share:.0%} of the subscribers are written; run the same command again to finish"
             )
 
     def written(self, share: float) -> None:
-        """So many of the readers are in, from 0.0 to 1.0."""
+        """Note the share of the subscribers that is written, from 0.0 to 1.0."""
         self._share = share
         self._show("writing", share)
 
-    def _read(self, lines: Iterable[str]) -> Iterator[str]:
+    def watch_lines(self, lines: Iterable[str]) -> Iterator[str]:
+        """The same lines; the bar follows them."""
         done = 0
         for number, line in enumerate(lines):
-            done += len(line)  # characters, near enough to octets
+            done += len(line)  # in characters, which is close enough to the size in bytes
             if number % 1000 == 0:
                 self._show("reading", min(1.0, done / self._size))
             yield line
         self._show("sorting", 1.0)
 
 
-# -- out -------------------------------------------------------------------------------------------
+# -- export ----------------------------------------------------------------------------------------
 
 
 @click.command("export", cls=Subcommand)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@status_option
 @yes
 @click.pass_obj
 def export(context: CliContext, *, file: Path, status: str | None, yes: bool) -> None:
-    """Every reader as a CSV file that spreadsheets open without danger, and that `import` understands."""
-    import csv
-
+    """Export subscribers to a CSV file that is safe to open in a spreadsheet and that `import` understands."""
     if file.exists():
-        context.require_confirmation(f"{file} exists already. Write over it?", yes=yes)
+        context.require_confirmation(f"{file} exists already. Overwrite it?", yes=yes)
     columns = ("address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at")
     number = 0
-    with context.app.store.read() as tx, private(file) as target:
+    with context.app.subscribers.listing(status) as listing, private(file) as target:
         out = csv.writer(target)
         out.writerow([*columns, "paused_until"])
-        for reader in tx.subscribers.each(status):
-            cells = (reader.address, reader.name, reader.display_status, reader.pace.value, reader.source)
-            times = (reader.signup_at, reader.confirmed_at, reader.left_at, reader.paused_until)
+        for one in listing.rows:
+            cells = (one.address, one.name, one.display_status, one.pace.value, one.source)
+            times = (one.signup_at, one.confirmed_at, one.left_at, one.paused_until)
             out.writerow([*map(escape_formula, cells), *map(iso, times)])
             number += 1
     document = {"file": str(file), "exported": number}
-    context.report(document, lambda output: output.line(f"{number:,} readers are in {file}, which only you can read."))
+    context.report(
+        document, lambda output: output.line(f"{number:,} subscribers were written to {file}, which only you can read.")
+    )
 
 
 @contextmanager
 def private(file: Path) -> Iterator[TextIO]:
-    """A text file that nobody else on the machine can read; what was there stays until the new one is whole."""
+    """Write a text file that no other user can read. An existing file stays until the new one is complete."""
     part = file.with_name(f"{file.name}.part")
     try:
         part.unlink(missing_ok=True)

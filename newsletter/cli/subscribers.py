@@ -1,4 +1,4 @@
-"""`newsletter subscribers …` and `newsletter suppressions …`: who gets letters, and who never does."""
+"""`newsletter subscribers …` and `newsletter suppressions …`: manage subscribers and suppressed addresses."""
 
 from __future__ import annotations
 
@@ -7,142 +7,174 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli import subscriber_files as reader_files
 from newsletter.cli.context import CliContext, CommandGroup, all_, dry_run, yes
 from newsletter.cli.issue_view import iso
-from newsletter.cli.subscriber_files import STATUSES, confirmed_option, consent_proof, source_option
+from newsletter.cli.subscriber_files import (
+    STATUSES,
+    confirmed_option,
+    consent_proof,
+    export,
+    import_,
+    source_option,
+    status_option,
+)
 from newsletter.domain.errors import NewsletterError, NotFound
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscription import Status
-from newsletter.ports.subscribers import get_subscriber
 
 if TYPE_CHECKING:
+    from newsletter.actions.subscribers.manage import Stats, SubscriberRecord
     from newsletter.cli.output import Output
     from newsletter.domain.subscribers.subscriber import Subscriber, Suppression
 
 
 @click.group(cls=CommandGroup)
 def subscribers() -> None:
-    """The readers and their consent."""
+    """Subscribers and their consent."""
 
 
-def _subscriber_json(reader: Subscriber) -> dict[str, object]:
+def _subscriber_json(subscriber: Subscriber) -> dict[str, object]:
     return {
-        "address": reader.address,
-        "name": reader.name,
-        "status": reader.display_status,
-        "source": reader.source,
-        "signup_at": iso(reader.signup_at),
-        "confirmed_at": iso(reader.confirmed_at),
+        "address": subscriber.address,
+        "name": subscriber.name,
+        "status": subscriber.display_status,
+        "source": subscriber.source,
+        "signup_at": iso(subscriber.signup_at),
+        "confirmed_at": iso(subscriber.confirmed_at),
     }
 
 
-def _find_subscriber(context: CliContext, address: str) -> Subscriber:
-    with context.app.store.read() as tx:
-        return get_subscriber(tx.subscribers, parse_address(address))
-
-
-# -- reading ---------------------------------------------------------------------------------------
+# -- look ------------------------------------------------------------------------------------------
 
 
 @subscribers.command("list")
-@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@status_option
 @all_
 @click.pass_obj
 def list_(context: CliContext, *, status: str | None, all_: bool) -> None:
-    """The readers, or those of one status, in the order they came."""
-    with context.app.store.read() as tx:
-        found = tx.subscribers.each(status)
+    """List subscribers in the order they signed up."""
+    with context.app.subscribers.listing(status) as listing:
 
         def draw(output: Output) -> None:
-            rows = ((r.address, r.name, r.display_status, output.when(r.confirmed_at or r.signup_at)) for r in found)
-            counts = tx.subscribers.count()
+            rows = (
+                (one.address, one.name, one.display_status, output.when(one.confirmed_at or one.signup_at))
+                for one in listing.rows
+            )
             output.table(
                 ["!address", "name", "!status", "!since"], rows,
-                empty="Nobody is here. Add somebody: newsletter subscribers add ADDRESS",
-                of=None if all_ else counts.get(status, 0) if status else sum(counts.values()),
+                empty="There are no subscribers yet. Add one with: newsletter subscribers add ADDRESS",
+                of=None if all_ else listing.total(),
             )  # fmt: skip
 
-        context.report({"subscribers": map(_subscriber_json, found)}, draw)
+        context.report({"subscribers": map(_subscriber_json, listing.rows)}, draw)
 
 
 @subscribers.command("show")
 @click.argument("address")
 @click.pass_obj
 def show(context: CliContext, *, address: str) -> None:
-    """One reader: consent and letters."""
-    reader = _find_subscriber(context, address)
-    with context.app.store.read() as tx:
-        consents, deliveries = tx.subscribers.consents(reader.id), tx.subscribers.deliveries(reader.id)
+    """Show one subscriber with consent log and emails."""
+    record = context.app.subscribers.record(address)
+    subscriber = record.subscriber
     document = {
-        **_subscriber_json(reader),
-        "pace": reader.pace.value,
-        "paused_until": iso(reader.paused_until),
-        "left_at": iso(reader.left_at),
-        "quarterly_at": iso(reader.quarterly_at),
-        "consent": [{**asdict(consent), "at": iso(consent.at)} for consent in consents],
+        **_subscriber_json(subscriber),
+        "pace": subscriber.pace.value,
+        "paused_until": iso(subscriber.paused_until),
+        "left_at": iso(subscriber.left_at),
+        "quarterly_at": iso(subscriber.quarterly_at),
+        "consent": [{**asdict(consent), "at": iso(consent.at)} for consent in record.consents],
         "deliveries": [
-            {
-                "issue": d.issue,
-                "slot": iso(d.slot),
-                "tip": d.tip,
-                "state": d.state,
-                "reason": d.reason,
-            }
-            for d in deliveries
+            {"issue": one.issue, "slot": iso(one.slot), "tip": one.tip, "state": one.state, "reason": one.reason}
+            for one in record.deliveries
         ],
     }
-
-    def draw(output: Output) -> None:
-        facts = [("name", reader.name), ("status", reader.display_status), ("signed up", output.when(reader.signup_at)),
-                 ("confirmed", output.when(reader.confirmed_at)), ("left", output.when(reader.left_at)),
-                 ("paused until", output.when(reader.paused_until)), ("pace", reader.pace.value)]  # fmt: skip
-        output.facts(facts, title=reader.address)
-        rows = [(output.when(c.at), c.what, c.proof, c.origin) for c in consents]
-        output.table(["!when", "!consent", "proof", "origin"], rows, empty="No consent is on record.")
-        delivery_rows = [(d.issue, output.day(d.slot), d.tip, d.state, d.reason or d.reply) for d in deliveries]
-        output.table([">issue", "!slot", "tip", "!letter", "why"], delivery_rows, empty="No letter yet.")
-
-    context.report(document, draw)
+    context.report(document, lambda output: _draw_record(output, record))
 
 
-# -- coming in and going ---------------------------------------------------------------------------
+def _draw_record(output: Output, record: SubscriberRecord) -> None:
+    subscriber, when = record.subscriber, output.when
+    facts = [
+        ("name", subscriber.name),
+        ("status", subscriber.display_status),
+        ("signed up", when(subscriber.signup_at)),
+        ("confirmed", when(subscriber.confirmed_at)),
+        ("unsubscribed", when(subscriber.left_at)),
+        ("paused until", when(subscriber.paused_until)),
+        ("frequency", subscriber.pace.value),
+    ]
+    output.facts(facts, title=subscriber.address)
+    rows = [(when(consent.at), consent.what, consent.proof, consent.origin) for consent in record.consents]
+    output.table(["!when", "!consent", "proof", "origin"], rows, empty="No consent is on record.")
+    emails = [
+        (one.issue, output.day(one.slot), one.tip, one.state, one.reason or one.reply) for one in record.deliveries
+    ]
+    output.table([">issue", "!slot", "tip", "!email", "why"], emails, empty="No email has been sent yet.")
+
+
+@subscribers.command("stats")
+@click.pass_obj
+def stats(context: CliContext) -> None:
+    """Count subscribers by status, and unsubscribes by reason and by tip."""
+    found = context.app.subscribers.stats()
+    document = {
+        "subscribers": found.counts,
+        "quarterly": found.quarterly,
+        "left_because": {one.reason or "not_said": one.number for one in found.by_reason},
+        "left_by_tip": [{"issue": one.issue, "tip": one.tip, "left": one.number} for one in found.by_tip],
+        "words": [{"at": iso(at), "reason": reason, "words": words} for at, reason, words in found.comments],
+    }
+    context.report(document, lambda output: _draw_stats(output, found))
+
+
+def _draw_stats(output: Output, found: Stats) -> None:
+    output.facts([(name, found.counts.get(name, 0)) for name in STATUSES], title="Subscribers")
+    if found.quarterly:
+        output.line(f"{found.quarterly} unsubscribed people want one best tip every three months.")
+    reasons = [(one.reason or "not said", one.number) for one in found.by_reason]
+    output.table(["!unsubscribed because", ">subscribers"], reasons, empty="Nobody has unsubscribed.")
+    tips = [(one.tip, one.issue, one.number) for one in found.by_tip]
+    output.table(["tip", ">issue", ">unsubscribed"], tips, empty="Nobody has unsubscribed from an issue.")
+    for at, reason, words in found.comments:
+        output.line(f"{output.when(at)}: {words} ({reason or 'no reason'})")
+
+
+# -- change ----------------------------------------------------------------------------------------
 
 
 @subscribers.command("add")
 @click.argument("address")
-@click.option("--name", default="", help="How letters may greet them.")
+@click.option("--name", default="", help="Name for the greeting in emails.")
 @confirmed_option
 @source_option
 @dry_run
 @click.pass_obj
 def add(context: CliContext, *, address: str, name: str, confirmed: bool, source: str | None, dry_run: bool) -> None:
-    """Add one reader, who is asked by mail to confirm, unless they have agreed already."""
+    """Add one subscriber. Without --confirmed, they get a confirmation email first."""
     proof = consent_proof(source, confirmed=confirmed)
     if dry_run:
-        words = "would be added as confirmed" if confirmed else "would be asked by mail to confirm"
+        outcome = "would be added as confirmed" if confirmed else "would be asked by email to confirm"
         wanted = parse_address(address).text
-        context.report({"address": wanted, "dry_run": True}, lambda output: output.line(f"{wanted} {words}."))
+        context.report({"address": wanted, "dry_run": True}, lambda output: output.line(f"{wanted} {outcome}."))
         return
     added = context.app.subscribers.add(address, name, confirmed_source=proof)
     asked = added.changed and added.status is Status.PENDING
-    note = _send_now(context) if asked else "is here already" if not added.changed else "is added"
+    note = _send_now(context) if asked else "was added" if added.changed else "is on the list already"
     document = {"address": added.address, "status": added.status.value, "changed": added.changed}
     context.report(document, lambda output: output.line(f"{added.address} ({added.status.value}) {note}."))
 
 
 def _send_now(context: CliContext) -> str:
-    """Send the confirmation mail if nobody else is at it; what became of it in words."""
+    """Send the confirmation email unless another process is sending; what happened, in words."""
     try:
         if context.app.store.holder() is None and context.app.transactional.send():
             return "has been asked to confirm"
     except NewsletterError as error:
-        context.print_note(f"newsletter: the confirmation mail waits: {error}")
+        context.print_note(f"newsletter: the confirmation email was not sent yet: {error}")
     return "will be asked to confirm as soon as the daemon sends"
 
 
-subscribers.add_command(reader_files.import_)
-subscribers.add_command(reader_files.export)
+subscribers.add_command(import_)
+subscribers.add_command(export)
 
 
 @subscribers.command("erase")
@@ -150,68 +182,36 @@ subscribers.add_command(reader_files.export)
 @yes
 @click.pass_obj
 def erase(context: CliContext, *, address: str, yes: bool) -> None:
-    """Remove a person for good; a keyed hash stays, so that no import brings them back."""
-    reader = _find_subscriber(context, address)
-    context.require_confirmation(f"Erase {reader.address} and all that is known of them?", yes=yes)
-    erased = context.app.subscribers.erase(reader.address)
-    context.report({"address": erased, "erased": True}, lambda output: output.line(f"{erased} is erased."))
+    """Erase all data of one subscriber for good; a keyed hash stays, so that no import adds them again."""
+    subscriber = context.app.subscribers.get(address)
+    context.require_confirmation(f"Erase {subscriber.address} and all data about them?", yes=yes)
+    erased = context.app.subscribers.erase(subscriber.address)
+    context.report({"address": erased, "erased": True}, lambda output: output.line(f"{erased} was erased."))
 
 
 @subscribers.command("pause")
 @click.argument("address")
-@click.option("--weeks", type=click.IntRange(1, 52), required=True, help="For how long.")
+@click.option("--weeks", type=click.IntRange(1, 52), required=True, help="Length of the pause.")
 @click.pass_obj
 def pause(context: CliContext, *, address: str, weeks: int) -> None:
-    """No letter for some weeks; then they come again by themselves."""
-    reader = _find_subscriber(context, address)
-    until = context.app.subscribers.pause(reader.address, weeks)
-    after = _find_subscriber(context, address)
+    """Send no emails to one subscriber for some weeks. They resume automatically."""
+    until = context.app.subscribers.pause(address, weeks)
+    after = context.app.subscribers.get(address)
     document = {**_subscriber_json(after), "paused_until": iso(until)}
     context.report(document, lambda output: output.line(f"{after.address} is paused until {output.when(until)}."))
 
 
-@subscribers.command("stats")
-@click.pass_obj
-def stats(context: CliContext) -> None:
-    """How many readers there are, why people leave, and which tips lose them."""
-    with context.app.store.read() as tx:
-        counts, reasons = dict(tx.subscribers.count()), tx.unsubscribes.by_reason()
-        tips, words = tx.unsubscribes.by_tip(10), tx.unsubscribes.words(10)
-        quarterly = tx.subscribers.quarterly(context.clock())
-    document = {
-        "subscribers": counts,
-        "quarterly": quarterly,
-        "left_because": {loss.reason or "not_said": loss.number for loss in reasons},
-        "left_by_tip": [{"issue": loss.issue, "tip": loss.tip, "left": loss.number} for loss in tips],
-        "words": [{"at": iso(at), "reason": reason, "words": said} for at, reason, said in words],
-    }
-
-    def draw(output: Output) -> None:
-        output.facts([(name, counts.get(name, 0)) for name in STATUSES], title="Readers")
-        if quarterly:
-            output.line(f"{quarterly} of those who left want one best tip every three months.")
-        rows = [(loss.reason or "not said", loss.number) for loss in reasons]
-        output.table(["!left because", ">readers"], rows, empty="Nobody has left.")
-        lost = [(loss.tip, loss.issue, loss.number) for loss in tips]
-        output.table(["tip", ">issue", ">left"], lost, empty="No letter has lost a reader.")
-        for at, reason, said in words:
-            output.line(f"{output.when(at)}: {said} ({reason or 'no reason'})")
-
-    context.report(document, draw)
-
-
 @subscribers.command("unsubscribe")
 @click.argument("address")
-@click.option("--yes", "-y", is_flag=True, hidden=True, expose_value=False)  # scripts may say it; nothing is asked
+@click.option("--yes", "-y", is_flag=True, hidden=True, expose_value=False)  # accepted for scripts; nothing is asked
 @click.pass_obj
 def unsubscribe(context: CliContext, *, address: str) -> None:
-    """End a subscription on the reader's behalf, without asking back: leaving is easy by every door."""
-    reader = _find_subscriber(context, address)
-    context.app.subscribers.unsubscribe(reader.address)
-    after = _find_subscriber(context, address)
+    """Unsubscribe one address. The command does not ask for confirmation, and no email follows."""
+    context.app.subscribers.unsubscribe(address)
+    after = context.app.subscribers.get(address)
     context.report(
         _subscriber_json(after),
-        lambda output: output.line(f"{after.address} is unsubscribed and gets no more letters."),
+        lambda output: output.line(f"{after.address} is unsubscribed and gets no more emails."),
     )
 
 
@@ -220,41 +220,40 @@ def unsubscribe(context: CliContext, *, address: str) -> None:
 
 @click.group(cls=CommandGroup)
 def suppressions() -> None:
-    """Addresses never to mail, whatever their consent says."""
+    """Addresses that never get email, whatever their consent says."""
 
 
 @suppressions.command("list")
 @all_
 @click.pass_obj
 def suppressions_list(context: CliContext, *, all_: bool) -> None:
-    """The suppressed addresses and why, the newest first."""
-    with context.app.store.read() as tx:
-        found = tx.suppressions.each()
+    """List suppressed addresses and why, newest first."""
+    with context.app.suppressions.listing() as listing:
 
         def draw(output: Output) -> None:
-            rows = ((s.address_key, s.reason, s.source, output.when(s.at)) for s in found)
+            rows = ((one.address_key, one.reason, one.source, output.when(one.at)) for one in listing.rows)
             output.table(
                 ["!address", "!reason", "source", "!since"], rows, empty="No address is suppressed.",
-                of=None if all_ else tx.suppressions.count(),
+                of=None if all_ else listing.total(),
             )  # fmt: skip
 
-        context.report({"suppressions": map(_suppression, found)}, draw)
+        context.report({"suppressions": map(_suppression_json, listing.rows)}, draw)
 
 
-def _suppression(found: Suppression) -> dict[str, object]:
+def _suppression_json(found: Suppression) -> dict[str, object]:
     return {"address": found.address_key, "reason": found.reason, "source": found.source, "at": iso(found.at)}
 
 
 @suppressions.command("add")
 @click.argument("address")
-@click.option("--reason", metavar="TEXT", default="manual", show_default=True, help="Why; it stands in the list.")
+@click.option("--reason", metavar="TEXT", default="manual", show_default=True, help="Reason, shown in the list.")
 @click.pass_obj
 def suppressions_add(context: CliContext, *, address: str, reason: str) -> None:
-    """Never mail this address again."""
-    wanted = parse_address(address)
-    changed = context.app.suppressions.add(wanted.text, reason)
-    words = "is suppressed" if changed else "was suppressed already"
-    context.report({"address": wanted.text, "changed": changed}, lambda output: output.line(f"{wanted.text} {words}."))
+    """Never send email to this address again."""
+    wanted = parse_address(address).text
+    changed = context.app.suppressions.add(wanted, reason)
+    outcome = "is suppressed" if changed else "was suppressed already"
+    context.report({"address": wanted, "changed": changed}, lambda output: output.line(f"{wanted} {outcome}."))
 
 
 @suppressions.command("remove")
@@ -262,10 +261,11 @@ def suppressions_add(context: CliContext, *, address: str, reason: str) -> None:
 @yes
 @click.pass_obj
 def suppressions_remove(context: CliContext, *, address: str, yes: bool) -> None:
-    """Allow letters to this address again."""
-    wanted = parse_address(address)
-    context.require_confirmation(f"Allow letters to {wanted.text} again?", yes=yes)
-    if not context.app.suppressions.remove(wanted.text):
-        raise NotFound(f"{wanted.text} is not suppressed", fix="See: newsletter suppressions list")
-    words = f"{wanted.text} is no longer suppressed."
-    context.report({"address": wanted.text, "changed": True}, lambda output: output.line(words))
+    """Allow emails to this address again."""
+    wanted = parse_address(address).text
+    context.require_confirmation(f"Allow emails to {wanted} again?", yes=yes)
+    if not context.app.suppressions.remove(wanted):
+        raise NotFound(f"{wanted} is not suppressed", fix="See: newsletter suppressions list")
+    context.report(
+        {"address": wanted, "changed": True}, lambda output: output.line(f"{wanted} is no longer suppressed.")
+    )

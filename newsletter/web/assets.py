@@ -1,38 +1,54 @@
-"""What every page needs besides itself: the stylesheet, and two addresses for machines."""
+"""The stylesheet, the owner's logo and the two health checks."""
 
 from __future__ import annotations
+
+from hashlib import sha256
 
 from fastapi import Request
 from starlette.responses import PlainTextResponse, Response
 
 from newsletter.app import App
-from newsletter.domain.errors import NewsletterError
+from newsletter.domain.errors import NewsletterError, NotFound
 from newsletter.web.cache import conditional_response
 from newsletter.web.pages import Pages
 
+ONE_YEAR, ONE_DAY, ONE_HOUR = 31_536_000, 86_400, 3_600  # seconds
+_IMAGE_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff\xe0": "image/jpeg", b"GIF8": "image/gif"}
+
 
 class Assets:
-    """One method per URL. `readyz` alone runs in a thread, since it may wait for the database."""
+    """One method per address. Only `readyz` runs in a thread, since it may wait for the database."""
 
     def __init__(self, app: App, pages: Pages) -> None:
         self._app = app
         self._pages = pages
+        # Read once: the settings do not change while the program runs.
+        self._logo = app.settings.logo.read_bytes() if app.settings.logo else b""
+        self._logo_tag = f'"{sha256(self._logo).hexdigest()[:16]}"'
 
     def style(self, request: Request) -> Response:
-        """The one stylesheet; its address changes with its content, so it may be kept for ever."""
+        """The only stylesheet. Its address changes with its content, so browsers may cache it for a year."""
         tag = self._pages.style_tag
-        keep_for = 31_536_000 if request.query_params.get("v") == tag else 3_600
-        headers = {"ETag": f'"{tag}"', "Cache-Control": f"public, max-age={keep_for}"}
+        max_age = ONE_YEAR if request.query_params.get("v") == tag else ONE_HOUR
+        headers = {"ETag": f'"{tag}"', "Cache-Control": f"public, max-age={max_age}"}
         return conditional_response(request, self._pages.style, "text/css", headers)
 
-    # -- for machines --------------------------------------------------------------------------
+    def logo(self, request: Request) -> Response:
+        """The owner's logo for the top of emails and pages; 404 if none is set."""
+        if not self._logo:
+            raise NotFound("no logo is set")
+        headers = {"ETag": self._logo_tag, "Cache-Control": f"public, max-age={ONE_DAY}"}
+        media_type = _IMAGE_TYPES.get(self._logo[:4], "image/jpeg")
+        return conditional_response(request, self._logo, media_type, headers)
+
+    # -- for monitoring ------------------------------------------------------------------------
 
     def healthz(self) -> Response:
-        """The process answers."""
+        """Liveness: the process answers."""
         return PlainTextResponse("ok\n")
 
     def readyz(self) -> Response:
-        """The database answers, it is the one this program knows, and no slot went by that nothing explains."""
+        """Readiness: the database answers, its schema is current, and no slot passed without a reason on record."""
         try:
             last = self._app.calendar.last_slot()
         except NewsletterError as error:

@@ -1,4 +1,4 @@
-"""Answers that are the same for everybody: kept until the library changes, not sent twice; knows no page and no row."""
+"""Cache the public pages until the library changes, and answer conditional requests with 304."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from starlette.responses import Response
 
 from newsletter.ports.store import Clock
 
-MAX_ENTRIES = 4_000  # answers, of some 10 KB each
-MAX_AGE = timedelta(minutes=10)  # what readers answer raises no version, and is shown within this time
+MAX_ENTRIES = 4_000  # responses of about 10 KB each
+MAX_AGE = timedelta(minutes=10)  # feedback counts do not raise the library version; they are shown within this time
 CACHE_CONTROL = "public, max-age=300"
 
 
@@ -30,7 +30,10 @@ class _CacheEntry:
 
 
 class PageCache:
-    """Answers by their names, while `version` stays as it is. Safe for threads: made twice at worst, never mixed up."""
+    """Response bodies by name, valid while `version` stays the same.
+
+    Thread-safe: at worst two threads make the same body, and one of them is kept.
+    """
 
     def __init__(self, clock: Clock, version: Callable[[], int], max_entries: int = MAX_ENTRIES) -> None:
         self._clock = clock
@@ -40,7 +43,7 @@ class PageCache:
         self._lock = Lock()
 
     def answer(self, request: Request, name: str, make: Callable[[], bytes], media_type: str = "text/html") -> Response:
-        """The answer called `name`, from the shelf or new; 304 for who has it. Errors of `make` are not kept."""
+        """The response called `name`, from the cache or new; 304 if the client has it. Errors of `make` are not cached."""
         version = self._version()
         entry = self._get(name, version) or self._put(name, version, make())
         headers = {
@@ -57,7 +60,7 @@ class PageCache:
         return entry
 
     def _put(self, name: str, version: int, body: bytes) -> _CacheEntry:
-        """Keep it; an answer that came out the same has not changed."""
+        """Cache a body. An identical body keeps the time of its last change, so clients may keep their copy."""
         now = self._clock()
         etag = f'"{sha256(body).hexdigest()[:20]}"'
         before = self._entries.get(name)
@@ -74,7 +77,7 @@ class PageCache:
 def conditional_response(
     request: Request, body: bytes, media_type: str, headers: Mapping[str, str], changed: datetime | None = None
 ) -> Response:
-    """The body with these headers, of which ETag is one; 304 for who has it. changed: when it last did, if known."""
+    """The body with these headers, which include ETag; 304 if the client has it. changed: its last change, if known."""
     if _not_modified(request, headers["ETag"], changed):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)

@@ -1,4 +1,4 @@
-"""The one place where errors become pages: what a visitor may know of them, and what to do next."""
+"""Turn every error into a page or JSON that tells the visitor what happened and what to do next."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from newsletter.app.signup_limits import TooMany
 from newsletter.domain.english import sentence
 from newsletter.domain.errors import BadToken, Busy, InputError, NewsletterError, NotFound, SchemaError
 from newsletter.domain.subscribers.address import BadAddress
+from newsletter.domain.subscribers.signup_limits import TooMany
 from newsletter.web.headers import StrictHeaders
 from newsletter.web.pages import Pages
 from newsletter.web.requests import wants_json
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, heading, what happened, what to do next."""
+    """An error page: status, heading, what happened, what to do next."""
 
     status: int
     heading: str
@@ -66,7 +66,7 @@ HEADINGS = {
 
 
 def answer_for(error: Exception) -> Answer:
-    """What a visitor is told. Words of our own errors are for the owner, but for those about a field."""
+    """What a visitor is told. Our own messages are for the owner, except those about a form field."""
     if isinstance(error, BadAddress):
         return BAD_ADDRESS
     if isinstance(error, InputError):
@@ -82,22 +82,22 @@ def answer_for(error: Exception) -> Answer:
 
 
 def answer_errors(web: FastAPI, pages: Pages, strict: StrictHeaders) -> None:
-    """Let every error of `web` end in a page, or in JSON for who asks for it."""
+    """Answer every error of `web` with a page, or with JSON if the client prefers it."""
 
     def respond(request: Request, error: Exception) -> Response:
         answer = answer_for(error)
         if answer.status >= 500 and isinstance(error, NewsletterError):
             log.error("%s %s: %s", request.method, _route(request), error)
         headers = dict(getattr(error, "headers", None) or {})
-        if wait_for := {503: "60", 429: "3600"}.get(answer.status):
-            headers["Retry-After"] = wait_for
+        if seconds := {503: "60", 429: "3600"}.get(answer.status):
+            headers["Retry-After"] = seconds
         if wants_json(request):
-            found = {"error": answer.text.rstrip("."), "fix": answer.next}
-            return JSONResponse(found, answer.status, headers)
+            document = {"error": answer.text.rstrip("."), "fix": answer.next}
+            return JSONResponse(document, answer.status, headers)
         return pages.page("error", answer.status, headers, answer=answer)
 
     def respond_outside(request: Request, error: Exception) -> Response:
-        """Unforeseen errors are answered outside of every middleware, then raised on: the server logs them."""
+        """Starlette answers unexpected errors outside all middleware, and raises them again so that they are logged."""
         response = respond(request, error)
         strict.apply(MutableHeaders(raw=response.raw_headers), request.url.path, request.headers.get("origin", ""))
         return response
@@ -108,5 +108,5 @@ def answer_errors(web: FastAPI, pages: Pages, strict: StrictHeaders) -> None:
 
 
 def _route(request: Request) -> str:
-    """The route with its placeholder: a token has no place in a log."""
+    """The path with its placeholder, since a token must never be logged."""
     return getattr(request.scope.get("route"), "path", "?")

@@ -1,4 +1,4 @@
-"""The pages for the two feedback links in an email: a page that asks, and a button that records the answer."""
+"""The two feedback links below a tip in an email: GET asks, POST counts the answer."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from newsletter.web.requests import Body
 ANSWERS = {"yes": True, "no": False}
 
 
-class Feedback:
-    """One method per URL. They run in threads."""
+class FeedbackPages:
+    """One method per address. They run in threads, so each may wait for the database."""
 
     def __init__(self, app: App, pages: Pages) -> None:
         self._app = app
         self._pages = pages
 
-    def ask(self, token: str, answer: str) -> Response:
-        """A page with a button: mail scanners follow both links, but submit no forms."""
-        useful = _useful(answer)
-        view = self._app.feedback.inspect(token)
-        return self._pages.page("useful", view=view, useful=useful, counted=False)
+    def feedback_page(self, token: str, answer: str) -> Response:
+        """A page with a button that counts the answer. Mail scanners follow both links, but submit no form."""
+        useful = _is_useful(answer)
+        return self._pages.page("useful", view=self._app.feedback.inspect(token), useful=useful, counted=False)
 
     def vote(self, token: str, answer: str, _: Body) -> Response:
-        """Record the answer."""
-        useful = _useful(answer)
-        view = self._app.feedback.vote(token, useful=useful)
-        return self._pages.page("useful", view=view, useful=useful, counted=True)
+        """Count the answer, in place of an earlier one of the same subscriber."""
+        useful = _is_useful(answer)
+        return self._pages.page(
+            "useful", view=self._app.feedback.vote(token, useful=useful), useful=useful, counted=True
+        )
 
 
-def _useful(answer: str) -> bool:
+def _is_useful(answer: str) -> bool:
     if answer not in ANSWERS:
         raise NotFound(f"no such answer: {answer[:20]!r}")
     return ANSWERS[answer]

@@ -1,4 +1,4 @@
-"""The response headers that keep a browser from doing more than it should; sets no cookie and reads none."""
+"""Add the security headers to every response: CSP, CORS, caching and indexing rules."""
 
 from __future__ import annotations
 
@@ -7,30 +7,36 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-TOKEN_PATHS = ("/confirm/", "/u/", "/back/", "/p/", "/move/", "/useful/", "/owner/")
 CROSS_ORIGIN_PATHS = ("/subscribe", "/subscribe/sent")
 
 
 class StrictHeaders:
-    """The headers for a path.
+    """The headers of one site.
 
-    frame_ancestors: origins that may frame the pages, but none that a personal link leads to; none is the default.
-    allowed_origins: those whose scripts may post the form.
+    frame_ancestors: origins that may show the pages in a frame; pages behind a personal link are never framed.
+    allowed_origins: origins whose scripts may post the sign-up form.
+    personal_paths: what the addresses with a signed token begin with (`routes.personal_paths`).
     """
 
-    def __init__(self, frame_ancestors: Sequence[str], allowed_origins: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        frame_ancestors: Sequence[str],
+        allowed_origins: Sequence[str] = (),
+        *,
+        personal_paths: tuple[str, ...] = (),
+    ) -> None:
         self._csp = (
             "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
             "frame-ancestors "
         )
         self._frame_ancestors = " ".join(frame_ancestors) or "'none'"
         self._allowed = allowed_origins
+        self._personal_paths = personal_paths
 
     def apply(self, headers: MutableHeaders, path: str, origin: str = "") -> None:
-        """Add what is missing; pages behind a personal link are neither kept nor indexed nor framed."""
-        headers["Content-Security-Policy"] = self._csp + (
-            "'none'" if path.startswith(TOKEN_PATHS) else self._frame_ancestors
-        )
+        """Add the headers for a path. Pages behind a personal link are not cached, indexed or framed."""
+        is_personal = path.startswith(self._personal_paths)
+        headers["Content-Security-Policy"] = self._csp + ("'none'" if is_personal else self._frame_ancestors)
         if path in CROSS_ORIGIN_PATHS and self._allowed:
             headers.add_vary_header("Origin")
             if is_among(origin, self._allowed):
@@ -41,13 +47,13 @@ class StrictHeaders:
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
         headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
-        if path.startswith(TOKEN_PATHS):
+        if is_personal:
             headers["Cache-Control"] = "no-store"
             headers["X-Robots-Tag"] = "noindex, nofollow"
         headers.setdefault("Cache-Control", "no-cache")
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """Plain ASGI: the start of each answer passes here, its body does not."""
+        """The application with these headers, as plain ASGI middleware: it changes only the start of each response."""
 
         async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
             async def sending(message: Message) -> None:
@@ -62,9 +68,9 @@ class StrictHeaders:
 
 
 def is_among(origin: str, allowed: Sequence[str]) -> bool:
-    """Is a web origin one of those a setting names? `*` is every one, `https://*.host` every host below."""
+    """Is a web origin in a list of origins? `*` matches every origin, `https://*.host` every subdomain of the host."""
     scheme, _, host = origin.partition("://")
     if not scheme or not host:
         return False
-    below = {f"{scheme}://*.{'.'.join(host.split('.')[at:])}" for at in range(1, host.count(".") + 1)}
-    return not below.isdisjoint(allowed) or origin in allowed or "*" in allowed
+    wildcards = {f"{scheme}://*.{'.'.join(host.split('.')[at:])}" for at in range(1, host.count(".") + 1)}
+    return not wildcards.isdisjoint(allowed) or origin in allowed or "*" in allowed

@@ -1,4 +1,4 @@
-"""The page behind the four links of a preview mail, for the owner: GET shows, POST does; the rules are the app's."""
+"""The page behind the four links of a preview email, for the owner: GET shows the action, POST performs it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFLICT = 409
 
 @dataclass(frozen=True, slots=True)
 class ActionTexts:
-    """What one action is called: in a question, on its button, when it is done, and among the others."""
+    """The texts of one action: the question, its button, the confirmation, and its label among the other actions."""
 
     question: str
     button: str
@@ -34,27 +34,27 @@ ACTION_TEXTS = {
 
 
 class OwnerLinks:
-    """One method per URL. They run in threads, so each may wait for the database."""
+    """One method per address. They run in threads, so each may wait for the database."""
 
     def __init__(self, app: App, pages: Pages) -> None:
         self._app = app
         self._pages = pages
 
-    def ask(self, token: str) -> Response:
-        """What would be done, and a button."""
+    def action_page(self, token: str) -> Response:
+        """A page that shows what the link would do, with a button. Mail scanners follow links, but submit no form."""
         return self._page(self._app.preview_links.view(token))
 
     def act(self, token: str, _: Body) -> Response:
-        """Do it. Where the plan has changed since the mail, an approval or a swap is asked for again."""
+        """Perform the action. If the plan has changed since the email, approvals and swaps are asked for again."""
         before = self._app.preview_links.view(token)
         try:
             after = self._app.preview_links.act(token)
         except Refused as error:
             return self._page(before, problem=str(error), status=CONFLICT)
-        asked_again = (
+        asks_again = (
             before.changed and before.action in (Action.APPROVE, Action.SWAP) and after.override == before.override
         )
-        return self._page(after, done=not asked_again)
+        return self._page(after, done=not asks_again)
 
     def _page(self, view: SlotView, *, done: bool = False, problem: str = "", status: int = 200) -> Response:
         others = [(action.value, words.label) for action, words in ACTION_TEXTS.items() if action is not view.action]

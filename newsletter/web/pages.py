@@ -1,12 +1,12 @@
-"""Pages as answers, and their stylesheet; knows no request and no row."""
+"""Render the templates of the public pages into responses, and hold their stylesheet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.site import Site
@@ -15,7 +15,7 @@ from newsletter.rendering.pages import PageTemplates
 
 
 class Pages(PageTemplates):
-    """The pages of one newsletter. own: a directory whose files win over ours, one by one, or None."""
+    """The pages of one newsletter. own: a directory whose files override ours one by one, or None."""
 
     def __init__(self, site: Site, schedule: Schedule, own: Path | None) -> None:
         super().__init__(site, schedule, [*([own] if own else []), data_dir() / "templates"])
@@ -26,5 +26,14 @@ class Pages(PageTemplates):
     def page(
         self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
     ) -> HTMLResponse:
-        """One page; `values` must have all that its template names, else TemplateError."""
+        """One page. Raises TemplateError if `values` lacks a name that the template uses."""
         return HTMLResponse(self.templates.render(f"{template}.html", values), status, headers)
+
+    def static(self, template: str, summary: str) -> Callable[[], Response]:
+        """A handler for a page without values. summary: one sentence, for the list of addresses and for OpenAPI."""
+
+        def handler() -> Response:
+            return self.page(template)
+
+        handler.__doc__ = summary
+        return handler

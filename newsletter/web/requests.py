@@ -1,4 +1,4 @@
-"""What a request carries: its body, bounded, as fields; where it came from, and what kind of answer it asks for. Judges no field."""
+"""Read requests: the body with a size limit, its form fields, the client's address, and the wanted content type."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-MAX_BODY = 16_384  # octets; the longest honest form has under 1,000
+MAX_BODY = 16_384  # octets; the longest real form has under 1,000
 MAX_FIELDS = 20
 
 
 def origin_of(request: Request) -> str:
-    """The network address it came from, which proxies that are trusted have named; "" where there is none."""
+    """The client's IP address, taken from X-Forwarded-For if a trusted proxy sent the request; "" if unknown."""
     return request.client.host if request.client else ""
 
 
 async def read_body(request: Request) -> bytes:
-    """The whole body; 413 as soon as it is seen to be longer than MAX_BODY."""
-    too_much = HTTPException(413, "The request is larger than any form on this site.")
+    """The whole body. Raises HTTPException 413 as soon as it is longer than MAX_BODY."""
+    too_long = HTTPException(413, "The request is larger than any form on this site.")
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > MAX_BODY:
-        raise too_much
+        raise too_long
     body = bytearray()
     chunks: AsyncIterator[bytes] = request.stream()
     async for chunk in chunks:
         body += chunk
         if len(body) > MAX_BODY:
-            raise too_much
+            raise too_long
     return bytes(body)
 
 
@@ -39,28 +39,33 @@ Body = Annotated[bytes, Depends(read_body)]
 
 
 async def read_fields(request: Request, body: Body) -> dict[str, str]:
-    """The text fields of an urlencoded, multipart or JSON body; 400 for what cannot be read, 415 for other kinds."""
+    """The text fields of a urlencoded, multipart or JSON body.
+
+    Raises HTTPException 400 if the body cannot be read, 415 for other content types.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         fields = _json_fields(body) if kind == "application/json" else await _form_fields(request, kind, body)
-        "".join(fields.values()).encode()  # half a surrogate pair is no text, and no database takes it
+        "".join(fields.values()).encode()  # a lone surrogate is not valid text, and no database accepts it
     except (ValueError, RecursionError):
         raise HTTPException(400, "The request cannot be read.") from None
     return fields
 
 
 async def _form_fields(request: Request, kind: str, body: bytes) -> dict[str, str]:
-    if kind == "application/x-www-form-urlencoded":  # by hand: it is what every browser sends, and a third of the time
+    if (
+        kind == "application/x-www-form-urlencoded"
+    ):  # parsed here: every browser sends it, and it takes a third of the time
         return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
     if kind != "multipart/form-data":
         if body:
             raise HTTPException(415, "Send the form as URL-encoded, multipart, or JSON data.")
         return {}
 
-    async def again() -> Message:
+    async def replay() -> Message:  # the body was read already, to check its length
         return {"type": "http.request", "body": body, "more_body": False}
 
-    async with Request(request.scope, again).form(max_files=0, max_fields=MAX_FIELDS) as form:
+    async with Request(request.scope, replay).form(max_files=0, max_fields=MAX_FIELDS) as form:
         return {name: value for name, value in form.multi_items() if isinstance(value, str)}
 
 
@@ -74,23 +79,8 @@ def _json_fields(body: bytes) -> dict[str, str]:
 Fields = Annotated[dict[str, str], Depends(read_fields)]
 
 
-async def read_unsubscribe_method(request: Request, body: Body) -> str:
-    """How somebody leaves: by the one-click body of RFC 8058 section 3.1, or by the button.
-
-    A body that cannot be read still is a wish to leave.
-    """
-    try:
-        fields = await read_fields(request, body)
-    except HTTPException:
-        return "page"
-    return "one-click" if fields.get("List-Unsubscribe") == "One-Click" else "page"
-
-
-UnsubscribeMethod = Annotated[str, Depends(read_unsubscribe_method)]
-
-
 def wants_json(request: Request) -> bool:
-    """Does Accept name application/json, and not text/html with the same weight or more? (RFC 9110 section 12.5.1)"""
+    """Does Accept prefer application/json to text/html? (RFC 9110 section 12.5.1)"""
     weights = {"application/json": 0.0, "text/html": 0.0}
     for part in ",".join(request.headers.getlist("accept")).split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))

@@ -1,4 +1,4 @@
-"""Uvicorn in a thread of its own: start, wait until it listens, stop; knows nothing of what it serves."""
+"""Run Uvicorn in a thread: start it, wait until it listens, and stop it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from starlette.types import ASGIApp
 
 from newsletter.domain.errors import NewsletterError
 
-STOP_WITHIN = 5  # seconds that open requests have to end
+STOP_WITHIN = 5  # seconds that open requests get to finish
 
 
 class WebServer:
-    """Serves `app` on host and port until stopped. port 0: one that is free, see `port` after `start`.
+    """Serves `app` on host and port until stopped. With port 0 the system picks one; read `port` after `start`.
 
-    trusted_proxies: addresses and networks whose X-Forwarded-For is believed; empty: nobody's.
+    trusted_proxies: addresses and networks whose X-Forwarded-For header is trusted; none by default.
     """
 
     def __init__(self, app: ASGIApp, host: str, port: int, *, trusted_proxies: Sequence[str] = ()) -> None:
@@ -39,17 +39,17 @@ class WebServer:
         self._server = _ObservableServer(config, self._listening)
 
     def start(self) -> None:
-        """Come back when requests are taken. Raises NewsletterError when the port cannot be had."""
+        """Start, and return once requests are accepted. Raises NewsletterError if the port is not available."""
         listener = _listen(self.host, self.port)
         self.port = listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="web", daemon=True)
         self._thread.start()
         self._listening.wait()
         if not self._server.started:
-            raise NewsletterError("the web server did not start", fix="Look into the log above this line")
+            raise NewsletterError("the web server did not start", fix="Read the log messages above this one")
 
     def stop(self) -> None:
-        """Take no more requests, end the open ones, come back when all is closed. May be called twice."""
+        """Accept no more requests, finish the open ones, and return when all is closed. Safe to call twice."""
         self._server.should_exit = True
         if self._thread:
             self._thread.join(STOP_WITHIN + 5)
@@ -63,7 +63,7 @@ class WebServer:
 
 
 class _ObservableServer(uvicorn.Server):
-    """A server that says when it listens."""
+    """A server that sets an event when it listens."""
 
     def __init__(self, config: uvicorn.Config, listening: threading.Event) -> None:
         super().__init__(config)
@@ -75,15 +75,16 @@ class _ObservableServer(uvicorn.Server):
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket on host and port: bound here, because uvicorn ends the whole process when it cannot."""
+    """A listening socket on host and port. Bound here, because uvicorn exits the whole process if binding fails."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family)
-        # Accepted sockets inherit it; asyncio sets it only on sockets of its own, and then answers wait 40 ms for an ACK.
+        # Accepted sockets inherit this option, and asyncio sets it only on sockets that it opens itself. Without it,
+        # responses wait 40 ms for a delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener  # noqa: TRY300
     except OSError as error:
         raise NewsletterError(
-            f"the web cannot listen on {host}:{port} ({error.strerror or error})",
-            fix="Stop the program that has this port, or set NEWSLETTER_LISTEN to another one",
+            f"the web server cannot listen on {host}:{port} ({error.strerror or error})",
+            fix="Stop the program that uses this port, or set NEWSLETTER_LISTEN to another port",
         ) from None

@@ -1,4 +1,4 @@
-"""A reader's whole way in a real browser without JavaScript: sign up, confirm by mail, look around, leave, come back."""
+"""Sign up, confirm, read, unsubscribe and return, in a real browser without JavaScript."""
 
 import re
 from collections.abc import Iterator
@@ -39,10 +39,10 @@ def page(web_harness: WebHarness) -> Iterator[Page]:
         browser.close()
 
 
-def link_in_mail(web_harness: WebHarness, door: str) -> str:
-    """The path of the link to `door` in the newest mail."""
+def link_in_email(web_harness: WebHarness, kind: str) -> str:
+    """The path of the link to this kind of page in the newest email."""
     web_harness.app.transactional.send()
-    (url,) = {link for link in links_in(text_of(web_harness.emails()[-1])) if f"/{door}/" in link}
+    (url,) = {link for link in links_in(text_of(web_harness.emails()[-1])) if f"/{kind}/" in link}
     return urlsplit(url).path
 
 
@@ -57,55 +57,55 @@ def heading(page: Page) -> str:
     return page.get_by_role("heading", level=1).inner_text()
 
 
-def test_a_reader_signs_up_confirms_reads_and_leaves(web_harness: WebHarness, page: Page) -> None:
+def test_sign_up_confirm_read_and_unsubscribe(web_harness: WebHarness, page: Page) -> None:
     sign_up(page, ANNA)
     assert urlsplit(page.url).path == "/subscribe/sent"
     assert "inbox" in heading(page)
 
-    page.goto(link_in_mail(web_harness, "confirm"))
-    assert web_harness.reader(ANNA).status is Status.PENDING
+    page.goto(link_in_email(web_harness, "confirm"))
+    assert web_harness.subscriber(ANNA).status is Status.PENDING
     page.get_by_role("button").click()
     assert "Welcome" in heading(page)
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
 
     page.get_by_role("link", name="All tips").first.click()
     page.get_by_role("link", name="Say the name").click()
     assert heading(page) == "Say the name"
 
-    page.goto(link_in_mail(web_harness, "u"))
+    page.goto(link_in_email(web_harness, "u"))
     page.get_by_role("button", name="unsubscribe").click()
     assert "unsubscribed" in heading(page)
-    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
 
     web_harness.clock.forward(days=2)
     page.get_by_role("link", name="Sign up again").click()
     sign_up(page, ANNA)
-    page.goto(link_in_mail(web_harness, "confirm"))
+    page.goto(link_in_email(web_harness, "confirm"))
     page.get_by_role("button").click()
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
 
 
-def test_preferences_lead_out_too(web_harness: WebHarness, page: Page) -> None:
+def test_unsubscribe_from_the_preferences(web_harness: WebHarness, page: Page) -> None:
     sign_up(page, ANNA)
-    page.goto(link_in_mail(web_harness, "confirm"))
+    page.goto(link_in_email(web_harness, "confirm"))
     page.get_by_role("button").click()
-    page.goto(link_in_mail(web_harness, "p"))
+    page.goto(link_in_email(web_harness, "p"))
     assert page.get_by_text(ANNA).is_visible()
     page.get_by_role("button", name="Unsubscribe").click()
-    assert web_harness.reader(ANNA).status is Status.UNSUBSCRIBED
+    assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
 
 
-def test_a_slip_in_the_address_is_said_beside_the_field_that_keeps_it(web_harness: WebHarness, page: Page) -> None:
+def test_a_typo_in_the_address_is_shown_at_the_field_which_keeps_it(web_harness: WebHarness, page: Page) -> None:
     sign_up(page, "anna.host.example")
     field = page.get_by_label("Your email address")
     assert field.input_value() == "anna.host.example"
     assert page.get_by_role("alert").is_visible()
     field.fill(ANNA)
     page.get_by_role("button", name="Send me the tips").click()
-    assert web_harness.reader(ANNA).name == "Anna"
+    assert web_harness.subscriber(ANNA).name == "Anna"
 
 
-def test_nobody_sees_the_trap_and_no_key_leads_to_it(page: Page) -> None:
+def test_the_honeypot_is_invisible_and_not_reachable_by_keyboard(page: Page) -> None:
     page.goto("/")
     box = page.locator("input[name=message]").bounding_box()
     assert box
@@ -119,11 +119,11 @@ def test_nobody_sees_the_trap_and_no_key_leads_to_it(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/subscribe/sent", "/archive", "/tips/say-the-name", "/nothing"])
-def test_pages_fit_the_smallest_phone_and_their_targets_are_large(page: Page, path: str) -> None:
+def test_pages_fit_the_smallest_phone_and_have_large_targets(page: Page, path: str) -> None:
     page.set_viewport_size({"width": NARROW, "height": 568})
     page.goto(path)
     shot = page.screenshot(full_page=True)
-    assert int.from_bytes(shot[16:20], "big") == NARROW, "nothing sticks out: the width of the whole page"
+    assert int.from_bytes(shot[16:20], "big") == NARROW, "the page must not be wider than the screen"
     for target in page.locator("button, .button, .top a, .foot a, input:not([tabindex]):not([type=hidden])").all():
         box = target.bounding_box()
         assert box

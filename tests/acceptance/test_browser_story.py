@@ -1,4 +1,4 @@
-"""A reader's whole story in a real browser, with and without JavaScript, and axe's verdict on every page of it."""
+"""Everything a subscriber can do, in a real browser with and without JavaScript; axe checks every page."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -56,10 +56,10 @@ def opened(
         context.close()
 
 
-def mailed(web_harness: WebHarness, door: str) -> str:
-    """The path of the link to `door` in the newest mail."""
+def mailed(web_harness: WebHarness, kind: str) -> str:
+    """The path of the link to this kind of page in the newest email."""
     web_harness.app.transactional.send()
-    (url,) = {link for link in links_in(text_of(web_harness.emails()[-1])) if f"/{door}/" in link}
+    (url,) = {link for link in links_in(text_of(web_harness.emails()[-1])) if f"/{kind}/" in link}
     return urlsplit(url).path
 
 
@@ -92,12 +92,12 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     page.goto(mailed(web_harness, "p"))
     look("preferences")
     page.get_by_role("button", name="8 weeks").click()
-    assert web_harness.reader(ANNA).status is Status.PAUSED
+    assert web_harness.subscriber(ANNA).status is Status.PAUSED
     look("paused")
     page.get_by_role("button", name="Resume now").click()
     page.get_by_label("Once a month").check()
     page.get_by_role("button", name="Save", exact=True).click()
-    assert web_harness.reader(ANNA).pace == "monthly"
+    assert web_harness.subscriber(ANNA).pace == "monthly"
     page.get_by_role("button", name="Delete my data").click()
     assert page.get_by_role("alert").is_visible()
     look("not erased")
@@ -110,15 +110,15 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     assert "Thank you" in heading(page)
     page.get_by_label("three months").check()
     page.get_by_role("button", name="Save").click()
-    assert web_harness.reader(ANNA).quarterly_at
+    assert web_harness.subscriber(ANNA).quarterly_at
     look("thanks")
 
     page.get_by_role("link", name="Sign up again").click()
     sign_up(page)
     page.goto(mailed(web_harness, "confirm"))
     page.get_by_role("button", name="Confirm").click()
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
-    assert web_harness.reader(ANNA).quarterly_at is None
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).quarterly_at is None
 
     page.goto("/link")
     look("manage your subscription")
@@ -131,7 +131,7 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     page.goto(mailed(web_harness, "move"))
     look("new address")
     page.get_by_role("button", name="Confirm").click()
-    assert web_harness.reader(NEW).status is Status.CONFIRMED
+    assert web_harness.subscriber(NEW).status is Status.CONFIRMED
     look("moved")
     page.goto(web_harness.unsubscribe_path(NEW))
     look("leave?")
@@ -146,7 +146,7 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
 
 
 @pytest.mark.parametrize("script", [False, True])
-def test_the_whole_story_needs_no_javascript_and_is_not_hurt_by_it(
+def test_everything_works_with_and_without_javascript(
     browser: Browser,
     web_harness: WebHarness,
     script: bool,  # noqa: FBT001
@@ -219,7 +219,7 @@ def test_the_form_works_inside_a_frame_of_another_site(browser: Browser, web_har
         frame.get_by_label("Your email address").fill(ANNA)
         frame.get_by_role("button", name="Send me the tips").click()
         frame.get_by_role("heading", name="Now check your inbox").wait_for()
-    assert web_harness.reader(ANNA).status is Status.PENDING
+    assert web_harness.subscriber(ANNA).status is Status.PENDING
 
 
 def test_every_target_of_the_preferences_is_large(browser: Browser, web_harness: WebHarness) -> None:

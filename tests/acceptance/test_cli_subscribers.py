@@ -16,18 +16,18 @@ def shown(command: Command, address: str) -> dict[str, Any]:
     return found
 
 
-def test_a_reader_with_a_proof_is_confirmed_and_the_proof_is_kept(newsletter: Command) -> None:
+def test_a_subscriber_with_a_proof_is_confirmed_and_the_proof_is_kept(newsletter: Command) -> None:
     assert newsletter("subscribers", "add", "Anna@Tips.example.com", "--name", "Anna", *PROOF).returncode == 0
     anna = shown(newsletter, "anna@tips.example.com")
     assert (anna["status"], anna["name"]) == ("confirmed", "Anna")
     assert [(entry["what"], entry["proof"]) for entry in anna["consent"]] == [("import", "paper list, 3 May 2026")]
 
 
-def test_a_reader_without_a_proof_is_asked_by_mail(newsletter: Command, home: Path) -> None:
+def test_a_subscriber_without_a_proof_is_asked_by_email(newsletter: Command, home: Path) -> None:
     assert newsletter("subscribers", "add", "berta@tips.example.com").returncode == 0
     assert shown(newsletter, "berta@tips.example.com")["status"] == "pending"
-    (letter,) = (home / "mail").rglob("new/*")
-    assert "https://tips.example/confirm/" in letter.read_text(encoding="utf-8").replace("=\n", "")
+    (email,) = (home / "mail").rglob("new/*")
+    assert "https://tips.example/confirm/" in email.read_text(encoding="utf-8").replace("=\n", "")
 
 
 def test_a_dry_run_adds_nobody(newsletter: Command) -> None:
@@ -35,13 +35,13 @@ def test_a_dry_run_adds_nobody(newsletter: Command) -> None:
     assert newsletter("subscribers", "show", "berta@tips.example.com").returncode == 1
 
 
-def test_confirmed_and_its_proof_come_together(newsletter: Command) -> None:
+def test_confirmed_and_source_must_come_together(newsletter: Command) -> None:
     assert newsletter("subscribers", "add", "a@tips.example.com", "--confirmed").returncode == 2
     assert newsletter("subscribers", "add", "a@tips.example.com", "--source", "x").returncode == 2
     assert newsletter("subscribers", "add", "not-an-address").returncode == 1
 
 
-def test_who_left_does_not_come_back_by_a_command_or_a_file(newsletter: Command, home: Path) -> None:
+def test_no_command_and_no_file_resubscribes_anyone_who_unsubscribed(newsletter: Command, home: Path) -> None:
     newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
     assert newsletter("subscribers", "unsubscribe", "anna@tips.example.com").returncode == 0
     assert newsletter("subscribers", "add", "anna@tips.example.com", *PROOF).returncode == 1
@@ -51,7 +51,7 @@ def test_who_left_does_not_come_back_by_a_command_or_a_file(newsletter: Command,
     assert shown(newsletter, "anna@tips.example.com")["status"] == "unsubscribed"
 
 
-def test_an_import_names_bad_lines_and_takes_the_rest(newsletter: Command, home: Path) -> None:
+def test_an_import_reports_bad_rows_and_imports_the_rest(newsletter: Command, home: Path) -> None:
     (home / "list.csv").write_text("email,name\nanna@tips.example.com,Anna\nnobody,No\n", encoding="utf-8")
     done = newsletter("subscribers", "import", "list.csv", *PROOF, "--json")
     assert done.returncode == 0
@@ -61,23 +61,23 @@ def test_an_import_names_bad_lines_and_takes_the_rest(newsletter: Command, home:
     assert "list.csv:3: nobody:" in newsletter("subscribers", "import", "list.csv", *PROOF).stdout
 
 
-def test_a_dry_import_counts_and_writes_nobody(newsletter: Command, home: Path) -> None:
+def test_a_dry_run_of_an_import_counts_and_writes_nothing(newsletter: Command, home: Path) -> None:
     (home / "list.csv").write_text("email\nanna@tips.example.com\n", encoding="utf-8")
     assert json.loads(newsletter("subscribers", "import", "list.csv", "--dry-run", "--json").stdout)["added"] == 1
     assert json.loads(newsletter("subscribers", "list", "--json").stdout) == {"subscribers": []}
 
 
-def test_lists_are_narrowed_by_status(newsletter: Command) -> None:
+def test_lists_are_filtered_by_status(newsletter: Command) -> None:
     newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
     newsletter("subscribers", "add", "berta@tips.example.com", *PROOF)
     newsletter("suppressions", "add", "berta@tips.example.com")
     for status, address in (("confirmed", "anna@tips.example.com"), ("suppressed", "berta@tips.example.com")):
         found = json.loads(newsletter("subscribers", "list", "--status", status, "--json").stdout)["subscribers"]
-        assert [reader["address"] for reader in found] == [address]
+        assert [subscriber["address"] for subscriber in found] == [address]
     assert "newsletter subscribers add" in newsletter("subscribers", "list", "--status", "expired").stdout
 
 
-def test_a_long_list_is_shown_in_part_and_told_whole(newsletter: Command, home: Path) -> None:
+def test_a_long_list_is_shortened_unless_all_or_json_is_asked_for(newsletter: Command, home: Path) -> None:
     rows = "".join(f"r{number:04}@tips.example.com\n" for number in range(1_234))
     (home / "list.csv").write_text(f"email\n{rows}", encoding="utf-8")
     newsletter("subscribers", "import", "list.csv", *PROOF)
@@ -87,12 +87,15 @@ def test_a_long_list_is_shown_in_part_and_told_whole(newsletter: Command, home: 
     assert "… and 1,184 more: --all or --json" in shown
     for addresses in (
         re.findall(r"r\d+@tips\.example\.com", newsletter("subscribers", "list", "--all").stdout),
-        [reader["address"] for reader in json.loads(newsletter("subscribers", "list", "--json").stdout)["subscribers"]],
+        [
+            subscriber["address"]
+            for subscriber in json.loads(newsletter("subscribers", "list", "--json").stdout)["subscribers"]
+        ],
     ):
         assert addresses == rows.split()
 
 
-def test_who_reads_the_first_lines_of_a_list_alone_is_told_of_no_error(newsletter: Command, home: Path) -> None:
+def test_a_reader_that_stops_early_causes_no_error(newsletter: Command, home: Path) -> None:
     rows = "".join(f"r{number}@tips.example.com\n" for number in range(5_000))
     (home / "list.csv").write_text(f"email\n{rows}", encoding="utf-8")
     newsletter("subscribers", "import", "list.csv", *PROOF)
@@ -102,7 +105,7 @@ def test_who_reads_the_first_lines_of_a_list_alone_is_told_of_no_error(newslette
     assert (done.stdout, done.stderr) == ("{\n", "")
 
 
-def test_a_suppressed_address_is_listed_and_can_be_freed(newsletter: Command) -> None:
+def test_a_suppressed_address_is_listed_and_can_be_removed(newsletter: Command) -> None:
     assert newsletter("suppressions", "add", "eve@tips.example.com", "--reason", "asked by phone").returncode == 0
     (row,) = json.loads(newsletter("suppressions", "list", "--json").stdout)["suppressions"]
     assert (row["address"], row["reason"]) == ("eve@tips.example.com", "asked by phone")
@@ -112,7 +115,7 @@ def test_a_suppressed_address_is_listed_and_can_be_freed(newsletter: Command) ->
     assert newsletter("subscribers", "add", "eve@tips.example.com", *PROOF).returncode == 0
 
 
-def test_an_export_is_safe_for_spreadsheets_private_and_comes_back_whole(newsletter: Command, home: Path) -> None:
+def test_an_export_is_safe_for_spreadsheets_private_and_can_be_imported(newsletter: Command, home: Path) -> None:
     newsletter("subscribers", "add", "anna@tips.example.com", "--name", "=cmd|calc", *PROOF)
     newsletter("subscribers", "add", "berta@tips.example.com", "--name", "Berta", *PROOF)
     newsletter("subscribers", "unsubscribe", "berta@tips.example.com")
@@ -120,13 +123,15 @@ def test_an_export_is_safe_for_spreadsheets_private_and_comes_back_whole(newslet
     text = (home / "out.csv").read_text(encoding="utf-8-sig")
     assert "anna@tips.example.com,'=cmd|calc,confirmed,weekly" in text
     assert (home / "out.csv").stat().st_mode & 0o077 == 0
-    assert newsletter("subscribers", "export", "out.csv").returncode == 2, "it is not overwritten unasked"
+    assert newsletter("subscribers", "export", "out.csv").returncode == 2, (
+        "an existing file is not overwritten without asking"
+    )
     newsletter("subscribers", "erase", "anna@tips.example.com", "--yes")
     done = json.loads(newsletter("subscribers", "import", "out.csv", *PROOF, "--json").stdout)
     assert (done["added"], done["suppressed"], done["left"], done["rejected"]) == (0, 1, 1, [])
 
 
-def test_an_erased_reader_is_gone_and_no_command_brings_them_back(newsletter: Command) -> None:
+def test_an_erased_subscriber_is_gone_and_no_command_adds_them_again(newsletter: Command) -> None:
     newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
     assert newsletter("subscribers", "erase", "anna@tips.example.com").returncode == 2
     assert newsletter("subscribers", "erase", "anna@tips.example.com", "--yes").returncode == 0
@@ -142,7 +147,7 @@ def test_a_pause_by_command_is_shown(newsletter: Command) -> None:
     assert newsletter("subscribers", "pause", "anna@tips.example.com", "--weeks", "99").returncode == 2
 
 
-def test_statistics_tell_why_people_leave(newsletter: Command) -> None:
+def test_statistics_show_why_people_unsubscribed(newsletter: Command) -> None:
     newsletter("subscribers", "add", "anna@tips.example.com", *PROOF)
     newsletter("subscribers", "unsubscribe", "anna@tips.example.com")
     document = json.loads(newsletter("subscribers", "stats", "--json").stdout)

@@ -1,4 +1,4 @@
-"""Who was erased: no file and no command brings them back, whatever becomes of the secret keys; their own word does."""
+"""An erased address is added by no file and no command, even if the secret keys change; only by their own sign-up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hashes(web_harness: WebHarness) -> list[Suppression]:
         return [entry for entry in tx.suppressions.each() if entry.reason == ERASED]
 
 
-def test_every_secret_key_may_be_changed_at_once(tmp_path: Path) -> None:
+def test_an_erased_address_stays_out_even_if_every_secret_key_changes(tmp_path: Path) -> None:
     with open_web_harness(tmp_path) as web_harness:
         web_harness.app.subscribers.add(ANNA, confirmed_source=PROOF)
         web_harness.app.subscribers.erase(ANNA)
@@ -41,10 +41,10 @@ def test_every_secret_key_may_be_changed_at_once(tmp_path: Path) -> None:
 
         web_harness.http.post("/subscribe", data={"email": ANNA})
         web_harness.http.post(web_harness.confirm_path(ANNA))
-        assert (hashes(web_harness), web_harness.reader(ANNA).display_status) == ([], "confirmed")
+        assert (hashes(web_harness), web_harness.subscriber(ANNA).display_status) == ([], "confirmed")
 
 
-def test_a_hash_of_an_older_program_counts_as_long_as_its_key_is_in_the_settings(tmp_path: Path) -> None:
+def test_a_hash_made_by_an_older_version_counts_while_its_key_is_configured(tmp_path: Path) -> None:
     with open_web_harness(tmp_path, secret_key=f"a-newer-key-0123456789,{KEY}") as web_harness:
         with web_harness.app.store.write() as tx:
             tx.suppressions.add(f"{ERASED}:{Signer([KEY]).seal(Purpose.ERASED, ANNA)}", ERASED, "", FRIDAY)
@@ -52,7 +52,7 @@ def test_a_hash_of_an_older_program_counts_as_long_as_its_key_is_in_the_settings
 
 
 @pytest.mark.parametrize("by_file", [False, True])
-def test_nobody_gets_the_number_and_the_history_of_who_was_erased(tmp_path: Path, *, by_file: bool) -> None:
+def test_the_id_and_the_history_of_an_erased_subscriber_are_never_reused(tmp_path: Path, *, by_file: bool) -> None:
     with open_app_harness(tmp_path) as harness:
         harness.start(2)
         harness.round()
@@ -70,7 +70,7 @@ def test_nobody_gets_the_number_and_the_history_of_who_was_erased(tmp_path: Path
         assert harness.counts() == {"sent": 2}
 
 
-def test_two_databases_have_two_keys(tmp_path: Path) -> None:
+def test_each_database_has_its_own_erasure_key(tmp_path: Path) -> None:
     for name in ("one", "two"):
         with open_web_harness(tmp_path / name) as web_harness:
             web_harness.app.subscribers.add(ANNA, confirmed_source=PROOF)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.app.subscribers import ATTACK
+from newsletter.actions.subscribers.signup_limits import ATTACK
 from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.testing import MemorySender, answer
 from newsletter.web.owner_links import OwnerLinks
@@ -148,5 +148,5 @@ def test_the_pages_behind_the_owners_links_are_german(harness: AppHarness) -> No
     preview = next(mail for mail in owner_emails(harness) if "Vorschau" in whole(mail))
     owner = OwnerLinks(harness, Pages(harness.site, harness.schedule, None))
     for link in sorted(set(re.findall(r"/owner/([\w.-]+)", whole(preview)))):
-        for page in (owner.ask(link), owner.act(link, b"")):
+        for page in (owner.action_page(link), owner.act(link, b"")):
             assert english_in(bytes(page.body).decode()) == []

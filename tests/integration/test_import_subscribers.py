@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.import_subscribers import RejectedRow, Report, import_subscribers
+from newsletter.actions.subscribers.import_subscribers import Report, import_subscribers
 from newsletter.domain.errors import InputError, UsageError
+from newsletter.domain.subscribers.csv_columns import RejectedRow
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
@@ -48,9 +49,11 @@ def take(
     )
 
 
-def readers(store: Store) -> dict[str, tuple[str, str]]:
+def subscribers_of(store: Store) -> dict[str, tuple[str, str]]:
     with store.read() as tx:
-        return {reader.address: (reader.name, reader.display_status) for reader in tx.subscribers.each()}
+        return {
+            subscriber.address: (subscriber.name, subscriber.display_status) for subscriber in tx.subscribers.each()
+        }
 
 
 @pytest.mark.parametrize(
@@ -62,16 +65,16 @@ def readers(store: Store) -> dict[str, tuple[str, str]]:
         'id,ADDRESS,full_name\n1,"anna@tips.example.com","Anna B"\n\n',
     ],
 )
-def test_the_usual_heads_and_separators_are_understood(store: Store, text: str) -> None:
+def test_common_header_rows_and_separators_are_understood(store: Store, text: str) -> None:
     assert take(store, text).added == 1
-    assert readers(store) == {"anna@tips.example.com": ("Anna B", "confirmed")}
+    assert subscribers_of(store) == {"anna@tips.example.com": ("Anna B", "confirmed")}
 
 
-def test_a_plain_list_of_addresses_needs_no_head(store: Store) -> None:
+def test_a_plain_list_of_addresses_needs_no_header_row(store: Store) -> None:
     assert take(store, "anna@tips.example.com\nberta@tips.example.com\n").added == 2
 
 
-def test_an_email_column_is_taken_before_a_postal_address(store: Store) -> None:
+def test_an_email_column_is_preferred_to_a_postal_address(store: Store) -> None:
     assert take(store, "address,email\n1 Market Street,anna@tips.example.com\n").added == 1
 
 
@@ -81,17 +84,17 @@ def test_a_file_without_addresses_is_refused(store: Store, text: str) -> None:
         take(store, text)
 
 
-def test_bad_lines_are_named_and_the_others_taken(store: Store) -> None:
+def test_bad_rows_are_reported_and_the_others_imported(store: Store) -> None:
     text = 'email,name\nnobody,No\n\n"two\nlines",x\nanna@tips.example.com,Anna\n,Empty\n"b@tips.example.com"x,Quote\n'
     report = take(store, text)
     assert report.added == 1
     assert [(row.line, row.address) for row in report.rejected] == [(2, "nobody"), (4, "two\nlines"), (7, ""), (8, "")]
     assert all(
-        "Write it as" in row.reason or "Fill it in" in row.reason or "quote" in row.reason for row in report.rejected
+        "Enter it as" in row.reason or "Add one" in row.reason or "quote" in row.reason for row in report.rejected
     )
 
 
-def test_a_quote_that_is_never_closed_is_told_with_its_line(store: Store) -> None:
+def test_an_unclosed_quote_is_reported_with_its_line(store: Store) -> None:
     report = take(
         store, 'email,name\nanna@tips.example.com,Anna\n"berta@tips.example.com,Berta\nc@tips.example.com,C\n'
     )
@@ -99,7 +102,7 @@ def test_a_quote_that_is_never_closed_is_told_with_its_line(store: Store) -> Non
     assert [row.line for row in report.rejected] == [3]
 
 
-def test_an_address_that_comes_twice_is_counted_once(store: Store) -> None:
+def test_a_repeated_address_is_counted_once(store: Store) -> None:
     text = "email\nanna@tips.example.com\nANNA@tips.example.com\nanna@tips.example.com\n"
     dry, wet = take(store, text, dry_run=True), take(store, text)
     for report in (dry, wet):
@@ -109,28 +112,28 @@ def test_an_address_that_comes_twice_is_counted_once(store: Store) -> None:
 def test_importing_twice_changes_nothing(store: Store) -> None:
     text = "email,name\nanna@tips.example.com,Anna\nberta@tips.example.com,\n"
     take(store, text)
-    before = readers(store)
+    before = subscribers_of(store)
     again = take(store, text, first_key=10)
     assert (again.added, again.updated, again.unchanged) == (0, 0, 2)
-    assert readers(store) == before
+    assert subscribers_of(store) == before
 
 
-def test_the_proof_of_consent_is_kept_and_nobody_is_mailed(store: Store) -> None:
+def test_the_proof_of_consent_is_kept_and_no_email_is_queued(store: Store) -> None:
     report = take(store, "email\nanna@tips.example.com\n")
     with store.read() as tx:
-        reader = tx.subscribers.by_address("anna@tips.example.com")
-        assert reader is not None
-        assert [(entry.what, entry.proof) for entry in tx.subscribers.consents(reader.id)] == [("import", PROOF)]
+        subscriber = tx.subscribers.by_address("anna@tips.example.com")
+        assert subscriber is not None
+        assert [(entry.what, entry.proof) for entry in tx.subscribers.consents(subscriber.id)] == [("import", PROOF)]
         assert tx.transactional.waiting() == 0
     assert report.asked == 0
 
 
-def test_confirmed_readers_need_a_proof(store: Store) -> None:
+def test_confirmed_subscribers_need_a_proof(store: Store) -> None:
     with pytest.raises(UsageError, match="proof"):
         take(store, "email\nanna@tips.example.com\n", "  ")
 
 
-def test_without_a_proof_everybody_is_asked_once_a_day_at_most(store: Store) -> None:
+def test_without_a_proof_everyone_is_asked_at_most_once_a_day(store: Store) -> None:
     text = "email\nanna@tips.example.com\nberta@tips.example.com\n"
     assert take(store, text, None).asked == 2
     assert take(store, text, None, now=NOW + timedelta(hours=23)).asked == 0
@@ -138,55 +141,55 @@ def test_without_a_proof_everybody_is_asked_once_a_day_at_most(store: Store) -> 
     assert (later.asked, later.updated, later.added) == (2, 2, 0)
     with store.read() as tx:
         assert tx.transactional.waiting() == 4
-        assert {reader.status for reader in tx.subscribers.each()} == {Status.PENDING}
+        assert {subscriber.status for subscriber in tx.subscribers.each()} == {Status.PENDING}
 
 
-def test_a_proof_confirms_who_was_only_asked(store: Store) -> None:
+def test_a_proof_confirms_pending_subscribers(store: Store) -> None:
     text = "email\nanna@tips.example.com\n"
     take(store, text, None)
     assert take(store, text).updated == 1
-    assert readers(store) == {"anna@tips.example.com": ("", "confirmed")}
+    assert subscribers_of(store) == {"anna@tips.example.com": ("", "confirmed")}
 
 
-def test_a_name_is_added_where_there_was_none_and_never_replaced(store: Store) -> None:
+def test_a_missing_name_is_added_but_a_name_is_never_replaced(store: Store) -> None:
     take(store, "email\nanna@tips.example.com\n")
     assert take(store, "email,name\nanna@tips.example.com,Anna\n").updated == 1
     assert take(store, "email,name\nanna@tips.example.com,Other\n").unchanged == 1
-    assert readers(store) == {"anna@tips.example.com": ("Anna", "confirmed")}
+    assert subscribers_of(store) == {"anna@tips.example.com": ("Anna", "confirmed")}
 
 
 @pytest.mark.parametrize("proof", [PROOF, None])
-def test_who_left_stays_away_and_who_is_suppressed_is_not_touched(store: Store, proof: str | None) -> None:
+def test_unsubscribed_and_suppressed_addresses_are_not_changed(store: Store, proof: str | None) -> None:
     take(store, "email\nleft@tips.example.com\n")
     with store.write() as tx:
-        reader = tx.subscribers.by_address("left@tips.example.com")
-        assert reader is not None
-        tx.subscribers.set_status(reader.id, Status.UNSUBSCRIBED, NOW)
+        subscriber = tx.subscribers.by_address("left@tips.example.com")
+        assert subscriber is not None
+        tx.subscribers.set_status(subscriber.id, Status.UNSUBSCRIBED, NOW)
         tx.suppressions.add("bad@tips.example.com", "complaint", "test", NOW)
     text = "email,name\nleft@tips.example.com,Back\nbad@tips.example.com,Bad\n"
     report = take(store, text, proof, now=NOW + timedelta(days=30), first_key=10)
     assert (report.added, report.updated, report.left, report.suppressed, report.asked) == (0, 0, 1, 1, 0)
-    assert readers(store) == {"left@tips.example.com": ("", "unsubscribed")}
+    assert subscribers_of(store) == {"left@tips.example.com": ("", "unsubscribed")}
 
 
 def test_a_dry_run_counts_the_same_and_writes_nothing(store: Store) -> None:
     take(store, "email\nanna@tips.example.com\n", None)
     text = "email\nanna@tips.example.com\nberta@tips.example.com\nnobody\n"
     dry = take(store, text, dry_run=True)
-    before = readers(store)
+    before = subscribers_of(store)
     assert before == {"anna@tips.example.com": ("", "pending")}
     assert take(store, text, first_key=10) == dry
     assert (dry.added, dry.updated, len(dry.rejected)) == (1, 1, 1)
 
 
-def test_what_a_spreadsheet_saved_as_windows_1252_keeps_its_letters(store: Store, tmp_path: Path) -> None:
+def test_a_windows_1252_file_keeps_its_accented_characters(store: Store, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes("email;name\nanna@tips.example.com;Jérôme Müller\n".encode("cp1252"))
     with (tmp_path / "list.csv").open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
         import_subscribers(store, SIGNER, lines, confirmed_source=PROOF, make_key=lambda: "k" * 16, now=NOW)
-    assert readers(store) == {"anna@tips.example.com": ("Jérôme Müller", "confirmed")}
+    assert subscribers_of(store) == {"anna@tips.example.com": ("Jérôme Müller", "confirmed")}
 
 
-def test_some_thousand_rows_are_all_taken(store: Store) -> None:
+def test_thousands_of_rows_are_all_imported(store: Store) -> None:
     rows = 5_007
     text = "email\n" + "".join(f"r{number}@tips.example.com\n" for number in range(rows))
     assert take(store, text).added == rows
@@ -194,7 +197,7 @@ def test_some_thousand_rows_are_all_taken(store: Store) -> None:
         assert tx.subscribers.mailable() == rows
 
 
-def test_while_the_file_is_read_nobody_waits_for_the_database(store: Store) -> None:
+def test_the_database_is_not_locked_while_the_file_is_read(store: Store) -> None:
     def lines() -> Iterator[str]:
         yield "email\n"
         for number in range(3_000):
@@ -209,7 +212,7 @@ def test_while_the_file_is_read_nobody_waits_for_the_database(store: Store) -> N
     assert (report.added, report.suppressed) == (2_999, 1)
 
 
-def test_an_import_that_is_cut_short_leaves_whole_people_and_is_continued(store: Store) -> None:
+def test_an_interrupted_import_leaves_complete_subscribers_and_can_be_continued(store: Store) -> None:
     rows = SLICE + 10
     text = "email\n" + "".join(f"r{number}@tips.example.com\n" for number in range(rows))
     keys = count()
@@ -221,19 +224,19 @@ def test_an_import_that_is_cut_short_leaves_whole_people_and_is_continued(store:
     with pytest.raises(KeyboardInterrupt):
         import_subscribers(
             store, SIGNER, text.splitlines(keepends=True), confirmed_source=PROOF,
-            make_key=lambda: f"{next(keys):016}", now=NOW, written=cut,
+            make_key=lambda: f"{next(keys):016}", now=NOW, on_progress=cut,
         )  # fmt: skip
     with store.read() as tx:
         assert tx.subscribers.mailable() == SLICE
-        assert {len(tx.subscribers.consents(reader.id)) for reader in islice(tx.subscribers.each(), 100)} == {1}
+        assert {len(tx.subscribers.consents(subscriber.id)) for subscriber in islice(tx.subscribers.each(), 100)} == {1}
     again = take(store, text, first_key=rows)
     assert (again.added, again.unchanged) == (10, SLICE)
 
 
-def test_bad_rows_can_go_elsewhere(store: Store) -> None:
-    told: list[RejectedRow] = []
+def test_the_caller_can_collect_rejected_rows(store: Store) -> None:
+    rejected: list[RejectedRow] = []
     report = import_subscribers(
         store, SIGNER, ["email\n", "nobody\n"], confirmed_source=PROOF, make_key=lambda: "k" * 16, now=NOW,
-        reject=told.append,
+        reject=rejected.append,
     )  # fmt: skip
-    assert ([row.line for row in told], report.rejected) == ([2], [])
+    assert ([row.line for row in rejected], report.rejected) == ([2], [])

@@ -1,4 +1,4 @@
-"""The exports of other tools: columns recognised, status and dates kept, who is out stays out."""
+"""Exports of other tools: columns are recognized, status and dates kept, and unsubscribed people stay unsubscribed."""
 # ruff: noqa: ISC004 - the lines of a file read best as lines
 
 from collections.abc import Iterator
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.confirm import confirm, confirm_token
+from newsletter.actions.subscribers.confirm import ConfirmLinks, confirm_token
 from newsletter.actions.subscribers.import_subscribers import Report, import_subscribers
+from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import subscribe
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.csv_columns import parse_time
 from newsletter.domain.subscribers.subscriber import Subscriber
@@ -93,7 +95,7 @@ def suppressed_for(store: Store, address: str) -> str:
 
 
 @pytest.mark.parametrize("tool", EXPORTS)
-def test_an_export_is_understood(store: Store, tool: str) -> None:
+def test_an_export_of_another_tool_is_understood(store: Store, tool: str) -> None:
     text, name, confirmed_at = EXPORTS[tool]
     report = take(store, text)
     assert report.rejected == []
@@ -117,7 +119,7 @@ def test_an_export_is_understood(store: Store, tool: str) -> None:
         assert tx.transactional.waiting() == ("new@" in text)
 
 
-def test_mailchimp_has_a_file_of_its_own_for_who_left_and_for_who_bounced(store: Store) -> None:
+def test_mailchimp_exports_unsubscribed_and_bounced_addresses_in_separate_files(store: Store) -> None:
     head = '"Email Address","First Name",OPTIN_TIME,'
     take(store, f'{head}UNSUB_TIME,UNSUB_REASON\nleft@a.example,L,"2021-03-04 10:00:00","2022-05-06 07:08:09",NORMAL\n')
     take(store, f'{head}CLEAN_TIME\nbad@a.example,B,"2021-03-04 10:00:00","2022-05-06 07:08:09"\n', first_key=9)
@@ -129,19 +131,21 @@ def test_mailchimp_has_a_file_of_its_own_for_who_left_and_for_who_bounced(store:
     assert (again.added, again.suppressed) == (0, 2)
 
 
-def test_who_left_there_comes_back_by_their_own_word_alone(store: Store) -> None:
+def test_anyone_unsubscribed_in_the_other_tool_can_only_sign_up_again_themselves(store: Store) -> None:
     take(store, "email,status\nleft@a.example,unsubscribed\n")
     address = parse_address("left@a.example")
     with store.write() as tx:
         assert subscribe(tx, address=address, name="", form="page/1", origin="", key="k", now=NOW)
     back = find(store, "left@a.example")
     assert back
-    confirm(store, SIGNER, confirm_token(SIGNER, back.key, int(back.signup_at.timestamp())), NOW)
+    schedule = Schedule.parse("Tue 08:00", "America/New_York")
+    links = ConfirmLinks(store, SIGNER, schedule, SignupLimiter(), lambda: NOW, lambda: None)
+    links.confirm(confirm_token(SIGNER, back.key, int(back.signup_at.timestamp())))
     with store.read() as tx:
         assert (tx.subscribers.mailable(), tx.suppressions.get("left@a.example")) == (1, None)
 
 
-def test_a_file_that_says_they_left_ends_a_subscription_here_unless_it_is_older(store: Store) -> None:
+def test_a_newer_unsubscribe_in_the_file_ends_the_subscription_here(store: Store) -> None:
     take(store, "email,confirmed_at\nanna@a.example,2024-01-01 00:00:00\nbob@a.example,2024-01-01 00:00:00\n")
     text = "email,status,unsubscribed_at\nanna@a.example,unsubscribed,2023-01-01 00:00:00\nbob@a.example,unsubscribed,2025-01-01 00:00:00\n"
     take(store, text, first_key=10)
@@ -151,19 +155,19 @@ def test_a_file_that_says_they_left_ends_a_subscription_here_unless_it_is_older(
     assert (anna.status, bob.status) == (Status.CONFIRMED, Status.UNSUBSCRIBED)
 
 
-def test_of_two_rows_for_one_address_the_one_that_says_out_counts(store: Store) -> None:
+def test_unsubscribed_wins_if_an_address_has_two_rows(store: Store) -> None:
     report = take(store, "email,status\nanna@a.example,active\nANNA@a.example,unsubscribed\n")
     assert (report.added, report.suppressed, report.repeated) == (0, 1, 1)
 
 
-def test_a_status_that_is_not_known_is_named_and_nobody_is_added_on_a_guess(store: Store) -> None:
+def test_an_unknown_status_is_reported_and_the_row_is_not_imported(store: Store) -> None:
     report = take(store, "email,status\nanna@a.example,zombie\n")
     assert [(row.line, row.address) for row in report.rejected] == [(2, "anna@a.example")]
     assert "zombie" in report.rejected[0].reason
     assert find(store, "anna@a.example") is None
 
 
-def test_a_state_or_a_type_of_other_files_is_no_status(store: Store) -> None:
+def test_other_columns_named_state_or_type_are_ignored(store: Store) -> None:
     assert take(store, "email,State,Type\nanna@a.example,TX,customer\n").added == 1
 
 
@@ -179,11 +183,11 @@ def test_a_state_or_a_type_of_other_files_is_no_status(store: Store) -> None:
         ("soon", None),
     ],
 )
-def test_a_time_is_read_when_it_can_mean_one_thing(text: str, found: str | None) -> None:
+def test_only_an_unambiguous_time_is_read(text: str, found: str | None) -> None:
     assert parse_time(text, "2022-01-01 00:00:00.000000") == found
 
 
-def test_a_time_to_come_is_now(store: Store) -> None:
+def test_a_future_time_becomes_the_time_of_the_import(store: Store) -> None:
     take(store, "email,created_at\nanna@a.example,2999-01-01 00:00:00\n")
     anna = find(store, "anna@a.example")
     assert anna

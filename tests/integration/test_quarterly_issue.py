@@ -52,7 +52,7 @@ def leave_and_ask(web_harness: WebHarness, address: str) -> None:
     path = web_harness.unsubscribe_path(address)
     web_harness.http.post(path)
     web_harness.http.post(f"{path}/why", data={"season": "save", "quarterly": "yes"})
-    assert web_harness.reader(address).quarterly_at
+    assert web_harness.subscriber(address).quarterly_at
 
 
 def quarterly_emails(web_harness: WebHarness) -> list[EmailMessage]:
@@ -156,16 +156,16 @@ def test_its_link_ends_that_consent_and_explains_so_first(web_harness: WebHarnes
     path = urlsplit(email["List-Unsubscribe"].split(">")[0].strip("<")).path
     page = web_harness.http.get(path)
     assert "we will stop sending the quarterly tip to" in page.text
-    assert web_harness.reader(CARL).quarterly_at
+    assert web_harness.subscriber(CARL).quarterly_at
 
     for already in (False, True):
         answer = web_harness.http.post(path, data={"List-Unsubscribe": "One-Click"})
         assert (answer.status_code, "You’re already unsubscribed" in answer.text) == (200, already)
-    assert web_harness.reader(CARL).quarterly_at is None
+    assert web_harness.subscriber(CARL).quarterly_at is None
     with web_harness.app.store.read() as tx:
-        entries = [(entry.what, entry.proof) for entry in tx.subscribers.consents(web_harness.reader(CARL).id)]
+        entries = [(entry.what, entry.proof) for entry in tx.subscribers.consents(web_harness.subscriber(CARL).id)]
     assert entries[-1] == ("no-quarterly", f"issue {quarter(web_harness).number}, one-click")
-    assert web_harness.reader(DORA).quarterly_at
+    assert web_harness.subscriber(DORA).quarterly_at
 
     web_harness.clock.now = AUTUMN
     web_harness.app.issues.send()
@@ -177,7 +177,7 @@ def test_the_link_of_a_weekly_issue_used_again_does_not_end_that_consent(web_har
         number = tx.issues.last_number()
     assert number == 2
     web_harness.http.post(web_harness.unsubscribe_path(CARL, issue="2"), data={"List-Unsubscribe": "One-Click"})
-    assert web_harness.reader(CARL).quarterly_at
+    assert web_harness.subscriber(CARL).quarterly_at
 
 
 def test_after_a_resubscribe_the_old_quarterly_link_unsubscribes_from_the_weekly_issue(web_harness: WebHarness) -> None:
@@ -188,7 +188,7 @@ def test_after_a_resubscribe_the_old_quarterly_link_unsubscribes_from_the_weekly
     assert "we will stop sending the tips to" in web_harness.http.get(path).text
 
     web_harness.http.post(path)
-    assert web_harness.reader(CARL).status is Status.UNSUBSCRIBED
+    assert web_harness.subscriber(CARL).status is Status.UNSUBSCRIBED
 
 
 def test_a_quarterly_issue_that_is_a_month_late_is_left_out(web_harness: WebHarness) -> None:

@@ -1,4 +1,4 @@
-"""Readers out to a file and in again: the same people, however a spreadsheet would read their names."""
+"""An export that is imported elsewhere yields the same subscribers, even with names that look like formulas."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ PERSON = st.tuples(
 
 
 @given(NASTY)
-def test_a_defused_cell_begins_no_formula_and_is_read_back(cell: str) -> None:
+def test_an_escaped_cell_is_no_formula_and_can_be_read_back(cell: str) -> None:
     assert unescape_formula(escape_formula(cell)) == cell
     assert not re.match(r"[=+\-@\t\r]", escape_formula(cell))
 
@@ -39,7 +39,7 @@ def test_a_defused_cell_begins_no_formula_and_is_read_back(cell: str) -> None:
 @pytest.mark.usefixtures("capsys")
 @settings(max_examples=15, deadline=None)
 @given(st.lists(PERSON, max_size=6, unique_by=lambda person: person[0]))
-def test_an_export_brings_the_same_people_in_elsewhere(people: list[tuple[str, str, Status, Frequency]]) -> None:
+def test_an_export_imports_the_same_subscribers_elsewhere(people: list[tuple[str, str, Status, Frequency]]) -> None:
     with TemporaryDirectory() as there, TemporaryDirectory() as here:
         old, new = new_store(Path(there)), new_store(Path(here))
         fill(old, people)
@@ -64,7 +64,7 @@ def fill(store: Store, people: list[tuple[str, str, Status, Frequency]]) -> None
     with store.write() as tx:
         for number, (local, name, status, pace) in enumerate(people):
             at = NOW - timedelta(days=100 + number, microseconds=number)
-            reader = tx.subscribers.add(
+            subscriber = tx.subscribers.add(
                 NewSubscriber(
                     parse_address(f"{local}{number}@tips.example.com"), clean_name(name), f"{number:016}",
                     Status.CONFIRMED, "form", at, at + timedelta(hours=1),
@@ -72,16 +72,16 @@ def fill(store: Store, people: list[tuple[str, str, Status, Frequency]]) -> None
                 at,
             )  # fmt: skip
             until = NOW + timedelta(days=40) if status is Status.PAUSED else None
-            tx.subscribers.set_status(reader.id, status, NOW - timedelta(days=3), paused_until=until)
-            tx.subscribers.change(reader.id, pace=pace.value)
+            tx.subscribers.set_status(subscriber.id, status, NOW - timedelta(days=3), paused_until=until)
+            tx.subscribers.change(subscriber.id, pace=pace.value)
 
 
 def known(store: Store) -> dict[str, tuple[object, ...]]:
-    def of(reader: Subscriber) -> tuple[object, ...]:
-        confirmed_at = reader.confirmed_at if reader.status is not Status.UNSUBSCRIBED else None
+    def of(subscriber: Subscriber) -> tuple[object, ...]:
+        confirmed_at = subscriber.confirmed_at if subscriber.status is not Status.UNSUBSCRIBED else None
         return (
-            reader.name, reader.status, reader.pace, reader.signup_at, confirmed_at, reader.left_at, reader.paused_until,
+            subscriber.name, subscriber.status, subscriber.pace, subscriber.signup_at, confirmed_at, subscriber.left_at, subscriber.paused_until,
         )  # fmt: skip
 
     with store.read() as tx:
-        return {reader.address: of(reader) for reader in tx.subscribers.each()}
+        return {subscriber.address: of(subscriber) for subscriber in tx.subscribers.each()}

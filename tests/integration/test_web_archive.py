@@ -1,4 +1,4 @@
-"""The archive as browsers and programs get it: lists, one tip, feeds, and how long each may be kept."""
+"""The archive over real HTTP: lists, single tips, feeds, and caching."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
 # -- lists -----------------------------------------------------------------------------------------
 
 
-def test_the_archive_has_pages_newest_first_that_lead_to_each_other(web_harness: WebHarness) -> None:
+def test_the_archive_pages_are_newest_first_and_link_to_each_other(web_harness: WebHarness) -> None:
     add_many(web_harness.app, 45)
     first, second, third = (
         web_harness.http.get(path).text for path in ("/archive", "/archive/page/2", "/archive/page/3")
@@ -55,7 +55,7 @@ def test_a_list_that_does_not_exist_is_not_found(web_harness: WebHarness, path: 
     assert web_harness.http.get(path).status_code == 404
 
 
-def test_tips_are_found_by_category_tag_and_year_however_the_name_is_spelt(web_harness: WebHarness) -> None:
+def test_tips_are_found_by_category_tag_and_year_in_any_spelling(web_harness: WebHarness) -> None:
     add_many(web_harness.app, 45)
     for path in ("/categories/calls-letters", f"/categories/{quote('Calls & Letters')}", "/categories/CALLS-LETTERS"):
         page = web_harness.http.get(path)
@@ -66,13 +66,13 @@ def test_tips_are_found_by_category_tag_and_year_however_the_name_is_spelt(web_h
     assert titles(web_harness.http.get("/archive/2024").text)[0] == "tip-17"
 
 
-def test_every_label_and_year_of_the_archive_is_linked_from_it(web_harness: WebHarness) -> None:
+def test_the_archive_links_to_every_label_and_year(web_harness: WebHarness) -> None:
     add_many(web_harness.app, 30)
     page = web_harness.http.get("/archive").text
     assert {"/categories/calls-letters", "/archive/2025", "/archive/2024"} <= set(re.findall(r'href="(/[^"]+)"', page))
 
 
-def test_a_list_shows_the_beginning_of_each_tip_and_the_owners_teaser_where_there_is_one(
+def test_a_list_shows_the_owners_teaser_or_the_beginning_of_the_tip(
     web_harness: WebHarness,
 ) -> None:
     add(web_harness.app, "One", body="Mr. Low *waits*. " + "And so on it goes. " * 60)
@@ -82,7 +82,7 @@ def test_a_list_shows_the_beginning_of_each_tip_and_the_owners_teaser_where_ther
     assert "My own words." in page
 
 
-def test_a_teaser_is_no_page_unless_the_owner_wants_it(web_harness: WebHarness, tmp_path: Path) -> None:
+def test_a_teaser_has_a_page_only_if_the_owner_wants_it(web_harness: WebHarness, tmp_path: Path) -> None:
     more: dict[str, Any] = {
         "complete": False,
         "teaser": "It began so",
@@ -111,18 +111,20 @@ LOOKS: tuple[Callable[[Tx], object], ...] = (
 )
 
 
-def test_no_list_makes_more_queries_for_more_rows(web_harness: WebHarness) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_rows(web_harness: WebHarness) -> None:
     counts: list[int] = []
     for fill, number in ((add_many, 3), (add_more, 60)):
         fill(web_harness.app, number)
         for look in LOOKS:
             with web_harness.app.store.read() as tx:
-                said: list[str] = []
+                statements: list[str] = []
                 driven = cast(SqlTx, tx).access.db
-                driven.set_trace_callback(said.append)
+                driven.set_trace_callback(statements.append)
                 look(tx)
                 driven.set_trace_callback(None)
-            counts.append(sum("tip_search_" not in sql for sql in said))  # its inner tables are the index's business
+            counts.append(
+                sum("tip_search_" not in sql for sql in statements)
+            )  # without the inner tables of the search index
     assert counts[: len(LOOKS)] == counts[len(LOOKS) :]
     assert 0 < min(counts) <= max(counts) <= 10
 
@@ -135,7 +137,7 @@ def add_more(app: App, number: int) -> None:
 # -- one tip ---------------------------------------------------------------------------------------
 
 
-def test_a_tip_leads_to_its_neighbours_its_relations_and_the_sign_up(web_harness: WebHarness) -> None:
+def test_a_tip_links_to_its_neighbors_related_tips_and_the_sign_up_form(web_harness: WebHarness) -> None:
     old = add(web_harness.app, "The old", NEWEST - timedelta(weeks=2), tags=("greeting",))
     here = add(
         web_harness.app, "The middle", NEWEST - timedelta(weeks=1), tags=("phone", "waiting"), categories=("Calls",)
@@ -153,7 +155,7 @@ def test_a_tip_leads_to_its_neighbours_its_relations_and_the_sign_up(web_harness
     assert 'href="mailto:editor@tips.example?subject=The%20middle"' in page
 
 
-def test_a_tip_says_what_it_is_to_programs_that_show_links(web_harness: WebHarness) -> None:
+def test_a_tip_has_metadata_for_link_previews(web_harness: WebHarness) -> None:
     key = add(web_harness.app, 'A "quoted" <tip>', takeaway="Do & be kind.")
     page = web_harness.http.get(f"/tips/{key}").text
     for meta in (
@@ -167,7 +169,7 @@ def test_a_tip_says_what_it_is_to_programs_that_show_links(web_harness: WebHarne
         assert meta in page
 
 
-def test_an_address_that_a_tip_had_leads_to_it_for_ever(web_harness: WebHarness) -> None:
+def test_a_former_address_of_a_tip_always_redirects_to_it(web_harness: WebHarness) -> None:
     key = add(web_harness.app, "Say the name")
     with web_harness.app.store.write() as tx:
         tip_id = tx.tips.get(key).card.id
@@ -180,20 +182,20 @@ def test_an_address_that_a_tip_had_leads_to_it_for_ever(web_harness: WebHarness)
     assert web_harness.http.get("/tips/name").status_code == 200
 
 
-def test_what_readers_answered_is_shown_when_somebody_did(web_harness: WebHarness) -> None:
+def test_feedback_counts_are_shown_once_somebody_has_voted(web_harness: WebHarness) -> None:
     key = add(web_harness.app, "Say the name")
     with web_harness.app.store.write() as tx:
         tip_id = tx.tips.get(key).card.id
-        for reader, useful in ((1, False), (1, True), (2, True), (3, False)):
-            tx.tips.vote(tip_id, reader, useful=useful)
+        for subscriber, useful in ((1, False), (1, True), (2, True), (3, False)):
+            tx.tips.vote(tip_id, subscriber, useful=useful)
     assert "2 of 3 people who voted found this useful" in web_harness.http.get(f"/tips/{key}").text
 
 
-# -- how long it may be kept -----------------------------------------------------------------------
+# -- caching -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/archive", "/tips/one", "/tags/t", "/feed.xml", "/feed.json", "/sitemap.xml"])
-def test_an_answer_is_asked_for_again_only_when_it_changed(web_harness: WebHarness, path: str) -> None:
+def test_an_unchanged_page_is_answered_with_304(web_harness: WebHarness, path: str) -> None:
     add(web_harness.app, "One", tags=("t",))
     answer = web_harness.http.get(path)
     assert "public" in answer.headers["cache-control"]
@@ -214,8 +216,8 @@ def test_an_answer_is_asked_for_again_only_when_it_changed(web_harness: WebHarne
     assert web_harness.http.get(path, headers={"If-Modified-Since": modified}).status_code == 200
 
 
-def test_every_change_of_a_tip_shows_at_once(web_harness: WebHarness) -> None:
-    """However it is changed: by another process too, and after a change that was taken back."""
+def test_every_change_of_a_tip_is_visible_immediately(web_harness: WebHarness) -> None:
+    """Even if another process changed it, and after a change that was rolled back."""
     key = add(web_harness.app, "One", NEWEST, tags=("first",), body="The old words.")
     add(web_harness.app, "Another", NEWEST - timedelta(days=7))
     assert titles(web_harness.http.get("/archive").text) == ["one", "another"]
@@ -248,7 +250,7 @@ def test_every_change_of_a_tip_shows_at_once(web_harness: WebHarness) -> None:
     assert titles(web_harness.http.get("/archive").text) == ["another", "one"]
 
 
-def test_one_look_at_the_archive_sees_one_state_of_it(web_harness: WebHarness) -> None:
+def test_one_read_of_the_archive_sees_one_consistent_state(web_harness: WebHarness) -> None:
     key = add(web_harness.app, "One")
     with web_harness.app.store.archive() as archive:
         assert [entry.title for entry in archive.newest(2)] == ["One"]
@@ -260,7 +262,7 @@ def test_one_look_at_the_archive_sees_one_state_of_it(web_harness: WebHarness) -
 
 
 def change_and_fail(app: App, key: str) -> None:
-    """A change that is taken back, and whose version the next change gets."""
+    """A change that is rolled back, so that the next change gets the same library version."""
     with app.store.write() as tx:
         rewrite(tx, key, "Taken back", "second")
         assert [entry.title for entry in tx.archive.newest(1)] == ["Taken back"]
@@ -269,7 +271,7 @@ def change_and_fail(app: App, key: str) -> None:
 
 @contextmanager
 def open_app_again(app: App) -> Iterator[App]:
-    """The same newsletter as another process has it."""
+    """The same newsletter, opened as another process would."""
     other = App(app.settings, clock=app.clock)
     yield other
     other.close()
@@ -280,7 +282,7 @@ def rewrite(tx: Tx, key: str, title: str, tag: str, body: str = "The old words."
     tx.tips.rewrite(found.card.id, replace(found.text, title=title, tags=(tag,), body=body), FRIDAY, edited=False)
 
 
-def test_votes_are_shown_after_a_while_although_no_tip_changed(web_harness: WebHarness) -> None:
+def test_votes_are_shown_after_a_while_even_if_no_tip_changed(web_harness: WebHarness) -> None:
     key = add(web_harness.app, "One")
     web_harness.http.get(f"/tips/{key}")
     with web_harness.app.store.write() as tx:
@@ -292,7 +294,7 @@ def test_votes_are_shown_after_a_while_although_no_tip_changed(web_harness: WebH
 # -- feeds -----------------------------------------------------------------------------------------
 
 
-def test_the_atom_feed_reads_well_and_has_the_newest_tips_whole(web_harness: WebHarness) -> None:
+def test_the_atom_feed_is_valid_and_has_the_newest_tips_in_full(web_harness: WebHarness) -> None:
     add_many(web_harness.app, 25)
     add(web_harness.app, "Fish & <chips> \x0b]]>", NEWEST + timedelta(days=7), body="Say *it*. <script>x</script>")
     answer = web_harness.http.get("/feed.xml")
@@ -309,7 +311,7 @@ def test_the_atom_feed_reads_well_and_has_the_newest_tips_whole(web_harness: Web
     assert feed.feed.updated >= newest.published
 
 
-def test_the_json_feed_keeps_to_version_1_1(web_harness: WebHarness) -> None:
+def test_the_json_feed_conforms_to_version_1_1(web_harness: WebHarness) -> None:
     add_many(web_harness.app, 3)
     answer = web_harness.http.get("/feed.json")
     feed = json.loads(answer.content)
@@ -321,13 +323,13 @@ def test_the_json_feed_keeps_to_version_1_1(web_harness: WebHarness) -> None:
     assert set(feed["items"][0]["tags"]) == {"Calls & Letters", "phone", "tag0"}
 
 
-def test_the_feeds_of_an_empty_archive_are_valid_too(web_harness: WebHarness) -> None:
+def test_the_feeds_of_an_empty_archive_are_valid(web_harness: WebHarness) -> None:
     feed = feedparser.parse(web_harness.http.get("/feed.xml").content)
     assert (feed.bozo, feed.entries, bool(feed.feed.updated)) == (False, [], True)
     assert json.loads(web_harness.http.get("/feed.json").content)["items"] == []
 
 
-def test_the_sitemap_names_every_public_page_and_each_of_them_is_there(web_harness: WebHarness) -> None:
+def test_the_sitemap_lists_every_public_page_and_each_exists(web_harness: WebHarness) -> None:
     add_many(web_harness.app, 25)
     add(web_harness.app, "A surprise", None)
     root = etree.fromstring(web_harness.http.get("/sitemap.xml").content)

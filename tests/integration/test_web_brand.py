@@ -1,4 +1,4 @@
-"""Brand by settings only: a colour and a logo, on pages as in letters."""
+"""The settings for color and logo, on pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.web import open_web_harness
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
 
 
-def test_the_colour_is_in_the_stylesheet_and_nothing_of_ours_is_left(tmp_path: Path) -> None:
+def test_the_color_replaces_ours_in_the_stylesheet_and_on_pages(tmp_path: Path) -> None:
     with open_web_harness(tmp_path, color="#8a1538") as web_harness:
         css, page = web_harness.http.get("/style.css").text, web_harness.http.get("/archive").text
     assert "--accent: #8a1538" in css
@@ -21,7 +21,7 @@ def test_the_colour_is_in_the_stylesheet_and_nothing_of_ours_is_left(tmp_path: P
     assert "%238a1538" in page
 
 
-def test_the_logo_is_served_once_and_stands_for_the_title(tmp_path: Path) -> None:
+def test_the_logo_is_served_with_an_etag_and_replaces_the_title(tmp_path: Path) -> None:
     (tmp_path / "logo.png").write_bytes(PNG)
     with open_web_harness(tmp_path, logo=str(tmp_path / "logo.png")) as web_harness:
         answer = web_harness.http.get("/logo")
@@ -30,7 +30,7 @@ def test_the_logo_is_served_once_and_stands_for_the_title(tmp_path: Path) -> Non
         assert 'src="/logo" alt="Tip of the Week"' in web_harness.http.get("/archive").text
 
 
-def test_without_a_logo_there_is_no_picture_and_no_address_for_it(tmp_path: Path) -> None:
+def test_without_a_logo_pages_have_no_image_and_its_address_is_not_found(tmp_path: Path) -> None:
     with open_web_harness(tmp_path) as web_harness:
         assert web_harness.http.get("/logo").status_code == 404
         assert "<img" not in web_harness.http.get("/archive").text
@@ -45,7 +45,7 @@ def test_without_a_logo_there_is_no_picture_and_no_address_for_it(tmp_path: Path
         ("LOGO", __file__, "Name a PNG, JPEG or GIF file"),
     ],
 )
-def test_a_brand_that_cannot_be_used_is_said_at_once(name: str, value: str, words: str) -> None:
+def test_an_unusable_color_or_logo_is_an_error_at_start(name: str, value: str, words: str) -> None:
     with pytest.raises(SettingsError, match=f"NEWSLETTER_{name}") as caught:
         load_settings({f"NEWSLETTER_{name}": value})
     assert words in str(caught.value)

@@ -1,4 +1,4 @@
-"""Was this useful? Links in the letter ask, a button counts, and nothing but the answer is kept."""
+"""The feedback links of an email: the page asks, its button counts, and only the answer is stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TUESDAY = datetime(2025, 5, 6, 12, 1, tzinfo=UTC)  # 08:01 in New York
 
 @pytest.fixture
 def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
-    """A newsletter whose first letter went to two readers."""
+    """A newsletter whose first issue was sent to two subscribers."""
     with open_web_harness(tmp_path) as web_harness:
         add_tip(web_harness.app, "Say the name", None)
         for address in (ANNA, BOB):
@@ -30,8 +30,10 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
 
 
 def link(web_harness: WebHarness, address: str, answer: str) -> str:
-    (mail,) = [mail for mail in web_harness.emails() if mail["To"] == address and "Say the name" in mail["Subject"]]
-    (url,) = [url for url in links_in(text_of(mail)) if url.endswith(f"/{answer}")]
+    (email,) = [
+        email for email in web_harness.emails() if email["To"] == address and "Say the name" in email["Subject"]
+    ]
+    (url,) = [url for url in links_in(text_of(email)) if url.endswith(f"/{answer}")]
     return urlsplit(url).path
 
 
@@ -41,7 +43,7 @@ def votes(web_harness: WebHarness) -> tuple[int, int]:
     return found.useful, found.not_useful
 
 
-def test_looking_counts_nothing_and_pressing_counts_once(web_harness: WebHarness) -> None:
+def test_the_page_counts_nothing_and_the_button_counts_once(web_harness: WebHarness) -> None:
     for answer in ("yes", "no"):
         assert web_harness.http.get(link(web_harness, ANNA, answer)).status_code == 200
     assert votes(web_harness) == (0, 0)
@@ -51,18 +53,18 @@ def test_looking_counts_nothing_and_pressing_counts_once(web_harness: WebHarness
     assert votes(web_harness) == (1, 1)
 
 
-def test_a_reader_may_change_their_mind(web_harness: WebHarness) -> None:
+def test_a_subscriber_can_change_their_answer(web_harness: WebHarness) -> None:
     web_harness.http.post(link(web_harness, ANNA, "yes"))
     page = web_harness.http.post(link(web_harness, ANNA, "no")).text
     assert votes(web_harness) == (0, 1)
     assert 'action="yes"' in page
 
 
-def test_the_page_is_neither_kept_nor_indexed_and_no_other_token_opens_it(web_harness: WebHarness) -> None:
+def test_the_page_is_not_cached_or_indexed_and_other_tokens_are_refused(web_harness: WebHarness) -> None:
     answer = web_harness.http.get(link(web_harness, ANNA, "yes"))
     assert answer.headers["cache-control"] == "no-store"
-    other = web_harness.app.signer.sign(Purpose.UNSUBSCRIBE, web_harness.reader(ANNA).key, "1")
-    unknown = web_harness.app.signer.sign(Purpose.USEFUL, web_harness.reader(ANNA).key, "zz")
+    other = web_harness.app.signer.sign(Purpose.UNSUBSCRIBE, web_harness.subscriber(ANNA).key, "1")
+    unknown = web_harness.app.signer.sign(Purpose.USEFUL, web_harness.subscriber(ANNA).key, "zz")
     nobody = web_harness.app.signer.sign(Purpose.USEFUL, "nobody", "1")
     for token in (other, unknown, nobody, "bad"):
         assert web_harness.http.post(f"/useful/{token}/yes").status_code == 400

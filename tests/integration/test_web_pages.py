@@ -1,4 +1,4 @@
-"""What holds for every page: no look changes a row, strict headers, kind errors, and what may be read by whom."""
+"""Rules for every page: security headers, error pages, and what the public may see."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
         yield web_harness
 
 
-def test_every_answer_has_the_strict_headers_and_no_cookie(web_harness: WebHarness) -> None:
+def test_every_response_has_the_security_headers_and_no_cookie(web_harness: WebHarness) -> None:
     web_harness.http.post("/subscribe", data={"email": ANNA})
     answers = [
         *(web_harness.http.get(path) for path in ("/", "/archive", "/style.css", "/healthz", "/nothing", "/u/bad")),
@@ -52,7 +52,7 @@ def test_no_page_has_a_script_or_an_inline_style(web_harness: WebHarness) -> Non
         assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=", web_harness.http.get(path).text), path
 
 
-def test_pages_behind_a_personal_link_are_neither_kept_nor_indexed(web_harness: WebHarness) -> None:
+def test_pages_behind_a_personal_link_are_not_cached_or_indexed(web_harness: WebHarness) -> None:
     web_harness.http.post("/subscribe", data={"email": ANNA})
     for path in (
         web_harness.confirm_path(ANNA),
@@ -65,13 +65,13 @@ def test_pages_behind_a_personal_link_are_neither_kept_nor_indexed(web_harness: 
     assert "x-robots-tag" not in web_harness.http.get("/").headers
 
 
-def test_the_owner_may_name_the_sites_that_frame_the_form(tmp_path: Path) -> None:
+def test_the_owner_can_allow_sites_to_frame_the_form(tmp_path: Path) -> None:
     with open_web_harness(tmp_path, frame_ancestors="https://one.example https://two.example") as web_harness:
         csp = web_harness.http.get("/").headers["content-security-policy"]
     assert csp.endswith("frame-ancestors https://one.example https://two.example")
 
 
-def test_the_stylesheet_is_kept_by_its_address_and_asked_for_once(web_harness: WebHarness) -> None:
+def test_the_stylesheet_is_cached_by_its_address_and_its_etag(web_harness: WebHarness) -> None:
     (address,) = re.findall(r'href="(/style\.css\?v=[^"]+)"', web_harness.http.get("/").text)
     answer = web_harness.http.get(address)
     assert answer.headers["content-type"].startswith("text/css")
@@ -83,7 +83,7 @@ def test_the_stylesheet_is_kept_by_its_address_and_asked_for_once(web_harness: W
     assert web_harness.http.get(address, headers={"If-None-Match": '"x"'}).status_code == 200
 
 
-def test_the_archive_shows_what_ran_newest_first_and_keeps_the_queue_a_surprise(web_harness: WebHarness) -> None:
+def test_the_archive_shows_sent_tips_newest_first_and_hides_the_queue(web_harness: WebHarness) -> None:
     add_tip(web_harness.app, "The old one", date(2023, 5, 2))
     add_tip(web_harness.app, "The new one", date(2025, 4, 29))
     waiting = add_tip(web_harness.app, "The coming one", None)
@@ -101,7 +101,7 @@ def test_the_archive_shows_what_ran_newest_first_and_keeps_the_queue_a_surprise(
     )
 
 
-def test_a_tip_is_rendered_from_markdown_and_what_is_not_markdown_is_escaped(web_harness: WebHarness) -> None:
+def test_a_tip_is_rendered_from_markdown_and_html_is_escaped(web_harness: WebHarness) -> None:
     body = "Say it *once*.\n\n- one\n- two\n\n<script>alert(1)</script> [no](javascript:alert(1))"
     add_tip(web_harness.app, "Say <b>it</b>", date(2025, 4, 29), body=body, takeaway="Once & well.")
     page = web_harness.http.get("/tips/say-b-it-b-").text
@@ -111,7 +111,7 @@ def test_a_tip_is_rendered_from_markdown_and_what_is_not_markdown_is_escaped(web
     assert "javascript:" not in page
 
 
-def test_a_retired_tip_stays_where_letters_link_to(web_harness: WebHarness) -> None:
+def test_a_retired_tip_that_was_sent_keeps_its_page(web_harness: WebHarness) -> None:
     key = add_tip(web_harness.app, "Say the name", None)
     with web_harness.app.store.write() as tx:
         tx.tips.set_state(tx.tips.get(key).card.id, TipState.RETIRED)
@@ -121,7 +121,7 @@ def test_a_retired_tip_stays_where_letters_link_to(web_harness: WebHarness) -> N
     assert web_harness.http.get(f"/tips/{key}").status_code == 200
 
 
-def test_an_unknown_page_is_told_kindly_and_in_json_to_programs(web_harness: WebHarness) -> None:
+def test_an_unknown_page_is_a_404_page_or_json(web_harness: WebHarness) -> None:
     page = web_harness.http.get("/tips/none")
     assert (page.status_code, "Page not found" in page.text, 'href="/archive"' in page.text) == (404, True, True)
     assert "newsletter tips list" not in page.text
@@ -129,12 +129,12 @@ def test_an_unknown_page_is_told_kindly_and_in_json_to_programs(web_harness: Web
     assert set(answer.json()) == {"error", "fix"}
 
 
-def test_health_is_the_process_and_readiness_is_the_database(web_harness: WebHarness, tmp_path: Path) -> None:
+def test_healthz_checks_the_process_and_readyz_the_database(web_harness: WebHarness, tmp_path: Path) -> None:
     assert web_harness.http.get("/healthz").text == "ok\n"
     assert web_harness.http.get("/readyz").status_code == 200
 
 
-def test_a_site_without_a_database_lives_but_is_not_ready_and_hides_why(tmp_path: Path) -> None:
+def test_a_site_without_a_database_is_alive_but_not_ready_and_hides_the_cause(tmp_path: Path) -> None:
     with open_web_harness(tmp_path) as web_harness:
         pass
     (tmp_path / "newsletter.db").rename(tmp_path / "elsewhere.db")
@@ -153,7 +153,7 @@ def test_a_site_without_a_database_lives_but_is_not_ready_and_hides_why(tmp_path
         server.stop()
 
 
-def test_a_fault_of_ours_is_a_page_with_all_headers_and_no_detail(
+def test_a_broken_template_is_a_500_page_with_all_headers_and_no_details(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     own = tmp_path / "own" / "web"
@@ -168,7 +168,7 @@ def test_a_fault_of_ours_is_a_page_with_all_headers_and_no_detail(
         assert web_harness.http.get("/").status_code == 200, "our own page where the owner has none"
 
 
-def test_an_unforeseen_fault_has_the_same_page_and_headers(
+def test_an_unexpected_error_is_the_same_500_page_with_all_headers(
     web_harness: WebHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     web_harness.http.post("/subscribe", data={"email": ANNA})
@@ -178,7 +178,7 @@ def test_an_unforeseen_fault_has_the_same_page_and_headers(
     connection.close()
 
     answer = web_harness.http.get(path)
-    httpx.get(f"{web_harness.http.base_url}/healthz")  # on a connection of its own; by then the fault is logged
+    httpx.get(f"{web_harness.http.base_url}/healthz")  # on a connection of its own; by then the error is logged
 
     assert (answer.status_code, "This is our error" in answer.text) == (500, True)
     assert {"content-security-policy", "x-robots-tag"} <= set(answer.headers)
@@ -187,14 +187,14 @@ def test_an_unforeseen_fault_has_the_same_page_and_headers(
     assert path not in caplog.text
 
 
-def test_a_taken_port_is_said_with_the_fix(web_harness: WebHarness) -> None:
+def test_a_port_in_use_is_an_error_with_a_fix(web_harness: WebHarness) -> None:
     port = web_harness.http.base_url.port
     assert port
     with pytest.raises(NewsletterError, match="NEWSLETTER_LISTEN"):
         WebServer(make_web(web_harness.app), "127.0.0.1", port).start()
 
 
-def test_a_stopped_server_leaves_its_port_free_and_may_be_stopped_twice(web_harness: WebHarness) -> None:
+def test_a_stopped_server_frees_its_port_and_can_be_stopped_twice(web_harness: WebHarness) -> None:
     server = WebServer(make_web(web_harness.app), "127.0.0.1", 0)
     server.start()
     server.stop()
@@ -204,7 +204,7 @@ def test_a_stopped_server_leaves_its_port_free_and_may_be_stopped_twice(web_harn
     again.stop()
 
 
-def test_a_site_below_a_path_links_below_it(tmp_path: Path) -> None:
+def test_a_site_under_a_path_links_under_that_path(tmp_path: Path) -> None:
     with open_web_harness(tmp_path, base_url="https://example.org/tips") as web_harness:
         page = web_harness.http.get("/").text
         assert 'action="/tips/subscribe"' in page
@@ -212,7 +212,7 @@ def test_a_site_below_a_path_links_below_it(tmp_path: Path) -> None:
     assert answer.headers["location"] == "/tips/subscribe/sent"
 
 
-def test_answers_in_json_are_one_document(web_harness: WebHarness) -> None:
+def test_a_json_error_is_one_document(web_harness: WebHarness) -> None:
     answer = web_harness.http.post(
         "/subscribe", content=b"{", headers={"Accept": "application/json", "Content-Type": "application/json"}
     )

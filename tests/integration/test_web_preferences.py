@@ -1,4 +1,4 @@
-"""Behind the personal link, over real HTTP: name, pause, pace, a new address, my data, erase; and the way back to it."""
+"""The preferences page over real HTTP: name, pause, frequency, new address, data and erasure; and requesting its link."""
 
 import re
 import sqlite3
@@ -32,7 +32,7 @@ def change(web_harness: WebHarness, status: int = 200, address: str = ANNA, **fi
 
 def consents(web_harness: WebHarness, address: str = ANNA) -> list[tuple[str, str]]:
     with web_harness.app.store.read() as tx:
-        return [(entry.what, entry.proof) for entry in tx.subscribers.consents(web_harness.reader(address).id)]
+        return [(entry.what, entry.proof) for entry in tx.subscribers.consents(web_harness.subscriber(address).id)]
 
 
 def mailable(web_harness: WebHarness) -> int:
@@ -40,22 +40,22 @@ def mailable(web_harness: WebHarness) -> int:
         return tx.subscribers.mailable()
 
 
-def test_a_name_is_changed_and_cleaned(web_harness: WebHarness) -> None:
+def test_a_new_name_is_cleaned_and_saved(web_harness: WebHarness) -> None:
     assert 'value="Zoë"' in change(web_harness, action="name", name=" Zoe\u0308 ")
-    assert web_harness.reader(ANNA).name == "Zoë"
+    assert web_harness.subscriber(ANNA).name == "Zoë"
     change(web_harness, action="name", name="Buy at www.pills.example")
-    assert web_harness.reader(ANNA).name == ""
+    assert web_harness.subscriber(ANNA).name == ""
 
 
 @pytest.mark.parametrize("weeks", [4, 8, 12])
-def test_a_pause_lasts_its_weeks_and_ends_by_itself(web_harness: WebHarness, weeks: int) -> None:
+def test_a_pause_lasts_its_weeks_and_ends_automatically(web_harness: WebHarness, weeks: int) -> None:
     change(web_harness, action="pause", weeks=str(weeks))
-    assert (web_harness.reader(ANNA).status, mailable(web_harness)) == (Status.PAUSED, 0)
+    assert (web_harness.subscriber(ANNA).status, mailable(web_harness)) == (Status.PAUSED, 0)
     web_harness.clock.forward(weeks=weeks, seconds=-1)
     assert web_harness.app.maintenance.run()["woken"] == 0
     web_harness.clock.forward(seconds=1)
     assert web_harness.app.maintenance.run()["woken"] == 1
-    assert (web_harness.reader(ANNA).status, web_harness.reader(ANNA).paused_until, mailable(web_harness)) == (
+    assert (web_harness.subscriber(ANNA).status, web_harness.subscriber(ANNA).paused_until, mailable(web_harness)) == (
         Status.CONFIRMED,
         None,
         1,
@@ -63,12 +63,12 @@ def test_a_pause_lasts_its_weeks_and_ends_by_itself(web_harness: WebHarness, wee
     assert [what for what, _ in consents(web_harness)][-2:] == ["pause", "resume"]
 
 
-def test_a_pause_until_a_day_ends_where_that_day_begins_for_the_newsletter(web_harness: WebHarness) -> None:
+def test_a_pause_until_a_date_ends_at_midnight_in_the_newsletters_time_zone(web_harness: WebHarness) -> None:
     page = change(web_harness, action="pause", weeks="until", until="2025-06-10")
     assert "Paused until June 10, 2025" in page
-    assert web_harness.reader(ANNA).paused_until == datetime(2025, 6, 9, 22, tzinfo=UTC)
+    assert web_harness.subscriber(ANNA).paused_until == datetime(2025, 6, 9, 22, tzinfo=UTC)
     change(web_harness, action="resume")
-    assert web_harness.reader(ANNA).status is Status.CONFIRMED
+    assert web_harness.subscriber(ANNA).status is Status.CONFIRMED
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_pause_until_a_day_ends_where_that_day_begins_for_the_newsletter(web_h
         {},
     ],
 )
-def test_what_cannot_be_is_said_on_the_same_page_and_changes_nothing(
+def test_an_invalid_change_is_shown_on_the_same_page_and_changes_nothing(
     web_harness: WebHarness, fields: dict[str, str]
 ) -> None:
     before = web_harness.rows()
@@ -96,16 +96,16 @@ def test_what_cannot_be_is_said_on_the_same_page_and_changes_nothing(
     assert web_harness.rows() == before
 
 
-def test_once_a_month_is_a_letter_every_four_weeks(web_harness: WebHarness) -> None:
+def test_monthly_means_an_email_every_four_weeks(web_harness: WebHarness) -> None:
     change(web_harness, action="pace", pace="monthly")
-    assert (web_harness.reader(ANNA).pace, mailable(web_harness)) == (Frequency.MONTHLY, 1)
+    assert (web_harness.subscriber(ANNA).pace, mailable(web_harness)) == (Frequency.MONTHLY, 1)
     assert consents(web_harness)[-1] == ("pace", "monthly, preferences")
     got = []
     for week in range(9):
         web_harness.app.maintenance.run()
         if mailable(web_harness):
             got.append(week)
-            letter_sent(web_harness)
+            record_sent_email(web_harness)
         web_harness.clock.forward(weeks=1)
     assert got == [0, 4, 8]
     web_harness.app.maintenance.run()
@@ -114,8 +114,8 @@ def test_once_a_month_is_a_letter_every_four_weeks(web_harness: WebHarness) -> N
     assert mailable(web_harness) == 1
 
 
-def letter_sent(web_harness: WebHarness) -> None:
-    """As the ledger leaves a letter that was sent now."""
+def record_sent_email(web_harness: WebHarness) -> None:
+    """Store a delivery as if an issue was sent now."""
     now = web_harness.clock()
     with web_harness.app.store.write() as tx:
         issue = tx.issues.plan(now.date(), now, now)
@@ -124,33 +124,33 @@ def letter_sent(web_harness: WebHarness) -> None:
         connection.execute(
             "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes, last_at)"
             " VALUES (?, ?, 'sent', 1, 0, ?)",
-            (issue.number, web_harness.reader(ANNA).id, int(now.timestamp() * 1000)),
+            (issue.number, web_harness.subscriber(ANNA).id, int(now.timestamp() * 1000)),
         )
     connection.close()
 
 
 def move_link(web_harness: WebHarness) -> str:
     web_harness.app.transactional.send()
-    mail = web_harness.emails()[-1]
-    assert mail["To"] == NEW
-    assert "Anna" not in text_of(mail)
-    (url,) = {link for link in links_in(text_of(mail)) if "/move/" in link}
+    email = web_harness.emails()[-1]
+    assert email["To"] == NEW
+    assert "Anna" not in text_of(email)
+    (url,) = {link for link in links_in(text_of(email)) if "/move/" in link}
     return url.removeprefix("https://tips.example")
 
 
-def test_a_new_address_counts_when_its_owner_said_yes(web_harness: WebHarness) -> None:
+def test_a_new_address_is_used_after_it_is_confirmed(web_harness: WebHarness) -> None:
     change(web_harness, action="address", email=NEW)
     path = move_link(web_harness)
     assert '<form method="post">' in web_harness.http.get(path).text
-    assert web_harness.reader(ANNA).address == ANNA
+    assert web_harness.subscriber(ANNA).address == ANNA
     for _ in range(2):
         assert NEW in web_harness.http.post(path).text
-    reader = web_harness.reader(NEW)
-    assert (reader.address, reader.status, reader.name) == (NEW, Status.CONFIRMED, "Anna")
+    subscriber = web_harness.subscriber(NEW)
+    assert (subscriber.address, subscriber.status, subscriber.name) == (NEW, Status.CONFIRMED, "Anna")
     assert [what for what, _ in consents(web_harness, NEW)] == ["signup", "confirm", "move"]
 
 
-def test_the_answer_does_not_tell_whether_a_new_address_is_known_and_nobody_is_mailed_twice_a_day(
+def test_moving_does_not_reveal_known_addresses_and_sends_one_email_a_day(
     web_harness: WebHarness,
 ) -> None:
     web_harness.app.subscribers.add("bob@host.example", confirmed_source="test")
@@ -165,22 +165,22 @@ def test_the_answer_does_not_tell_whether_a_new_address_is_known_and_nobody_is_m
     assert other.replace("eve@host.example", ANNA).replace('value=""', 'value="Anna"') == pages[0]
     before = len(web_harness.emails())
     web_harness.app.transactional.send()
-    assert [mail["To"] for mail in web_harness.emails()[before:]] == [NEW]
+    assert [email["To"] for email in web_harness.emails()[before:]] == [NEW]
 
 
-def test_a_link_to_a_new_address_is_stale_after_a_month_after_another_wish_and_after_leaving(
+def test_a_move_link_expires_after_a_month_and_when_they_unsubscribe(
     web_harness: WebHarness,
 ) -> None:
     change(web_harness, action="address", email=NEW)
     path = move_link(web_harness)
     web_harness.http.post(web_harness.unsubscribe_path(ANNA))
     assert web_harness.http.post(path).status_code == 410
-    assert web_harness.reader(ANNA).address == ANNA
+    assert web_harness.subscriber(ANNA).address == ANNA
     web_harness.clock.forward(days=31)
     assert web_harness.http.get(path).status_code == 410
 
 
-def test_my_data_is_everything_and_a_look_changes_nothing(web_harness: WebHarness) -> None:
+def test_my_data_has_everything_and_reading_it_changes_nothing(web_harness: WebHarness) -> None:
     before = web_harness.rows()
     answer = web_harness.http.get(f"{web_harness.preferences_path(ANNA)}/data.json")
     assert web_harness.rows() == before
@@ -191,7 +191,7 @@ def test_my_data_is_everything_and_a_look_changes_nothing(web_harness: WebHarnes
     assert web_harness.http.post(web_harness.preferences_path(ANNA), data={"action": "data"}).json() == found
 
 
-def test_erase_me_leaves_no_trace_but_a_number_that_keeps_imports_away(web_harness: WebHarness, tmp_path: Path) -> None:
+def test_erasing_leaves_only_a_hash_that_blocks_imports(web_harness: WebHarness, tmp_path: Path) -> None:
     path = web_harness.preferences_path(ANNA)
     change(web_harness, action="name", name="Rosamunde")
     assert "Your data has been deleted" in change(web_harness, action="erase", sure="yes")
@@ -205,11 +205,13 @@ def test_erase_me_leaves_no_trace_but_a_number_that_keeps_imports_away(web_harne
 
     web_harness.http.post("/subscribe", data={"email": ANNA})
     web_harness.http.post(web_harness.confirm_path(ANNA))
-    assert web_harness.reader(ANNA).display_status == "confirmed"
+    assert web_harness.subscriber(ANNA).display_status == "confirmed"
     assert mailable(web_harness) == 1
 
 
-def test_send_me_my_link_answers_the_same_to_all_and_mails_once_a_day_those_we_know(web_harness: WebHarness) -> None:
+def test_requesting_the_link_answers_the_same_for_all_and_emails_subscribers_once_a_day(
+    web_harness: WebHarness,
+) -> None:
     web_harness.app.subscribers.add("bob@host.example", confirmed_source="test")
     web_harness.app.suppressions.add("bob@host.example")
     before = len(web_harness.emails())
@@ -218,9 +220,9 @@ def test_send_me_my_link_answers_the_same_to_all_and_mails_once_a_day_those_we_k
     trapped = web_harness.http.post("/link", data={"email": ANNA, "message": "buy"})
     assert len({(answer.status_code, answer.content) for answer in [*answers, trapped]}) == 1
     web_harness.app.transactional.send()
-    (mail,) = web_harness.emails()[before:]
-    assert mail["To"] == ANNA
-    (url,) = {link for link in links_in(text_of(mail)) if "/p/" in link}
+    (email,) = web_harness.emails()[before:]
+    assert email["To"] == ANNA
+    (url,) = {link for link in links_in(text_of(email)) if "/p/" in link}
     assert ANNA in web_harness.http.get(url.removeprefix("https://tips.example")).text
     web_harness.clock.forward(hours=25)
     web_harness.http.post("/link", data={"email": ANNA})
@@ -228,7 +230,7 @@ def test_send_me_my_link_answers_the_same_to_all_and_mails_once_a_day_those_we_k
     assert web_harness.http.post("/link", data={"email": "anna"}).status_code == 422
 
 
-def test_a_page_of_preferences_has_every_choice(web_harness: WebHarness) -> None:
+def test_the_preferences_page_has_every_action(web_harness: WebHarness) -> None:
     page = web_harness.http.get(web_harness.preferences_path(ANNA)).text
     actions = set(re.findall(r'name="action" value="([a-z]+)"', page))
     assert actions == {"pause", "pace", "name", "address", "data", "leave", "erase"}

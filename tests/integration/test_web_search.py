@@ -1,4 +1,4 @@
-"""The search of the archive: what it finds, what it shows of it, and what nobody can make it do."""
+"""The search of the archive: what it finds and shows, and that no query can break it."""
 
 from __future__ import annotations
 
@@ -28,19 +28,21 @@ def test_a_search_finds_forms_of_a_word_and_marks_them(web_harness: WebHarness) 
     assert "On the <mark>telephone</mark>" in web_harness.http.get("/search", params={"q": "teleph"}).text
 
 
-def test_a_search_ranks_the_title_first_and_takes_any_word_when_no_tip_has_all(web_harness: WebHarness) -> None:
+def test_a_search_ranks_titles_first_and_matches_any_word_if_no_tip_has_all(web_harness: WebHarness) -> None:
     body = add(web_harness.app, "First", NEWEST, body="A word about patience, and patience again.")
     title = add(web_harness.app, "Patience", NEWEST - timedelta(days=7), body="Nothing here.")
     assert titles(web_harness.http.get("/search", params={"q": "patience"}).text) == [title, body]
     assert len(titles(web_harness.http.get("/search", params={"q": "patience zebra"}).text)) == 2
 
 
-def test_a_search_has_pages_that_lead_to_each_other(web_harness: WebHarness) -> None:
+def test_search_pages_link_to_each_other(web_harness: WebHarness) -> None:
     add_many(web_harness.app, 25)
     first, second, third = (
         web_harness.http.get("/search", params={"q": "text here", "page": n}).text for n in (1, 2, 3)
     )
-    assert titles(first) + titles(second) + titles(third) == [f"tip-{n}" for n in range(25)]  # equals, as they came
+    assert titles(first) + titles(second) + titles(third) == [
+        f"tip-{n}" for n in range(25)
+    ]  # equally good matches, newest first
     assert "25 tips · page 1 of 3" in first
     assert 'rel="next" href="/search?q=text%20here&amp;page=2"' in first
     assert 'rel="prev" href="/search?q=text%20here&amp;page=2"' in third
@@ -48,12 +50,12 @@ def test_a_search_has_pages_that_lead_to_each_other(web_harness: WebHarness) -> 
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "4", "x", "99999999999", "²"])
-def test_a_page_of_a_search_that_does_not_exist_is_not_found(web_harness: WebHarness, page: str) -> None:
+def test_a_search_page_that_does_not_exist_is_not_found(web_harness: WebHarness, page: str) -> None:
     add_many(web_harness.app, 25)
     assert web_harness.http.get("/search", params={"q": "text", "page": page}).status_code == 404
 
 
-def test_what_waits_in_the_queue_is_not_found(web_harness: WebHarness) -> None:
+def test_tips_in_the_queue_are_not_found(web_harness: WebHarness) -> None:
     add(web_harness.app, "A surprise", None)
     assert titles(web_harness.http.get("/search", params={"q": "surprise"}).text) == []
 
@@ -63,12 +65,12 @@ def test_what_waits_in_the_queue_is_not_found(web_harness: WebHarness) -> None:
     ['"', '" OR 1', "NEAR(a b)", "title:x", "a*", "^a", "(", "AND", "a AND", "-", "{a b}:c", "'; DROP TABLE tip; --",
      "\x00", "x" * 5000, "日本", "a\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace"), "🙂"],
 )  # fmt: skip
-def test_nothing_that_is_typed_is_an_instruction(web_harness: WebHarness, typed: str) -> None:
+def test_search_operators_are_treated_as_words(web_harness: WebHarness, typed: str) -> None:
     add(web_harness.app, "One")
     assert web_harness.http.get("/search", params={"q": typed}).status_code == 200
 
 
-def test_neither_query_nor_tip_can_bring_markup_into_the_hits(web_harness: WebHarness) -> None:
+def test_neither_query_nor_tip_can_inject_markup_into_the_results(web_harness: WebHarness) -> None:
     add(web_harness.app, "The <b>bold</b> script", body="Beware of <script>alert(1)</script> and \ue000this\ue001.")
     page = web_harness.http.get("/search", params={"q": '<script>"bold'}).text
     assert "<script" not in page
@@ -77,5 +79,5 @@ def test_neither_query_nor_tip_can_bring_markup_into_the_hits(web_harness: WebHa
     assert "<mark>this" not in page
 
 
-def test_search_results_are_not_for_other_search_engines(web_harness: WebHarness) -> None:
+def test_search_results_are_not_indexed_by_search_engines(web_harness: WebHarness) -> None:
     assert '<meta name="robots" content="noindex, follow">' in web_harness.http.get("/search?q=x").text

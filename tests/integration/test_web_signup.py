@@ -1,4 +1,4 @@
-"""The sign-up door over real HTTP: forms, JSON, bounds, and the same answer for everybody."""
+"""The sign-up form over real HTTP: encodings, JSON, size limits, and the same response for every address."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
 
 
 def seen(answer: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
-    """All that a visitor can see of an answer, but for the time of day."""
+    """Everything that a visitor can see of a response, except the Date header."""
     return answer.status_code, [(k, v) for k, v in answer.headers.multi_items() if k != "date"], answer.content
 
 
 @pytest.mark.parametrize("kind", ["urlencoded", "multipart", "json"])
-def test_the_form_is_taken_in_three_encodings(web_harness: WebHarness, kind: str) -> None:
+def test_the_form_is_accepted_in_three_encodings(web_harness: WebHarness, kind: str) -> None:
     fields = {"email": "Anna@host.example", "name": "Anna Beispiel"}
     answer = {
         "urlencoded": lambda: web_harness.http.post("/subscribe", data=fields),
@@ -35,11 +35,11 @@ def test_the_form_is_taken_in_three_encodings(web_harness: WebHarness, kind: str
     }[kind]()
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/subscribe/sent")
-    assert web_harness.reader("anna@host.example").name == "Anna Beispiel"
+    assert web_harness.subscriber("anna@host.example").name == "Anna Beispiel"
     assert web_harness.http.get("/subscribe/sent").status_code == 200
 
 
-def test_a_program_that_asks_for_json_gets_json(web_harness: WebHarness) -> None:
+def test_a_client_that_accepts_json_gets_json(web_harness: WebHarness) -> None:
     answer = web_harness.http.post("/subscribe", json={"email": "anna@host.example"}, headers=JSON)
     assert (answer.status_code, answer.json()) == (202, {"status": "check_mail"})
     wrong = web_harness.http.post("/subscribe", json={"email": "anna"}, headers=JSON)
@@ -60,12 +60,12 @@ def test_a_program_that_asks_for_json_gets_json(web_harness: WebHarness) -> None
         ("*/*", False),
     ],
 )
-def test_json_is_only_for_who_prefers_it(web_harness: WebHarness, accept: str, in_json: bool) -> None:  # noqa: FBT001
+def test_only_a_client_that_prefers_json_gets_it(web_harness: WebHarness, accept: str, in_json: bool) -> None:  # noqa: FBT001
     answer = web_harness.http.post("/subscribe", data={"email": "anna@host.example"}, headers={"Accept": accept})
     assert (answer.status_code == 202) is in_json
 
 
-def test_a_wrong_address_comes_back_with_the_form_filled_in_and_escaped(web_harness: WebHarness) -> None:
+def test_an_invalid_address_returns_the_form_filled_in_and_escaped(web_harness: WebHarness) -> None:
     answer = web_harness.http.post("/subscribe", data={"email": '"><b>anna', "name": "<i>Anna</i>"})
     assert answer.status_code == 422
     assert 'value="&#34;&gt;&lt;b&gt;anna"' in answer.text
@@ -75,7 +75,7 @@ def test_a_wrong_address_comes_back_with_the_form_filled_in_and_escaped(web_harn
 
 
 @pytest.mark.parametrize("headers", [{}, JSON])
-def test_known_unknown_and_suppressed_addresses_get_the_same_bytes(
+def test_known_unknown_and_suppressed_addresses_get_identical_responses(
     web_harness: WebHarness, headers: dict[str, str]
 ) -> None:
     web_harness.app.subscribers.add("confirmed@host.example", confirmed_source="test")
@@ -94,7 +94,7 @@ def test_known_unknown_and_suppressed_addresses_get_the_same_bytes(
 
 
 @pytest.mark.parametrize("headers", [{}, JSON])
-def test_a_filled_honeypot_gets_the_same_answer_and_stores_nothing(
+def test_a_filled_honeypot_gets_the_same_response_and_stores_nothing(
     web_harness: WebHarness, headers: dict[str, str]
 ) -> None:
     before = web_harness.rows()
@@ -104,7 +104,7 @@ def test_a_filled_honeypot_gets_the_same_answer_and_stores_nothing(
     assert trapped == seen(web_harness.http.post("/subscribe", data={"email": "new@host.example"}, headers=headers))
 
 
-def test_the_form_has_every_field_that_the_door_reads(web_harness: WebHarness) -> None:
+def test_the_form_has_every_field_that_sign_up_reads(web_harness: WebHarness) -> None:
     page = web_harness.http.get("/").text
     for field in ('name="email"', 'name="name"', 'name="message"', 'autocomplete="email"', 'inputmode="email"'):
         assert field in page
@@ -112,11 +112,11 @@ def test_the_form_has_every_field_that_the_door_reads(web_harness: WebHarness) -
 
 
 @pytest.mark.parametrize("path", ["/subscribe", "/confirm/x", "/u/x", "/p/x"])
-def test_a_body_that_is_too_long_is_refused_whether_it_says_so_or_not(web_harness: WebHarness, path: str) -> None:
+def test_a_body_that_is_too_long_is_refused_with_or_without_content_length(web_harness: WebHarness, path: str) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    told = web_harness.http.post(path, content=b"email=" + b"a" * 20_000, headers=form)
-    untold = web_harness.http.post(path, content=iter([b"email=", *[b"a" * 1000] * 20]), headers=form)
-    assert (told.status_code, untold.status_code) == (413, 413)
+    declared = web_harness.http.post(path, content=b"email=" + b"a" * 20_000, headers=form)
+    chunked = web_harness.http.post(path, content=iter([b"email=", *[b"a" * 1000] * 20]), headers=form)
+    assert (declared.status_code, chunked.status_code) == (413, 413)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_body_that_is_too_long_is_refused_whether_it_says_so_or_not(web_harnes
         (b"", "", 422),
     ],
 )
-def test_what_cannot_be_read_is_said_and_never_a_fault_of_ours(
+def test_an_unreadable_request_is_a_client_error_and_changes_nothing(
     web_harness: WebHarness, content: bytes, kind: str, status: int
 ) -> None:
     before = web_harness.rows()
@@ -156,33 +156,33 @@ def test_what_cannot_be_read_is_said_and_never_a_fault_of_ours(
     assert web_harness.rows() == before
 
 
-def test_odd_names_are_stored_and_shown_without_harm(web_harness: WebHarness) -> None:
+def test_control_characters_in_a_name_are_removed(web_harness: WebHarness) -> None:
     body = b'{"email": "anna@host.example", "name": "\\u0000 An\\u202ena"}'
     answer = web_harness.http.post("/subscribe", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 303
-    assert web_harness.reader("anna@host.example").name == "Anna"
+    assert web_harness.subscriber("anna@host.example").name == "Anna"
 
 
-def test_the_origin_of_a_sign_up_is_the_peer_and_no_header_of_the_visitor(web_harness: WebHarness) -> None:
+def test_the_origin_of_a_sign_up_is_the_peer_and_not_a_forged_header(web_harness: WebHarness) -> None:
     forged = {"X-Forwarded-For": "203.0.113.9"}
     web_harness.http.post("/subscribe", data={"email": "anna@host.example"}, headers=forged)
     with web_harness.app.store.read() as tx:
-        (consent,) = tx.subscribers.consents(web_harness.reader("anna@host.example").id)
+        (consent,) = tx.subscribers.consents(web_harness.subscriber("anna@host.example").id)
     assert (consent.what, consent.proof, consent.origin) == ("signup", "page/1", "127.0.0.1")
 
 
-def test_a_trusted_proxy_may_say_where_a_sign_up_came_from(tmp_path: Path) -> None:
+def test_a_trusted_proxy_names_the_origin_of_a_sign_up(tmp_path: Path) -> None:
     with open_web_harness(tmp_path, trusted_proxies="127.0.0.1") as web_harness:
         web_harness.http.post(
             "/subscribe", data={"email": "anna@host.example"}, headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
         )
         with web_harness.app.store.read() as tx:
-            (consent,) = tx.subscribers.consents(web_harness.reader("anna@host.example").id)
+            (consent,) = tx.subscribers.consents(web_harness.subscriber("anna@host.example").id)
     assert consent.origin == "203.0.113.9"
 
 
 @pytest.mark.parametrize("who", ["another process", "another thread"])
-def test_who_signs_up_while_somebody_writes_waits_and_keeps_nobody_else_waiting(
+def test_a_sign_up_that_waits_for_a_writer_does_not_delay_other_requests(
     web_harness: WebHarness, tmp_path: Path, who: str
 ) -> None:
     other = sqlite3.connect(tmp_path / "newsletter.db", isolation_level=None)
@@ -206,6 +206,6 @@ def test_who_signs_up_while_somebody_writes_waits_and_keeps_nobody_else_waiting(
     other.close()
 
     assert (pages, answer.status_code) == ([200] * 50, 303)
-    assert web_harness.reader("anna@host.example").address == "anna@host.example"
+    assert web_harness.subscriber("anna@host.example").address == "anna@host.example"
     assert web_harness.rows()["notice"][0][1] == "confirm"
     assert len(web_harness.rows()["notice"]) == 1

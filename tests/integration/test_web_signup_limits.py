@@ -1,4 +1,4 @@
-"""The front door under attack, over real HTTP: tickets, limits, the closed door, and that everybody gets the same."""
+"""The sign-up limits over real HTTP: form tickets, limits, suspension, and equal work for every address."""
 
 import re
 import sqlite3
@@ -11,8 +11,9 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from newsletter.app.signup_limits import TooMany, origin_key
+from newsletter.actions.subscribers.signup_limits import origin_key
 from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.signup_limits import TooMany
 from tests.support.web import WebHarness, open_web_harness
 
 JSON = {"Accept": "application/json"}
@@ -33,7 +34,7 @@ def sign_up(
 
 
 def ticket(web_harness: WebHarness, page: str = "/") -> str:
-    """The ticket of a form that somebody looked at for ten seconds."""
+    """The ticket of a form that was loaded ten seconds ago."""
     (found,) = re.findall(r'name="ticket" value="([^"]+)"', web_harness.http.get(page).text)
     web_harness.clock.forward(seconds=10)
     return str(found)
@@ -41,17 +42,17 @@ def ticket(web_harness: WebHarness, page: str = "/") -> str:
 
 def confirmations(web_harness: WebHarness) -> list[str]:
     web_harness.app.transactional.send()
-    return [mail["To"] for mail in web_harness.emails() if "Please confirm" in mail["Subject"]]
+    return [email["To"] for email in web_harness.emails() if "Please confirm" in email["Subject"]]
 
 
-def test_ten_thousand_hostile_sign_ups_send_few_mails_and_honest_ones_work_afterwards(web_harness: WebHarness) -> None:
+def test_ten_thousand_hostile_sign_ups_send_few_emails_and_real_ones_work_afterward(web_harness: WebHarness) -> None:
     seen = ticket(web_harness)
     for number in range(10_000):
         address = parse_address(f"victim{number % 9_000}@host{number % 300}.example")
         web_harness.clock.forward(seconds=0.5)
         proven = number % 2 == 0
         try:
-            web_harness.app.subscribers.subscribe(
+            web_harness.app.signup.subscribe(
                 address.text, "", form="page/1", origin=f"203.0.{number % 250}.{number % 199}", proven=proven
             )
         except TooMany:
@@ -68,26 +69,26 @@ def test_ten_thousand_hostile_sign_ups_send_few_mails_and_honest_ones_work_after
     for number in range(10):
         assert sign_up(web_harness, f"friend{number}@host.example", f"198.51.100.{number}", seen).status_code == 303
         assert confirmations(web_harness)[-1] == f"friend{number}@host.example"
-    alarms = [mail for mail in web_harness.emails() if mail["To"] == "owner@tips.example"]
+    alarms = [email for email in web_harness.emails() if email["To"] == "owner@tips.example"]
     assert 1 <= len(alarms) <= 12
     assert "sign-up form" in alarms[0]["Subject"]
 
 
-def test_nobody_is_reminded_of_a_sign_up_that_came_with_an_attack(web_harness: WebHarness) -> None:
+def test_no_reminder_is_sent_for_sign_ups_of_an_attack(web_harness: WebHarness) -> None:
     for number in range(60):
         sign_up(web_harness, f"victim{number}@host{number}.example", f"203.0.113.{number}")
     web_harness.clock.forward(days=4)
     assert web_harness.app.maintenance.run()["reminded"] == 0
 
 
-def test_a_crowd_that_confirms_passes(web_harness: WebHarness) -> None:
+def test_many_visitors_who_confirm_are_not_limited(web_harness: WebHarness) -> None:
     for number in range(100):
         seen, address = ticket(web_harness), f"reader{number}@host{number % 7}.example"
         assert sign_up(web_harness, address, f"198.51.100.{number}", seen).status_code == 303
         web_harness.http.post(web_harness.confirm_path(address))
 
 
-def test_one_address_gets_one_mail_a_day_and_who_left_today_comes_back_today(web_harness: WebHarness) -> None:
+def test_an_address_gets_one_email_a_day_and_can_return_on_the_day_it_unsubscribed(web_harness: WebHarness) -> None:
     for hours in range(24):
         sign_up(web_harness, "anna@host.example", f"203.0.113.{hours}")
         web_harness.clock.forward(minutes=59)
@@ -98,10 +99,10 @@ def test_one_address_gets_one_mail_a_day_and_who_left_today_comes_back_today(web
     sign_up(web_harness, "anna@host.example", "203.0.113.98")
     assert len(confirmations(web_harness)) == 2
     web_harness.http.post(web_harness.confirm_path("anna@host.example"))
-    assert web_harness.reader("anna@host.example").display_status == "confirmed"
+    assert web_harness.subscriber("anna@host.example").display_status == "confirmed"
 
 
-def test_an_origin_has_its_limit_an_ipv6_one_by_its_network_and_a_form_of_ours_a_wider_one(
+def test_each_network_has_a_limit_and_our_form_a_higher_one(
     web_harness: WebHarness,
 ) -> None:
     assert [sign_up(web_harness, f"a{n}@a{n}.example", "203.0.113.1").status_code for n in range(6)] == [303] * 5 + [
@@ -119,16 +120,16 @@ def test_an_origin_has_its_limit_an_ipv6_one_by_its_network_and_a_form_of_ours_a
     assert sign_up(web_harness, "e@e.example", "203.0.113.1").status_code == 303
 
 
-def test_a_host_is_not_flooded_through_many_of_its_addresses(web_harness: WebHarness) -> None:
-    def knock(address: str, origin: str) -> None:
-        web_harness.app.subscribers.subscribe(address, "", form="page/1", origin=origin)
+def test_one_domain_is_not_flooded_through_many_addresses(web_harness: WebHarness) -> None:
+    def try_sign_up(address: str, origin: str) -> None:
+        web_harness.app.signup.subscribe(address, "", form="page/1", origin=origin)
 
     for number in range(15):
-        knock(f"a{number}@big.example", f"203.0.113.{number}")
-    for _ in range(2):  # from the database, then from memory
+        try_sign_up(f"a{number}@big.example", f"203.0.113.{number}")
+    for _ in range(2):  # first from the database, then from the cache
         with pytest.raises(TooMany, match=r"big\.example"):
-            knock("a@big.example", "203.0.113.99")
-    knock("a@small.example", "198.51.100.1")
+            try_sign_up("a@big.example", "203.0.113.99")
+    try_sign_up("a@small.example", "198.51.100.1")
 
 
 @pytest.mark.parametrize(
@@ -144,12 +145,12 @@ def test_a_host_is_not_flooded_through_many_of_its_addresses(web_harness: WebHar
         ("testclient", ""),
     ],
 )
-def test_an_origin_is_an_address_or_a_network(origin: str, key: str) -> None:
+def test_the_network_of_an_origin(origin: str, key: str) -> None:
     assert origin_key(origin) == key
 
 
 @pytest.mark.parametrize("page", ["/", "/signup/embed"])
-def test_a_ticket_is_worth_something_after_two_seconds_and_for_a_day(web_harness: WebHarness, page: str) -> None:
+def test_a_form_ticket_is_valid_after_two_seconds_and_for_a_day(web_harness: WebHarness, page: str) -> None:
     answers = []
     for seconds, email in ((1, "quick"), (9, "reader"), (90_000, "late")):
         fresh = re.findall(r'name="ticket" value="([^"]+)"', web_harness.http.get(page).text)[0]
@@ -164,7 +165,7 @@ def test_a_ticket_is_worth_something_after_two_seconds_and_for_a_day(web_harness
     assert answers == [303] * 5 + [429] * 3 + [303] * 8 + [303] * 5 + [429] * 3
 
 
-def test_a_full_house_is_said_on_the_form_which_keeps_what_was_typed(web_harness: WebHarness) -> None:
+def test_a_refused_sign_up_returns_the_form_filled_in(web_harness: WebHarness) -> None:
     for number in range(5):
         sign_up(web_harness, f"a{number}@a{number}.example", "203.0.113.1")
     answer = web_harness.http.post(
@@ -178,23 +179,23 @@ def test_a_full_house_is_said_on_the_form_which_keeps_what_was_typed(web_harness
 
 @contextmanager
 def statements(web_harness: WebHarness) -> Iterator[list[str]]:
-    """The kinds of statements the database gets meanwhile, savepoints aside."""
+    """The statements that the database runs inside the block, by their first words."""
     engine, seen = web_harness.app.store._database._engine, []  # type: ignore[attr-defined]
 
     def listen(connection: sqlite3.Connection, *_: Any) -> None:
         connection.set_trace_callback(lambda statement: seen.append(" ".join(statement.split()[:3])))
 
-    def turn_away(connection: sqlite3.Connection, *_: Any) -> None:
+    def stop_listening(connection: sqlite3.Connection, *_: Any) -> None:
         connection.set_trace_callback(None)
 
     event.listen(engine, "checkout", listen)
-    event.listen(engine, "checkin", turn_away)
+    event.listen(engine, "checkin", stop_listening)
     yield seen
     event.remove(engine, "checkout", listen)
-    event.remove(engine, "checkin", turn_away)
+    event.remove(engine, "checkin", stop_listening)
 
 
-def test_known_and_unknown_addresses_cost_the_same_work(web_harness: WebHarness) -> None:
+def test_known_and_unknown_addresses_run_the_same_statements(web_harness: WebHarness) -> None:
     web_harness.app.subscribers.add("known@host.example", confirmed_source="test")
     web_harness.app.suppressions.add("never@host.example")
     sign_up(web_harness, "waiting@host.example")
@@ -209,8 +210,8 @@ def test_known_and_unknown_addresses_cost_the_same_work(web_harness: WebHarness)
     assert max(map(len, work.values())) - min(map(len, work.values())) <= 3
 
 
-def test_throw_away_domains_are_refused_if_the_owner_has_a_list(tmp_path: Path) -> None:
-    (tmp_path / "domains").write_text("# throw-away\nmailbin.example\n")
+def test_disposable_domains_are_refused_if_the_owner_has_a_list(tmp_path: Path) -> None:
+    (tmp_path / "domains").write_text("# disposable\nmailbin.example\n")
     with open_web_harness(tmp_path, disposable_domains=str(tmp_path / "domains")) as web_harness:
         for email, status in (("a@mailbin.example", 422), ("a@x.MailBin.example", 422), ("a@notmailbin.example", 303)):
             assert web_harness.http.post("/subscribe", data={"email": email}).status_code == status
@@ -219,7 +220,7 @@ def test_throw_away_domains_are_refused_if_the_owner_has_a_list(tmp_path: Path) 
 # -- other sites -----------------------------------------------------------------------------------
 
 
-def test_the_form_can_be_framed_where_the_owner_says_and_personal_pages_nowhere(tmp_path: Path) -> None:
+def test_allowed_sites_can_frame_the_form_but_never_personal_pages(tmp_path: Path) -> None:
     with open_web_harness(tmp_path, frame_ancestors="https://shop.example") as web_harness:
         framed = web_harness.http.get("/signup/embed")
         assert framed.headers["content-security-policy"].endswith("frame-ancestors https://shop.example")
@@ -233,7 +234,7 @@ def test_the_form_can_be_framed_where_the_owner_says_and_personal_pages_nowhere(
         assert personal.headers["content-security-policy"].endswith("frame-ancestors 'none'")
 
 
-def test_a_script_of_an_allowed_site_may_post_json_and_no_other_may(tmp_path: Path) -> None:
+def test_only_scripts_of_allowed_sites_can_post_json(tmp_path: Path) -> None:
     allowed, other = "https://shop.example", "https://evil.example"
     with open_web_harness(tmp_path, allowed_origins=f"{allowed} https://*.good.example") as web_harness:
         for origin, may in ((allowed, True), (other, False), ("https://a.b.good.example", True), ("null", False)):
@@ -251,7 +252,7 @@ def test_a_script_of_an_allowed_site_may_post_json_and_no_other_may(tmp_path: Pa
             assert "access-control-allow-origin" not in web_harness.http.get("/", headers={"Origin": origin}).headers
 
 
-def test_the_script_puts_the_frame_where_it_stands(web_harness: WebHarness) -> None:
+def test_the_script_inserts_the_iframe(web_harness: WebHarness) -> None:
     answer = web_harness.http.get("/signup.js")
     assert answer.headers["content-type"].startswith("text/javascript")
     assert '"/signup/embed"' in answer.text

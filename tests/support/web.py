@@ -1,4 +1,4 @@
-"""A whole newsletter behind a real web server on a free port, for tests; its mails go to a maildir."""
+"""A complete newsletter behind a real web server on a free port, for tests; its emails go to a maildir."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEY = "a-key-that-only-tests-have-0123456789"
 
 
 class FakeClock:
-    """A clock that goes when it is told."""
+    """A clock that only moves when a test moves it."""
 
     def __init__(self) -> None:
         self.now = FRIDAY
@@ -44,34 +44,34 @@ class FakeClock:
 
 @dataclass
 class WebHarness:
-    """The app, its clock, its maildir, and a client of its web server that follows no redirect."""
+    """The app, its clock, its maildir, and an HTTP client that does not follow redirects."""
 
     app: App
     clock: FakeClock
     mail: Path
     http: httpx.Client
 
-    def reader(self, address: str) -> Subscriber:
+    def subscriber(self, address: str) -> Subscriber:
         with self.app.store.read() as tx:
             found = tx.subscribers.by_address(address)
         assert found, address
         return found
 
     def confirm_path(self, address: str) -> str:
-        reader = self.reader(address)
-        return f"/confirm/{confirm_token(self.app.signer, reader.key, int(reader.signup_at.timestamp()))}"
+        subscriber = self.subscriber(address)
+        return f"/confirm/{confirm_token(self.app.signer, subscriber.key, int(subscriber.signup_at.timestamp()))}"
 
     def unsubscribe_path(self, address: str, issue: str = "a") -> str:
-        return f"/u/{self.app.signer.sign(Purpose.UNSUBSCRIBE, self.reader(address).key, issue)}"
+        return f"/u/{self.app.signer.sign(Purpose.UNSUBSCRIBE, self.subscriber(address).key, issue)}"
 
     def feedback_path(self, address: str, issue: int) -> str:
-        return f"/useful/{self.app.signer.sign(Purpose.USEFUL, self.reader(address).key, base36(issue))}"
+        return f"/useful/{self.app.signer.sign(Purpose.USEFUL, self.subscriber(address).key, base36(issue))}"
 
     def preferences_path(self, address: str) -> str:
-        return f"/p/{self.app.signer.sign(Purpose.PREFERENCES, self.reader(address).key)}"
+        return f"/p/{self.app.signer.sign(Purpose.PREFERENCES, self.subscriber(address).key)}"
 
     def emails(self) -> list[EmailMessage]:
-        """What arrived, oldest first."""
+        """The emails that arrived, oldest first."""
         files = sorted(self.mail.glob("new/*"), key=lambda file: file.stat().st_mtime_ns)
         return [parse_email(file.read_bytes()) for file in files]
 
@@ -87,24 +87,24 @@ class WebHarness:
 
 
 def parse_email(data: bytes) -> EmailMessage:
-    """Bytes to a message that can be asked for its parts."""
+    """Parse bytes into a message with parts."""
     return message_from_bytes(data, policy=policy.default)
 
 
-def text_of(mail: EmailMessage) -> str:
+def text_of(email: EmailMessage) -> str:
     """The plain text part."""
-    part = mail.get_body(("plain",))
+    part = email.get_body(("plain",))
     assert part
     return str(part.get_content())
 
 
 def links_in(text: str) -> list[str]:
-    """Every web address in a text or a page."""
+    """Every URL in a text or a page."""
     return re.findall(r"https?://[^\s\"'<>]+", text)
 
 
 def add_tip(app: App, title: str, ran_on: date | None, *, body: str = "Say it *once*.", **more: object) -> str:
-    """A complete tip; it ran if it has a date. Its key."""
+    """Add a complete tip, sent if it has a date; return its key."""
     key = re.sub(r"\W+", "-", title.lower())
     state = TipState.ARCHIVE if ran_on else TipState.FRESH
     with app.store.write() as tx:
@@ -114,7 +114,7 @@ def add_tip(app: App, title: str, ran_on: date | None, *, body: str = "Say it *o
 
 @contextmanager
 def open_web_harness(directory: Path, **settings: str) -> Iterator[WebHarness]:
-    """A new newsletter in `directory`; settings by their names without NEWSLETTER_, in lower case."""
+    """A new newsletter in `directory`. settings: by their names in lower case, without NEWSLETTER_."""
     environ = {
         "NEWSLETTER_DATABASE_URL": f"sqlite:///{directory}/newsletter.db",
         "NEWSLETTER_SENDER_URL": f"maildir://{directory}/mail",

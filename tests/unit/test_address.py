@@ -1,4 +1,4 @@
-"""Addresses: what is one, how it is written, when two are the same."""
+"""Email addresses: which are valid, how they are normalized, and when two are the same."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from newsletter.domain.errors import InputError
 from newsletter.domain.subscribers.address import address_parser, parse_address
 
 
-def test_the_domain_is_lower_cased_and_the_local_part_kept_for_the_envelope() -> None:
+def test_the_domain_is_lowercased_and_the_local_part_keeps_its_case() -> None:
     address = parse_address("  Jane.Doe@Example.ORG ")
 
     assert (address.text, address.key) == ("Jane.Doe@example.org", "jane.doe@example.org")
 
 
-def test_an_international_address_is_normalised() -> None:
+def test_an_international_address_is_normalized() -> None:
     assert parse_address("käthe@bücher.example").text == "käthe@bücher.example"
 
 
@@ -30,7 +30,7 @@ def test_an_international_address_is_normalised() -> None:
      f"{'a' * 65}@example.org", f"jane@{'a' * 64}.org", f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 63}.org",
      "jane@[127.0.0.1]", "Jane <jane@example.org>", "jane@example.org, bob@example.org"],
 )  # fmt: skip
-def test_what_is_no_address_is_refused_in_words(text: str) -> None:
+def test_an_invalid_address_is_refused_with_a_message(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_address(text)
 
@@ -41,7 +41,7 @@ LETTERS = "aB1._+-@x"
 
 
 @given(st.text(LETTERS, max_size=12), st.text("aB1.-_", max_size=12), st.sampled_from(["org", "c", "x1", "test"]))
-def test_the_quick_way_and_the_library_agree(local: str, host: str, top: str) -> None:
+def test_the_fast_path_and_the_library_agree(local: str, host: str, top: str) -> None:
     text = f"{local}@{host}.{top}"
     try:
         found = validate_email(text, check_deliverability=False, strict=True, test_environment=True)
@@ -78,7 +78,7 @@ DOMAINS = st.sampled_from(
 
 
 @given(st.lists(st.tuples(LOCALS, DOMAINS), max_size=20))
-def test_who_reads_many_addresses_gives_the_verdict_on_each(parts: list[tuple[str, str]]) -> None:
+def test_the_parser_for_many_addresses_agrees_with_the_one_for_a_single_address(parts: list[tuple[str, str]]) -> None:
     read = address_parser()
     for local, domain in parts:
         text = f"{local}@{domain}"

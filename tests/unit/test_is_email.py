@@ -1,4 +1,4 @@
-"""The public is_email suites: our verdict for each case, and that what we take does no harm on its way."""
+"""The public is_email test suites: the result for each case, and that accepted addresses survive a header."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BY_DIAGNOSIS = {
     "rfc5322TooLong": {AddressProblem.TOO_LONG},
     "rfc5322LabelTooLong": {AddressProblem.LONG_LABEL, AddressProblem.ONE_LABEL},
 }
-TOO_STRICT_FOR_THEM = {"test@io"}
+REFUSED_ALTHOUGH_VALID = {"test@io"}
 
 
 def verdict(address: str) -> AddressProblem | None:
@@ -41,37 +41,37 @@ def verdict(address: str) -> AddressProblem | None:
     return None
 
 
-def test_the_suite_is_whole() -> None:
+def test_the_suite_is_complete() -> None:
     assert len(CASES) == 185
     assert [sum(suite == name for suite, _ in NUMBERED) for name in ("tests", "tests-original")] == [164, 279]
 
 
 @pytest.mark.parametrize(("address", "diagnosis"), CASES, ids=[f"{n}-{word}" for n, (_, word) in enumerate(CASES)])
-def test_every_case_has_the_verdict_that_its_diagnosis_asks_for(address: str, diagnosis: str) -> None:
+def test_every_case_has_the_problem_that_its_diagnosis_implies(address: str, diagnosis: str) -> None:
     found = verdict(address)
 
     if diagnosis == "valid" or diagnosis.startswith("dnsWarn"):
-        assert (found is None) is (address not in TOO_STRICT_FOR_THEM)
+        assert (found is None) is (address not in REFUSED_ALTHOUGH_VALID)
     elif verdict(address.strip()) is None:
         assert found is None
-        assert parse_address(address).text == address.strip(), "only the white space around it went"
+        assert parse_address(address).text == address.strip(), "only the white space around it was removed"
     else:
         assert found in BY_DIAGNOSIS.get(diagnosis, set(AddressProblem))
 
 
 @pytest.mark.parametrize("address", [address for address, _ in CASES if verdict(address) is None])
-def test_what_we_take_stands_in_a_header_and_comes_out_of_it_again(address: str) -> None:
+def test_an_accepted_address_survives_a_header(address: str) -> None:
     taken = parse_address(address).text
-    header = named("Jürgen, the reader", mailbox(taken), offset=4)
+    header = named("Jürgen, the subscriber", mailbox(taken), offset=4)
     read = message_from_bytes(f"To: {header}\r\n\r\n".encode(), policy=policy.default)["To"].addresses
 
     assert [one.addr_spec for one in read] == [mailbox(taken)]
-    assert [one.display_name for one in read] == ["Jürgen, the reader"]
-    assert parse_address(taken).text == taken, "read again, it is the same"
+    assert [one.display_name for one in read] == ["Jürgen, the subscriber"]
+    assert parse_address(taken).text == taken, "parsing it again changes nothing"
 
 
 @pytest.mark.parametrize("suite", ["tests", "tests-original"])
-def test_the_verdicts_by_number_are_those_of_the_suite_itself(suite: str) -> None:
+def test_the_numbered_problems_are_those_of_the_original_suite(suite: str) -> None:
     file = SUITES / f"{suite}.xml"
     if not file.is_file():
         pytest.skip(
@@ -79,12 +79,12 @@ def test_the_verdicts_by_number_are_those_of_the_suite_itself(suite: str) -> Non
         )
     found = {
         (suite, int(case.get("id", ""))): getattr(verdict(_readable(case.findtext("address"))), "name", "accepted")
-        for case in ET.parse(file).getroot().iter("test")  # noqa: S314 - a file of ours
+        for case in ET.parse(file).getroot().iter("test")  # noqa: S314 - a trusted file
     }
 
     assert found == {key: word for key, word in NUMBERED.items() if key[0] == suite}
 
 
 def _readable(text: str | None) -> str:
-    """The suite writes a control character as its picture: U+2400 and its number."""
+    """The suite writes a control character as U+2400 plus its number."""
     return "".join(chr(ord(char) - 0x2400) if 0x2400 <= ord(char) <= 0x2421 else char for char in text or "")

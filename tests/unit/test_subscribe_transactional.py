@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.subscribers.subscribe import subscribe
-from newsletter.actions.subscribers.unsubscribe import unsubscribe_address
 from newsletter.app import App
 from newsletter.domain.delivery.outcome import Rejected
 from newsletter.domain.errors import SenderError, TemplateError
@@ -55,7 +54,7 @@ def states(app: App) -> list[tuple[str, str]]:
 
 
 def sign_up(app: App, address: str = ANNA, name: str = "Evil Words") -> None:
-    app.subscribers.subscribe(address, name, form="page/1", origin="192.0.2.1")
+    app.signup.subscribe(address, name, form="page/1", origin="192.0.2.1")
 
 
 def confirm_path(sender: MemorySender) -> str:
@@ -74,7 +73,7 @@ def test_a_confirmation_email_has_its_link_and_nothing_else_the_visitor_typed(ap
     assert (email.envelope.sender, email.envelope.recipient) == ("tips@tips.example", ANNA)
     assert (message["To"], message["Auto-Submitted"], message["List-Unsubscribe"]) == (ANNA, "auto-generated", None)
     assert b"Evil" not in email.message
-    assert app.subscribers.confirm(confirm_path(sender)).address == ANNA
+    assert app.confirm_links.confirm(confirm_path(sender)).address == ANNA
     assert send_all(app, sender) == 1
     welcome = parse_email(sender.emails[-1].message)
     assert {part for part in ("/u/", "/p/") if part in text_of(welcome)} == {"/u/", "/p/"}
@@ -97,7 +96,7 @@ def test_no_session_is_opened_if_nothing_is_due(app: App) -> None:
 def test_an_email_that_no_longer_applies_is_dropped(app: App) -> None:
     sender = MemorySender()
     sign_up(app)
-    unsubscribe_address(app.store, ANNA, FRIDAY)
+    app.subscribers.unsubscribe(ANNA)
     sign_up(app, "bob@host.example")
     app.suppressions.add("bob@host.example")
 
@@ -113,7 +112,7 @@ def test_of_two_confirmation_emails_to_one_address_only_the_newer_is_sent(app: A
     sign_up(app)
     assert send_all(app, sender) == 1
     assert states(app) == [("confirm", "skipped"), ("confirm", "sent")]
-    app.subscribers.confirm(confirm_path(sender))
+    app.confirm_links.confirm(confirm_path(sender))
 
 
 def test_a_deferred_email_is_retried_with_the_same_message_id(app: App) -> None:

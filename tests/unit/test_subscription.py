@@ -1,4 +1,4 @@
-"""The rules of a subscription: when a link confirms, when leaving changes something, when we may ask again."""
+"""The rules of consent: when a link confirms, when unsubscribing changes something, when to ask again."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,11 +28,11 @@ LATER = SIGNUP + timedelta(minutes=3)
         (Status.EXPIRED, Verdict.STALE),
     ],
 )
-def test_a_confirm_link_works_for_who_waits_and_never_brings_back_who_left(status: Status, verdict: Verdict) -> None:
+def test_a_confirm_link_works_only_for_a_pending_sign_up(status: Status, verdict: Verdict) -> None:
     assert on_confirm(status, SIGNUP, SIGNUP, LATER) is verdict
 
 
-def test_a_confirm_link_knows_its_sign_up_to_the_second() -> None:
+def test_a_confirm_link_is_bound_to_the_second_of_its_sign_up() -> None:
     as_in_the_link = SIGNUP.replace(microsecond=0)
     assert on_confirm(Status.PENDING, SIGNUP, as_in_the_link, LATER) is Verdict.DO
     assert on_confirm(Status.PENDING, SIGNUP, as_in_the_link - timedelta(seconds=1), LATER) is Verdict.STALE
@@ -44,18 +44,18 @@ def test_a_confirm_link_works_for_thirty_days() -> None:
 
 
 @pytest.mark.parametrize("status", Status)
-def test_leaving_works_from_everywhere_and_once(status: Status) -> None:
+def test_unsubscribing_works_once_in_every_state(status: Status) -> None:
     expected = Verdict.ALREADY if status is Status.UNSUBSCRIBED else Verdict.DO
     assert on_unsubscribe(status) is expected
 
 
 @pytest.mark.parametrize("status", [None, *Status])
-def test_only_who_is_not_on_the_list_is_asked(status: Status | None) -> None:
+def test_only_an_address_that_is_not_subscribed_is_asked_to_confirm(status: Status | None) -> None:
     asked = may_send_confirmation(status, None, LATER)
     assert asked is (status not in (Status.CONFIRMED, Status.PAUSED))
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=3)))
-def test_an_address_is_asked_once_in_24_hours(waited_for: timedelta) -> None:
+def test_an_address_is_asked_to_confirm_once_in_24_hours(waited_for: timedelta) -> None:
     asked = may_send_confirmation(Status.PENDING, SIGNUP, SIGNUP + waited_for)
     assert asked is (waited_for >= timedelta(hours=24))

@@ -26,7 +26,7 @@ from newsletter.rendering.translations import Translations, link, strong
 from newsletter.settings import load_settings
 from newsletter.web.errors import HEADINGS
 from newsletter.web.owner_links import ACTION_TEXTS
-from newsletter.web.preferences import REASONS
+from newsletter.web.unsubscribe import REASONS
 from tests.support.languages import ENGLISH
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,8 +61,8 @@ def in_code() -> set[str]:
         "web/errors.py",
         "web/preferences.py",
         "web/requests.py",
-        "app/signup_limits.py",
-        "app/subscribers.py",
+        "actions/subscribers/signup_limits.py",
+        "actions/subscribers/subscribe.py",
         "actions/subscribers/preferences.py",
     ):
         tree = ast.parse((ROOT / "newsletter" / name).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Readers from a CSV file: what each row says, line by line; the store decides and writes; mails nothing itself."""
+"""Import subscribers from a CSV file: read and check each row, and pass the usable ones to the store."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from newsletter.domain.subscribers.csv_columns import (
     Columns,
     ImportCounts,
     ImportOptions,
+    RejectedRow,
     SourceStatus,
     StagedSubscriber,
     find_columns,
@@ -28,18 +29,9 @@ from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
 
 T = TypeVar("T")
-_NEVER = "9999"
+_NEVER = "9999"  # later than any time in a file, as text
 FREQUENCIES = frozenset(pace.value for pace in Frequency)
 _FIX_QUOTES = 'Close every quote, and write one inside a cell twice: ""'
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row that could not be used. line: counted from 1, where the row begins."""
-
-    line: int
-    address: str
-    reason: str
 
 
 Reject = Callable[[RejectedRow], object]
@@ -47,7 +39,7 @@ Reject = Callable[[RejectedRow], object]
 
 @dataclass(slots=True)
 class Report(ImportCounts):
-    """What the import did, and every row it could not use, unless these were to go elsewhere."""
+    """What the import did. rejected: the rows it could not use, unless the caller collects them with `reject`."""
 
     rejected: list[RejectedRow] = field(default_factory=list)
 
@@ -62,30 +54,33 @@ def import_subscribers(
     now: datetime,
     dry_run: bool = False,
     reject: Reject | None = None,
-    written: Callable[[float], None] = lambda _: None,
+    on_progress: Callable[[float], None] = lambda _: None,
 ) -> Report:
-    """Take in the lines of a CSV file (`csv` newlines, a BOM already gone, bytes that are not UTF-8 as surrogates).
+    """Import the lines of a CSV file (newlines unchanged, BOM removed, bytes that are not UTF-8 as surrogates).
 
-    confirmed_source: the proof of an earlier consent, or None: then everybody new is asked to confirm.
-    make_key: a fresh, unguessable subscriber key at each call, of which the store may replace the first two letters.
-    reject: takes bad rows in place of the report's list. written: is told which share of the readers is in, from 0.0 to 1.0.
-    Constant memory, but for a list of rejected rows. Nothing is written before the last line was read; then people
-    come in by thousands, each with all that belongs to them. Whoever ends it there calls it again for the rest.
-    Raises InputError when no column of addresses can be found, UsageError for an empty proof.
+    confirmed_source: the proof of an earlier consent; if None, new subscribers are asked by email to confirm.
+    make_key: a fresh, unguessable subscriber key at each call; the store may replace its first two characters.
+    reject: receives bad rows instead of the report. on_progress: called with the share that is written, 0.0 to 1.0.
+    Memory stays constant, except for the list of rejected rows. Nothing is written before the last line was read; then
+    subscribers are written in batches of thousands, each with everything that belongs to it. After an interruption,
+    run the same import again to finish.
+    Raises InputError if there is no address column, UsageError for an empty proof.
     """
     if confirmed_source is not None and not confirmed_source.strip():
-        raise UsageError("confirmed readers need a proof", fix='Say where they agreed: --source "paper list, 3 May"')
+        raise UsageError(
+            "confirmed subscribers need a proof of consent", fix='Say where they agreed: --source "paper list, May 3"'
+        )
     report = Report()
     rows = read_rows(lines, reject or report.rejected.append, make_key, _erasures(store, signer), now)
-    terms = ImportOptions(confirmed_source, now, dry_run=dry_run, on_progress=written)
-    counts = store.import_staged(rows, terms)
+    options = ImportOptions(confirmed_source, now, dry_run=dry_run, on_progress=on_progress)
+    counts = store.import_staged(rows, options)
     for name in ("added", "updated", "unchanged", "suppressed", "left", "repeated", "asked"):
         setattr(report, name, getattr(counts, name))
     return report
 
 
 def _erasures(store: Store, signer: Signer) -> Callable[[str], bool]:
-    """Was an address erased? The hashes are few and kept at hand."""
+    """A function that tells whether an address was erased. It keeps the hashes in memory, since they are few."""
     with store.read() as tx:
         hashes = {entry.address_key for entry in tx.suppressions.each() if entry.reason == ERASED}
         erasure_key = tx.suppressions.erasure_key()
@@ -104,26 +99,28 @@ def read_rows(
     is_erased: Callable[[str], bool],
     now: datetime,
 ) -> Iterator[StagedSubscriber]:
-    """Usable rows; the others go to `reject`. Raises InputError when no column of addresses can be found."""
+    """The usable rows; the others go to `reject`. Raises InputError if there is no address column."""
     records = _records(lines, reject)
-    line, head = next(records, (1, []))
-    columns = find_columns(head)
+    line, header = next(records, (1, []))
+    columns = find_columns(header)
     if columns is None:
-        columns = _without_header(head)
-        records = _chain((line, head), records)
+        columns = _without_header(header)
+        records = _chain((line, header), records)
     at, first, last, parse = columns.address, columns.first, columns.last, address_parser()
     signup, confirmed, left = columns.signup, columns.confirmed, columns.left
     paused, pace = columns.paused, columns.pace
     latest = now.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
     active, has_status, missing = SourceStatus.ACTIVE.value, columns.has_status, [""] * (columns.width + 1)
-    for line, cells in records:  # a million times: no objects, no calls that can be spared
-        cells.extend(missing)  # a short row is whole then, and the last cell is what a column that is not there says
+    for line, cells in records:  # this loop runs a million times, so it makes few calls and no objects
+        cells.extend(
+            missing
+        )  # completes a short row; the last cell, which is empty, stands for a column that does not exist
         text = unescape_formula(cells[at].strip())
         try:
             address, key = parse(text)
-            said = source_status(columns.status_cells(cells)) if has_status else active
+            status = source_status(columns.status_cells(cells)) if has_status else active
         except InputError as error:
-            reason = str(error) if text else "there is no address in this row. Fill it in, or take the row out"
+            reason = str(error) if text else "there is no address in this row. Add one, or remove the row"
             reject(RejectedRow(line, text[:320], reason))
             continue
         name = f"{cells[first]} {cells[last]}".strip()
@@ -134,7 +131,7 @@ def read_rows(
             key,
             clean_name(unescape_formula(name)),
             make_key(),
-            ERASED if is_erased(key) else said,
+            ERASED if is_erased(key) else status,
             signed_up,
             signed_up if cells[confirmed] == cells[signup] else parse_time(cells[confirmed], latest),
             parse_time(cells[left], latest) if has_status else None,
@@ -146,9 +143,9 @@ def read_rows(
 def _records(lines: Iterable[str], reject: Reject) -> Iterator[tuple[int, list[str]]]:
     """(line where it begins, cells) of each record that is not empty."""
     source = iter(lines)
-    head = next(source, "").removeprefix("\ufeff")
-    delimiter = max(",;\t", key=head.count)
-    records = csv.reader(_chain(head, source), delimiter=delimiter, skipinitialspace=True, strict=True)
+    header = next(source, "").removeprefix("\ufeff")
+    delimiter = max(",;\t", key=header.count)
+    records = csv.reader(_chain(header, source), delimiter=delimiter, skipinitialspace=True, strict=True)
     while True:
         line = records.line_num + 1
         try:
@@ -162,7 +159,7 @@ def _records(lines: Iterable[str], reject: Reject) -> Iterator[tuple[int, list[s
             if text.isascii() and text.strip():
                 yield line, cells
             elif text.strip():
-                yield line, [_readable(cell) for cell in cells]
+                yield line, [_decoded(cell) for cell in cells]
 
 
 def _chain(first: T, rest: Iterable[T]) -> Iterator[T]:
@@ -170,8 +167,8 @@ def _chain(first: T, rest: Iterable[T]) -> Iterator[T]:
     yield from rest
 
 
-def _readable(cell: str) -> str:
-    """A cell whose bytes were not UTF-8 is read as what spreadsheets write instead: Windows-1252."""
+def _decoded(cell: str) -> str:
+    """The cell; if its bytes were not UTF-8, read as Windows-1252, which spreadsheets write."""
     try:
         cell.encode()
     except UnicodeEncodeError:
@@ -180,12 +177,12 @@ def _readable(cell: str) -> str:
 
 
 def _without_header(cells: Sequence[str]) -> Columns:
-    """A plain list of addresses: the first row is one already."""
+    """The columns of a file without a header row: the first row holds an address already."""
     for at, cell in enumerate(cells):
         if "@" in cell:
             return Columns(at)
     raise InputError(
-        f"no column of addresses: {', '.join(cells)[:200] or 'the file is empty'}",
+        f"there is no address column: {', '.join(cells)[:200] or 'the file is empty'}",
         line=1,
-        fix="Call it email in the first line",
+        fix="Name the column email in the first line",
     )

@@ -1,14 +1,15 @@
-"""What a reader changes behind their personal link: name, pause, pace, address, leave, erase; sends nothing itself."""
+"""Change preferences by the personal link: name, pause, frequency, address and erasure; also send the link by email."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from newsletter.actions.subscribers.erase import erase
+from newsletter.actions.subscribers.signup_limits import SignupLimiter, origin_key
 from newsletter.actions.subscribers.subscribe import clean_name
 from newsletter.domain.errors import BadToken, InputError
 from newsletter.domain.subscribers.address import Address, parse_address
@@ -24,246 +25,248 @@ from newsletter.domain.subscribers.subscription import (
     Verdict,
 )
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.ports.store import Store, Tx
-from newsletter.ports.subscribers import get_subscriber
+from newsletter.ports.store import Clock, Store, Tx
 
 Change = Callable[[Tx, Subscriber, datetime], None]
 
 
-def inspect_link(store: Store, signer: Signer, token: str) -> Subscriber:
-    """Whose preferences these are; changes nothing. Raises BadToken, also for somebody who was erased."""
-    subscriber_key = _open_token(signer, token)
-    with store.read() as tx:
-        return _reader(tx, subscriber_key)
+@dataclass(frozen=True)
+class Preferences:
+    """Follow a personal link.
 
-
-def change(store: Store, signer: Signer, token: str, what: Change, now: datetime) -> Subscriber | None:
-    """Do one change; the reader as they are then, None if they are no more. Raises BadToken and what `what` raises."""
-    subscriber_key = _open_token(signer, token)
-    with store.write() as tx:
-        what(tx, _reader(tx, subscriber_key), now)
-        return tx.subscribers.by_key(subscriber_key)
-
-
-# -- the changes -----------------------------------------------------------------------------------
-
-
-def rename(name: str) -> Change:
-    """Another name, or none."""
-
-    def do(tx: Tx, reader: Subscriber, _: datetime) -> None:
-        tx.subscribers.change(reader.id, name=clean_name(name))
-
-    return do
-
-
-def pause(weeks: int) -> Change:
-    """No letter for 4, 8 or 12 weeks. Raises InputError for another number."""
-    if weeks not in PAUSES:
-        raise InputError("a pause can last 4, 8, or 12 weeks", fix="Choose one of these, or a date")
-
-    def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
-        pause_until(tx, reader, now + timedelta(weeks=weeks), now, "preferences")
-
-    return do
-
-
-def pause_to(day_text: str, zone: ZoneInfo) -> Change:
-    """No letter before a day (ISO), as the newsletter's zone counts. Raises InputError when it is not to come soon."""
-    try:
-        day = date.fromisoformat(day_text.strip())
-        until = datetime.combine(day, time(), zone).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InputError("this is not a date", fix="Enter it as year-month-day, for example 2027-01-15") from None
-
-    def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
-        if not now < until <= now + LONGEST_PAUSE:
-            raise InputError("a pause can last up to one year", fix="Choose a date within the next year")
-        pause_until(tx, reader, until, now, "preferences")
-
-    return do
-
-
-def pause_address(store: Store, address_text: str, weeks: int, now: datetime) -> datetime:
-    """By the owner's command; until when. Raises InputError and NotFound."""
-    address, until = parse_address(address_text), now + timedelta(weeks=weeks)
-    if not now < until <= now + LONGEST_PAUSE:
-        raise InputError("a pause can last 1 to 52 weeks")
-    with store.write() as tx:
-        reader = get_subscriber(tx.subscribers, address)
-        pause_until(tx, reader, until, now, "command")
-    return until
-
-
-def pause_until(tx: Tx, reader: Subscriber, until: datetime, now: datetime, channel: str) -> None:
-    """Pause inside a transaction. Raises InputError for somebody who is not on the list."""
-    _must_be_on_the_list(reader)
-    tx.subscribers.set_status(reader.id, Status.PAUSED, now, paused_until=until)
-    tx.subscribers.log_consent(reader.id, Consent(now, "pause", f"until {until.date().isoformat()}, {channel}"))
-
-
-def resume(tx: Tx, reader: Subscriber, now: datetime) -> None:
-    """End a pause now."""
-    if reader.status is Status.PAUSED:
-        tx.subscribers.set_status(reader.id, Status.CONFIRMED, now)
-        tx.subscribers.log_consent(reader.id, Consent(now, "resume", "preferences"))
-
-
-def set_frequency(text: str) -> Change:
-    """Weekly or monthly. Raises InputError."""
-    if text not in set(Frequency):
-        raise InputError("the frequency can be weekly or monthly", fix="Choose one of the two")
-
-    def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
-        _must_be_on_the_list(reader)
-        if reader.pace != text:
-            tx.subscribers.change(reader.id, pace=text)
-            tx.subscribers.log_consent(reader.id, Consent(now, "pace", f"{text}, preferences"))
-            tx.maintenance.end_pauses(now)
-
-    return do
-
-
-def ask_to_move(address_text: str) -> Change:
-    """Ask at the new address; the old one stays until its owner says yes. Raises InputError for what is no address.
-
-    Says nothing of whether the new address is known: one of somebody else, of somebody suppressed, or one that was
-    asked within a day gets no mail, and the page is the same.
+    Methods with a `token` raise BadToken, even if the link was valid once and the subscriber was erased since. Methods
+    that change something return the subscriber as they are afterward, or None if they no longer exist.
+    make_key: a fresh, unguessable subscriber key. email_queued: called after a transaction that may have queued an email.
     """
-    wanted = parse_address(address_text)
 
-    def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
-        _must_be_on_the_list(reader)
-        since = now - CONFIRM_EMAIL_EVERY
-        asked = reader.new_address_at is not None and reader.new_address_at > since
-        if wanted.key == reader.address_key:
-            tx.subscribers.move(reader.id, wanted)  # only another spelling
-        elif not (asked or _is_not_free(tx, wanted) or tx.subscribers.is_move_requested(wanted.key, since)):
-            tx.subscribers.change(reader.id, new_address=wanted, new_address_at=now)
-            values = {"subscriber_key": reader.key, "asked_at": int(now.timestamp())}
-            tx.transactional.add("move", wanted.text, values, now)
+    store: Store
+    signer: Signer
+    limiter: SignupLimiter
+    zone: ZoneInfo
+    make_key: Callable[[], str]
+    clock: Clock
+    email_queued: Callable[[], None]
 
-    return do
+    def view(self, token: str) -> Subscriber:
+        """The subscriber whose link it is; changes nothing."""
+        subscriber_key = self._open(token)
+        with self.store.read() as tx:
+            return _subscriber(tx, subscriber_key)
+
+    def data(self, token: str) -> dict[str, Any]:
+        """Everything stored about the subscriber, ready for JSON."""
+        subscriber_key = self._open(token)
+        with self.store.read() as tx:
+            subscriber = _subscriber(tx, subscriber_key)
+            consents, deliveries = tx.subscribers.consents(subscriber.id), tx.subscribers.deliveries(subscriber.id)
+        return {
+            "address": subscriber.address,
+            "name": subscriber.name,
+            "status": subscriber.display_status,
+            "pace": subscriber.pace.value,
+            "source": subscriber.source,
+            "new_address": subscriber.new_address.text if subscriber.new_address else None,
+            **{
+                name: _iso(getattr(subscriber, name))
+                for name in ("signup_at", "confirmed_at", "paused_until", "left_at", "quarterly_at")
+            },
+            "consent": [{**asdict(consent), "at": _iso(consent.at)} for consent in consents],
+            "deliveries": [
+                {"issue": one.issue, "slot": _iso(one.slot), "tip": one.tip, "state": one.state} for one in deliveries
+            ],
+        }
+
+    def unsubscribe_token(self, token: str) -> str:
+        """The unsubscribe token of the same subscriber, for the button on the preferences page."""
+        return self.signer.sign(Purpose.UNSUBSCRIBE, self._open(token))
+
+    # -- the changes ---------------------------------------------------------------------------
+
+    def rename(self, token: str, name: str) -> Subscriber | None:
+        """Set another name, or none."""
+        return self._change(token, lambda tx, found, _: tx.subscribers.change(found.id, name=clean_name(name)))
+
+    def pause(self, token: str, weeks: int) -> Subscriber | None:
+        """Send no emails for 4, 8 or 12 weeks. Raises InputError for another number."""
+        if weeks not in PAUSES:
+            raise InputError("a pause can last 4, 8, or 12 weeks", fix="Choose one of these, or a date")
+
+        def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
+            pause_until(tx, subscriber, now + timedelta(weeks=weeks), now, "preferences")
+
+        return self._change(token, change)
+
+    def pause_until(self, token: str, day_text: str) -> Subscriber | None:
+        """Send no emails before an ISO date in the newsletter's time zone. Raises InputError unless it is within a year."""
+        try:
+            day = date.fromisoformat(day_text.strip())
+            until = datetime.combine(day, time(), self.zone).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise InputError("this is not a date", fix="Enter it as year-month-day, for example 2027-01-15") from None
+
+        def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
+            if not now < until <= now + LONGEST_PAUSE:
+                raise InputError("a pause can last up to one year", fix="Choose a date within the next year")
+            pause_until(tx, subscriber, until, now, "preferences")
+
+        return self._change(token, change)
+
+    def resume(self, token: str) -> Subscriber | None:
+        """End a pause now."""
+
+        def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
+            if subscriber.status is Status.PAUSED:
+                tx.subscribers.set_status(subscriber.id, Status.CONFIRMED, now)
+                tx.subscribers.log_consent(subscriber.id, Consent(now, "resume", "preferences"))
+
+        return self._change(token, change)
+
+    def set_frequency(self, token: str, text: str) -> Subscriber | None:
+        """Set the frequency to weekly or monthly. Raises InputError."""
+        if text not in set(Frequency):
+            raise InputError("the frequency can be weekly or monthly", fix="Choose one of the two")
+
+        def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
+            _require_subscribed(subscriber)
+            if subscriber.pace != text:
+                tx.subscribers.change(subscriber.id, pace=text)
+                tx.subscribers.log_consent(subscriber.id, Consent(now, "pace", f"{text}, preferences"))
+                tx.maintenance.end_pauses(now)  # also finds out whether a monthly subscriber had this month's email
+
+        return self._change(token, change)
+
+    def ask_to_move(self, token: str, address_text: str) -> Subscriber | None:
+        """Email a link to a new address; the old one stays until that link is followed. Raises InputError.
+
+        The answer never tells whether the new address is known: an address of another subscriber, a suppressed address
+        and one that was asked within a day get no email, and the page is the same.
+        """
+        wanted = parse_address(address_text)
+
+        def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
+            _require_subscribed(subscriber)
+            since = now - CONFIRM_EMAIL_EVERY
+            asked = subscriber.new_address_at is not None and subscriber.new_address_at > since
+            if wanted.key == subscriber.address_key:
+                tx.subscribers.move(subscriber.id, wanted)  # only another spelling
+            elif not (asked or _is_taken(tx, wanted) or tx.subscribers.is_move_requested(wanted.key, since)):
+                tx.subscribers.change(subscriber.id, new_address=wanted, new_address_at=now)
+                values = {"subscriber_key": subscriber.key, "asked_at": int(now.timestamp())}
+                tx.transactional.add("move", wanted.text, values, now)
+
+        return self._change(token, change)
+
+    def erase(self, token: str) -> Subscriber | None:
+        """Erase the subscriber for good."""
+        return self._change(token, lambda tx, subscriber, now: erase(tx, self.signer, subscriber, now))
+
+    # -- moving to the new address -------------------------------------------------------------
+
+    def view_move(self, token: str) -> tuple[Verdict, str]:
+        """What the link in the email to the new address would do, and that address; changes nothing."""
+        with self.store.read() as tx:
+            return self._move_verdict(tx, token, self.clock())[:2]
+
+    def move(self, token: str) -> tuple[Verdict, str]:
+        """Move the subscription: from the next claim on, emails go to the new address."""
+        now = self.clock()
+        with self.store.write() as tx:
+            verdict, shown, subscriber = self._move_verdict(tx, token, now)
+            if verdict is Verdict.DO and subscriber.new_address:
+                tx.subscribers.move(subscriber.id, subscriber.new_address)
+                consent = Consent(now, "move", "link in the mail to the new address")
+                tx.subscribers.log_consent(subscriber.id, consent)
+        return verdict, shown
+
+    def _move_verdict(self, tx: Tx, token: str, now: datetime) -> tuple[Verdict, str, Subscriber]:
+        fields = self.signer.open(Purpose.MOVE, token)
+        if len(fields) != 2 or not fields[1].isdecimal():
+            raise BadToken("this link is not complete")
+        subscriber = _subscriber(tx, fields[0])
+        asked_at, wanted = subscriber.new_address_at, subscriber.new_address
+        if asked_at is None or int(asked_at.timestamp()) != int(fields[1]) or now - asked_at > CONFIRM_WITHIN:
+            return Verdict.STALE, "", subscriber
+        if wanted is None:
+            return Verdict.ALREADY, subscriber.address, subscriber
+        # Asked again here: someone else may have signed up with the new address since.
+        may_move = not _is_taken(tx, wanted) and subscriber.status in ON_THE_LIST
+        return Verdict.DO if may_move else Verdict.STALE, wanted.text, subscriber
+
+    # -- the personal link by email ------------------------------------------------------------
+
+    def send_link(self, email: str, *, origin: str) -> None:
+        """Email the personal link to a known subscriber, once in 24 hours. Raises InputError and TooMany.
+
+        For any other address the same rows are written, then rolled back or marked as not wanted, so that the response
+        time does not tell whether the address is known. origin: the IP address of the visitor.
+        """
+        address, network, now = parse_address(email), origin_key(origin), self.clock()
+        with self.store.write() as tx:  # a transaction of its own: a refused request must still be counted
+            self.limiter.count_link_request(tx, network, now)
+        with self.store.write() as tx:
+            _queue_link(tx, address, self.make_key(), now)
+        self.email_queued()
+
+    # -- helpers -------------------------------------------------------------------------------
+
+    def _open(self, token: str) -> str:
+        return self.signer.open(Purpose.PREFERENCES, token)[0]
+
+    def _change(self, token: str, change: Change) -> Subscriber | None:
+        subscriber_key = self._open(token)
+        now = self.clock()
+        with self.store.write() as tx:
+            change(tx, _subscriber(tx, subscriber_key), now)
+            changed = tx.subscribers.by_key(subscriber_key)
+        self.email_queued()
+        return changed
 
 
-def erase_me(signer: Signer) -> Change:
-    """Remove the person, for good."""
-
-    def do(tx: Tx, reader: Subscriber, now: datetime) -> None:
-        erase(tx, signer, reader, now)
-
-    return do
-
-
-# -- moving to the new address ---------------------------------------------------------------------
+def pause_until(tx: Tx, subscriber: Subscriber, until: datetime, now: datetime, channel: str) -> None:
+    """Pause inside a transaction. channel: "preferences" or "command". Raises InputError unless they are subscribed."""
+    _require_subscribed(subscriber)
+    tx.subscribers.set_status(subscriber.id, Status.PAUSED, now, paused_until=until)
+    tx.subscribers.log_consent(subscriber.id, Consent(now, "pause", f"until {until.date().isoformat()}, {channel}"))
 
 
 def move_token(signer: Signer, subscriber_key: str, asked_at: int) -> str:
-    """The token of the link in the mail to a new address (seconds since 1970)."""
+    """The token of the link in the email to a new address (seconds since 1970)."""
     return signer.sign(Purpose.MOVE, subscriber_key, str(asked_at))
 
 
-def inspect_move_link(store: Store, signer: Signer, token: str, now: datetime) -> tuple[Verdict, str]:
-    """What the link would do, and the new address; changes nothing. Raises BadToken."""
-    with store.read() as tx:
-        return _move_verdict(tx, signer, token, now)[:2]
-
-
-def move(store: Store, signer: Signer, token: str, now: datetime) -> tuple[Verdict, str]:
-    """Letters go to the new address from the next claim on. Raises BadToken."""
-    with store.write() as tx:
-        verdict, shown, reader = _move_verdict(tx, signer, token, now)
-        if verdict is Verdict.DO and reader.new_address:
-            tx.subscribers.move(reader.id, reader.new_address)
-            tx.subscribers.log_consent(reader.id, Consent(now, "move", "link in the mail to the new address"))
-    return verdict, shown
-
-
-def _move_verdict(tx: Tx, signer: Signer, token: str, now: datetime) -> tuple[Verdict, str, Subscriber]:
-    fields = signer.open(Purpose.MOVE, token)
-    if len(fields) != 2 or not fields[1].isdecimal():
-        raise BadToken("this link is not complete")
-    reader = _reader(tx, fields[0])
-    asked_at = reader.new_address_at
-    if asked_at is None or int(asked_at.timestamp()) != int(fields[1]) or now - asked_at > CONFIRM_WITHIN:
-        return Verdict.STALE, "", reader
-    if reader.new_address is None:
-        return Verdict.ALREADY, reader.address, reader
-    free = not _is_not_free(tx, reader.new_address)
-    return Verdict.DO if free and reader.status in ON_THE_LIST else Verdict.STALE, reader.new_address.text, reader
-
-
-# -- my link, my data ------------------------------------------------------------------------------
-
-
-def send_link(store: Store, *, address: Address, key: str, now: datetime) -> bool:
-    """Queue a mail with the personal link for somebody we know, once in 24 hours; was one needed?
-
-    For anybody else the same row is written and marked as not wanted. key: a fresh subscriber key, for that.
-    """
-    with store.write() as tx:
-        reader = tx.subscribers.by_address(address.key)
-        known = reader is not None and not reader.suppressed and reader.status not in (Status.PENDING, Status.EXPIRED)
-        since = now - CONFIRM_EMAIL_EVERY
-        wanted = bool(reader and known and (reader.link_mailed_at is None or reader.link_mailed_at <= since))
-        if reader and wanted:
-            tx.subscribers.change(reader.id, link_mailed_at=now)
-        else:
-            with tx.rolled_back():
-                tx.suppressions.add(f"{key}@nobody.invalid", "", "", now)
-        to = reader.address if reader and wanted else f"{key}@nobody.invalid"
-        tx.transactional.add(
-            "link", to, {"subscriber_key": reader.key if reader and wanted else key}, now, wanted=wanted
-        )
-    return wanted
-
-
-def my_data(store: Store, signer: Signer, token: str) -> dict[str, Any]:
-    """Everything we keep of one reader, ready for JSON. Raises BadToken."""
-    subscriber_key = _open_token(signer, token)
-    with store.read() as tx:
-        reader = _reader(tx, subscriber_key)
-        consents, deliveries = tx.subscribers.consents(reader.id), tx.subscribers.deliveries(reader.id)
-    return {
-        "address": reader.address,
-        "name": reader.name,
-        "status": reader.display_status,
-        "pace": reader.pace.value,
-        "source": reader.source,
-        "new_address": reader.new_address.text if reader.new_address else None,
-        **{
-            name: _iso(getattr(reader, name))
-            for name in ("signup_at", "confirmed_at", "paused_until", "left_at", "quarterly_at")
-        },
-        "consent": [{**asdict(consent), "at": _iso(consent.at)} for consent in consents],
-        "deliveries": [
-            {"issue": one.issue, "slot": _iso(one.slot), "tip": one.tip, "state": one.state} for one in deliveries
-        ],
-    }
-
-
-# -- helpers ---------------------------------------------------------------------------------------
+def _queue_link(tx: Tx, address: Address, key: str, now: datetime) -> None:
+    subscriber = tx.subscribers.by_address(address.key)
+    since = now - CONFIRM_EMAIL_EVERY
+    if (
+        subscriber is not None
+        and not subscriber.suppressed
+        and subscriber.status not in (Status.PENDING, Status.EXPIRED)
+        and (subscriber.link_mailed_at is None or subscriber.link_mailed_at <= since)
+    ):
+        tx.subscribers.change(subscriber.id, link_mailed_at=now)
+        tx.transactional.add("link", subscriber.address, {"subscriber_key": subscriber.key}, now)
+        return
+    nobody = f"{key}@nobody.invalid"
+    with tx.rolled_back():
+        tx.suppressions.add(nobody, "", "", now)
+    tx.transactional.add("link", nobody, {"subscriber_key": key}, now, wanted=False)
 
 
 def _iso(at: date | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def _open_token(signer: Signer, token: str) -> str:
-    return signer.open(Purpose.PREFERENCES, token)[0]
+def _subscriber(tx: Tx, subscriber_key: str) -> Subscriber:
+    subscriber = tx.subscribers.by_key(subscriber_key)
+    if subscriber is None:
+        raise BadToken("this link is no longer valid")
+    return subscriber
 
 
-def _reader(tx: Tx, subscriber_key: str) -> Subscriber:
-    reader = tx.subscribers.by_key(subscriber_key)
-    if reader is None:
-        raise BadToken("this link belongs to nobody any more")
-    return reader
-
-
-def _must_be_on_the_list(reader: Subscriber) -> None:
-    if reader.status not in ON_THE_LIST:
+def _require_subscribed(subscriber: Subscriber) -> None:
+    if subscriber.status not in ON_THE_LIST:
         raise InputError("you are not subscribed", fix="Sign up again")
 
 
-def _is_not_free(tx: Tx, address: Address) -> bool:
+def _is_taken(tx: Tx, address: Address) -> bool:
     return tx.subscribers.by_address(address.key) is not None or tx.suppressions.get(address.key) is not None

@@ -1,23 +1,28 @@
-"""Coming in: a sign-up by the form, or a reader the owner adds; confirms nobody (that is `confirm`)."""
+"""Sign up: take a sign-up from the form within the sign-up limits, or a subscriber that the owner adds."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 
 from newsletter.actions.subscribers.erase import is_erased
-from newsletter.domain.errors import Refused, UsageError
+from newsletter.actions.subscribers.signup_limits import ATTACK, SignupLimiter, origin_key
+from newsletter.domain.errors import BadToken, InputError, Refused, UsageError
 from newsletter.domain.subscribers.address import Address, parse_address
+from newsletter.domain.subscribers.signup_limits import FORM_AGE, HOUR
 from newsletter.domain.subscribers.subscriber import UNSUBSCRIBED_ELSEWHERE, Consent, NewSubscriber, Subscriber
 from newsletter.domain.subscribers.subscription import ON_THE_LIST, Status, may_send_confirmation
-from newsletter.mail.tokens import Signer
-from newsletter.ports.store import Store, Tx
+from newsletter.mail.tokens import Purpose, Signer
+from newsletter.mail.verp import base36
+from newsletter.ports.store import Clock, Store, Tx
 
 MAX_NAME = 100
-_NEVER_IN_A_NAME = {"Cc", "Cs", "Co", "Cn"}  # controls, lone surrogates, private and unassigned code points
-_BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # they turn round what stands beside the name
+_NEVER_IN_A_NAME = {"Cc", "Cs", "Co", "Cn"}  # controls, lone surrogates, private use and unassigned code points
+_BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # they would reverse the text beside the name
 _LIKE_A_URL = re.compile(
     r"://|/|@|\bwww\.|(?<![\w.])(?!(?:dr|mr|mrs|ms|prof|st)\.)[\w-]{2,}\.[^\W\d_]{2,}", re.IGNORECASE
 )
@@ -25,7 +30,7 @@ _LIKE_A_URL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What `add_subscriber` found or made; `changed` is False when all was so already."""
+    """The subscriber that `add_subscriber` found or made; `changed` is False if nothing had to be done."""
 
     status: Status
     address: str
@@ -33,9 +38,12 @@ class Added:
 
 
 def clean_name(text: str) -> str:
-    """One line of at most 100 characters without controls; "" for what a mail program would make a link of."""
+    """One line of at most 100 characters without control characters.
+
+    "" if a mail program would turn the name into a link: otherwise a stranger could use our emails for advertising.
+    """
     if len(text) <= MAX_NAME and text.isascii() and text.replace(" ", "").isalpha() and "  " not in text:
-        return text.strip()  # most are so, and an import has a million
+        return text.strip()  # the usual case, kept fast: an import may have a million names
     if text.isascii() and text.isprintable():
         name = " ".join(text[: 10 * MAX_NAME].split())[:MAX_NAME].rstrip()
         return "" if _LIKE_A_URL.search(name) else name
@@ -48,33 +56,108 @@ def clean_name(text: str) -> str:
     return "" if _LIKE_A_URL.search(name) else name
 
 
-def subscribe(tx: Tx, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime) -> bool:
-    """Take a sign-up; the caller answers the same whatever comes of it. Was a confirmation mail needed?
+@dataclass(frozen=True)
+class Signup:
+    """Take sign-ups from the form.
 
-    form: the version of the words the visitor saw, kept as proof. origin: where the request came from.
-    key: a fresh, unguessable subscriber key. At most one confirmation mail per address in 24 hours.
-    For an address that gets none, the same rows are written and taken back: the time says as little as the answer.
+    owner: the address that is alerted when sign-ups are suspended, or "". make_key: a fresh, unguessable subscriber key.
+    email_queued: called after a transaction that queued an email.
+    """
+
+    store: Store
+    signer: Signer
+    limiter: SignupLimiter
+    owner: str
+    read_blocked_domains: Callable[[], frozenset[str]]
+    make_key: Callable[[], str]
+    clock: Clock
+    email_queued: Callable[[], None]
+
+    def subscribe(
+        self, email: str, name: str, *, form: str, origin: str, proven: bool = True, no_wait: bool = False
+    ) -> None:
+        """Take one sign-up. Raises InputError and TooMany.
+
+        proven: it comes from someone who loaded a form of ours, or of a site that the owner allows.
+        no_wait: raise Busy, with nothing done, if another process is writing to the database.
+        """
+        address, now = parse_address(email), self.clock()
+        self._refuse_disposable(address)
+        network, key = origin_key(origin), self.make_key()  # outside the transaction, which others wait for
+        if budget_name := self.limiter.refuse_cached(address.key, network, proven=proven, now=now):
+            with self.store.write() as tx:
+                refusal = self.limiter.note_pressure(tx, budget_name)
+            raise refusal
+        mailed = False
+        with self.store.write(no_wait=no_wait) as tx:
+            attempt = self.limiter.check(tx, address.key, network, proven=proven, now=now)
+            if attempt.closes:
+                self._suspend_signups(tx, now)
+            else:
+                mailed = subscribe(tx, address=address, name=name, form=form, origin=origin, key=key, now=now)
+                self.limiter.settle(tx, attempt, now, mailed=mailed)
+        if attempt.closes or mailed:
+            self.email_queued()
+        if attempt.closes:
+            raise self.limiter.suspended()
+
+    def new_ticket(self) -> str:
+        """A signed time for a hidden field of the form: proof that the form was loaded before it is sent."""
+        return self.signer.sign(Purpose.FORM, base36(int(self.clock().timestamp())))
+
+    def is_ticket_valid(self, ticket: str) -> bool:
+        """Was this ticket made for a form of ours, neither too recently for a person nor too long ago?"""
+        try:
+            (made_at,) = self.signer.open(Purpose.FORM, ticket)
+            age = timedelta(seconds=self.clock().timestamp() - int(made_at, 36))
+        except (BadToken, ValueError, OverflowError):
+            return False
+        return FORM_AGE[0] <= age <= FORM_AGE[1]
+
+    @cached_property
+    def _blocked_domains(self) -> frozenset[str]:
+        return self.read_blocked_domains()
+
+    def _refuse_disposable(self, address: Address) -> None:
+        domain = address.key.rpartition("@")[2]
+        parents = {".".join(domain.split(".")[at:]) for at in range(domain.count("."))}
+        if not self._blocked_domains.isdisjoint(parents):
+            raise InputError("disposable addresses are not accepted", fix="Use your regular email address")
+
+    def _suspend_signups(self, tx: Tx, now: datetime) -> None:
+        tx.maintenance.skip_reminders(now - HOUR, now)  # most sign-ups of the last hour are part of the attack
+        if self.owner:
+            tx.transactional.add("alarm", self.owner, ATTACK, now)
+
+
+def subscribe(tx: Tx, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime) -> bool:
+    """Record a sign-up inside a transaction; was a confirmation email queued? The visitor must not be told.
+
+    form: the version of the text that the visitor saw, kept as proof. origin: the IP address of the visitor.
+    key: a fresh, unguessable subscriber key. At most one confirmation email per address in 24 hours.
+    For an address that gets none, the same rows are written and rolled back, so that neither the answer nor its timing
+    tells whether an address is known.
     """
     name = clean_name(name)
-    reader = tx.subscribers.by_address(address.key)
+    subscriber = tx.subscribers.by_address(address.key)
     suppressed = tx.suppressions.get(address.key)
-    if (suppressed and suppressed.reason != UNSUBSCRIBED_ELSEWHERE) or not _may_mail(reader, now):
+    if (suppressed and suppressed.reason != UNSUBSCRIBED_ELSEWHERE) or not _may_mail(subscriber, now):
         _pretend(tx, name, form, origin, key, now)
         return False
     with tx.rolled_back():
-        pass  # it takes as long as the one that `_pretend` needs
-    reader = _pending(tx, reader, address, name=name, source=form, key=key, now=now)
-    tx.subscribers.log_consent(reader.id, Consent(now, "signup", form, origin))
-    ask_to_confirm(tx, reader, now)
+        pass  # takes as long as the savepoint of `_pretend`
+    subscriber = _pending(tx, subscriber, address, name=name, source=form, key=key, now=now)
+    tx.subscribers.log_consent(subscriber.id, Consent(now, "signup", form, origin))
+    ask_to_confirm(tx, subscriber, now)
     return True
 
 
 def _pretend(tx: Tx, name: str, form: str, origin: str, key: str, now: datetime) -> None:
     nobody = Address(f"{key}@nobody.invalid", f"{key}@nobody.invalid")
     with tx.rolled_back():
-        reader = _pending(tx, None, nobody, name=name, source=form, key=key, now=now)
-        tx.subscribers.log_consent(reader.id, Consent(now, "signup", form, origin))
-        tx.subscribers.change(reader.id, confirmation_mailed_at=now)
+        subscriber = _pending(tx, None, nobody, name=name, source=form, key=key, now=now)
+        tx.subscribers.log_consent(subscriber.id, Consent(now, "signup", form, origin))
+        tx.subscribers.change(subscriber.id, confirmation_mailed_at=now)
     tx.transactional.add(
         "confirm", nobody.text, {"subscriber_key": key, "signup_at": int(now.timestamp())}, now, wanted=False
     )
@@ -90,75 +173,83 @@ def add_subscriber(
     key: str,
     now: datetime,
 ) -> Added:
-    """Add a reader by hand: confirmed if `confirmed_source` says where the consent was given, else asked to confirm.
+    """Add a subscriber: confirmed if `confirmed_source` says where they agreed, otherwise asked by email to confirm.
 
-    Raises InputError, UsageError for an empty source, and Refused for a suppressed address, for one who left and for
-    one who was erased.
+    Raises InputError, UsageError for an empty source, and Refused for a suppressed, unsubscribed or erased address.
     """
     address, name = parse_address(address_text), clean_name(name)
     if confirmed_source is not None and not confirmed_source.strip():
-        raise UsageError("a confirmed reader needs a proof", fix='Say where they agreed: --source "paper list, 3 May"')
+        raise UsageError(
+            "a confirmed subscriber needs a proof of consent",
+            fix='Say where they agreed: --source "paper list, May 3"',
+        )
     with store.write() as tx:
-        reader = tx.subscribers.by_address(address.key)
-        if reader and reader.status in ON_THE_LIST and not reader.suppressed:
-            return Added(reader.status, reader.address, changed=False)
-        _check_may_be_added(tx, signer, reader, address)
+        subscriber = tx.subscribers.by_address(address.key)
+        if subscriber and subscriber.status in ON_THE_LIST and not subscriber.suppressed:
+            return Added(subscriber.status, subscriber.address, changed=False)
+        _check_may_be_added(tx, signer, subscriber, address)
         if confirmed_source is not None:
-            return _import_confirmed(tx, reader, address, name=name, proof=confirmed_source.strip(), key=key, now=now)
-        if not _may_mail(reader, now):
+            return _import_confirmed(
+                tx, subscriber, address, name=name, proof=confirmed_source.strip(), key=key, now=now
+            )
+        if not _may_mail(subscriber, now):
             return Added(Status.PENDING, address.text, changed=False)
-        reader = _pending(tx, reader, address, name=name, source="command", key=key, now=now)
-        tx.subscribers.log_consent(reader.id, Consent(now, "signup", "added by the owner"))
-        ask_to_confirm(tx, reader, now)
-        return Added(Status.PENDING, reader.address, changed=True)
+        subscriber = _pending(tx, subscriber, address, name=name, source="command", key=key, now=now)
+        tx.subscribers.log_consent(subscriber.id, Consent(now, "signup", "added by the owner"))
+        ask_to_confirm(tx, subscriber, now)
+        return Added(Status.PENDING, subscriber.address, changed=True)
 
 
-def _may_mail(reader: Subscriber | None, now: datetime) -> bool:
-    if reader is None:
+def _may_mail(subscriber: Subscriber | None, now: datetime) -> bool:
+    if subscriber is None:
         return may_send_confirmation(None, None, now)
-    return may_send_confirmation(reader.status, reader.confirmation_mailed_at, now)
+    return may_send_confirmation(subscriber.status, subscriber.confirmation_mailed_at, now)
 
 
 def _pending(
-    tx: Tx, reader: Subscriber | None, address: Address, *, name: str, source: str, key: str, now: datetime
+    tx: Tx, subscriber: Subscriber | None, address: Address, *, name: str, source: str, key: str, now: datetime
 ) -> Subscriber:
-    if reader is None:
+    if subscriber is None:
         return tx.subscribers.add(NewSubscriber(address, name, key, Status.PENDING, source, signup_at=now), now)
-    tx.subscribers.sign_up_again(reader.id, name, now)
-    return replace(reader, signup_at=now, status=Status.PENDING)
+    tx.subscribers.sign_up_again(subscriber.id, name, now)
+    return replace(subscriber, signup_at=now, status=Status.PENDING)
 
 
-def ask_to_confirm(tx: Tx, reader: Subscriber, now: datetime, *, kind: str = "confirm") -> None:
-    """Queue the mail that asks for a confirmation of the reader's sign-up; kind: confirm or remind."""
-    values = {"subscriber_key": reader.key, "signup_at": int(reader.signup_at.timestamp())}
-    tx.transactional.add(kind, reader.address, values, now)
-    tx.subscribers.change(reader.id, confirmation_mailed_at=now)
+def ask_to_confirm(tx: Tx, subscriber: Subscriber, now: datetime, *, kind: str = "confirm") -> None:
+    """Queue the email that asks to confirm the sign-up. kind: "confirm", or "remind" for the reminder."""
+    values = {"subscriber_key": subscriber.key, "signup_at": int(subscriber.signup_at.timestamp())}
+    tx.transactional.add(kind, subscriber.address, values, now)
+    tx.subscribers.change(subscriber.id, confirmation_mailed_at=now)
 
 
-def _check_may_be_added(tx: Tx, signer: Signer, reader: Subscriber | None, address: Address) -> None:
+def _check_may_be_added(tx: Tx, signer: Signer, subscriber: Subscriber | None, address: Address) -> None:
     if is_erased(tx, signer, address.key):
-        raise Refused(f"{address.text} was erased at their wish", fix="Only they can come back: by the sign-up form")
+        raise Refused(
+            f"{address.text} was erased at their own request", fix="Only they can sign up again, with the sign-up form"
+        )
     if found := tx.suppressions.get(address.key):
         raise Refused(
             f"{address.text} is suppressed ({found.reason})",
             fix=f"If that was a mistake: newsletter suppressions remove {address.text}",
         )
-    if reader and has_unsubscribed(reader):
-        raise Refused(f"{reader.address} has left", fix="Only they can come back: by the sign-up form")
+    if subscriber and has_unsubscribed(subscriber):
+        raise Refused(
+            f"{subscriber.address} has unsubscribed", fix="Only they can sign up again, with the sign-up form"
+        )
 
 
-def has_unsubscribed(reader: Subscriber) -> bool:
-    """Did they leave, and not come back by their own word? A sign-up alone may be anybody's."""
-    return reader.left_at is not None and reader.status not in ON_THE_LIST
+def has_unsubscribed(subscriber: Subscriber) -> bool:
+    """Did they unsubscribe and not confirm since? A sign-up alone proves nothing: anyone can enter an address."""
+    return subscriber.left_at is not None and subscriber.status not in ON_THE_LIST
 
 
 def _import_confirmed(
-    tx: Tx, reader: Subscriber | None, address: Address, *, name: str, proof: str, key: str, now: datetime
+    tx: Tx, subscriber: Subscriber | None, address: Address, *, name: str, proof: str, key: str, now: datetime
 ) -> Added:
-    if reader is None:
+    if subscriber is None:
         new = NewSubscriber(address, name, key, Status.CONFIRMED, "import", signup_at=now, confirmed_at=now)
-        reader = tx.subscribers.add(new, now)
+        subscriber = tx.subscribers.add(new, now)
     else:
-        tx.subscribers.set_status(reader.id, Status.CONFIRMED, now)
-    tx.subscribers.log_consent(reader.id, Consent(now, "import", proof))
-    return Added(Status.CONFIRMED, reader.address, changed=True)
+        tx.subscribers.set_status(subscriber.id, Status.CONFIRMED, now)
+    tx.subscribers.log_consent(subscriber.id, Consent(now, "import", proof))
+    return Added(Status.CONFIRMED, subscriber.address, changed=True)

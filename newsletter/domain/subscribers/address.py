@@ -1,4 +1,4 @@
-"""An e-mail address: is it one, how is it written, and when are two the same; asks no DNS whether it exists."""
+"""Check and normalize email addresses by their syntax; whether an address exists is never asked."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ _PLAIN = re.compile(
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}\Z"
 )
 _PLAIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*\Z")
-_SHORT = 64  # characters of an address that is within every limit of RFC 5321 section 4.5.3.1
-_DOMAINS = 20_000  # that are remembered
+_SHORT = 64  # an address of at most this many characters is within every limit of RFC 5321 section 4.5.3.1
+_MAX_CACHED_DOMAINS = 20_000
 _SPECIAL = re.compile(r"@(?:.*\.)?(?:arpa|invalid|local|localhost|onion|test)\Z|--", re.IGNORECASE)
 
 
 class AddressProblem(StrEnum):
-    """Why a text is no address of ours. Which of the public test cases falls under which: docs/reference/email-addresses.md."""
+    """Why an address is not accepted. docs/reference/email-addresses.md lists the public test cases under each problem."""
 
     TOO_LONG = "it is longer than 254 octets"
     NO_AT = "it has no @"
-    NO_NAME = "nothing stands before the @"
-    NO_DOMAIN = "nothing stands after the @"
-    QUOTED = "a quotation mark or a backslash stands in it"
-    LITERAL = "the number of a machine stands in place of a domain"
-    COMMENT = "brackets stand in it"
-    SPACE = "a blank or a control character stands in it"
+    NO_NAME = "there is nothing before the @"
+    NO_DOMAIN = "there is nothing after the @"
+    QUOTED = "it contains a quotation mark or a backslash"
+    LITERAL = "it has an IP address instead of a domain"
+    COMMENT = "it contains parentheses"
+    SPACE = "it contains a space or a control character"
     SECOND_AT = "it has more than one @"
-    DOT = "a dot stands at an edge or beside another"
-    LONG_NAME = "more than 64 octets stand before the @"
-    HYPHEN = "a part of the domain begins or ends with a hyphen"
-    LONG_LABEL = "a part of the domain is longer than 63 characters"
+    DOT = "a dot is at the start or end of a part, or next to another dot"
+    LONG_NAME = "there are more than 64 octets before the @"
+    HYPHEN = "a part of its domain begins or ends with a hyphen"
+    LONG_LABEL = "a part of its domain is longer than 63 characters"
     ONE_LABEL = "its domain has no dot"
-    CHARACTER = "a character stands where it may not"
-    DOMAIN = "its domain cannot be one of the public internet"
+    CHARACTER = "it contains a character that is not allowed there"
+    DOMAIN = "its domain cannot exist on the public internet"
 
 
-# The first that fits names the flaw of a text that is refused. RFC 5321 section 4.1.2 allows quoted names and address
-# literals, RFC 5322 section 3.4.1 comments and blanks; no mail provider gives such an address to anybody.
-_FLAWS = tuple(
+# The first pattern that matches names the problem. RFC 5321 section 4.1.2 allows quoted names and address literals, and
+# RFC 5322 section 3.4.1 allows comments and spaces; but no mail provider gives such an address to anyone.
+_PATTERNS = tuple(
     (problem, re.compile(pattern))
     for problem, pattern in {
         AddressProblem.NO_AT: r"\A[^@]*\Z",
@@ -63,32 +63,31 @@ _FLAWS = tuple(
     }.items()
 )
 
-_IN_DETAIL = (AddressProblem.CHARACTER, AddressProblem.DOMAIN)
+_WITH_DETAIL = (AddressProblem.CHARACTER, AddressProblem.DOMAIN)
 
 
 class BadAddress(InputError):
-    """A text that is no address, or none that mail goes to; `flaw` says why."""
+    """A text that is not an email address, or one that no email can be sent to; `problem` says why."""
 
     def __init__(self, problem: AddressProblem, detail: str = "") -> None:
         because = f" ({detail.rstrip('.')})" if detail else ""
-        super().__init__(f"not an e-mail address: {problem}{because}", fix="Enter it as name@example.com")
+        super().__init__(f"not an email address: {problem}{because}", fix="Enter it as name@example.com")
         self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`text` is what we mail to (domain lower-cased), `key` is what makes two addresses one."""
+    """`text` is the address to send to, with its domain in lower case. Two addresses with the same `key` are the same."""
 
     text: str
     key: str
 
 
 def parse_address(text: str) -> Address:
-    """Check an address by RFC 5321/5322/6531 without DNS; raises BadAddress with the reason.
+    """Check an address by RFC 5321, 5322 and 6531, without DNS. Raises BadAddress with the reason.
 
-    White space around it goes, as a hand leaves it in a form or a file.
-
-    The local part keeps its spelling for the envelope (RFC 5321 section 2.4), the key does not.
+    White space around the address is removed, since people leave it in forms and files. The local part keeps its case
+    in `text` (RFC 5321 section 2.4), but not in `key`.
     """
     text = text.strip()
     if _is_plain(text):
@@ -99,9 +98,10 @@ def parse_address(text: str) -> Address:
 
 
 def address_parser() -> Callable[[str], tuple[str, str]]:
-    """`parse_address` for a million: the same verdicts, as (text, key), each plain domain looked at once. Bounded memory.
+    """A fast `parse_address` for millions of addresses: the same results, as (text, key), with bounded memory.
 
-    With a plain local part, and too short for any limit, the verdict on an address is that on its domain.
+    It checks each plain domain once: if the local part is plain and the address too short for any limit, the address is
+    valid if its domain is.
     """
     domains: dict[str, str] = {}
 
@@ -113,7 +113,7 @@ def address_parser() -> Callable[[str], tuple[str, str]]:
             return plain, plain.lower()
         found = parse_address(text)
         if short and _is_plain(text):
-            if len(domains) == _DOMAINS:
+            if len(domains) == _MAX_CACHED_DOMAINS:
                 domains.clear()
             domains[domain] = domain.lower()
         return found.text, found.key
@@ -126,13 +126,20 @@ def _is_plain(text: str) -> bool:
 
 
 def _checked_by_library(text: str) -> Address:
-    from email_validator import EmailNotValidError, validate_email
+    # 40 ms that nearly no command needs, since nearly every address is plain.
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - slow to import
 
     if len(text.encode(errors="replace")) > MAX_OCTETS:
         raise BadAddress(AddressProblem.TOO_LONG)
     try:
         found = validate_email(text, check_deliverability=False, strict=True, test_environment=True)
     except EmailNotValidError as error:
-        problem = next((problem for problem, pattern in _FLAWS if pattern.search(text)), AddressProblem.DOMAIN)
-        raise BadAddress(problem, str(error) if problem in _IN_DETAIL else "") from None
+        problem = next((problem for problem, pattern in _PATTERNS if pattern.search(text)), AddressProblem.DOMAIN)
+        raise BadAddress(problem, str(error) if problem in _WITH_DETAIL else "") from None
     return Address(found.normalized, found.normalized.casefold())
+
+
+def masked_address(address: str) -> str:
+    """The address for a page that strangers may see: `anna@host.example` becomes `a***@host.example`."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}"

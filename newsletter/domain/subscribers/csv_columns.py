@@ -1,4 +1,4 @@
-"""Readers as files of other tools tell of them: which column means what, which word which status; reads no file."""
+"""Understand the CSV files of other newsletter tools: the meaning of columns, status words and times."""
 
 from __future__ import annotations
 
@@ -13,30 +13,41 @@ from newsletter.domain.errors import InputError
 
 
 class SourceStatus(StrEnum):
-    """What somebody was where the file comes from."""
+    """The status of a subscriber in the tool that wrote the file."""
 
     ACTIVE = "active"
     UNCONFIRMED = "unconfirmed"
     UNSUBSCRIBED = "unsubscribed"
-    CLEANED = "cleaned"  # the mailbox refused, complained, or was blocked
+    CLEANED = "cleaned"  # the address bounced, complained or was blocked
 
 
 StagedSubscriber = tuple[
     int, str | None, str, str, str, str, str | None, str | None, str | None, str | None, str | None
 ]
-"""One usable row: line; address where it is not its own key, the key; name, subscriber key, a value of `SourceStatus` or "erased"
-for who was erased here; signed up, confirmed, left, paused until; pace.
+"""One usable row: line; address (None if equal to its key), address key; name, subscriber key, status (a value of
+`SourceStatus`, or "erased" for an address that was erased here); signed up, confirmed, unsubscribed, paused until;
+frequency.
 
-Nothing but what databases take as it is, since there are millions: a bare tuple, no bool, no enum, and the times the text
+There may be millions, so it is a tuple of what SQLite accepts without conversion: no bool, no enum, and times as text
 that sorts (UTC, `2026-05-05 12:00:00.000000`).
 """
 
 
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that cannot be used. line: where the row begins, counted from 1."""
+
+    line: int
+    address: str
+    reason: str
+
+
 @dataclass(slots=True)
 class ImportCounts:
-    """What became of the rows. suppressed: rows of people not to be mailed, those that became so by the file too.
+    """What happened to the rows. suppressed: rows of suppressed addresses, including those that the file suppressed.
 
-    left: readers who had left here and stay away. repeated: addresses that came again. asked: confirmation mails.
+    left: subscribers who had unsubscribed here and stay unsubscribed. repeated: addresses that occurred before in the
+    file. asked: confirmation emails.
     """
 
     added: int = 0
@@ -50,9 +61,9 @@ class ImportCounts:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How rows are to be taken in. proof: of their consent, or None: then everybody new is asked.
+    """How to import the rows. proof: where they agreed; if None, new subscribers are asked by email to confirm.
 
-    written: is told which share of the readers is in, from 0.0 to 1.0.
+    on_progress: called with the share of the subscribers that is written, from 0.0 to 1.0.
     """
 
     proof: str | None
@@ -81,7 +92,7 @@ UNSUBSCRIBED_AT = ("unsubtime", "unsubscriptiondate", "unsubscribedat", "deleted
 PAUSED, FREQUENCY = ("pauseduntil",), ("pace",)  # our own exports
 CLEANED = ("cleantime", "bouncedat")
 STATUS = ("status", "subscriptionstatus", "subscriberstatus", "emailstatus")
-BUTTONDOWN = ("type", "subscribertype")  # too common a word, unless its other columns stand beside it
+BUTTONDOWN = ("type", "subscribertype")  # too common a name, except beside the other columns of Buttondown
 SUBSCRIBED, DISABLED = ("subscribedtoemails", "subscribed"), ("emaildisabled",)
 
 STATUS_WORDS = {
@@ -95,7 +106,7 @@ STATUS_BY_WORD = {word: was for was, words in STATUS_WORDS.items() for word in w
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where in a row is what. -1: nowhere; whoever reads a row puts an empty cell at its end for that."""
+    """The index of each column in a row; -1 if there is none. Readers of a row append an empty cell, which -1 then finds."""
 
     address: int
     first: int = -1  # the name, or its first part
@@ -117,37 +128,38 @@ class Columns:
 
     @property
     def has_status(self) -> bool:
-        """Can rows say anything but "active"?"""
+        """Can a row of this file have another status than "active"?"""
         return max(self.left, self.cleaned, self.status, self.subscribed, self.disabled) >= 0
 
     def status_cells(self, cells: Sequence[str]) -> StatusCells:
-        """What bears on a row's status; rows have few different ones."""
+        """The cells that decide the status of a row. Few combinations occur, so `source_status` is cached."""
         left, cleaned = bool(cells[self.left].strip()), bool(cells[self.cleaned].strip())
         return cells[self.status], cells[self.subscribed], cells[self.disabled], left, cleaned
 
 
-StatusCells = tuple[str, str, str, bool, bool]  # status, subscribed, disabled, has a day of leaving, of being cleaned
+StatusCells = tuple[str, str, str, bool, bool]  # status, subscribed, disabled, has an unsubscribe time, a bounce time
 
 
 @lru_cache(1000)
-def source_status(said: StatusCells) -> str:
-    """A value of `SourceStatus`: what a row says; raises InputError for a status we do not know: a guess could mail somebody who left."""
-    status, subscribed, disabled, left, cleaned = said
+def source_status(cells: StatusCells) -> str:
+    """The status of a row, as a value of `SourceStatus`.
+
+    Raises InputError for an unknown status: a wrong guess could send email to someone who unsubscribed.
+    """
+    status, subscribed, disabled, left, cleaned = cells
     if cleaned:
         return SourceStatus.CLEANED.value
     if (word := re.sub(r"[\W_]", "", status).casefold()) and word not in STATUS_BY_WORD:
-        raise InputError(
-            f"the status {word[:40]!r} is not known", fix="Write active, unconfirmed, unsubscribed or cleaned"
-        )
+        raise InputError(f"unknown status {word[:40]!r}", fix="Use active, unconfirmed, unsubscribed or cleaned")
     known = STATUS_BY_WORD[word] if word else SourceStatus.ACTIVE
     if known is SourceStatus.ACTIVE and (left or _is(subscribed, "false") or _is(disabled, "true")):
         return SourceStatus.UNSUBSCRIBED.value
     return known.value
 
 
-def find_columns(head: Sequence[str]) -> Columns | None:
-    """The columns of a head line; None when none is for addresses."""
-    titles = [re.sub(r"[\W_]", "", cell).casefold() for cell in head]
+def find_columns(header: Sequence[str]) -> Columns | None:
+    """The columns of a header row; None if there is no address column."""
+    titles = [re.sub(r"[\W_]", "", cell).casefold() for cell in header]
 
     def find(names: Sequence[str]) -> int:
         return next((titles.index(name) for name in names if name in titles), -1)
@@ -184,9 +196,9 @@ _TIME_PARSERS: tuple[Callable[[str], datetime], ...] = (
 
 
 def _read_utc(text: str) -> datetime | None:
-    """A time as tools export it, UTC where no zone is said; None for what cannot be read, or read in two ways.
+    """A time as other tools export it, in UTC unless it has an offset; None if it cannot be read or is ambiguous.
 
-    Naive, since a zone costs more than all the rest.
+    Returned without a time zone, since attaching one costs more than everything else here.
     """
     for read in _TIME_PARSERS:
         try:
@@ -198,7 +210,7 @@ def _read_utc(text: str) -> datetime | None:
 
 
 def parse_time(text: str, latest: str) -> str | None:
-    """A time of a row as `StagedSubscriber` has it, at most the latest; None where there is none that can be read."""
+    """A time of a row in the format of `StagedSubscriber`, at most `latest`; None if there is no readable time."""
     if not text:
         return None
     try:
@@ -211,16 +223,16 @@ def parse_time(text: str, latest: str) -> str | None:
     return written if written is None or written < latest else latest
 
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # how a cell begins that a spreadsheet may run (OWASP, CSV injection)
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may run a cell that begins so (OWASP, CSV injection)
 
 
 def escape_formula(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """The cell, quoted so that no spreadsheet takes it for a formula."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def unescape_formula(cell: str) -> str:
-    """What `defused` was given."""
+    """The cell before `escape_formula`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 

@@ -1,4 +1,4 @@
-"""How much the front door trusts: budgets of unanswered mails, and the attack mode that closes it; counts no visitor."""
+"""The numbers of the sign-up limits, and the budget of unanswered confirmation emails that stops an attack."""
 
 from __future__ import annotations
 
@@ -6,25 +6,42 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from newsletter.domain.errors import Refused
+
 HOUR = timedelta(hours=1)
-LONGEST_CLOSURE = timedelta(hours=24)
+LONGEST_SUSPENSION = timedelta(hours=24)
+
+# "proven" sign-ups come from someone who loaded a form of ours, "unproven" ones from programs and other forms.
+# Each of the two has a budget of its own, so that an attack by programs does not stop real visitors.
+BUDGET_NAMES = {True: "proven", False: "unproven"}
+BUDGETS = {"proven": 24, "unproven": 18}  # unanswered confirmation emails per hour
+PER_ORIGIN = {True: 20, False: 5}  # sign-ups per hour from one network: proven, unproven
+PER_DOMAIN = 15  # unanswered confirmation emails per hour to one domain
+LINKS_PER_ORIGIN = 5  # requests for the personal link per hour from one network
+REFUSAL_CACHED_FOR = timedelta(seconds=10)  # how long a used-up limit is trusted without asking the database
+MAX_CACHED_REFUSALS = 10_000
+FORM_AGE = (timedelta(seconds=2), timedelta(hours=24))  # how long a person may take between loading and sending a form
+
+
+class TooMany(Refused):
+    """Too many sign-ups, from one network or overall. The message is for the visitor."""
 
 
 class SignupDecision(StrEnum):
-    """What the door says to one sign-up."""
+    """What happens to one sign-up."""
 
     OPEN = "open"
-    CLOSES = "closes"  # this one was too many: the door closes now, and the owner is told once
+    CLOSES = "closes"  # this one exceeds the budget: sign-ups are suspended now, and the owner is alerted once
     CLOSED = "closed"
 
 
 @dataclass(slots=True)
 class SignupLimit:
-    """A budget of confirmation mails that nobody has answered yet: `limit` at once, and as many more each hour.
+    """A budget of unanswered confirmation emails: `limit` immediately, and as many again each hour.
 
-    A mail that is answered was wanted, and gives its place back. When the budget is spent, the lane is closed for an
-    hour. When it was still being knocked at then, one mail may try whether all is well, and the next closure is twice as
-    long. Not safe for threads.
+    An answered email gives its share of the budget back, since a real person wanted it. When the budget is used up,
+    sign-ups are suspended for an hour. If visitors keep trying during that hour, only one email is sent afterward to
+    test the situation, and the next suspension is twice as long. Not thread-safe.
     """
 
     limit: int
@@ -39,7 +56,7 @@ class SignupLimit:
         self.budget = self.limit if self.budget < 0 else self.budget
 
     def try_one(self, now: datetime) -> SignupDecision:
-        """One more mail wants to leave; `now` is aware."""
+        """Decide on one more email; `now` is aware."""
         if self.closed_until and now < self.closed_until:
             self.turned_away += 1
             return SignupDecision.CLOSED
@@ -49,21 +66,21 @@ class SignupLimit:
         if self.unanswered + 1 <= self.budget:
             self.unanswered += 1
             return SignupDecision.OPEN
-        self.closed_until = now + min(HOUR * 2**self.closures, LONGEST_CLOSURE)
-        self.closures = min(self.closures + 1, 6)
+        self.closed_until = now + min(HOUR * 2**self.closures, LONGEST_SUSPENSION)
+        self.closures = min(self.closures + 1, 6)  # 2**5 hours are longer than the longest suspension already
         return SignupDecision.CLOSES
 
     def refund(self) -> None:
-        """The mail did not leave after all."""
+        """The email was not needed after all."""
         self.unanswered = max(0.0, self.unanswered - 1)
 
     def answered(self) -> None:
-        """Somebody pressed the button of such a mail: these are people."""
+        """Someone confirmed a sign-up, so the visitors are real people: restore the budget."""
         self.refund()
         self.budget, self.closures = self.limit, 0
 
     def is_closed(self, now: datetime) -> bool:
-        """Is the lane closed at this moment?"""
+        """Are sign-ups suspended at this moment?"""
         return self.closed_until is not None and now < self.closed_until
 
     def _reopen(self) -> None:

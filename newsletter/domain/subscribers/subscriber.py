@@ -1,4 +1,4 @@
-"""Readers as the verbs and doors see them: values, no behaviour."""
+"""The values about subscribers: the subscriber, consent, suppression and delivery facts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNSUBSCRIBED_ELSEWHERE = "unsubscribed"
 
 @dataclass(frozen=True, slots=True)
 class NewSubscriber:
-    """Somebody about to be stored. key: 16 lower-case letters and digits, unguessable, for links."""
+    """A subscriber about to be stored. key: 16 lower-case letters and digits, unguessable, for links."""
 
     address: Address
     name: str
@@ -27,10 +27,10 @@ class NewSubscriber:
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A subscriber. Times aware (UTC).
+    """A subscriber. All times are aware (UTC).
 
-    quarterly_at: when somebody who left agreed to one tip every three months. new_address: asked for at
-    new_address_at, not confirmed yet.
+    quarterly_at: when someone who unsubscribed agreed to one tip every three months. new_address: the address they
+    asked to move to at new_address_at, not confirmed yet. pace: the frequency.
     """
 
     id: int
@@ -54,16 +54,16 @@ class Subscriber:
 
     @property
     def display_status(self) -> str:
-        """What lists show: suppression comes before consent."""
+        """The status that lists show: "suppressed" takes precedence over consent."""
         return "suppressed" if self.suppressed else self.status.value
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One entry of the consent log: what was said, when, how we know.
+    """One entry of the consent log: what was decided, when, and how we know.
 
     what: signup, confirm, import, leave, pause, resume, pace, quarterly, no-quarterly, move.
-    proof: form version, source text, issue number or door.
+    proof: form version, source text, issue number or the way it came in. origin: the IP address, later its network.
     """
 
     at: datetime
@@ -74,9 +74,10 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """An address never to mail. reason: hard_bounce, complaint, manual, unsubscribed, erased.
+    """An address that never gets email. reason: hard_bounce, complaint, manual, unsubscribed, erased, or the owner's text.
 
-    unsubscribed: they left where a file came from, and come back by their own word alone. erased: the key is a hash.
+    unsubscribed: they had unsubscribed in the tool that an imported file came from, and only they can sign up again.
+    erased: the key is a hash.
     """
 
     address_key: str
@@ -87,7 +88,7 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribeCount:
-    """How many left by one letter, or for one reason; issue and tip are None outside of a letter."""
+    """How many unsubscribed from one issue or for one reason. issue, tip: None if not from an issue."""
 
     number: int
     reason: str = ""
@@ -105,7 +106,7 @@ class ListGrowth:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFacts:
-    """One delivery for people to read; reply is the last one of the next hop, whole; tip: the key of what it carries."""
+    """One delivery, for display. reply: the mail server's last reply, in full. tip: the key of the tip that was sent."""
 
     issue: int
     slot: date | None

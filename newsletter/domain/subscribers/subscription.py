@@ -1,4 +1,4 @@
-"""The life of one subscription: who may get mail by their own word, and how that word changes."""
+"""The rules of consent: the states of a subscription, and what changes them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a reader's consent stands; suppression is independent of it."""
+    """The consent of a subscriber. A suppression is independent of it."""
 
-    PENDING = "pending"  # signed up, not confirmed: gets nothing but the confirmation mail
+    PENDING = "pending"  # signed up, not confirmed: gets only the confirmation email and one reminder
     CONFIRMED = "confirmed"
     PAUSED = "paused"
     UNSUBSCRIBED = "unsubscribed"
@@ -20,14 +20,14 @@ ON_THE_LIST = (Status.CONFIRMED, Status.PAUSED)
 
 
 class Frequency(StrEnum):
-    """How often a reader wants a letter."""
+    """How often a subscriber wants an email."""
 
     WEEKLY = "weekly"
-    MONTHLY = "monthly"  # the first letter four weeks or more after the last
+    MONTHLY = "monthly"  # the first issue at least four weeks after the previous one
 
 
 class Reason(StrEnum):
-    """Why somebody left, in their own choice of five."""
+    """Why someone unsubscribed: one of five reasons to choose from."""
 
     TOO_OFTEN = "too_often"
     NOT_USEFUL = "not_useful"
@@ -37,36 +37,36 @@ class Reason(StrEnum):
 
 
 class UnsubscribeEmail(StrEnum):
-    """After which leaves a last mail says so; one click in a mail program (RFC 8058) asks for silence."""
+    """After which ways of unsubscribing an email confirms it. By default not after one click in the mail program."""
 
     NEVER = "never"
-    PAGE = "page"  # after a button of ours, or a mail
+    PAGE = "page"  # after a button on our pages, or an email to the unsubscribe address
     ALWAYS = "always"
 
 
 class Verdict(StrEnum):
-    """What a door should do with a request; each has its page."""
+    """What a link should do; each verdict has its page."""
 
     DO = "do"
-    ALREADY = "already"  # it is so already: say it kindly, change nothing
-    STALE = "stale"  # the link belongs to an earlier sign-up: sign up again
+    ALREADY = "already"  # nothing to do: the page says so kindly
+    STALE = "stale"  # the link is too old or was replaced: sign up again
 
 
 CONFIRM_WITHIN = timedelta(days=30)
 CONFIRM_EMAIL_EVERY = timedelta(hours=24)
 REMIND_AFTER = timedelta(days=3)
-DELETE_AFTER = CONFIRM_WITHIN + timedelta(days=1)  # for a day, lists say that it expired
-KEEP_ORIGIN_FOR = timedelta(days=30)  # then shortened to its network
+DELETE_AFTER = CONFIRM_WITHIN + timedelta(days=1)  # lists show it as expired for a day
+KEEP_ORIGIN_FOR = timedelta(days=30)  # then an IP address is shortened to its network
 KEEP_NAME_ON_UNSUBSCRIBE_FOR = timedelta(days=30)
-MONTH = timedelta(days=27)  # four weeks, less a day for a late issue
+MONTH = timedelta(days=27)  # four weeks, minus a day in case the previous issue was late
 PAUSES = (4, 8, 12)  # weeks
 LONGEST_PAUSE = timedelta(days=366)
 
 
 def on_confirm(status: Status, signup_at: datetime, link_signup_at: datetime, now: datetime) -> Verdict:
-    """What a confirm link may do: never resubscribe after a leave, never work for another sign-up.
+    """What a confirm link may do. It never undoes an unsubscribe, and never confirms another sign-up than its own.
 
-    All times aware; the link carries the sign-up it was made for, to the second.
+    All times are aware. link_signup_at: the sign-up that the link was made for, to the second.
     """
     if status in ON_THE_LIST:
         return Verdict.ALREADY
@@ -77,22 +77,22 @@ def on_confirm(status: Status, signup_at: datetime, link_signup_at: datetime, no
 
 
 def on_unsubscribe(status: Status) -> Verdict:
-    """Leaving always works; a second time it says so and changes nothing."""
+    """Unsubscribing always works; a second time changes nothing."""
     return Verdict.ALREADY if status is Status.UNSUBSCRIBED else Verdict.DO
 
 
-def is_unsubscribe_email_due(farewell: UnsubscribeEmail, status: Status, how: str) -> bool:
-    """Does a last mail follow this leave? Only to those who got letters, and not for the owner's own command."""
-    if farewell is UnsubscribeEmail.NEVER or status not in ON_THE_LIST:
+def is_unsubscribe_email_due(policy: UnsubscribeEmail, status: Status, how: str) -> bool:
+    """Does an email confirm this unsubscribe? Only for subscribers who got emails, and not for the owner's command."""
+    if policy is UnsubscribeEmail.NEVER or status not in ON_THE_LIST:
         return False
-    return how in ("page", "preferences", "mail") or (how == "one-click" and farewell is UnsubscribeEmail.ALWAYS)
+    return how in ("page", "preferences", "mail") or (how == "one-click" and policy is UnsubscribeEmail.ALWAYS)
 
 
 def may_send_confirmation(status: Status | None, last_mail_at: datetime | None, now: datetime) -> bool:
-    """Is a confirmation mail to be sent for this sign-up? At most one per address in 24 hours.
+    """Should a confirmation email be sent for this sign-up? At most one per address in 24 hours.
 
-    last_mail_at: of the last one that is not answered. A press on its button proves who asked for it, so somebody
-    who leaves today can come back today, and a stranger gains nothing.
+    last_mail_at: the time of the last unanswered one. An answered email does not count, since its button proves who
+    asked: someone who unsubscribes today can sign up again today, and a stranger gains nothing.
     """
     if status in ON_THE_LIST:
         return False

@@ -1,0 +1,171 @@
+"""Manage subscribers as the owner: list, show, count, add, import, pause, unsubscribe and erase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from newsletter.actions.subscribers.erase import erase
+from newsletter.actions.subscribers.import_subscribers import Reject, Report, import_subscribers
+from newsletter.actions.subscribers.listing import Listing
+from newsletter.actions.subscribers.preferences import pause_until
+from newsletter.actions.subscribers.subscribe import Added, add_subscriber
+from newsletter.actions.subscribers.unsubscribe import Unsubscribed, end_subscription
+from newsletter.domain.errors import InputError
+from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.subscriber import Consent, DeliveryFacts, Subscriber, UnsubscribeCount
+from newsletter.domain.subscribers.subscription import LONGEST_PAUSE
+from newsletter.mail.tokens import Signer
+from newsletter.ports.store import Clock, Store
+from newsletter.ports.subscribers import get_subscriber
+
+MOST_SHOWN = 10  # tips and comments in the statistics
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberRecord:
+    """One subscriber with the consent log and the deliveries, oldest first."""
+
+    subscriber: Subscriber
+    consents: list[Consent]
+    deliveries: list[DeliveryFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How many subscribers there are by status, and why and after which tips they unsubscribed.
+
+    comments: (when, reason, words), newest first. quarterly: unsubscribed, but want one tip every three months.
+    """
+
+    counts: Mapping[str, int]
+    quarterly: int
+    by_reason: list[UnsubscribeCount]
+    by_tip: list[UnsubscribeCount]
+    comments: list[tuple[datetime, str, str]]
+
+
+@dataclass(frozen=True)
+class Subscribers:
+    """The subscribers of one newsletter, for the owner. Addresses are texts; each method may raise InputError.
+
+    signer: called only where it is needed, so that the other commands work without NEWSLETTER_SECRET_KEY.
+    make_keys: an endless iterator over fresh, unguessable subscriber keys.
+    """
+
+    store: Store
+    signer: Callable[[], Signer]
+    make_keys: Callable[[], Iterator[str]]
+    clock: Clock
+
+    # -- look ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def listing(self, status: str | None = None) -> Iterator[Listing[Subscriber]]:
+        """The subscribers, or those with one status, in the order they signed up. Rows are read while the block runs."""
+        with self.store.read() as tx:
+
+            def total() -> int:
+                counts = tx.subscribers.count()
+                return counts.get(status, 0) if status else sum(counts.values())
+
+            yield Listing(tx.subscribers.each(status), total)
+
+    def get(self, address: str) -> Subscriber:
+        """The subscriber with this address. Raises NotFound."""
+        wanted = parse_address(address)
+        with self.store.read() as tx:
+            return get_subscriber(tx.subscribers, wanted)
+
+    def record(self, address: str) -> SubscriberRecord:
+        """The subscriber with consent log and deliveries. Raises NotFound."""
+        wanted = parse_address(address)
+        with self.store.read() as tx:
+            found = get_subscriber(tx.subscribers, wanted)
+            return SubscriberRecord(found, tx.subscribers.consents(found.id), tx.subscribers.deliveries(found.id))
+
+    def stats(self) -> Stats:
+        """Counts of subscribers and of unsubscribes."""
+        with self.store.read() as tx:
+            return Stats(
+                dict(tx.subscribers.count()),
+                tx.subscribers.quarterly(self.clock()),
+                tx.unsubscribes.by_reason(),
+                tx.unsubscribes.by_tip(MOST_SHOWN),
+                tx.unsubscribes.words(MOST_SHOWN),
+            )
+
+    # -- change --------------------------------------------------------------------------------
+
+    def add(self, address: str, name: str = "", *, confirmed_source: str | None = None) -> Added:
+        """Add a subscriber: confirmed with a proof of consent, otherwise asked by email to confirm.
+
+        Raises Refused for a suppressed, unsubscribed or erased address, UsageError for an empty proof.
+        """
+        return add_subscriber(
+            self.store,
+            self.signer(),
+            address_text=address,
+            name=name,
+            confirmed_source=confirmed_source,
+            key=next(self.make_keys()),
+            now=self.clock(),
+        )
+
+    def pause(self, address: str, weeks: int) -> datetime:
+        """Send no emails for 1 to 52 weeks; until when. Raises NotFound."""
+        wanted, now = parse_address(address), self.clock()
+        until = now + timedelta(weeks=weeks)
+        if not now < until <= now + LONGEST_PAUSE:
+            raise InputError("a pause can last 1 to 52 weeks")
+        with self.store.write() as tx:
+            pause_until(tx, get_subscriber(tx.subscribers, wanted), until, now, "command")
+        return until
+
+    def unsubscribe(self, address: str) -> Unsubscribed:
+        """Unsubscribe an address. No email follows. Raises NotFound."""
+        wanted, now = parse_address(address), self.clock()
+        with self.store.write() as tx:
+            return end_subscription(tx, get_subscriber(tx.subscribers, wanted), "command", now)
+
+    def erase(self, address: str) -> str:
+        """Erase a subscriber for good; the address as it was stored. Raises NotFound."""
+        wanted, signer, now = parse_address(address), self.signer(), self.clock()
+        with self.store.write() as tx:
+            subscriber = get_subscriber(tx.subscribers, wanted)
+            erase(tx, signer, subscriber, now)
+        return subscriber.address
+
+    def import_file(
+        self,
+        path: Path,
+        *,
+        confirmed_source: str | None = None,
+        dry_run: bool = False,
+        reject: Reject | None = None,
+        watch_lines: Callable[[Iterable[str]], Iterable[str]] = lambda lines: lines,
+        on_progress: Callable[[float], None] = lambda _: None,
+    ) -> Report:
+        """Import a CSV file; see `import_subscribers`. watch_lines: wraps the lines, to show progress while reading."""
+        try:
+            # Bytes that are not UTF-8 become surrogates here, and Windows-1252 text in `import_subscribers`.
+            with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+                return import_subscribers(
+                    self.store,
+                    self.signer(),
+                    watch_lines(lines),
+                    confirmed_source=confirmed_source,
+                    make_key=self.make_keys().__next__,
+                    now=self.clock(),
+                    dry_run=dry_run,
+                    reject=reject,
+                    on_progress=on_progress,
+                )
+        except InputError as error:
+            error.source = error.source or str(path)
+            raise
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", source=str(path)) from None

@@ -1,0 +1,192 @@
+"""Limit sign-ups per network, per domain and overall, so that the form cannot be used to send spam.
+
+The counters are in the database, so a restart or a second process resets nothing. This process only remembers recent
+refusals: whoever keeps sending requests during an attack costs no query.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from newsletter.domain.subscribers.signup_limits import (
+    BUDGET_NAMES,
+    BUDGETS,
+    LINKS_PER_ORIGIN,
+    LONGEST_SUSPENSION,
+    MAX_CACHED_REFUSALS,
+    PER_DOMAIN,
+    PER_ORIGIN,
+    REFUSAL_CACHED_FOR,
+    SignupDecision,
+    SignupLimit,
+    TooMany,
+)
+from newsletter.ports.store import Tx
+
+ATTACK = {
+    "headline": "Your sign-up form is being abused",
+    "lines": [
+        """Within an hour, far more confirmation emails were sent than confirmed. To keep your form from being used to \
+spam people, confirmation emails are paused for an hour, and longer if this continues. Your issues are not affected.""",
+        "Visitors are asked to try again later. Once it is quiet, sign-ups resume automatically.",
+    ],
+    "next_step": "Nothing; if this keeps happening, check your web server’s log to see where the requests come from.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One sign-up that is being checked. closes: it exceeded the budget, so the owner should be alerted."""
+
+    address_key: str
+    budget_name: str
+    budget: SignupLimit
+    closes: bool = False
+
+    @property
+    def domain(self) -> str:
+        """The domain of the address."""
+        return self.address_key.rpartition("@")[2]
+
+
+@dataclass
+class SignupLimiter:
+    """The sign-up limits of one newsletter. Thread-safe. Every `now` is aware.
+
+    network: the `origin_key` of the client. Clients that cannot be told apart (this machine itself, or no address at
+    all) have no limit per network: behind a proxy that no setting names, that limit would apply to all visitors
+    together.
+    """
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _refused_until: dict[str, datetime] = field(default_factory=dict)
+    _turned_away: dict[str, int] = field(default_factory=dict)
+
+    def refuse_cached(self, address_key: str, network: str, *, proven: bool, now: datetime) -> str:
+        """Raise TooMany if this was refused a moment ago, without a query.
+
+        Returns "", or, once per suspension, the name of a budget that is under such pressure that `note_pressure`
+        should be called.
+        """
+        name = BUDGET_NAMES[proven]
+        if self._was_refused(name, now):
+            with self._lock:
+                self._turned_away[name] = self._turned_away.get(name, 0) + 1
+                if self._turned_away[name] == BUDGETS[name] + 1:
+                    return name
+            raise _suspended()
+        if self._was_refused(_counter("signup", network), now):
+            raise _too_many_from_network()
+        domain = address_key.rpartition("@")[2]
+        if self._was_refused(f"domain/{domain}", now):
+            raise _too_many_to_domain(domain)
+        return ""
+
+    def note_pressure(self, tx: Tx, budget_name: str) -> TooMany:
+        """Record that requests keep coming during a suspension, which makes the next one longer; the error to raise."""
+        budget = tx.signup_limits.get(budget_name, BUDGETS[budget_name])
+        budget.turned_away = max(budget.turned_away, budget.limit + 1)
+        tx.signup_limits.save(budget_name, budget)
+        return _suspended()
+
+    def check(self, tx: Tx, address_key: str, network: str, *, proven: bool, now: datetime) -> Attempt:
+        """Let one sign-up pass, or raise TooMany; then the transaction has nothing to keep. Call `settle` afterward.
+
+        proven: it comes from someone who loaded a form of ours.
+        """
+        budget_name = BUDGET_NAMES[proven]
+        budget = tx.signup_limits.get(budget_name, BUDGETS[budget_name])
+        if budget.closed_until and budget.is_closed(now):
+            self._cache_refusal(budget_name, budget.closed_until)
+            raise _suspended()
+        self._count_network(tx, "signup", network, PER_ORIGIN[proven], now)
+        attempt = Attempt(address_key, budget_name, budget)
+        if tx.signup_limits.is_used_up(f"domain/{attempt.domain}", PER_DOMAIN, now):
+            self._cache_refusal(f"domain/{attempt.domain}", now + REFUSAL_CACHED_FOR)
+            raise _too_many_to_domain(attempt.domain)
+        if budget.try_one(now) is SignupDecision.CLOSES:
+            tx.signup_limits.save(budget_name, budget)
+            return Attempt(address_key, budget_name, budget, closes=True)
+        return attempt
+
+    def settle(self, tx: Tx, attempt: Attempt, now: datetime, *, mailed: bool) -> None:
+        """Count the confirmation email.
+
+        Runs the same statements if none was needed: the response time must not tell whether an address is known.
+        """
+        if not mailed:
+            attempt.budget.refund()
+        tx.signup_limits.save(attempt.budget_name, attempt.budget)
+        tx.signup_limits.hit(f"domain/{attempt.domain}", PER_DOMAIN, now, by=int(mailed))
+        tx.signup_limits.remember(attempt.address_key, attempt.budget_name, now, mailed=mailed)
+
+    def count_link_request(self, tx: Tx, network: str, now: datetime) -> None:
+        """Count one request for a personal link from this network. Raises TooMany."""
+        self._count_network(tx, "link", network, LINKS_PER_ORIGIN, now)
+
+    def suspended(self) -> TooMany:
+        """The error for the sign-up that used up the budget."""
+        return _suspended()
+
+    def answered(self, tx: Tx, address_key: str, now: datetime) -> None:
+        """Give the share of a confirmed sign-up back to its budget and to its domain."""
+        budget_name = tx.signup_limits.take(address_key)
+        if budget_name:
+            budget = tx.signup_limits.get(budget_name, BUDGETS[budget_name])
+            budget.answered()
+            tx.signup_limits.save(budget_name, budget)
+            tx.signup_limits.refund(f"domain/{address_key.rpartition('@')[2]}", now)
+
+    def _count_network(self, tx: Tx, what: str, network: str, limit: int, now: datetime) -> None:
+        name = _counter(what, network)
+        if name and not tx.signup_limits.hit(name, limit, now):
+            self._cache_refusal(name, now + REFUSAL_CACHED_FOR)
+            raise _too_many_from_network()
+
+    def _was_refused(self, name: str, now: datetime) -> bool:
+        until = self._refused_until.get(name)
+        # The lower bound matters if the clock was set back: otherwise a refusal could last for years.
+        return until is not None and until - LONGEST_SUSPENSION < now < until
+
+    def _cache_refusal(self, name: str, until: datetime) -> None:
+        with self._lock:
+            if len(self._refused_until) > MAX_CACHED_REFUSALS:
+                self._refused_until.clear()
+            self._refused_until[name] = until
+            self._turned_away.pop(name, None)
+
+
+def _counter(what: str, network: str) -> str:
+    return f"{what}/{network}" if network else ""
+
+
+def _too_many_from_network() -> TooMany:
+    return TooMany("there have been too many requests from your network", fix="Try again in an hour")
+
+
+def _too_many_to_domain(domain: str) -> TooMany:
+    return TooMany(f"too many people are signing up from {domain} right now", fix="Try again in an hour")
+
+
+def _suspended() -> TooMany:
+    return TooMany(
+        "someone is abusing the sign-up form, so confirmation emails are paused for a while",
+        fix="Try again in an hour",
+    )
+
+
+def origin_key(origin: str) -> str:
+    """The network of a client: an IPv4 address, or the /64 of an IPv6 address; "" for this machine or no address."""
+    try:
+        address = ip_address(origin.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            address = address.ipv4_mapped
+        elif not address.is_loopback:
+            return str(ip_network((address, 64), strict=False))
+    return "" if address.is_loopback else str(address)

@@ -1,0 +1,107 @@
+"""Unsubscribe: the page behind the link of every email, one click in the mail program, the reason, and resubscribing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from newsletter.app import App
+from newsletter.domain.subscribers.address import masked_address
+from newsletter.domain.subscribers.subscription import Reason, Verdict
+from newsletter.web.pages import Pages
+from newsletter.web.requests import Body, Fields, origin_of, read_fields
+from newsletter.web.signup import FORM_VERSION
+
+if TYPE_CHECKING:
+    from newsletter.actions.subscribers.unsubscribe import UnsubscribeView
+
+REASONS = {
+    Reason.TOO_OFTEN: "The emails come too often",
+    Reason.NOT_USEFUL: "The tips aren’t useful to me",
+    Reason.NO_TIME: "I don’t have time to read them",
+    Reason.NEVER_ASKED: "I never signed up",
+    Reason.OTHER: "Another reason",
+}
+
+
+async def read_unsubscribe_method(request: Request, body: Body) -> str:
+    """How someone unsubscribes: "one-click" for the body of RFC 8058 section 3.1, "page" for the button.
+
+    A body that cannot be read still unsubscribes: a mail program that sends it oddly must not fail.
+    """
+    try:
+        fields = await read_fields(request, body)
+    except HTTPException:
+        return "page"
+    return "one-click" if fields.get("List-Unsubscribe") == "One-Click" else "page"
+
+
+UnsubscribeMethod = Annotated[str, Depends(read_unsubscribe_method)]
+
+
+class UnsubscribePages:
+    """One method per address. They run in threads, so each may wait for the database."""
+
+    def __init__(self, app: App, pages: Pages) -> None:
+        self._app = app
+        self._pages = pages
+
+    def unsubscribe_page(self, token: str) -> Response:
+        """A page with a button that unsubscribes. The address is masked, since emails are forwarded."""
+        view = self._app.unsubscribe_links.view(token)
+        if view.verdict is Verdict.ALREADY:
+            return self.unsubscribed_page(token, already=True, view=view)
+        return self._button_page(view)
+
+    def unsubscribe(self, token: str, how: UnsubscribeMethod) -> Response:
+        """Unsubscribe, by one click (RFC 8058 section 3.2: status 200, no redirect, no cookie) or by the button."""
+        done = self._app.unsubscribe_links.unsubscribe(token, how=how)
+        return self.unsubscribed_page(token, already=done.verdict is Verdict.ALREADY, asks=not done.quarterly)
+
+    def save_reason(self, token: str, request: Request, fields: Fields) -> Response:
+        """Save why someone unsubscribed, or their consent to one tip every three months."""
+        links = self._app.unsubscribe_links
+        if "season" in fields:
+            agrees, form = fields.get("quarterly") == "yes", f"page/{FORM_VERSION}"
+            view = links.set_quarterly(token, agrees=agrees, form=form, origin=origin_of(request))
+        else:
+            view = links.explain(token, reason=fields.get("reason", ""), words=fields.get("words", ""))
+        return self.unsubscribed_page(token, already=False, view=view, thanks=True)
+
+    def unsubscribed_page(
+        self,
+        token: str,
+        *,
+        already: bool,
+        view: UnsubscribeView | None = None,
+        thanks: bool = False,
+        asks: bool = True,
+    ) -> Response:
+        """The page after unsubscribing. asks: ask for the reason; thanks: thank for it."""
+        view = view or self._app.unsubscribe_links.view(token)
+        if view.verdict is Verdict.DO:  # subscribed again in the meantime
+            return self._button_page(view)
+        asks = asks and bool(view.address) and view.status == "unsubscribed"
+        action = self._pages.path(f"/u/{token}/why") if asks else ""
+        return self._pages.page("left", already=already, why=action, reasons=REASONS, view=view, thanks=thanks)
+
+    def _button_page(self, view: UnsubscribeView) -> Response:
+        return self._pages.page("leave", address=masked_address(view.address), quarterly=view.ends_quarterly)
+
+    # -- resubscribe ---------------------------------------------------------------------------
+
+    def resubscribe_page(self, token: str) -> Response:
+        """A page with a button that signs up again; the unsubscribe email links here."""
+        address = self._app.unsubscribe_links.resubscriber(token).address
+        return self._pages.page("back", address=masked_address(address))
+
+    def resubscribe(self, token: str, request: Request, _: Body) -> Response:
+        """Sign up again. The answer is the same as that of the sign-up form, and a confirmation email follows."""
+        subscriber = self._app.unsubscribe_links.resubscriber(token)
+        self._app.signup.subscribe(
+            subscriber.address, subscriber.name, form=f"back/{FORM_VERSION}", origin=origin_of(request)
+        )
+        return self._pages.page("sent")
