@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from newsletter.actions.calendar.plan import Rules, last_slot
+from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.delivery.issue import IssueState
-from newsletter.ports.calendar import HeartbeatCall
 from newsletter.ports.store import Clock, Store, Tx
 
 RETRY_AFTER = tuple(timedelta(seconds=s) for s in (30, 120, 600, 1800))

@@ -13,7 +13,7 @@ import pytest
 
 from newsletter.actions.doctor import Check
 from newsletter.actions.heartbeat import RETRY_AFTER, TRIES
-from newsletter.ports.calendar import HeartbeatCall
+from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY
 from tests.support.publishing import AppHarness, open_app_harness

@@ -16,13 +16,13 @@ from newsletter.actions.calendar.plan import (
 )
 from newsletter.actions.calendar.why import WhyDate, why_date
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, Runway, runway
+from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.plan import parse_day
 from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.calendar.simulation import Simulation, simulate
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.errors import InputError, Refused, UsageError
 from newsletter.domain.tips.season_rule import WEEKDAYS, in_words
-from newsletter.ports.calendar import Override, SlotOverride
 from newsletter.ports.store import Clock, Store, Tx
 
 MAX_REASON = 200  # characters

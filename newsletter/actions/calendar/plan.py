@@ -8,13 +8,13 @@ from datetime import date, datetime, timedelta
 
 from newsletter.domain.calendar.choose import TipChooser, choose
 from newsletter.domain.calendar.forecast import ForecastSlot, forecast, played_until
+from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.plan import Choice, Plan, Policy, TipPlan
 from newsletter.domain.calendar.schedule import WEEK, Due, Schedule, due_slot
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import TipCard, TipState
-from newsletter.ports.calendar import Override, SlotOverride
 from newsletter.ports.store import Store, Tx
 
 ENDED = (IssueState.DONE, IssueState.CANCELLED, IssueState.MISSED)

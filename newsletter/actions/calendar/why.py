@@ -1,4 +1,4 @@
-"""Explain to the owner why a date has its tip, and when a tip goes out."""
+"""Explain to the owner why a date has its tip."""
 
 from __future__ import annotations
 

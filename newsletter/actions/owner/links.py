@@ -10,10 +10,10 @@ from enum import StrEnum
 from newsletter.actions.calendar.calendar import Calendar
 from newsletter.actions.calendar.plan import Rules, is_over, upcoming_slots, weeks_until
 from newsletter.domain.calendar.forecast import ForecastSlot
+from newsletter.domain.calendar.overrides import SlotOverride
 from newsletter.domain.delivery.issue import IN_PROGRESS
 from newsletter.domain.errors import BadToken, Refused
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.ports.calendar import SlotOverride
 from newsletter.ports.store import Tx
 
 BY_PREVIEW_LINK = "by the link in the preview"
