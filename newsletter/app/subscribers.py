@@ -109,7 +109,7 @@ class Subscribers:
         """Unsubscribe by link."""
         from newsletter.actions.subscribers.unsubscribe import leave
 
-        farewell = self._app.settings.farewell
+        farewell = self._app.settings.unsubscribe_email
         left = leave(self._app.store, self._app.signer, token, how=how, now=self._app.clock(), farewell=farewell)
         self._app.bell.set()
         return left

@@ -44,7 +44,7 @@ class CliContext:
 
         named_or_there = self.env_file or (self.env_path if self.env_path.is_file() else None)
         settings = load_settings(os.environ, named_or_there)
-        for warning in settings.warnings:
+        for warning in (*settings.warnings, *settings.deprecations):
             self.print_note(f"newsletter: {warning}")
         return settings
 

@@ -39,8 +39,8 @@ def test_without_a_logo_there_is_no_picture_and_no_address_for_it(tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("COLOUR", "#ffcc00", "The nearest that can be read is #"),
-        ("COLOUR", "reddish", "Write it as #17664f"),
+        ("COLOR", "#ffcc00", "The nearest that can be read is #"),
+        ("COLOR", "reddish", "Write it as #17664f"),
         ("LOGO", "/nowhere/logo.png", "cannot be read"),
         ("LOGO", __file__, "Name a PNG, JPEG or GIF file"),
     ],

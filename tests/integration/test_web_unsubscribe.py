@@ -155,7 +155,7 @@ def test_who_leaves_by_the_page_gets_one_last_mail_that_leads_back_through_a_new
 def test_a_setting_says_after_which_leaves_the_last_mail_goes(
     tmp_path: Path, farewell: str, door: str, emails: int
 ) -> None:
-    with open_web_harness(tmp_path, farewell=farewell) as web_harness:
+    with open_web_harness(tmp_path, unsubscribe_email=farewell) as web_harness:
         web_harness.http.post("/subscribe", data={"email": ANNA})
         on_the_list(web_harness)
         if door == "one-click":
