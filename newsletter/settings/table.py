@@ -174,8 +174,8 @@ class Settings:
     )
     rerun_to: str = _setting(
         "everybody",
-        "Who gets a tip that runs again. everybody: all subscribers; unseen: those who have not received it yet, while"
-        " the others get a different tip.",
+        "The recipients of a tip that runs again. everybody: all subscribers; unseen: only subscribers who have not"
+        " received it yet, while the others get a different tip.",
         v.matching("everybody|unseen", "Write everybody or unseen"),
     )
     unsubscribe_email: UnsubscribeEmail = _setting(

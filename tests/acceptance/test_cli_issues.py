@@ -43,7 +43,7 @@ def test_next_says_slot_tip_and_audience(three_readers: Command) -> None:
 def test_send_before_the_slot_sends_nothing_and_says_when_the_next_is(three_readers: Command, home: Path) -> None:
     done = three_readers("issues", "send", "--as-of", MONDAY)
     assert done.returncode == 0
-    assert "The next is Tue 24 Nov 2026 08:00 EST" in done.stdout
+    assert "The next is Tue, November 24, 2026, 8:00 AM EST" in done.stdout
     assert letters(home) == []
 
 
