@@ -105,8 +105,7 @@ def _answers() -> dict[str, str]:
 
 def _starter_tips(context: CliContext) -> tuple[int, int]:
     """Import the starter tips into an empty library; returns (tips that were there before, tips that were added)."""
-    with context.app.store.read() as tx:
-        found = len(tx.tips.cards())
+    found = len(context.app.tips.cards())
     if found:
         return found, 0
     seeds = sorted((data_dir() / "seeds").glob("*.md"))
