@@ -1,3 +1,3 @@
-"""Tip of the Week: one tip to every reader, each Tuesday, for years."""
+"""Tip of the Week: a newsletter system that emails one tip to every subscriber each Tuesday."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m newsletter`: the same command without its script."""
+"""Run the `newsletter` command as `python -m newsletter`."""
 
 import sys
 

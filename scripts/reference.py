@@ -40,7 +40,8 @@ def settings_page() -> str:
             lines += ["", f"## {row.group}", "", "| name | default | meaning |", "|---|---|---|"]
         default = f"`{row.default}`" if row.default else "–"
         secret = f" Secret; or set `{row.name}_FILE`." if row.mask else ""
-        lines.append(f"| `{row.name}` | {default} | {row.meaning.replace('|', chr(92) + '|')}{secret} |")
+        renamed = f" Replaces `{row.old_name}`, which still works." if row.old_name else ""
+        lines.append(f"| `{row.name}` | {default} | {row.meaning.replace('|', chr(92) + '|')}{secret}{renamed} |")
     return GENERATED + "\n".join(lines) + "\n"
 
 

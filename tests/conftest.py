@@ -1,4 +1,4 @@
-"""What every test gets: an environment without settings of ours, a newsletter of its own, and the real command."""
+"""Fixtures of all tests: an environment without settings, a newsletter in a temporary directory, and the real command."""
 
 import os
 import shutil
@@ -10,9 +10,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# No timed tests: machines are busy at times. And a gate that stays where it is: CI tries the same examples each time.
+# No deadlines: a machine may be busy. CI tries the same examples each time, so that it fails only for a reason.
 IN_CI = os.environ.get("NEWSLETTER_TEST_ALL") == "1"
 hypothesis.settings.register_profile("newsletter", deadline=None, derandomize=IN_CI)
+# `make unit` uses the profile `quick`; everything else runs with the full number of examples.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("newsletter")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -21,7 +23,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test sees the settings it makes, and no others."""
+    """A test sees only the settings that it sets itself."""
     for name in os.environ:
         if name.startswith("NEWSLETTER_") and name != "NEWSLETTER_TEST_ALL":
             monkeypatch.delenv(name)
@@ -29,7 +31,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """The working directory of a newsletter whose letters go to a maildir; nothing is set up yet but its settings."""
+    """The working directory of a newsletter that sends to a maildir; only its settings exist yet."""
     (tmp_path / ".env").write_text(
         "NEWSLETTER_SECRET_KEY=a-key-that-only-tests-have-0123456789\n"
         'NEWSLETTER_FROM="Anna Beispiel <tips@tips.example>"\n'
@@ -43,7 +45,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def call(cwd: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """The installed command as a process of its own; stdin is closed, so that nothing can ask."""
+    """Run the command as a process of its own; stdin is closed, so it cannot ask questions."""
     return subprocess.run(  # noqa: S603
         [sys.executable, "-m", "newsletter", *arguments],
         cwd=cwd,
@@ -58,7 +60,7 @@ def call(cwd: Path, *arguments: str, env: dict[str, str] | None = None) -> subpr
 
 @pytest.fixture
 def run_cli(home: Path) -> Command:
-    """The command in `home`, where nothing is set up, or in `cwd`."""
+    """Run the command in `home`, which is not set up, or in `cwd`."""
 
     def run(*arguments: str, env: dict[str, str] | None = None, cwd: Path = home) -> subprocess.CompletedProcess[str]:
         return call(cwd, *arguments, env=env)
@@ -68,15 +70,15 @@ def run_cli(home: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data directory that `newsletter init` makes, made once."""
-    place = tmp_path_factory.mktemp("library")
-    done = call(place, "init", "--yes")
+    """A data directory made by `newsletter init`, shared by all tests."""
+    folder = tmp_path_factory.mktemp("library")
+    done = call(folder, "init", "--yes")
     assert done.returncode == 0, done.stderr
-    return place / "data"
+    return folder / "data"
 
 
 @pytest.fixture
 def newsletter(run_cli: Command, home: Path, library: Path) -> Command:
-    """`run_cli` for a newsletter that is set up: database and starter tips."""
+    """`run_cli` for a newsletter that is set up, with a database and the starter tips."""
     shutil.copytree(library, home / "data")
     return run_cli

@@ -285,7 +285,9 @@ class App:
     @cached_property
     def unsubscribe_links(self) -> UnsubscribeLinks:
         """Follow the unsubscribe link of an email."""
-        return UnsubscribeLinks(self.store, self.signer, self.settings.farewell, self.clock, self.email_queued.set)
+        return UnsubscribeLinks(
+            self.store, self.signer, self.settings.unsubscribe_email, self.clock, self.email_queued.set
+        )
 
     @cached_property
     def preferences(self) -> Preferences:

@@ -1,4 +1,7 @@
-"""The `newsletter` command: nouns and verbs, exit codes, one-line errors; a noun's module is imported when it is used."""
+"""The `newsletter` command: its nouns, its exit codes, and its one-line errors.
+
+The module of a noun is imported when the noun is used, so that `--help` and completion stay fast.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import io
 import os
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,33 +24,33 @@ from newsletter.domain.errors import NewsletterError
 FAILED, INTERRUPTED = 1, 130
 
 GROUPS = {
-    "init": ("setup", "Write .env with a fresh key, create the database, bring in the starter tips."),
-    "demo": ("serve", "One whole Tuesday, with nothing configured."),
-    "run": ("serve", "The daemon: alarm clock, sending and web."),
-    "web": ("serve", "The web alone."),
-    "doctor": ("setup", "What is not right, and how to mend it."),
-    "config": ("setup", "The settings: show."),
+    "init": ("setup", "Write .env with a new key, create the database, and import the starter tips."),
+    "demo": ("demo", "Play one Tuesday, with nothing configured."),
+    "run": ("serve", "Run the daemon: the scheduler, the sender, and the web server in one process."),
+    "web": ("serve", "Run only the web server."),
+    "doctor": ("setup", "Check the installation and suggest fixes."),
+    "config": ("setup", "Your settings: show."),
     "db": ("setup", "The database: upgrade, status, backup, restore, adopt."),
-    "tips": ("tips", "The library: import, list, show, add, edit, export, retire, move, pin, unpin, rerun, lint, why."),
-    "calendar": ("calendar", "The weeks ahead: skip, unskip, hold, approve, runway, simulate."),
-    "issues": ("issues", "The editions: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
-    "subscribers": ("subscribers", "The readers: add, list, show, stats, import, export, pause, unsubscribe, erase."),
-    "suppressions": ("subscribers", "Addresses never to mail: list, add, remove."),
-    "templates": ("templates", "Mails and pages of your own: list, copy, check."),
-    "form": ("signup_form", "The sign-up form for your own site, as a link, HTML, an iframe or a script."),
-    "completion": ("setup", "Completion for your shell: bash, zsh or fish."),
+    "tips": ("tips", "The library of tips: import, list, show, add, edit, export, retire, move, pin, unpin, rerun, lint, why."),
+    "calendar": ("calendar", "The coming weeks: skip, unskip, hold, approve, runway, simulate."),
+    "issues": ("issues", "The weekly issues: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
+    "subscribers": ("subscribers", "Your subscribers: add, list, show, stats, import, export, pause, unsubscribe, erase."),
+    "suppressions": ("subscribers", "Addresses that never get email: list, add, remove."),
+    "templates": ("templates", "Templates of emails and pages: list, copy, check."),
+    "form": ("signup_form", "Print the sign-up form for your own site as a link, HTML, an iframe, or a script."),
+    "completion": ("setup", "Print the completion script for bash, zsh, or fish."),
 }  # fmt: skip
 
 
 class Root(CommandGroup):
-    """The nouns, known by name and one line until one of them is used."""
+    """All nouns; until one is used, only its name and its line of help are known."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """In the order of the table, which is the order people need them in."""
+        """The nouns in the order of the table, which is the order in which people need them."""
         return list(GROUPS)
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        """Import the noun's module."""
+        """Import the module of the noun."""
         if name not in GROUPS:
             return None
         module = importlib.import_module(f"newsletter.cli.{GROUPS[name][0]}")
@@ -54,12 +58,12 @@ class Root(CommandGroup):
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in `--help`, made without importing anything."""
+        """Write the list in `--help` without importing any noun."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in GROUPS.items()])
 
     def suggestions(self, name: str) -> list[str]:
-        """A verb without its noun is answered with both."""
+        """A verb without its noun, such as `send`, is answered with `issues send`."""
         nouns = [noun for noun, (_, text) in GROUPS.items() if name in re.findall(r"[\w-]+", text.partition(":")[2])]
         return [f"{noun} {name}" for noun in nouns] or super().suggestions(name)
 
@@ -74,28 +78,26 @@ class Root(CommandGroup):
 @click.version_option(__version__, message="newsletter %(version)s")
 @click.pass_context
 def root(ctx: click.Context) -> None:
-    """Tip of the Week: one tip to every reader, each Tuesday."""
+    """Tip of the Week: email one tip to every subscriber each Tuesday."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line and say how it ended; every error is one line on stderr, unless -vv asks for more."""
+    """Run one command line and return its exit code. An error is one line on stderr; with -vv, also a traceback."""
     context = CliContext()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to fail
+            stream.reconfigure(errors="replace")  # a character that the terminal does not have must not fail
     try:
         code = root.main(args=arguments, prog_name="newsletter", standalone_mode=False, obj=context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except BrokenPipeError:  # whoever read it, `head` say, has enough
+    except BrokenPipeError:  # the reader of the pipe, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except Exception as error:  # noqa: BLE001 - the last door: whatever it was, it is told in one line
+    except Exception as error:  # noqa: BLE001 - the outermost handler reports every error in one line
         if context.verbose > 1 and not isinstance(error, click.Abort):
-            import traceback
-
             traceback.print_exc()
         return _report_error(error)
     finally:
@@ -103,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report_error(error: Exception) -> int:
-    """Say it in one line; the exit code."""
+    """Print the error in one line; returns the exit code."""
     if isinstance(error, click.Abort):
         message, code = "interrupted", INTERRUPTED
     elif isinstance(error, NewsletterError):
@@ -117,7 +119,7 @@ def _report_error(error: Exception) -> int:
         message = f"{error.filename}: {error.strerror}. {_fix_of(error)}" if error.filename else str(error)
         code = FAILED
     else:
-        message, code = f"unexpected {type(error).__name__}: {error}. Say -vv to see where", 1
+        message, code = f"unexpected {type(error).__name__}: {error}. Run it again with -vv to see where", FAILED
     line = "".join(char if char.isprintable() else "\ufffd" for char in " ".join(message.split()))
     click.echo(f"newsletter: {line}", err=True)
     return code
@@ -125,10 +127,10 @@ def _report_error(error: Exception) -> int:
 
 def _fix_of(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "Make its directory first, or name another"
+        return "Create its directory first, or choose another path"
     if error.errno == errno.ENOSPC:
-        return "Make room on the disk"
-    return "Check its rights, or name another place"
+        return "Free some disk space"
+    return "Check its permissions, or choose another path"
 
 
 def _help_hint(error: click.ClickException) -> str:

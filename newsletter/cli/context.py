@@ -1,15 +1,19 @@
-"""What every command shares: the options that go anywhere, the lazy settings and App, and how a verb reports."""
+"""What all commands share: common options, settings and App on first use, and reports."""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class CliContext:
-    """One call of the command: what was asked for everywhere, and the parts, built when first used."""
+    """One run of the command: the common options, and the settings and App, which are made on first use."""
 
     json: bool = False
     verbose: int = 0
@@ -32,32 +36,30 @@ class CliContext:
 
     @property
     def env_path(self) -> Path:
-        """The env file that was named, or the one in the working directory."""
+        """The file that `--env-file` names, or .env in the working directory."""
         return self.env_file or Path(".env")
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings; misspelt names are told on stderr. Raises SettingsError."""
-        import os
+        """The settings; misspelled and deprecated names are reported on stderr. Raises SettingsError."""
+        from newsletter.settings import load_settings  # noqa: PLC0415 - `--help` needs no settings
 
-        from newsletter.settings import load_settings
-
-        named_or_there = self.env_file or (self.env_path if self.env_path.is_file() else None)
-        settings = load_settings(os.environ, named_or_there)
-        for warning in settings.warnings:
+        env_file = self.env_path if self.env_file or self.env_path.is_file() else None
+        settings = load_settings(os.environ, env_file)
+        for warning in (*settings.warnings, *settings.deprecations):
             self.print_note(f"newsletter: {warning}")
         return settings
 
     @cached_property
     def app(self) -> App:
-        """The newsletter, at the time that `--as-of` names or that it is."""
-        from newsletter.app import App
+        """The newsletter, at the time of `--as-of` or the current time."""
+        from newsletter.app import App  # noqa: PLC0415 - `--help` needs no App
 
         return App(self.settings, clock=self.clock)
 
     @cached_property
     def clock(self) -> Callable[[], datetime]:
-        """The clock of this call: it goes on from `--as-of`, whatever the machine's clock does."""
+        """The clock of this run. With `--as-of` it starts there and continues, even if the machine's clock is changed."""
         if not self.as_of:
             return lambda: datetime.now(UTC)
         start, began = parse_time(self.as_of, self.settings.timezone), time.monotonic()
@@ -65,19 +67,19 @@ class CliContext:
 
     @property
     def output(self) -> Output:
-        """Where reports for people go: stdout."""
-        from newsletter.cli.output import Output
+        """Reports for people, on stdout."""
+        from newsletter.cli.output import Output  # noqa: PLC0415 - rich is slow to import, and `--json` needs none of it
 
-        return Output(self.settings.timezone)
+        return Output(self.settings.timezone, self.app.site.dates)
 
     def print_note(self, text: str) -> None:
-        """Talk, which is never data: stderr."""
+        """Print a note on stderr; stdout is for data."""
         click.echo(text, err=True)
 
     def report(self, document: Mapping[str, object], draw: Callable[[Output], None]) -> None:
-        """One document: JSON on stdout with `--json`, else drawn for people.
+        """Print a document as JSON with `--json`, else as a report for people.
 
-        An iterator among its values is a list that is written as it comes, and never held whole.
+        An iterator among the values is written as a list, item by item, so that it never has to fit into memory.
         """
         if self.json:
             sys.stdout.writelines(_json(document))
@@ -85,23 +87,21 @@ class CliContext:
             draw(self.output)
 
     def require_confirmation(self, question: str, *, yes: bool) -> None:
-        """Ask before what cannot be undone; raises UsageError where nobody can answer, Refused after a no."""
+        """Ask before an irreversible step. Raises UsageError if stdin is not a terminal, and Refused if the answer is no."""
         if yes:
             return
         if not sys.stdin.isatty():
-            raise UsageError(f"{question} Nobody is here to answer", fix="Say --yes")
+            raise UsageError(f"{question} There is no terminal to answer on", fix="Pass --yes")
         if not click.confirm(question, err=True):
             raise Refused("nothing was changed")
 
     def close(self) -> None:
-        """Let go of the database, if it was used."""
+        """Close the database, if it was used."""
         if "app" in self.__dict__:
             self.app.close()
 
 
 def _json(document: Mapping[str, object]) -> Iterator[str]:
-    import json
-
     def dump(value: object) -> str:
         return json.dumps(value, ensure_ascii=False, indent=2).replace("\n", "\n  ")
 
@@ -120,23 +120,21 @@ def _json(document: Mapping[str, object]) -> Iterator[str]:
 
 
 def parse_time(text: str, zone: str) -> datetime:
-    """An ISO time with its zone, or in the newsletter's; aware. Raises UsageError."""
-    from zoneinfo import ZoneInfo
-
+    """The UTC time of an ISO 8601 text; zone: the IANA name that applies if the text has no offset. Raises UsageError."""
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(
-            f"{text!r} is not a time", fix="Write 2026-11-24T08:00, with or without a zone as in +01:00 or Z"
+            f"{text!r} is not a time", fix="Write 2026-11-24T08:00, with or without an offset such as +01:00 or Z"
         ) from None
     return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
-# -- options that go anywhere ----------------------------------------------------------------------
+# -- common options -------------------------------------------------------------------------------
 
 
 def _store_option(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    """A callback that leaves an option's value on the door; before the noun and after the verb are the same."""
+    """A callback that stores an option in the context, whether it comes before the noun or after the verb."""
 
     def store(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
         if value:
@@ -146,15 +144,15 @@ def _store_option(name: str) -> Callable[[click.Context, click.Parameter, Any], 
 
 
 def common_options(*, reports: bool = True) -> list[click.Parameter]:
-    """The options of every command; `--json` where there is something to report."""
+    """The options of every command; `--json` only if the command reports something."""
     options: list[click.Parameter] = [
         click.Option(
             ["--env-file"], type=click.Path(path_type=Path, dir_okay=False), metavar="PATH", expose_value=False,
-            callback=_store_option("env_file"), help="Settings file instead of ./.env.",
+            callback=_store_option("env_file"), help="Read settings from this file instead of ./.env.",
         ),
         click.Option(
             ["-v", "--verbose"], count=True, expose_value=False, callback=_store_option("verbose"),
-            help="Say more; -vv shows the traceback of an error.",
+            help="Show more; -vv shows the traceback of an error.",
         ),
     ]  # fmt: skip
     if reports:
@@ -165,27 +163,27 @@ def common_options(*, reports: bool = True) -> list[click.Parameter]:
                 is_flag=True,
                 expose_value=False,
                 callback=_store_option("json"),
-                help="One JSON document on stdout.",
+                help="Print one JSON document on stdout.",
             ),
         )
     return options
 
 
 def as_of(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--as-of T`, for verbs that look at the date."""
+    """Add `--as-of T`, for commands that depend on the date."""
     return click.option(
         "--as-of", metavar="T", expose_value=False, callback=_store_option("as_of"),
-        help="Act as if the clock read T: ISO, with a zone or in the newsletter's.",
+        help="Pretend the current time is T (ISO 8601; in the newsletter's time zone unless T has an offset).",
     )(command)  # fmt: skip
 
 
-dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-all_ = click.option("--all", "all_", is_flag=True, help="However many there are; --json never leaves any out.")
-yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done without doing it.")
+all_ = click.option("--all", "all_", is_flag=True, help="Show all rows (--json always does).")
+yes = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 
 
 class Subcommand(click.Command):
-    """A command with the options that go anywhere."""
+    """A command with the common options."""
 
     def __init__(self, *args: Any, reports: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -193,20 +191,18 @@ class Subcommand(click.Command):
 
 
 class CommandGroup(click.Group):
-    """A group of verbs, which answers a wrong one with the nearest right one."""
+    """A noun with its verbs; a wrong verb is answered with the closest one."""
 
     command_class = Subcommand
 
     def suggestions(self, name: str) -> list[str]:
-        """What was probably meant."""
-        from difflib import get_close_matches
-
+        """The commands that the user may have meant."""
         return get_close_matches(name, self.list_commands(click.get_current_context()), n=2)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb, or a usage error that helps."""
+        """The verb, or a usage error with suggestions."""
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             suggestions = " or ".join(f"`{name}`" for name in self.suggestions(args[0]))
             ctx.fail(f"no such command {args[0]!r}.{f' Did you mean {suggestions}?' if suggestions else ''}")

@@ -1,4 +1,4 @@
-"""Where the daemon and the web say what they do: stderr, one line each, for a person or (json) for a machine."""
+"""Logs of the daemon and the web server on stderr, as text for people or as JSON for programs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rich.logging import RichHandler
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: at (ISO, UTC), level, logger, message, and the traceback if there is one."""
+    """One JSON object per line: at (ISO 8601, UTC), level, logger, message, and the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """One record as a line."""
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -28,17 +28,17 @@ class JsonFormatter(logging.Formatter):
 
 
 def start_logging(log_format: str, *, verbose: int = 0) -> None:
-    """Set up the root logger; called once, by a door that stays. log_format: text or json."""
+    """Set up the root logger; called once per process. log_format: text or json."""
     handler: logging.Handler
     if log_format == "json":
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(JsonFormatter())
     elif sys.stderr.isatty():
         handler = RichHandler(console=Console(stderr=True), show_path=False, omit_repeated_times=False)
-        handler.setFormatter(logging.Formatter("%(message)s", "%d %b %H:%M:%S"))
+        handler.setFormatter(logging.Formatter("%(message)s", "%b %d %H:%M:%S"))
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
-    for loud in ("apscheduler", "uvicorn", "alembic", "httpx", "asyncio"):
-        logging.getLogger(loud).setLevel(logging.WARNING)
+    for name in ("apscheduler", "uvicorn", "alembic", "httpx", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)

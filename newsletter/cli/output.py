@@ -1,4 +1,4 @@
-"""Reports for people: quiet tables and panels, dates in the newsletter's zone; never read by programs (see --json)."""
+"""Reports for people: tables, panels, and dates in the newsletter's time zone. Programs use `--json`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from newsletter.domain.dates import AMERICAN, DateForm
+
 PIPED_WIDTH = 120
-MAX_ROWS = 50  # rows of a list that may be as long as the readers are many
-PAGE_ROWS = 500  # rows or lines that are drawn at once
+MAX_ROWS = 50  # of a list that grows with the number of subscribers, unless `--all` is passed
+PAGE_ROWS = 500  # rows or lines that are printed at a time, so that a long list never has to fit into memory
 STYLES = {
     "sent": "green", "done": "green", "confirmed": "green", "fresh": "green", "ok": "green",
     "deferred": "yellow", "pending": "yellow", "held": "yellow", "paused": "yellow", "warning": "yellow",
@@ -27,54 +29,62 @@ STYLES = {
 
 
 def mark(level: str) -> Text:
-    """A check's level as one sign."""
+    """The symbol of a level."""
     signs = {"ok": "✓", "hint": "·", "warning": "!", "error": "✗"}
     return Text(signs[level], style=STYLES[level])
 
 
 def clean(text: object) -> str:
-    """Text from outside, safe for a terminal: what cannot be printed cannot steer it either."""
+    """Replace control characters, so that text from outside cannot control the terminal."""
     return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in str(text))
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Colour only on a terminal; piped output is wide enough for whole keys."""
+    """A console with color only on a terminal; piped output is wide enough for complete keys."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PIPED_WIDTH
     return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
 class Output:
-    """One report. zone: the IANA name dates are shown in."""
+    """One report. zone: the IANA name of the time zone of all times. dates: how the newsletter's language writes them."""
 
-    def __init__(self, zone: str) -> None:
+    def __init__(self, zone: str, dates: DateForm = AMERICAN) -> None:
         self.zone = ZoneInfo(zone)
+        self.dates = dates
         self.console = console()
 
     def when(self, at: datetime | None) -> str:
-        """`Tue 24 Nov 2026 08:00 EST`, or a dash."""
-        return f"{at.astimezone(self.zone):%a %d %b %Y %H:%M %Z}" if at else "–"
+        """An aware time as `Tue, December 1, 2026, 8:00 AM EST`, or as the language writes it; None is a dash."""
+        if at is None:
+            return "–"
+        local = at.astimezone(self.zone)
+        return f"{self.day(local.date())}, {self.dates.time(local)} {local:%Z}"
 
     def day(self, day: date | None) -> str:
-        """`Tue 24 Nov 2026`, or a dash."""
-        return f"{day:%a %d %b %Y}" if day else "–"
+        """A date as `Tue, December 1, 2026`, or as the language writes it; None is a dash."""
+        if day is None:
+            return "–"
+        # Catalogs have no short names of weekdays, so only English gets one.
+        return f"{day:%a}, {self.dates.day(day)}" if self.dates.is_english else self.dates.day(day)
 
     def line(self, text: str = "", style: str = "") -> None:
-        """One line, wrapped between words."""
+        """Print one line; a long one is wrapped between words."""
         self.console.print(Text(clean(text), style=style))
 
     def lines(self, texts: Iterable[str], style: str = "") -> None:
-        """Many lines, some hundred at once."""
+        """Print many lines, PAGE_ROWS at a time."""
         rest = iter(texts)
-        while some := list(islice(rest, PAGE_ROWS)):
-            self.line("\n".join(text.replace("\n", " ") for text in some), style)
+        while page := list(islice(rest, PAGE_ROWS)):
+            self.line("\n".join(text.replace("\n", " ") for text in page), style)
 
     def table(
         self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, of: int | None = None
     ) -> None:
-        """Rows under quiet heads: `!name` is not wrapped, `>name` holds numbers, `?name` goes when it is narrow here.
+        """A table. A column `!name` is not wrapped, `>name` has numbers, and `?name` is left out on a narrow terminal.
 
-        of: how many rows there are, where only the first are to be shown; None: show all, some hundred at a time.
+        empty: printed if there are no rows. of: the number of rows if only the first MAX_ROWS are to be shown, or None
+        to show all of them.
         """
         rest = iter(rows)
         page = list(islice(rest, PAGE_ROWS if of is None else MAX_ROWS))
@@ -84,7 +94,7 @@ class Output:
             self._page(columns, page)
             page = list(islice(rest, PAGE_ROWS)) if of is None else []
         if of is not None and of > MAX_ROWS:
-            self.line(f"… and {of - MAX_ROWS:,} more: --all or --json", "dim")
+            self.line(f"… and {of - MAX_ROWS:,} more; pass --all or --json", "dim")
 
     def _page(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         shown = [at for at, name in enumerate(columns) if name[0] != "?" or self.console.width >= PIPED_WIDTH]
@@ -102,7 +112,7 @@ class Output:
         self.console.print(table)
 
     def facts(self, pairs: Iterable[tuple[str, object]], *, title: str = "") -> None:
-        """Names and values, one pair a line, in a panel when there is a title."""
+        """Names and values, one pair per line; in a panel if there is a title."""
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")

@@ -1,4 +1,4 @@
-"""What stays: run, web, and the demo; the work is the daemon's and the web's."""
+"""`newsletter run` and `newsletter web`: the processes that keep running."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from newsletter.cli.context import CliContext, Subcommand, as_of
 
 
 @click.command(cls=Subcommand, reports=False)
-@click.option("--no-web", is_flag=True, help="The alarm clock and the sending, without the pages.")
+@click.option("--no-web", is_flag=True, help="Run the scheduler and the sender without the web server.")
 @as_of
 @click.pass_obj
 def run(context: CliContext, *, no_web: bool) -> int:
-    """The daemon: alarm clock, sending and web in one process; SIGTERM finishes the letters in flight."""
-    from newsletter import daemon
-    from newsletter.cli.log_setup import start_logging
+    """Run the daemon: the scheduler, the sender, and the web server in one process.
+
+    SIGTERM finishes the emails in flight before it stops.
+    """
+    from newsletter import daemon  # noqa: PLC0415 - it imports the web server; `--help` needs none
+    from newsletter.cli.log_setup import start_logging  # noqa: PLC0415 - it imports rich
 
     start_logging(context.settings.log_format, verbose=context.verbose)
     return daemon.run(context.app, web=not no_web)
@@ -23,18 +26,9 @@ def run(context: CliContext, *, no_web: bool) -> int:
 @click.command(cls=Subcommand, reports=False)
 @click.pass_obj
 def web(context: CliContext) -> int:
-    """The web alone: sign-up, confirmation, unsubscribe."""
-    from newsletter.cli.log_setup import start_logging
-    from newsletter.web import serve
+    """Run only the web server: sign-up, confirmation, preferences, unsubscribe, and archive."""
+    from newsletter.cli.log_setup import start_logging  # noqa: PLC0415 - it imports rich
+    from newsletter.web import serve  # noqa: PLC0415 - it imports FastAPI
 
     start_logging(context.settings.log_format, verbose=context.verbose)
     return serve(context.app)
-
-
-@click.command(cls=Subcommand, reports=False)
-@click.option("--once", is_flag=True, help="End when the mail has arrived, instead of keeping the pages open.")
-def demo(*, once: bool) -> int:
-    """One whole Tuesday, with nothing configured: sign-ups, confirmations, the daemon, a real SMTP server."""
-    from newsletter.cli.demo.tuesday import run_demo
-
-    return run_demo(once=once)

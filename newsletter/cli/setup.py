@@ -1,4 +1,4 @@
-"""Setting up and looking after: init, config, doctor, db, completion."""
+"""`newsletter init`, `config`, `doctor`, `db`, and `completion`: set up and look after an installation."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import get_completion_class
 
 from newsletter.cli.context import CliContext, CommandGroup, Subcommand, as_of, yes
 from newsletter.domain.errors import Refused, SettingsError
+from newsletter.rendering.data import data_dir
+from newsletter.settings import TABLE, Setting, check, env_text
 
 if TYPE_CHECKING:
     from newsletter.cli.output import Output
@@ -29,83 +32,80 @@ ASKED = ("TITLE", "FROM", "BASE_URL", "TIMEZONE", "SENDER_URL", "OWNER")
 @yes
 @click.pass_obj
 def init(context: CliContext, *, yes: bool) -> None:
-    """Write .env with a fresh key, create the database, bring in the starter tips. Safe to run twice."""
+    """Write .env with a new key, create the database, and import the starter tips.
+
+    It is safe to run this twice.
+    """
     env_file = _env_file(context, ask=not yes and sys.stdin.isatty())
     before = context.app.database.schema_status()
     after = context.app.database.upgrade()
-    database = "was there" if before.current == after.current else "created" if not before.current else "upgraded"
+    database = "already there" if before.current == after.current else "created" if not before.current else "upgraded"
     found, added = _starter_tips(context)
     document = {"env_file": str(context.env_path), "env_file_was": env_file, "database": database}
 
     def draw(output: Output) -> None:
-        tips = f"{added} starter tips added" if added else f"{found} tips were there"
+        tips = f"{added} starter tips added" if added else f"{found} tips already there"
         output.facts(
             [("settings", f"{context.env_path} {env_file}"), ("database", database), ("tips", tips)],
             title=context.settings.title,
         )
         output.line(
-            "Next: newsletter doctor says what is still to be set; newsletter issues preview shows the next letter."
+            "Next: run `newsletter doctor` to see what is still missing, and `newsletter issues preview` to see the next issue."
         )
 
     context.report({**document, "tips": found + added, "tips_added": added}, draw)
 
 
 def _env_file(context: CliContext, *, ask: bool) -> str:
-    """Make the env file, or give the one that is there a key if none is set; says what was done."""
-    path, fresh_key = context.env_path, secrets.token_urlsafe(32)
+    """Write the env file, or add a key to an existing one that has none; returns what was done."""
+    path, new_key = context.env_path, secrets.token_urlsafe(32)
     if path.exists():
         if context.settings.secret_key:
-            return "was there"
+            return "already there"
         with path.open("a", encoding="utf-8") as file:
-            file.write(f"\n{KEY}={fresh_key}\n")
+            file.write(f"\n{KEY}={new_key}\n")
         del context.settings
-        return "was there; a key was added at its end"
+        return "already there; a key was added at the end"
     key_elsewhere = os.environ.get(KEY) or os.environ.get(f"{KEY}_FILE")
-    values = ({} if key_elsewhere else {KEY: fresh_key}) | (_answers() if ask else {})
+    values = ({} if key_elsewhere else {KEY: new_key}) | (_answers() if ask else {})
     _write_private(path, values)
     context.env_file = path
-    return "written, readable for you alone"
+    return "written; only you can read it"
 
 
 def _write_private(path: Path, values: Mapping[str, str]) -> None:
-    from newsletter.settings import env_text
-
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
             file.write(env_text(values))
     except FileExistsError:
-        raise Refused(f"{path} has just been written by somebody else", fix="Run it again") from None
+        raise Refused(f"{path} was written by another process in the meantime", fix="Run it again") from None
     except OSError as error:
         raise SettingsError(
-            f"{path} cannot be written: {error.strerror}", fix="Choose another place: --env-file"
+            f"{path} cannot be written: {error.strerror}", fix="Choose another path with --env-file"
         ) from None
 
 
 def _answers() -> dict[str, str]:
-    """What a person at the terminal wants to be different from the default."""
-    from newsletter.settings import TABLE, Setting, check
+    """Ask for the most important settings; returns the answers that differ from the default, by name."""
 
-    def asked(row: Setting) -> str:
-        def usable(text: str) -> str:
+    def ask(row: Setting) -> str:
+        def checked(text: str) -> str:
             try:
                 check(row, text)
             except SettingsError as error:
                 raise click.UsageError(str(error)) from None
             return text
 
-        return str(click.prompt(row.meaning, default=row.default, value_proc=usable, err=True)).strip()
+        return str(click.prompt(row.meaning.rstrip("."), default=row.default, value_proc=checked, err=True)).strip()
 
     rows = [row for row in TABLE if row.name.removeprefix("NEWSLETTER_") in ASKED and not os.environ.get(row.name)]
-    answers = {row: asked(row) for row in rows}
+    answers = {row: ask(row) for row in rows}
     return {row.name: text for row, text in answers.items() if text and text != row.default}
 
 
 def _starter_tips(context: CliContext) -> tuple[int, int]:
-    """(tips that were there, tips that were added): the starters come only into an empty library."""
-    from newsletter.rendering.data import data_dir
-
-    with context.app.store.read() as tx:
-        found = len(tx.tips.cards())
+    """Import the starter tips into an empty library; returns (tips that were there before, tips that were added)."""
+    found = len(context.app.tips.cards())
     if found:
         return found, 0
     seeds = sorted((data_dir() / "seeds").glob("*.md"))
@@ -117,13 +117,13 @@ def _starter_tips(context: CliContext) -> tuple[int, int]:
 
 @click.group(cls=CommandGroup)
 def config() -> None:
-    """The settings."""
+    """Show the settings."""
 
 
 @config.command("show")
 @click.pass_obj
 def config_show(context: CliContext) -> None:
-    """Every setting, its value and where it comes from; secrets are masked."""
+    """Show every setting, its value, and where it comes from; secrets are masked."""
     rows = context.settings.shown()
     document = {
         "settings": [{"name": name, "value": value, "origin": origin} for name, value, origin in rows],
@@ -136,14 +136,14 @@ def config_show(context: CliContext) -> None:
 @as_of
 @click.pass_obj
 def doctor(context: CliContext) -> int:
-    """What is not right, and how to mend it: one line per check. Exit code 3 when something needs you."""
+    """Check the installation and suggest fixes, one line per check. Exit code 3 means that there are problems."""
     checks = context.app.doctor.check()
     document = {
         "checks": [{"id": c.id, "ok": c.ok, "level": c.level, "message": c.message, "fix": c.fix} for c in checks]
     }
 
     def draw(output: Output) -> None:
-        from newsletter.cli.output import mark
+        from newsletter.cli.output import mark  # noqa: PLC0415 - rich is slow to import, and `--json` needs none of it
 
         rows = [(mark(c.level), c.id, f"{c.message}\n{c.fix}" if c.fix else c.message) for c in checks]
         output.table(["!", "!", " "], rows, empty="")
@@ -157,29 +157,27 @@ def doctor(context: CliContext) -> int:
 
 @click.group(cls=CommandGroup)
 def db() -> None:
-    """The database."""
+    """Upgrade, back up, and restore the database."""
 
 
 @db.command("upgrade")
 @click.pass_obj
 def db_upgrade(context: CliContext) -> None:
-    """Create the database, or bring it to the version of this program."""
+    """Create the database, or upgrade its schema to the version of this program."""
     before, after = context.app.database.schema_status(), context.app.database.upgrade()
     changed = before.current != after.current
-    text = (
-        f"The database was upgraded to {after.head}." if changed else f"The database is at {after.head}; nothing to do."
-    )
+    text = f"The database was upgraded to {after.head}." if changed else f"The database is already at {after.head}."
     context.report({"before": before.current, "current": after.current, "changed": changed}, lambda s: s.line(text))
 
 
 @db.command("status")
 @click.pass_obj
 def db_status(context: CliContext) -> int:
-    """The version of the database and of this program; exit code 1 when they differ."""
+    """Show the schema versions of the database and of this program. Exit code 1 means that they differ."""
     status = context.app.database.schema_status()
     is_newer = status.current > status.head
-    advice = "in step" if status.ok else "upgrade the program" if is_newer else "run: newsletter db upgrade"
-    facts = [("database", status.current or "not there"), ("program", status.head), ("so", advice)]
+    advice = "nothing to do" if status.ok else "upgrade the program" if is_newer else "run: newsletter db upgrade"
+    facts = [("database", status.current or "none"), ("program", status.head), ("next step", advice)]
     context.report(
         {"current": status.current, "head": status.head, "ok": status.ok}, lambda output: output.facts(facts)
     )
@@ -190,10 +188,12 @@ def db_status(context: CliContext) -> int:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
 def db_backup(context: CliContext, file: Path) -> None:
-    """A consistent copy of the database, also while letters are sent."""
+    """Write a consistent copy of the database, even while emails are being sent."""
     context.app.database.backup(file)
     size = file.stat().st_size
-    context.report({"file": str(file), "bytes": size}, lambda output: output.line(f"{file} written, {size:,} bytes."))
+    context.report(
+        {"file": str(file), "bytes": size}, lambda output: output.line(f"{file} was written ({size:,} bytes).")
+    )
 
 
 @db.command("restore")
@@ -201,15 +201,15 @@ def db_backup(context: CliContext, file: Path) -> None:
 @yes
 @click.pass_obj
 def db_restore(context: CliContext, *, file: Path, yes: bool) -> None:
-    """Put a backup in the place of the database; the old one is kept beside it. It mails nobody until `db adopt`."""
-    context.require_confirmation(f"Put {file} in the place of the database?", yes=yes)
+    """Replace the database with a backup; the old file is kept. Nothing is sent until `newsletter db adopt`."""
+    context.require_confirmation(f"Replace the database with {file}?", yes=yes)
     kept = context.app.database.restore(file)
-    words = f"The database is what it was in {file}."
-    words += f" The old one is kept as {kept}." if kept.exists() else ""
-    why = context.app.database.hold_reason()
-    words += f" It mails nobody ({why}) until you say: newsletter db adopt" if why else ""
-    document = {"file": str(file), "kept": str(kept) if kept.exists() else None, "held": why}
-    context.report(document, lambda output: output.line(words))
+    text = f"The database was restored from {file}."
+    text += f" The old one is kept as {kept}." if kept.exists() else ""
+    held = context.app.database.hold_reason()
+    text += f" Nothing is sent ({held}) until you run: newsletter db adopt" if held else ""
+    document = {"file": str(file), "kept": str(kept) if kept.exists() else None, "held": held}
+    context.report(document, lambda output: output.line(text))
 
 
 @db.command("adopt")
@@ -217,17 +217,18 @@ def db_restore(context: CliContext, *, file: Path, yes: bool) -> None:
 @as_of
 @click.pass_obj
 def db_adopt(context: CliContext, *, yes: bool) -> None:
-    """Let a database that was copied or put back mail again, from here."""
-    why = context.app.database.hold_reason()
-    if not why:
-        context.report({"adopted": False, "was": ""}, lambda output: output.line("This database is no copy; it mails."))
+    """Allow a copied or restored database to send email again, from this machine."""
+    held = context.app.database.hold_reason()
+    if not held:
+        text = "Nothing to do: this database is allowed to send email."
+        context.report({"adopted": False, "was": ""}, lambda output: output.line(text))
         return
     context.require_confirmation(
-        f"Mail from here from now on? Nothing else may mail from a copy of it. It was held: {why}.", yes=yes
+        f"Sending was stopped because {held}. Send from this database now? No other copy of it may send.", yes=yes
     )
     context.app.database.adopt()
-    words = "Adopted: letters and mails go out from here again. Look first at: newsletter doctor, newsletter calendar"
-    context.report({"adopted": True, "was": why}, lambda output: output.line(words))
+    done = "Emails are sent from this database again. Check `newsletter doctor` and `newsletter calendar` first."
+    context.report({"adopted": True, "was": held}, lambda output: output.line(done))
 
 
 # -- completion ------------------------------------------------------------------------------------
@@ -237,9 +238,7 @@ def db_adopt(context: CliContext, *, yes: bool) -> None:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the completion script: eval "$(newsletter completion bash)" in your shell's start file."""
-    from click.shell_completion import get_completion_class
-
-    maker = get_completion_class(shell)
-    if maker:
-        click.echo(maker(ctx.find_root().command, {}, "newsletter", "_NEWSLETTER_COMPLETE").source())
+    """Print the completion script; add `eval "$(newsletter completion bash)"` to the startup file of your shell."""
+    completion_class = get_completion_class(shell)
+    if completion_class:
+        click.echo(completion_class(ctx.find_root().command, {}, "newsletter", "_NEWSLETTER_COMPLETE").source())

@@ -1,4 +1,4 @@
-"""`newsletter form`: the sign-up form for other sites, to be copied; changes nothing."""
+"""`newsletter form`: prints the code that embeds the sign-up form in another site."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ KINDS = ("link", "html", "iframe", "script")
 
 
 @click.command(cls=Subcommand)
-@click.option("--kind", type=click.Choice(KINDS), default="html", show_default=True, help="How it gets there.")
+@click.option("--kind", type=click.Choice(KINDS), default="html", show_default=True, help="How to embed the form.")
 @click.pass_obj
 def form(context: CliContext, *, kind: str) -> None:
-    """The sign-up form for your own site. An iframe or a script needs that site in NEWSLETTER_FRAME_ANCESTORS."""
+    """Print the sign-up form for your own site.
+
+    For an iframe or a script, list that site in NEWSLETTER_FRAME_ANCESTORS.
+    """
     settings = context.settings
     if kind in {"iframe", "script"} and not settings.frame_ancestors:
         context.print_note(
-            "newsletter: no site may frame the form yet. Set NEWSLETTER_FRAME_ANCESTORS=https://www.example.org"
+            "newsletter: no site is allowed to show the form in an iframe yet. Set NEWSLETTER_FRAME_ANCESTORS=https://www.example.org"
         )
     code = CODE[kind].format(base=escape(settings.base_url), title=escape(settings.title))
     context.report({"kind": kind, "code": code}, lambda _: click.echo(code))

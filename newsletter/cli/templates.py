@@ -1,4 +1,4 @@
-"""`newsletter templates …`: the mails and pages as files, to be changed one by one."""
+"""`newsletter templates`: list, copy, and check the templates of emails and pages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from newsletter.cli.context import CliContext, CommandGroup
 from newsletter.domain.errors import NotFound, Refused, UsageError
+from newsletter.rendering.data import data_dir
 
 if TYPE_CHECKING:
     from newsletter.cli.output import Output
@@ -16,22 +17,22 @@ if TYPE_CHECKING:
 
 @click.group(cls=CommandGroup)
 def templates() -> None:
-    """The mails and pages: yours win, file by file."""
+    """Change emails and pages: each of your own templates overrides ours."""
 
 
 @templates.command("list")
 @click.pass_obj
 def list_(context: CliContext) -> None:
-    """Every template, and which of them are your own."""
-    from newsletter.rendering.template_check import builtin_templates
+    """List every template, and show which ones are your own."""
+    from newsletter.rendering.template_check import builtin_templates  # noqa: PLC0415 - it imports premailer
 
     own = context.settings.templates
     found = [(name, "yours" if own and (own / name).is_file() else "ours") for name in builtin_templates()]
 
     def draw(output: Output) -> None:
-        output.table(["!template", "whose"], found, empty="No template is here.")
+        output.table(["!template", "whose"], found, empty="There are no templates.")
         output.line(
-            f"Yours are in {own}." if own else "To have your own, set NEWSLETTER_TEMPLATES to a directory.", "dim"
+            f"Your own are in {own}." if own else "To use your own, set NEWSLETTER_TEMPLATES to a directory.", "dim"
         )
 
     document = {"directory": str(own) if own else None, "templates": [{"name": n, "whose": w} for n, w in found]}
@@ -42,9 +43,8 @@ def list_(context: CliContext) -> None:
 @click.argument("name")
 @click.pass_obj
 def copy(context: CliContext, *, name: str) -> None:
-    """Copy one of ours (email/issue/body.html), or all of one folder (email/issue), to begin with."""
-    from newsletter.rendering.data import data_dir
-    from newsletter.rendering.template_check import builtin_templates
+    """Copy a template (email/issue/body.html) or a folder (email/issue) into your directory, as a start."""
+    from newsletter.rendering.template_check import builtin_templates  # noqa: PLC0415 - it imports premailer
 
     own = context.settings.templates
     if own is None:
@@ -52,9 +52,9 @@ def copy(context: CliContext, *, name: str) -> None:
     wanted = [one for one in builtin_templates() if one == name or one.startswith(f"{name.rstrip('/')}/")]
     if not wanted:
         raise NotFound(f"there is no template {name[:80]!r}", fix="See: newsletter templates list")
-    there = [one for one in wanted if (own / one).exists()]
-    if there:
-        raise Refused(f"{own / there[0]} is there already", fix="Remove it first, or copy another")
+    existing = [one for one in wanted if (own / one).exists()]
+    if existing:
+        raise Refused(f"{own / existing[0]} already exists", fix="Delete it first, or copy another one")
     for one in wanted:
         target = own / one
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -66,9 +66,9 @@ def copy(context: CliContext, *, name: str) -> None:
 @templates.command("check")
 @click.pass_obj
 def check(context: CliContext) -> None:
-    """Read all of yours, and render the letter once; names file and line of what is broken."""
+    """Validate your templates and render one email; errors name file and line."""
     own = context.settings.templates
     if own is None:
         raise UsageError("NEWSLETTER_TEMPLATES is not set", fix="Set it to a directory for your own templates")
-    context.app.renderer  # noqa: B018 - made here, which proves them
-    context.report({"ok": True, "directory": str(own)}, lambda output: output.line("Your templates are sound."))
+    context.app.renderer  # noqa: B018 - making it checks all templates
+    context.report({"ok": True, "directory": str(own)}, lambda output: output.line("Your templates are valid."))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
-from newsletter.domain.tips.season_rule import in_words
+from newsletter.domain.tips.season_rule import MONTHS, in_words
 
 DATE, TIME, UNKNOWN = "{month} {day}, {year}", "8:00 AM", "some time ago"
 """The keys of a catalog under which a language writes its dates, its times, and a date that is not known."""
@@ -25,6 +25,11 @@ class DateForm:
     months: tuple[str, ...] = ()
     clock: str = TIME
     unknown: str = UNKNOWN
+
+    @property
+    def is_english(self) -> bool:
+        """Are the months written in English?"""
+        return not self.months or self.months[0] == MONTHS[0]
 
     def day(self, day: date) -> str:
         """A date, as in December 1, 2026."""

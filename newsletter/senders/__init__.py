@@ -1,4 +1,4 @@
-"""The ways to the next hop: from a sender URL to an object that opens sessions; knows no store and no letter."""
+"""Senders hand emails to the next hop; `make_sender` turns NEWSLETTER_SENDER_URL into one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `console` sender: shows each letter on standard output as a person would read it; keeps and delivers nothing."""
+"""The `console` sender prints each email on standard output, for trying things out."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ _SHOWN = ("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "List-Unsub
 
 
 class ConsoleSender:
-    """`console:`. Sessions take turns, so that two letters never mix."""
+    """`console:`. Sessions share a lock, so that two emails are never mixed on the screen."""
 
-    def __init__(self, url: SenderUrl, hostname: str) -> None:  # noqa: ARG002 - every sender is made alike
+    def __init__(self, url: SenderUrl, hostname: str) -> None:  # noqa: ARG002 - all senders are made with the same arguments
         url.check_options()
         if url.host or url.path:
-            raise url.make_error("takes nothing behind the colon", "Write console:")
+            raise url.make_error("takes nothing after the colon", "Write console:")
         self.connections = url.get_integer("connections", 1, maximum=100)
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def open(self) -> ConsoleSession:
-        """A session; nothing can fail yet."""
-        return ConsoleSession(self._turn)
+        """A session; never fails."""
+        return ConsoleSession(self._lock)
 
 
 class ConsoleSession:
-    """Prints letters."""
+    """Prints emails."""
 
-    def __init__(self, turn: threading.Lock) -> None:
-        self._turn = turn
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
-        """Print envelope, the headers people know, and the text part; raises SenderTrouble when nobody listens."""
+        """Print the envelope, the usual headers, and the text part; raises SenderError if standard output is closed."""
         refusal = check_envelope(envelope)
         if refusal:
             return refusal
         page = _safe(f"{_head(envelope)}\n{_readable(message)}\n{'─' * _WIDTH}\n")
         try:
-            with self._turn:
+            with self._lock:
                 encoding = sys.stdout.encoding or "utf-8"
                 sys.stdout.write(page.encode(encoding, "replace").decode(encoding))
                 sys.stdout.flush()
         except (OSError, ValueError) as error:  # ValueError: standard output is closed
-            raise SenderError(f"the letter cannot be printed: {error}") from error
+            raise SenderError(f"the email cannot be printed: {error}") from error
         return accepted("printed")
 
     def close(self) -> None:
-        """Nothing is open between letters."""
+        """Do nothing: no connection is open."""
 
 
 def _head(envelope: Envelope) -> str:
@@ -61,16 +61,16 @@ def _head(envelope: Envelope) -> str:
 
 
 def _readable(message: bytes) -> str:
-    letter = message_from_bytes(message, policy=policy.default)
-    headers = [f"{name}: {letter[name]}" for name in _SHOWN if letter[name]]
-    parts = "".join(f"\n{part}" for part in _parts(letter))
+    parsed = message_from_bytes(message, policy=policy.default)
+    headers = [f"{name}: {parsed[name]}" for name in _SHOWN if parsed[name]]
+    parts = "".join(f"\n{part}" for part in _parts(parsed))
     return "\n".join(headers) + "\n" + parts.replace("\r\n", "\n")
 
 
-def _parts(letter: EmailMessage) -> list[str]:
-    """The text part whole; of other parts only what they are and how long."""
+def _parts(message: EmailMessage) -> list[str]:
+    """The full text part, and only type and size of each other part."""
     shown = []
-    for part in letter.walk():
+    for part in message.walk():
         if part.is_multipart():
             continue
         content = part.get_payload(decode=True)
@@ -78,7 +78,7 @@ def _parts(letter: EmailMessage) -> list[str]:
         if part.get_content_type() == "text/plain":
             shown.append(octets.decode(_charset(part), "replace"))
         else:
-            shown.append(f"[{part.get_content_type()}, {len(octets):,} octets]\n")
+            shown.append(f"[{part.get_content_type()}, {len(octets):,} bytes]\n")
     return shown
 
 
@@ -92,7 +92,5 @@ def _charset(part: EmailMessage) -> str:
 
 
 def _safe(text: str) -> str:
-    """Without control characters: a letter must not move the cursor of the terminal that shows it."""
-    return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
+    """Replace control characters: an email must not be able to control the terminal that shows it."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)

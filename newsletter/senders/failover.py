@@ -1,4 +1,4 @@
-"""Several senders in order: the next one is asked only while nothing was accepted; sends nothing itself."""
+"""Failover: tries several senders in order until one of them has given an outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 
 class FailoverSender:
-    """The first sender that takes letters. Connections and rates are those that all allow: any may have to do."""
+    """The first sender that works. Connections and rates are the lowest of all, since any sender may have to take over."""
 
     def __init__(self, senders: Sequence[Sender]) -> None:
         self._senders = tuple(senders)
@@ -21,16 +21,20 @@ class FailoverSender:
         self.rates = tuple(rate for sender in self._senders for rate in getattr(sender, "rates", ()))
 
     def open(self) -> Session:
-        """A session with the first sender that opens one; raises SenderTrouble with what each of them said."""
+        """A session with the first sender that opens one; raises SenderError with the error of each sender if none does."""
         return _FailoverSession(self._senders)
 
 
 class _FailoverSession:
-    """Moves on to the next sender until one has given an outcome, and then stays with that one."""
+    """Moves on to the next sender until one has given an outcome, and then stays with it.
+
+    After an outcome an error is raised instead: the caller requeues the email and opens a new session, which starts with
+    the first sender again.
+    """
 
     def __init__(self, senders: Sequence[Sender]) -> None:
         self._remaining = list(senders)
-        self._troubles: list[SenderError] = []
+        self._errors: list[SenderError] = []
         self._committed = False
         self._session = self._next()
 
@@ -38,24 +42,24 @@ class _FailoverSession:
         while self._remaining:
             try:
                 return self._remaining.pop(0).open()
-            except SenderError as trouble:
-                self._note(trouble)
-        raise _all_of(self._troubles)
+            except SenderError as error:
+                self._note(error)
+        raise _all_of(self._errors)
 
-    def _note(self, trouble: SenderError) -> None:
-        self._troubles.append(trouble)
+    def _note(self, error: SenderError) -> None:
+        self._errors.append(error)
         if self._remaining:
-            _log.warning("next sender tried: %s", trouble)
+            _log.warning("trying the next sender: %s", error)
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
         while True:
             try:
                 outcome = self._session.send(envelope, message)
-            except SenderError as trouble:
+            except SenderError as error:
                 self._session.close()
                 if self._committed:
                     raise
-                self._note(trouble)
+                self._note(error)
                 self._session = self._next()
             else:
                 self._committed = True
@@ -65,8 +69,8 @@ class _FailoverSession:
         self._session.close()
 
 
-def _all_of(troubles: Sequence[SenderError]) -> SenderError:
-    """One error for all senders: no password was taken only if every one of them says so."""
-    refused = all(isinstance(trouble, AuthenticationFailed) for trouble in troubles)
+def _all_of(errors: Sequence[SenderError]) -> SenderError:
+    """One error for all senders; it is AuthenticationFailed only if every one of them refused the password."""
+    refused = all(isinstance(error, AuthenticationFailed) for error in errors)
     kind = AuthenticationFailed if refused else SenderError
-    return kind("; ".join(trouble.message for trouble in troubles), fix=troubles[0].fix)
+    return kind("; ".join(error.message for error in errors), fix=errors[0].fix)

@@ -1,4 +1,4 @@
-"""The `maildir` sender: one file per letter in a Maildir on this machine; no folders, no flags, no reading."""
+"""The `maildir` sender writes each email to a file in a Maildir on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from newsletter.senders.url import SenderUrl
 
 
 class MaildirSender:
-    """`maildir:///path`: made when the first session opens. Letters appear whole or not at all (rename within it)."""
+    """`maildir:///path`. The directory is created when the first session opens.
+
+    An email is written to `tmp` and then renamed, so a program that reads the Maildir never sees half of it.
+    """
 
     def __init__(self, url: SenderUrl, hostname: str) -> None:
         url.check_options()
@@ -22,21 +25,21 @@ class MaildirSender:
             raise url.make_error("needs a path and no host", "Write maildir:///var/mail/newsletter with three slashes")
         self.connections = url.get_integer("connections", 1, maximum=100)
         self._path = Path(url.path)
-        self._host = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in hostname)
+        self._host = "".join(char if char.isalnum() or char in "-." else "_" for char in hostname)
         self._numbers = itertools.count(1)
 
     def open(self) -> MaildirSession:
-        """Make the three folders where they are missing; raises SenderTrouble."""
+        """Create the three folders if they are missing; raises SenderError."""
         try:
             for folder in ("tmp", "new", "cur"):
                 (self._path / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise _trouble(self._path, error) from error
+            raise _error(self._path, error) from error
         return MaildirSession(self._path, self._host, self._numbers)
 
 
 class MaildirSession:
-    """Writes letters; holds nothing open."""
+    """Writes emails. No file stays open between two of them."""
 
     def __init__(self, path: Path, host: str, numbers: itertools.count[int]) -> None:
         self._path = path
@@ -44,7 +47,7 @@ class MaildirSession:
         self._numbers = numbers
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
-        """Write the letter below its envelope: Return-Path and Delivered-To, as a last hop does (RFC 5321 section 4.4)."""
+        """Write the email with its envelope as Return-Path and Delivered-To, as a last hop does (RFC 5321 section 4.4)."""
         refusal = check_envelope(envelope)
         if refusal:
             return refusal
@@ -56,22 +59,22 @@ class MaildirSession:
                 file.write(head.encode() + message)
             temporary.rename(self._path / "new" / name)
         except OSError as error:
-            _forget(temporary)
-            raise _trouble(self._path, error) from error
+            _remove(temporary)
+            raise _error(self._path, error) from error
         return accepted(f"written to new/{name}")
 
     def close(self) -> None:
-        """Nothing is open between letters."""
+        """Do nothing: no file is open."""
 
 
-def _forget(temporary: Path) -> None:
+def _remove(temporary: Path) -> None:
     try:
         temporary.unlink(missing_ok=True)
     except OSError:
-        return  # what stays in tmp is no letter; Maildir readers sweep it after 36 hours
+        return  # a file left in tmp is not an email; programs that read a Maildir delete it after 36 hours
 
 
-def _trouble(path: Path, error: OSError) -> SenderError:
+def _error(path: Path, error: OSError) -> SenderError:
     return SenderError(
         f"the Maildir {path} cannot be written: {error.strerror or error}", fix="Check its disk space and permissions"
     )

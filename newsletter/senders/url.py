@@ -1,7 +1,7 @@
-"""A sender URL as a value: where the next hop is, who we are there, and with which options; opens nothing.
+"""Sender URLs: host, login, path, and options of the next hop.
 
-`smtp://user:password@host:587?tls=required&connections=10`; several separated by blanks are a failover order.
-No message, `str` or `repr` in this module ever holds a password: a URL that cannot be read is not quoted at all.
+`smtp://user:password@host:587?tls=required&connections=10`; several URLs, separated by spaces, are a failover order.
+No message, `str`, or `repr` in this module ever contains a password: a URL that cannot be parsed is not quoted at all.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RATES = {
     "domain_per_minute": Rate(0, timedelta(minutes=1), per_domain=True),
 }
 COMMON_OPTIONS = ("connections", *RATES)
-_ENCODE = "In user and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and a blank as %20"
+_ENCODE = "In user and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, and a space as %20"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
 _SECRET = re.compile(r"key|token|secret|password", re.IGNORECASE)
 _SECONDS = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)(?P<unit>s|m|h|)\Z")
@@ -44,8 +44,10 @@ class SenderUrl:
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def masked(self) -> str:
-        """The URL for showing: *** stands for the password and for options that sound like secrets."""
-        who = quote(self.user, safe="") if self.password else "***"  # a lone word may be a password gone astray
+        """The URL for messages and logs: *** replaces the password, and options whose names sound like secrets."""
+        who = (
+            quote(self.user, safe="") if self.password else "***"
+        )  # without a password, the user may be a misplaced one
         login = f"{who}{':***' if self.password else ''}@" if self.user or self.password else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         place = f"//{login}{host}{f':{self.port}' if self.port else ''}" if host or self.path.startswith("/") else ""
@@ -59,7 +61,7 @@ class SenderUrl:
 
     @property
     def is_local(self) -> bool:
-        """Is the host this machine, so that nothing said to it crosses a wire?"""
+        """Is the host this machine, so that nothing crosses the network?"""
         if self.host == "localhost":
             return True
         try:
@@ -75,16 +77,16 @@ class SenderUrl:
                 raise self.make_error(f"has no option {name!r}", _nearest(name, allowed))
 
     def get_integer(self, name: str, default: int, *, minimum: int = 1, maximum: int = 1_000_000) -> int:
-        """An option that is a whole number."""
+        """An option that is a whole number; raises SettingsError if it is not, or is out of range."""
         text = self.options.get(name)
         if text is None:
             return default
         if not (text.isascii() and text.isdigit() and len(text) <= 9 and minimum <= int(text) <= maximum):
-            raise self.make_error(f"{name} is not a number it can use: {text!r}", f"Write {minimum} to {maximum}")
+            raise self.make_error(f"{name} cannot be {text!r}", f"Write {minimum} to {maximum}")
         return int(text)
 
     def rates(self) -> tuple[Rate, ...]:
-        """The rates it asks for: `per_hour=500&domain_per_minute=20`; whoever schedules the letters keeps to them."""
+        """The rate limits in the options: `per_hour=500&domain_per_minute=20`. The caller keeps them."""
         return tuple(
             replace(rate, count=self.get_integer(name, 0, maximum=100_000_000))
             for name, rate in RATES.items()
@@ -92,35 +94,35 @@ class SenderUrl:
         )
 
     def seconds(self, name: str, default: float) -> float:
-        """An option that is a duration: `30`, `30s`, `5m`, `1h`."""
+        """An option that is a duration, in seconds: `30`, `30s`, `5m`, `1h`. Raises SettingsError if longer than a day."""
         text = self.options.get(name)
         if text is None:
             return default
         found = _SECONDS.match(text)
         value = float(found["number"]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found["unit"]] if found else 0
         if not 0 < value <= 86_400:
-            raise self.make_error(f"{name} is not a duration: {text!r}", "Write it as 30s, 5m or 1h")
+            raise self.make_error(f"{name} is not a duration: {text!r}", "Write it as 30s, 5m, or 1h")
         return value
 
     def get_choice(self, name: str, allowed: Collection[str], default: str) -> str:
-        """An option that is one of a few words."""
+        """An option that is one of `allowed`; raises SettingsError."""
         text = self.options.get(name, default)
         if text not in allowed:
             raise self.make_error(f"{name} cannot be {text!r}", _nearest(text, allowed))
         return text
 
     def make_error(self, message: str, fix: str) -> SettingsError:
-        """The error that names this URL without its secrets."""
+        """An error that shows this URL without its secrets."""
         return SettingsError(f"NEWSLETTER_SENDER_URL: {self.masked()}: {message}", fix=fix)
 
 
 def parse_sender_urls(text: str) -> tuple[SenderUrl, ...]:
-    """Read one or more URLs separated by blanks, in failover order; raises SettingsError."""
+    """Parse one or more URLs, separated by spaces, in failover order; raises SettingsError."""
     urls = tuple(_parse(part) for part in text.split())
     if not urls:
         raise SettingsError(
             "NEWSLETTER_SENDER_URL is empty",
-            fix="Write where mail goes, as in smtp://user:password@relay.example:587?tls=required, or console:",
+            fix="Set it to your outgoing mail server, as in smtp://user:password@relay.example:587?tls=required, or console:",
         )
     return urls
 
@@ -130,13 +132,13 @@ def _parse(text: str) -> SenderUrl:
     scheme = scheme.lower()
     if not colon or not _SCHEME.match(scheme):
         raise _invalid(
-            "it does not begin with a scheme", "Write smtp://host, smtps://host, maildir:///path or console:"
+            "it does not start with a scheme", "Write smtp://host, smtps://host, maildir:///path, or console:"
         )
     if not text.isascii() or not text.isprintable():
-        raise _invalid(f"the {scheme} URL has a character outside ASCII", "Percent-encode it, as in %C3%BC for ü")
+        raise _invalid(f"the {scheme} URL has a character that is not ASCII", "Percent-encode it, as in %C3%BC for ü")
     place, _, query = rest.partition("?")
     if "#" in rest or "@" in query or ("@" in place.removeprefix("//").partition("/")[2] and place.startswith("//")):
-        raise _invalid(f"the {scheme} URL has a # or an @ where none can stand", _ENCODE)
+        raise _invalid(f"the {scheme} URL has a # or an @ in the wrong place", _ENCODE)
     return _split_url(scheme, place, query)
 
 
@@ -146,11 +148,11 @@ def _split_url(scheme: str, place: str, query: str) -> SenderUrl:
         host, port = (parts.hostname or "").lower(), parts.port or 0
         options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), max_num_fields=50)
     except ValueError:
-        raise _invalid(f"the {scheme} URL has a host, port or option that cannot be read", _ENCODE) from None
+        raise _invalid(f"the {scheme} URL has a host, port, or option that cannot be parsed", _ENCODE) from None
     names = [name for name, _ in options]
     for name in names:
         if names.count(name) > 1:
-            raise _invalid(f"the {scheme} URL names an option twice: {name!r}", "Write it once")
+            raise _invalid(f"the {scheme} URL has an option twice: {name!r}", "Write it once")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return SenderUrl(scheme, host, port, user, password, unquote(parts.path), dict(options))
 

@@ -1,10 +1,12 @@
-"""How values of settings are written: text in, checked value out, ValueError with advice if not; knows no setting."""
+"""Reads the values of settings: each function returns the checked value of a text, or raises ValueError with advice."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from email.utils import parseaddr
+from ipaddress import ip_network
 from pathlib import Path
 
 from newsletter.domain.calendar.schedule import Schedule
@@ -17,13 +19,16 @@ _PART = re.compile(r"\s*(\d{1,5})\s*([a-z]+)")
 
 
 def parse_duration(text: str) -> timedelta:
-    """How long: `24h`, `90 days`, `18 months`, `1h 30min`; raises ValueError that says how to write it.
+    """A duration such as `24h`, `90 days`, `18 months`, or `1h 30min`; raises ValueError with advice.
 
-    A month is a twelfth of 365.25 days, a year 365.25; both come out as whole days (18 months are 548 days).
+    A year has 365.25 days and a month a twelfth of that; the result is rounded to whole days (18 months are 548 days).
     """
     found, end, rest = timedelta(), 0, text.strip().lower()[:40]
     while part := _PART.match(rest, end):
-        number, unit = int(part[1]), re.sub(r"(?<=..)s\Z", "", part[2])  # "hours" is "hour", "ms" is nothing
+        number, unit = (
+            int(part[1]),
+            re.sub(r"(?<=..)s\Z", "", part[2]),
+        )  # "hours" means "hour"; "ms" stays "ms", which is unknown
         if unit not in _SECONDS and unit not in _DAYS:
             break
         found += timedelta(seconds=number * _SECONDS.get(unit, 0), days=round(number * _DAYS.get(unit, 0)))
@@ -33,25 +38,25 @@ def parse_duration(text: str) -> timedelta:
     return found
 
 
-def rest(text: str) -> timedelta | None:
-    """How long, or `never`."""
+def duration_or_never(text: str) -> timedelta | None:
+    """A duration, or None for `never`."""
     return None if text.strip().lower() == "never" else parse_duration(text)
 
 
-def farewell(text: str) -> UnsubscribeEmail:
-    """After which leaves a last mail goes."""
+def unsubscribe_email(text: str) -> UnsubscribeEmail:
+    """After which ways of unsubscribing a last email is sent."""
     if text not in set(UnsubscribeEmail):
         raise ValueError("Write page, always or never")
     return UnsubscribeEmail(text)
 
 
 def optional(read: Callable[[str], object], *, unset: object = "") -> Callable[[str], object]:
-    """A reader that takes "" as `unset`."""
+    """A function that reads a text like `read`, and returns `unset` for an empty text."""
     return lambda text: read(text) if text else unset
 
 
 def matching(pattern: str, advice: str) -> Callable[[str], str]:
-    """A reader for what a regular expression can say; `advice` is the fix."""
+    """A function that accepts texts that match a regular expression as a whole; `advice` is the fix for all others."""
 
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -66,58 +71,56 @@ several_lines = matching(r"[^\x00-\x09\x0b-\x1f\x7f]*", "Write plain text")
 
 
 def mailbox(text: str) -> str:
-    """`Name <address>` or an address, as letters carry it in From (RFC 5322 section 3.4)."""
+    """`Name <address>` or an address, as in the From header (RFC 5322 section 3.4)."""
     split_mailbox(one_line(text))
     return text
 
 
 def split_mailbox(text: str) -> tuple[str, str]:
-    """`Name <address>` as name and address; raises InputError for what is not an address."""
-    from email.utils import parseaddr
-
+    """Name and address of `Name <address>`; the name may be empty. Raises InputError if the address is not valid."""
     name, found = parseaddr(text)
     return name, parse_address(found or text).text
 
 
 def address(text: str) -> str:
-    """One e-mail address."""
+    """One email address."""
     return parse_address(text).text
 
 
-web_url = matching(r"https?://[^\s\"'<>/]+(/[^\s\"'<>]*)?", "Write a whole address that begins with https://")
+web_url = matching(r"https?://[^\s\"'<>/]+(/[^\s\"'<>]*)?", "Write a full URL that starts with https://")
 
 
 def link(text: str) -> str:
-    """A web address or `mailto:`."""
+    """A URL with http:, https:, or mailto:."""
     if text.startswith("mailto:"):
         return f"mailto:{address(text.removeprefix('mailto:'))}"
     return web_url(text)
 
 
 def base_url(text: str) -> str:
-    """Where the pages are, without a slash at its end."""
+    """The URL of the web pages, without a trailing slash."""
     if "?" in text or "#" in text:
         raise ValueError("Write it without a query, as in https://tips.example.org")
     return web_url(text).rstrip("/")
 
 
 def host_and_port(text: str) -> tuple[str, int]:
-    """`host:port`; `:8000` asks for every address of the machine."""
+    """`host:port`; `:8000` means every address of the machine."""
     found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(\d{1,5})", text)
     if not found or int(found[2]) > 65_535:
         raise ValueError("Write host:port, as in 127.0.0.1:8000")
-    return found[1].strip("[]") or "0.0.0.0", int(found[2])  # noqa: S104 - the person asked for it
+    return found[1].strip("[]") or "0.0.0.0", int(found[2])  # noqa: S104 - the owner asked for it
 
 
 def whole_number(text: str) -> int:
-    """A number from 0 to a thousand million."""
+    """A number from 0 to 999,999,999."""
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise ValueError("Write a whole number, as in 10000")
     return int(text)
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """A list with commas or blanks between."""
+    """The items of a list that is separated by commas or spaces."""
     return tuple(re.findall(r"[^\s,]+", text))
 
 
@@ -131,19 +134,17 @@ def origins(text: str) -> tuple[str, ...]:
 
 def networks(text: str) -> tuple[str, ...]:
     """IP addresses or networks, or `*`."""
-    from ipaddress import ip_network
-
     for word in split_list(text):
         if word != "*":
-            ip_network(word, strict=False)  # its own message names the word
+            ip_network(word, strict=False)  # raises ValueError with a message that names the word
     return split_list(text)
 
 
 def keys(text: str) -> tuple[str, ...]:
-    """Secret keys with commas between."""
+    """Secret keys, separated by commas."""
     found = tuple(key.strip() for key in text.split(",") if key.strip())
     if any(len(key) < 16 for key in found):
-        raise ValueError("A key has at least 16 characters; `newsletter init` makes a good one")
+        raise ValueError("A key needs at least 16 characters; `newsletter init` makes a good one")
     return found
 
 
@@ -154,46 +155,46 @@ selector = matching(
 
 private_key = matching(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/=\n:, -]+",
-    "It is a private key in PEM; a file is easier: the same name with _FILE at its end",
+    "Write a private key in PEM format, or add _FILE to the name and set it to the path of the key",
 )
 
 
 def sender_urls(text: str) -> tuple[str, ...]:
-    """Sender URLs with blanks between; what follows the scheme is the sender's own to read."""
+    """Sender URLs, separated by spaces; each sender reads what follows its scheme."""
     if any(not re.match(r"[a-z][a-z0-9+.-]*:", url) for url in text.split()):
-        raise ValueError("Write smtp://user:password@host:587, smtps://…, maildir:///path or console:")
+        raise ValueError("Write smtp://user:password@host:587, smtps://…, maildir:///path, or console:")
     return tuple(text.split())
 
 
 def schedule(text: str) -> str:
-    """A weekday and a time."""
+    """A weekday and a time, as in `tue 08:00`."""
     Schedule.parse(text, "UTC")
     return text
 
 
 def zone(text: str) -> str:
-    """An IANA zone name."""
+    """The IANA name of a time zone."""
     Schedule.parse("tue 08:00", text)
     return text
 
 
 def mask_all(text: str) -> str:
-    """Nothing of a secret, not even its length."""
+    """Hide a secret, including its length."""
     return "********" if text else ""
 
 
 def mask_passwords(text: str) -> str:
-    """URLs without their passwords."""
+    """URLs with their passwords and secret options hidden."""
     text = re.sub(r"://([^:/\s]*):\S*@", r"://\1:********@", text)
     return re.sub(r"(?i)([?&](?:password|pass|secret|token|key)=)[^&\s]*", r"\1********", text)
 
 
-MAX_PICTURE = 200_000  # octets
+MAX_PICTURE = 200_000  # bytes
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
 
 
 def picture(text: str) -> Path:
-    """The path of a picture that mail programs show."""
+    """The path of a picture in a format that email programs show."""
     path = Path(text)
     try:
         size = path.stat().st_size
@@ -204,5 +205,5 @@ def picture(text: str) -> Path:
     if not head.startswith(_PICTURES):
         raise ValueError("Name a PNG, JPEG or GIF file")
     if size > MAX_PICTURE:
-        raise ValueError(f"The picture has {size} octets; make it smaller than {MAX_PICTURE}")
+        raise ValueError(f"The picture has {size:,} bytes; make it smaller than {MAX_PICTURE:,}")
     return path

@@ -38,7 +38,7 @@ def test_the_calendar_explains_itself(newsletter: Command) -> None:
     done = newsletter("calendar", "--weeks", "8", "--as-of", MONDAY)
 
     assert "seasonal: the Tuesday on or before December 25" in done.stdout
-    assert re.search(r"Tue 01 Dec 2026 .*next in the queue", done.stdout)
+    assert re.search(r"Tue, December 1, 2026 .*next in the queue", done.stdout)
     assert "newsletter calendar skip DATE" in done.stdout
 
 

@@ -45,7 +45,7 @@ def test_send_before_the_slot_sends_nothing_and_shows_when_the_next_is_due(
 ) -> None:
     done = three_subscribers("issues", "send", "--as-of", MONDAY)
     assert done.returncode == 0
-    assert "The next is Tue 24 Nov 2026 08:00 EST" in done.stdout
+    assert "The next is Tue, November 24, 2026, 8:00 AM EST" in done.stdout
     assert emails(home) == []
 
 

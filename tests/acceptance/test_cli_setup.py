@@ -10,47 +10,47 @@ KEY = re.compile(r"^NEWSLETTER_SECRET_KEY=(.+)$", re.MULTILINE)
 
 
 def test_init_writes_a_private_env_file_a_database_and_the_starter_tips(run_cli: Command, tmp_path: Path) -> None:
-    place = tmp_path / "fresh"
-    place.mkdir()
-    done = run_cli("init", "--yes", "--json", cwd=place)
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    done = run_cli("init", "--yes", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["database"] == "created"
     assert document["tips_added"] == len(STARTERS) >= 52
-    assert stat.S_IMODE((place / ".env").stat().st_mode) == 0o600
-    assert len(KEY.findall((place / ".env").read_text(encoding="utf-8"))[0]) >= 32
-    assert (place / "data" / "newsletter.db").is_file()
-    tips = json.loads(run_cli("tips", "list", "--json", cwd=place).stdout)["tips"]
+    assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600
+    assert len(KEY.findall((folder / ".env").read_text(encoding="utf-8"))[0]) >= 32
+    assert (folder / "data" / "newsletter.db").is_file()
+    tips = json.loads(run_cli("tips", "list", "--json", cwd=folder).stdout)["tips"]
     assert {tip["state"] for tip in tips} == {"fresh"}
 
 
-def test_a_second_init_changes_nothing_and_says_what_was_there(run_cli: Command, tmp_path: Path) -> None:
-    place = tmp_path / "fresh"
-    place.mkdir()
-    run_cli("init", "--yes", cwd=place)
-    before = (place / ".env").read_bytes()
-    done = run_cli("init", "--yes", cwd=place)
+def test_a_second_init_changes_nothing_and_reports_what_exists(run_cli: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    run_cli("init", "--yes", cwd=folder)
+    before = (folder / ".env").read_bytes()
+    done = run_cli("init", "--yes", cwd=folder)
     assert done.returncode == 0
-    assert (place / ".env").read_bytes() == before
-    assert done.stdout.count("was there") == 2
-    assert f"{len(STARTERS)} tips were there" in done.stdout
+    assert (folder / ".env").read_bytes() == before
+    assert done.stdout.count("already there") == 3
+    assert f"{len(STARTERS)} tips already there" in done.stdout
 
 
-def test_init_gives_an_env_file_without_a_key_one_and_leaves_the_rest_alone(run_cli: Command, tmp_path: Path) -> None:
-    place = tmp_path / "fresh"
-    place.mkdir()
-    (place / ".env").write_text("NEWSLETTER_TITLE=Mine", encoding="utf-8")
-    assert run_cli("init", "--yes", cwd=place).returncode == 0
-    text = (place / ".env").read_text(encoding="utf-8")
+def test_init_adds_a_key_to_an_env_file_without_one_and_keeps_the_rest(run_cli: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    (folder / ".env").write_text("NEWSLETTER_TITLE=Mine", encoding="utf-8")
+    assert run_cli("init", "--yes", cwd=folder).returncode == 0
+    text = (folder / ".env").read_text(encoding="utf-8")
     assert text.startswith("NEWSLETTER_TITLE=Mine\n")
     assert len(KEY.findall(text)) == 1
 
 
-def test_init_writes_no_key_where_the_environment_has_one(run_cli: Command, tmp_path: Path) -> None:
-    place = tmp_path / "fresh"
-    place.mkdir()
-    run_cli("init", "--yes", cwd=place, env={"NEWSLETTER_SECRET_KEY": "one-from-the-environment"})
-    assert KEY.findall((place / ".env").read_text(encoding="utf-8")) == []
+def test_init_writes_no_key_if_the_environment_has_one(run_cli: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    run_cli("init", "--yes", cwd=folder, env={"NEWSLETTER_SECRET_KEY": "one-from-the-environment"})
+    assert KEY.findall((folder / ".env").read_text(encoding="utf-8")) == []
 
 
 def test_a_command_before_init_says_what_to_run(run_cli: Command, home: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_command_before_init_says_what_to_run(run_cli: Command, home: Path) ->
     assert not (home / "data" / "newsletter.db").exists()
 
 
-def test_config_show_masks_secrets_and_tells_where_values_come_from(run_cli: Command) -> None:
+def test_config_show_masks_secrets_and_shows_where_values_come_from(run_cli: Command) -> None:
     asked = {"NEWSLETTER_SENDER_URL": "smtp://user:hunter2@relay.example", "NEWSLETTER_TITLE": "Outside"}
     for option in ([], ["--json"]):
         done = run_cli("config", "show", *option, env=asked)
@@ -74,7 +74,7 @@ def test_config_show_masks_secrets_and_tells_where_values_come_from(run_cli: Com
     assert rows["NEWSLETTER_LANGUAGE"]["origin"] == "default"
 
 
-def test_the_database_is_made_looked_at_and_copied(run_cli: Command, home: Path) -> None:
+def test_the_database_is_created_checked_and_backed_up(run_cli: Command, home: Path) -> None:
     assert run_cli("db", "status").returncode == 1
     first, second = (json.loads(run_cli("db", "upgrade", "--json").stdout) for _ in range(2))
     assert (first["changed"], second["changed"]) == (True, False)
@@ -84,7 +84,7 @@ def test_the_database_is_made_looked_at_and_copied(run_cli: Command, home: Path)
     assert run_cli("db", "backup", "copy.db").returncode == 1
 
 
-def test_doctor_is_content_with_a_newsletter_that_is_set_up(newsletter: Command) -> None:
+def test_doctor_finds_no_problem_in_a_newsletter_that_is_set_up(newsletter: Command) -> None:
     done = newsletter("doctor", "--json")
     problems = [check for check in json.loads(done.stdout)["checks"] if not check["ok"]]
     assert problems == []
@@ -92,16 +92,16 @@ def test_doctor_is_content_with_a_newsletter_that_is_set_up(newsletter: Command)
 
 
 def test_doctor_names_each_problem_with_its_fix(run_cli: Command, tmp_path: Path) -> None:
-    place = tmp_path / "fresh"
-    place.mkdir()
-    run_cli("init", "--yes", cwd=place)
-    done = run_cli("doctor", "--json", cwd=place, env={"NEWSLETTER_TITEL": "x"})
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    run_cli("init", "--yes", cwd=folder)
+    done = run_cli("doctor", "--json", cwd=folder, env={"NEWSLETTER_TITEL": "x"})
     assert done.returncode == 3
     checks = {check["id"]: check for check in json.loads(done.stdout)["checks"]}
     wrong = {"names", "sender", "from_address", "owner", "postal_address", "base_url"}
     assert {id_ for id_, check in checks.items() if not check["ok"]} == wrong
     assert all(checks[id_]["fix"] for id_ in wrong)
-    assert run_cli("doctor", cwd=place).stdout.count("✗") == 1
+    assert run_cli("doctor", cwd=folder).stdout.count("✗") == 1
 
 
 def test_doctor_works_without_a_database(run_cli: Command) -> None:
@@ -112,40 +112,40 @@ def test_doctor_works_without_a_database(run_cli: Command) -> None:
     assert "newsletter" in check["fix"]
 
 
-def test_a_backup_can_be_put_back_and_the_database_it_replaced_is_kept(newsletter: Command, home: Path) -> None:
+def test_a_backup_can_be_restored_and_the_replaced_database_is_kept(newsletter: Command, home: Path) -> None:
     proof = ("--confirmed", "--source", "paper list")
     newsletter("subscribers", "add", "anna@tips.example.com", *proof)
     assert newsletter("db", "backup", "then.db").returncode == 0
     newsletter("subscribers", "add", "berta@tips.example.com", *proof)
-    assert newsletter("db", "restore", "then.db").returncode == 2, "not unasked"
+    assert newsletter("db", "restore", "then.db").returncode == 2, "not without --yes"
     done = json.loads(newsletter("db", "restore", "then.db", "--yes", "--json").stdout)
-    people = json.loads(newsletter("subscribers", "list", "--json").stdout)["subscribers"]
-    assert [reader["address"] for reader in people] == ["anna@tips.example.com"]
+    subscribers = json.loads(newsletter("subscribers", "list", "--json").stdout)["subscribers"]
+    assert [subscriber["address"] for subscriber in subscribers] == ["anna@tips.example.com"]
     assert newsletter("db", "restore", str(home / done["kept"]), "--yes").returncode == 0
     assert len(json.loads(newsletter("subscribers", "list", "--json").stdout)["subscribers"]) == 2
 
 
-def test_what_is_no_backup_is_not_put_back(newsletter: Command, home: Path) -> None:
+def test_a_file_that_is_not_a_backup_is_not_restored(newsletter: Command, home: Path) -> None:
     (home / "list.csv").write_text("email\n", encoding="utf-8")
     done = newsletter("db", "restore", "list.csv", "--yes")
     assert (done.returncode, "not a database" in done.stderr) == (1, True)
     assert newsletter("tips", "list").returncode == 0
 
 
-def test_without_a_database_there_is_nothing_to_back_up(run_cli: Command, home: Path) -> None:
+def test_a_missing_database_cannot_be_backed_up(run_cli: Command, home: Path) -> None:
     done = run_cli("db", "backup", "then.db")
     assert (done.returncode, "newsletter init" in done.stderr) == (1, True)
     assert not (home / "then.db").exists()
 
 
-def test_a_place_that_is_not_there_is_named_with_what_to_do(newsletter: Command) -> None:
+def test_the_error_about_a_missing_directory_says_what_to_do(newsletter: Command) -> None:
     done = newsletter("subscribers", "export", "nowhere/out.csv")
     assert (done.returncode, done.stderr) == (
-        1, "newsletter: nowhere/out.csv: No such file or directory. Make its directory first, or name another\n",
+        1, "newsletter: nowhere/out.csv: No such file or directory. Create its directory first, or choose another path\n",
     )  # fmt: skip
 
 
-def test_an_unreadable_list_is_named_and_steers_no_terminal(newsletter: Command, home: Path) -> None:
+def test_an_unreadable_list_is_named_and_cannot_control_the_terminal(newsletter: Command, home: Path) -> None:
     (home / "list.csv").write_text("\x1b[31mname,town\n", encoding="utf-8")
     done = newsletter("subscribers", "import", "list.csv")
     assert done.stderr.startswith("newsletter: list.csv:1: no column of addresses")

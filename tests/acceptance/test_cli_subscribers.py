@@ -84,7 +84,7 @@ def test_a_long_list_is_shortened_unless_all_or_json_is_asked_for(newsletter: Co
     shown = newsletter("subscribers", "list").stdout
     assert "r0049@tips.example.com" in shown
     assert "r0050@tips.example.com" not in shown
-    assert "… and 1,184 more: --all or --json" in shown
+    assert "… and 1,184 more; pass --all or --json" in shown
     for addresses in (
         re.findall(r"r\d+@tips\.example\.com", newsletter("subscribers", "list", "--all").stdout),
         [

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.conftest import Command
 
 
-def test_a_template_is_copied_changed_and_wins(newsletter: Command, home: Path) -> None:
+def test_a_copied_and_changed_template_overrides_ours(newsletter: Command, home: Path) -> None:
     env = {"NEWSLETTER_TEMPLATES": "own"}
     copied = json.loads(newsletter("templates", "copy", "email/issue", "--json", env=env).stdout)["copied"]
     assert len(copied) == 3
@@ -19,7 +19,7 @@ def test_a_template_is_copied_changed_and_wins(newsletter: Command, home: Path) 
     assert newsletter("templates", "copy", "email/issue", env=env).returncode == 1
 
 
-def test_a_broken_template_is_named_before_anything_is_sent(newsletter: Command, home: Path) -> None:
+def test_a_broken_template_is_reported_before_anything_is_sent(newsletter: Command, home: Path) -> None:
     env = {"NEWSLETTER_TEMPLATES": "own"}
     newsletter("templates", "copy", "email/issue/body.txt", env=env)
     path = home / "own/email/issue/body.txt"

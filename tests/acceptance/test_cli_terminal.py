@@ -1,4 +1,4 @@
-"""The command with a person at the terminal: questions, the progress bar, Ctrl-C."""
+"""Commands on a terminal: questions, the progress bar, and Ctrl-C."""
 
 import json
 import os
@@ -21,7 +21,7 @@ Start = Callable[..., "Terminal"]
 
 
 class Terminal:
-    """A process on a terminal of 100 columns; what it says is read until the awaited words come."""
+    """A process on a terminal of 100 columns; its output is read until the expected text arrives."""
 
     def __init__(self, cwd: Path, *arguments: str, env: dict[str, str]) -> None:
         self.screen, theirs = pty.openpty()
@@ -35,26 +35,26 @@ class Terminal:
             start_new_session=True,
         )
         os.close(theirs)
-        self.said = ""
+        self.output = ""
 
     def until(self, words: str) -> None:
-        while words not in self.said:
+        while words not in self.output:
             piece = self.read()
-            assert piece, f"{words!r} never came: {self.said}"
+            assert piece, f"{words!r} never arrived: {self.output}"
 
     def read(self) -> str:
         try:
             piece = os.read(self.screen, 4096).decode(errors="replace")
-        except OSError:  # Linux says so when the other side of a terminal is gone
+        except OSError:  # on Linux: the other side of the terminal is closed
             return ""
-        self.said += piece
+        self.output += piece
         return piece
 
     def answer(self, text: str) -> None:
         os.write(self.screen, f"{text}\n".encode())
 
     def end(self) -> tuple[int, str]:
-        """Exit code and stdout, when it has ended."""
+        """Wait until it has ended; returns exit code and stdout."""
         while self.read():
             pass
         out, _ = self.process.communicate(timeout=30)
@@ -63,14 +63,14 @@ class Terminal:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    begun: list[Terminal] = []
+    started: list[Terminal] = []
 
-    def begin(cwd: Path, *arguments: str, env: dict[str, str] | None = None) -> Terminal:
-        begun.append(Terminal(cwd, *arguments, env=env or {}))
-        return begun[-1]
+    def start_one(cwd: Path, *arguments: str, env: dict[str, str] | None = None) -> Terminal:
+        started.append(Terminal(cwd, *arguments, env=env or {}))
+        return started[-1]
 
-    yield begin
-    for terminal in begun:
+    yield start_one
+    for terminal in started:
         if terminal.process.poll() is None:
             terminal.process.kill()
             terminal.process.communicate()
@@ -78,7 +78,7 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture
-def with_readers(newsletter: Command) -> Command:
+def with_subscribers(newsletter: Command) -> Command:
     for name in ("anna", "berta", "carla"):
         assert newsletter("subscribers", "add", f"{name}@tips.example.com", *PROOF).returncode == 0
     return newsletter
@@ -87,23 +87,23 @@ def with_readers(newsletter: Command) -> Command:
 def test_init_asks_with_defaults_and_asks_again_after_a_bad_answer(
     start: Start, run_cli: Command, tmp_path: Path
 ) -> None:
-    place = tmp_path / "fresh"
-    place.mkdir()
-    terminal = start(place, "init")
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    terminal = start(folder, "init")
     for question, answer in (
-        ("What the newsletter is called", "Anna's Tips"),
-        ("Who letters come from", "nobody"),
+        ("The name of the newsletter", "Anna's Tips"),
+        ("The From address of every email", "nobody"),
         ("NEWSLETTER_FROM cannot be used", "Anna <anna@tips.example>"),
-        ("Who is told", ""),
-        ("Where readers reach", "https://tips.example"),
-        ("How letters leave", "console:"),
-        ("The IANA zone", "Europe/Berlin"),
+        ("Your email address", ""),
+        ("The public address of the web pages", "https://tips.example"),
+        ("Outgoing mail server", "console:"),
+        ("The time zone of the schedule", "Europe/Berlin"),
     ):
         terminal.until(question)
         terminal.answer(answer)
     code, _ = terminal.end()
-    assert code == 0, terminal.said
-    shown = json.loads(run_cli("config", "show", "--json", cwd=place).stdout)["settings"]
+    assert code == 0, terminal.output
+    shown = json.loads(run_cli("config", "show", "--json", cwd=folder).stdout)["settings"]
     set_here = {row["name"].removeprefix("NEWSLETTER_"): row["value"] for row in shown if row["origin"] == ".env"}
     assert set_here == {
         "TITLE": "Anna's Tips",
@@ -115,42 +115,42 @@ def test_init_asks_with_defaults_and_asks_again_after_a_bad_answer(
     }
 
 
-def test_sending_shows_a_bar_on_the_terminal_and_keeps_stdout_clean(
-    start: Start, with_readers: Command, home: Path
+def test_sending_shows_a_progress_bar_and_keeps_stdout_clean(
+    start: Start, with_subscribers: Command, home: Path
 ) -> None:
-    assert with_readers("issues", "list").returncode == 0
+    assert with_subscribers("issues", "list").returncode == 0
     terminal = start(home, "issues", "send", "--as-of", TUESDAY, "--json")
     code, out = terminal.end()
     assert code == 0
     assert json.loads(out)["counts"]["sent"] == 3
-    assert "3/3" in terminal.said
+    assert "3/3" in terminal.output
 
 
-def test_ctrl_c_finishes_the_letter_in_flight_and_says_how_to_go_on(
-    start: Start, with_readers: Command, home: Path
+def test_ctrl_c_finishes_the_email_in_flight_and_says_how_to_continue(
+    start: Start, with_subscribers: Command, home: Path
 ) -> None:
     with FaultySmtp([Fault("rcpt", STALL, first=1, times=1)]) as server:
-        there = {"NEWSLETTER_SENDER_URL": server.url("tls=none", "connections=1")}
-        terminal = start(home, "issues", "send", "--as-of", TUESDAY, "--json", env=there)
+        environ = {"NEWSLETTER_SENDER_URL": server.url("tls=none", "connections=1")}
+        terminal = start(home, "issues", "send", "--as-of", TUESDAY, "--json", env=environ)
         assert server.stalling.wait(20)
         terminal.process.send_signal(signal.SIGINT)
         terminal.until("finishing the emails in flight")
         server.release()
         code, out = terminal.end()
         assert code == 130
-        assert "newsletter issues resume 1" in terminal.said
+        assert "newsletter issues resume 1" in terminal.output
         counts = json.loads(out)["counts"]
         assert (counts["sent"] in (1, 2), counts["sending"], counts["sent"] + counts["pending"]) == (True, 0, 3)
-        done = with_readers("issues", "resume", "--as-of", TUESDAY, "--json", env=there)
+        done = with_subscribers("issues", "resume", "--as-of", TUESDAY, "--json", env=environ)
         assert json.loads(done.stdout)["counts"]["sent"] == 3
-        assert len({letter.recipient for letter in server.emails}) == len(server.emails) == 3
+        assert len({email.recipient for email in server.emails}) == len(server.emails) == 3
 
 
-def test_a_question_without_a_yes_changes_nothing(start: Start, with_readers: Command, home: Path) -> None:
+def test_nothing_is_changed_if_the_answer_is_no(start: Start, with_subscribers: Command, home: Path) -> None:
     terminal = start(home, "subscribers", "erase", "anna@tips.example.com")
     terminal.until("[y/N]")
     terminal.answer("n")
     code, _ = terminal.end()
     assert code == 1
-    assert "nothing was changed" in terminal.said
-    assert re.search(r"anna@\S+ .*confirmed", with_readers("subscribers", "list").stdout)
+    assert "nothing was changed" in terminal.output
+    assert re.search(r"anna@\S+ .*confirmed", with_subscribers("subscribers", "list").stdout)

@@ -1,4 +1,4 @@
-"""The demo, as a person runs it first."""
+"""The demo, run as a new user runs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def test_the_demo_brings_one_letter_to_each_of_three_readers(tmp_path: Path) -> None:
+def test_the_demo_sends_one_email_to_each_of_three_subscribers(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "newsletter", "demo", "--once"],
         cwd=tmp_path,
@@ -24,7 +24,7 @@ def test_the_demo_brings_one_letter_to_each_of_three_readers(tmp_path: Path) -> 
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = re.findall(r"^ +(\w+@readers\.example) .*\d+\.\d KB +yes", done.stdout, re.MULTILINE)
-    assert rows == ["amara@readers.example", "joaquin@readers.example", "mei@readers.example"]
-    assert "reached 3 of 3 readers" in done.stdout
+    rows = re.findall(r"^ +(\w+@home\.example) .*\d+\.\d KB +yes", done.stdout, re.MULTILINE)
+    assert rows == ["amara@home.example", "joaquin@home.example", "mei@home.example"]
+    assert "reached 3 of 3 subscribers" in done.stdout
     assert list(tmp_path.iterdir()) == []

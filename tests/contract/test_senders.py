@@ -1,4 +1,4 @@
-"""Every sender of ours keeps the contract that `newsletter.testing` ships; what they do beyond it is tested elsewhere."""
+"""Every built-in sender passes the suite of `newsletter.testing`; what is special to one is tested elsewhere."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.support.faulty_smtp import FaultySmtp, ServerBehavior
 
 
 class _Keeper:
-    """What aiosmtpd hands its mail to."""
+    """The handler that aiosmtpd calls for each email."""
 
     def __init__(self) -> None:
         self.emails: list[SentEmail] = []
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Received) -> str:  # noqa: N802, ARG002 - aiosmtpd's names
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Received) -> str:  # noqa: N802, ARG002 - the names are aiosmtpd's
         assert isinstance(envelope.content, bytes)
         [recipient] = envelope.rcpt_tos
         sender = (envelope.mail_from or "").removeprefix("<>")  # how aiosmtpd writes the null reverse-path
@@ -63,7 +63,7 @@ class TestSmtpWithAiosmtpd(SenderContract):
 
 @pytest.mark.parametrize("pipelining", [True, False])
 class TestSmtp(SenderContract):
-    """Pipelined and not, against a server that minds who is out of step."""
+    """With and without pipelining, against a server that rejects commands out of order."""
 
     @pytest.fixture
     def server(self, *, pipelining: bool) -> Iterator[FaultySmtp]:
@@ -82,7 +82,7 @@ class TestSmtp(SenderContract):
 class TestMaildir(SenderContract):
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
-        return tmp_path / "mail with a blank"
+        return tmp_path / "mail with a space"
 
     @pytest.fixture
     def sender(self, folder: Path) -> Sender:
@@ -129,7 +129,7 @@ class TestMemory(SenderContract):
 
 
 class TestFailover(SenderContract):
-    """Two relays, of which the first is not there."""
+    """Two relays, the first of which does not exist."""
 
     @pytest.fixture
     def server(self) -> Iterator[FaultySmtp]:

@@ -157,7 +157,7 @@ def test_unsubscribing_on_the_page_sends_one_email_whose_link_starts_a_new_doubl
 def test_a_setting_decides_after_which_unsubscribes_an_email_is_sent(
     tmp_path: Path, farewell: str, channel: str, emails: int
 ) -> None:
-    with open_web_harness(tmp_path, farewell=farewell) as web_harness:
+    with open_web_harness(tmp_path, unsubscribe_email=farewell) as web_harness:
         web_harness.http.post("/subscribe", data={"email": ANNA})
         confirm(web_harness)
         if channel == "one-click":

@@ -1,4 +1,4 @@
-"""Self-made certificates for TLS tests; made new each time, trusted by nobody else."""
+"""Self-signed certificates for TLS tests, made for each run."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import pytest
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate for `localhost` and 127.0.0.1, PEM; `file` is also its own authority."""
+    """A certificate for `localhost` and 127.0.0.1 in PEM format; `file` also serves as the certificate authority."""
 
     file: Path
     key: Path
 
     def server_context(self) -> ssl.SSLContext:
-        """What a server needs to show it."""
+        """The TLS context of a server with this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.file, self.key)
         return context
 
 
 def make_certificate(folder: Path) -> Certificate:
-    """Make one with the `openssl` command; without it the test is skipped, or fails under NEWSLETTER_TEST_ALL."""
+    """Make one with `openssl`; if that is missing, the test is skipped, or fails with NEWSLETTER_TEST_ALL."""
     openssl = shutil.which("openssl")
     if not openssl:
         missing = "needs the openssl command (Debian package openssl)"

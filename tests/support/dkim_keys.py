@@ -1,4 +1,4 @@
-"""Keys for the tests of DKIM, made anew for each run: a private key in a repository is a bad example."""
+"""Keys for DKIM tests, made for each run, because a private key does not belong in a repository."""
 
 from __future__ import annotations
 

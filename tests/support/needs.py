@@ -1,4 +1,4 @@
-"""What a test needs from the machine and may not find; with NEWSLETTER_TEST_ALL=1 a lack is a failure."""
+"""Programs that some tests need: a test is skipped if one is missing, or fails with NEWSLETTER_TEST_ALL=1."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ PACKAGES = {
     "spamassassin": "spamassassin",
     "zdump": "libc-bin",
 }
-"""Program: the Debian package that has it."""
+"""The Debian package of each program."""
 
 
 def require_program(program: str) -> str:
-    """The path of a program; skips the test with the name of its Debian package when it is not there."""
+    """The path of a program; if it is missing, the test is skipped, and the reason names the Debian package."""
     found = shutil.which(program)
     if found:
         return found
-    reason = f"{program} is not here: apt-get install {PACKAGES[program]}"
+    reason = f"{program} is missing: apt-get install {PACKAGES[program]}"
     if os.environ.get("NEWSLETTER_TEST_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -35,10 +35,10 @@ REFEREES = Path(__file__).resolve().parents[1] / "referees"
 
 
 def require_referees() -> Path:
-    """The directory of npm packages that judge letters and pages; skips the test with the command that installs them."""
+    """The directory of npm packages that judge emails and pages; if they are missing, the test is skipped."""
     if (REFEREES / "node_modules" / "axe-core").is_dir():
         return REFEREES
-    reason = f"the referees are not here: npm install --prefix {REFEREES.relative_to(REFEREES.parents[1])}"
+    reason = f"the referees are missing: npm install --prefix {REFEREES.relative_to(REFEREES.parents[1])}"
     if os.environ.get("NEWSLETTER_TEST_ALL") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""The real command as a process that a test starts, watches, signals and kills; and waiting without sleeping."""
+"""The real command as a process that a test starts, watches, signals, and kills; and waiting without sleeping."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLL_INTERVAL = 0.01  # seconds
 
 
 def wait_until(condition: Callable[[], object], *, timeout: float = 30, what: str = "") -> None:
-    """Look again and again until it is so; fails after `within` seconds."""
+    """Check a condition until it is true; fails after `timeout` seconds. what: describes the condition in the failure."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout} s: {what or condition}"
@@ -27,7 +27,10 @@ def wait_until(condition: Callable[[], object], *, timeout: float = 30, what: st
 
 
 class Process:
-    """`python -m newsletter …` in a directory (or python some other way: `how`); what it says goes to files. Killed at the end of `with`, if it still runs."""
+    """`python -m newsletter …` in a directory, with its output in files; it is killed at the end of `with` if it still runs.
+
+    how: other arguments of Python instead of `-m newsletter`.
+    """
 
     def __init__(self, directory: Path, *arguments: str, how: str = "-m newsletter") -> None:
         number = sum(1 for _ in directory.glob("process-*.out"))
@@ -61,7 +64,7 @@ class Process:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """`kill -9`, and wait until it is gone."""
+        """`kill -9`, and wait until the process has ended."""
         self._process.kill()
         self._process.wait()
 

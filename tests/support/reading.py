@@ -1,4 +1,4 @@
-"""Tips of an archive, and what a page of it lists."""
+"""Adds tips to an archive, and reads which tips a page lists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NEWEST = date(2025, 4, 29)
 
 
 def add(app: App, title: str, ran_on: date | None = NEWEST, **more: Any) -> str:
-    """A tip of the archive; its key."""
+    """Add a tip that has run; returns its key."""
     key = re.sub(r"\W+", "-", title.lower()).strip("-")
     text = TipText(title, **{"body": f"{title} is what this is about. It is short.", "published_on": ran_on, **more})
     with app.store.write() as tx:

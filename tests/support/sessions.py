@@ -1,4 +1,4 @@
-"""A session that is driven step by step, so that one test serves both ways of carrying a letter."""
+"""A session that is driven step by step, so that one test covers both ways of sending an email."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from newsletter.ports.sending import MultiplexSender, MultiplexSession
 
 
 class SteppedSession:
-    """Looks like a session that waits; inside, `start`, `ready` and `proceed` do the work."""
+    """A blocking session on top of `start`, `ready`, and `proceed`."""
 
     def __init__(self, sender: MultiplexSender, session: MultiplexSession) -> None:
         self._sender = sender

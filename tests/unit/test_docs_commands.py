@@ -14,7 +14,6 @@ PAGES = [
 ]
 ANYWHERE = {"--json", "--env-file", "-v", "-vv", "--help", "--version"}
 OF_TESTS = {"NEWSLETTER_TEST_ALL"}
-RENAMED = {"NEWSLETTER_COLOR", "NEWSLETTER_COLOUR"}  # one is the other's deprecated name
 
 
 def _reference(name: str) -> str:
@@ -65,7 +64,7 @@ def test_every_command_on_a_page_exists_with_its_options(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_setting_on_a_page_exists(page: Path) -> None:
-    known = set(re.findall(r"NEWSLETTER_[A-Z0-9_]+", _reference("settings.md"))) | OF_TESTS | RENAMED
+    known = set(re.findall(r"NEWSLETTER_[A-Z0-9_]+", _reference("settings.md"))) | OF_TESTS
     named = set(re.findall(r"NEWSLETTER_[A-Z0-9_]+", page.read_text(encoding="utf-8")))
 
     assert named - known == set()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
-from newsletter.rendering.data import data_dir
-from newsletter.rendering.template_check import builtin_templates, check_templates
+from newsletter.rendering.template_check import check_templates
 
 SITE = Site("Tips", "Tips", "tips@news.example", "https://news.example")
 
@@ -20,14 +18,6 @@ def own(directory: Path, name: str, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def test_a_copy_of_each_of_our_templates_passes(tmp_path: Path) -> None:
-    for name in builtin_templates():
-        target = tmp_path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(data_dir() / "templates" / name, target)
-    check_templates(SITE, tmp_path)
 
 
 def test_an_owners_email_may_use_every_variable_of_ours(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The senders without a wire: what Maildir and console do beyond the contract they share with all senders."""
+"""What is special to the maildir and console senders; the contract suite tests the rest."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from newsletter.domain.errors import SenderError
 from newsletter.senders import make_sender
 
 ALICE = Envelope("bounce@news.example.org", "alice@example.org")
-LETTER = b"Subject: A tip\r\n\r\nSay their name.\r\n"
+MESSAGE = b"Subject: A tip\r\n\r\nSay their name.\r\n"
 SMUGGLED = Envelope("b@example.org", "a@example.org\r\nBcc: everybody@example.org")
 
 
-def send(url: str, envelope: Envelope = ALICE, message: bytes = LETTER) -> Outcome:
+def send(url: str, envelope: Envelope = ALICE, message: bytes = MESSAGE) -> Outcome:
     session = make_sender(url, hostname="client/x.example").open()
     try:
         return session.send(envelope, message)
@@ -26,32 +26,32 @@ def send(url: str, envelope: Envelope = ALICE, message: bytes = LETTER) -> Outco
         session.close()
 
 
-def test_a_maildir_letter_stands_in_new_below_its_envelope(tmp_path: Path) -> None:
+def test_a_maildir_gets_the_email_in_new_with_its_envelope(tmp_path: Path) -> None:
     outcome = send(f"maildir://{tmp_path}/m")
     [file] = (tmp_path / "m" / "new").iterdir()
     assert isinstance(outcome, Sent)
     assert outcome.reply.text == f"written to new/{file.name}"
     assert file.read_bytes() == (
-        b"Return-Path: <bounce@news.example.org>\r\nDelivered-To: alice@example.org\r\n" + LETTER
+        b"Return-Path: <bounce@news.example.org>\r\nDelivered-To: alice@example.org\r\n" + MESSAGE
     )
     assert not list((tmp_path / "m" / "tmp").iterdir())
 
 
-def test_a_maildir_that_cannot_be_made_is_trouble(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
+def test_a_maildir_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file")
     with pytest.raises(SenderError, match="cannot be written"):
         send(f"maildir://{tmp_path}/file/m")
 
 
-def test_a_maildir_that_went_away_is_trouble(tmp_path: Path) -> None:
+def test_a_maildir_that_was_deleted_is_an_error(tmp_path: Path) -> None:
     session = make_sender(f"maildir://{tmp_path}/m", hostname="client.example").open()
     (tmp_path / "m" / "new").rmdir()
     with pytest.raises(SenderError, match="No such file"):
-        session.send(ALICE, LETTER)
+        session.send(ALICE, MESSAGE)
     assert not list((tmp_path / "m" / "tmp").iterdir())
 
 
-def test_a_standard_output_that_is_closed_is_trouble_for_the_console() -> None:
+def test_the_console_raises_if_standard_output_is_closed() -> None:
     closed = io.StringIO()
     closed.close()
     with redirect_stdout(closed), pytest.raises(SenderError, match="cannot be printed"):
@@ -59,7 +59,7 @@ def test_a_standard_output_that_is_closed_is_trouble_for_the_console() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["console:", "maildir"])
-def test_an_envelope_with_a_line_end_is_refused(scheme: str, tmp_path: Path) -> None:
+def test_an_envelope_with_a_line_break_is_refused(scheme: str, tmp_path: Path) -> None:
     outcome = send(scheme if scheme == "console:" else f"maildir://{tmp_path}", SMUGGLED)
     assert isinstance(outcome, Rejected)
 
@@ -78,12 +78,12 @@ def test_the_console_shows_envelope_headers_and_text_but_no_markup(capsys: pytes
     assert "[text/html, " in shown
 
 
-def test_a_letter_cannot_move_the_cursor_of_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_email_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     send("console:", message=b"Subject: =?utf-8?q?a=1B[2Jb?=\r\n\r\nwipe \x1b[2J out\r\n")
     assert "\x1b" not in capsys.readouterr().out
 
 
-def test_a_terminal_without_unicode_still_shows_the_letter() -> None:
+def test_a_terminal_without_unicode_still_shows_the_email() -> None:
     page = io.BytesIO()
     with io.TextIOWrapper(page, encoding="ascii") as terminal, redirect_stdout(terminal):
         assert isinstance(send("console:"), Sent)

@@ -1,4 +1,4 @@
-"""The memory sender does what its script says, as a real next hop would."""
+"""The memory sender follows its script as a real mail server would."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoub
 from newsletter.domain.errors import SenderError
 from newsletter.testing import MemorySender, answer, make_message
 
-LETTER = make_message("Say their name.\n")
+MESSAGE = make_message("Say their name.\n")
 
 
 def to(name: str) -> Envelope:
@@ -17,19 +17,19 @@ def to(name: str) -> Envelope:
 
 def send(sender: MemorySender, *names: str) -> list[Outcome]:
     session = sender.open()
-    outcomes = [session.send(to(name), LETTER) for name in names]
+    outcomes = [session.send(to(name), MESSAGE) for name in names]
     session.close()
     return outcomes
 
 
-def test_a_script_in_turn_is_used_up_and_then_everything_is_accepted() -> None:
+def test_everything_is_accepted_when_the_script_is_used_up() -> None:
     sender = MemorySender([answer("rcpt", "450 4.2.1 later"), InDoubt(Reply(Stage.DOT, 0))])
     assert [type(outcome) for outcome in send(sender, "a", "b", "c")] == [Deferred, InDoubt, Sent]
-    assert [letter.envelope for letter in sender.emails] == [to("c")]
-    assert [letter.envelope for letter in sender.tried] == [to("a"), to("b"), to("c")]
+    assert [email.envelope for email in sender.emails] == [to("c")]
+    assert [email.envelope for email in sender.tried] == [to("a"), to("b"), to("c")]
 
 
-def test_a_script_by_recipient_leaves_the_others_alone() -> None:
+def test_a_script_for_one_recipient_does_not_affect_the_others() -> None:
     sender = MemorySender({"b@example.org": [answer("rcpt", "550 5.1.1 no such user")]})
     first, second, third = send(sender, "a", "b", "b")
     assert isinstance(second, Rejected)
@@ -37,19 +37,19 @@ def test_a_script_by_recipient_leaves_the_others_alone() -> None:
     assert (type(first), type(third)) == (Sent, Sent)
 
 
-def test_trouble_at_a_letter_ends_the_session_and_the_next_one_works() -> None:
+def test_an_error_closes_the_session_and_the_next_session_works() -> None:
     sender = MemorySender(fail_at=[2])
     session = sender.open()
-    session.send(to("a"), LETTER)
-    with pytest.raises(SenderError, match="letter 2"):
-        session.send(to("b"), LETTER)
+    session.send(to("a"), MESSAGE)
+    with pytest.raises(SenderError, match="email 2"):
+        session.send(to("b"), MESSAGE)
     with pytest.raises(SenderError, match="closed"):
-        session.send(to("b"), LETTER)
+        session.send(to("b"), MESSAGE)
     assert [type(outcome) for outcome in send(sender, "b")] == [Sent]
     assert sender.open_sessions == 0
 
 
-def test_a_reply_that_is_trouble_of_the_connection_is_raised() -> None:
+def test_a_reply_about_the_connection_is_raised() -> None:
     with pytest.raises(SenderError, match="421"):
         send(MemorySender([answer("rcpt", "421 4.3.2 going down")]), "a")
 

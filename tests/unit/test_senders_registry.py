@@ -1,18 +1,17 @@
-"""Schemes and classes: the built-in senders, and those that other packages bring."""
+"""The scheme of a sender URL selects a class: a built-in one, or one of another package."""
 
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Iterator
-from importlib import import_module
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
 from newsletter.domain.errors import SettingsError
 from newsletter.senders import make_sender
-from newsletter.senders.registry import BUILT_IN, GROUP
+from newsletter.senders.registry import DISTRIBUTION, GROUP
 
 PIGEON = """
 from newsletter.testing import MemorySender
@@ -26,7 +25,7 @@ class PigeonSender(MemorySender):
 
 @pytest.fixture
 def plugin(tmp_path: Path) -> Iterator[None]:
-    """A package as pip would have installed it: a module and its entry points."""
+    """A package as pip would install it: a module and its entry points."""
     (tmp_path / "pigeon_post.py").write_text(PIGEON)
     info = tmp_path / "pigeon_post-1.0.dist-info"
     info.mkdir()
@@ -48,25 +47,30 @@ def test_a_sender_of_another_package_is_found_by_its_scheme() -> None:
 
 
 @pytest.mark.usefixtures("plugin")
-def test_another_package_cannot_take_a_built_in_scheme() -> None:
+def test_another_package_cannot_take_over_a_built_in_scheme() -> None:
     assert type(make_sender("smtp://mail.example", hostname="client.example")).__name__ == "SmtpSender"
 
 
 @pytest.mark.usefixtures("plugin")
-def test_an_unknown_scheme_lists_what_there_is() -> None:
+def test_the_error_about_an_unknown_scheme_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError, match="console, gone, maildir, pigeon, smtp, smtps"):
         make_sender("pigon://loft.example", hostname="client.example")
 
 
 @pytest.mark.usefixtures("plugin")
-def test_a_sender_that_cannot_be_loaded_is_a_wrong_setting() -> None:
-    with pytest.raises(SettingsError, match="Reinstall pigeon_post"):
+def test_a_sender_that_cannot_be_loaded_is_a_settings_error() -> None:
+    with pytest.raises(SettingsError, match="Reinstall pigeon-post"):
         make_sender("gone:", hostname="client.example")
 
 
-def test_the_built_in_schemes_are_those_the_package_declares() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["project"]["entry-points"][GROUP] == BUILT_IN
-    for place in BUILT_IN.values():
-        module, _, name = place.partition(":")
-        assert hasattr(import_module(module), name)
+def test_every_built_in_sender_can_be_loaded() -> None:
+    points = distribution(DISTRIBUTION).entry_points.select(group=GROUP)
+    assert {point.name for point in points} == {"smtp", "smtps", "maildir", "console"}
+    assert all(hasattr(point.load(), "open") for point in points)
+
+
+def test_files_without_an_installed_package_are_an_error_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(SettingsError, match="is not installed") as caught:
+        make_sender("smtp://mail.example", hostname="client.example")
+    assert caught.value.fix == "Install it: pip install --editable ."

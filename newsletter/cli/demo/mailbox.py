@@ -1,4 +1,4 @@
-"""The demo's post office: a real SMTP server on loopback that keeps the mail, and a page to read it; for nothing else."""
+"""The mailbox of the demo: a real SMTP server on loopback that keeps every email, and a web page to read them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """One mail as it arrived."""
+    """One email as it arrived."""
 
     recipient: str
     octets: bytes
     message: EmailMessage
 
     def part(self, kind: str) -> str:
-        """The text of the part `plain` or `html`, "" when there is none."""
+        """The text of the part `plain` or `html`, or ""."""
         body = self.message.get_body((kind,))
         return str(body.get_content()) if body else ""
 
 
 class Mailbox:
-    """Everything that arrived, in order; `wait_for` comes back when enough did."""
+    """Every email that has arrived, in order.
+
+    The SMTP server adds emails from its own thread, while the demo waits for them in the main thread.
+    """
 
     def __init__(self) -> None:
         self.emails: list[Email] = []
@@ -41,47 +44,47 @@ class Mailbox:
         self._web = ThreadingHTTPServer((HOST, 0), _page_of(self))
 
     def start(self) -> None:
-        """Take mail and show it."""
+        """Start both servers."""
         self._smtp.start()
         threading.Thread(target=self._web.serve_forever, name="mailbox page", daemon=True).start()
 
     def stop(self) -> None:
-        """Close both servers."""
+        """Stop both servers."""
         self._web.shutdown()
         self._web.server_close()
         self._smtp.stop()
 
     @property
     def sender_url(self) -> str:
-        """The NEWSLETTER_SENDER_URL that ends here."""
+        """The NEWSLETTER_SENDER_URL of this mailbox."""
         return f"smtp://{HOST}:{self._smtp.port}?tls=none&connections=2"
 
     @property
     def page_url(self) -> str:
-        """Where the mail can be read."""
+        """The URL of the page that shows the emails."""
         return f"http://{HOST}:{self._web.server_port}/"
 
     def add(self, recipient: str, octets: bytes) -> None:
-        """Put one mail in."""
+        """Add one email."""
         message = message_from_bytes(octets, policy=policy.default)
         with self._arrived:
             self.emails.append(Email(recipient, octets, message))
             self._arrived.notify_all()
 
     def find(self, recipient: str, header: str) -> Email | None:
-        """The newest mail to somebody that has this header."""
-        found = (mail for mail in reversed(self.emails) if mail.recipient == recipient and header in mail.message)
+        """The newest email to a recipient that has this header, or None."""
+        found = (email for email in reversed(self.emails) if email.recipient == recipient and header in email.message)
         return next(found, None)
 
     def wait_for(self, recipient: str, header: str, seconds: float) -> Email | None:
-        """The same, waiting for it; None when it does not come in time."""
+        """The same, but wait for it; None if it has not arrived after this many seconds."""
         with self._arrived:
             self._arrived.wait_for(lambda: self.find(recipient, header) is not None, seconds)
         return self.find(recipient, header)
 
 
 class _Handler:
-    """What aiosmtpd calls for each message."""
+    """The handler that aiosmtpd calls for each message."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -94,7 +97,7 @@ class _Handler:
 
 
 def free_port(preferred: int = 0) -> int:
-    """A port on loopback that is free now: the wish, else any."""
+    """A port on loopback that is free now: the preferred one if possible, or any other."""
     for port in (preferred, 0):
         try:
             with socket.create_server((HOST, port)) as listener:
@@ -106,15 +109,15 @@ def free_port(preferred: int = 0) -> int:
 
 def _page_of(mailbox: Mailbox) -> type[BaseHTTPRequestHandler]:
     class Page(BaseHTTPRequestHandler):
-        """`/`: the list; `/N`: one mail; `/N/html`: its HTML part, alone in a frame without rights."""
+        """`/` lists the emails, `/N` shows one, and `/N/html` is its HTML part for a sandboxed frame."""
 
         def do_GET(self) -> None:
             number, _, view = self.path.strip("/").partition("/")
             if not number:
                 self._answer(_list(mailbox))
             elif number.isdecimal() and int(number) < len(mailbox.emails):
-                mail = mailbox.emails[int(number)]
-                self._answer(mail.part("html") if view == "html" else _one(int(number), mail))
+                email = mailbox.emails[int(number)]
+                self._answer(email.part("html") if view == "html" else _one(int(number), email))
             else:
                 self.send_error(404)
 
@@ -128,7 +131,7 @@ def _page_of(mailbox: Mailbox) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_arguments: Any) -> None:
-            """Say nothing."""
+            """Log nothing; the demo owns the terminal."""
 
     return Page
 
@@ -151,21 +154,21 @@ summary {{ cursor: pointer; padding: .6rem 0; }}
 
 def _list(mailbox: Mailbox) -> str:
     rows = "".join(
-        f'<li><a href="/{n}"><b>{_safe(mail.message["Subject"])}</b><small>to {_safe(mail.recipient)}</small></a>'
-        for n, mail in reversed(list(enumerate(mailbox.emails)))
+        f'<li><a href="/{n}"><b>{_safe(email.message["Subject"])}</b><small>to {_safe(email.recipient)}</small></a>'
+        for n, email in reversed(list(enumerate(mailbox.emails)))
     )
-    return _FRAME.format(title="Mailbox", body=f"<h1>Mailbox</h1><ol>{rows or '<li>Nothing yet.'}</ol>")
+    return _FRAME.format(title="Mailbox", body=f"<h1>Mailbox</h1><ol>{rows or '<li>No emails yet.'}</ol>")
 
 
-def _one(number: int, mail: Email) -> str:
-    headers = "\n".join(f"{name}: {value}" for name, value in mail.message.items())
+def _one(number: int, email: Email) -> str:
+    headers = "\n".join(f"{name}: {value}" for name, value in email.message.items())
     body = (
-        f'<p><a href="/">All mail</a></p><h1>{_safe(mail.message["Subject"])}</h1>'
-        f'<iframe title="The letter" sandbox="allow-popups" src="/{number}/html"></iframe>'
-        f"<details><summary>Text part</summary><pre>{_safe(mail.part('plain'))}</pre></details>"
+        f'<p><a href="/">All emails</a></p><h1>{_safe(email.message["Subject"])}</h1>'
+        f'<iframe title="The email" sandbox="allow-popups" src="/{number}/html"></iframe>'
+        f"<details><summary>Text part</summary><pre>{_safe(email.part('plain'))}</pre></details>"
         f"<details><summary>Headers</summary><pre>{_safe(headers)}</pre></details>"
     )
-    return _FRAME.format(title=_safe(mail.message["Subject"]), body=body)
+    return _FRAME.format(title=_safe(email.message["Subject"]), body=body)
 
 
 def _safe(text: object) -> str:

@@ -1,4 +1,4 @@
-"""One whole Tuesday with nothing configured: the real commands, form, daemon and SMTP, in a directory of its own."""
+"""Plays one Tuesday with nothing configured: the real commands, web form, daemon, and SMTP, in a temporary directory."""
 
 from __future__ import annotations
 
@@ -12,35 +12,40 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.parse import urlencode, urljoin
 from urllib.request import Request, urlopen
 
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
 from newsletter.cli.demo.mailbox import HOST, Email, Mailbox, free_port
 from newsletter.domain.calendar.schedule import Schedule
+from newsletter.domain.dates import AMERICAN
 from newsletter.domain.errors import NewsletterError
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-READERS = (("Amara", "amara@readers.example"), ("Joaquín", "joaquin@readers.example"), ("Mei", "mei@readers.example"))
-TIMEOUT = 60.0  # seconds for any one step on a slow machine
+SUBSCRIBERS = (
+    ("Amara", "amara@home.example"),
+    ("Joaquín", "joaquin@home.example"),
+    ("Mei", "mei@home.example"),
+)
+TIMEOUT = 60.0  # seconds for each step, which is enough for a slow machine
 RULE, ZONE = "tue 08:00", "America/New_York"
 
 
 class DemoError(NewsletterError):
-    """A step of the demo did not happen; the message says which."""
+    """A step of the demo failed; the message says which one."""
 
 
 def run_demo(*, once: bool) -> int:
-    """Show one Tuesday; 0 only when every reader got the letter. Without `once` the pages stay open until Ctrl-C."""
-    from rich.console import Console
-
+    """Play one Tuesday; returns 0 if every subscriber got the email. Without `once`, the pages stay open until Ctrl-C."""
     console = Console(highlight=False)
     directory = Path(tempfile.mkdtemp(prefix="newsletter-demo-"))
     mailbox = Mailbox()
@@ -65,11 +70,12 @@ def _until_interrupted() -> None:
 
 @dataclass
 class _Demo:
-    """The demo's newsletter and its story."""
+    """The newsletter of the demo and what happens on its Tuesday."""
 
     console: Console
     mailbox: Mailbox
     directory: Path
+    _key: str = field(default_factory=partial(secrets.token_urlsafe, 32))
 
     def __post_init__(self) -> None:
         schedule = Schedule.parse(RULE, ZONE)
@@ -78,20 +84,20 @@ class _Demo:
         self._home = f"http://{HOST}:{free_port(8000)}"
 
     def play(self, keep_open: Callable[[], None] | None) -> None:
-        """Monday evening: readers come. Tuesday, two seconds to eight: the daemon sends."""
-        self.console.print("\n[bold]Tip of the Week[/bold] · one whole Tuesday, nothing configured\n")
+        """On Monday evening people sign up; on Tuesday, two seconds before eight, the daemon starts and then sends."""
+        self.console.print("\n[bold]Tip of the Week[/bold] · one Tuesday, with nothing configured\n")
         self._newsletter("init", "--yes")
         evening = self._slot - timedelta(hours=12)
         with self._daemon(evening):
-            self._print_step(evening, "the newsletter opens", f"sign-up form at {self._home}/")
-            for name, address in READERS:
+            self._print_step(evening, "sign-ups open", f"sign-up form at {self._home}/")
+            for name, address in SUBSCRIBERS:
                 self._sign_up(name, address)
-                self._print_step(evening, f"{name} signs up", f"{address}: form, mail, link, button: confirmed")
+                self._print_step(evening, f"{name} signs up", f"{address} filled in the form and confirmed by email")
         with self._daemon(self._slot - timedelta(seconds=2)):
             self._print_step(
-                self._slot, "the daemon wakes", "next unsent tip, compiled once, sent to everybody confirmed"
+                self._slot, "the daemon sends", "the next unsent tip, compiled once, to every confirmed subscriber"
             )
-            emails = [self._email_to(address) for _, address in READERS]
+            emails = [self._email_to(address) for _, address in SUBSCRIBERS]
             self._show(emails)
             if keep_open:
                 self._show_addresses()
@@ -113,8 +119,6 @@ class _Demo:
             "NEWSLETTER_POSTAL_ADDRESS": "Tip of the Week, 1 Market Street, Springfield",
         }
 
-    _key = secrets.token_urlsafe(32)
-
     def _newsletter(self, *arguments: str) -> None:
         done = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "newsletter", *arguments],
@@ -129,7 +133,7 @@ class _Demo:
 
     @contextmanager
     def _daemon(self, as_of: datetime) -> Iterator[None]:
-        """`newsletter run` with its clock set; ended by SIGTERM, which it must obey with exit code 0."""
+        """`newsletter run --as-of …`; at the end it gets SIGTERM and must exit with code 0."""
         log = self.directory / "daemon.log"
         with log.open("a") as output:
             daemon = subprocess.Popen(  # noqa: S603 - our own command
@@ -138,7 +142,7 @@ class _Demo:
                 env=self._environment,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is ours to pass on
+                start_new_session=True,  # so that Ctrl-C in the terminal does not reach it; we stop it ourselves
             )
         try:
             self._wait_for_the_web(daemon)
@@ -161,48 +165,48 @@ class _Demo:
                 time.sleep(0.05)
             else:
                 return
-        raise DemoError("the daemon did not start", fix="Its log is above")
+        raise DemoError("the daemon did not start", fix="Its log is shown above")
 
-    # -- the readers ---------------------------------------------------------------------------
+    # -- the subscribers -----------------------------------------------------------------------
 
     def _sign_up(self, name: str, address: str) -> None:
-        """Fill in the real form, open the real mail, follow its link, press the button."""
+        """Fill in the real form, open the real email, follow its link, and click the button."""
         form = _form_of(self._home + "/")
         _fetch(form.action, form.fields | {"email": address, "name": name})
-        mail = self.mailbox.wait_for(address, "Subject", TIMEOUT)
-        if mail is None:
-            raise DemoError(f"no confirmation mail came for {address}")
-        link = next(word for word in mail.part("plain").split() if f"{self._home}/confirm/" in word)
+        email = self.mailbox.wait_for(address, "Subject", TIMEOUT)
+        if email is None:
+            raise DemoError(f"no confirmation email arrived for {address}")
+        link = next(word for word in email.part("plain").split() if f"{self._home}/confirm/" in word)
         button = _form_of(link)
         _fetch(button.action, button.fields)
 
     def _email_to(self, address: str) -> Email:
-        mail = self.mailbox.wait_for(address, "List-Unsubscribe", TIMEOUT)
-        if mail is None:
-            raise DemoError(f"no letter came for {address}")
-        return mail
+        email = self.mailbox.wait_for(address, "List-Unsubscribe", TIMEOUT)
+        if email is None:
+            raise DemoError(f"no issue arrived for {address}")
+        return email
 
     # -- the screen ----------------------------------------------------------------------------
 
     def _print_step(self, at: datetime, what: str, how: str) -> None:
-        when = at.astimezone(self._zone).strftime("%a %H:%M")
+        local = at.astimezone(self._zone)
+        when = f"{local:%a} {AMERICAN.time(local)}"
         self.console.print(f" [cyan]{when}[/cyan]  [bold]{what:<21}[/bold] {how}", soft_wrap=True)
 
     def _show(self, emails: list[Email]) -> None:
-        from rich import box
-        from rich.markup import escape
-        from rich.table import Table
-
         subject = emails[0].message["Subject"]
-        self.console.print(f"\n[bold]“{escape(subject)}”[/bold]  reached {len(emails)} of {len(READERS)} readers")
+        self.console.print(
+            f"\n[bold]“{escape(subject)}”[/bold]  reached {len(emails)} of {len(SUBSCRIBERS)} subscribers"
+        )
         table = Table(box=box.SIMPLE_HEAD)
-        for heading in ("reader", "dated", "size", "one-click leave"):
+        for heading in ("subscriber", "date", "size", "one-click unsubscribe"):
             table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=True)
-        for mail in emails:
-            one_click = mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-            date = mail.message["Date"].datetime.astimezone(self._zone).strftime("%a %d %b, %H:%M")
-            size = f"{len(mail.octets) / 1024:.1f} KB"
-            table.add_row(mail.recipient, date, size, "yes" if one_click else "no")
+        for email in emails:
+            one_click = email.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+            local = email.message["Date"].datetime.astimezone(self._zone)
+            date = f"{local:%b} {local.day}, {AMERICAN.time(local)}"
+            size = f"{len(email.octets) / 1024:.1f} KB"
+            table.add_row(email.recipient, date, size, "yes" if one_click else "no")
         self.console.print(table)
 
     def _show_addresses(self) -> None:
@@ -212,7 +216,7 @@ class _Demo:
             ("mailbox", self.mailbox.page_url),
         ):
             self.console.print(f"  [bold]{what:<13}[/bold] [link={where}]{where}[/link]", soft_wrap=True)
-        self.console.print("\nOpen them in a browser. Ctrl-C ends the demo and leaves nothing behind.")
+        self.console.print("\nOpen them in a browser. Ctrl-C ends the demo and deletes its data.")
 
 
 @dataclass
@@ -221,8 +225,8 @@ class _Form:
     fields: dict[str, str]
 
 
-class _FormReader(HTMLParser):
-    """Finds the first form that posts, and its hidden fields."""
+class _FormParser(HTMLParser):
+    """Finds the first form with method POST, and its hidden fields."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -238,15 +242,15 @@ class _FormReader(HTMLParser):
 
 
 def _form_of(url: str) -> _Form:
-    reader = _FormReader()
-    reader.feed(_fetch(url))
-    if reader.action is None:
-        raise DemoError(f"there is no form on {url}")
-    return _Form(urljoin(url, reader.action), reader.fields)
+    parser = _FormParser()
+    parser.feed(_fetch(url))
+    if parser.action is None:
+        raise DemoError(f"{url} has no form")
+    return _Form(urljoin(url, parser.action), parser.fields)
 
 
 def _fetch(url: str, fields: dict[str, str] | None = None) -> str:
-    """GET, or POST with fields; only ever the demo's own pages."""
+    """GET, or POST with fields; only for pages of the demo itself."""
     request = Request(url, urlencode(fields).encode() if fields is not None else None)  # noqa: S310
-    with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
-        return str(answer.read().decode())
+    with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+        return str(response.read().decode())

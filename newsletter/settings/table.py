@@ -1,0 +1,307 @@
+"""Every setting: its name, default, meaning, and how its text is read.
+
+Reading, `config show`, .env.example, and the reference are made from this table.
+"""
+# ruff: noqa: RUF009 - in this table the call makes a dataclass field
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from newsletter.domain.colors import brand_color
+from newsletter.domain.errors import SettingsError
+from newsletter.domain.site import Site
+from newsletter.domain.subscribers.subscription import UnsubscribeEmail
+from newsletter.settings import values as v
+
+PREFIX = "NEWSLETTER_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table.
+
+    default: the text used if nothing is set. read: returns the value of a text, or raises ValueError with advice.
+    group: a heading before this row, or "". mask: hides what is secret in a text; None if nothing is secret.
+    formerly: the field of an older name that still works, with a warning, or "".
+    """
+
+    field: str
+    default: str
+    meaning: str
+    read: Callable[[str], object]
+    group: str
+    mask: Callable[[str], str] | None
+    formerly: str
+
+    @property
+    def name(self) -> str:
+        """The name in the environment."""
+        return variable(self.field)
+
+    @property
+    def old_name(self) -> str:
+        """The deprecated name in the environment, or ""."""
+        return variable(self.formerly) if self.formerly else ""
+
+    def masked(self, text: str) -> str:
+        """The value as it may be shown."""
+        return self.mask(text) if self.mask else text
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field: `from_` is NEWSLETTER_FROM."""
+    return PREFIX + field.strip("_").upper()
+
+
+def _setting(
+    default: str,
+    meaning: str,
+    read: Callable[[str], object] = v.one_line,
+    *,
+    group: str = "",
+    mask: Callable[[str], str] | None = None,
+    formerly: str = "",
+) -> Any:
+    """A dataclass field that carries its row of the table; `group` starts a new group."""
+    row = {"default": default, "meaning": meaning, "read": read, "group": group, "mask": mask, "formerly": formerly}
+    return dataclasses.field(metadata={"row": row})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting, read and checked. Tuples may be empty; base_url has no trailing slash.
+
+    texts: each value as it was written; origins: where it was found; both by name. warnings: names that are no settings.
+    deprecations: settings that were given under an old name.
+    """
+
+    title: str = _setting("Tip of the Week", "The name of the newsletter.", group="The newsletter")
+    from_: str = _setting("Tip of the Week <tips@example.org>", "The From address of every email.", v.mailbox)
+    reply_to: str = _setting("", "The address for replies, if it is not the From address.", v.optional(v.mailbox))
+    postal_address: str = _setting(
+        "", "The postal address in the footer of every email; many countries require one.", v.several_lines
+    )
+    language: str = _setting(
+        "en",
+        "The language of emails and pages, such as en, en-GB, or de.",
+        v.matching(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", "Write a language tag, as in en or pt-BR"),
+    )
+    owner: str = _setting("owner@example.org", "Your email address, for alerts, previews, and reports.", v.address)
+    color: str = _setting(
+        "#17664f",
+        "The color of links, buttons, and the takeaway. It is rejected if the contrast is too low in light or dark mode.",
+        brand_color,
+        formerly="colour",
+    )
+    logo: Path | None = _setting(
+        "",
+        "A picture file (PNG, JPEG, or GIF) that is shown instead of the title at the top of emails and pages.",
+        v.optional(v.picture, unset=None),
+    )
+    contact_url: str = _setting("", "A link to your contact page.", v.optional(v.link), group="Footer links")
+    resources_url: str = _setting("", "A link to more resources.", v.optional(v.link))
+    home_url: str = _setting("", "A link to your own website.", v.optional(v.link))
+    base_url: str = _setting(
+        "http://localhost:8000",
+        "The public address of the web pages. Links in emails start with it.",
+        v.base_url,
+        group="Web",
+    )
+    listen: tuple[str, int] = _setting(
+        "127.0.0.1:8000", "The host and port that the web server listens on.", v.host_and_port
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        "", "Addresses of reverse proxies whose X-Forwarded-For header is trusted.", v.networks
+    )
+    frame_ancestors: tuple[str, ...] = _setting("", "Sites that may show the sign-up form in an iframe.", v.origins)
+    allowed_origins: tuple[str, ...] = _setting("", "Sites whose scripts may post to the sign-up form.", v.origins)
+    teasers: str = _setting(
+        "hide",
+        "Tips that have only their beginning in the library. hide: leave them out of the archive; show: show the"
+        " beginning and a link to the full article.",
+        v.matching("hide|show", "Write hide or show"),
+    )
+    disposable_domains: Path | None = _setting(
+        "",
+        "A text file with one domain per line. Addresses at these domains cannot sign up; it is meant for providers of"
+        " disposable addresses.",
+        v.optional(Path, unset=None),
+    )
+    data_dir: Path = _setting("data", "The directory of the database and other files.", Path, group="Storage")
+    database_url: str = _setting(
+        "sqlite:///data/newsletter.db",
+        "The database. A relative path starts in the working directory. Unset: newsletter.db in the data directory.",
+        v.matching(r"(sqlite:///|postgresql(\+psycopg)?://)\S.*", "Write sqlite:///path/to/newsletter.db"),
+        mask=v.mask_passwords,
+    )
+    sender_url: tuple[str, ...] = _setting(
+        "",
+        "Outgoing mail server: smtp://user:password@host:587?tls=starttls&connections=10, smtps://…,"
+        " maildir:///path, or console:. Several URLs, separated by spaces, are tried in order.",
+        v.sender_urls,
+        group="Sending",
+        mask=v.mask_passwords,
+    )
+    schedule: str = _setting("tue 08:00", "The weekday and time of each issue.", v.schedule)
+    timezone: str = _setting(
+        "America/New_York", "The time zone of the schedule and of the dates you see (an IANA name).", v.zone
+    )
+    late_window: timedelta = _setting("24h", "How late an issue may still start after an outage.", v.parse_duration)
+    in_doubt: str = _setting(
+        "resend",
+        "What happens to an email if the mail server's reply was lost. resend: it is sent again; hold: it waits for you.",
+        v.matching("resend|hold", "Write resend or hold"),
+    )
+    second_process: int | None = _setting(
+        "",
+        "Use a second sending process for issues with at least this many recipients. Unset: 10000, if a CPU core is"
+        " idle; 0: never.",
+        v.optional(v.whole_number, unset=None),
+    )
+    bounce_domain: str = _setting(
+        "",
+        "The domain that bounces are returned to. Unset: the domain of the From address.",
+        v.optional(v.matching(r"[\w-]+(\.[\w-]+)+", "Write a domain name")),
+    )
+    rerun_after: timedelta | None = _setting(
+        "18 months", "How long a tip rests before it may run again; or never.", v.duration_or_never
+    )
+    rerun_to: str = _setting(
+        "everybody",
+        "The recipients of a tip that runs again. everybody: all subscribers; unseen: only subscribers who have not"
+        " received it yet, while the others get a different tip.",
+        v.matching("everybody|unseen", "Write everybody or unseen"),
+    )
+    unsubscribe_email: UnsubscribeEmail = _setting(
+        "page",
+        "When to send one last email with a resubscribe link. page: after someone unsubscribes on the web page or by"
+        " email; always: after a one-click unsubscribe in an email program, too; never: not at all.",
+        v.unsubscribe_email,
+        formerly="farewell",
+    )
+    approval: str = _setting(
+        "silence",
+        "silence: send unless you reject the preview; required: wait for your approval.",
+        v.matching("silence|required", "Write silence or required"),
+    )
+    ping_url: str = _setting(
+        "",
+        "A URL to request after each issue, so that a dead man's switch such as Healthchecks notices a missing one.",
+        v.optional(v.web_url),
+    )
+    dkim_selector: str = _setting(
+        "",
+        "The DKIM selector. Unset: emails are not signed here, and your relay is expected to sign.",
+        v.optional(v.selector),
+        group="DKIM",
+    )
+    dkim_key: str = _setting(
+        "", "The private DKIM key in PEM format: RSA-2048 or Ed25519.", v.optional(v.private_key), mask=v.mask_all
+    )
+    dkim_ed25519_selector: str = _setting("", "The selector of a second DKIM signature.", v.optional(v.selector))
+    dkim_ed25519_key: str = _setting(
+        "", "The private key of the second DKIM signature.", v.optional(v.private_key), mask=v.mask_all
+    )
+    secret_key: tuple[str, ...] = _setting(
+        "",
+        "The key that signs the links in emails. Several keys, separated by commas: the first one signs, all verify.",
+        v.keys,
+        group="Secrets, templates, logs",
+        mask=v.mask_all,
+    )
+    templates: Path | None = _setting(
+        "", "The directory of your own templates. Each file there overrides ours.", v.optional(Path, unset=None)
+    )
+    log_format: str = _setting(
+        "text", "The format of the log: text or json.", v.matching("text|json", "Write text or json")
+    )
+
+    texts: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    warnings: tuple[str, ...] = ()
+    deprecations: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Leave the values out: a traceback must not show a secret."""
+        return f"<Settings from {sorted(set(self.origins.values()))}>"
+
+    def origin(self, name: str) -> str:
+        """Where a value was found: environment, the path of a file, or default."""
+        return self.origins[name]
+
+    def shown(self) -> list[tuple[str, str, str]]:
+        """(name, value with secrets masked, origin) of every setting."""
+        return [(row.name, row.masked(self.texts[row.name]), self.origins[row.name]) for row in TABLE]
+
+    def site(self) -> Site:
+        """What emails and pages show about the newsletter."""
+        name, address = v.split_mailbox(self.from_)
+        return Site(
+            title=self.title,
+            from_name=name,
+            from_address=address,
+            base_url=self.base_url,
+            language=self.language,
+            reply_to=self.reply_to,
+            postal_address=self.postal_address,
+            owner=self.owner,
+            contact_url=self.contact_url,
+            resources_url=self.resources_url,
+            home_url=self.home_url,
+            bounce_domain=self.bounce_domain,
+            color=self.color,
+            has_logo=self.logo is not None,
+        )
+
+    @property
+    def holds_in_doubt(self) -> bool:
+        """Is an email held if the mail server may or may not have accepted it?"""
+        return self.in_doubt == "hold"
+
+    def blocked_domains(self) -> frozenset[str]:
+        """Domains whose addresses cannot sign up, in lower case. Raises SettingsError if the file cannot be read."""
+        path = self.disposable_domains
+        if path is None:
+            return frozenset()
+        try:
+            lines = path.read_text(encoding="utf-8").lower().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{path} cannot be read: {error}", fix="Name a text file with one domain per line"
+            ) from None
+        return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+    def signing_keys(self) -> tuple[str, ...]:
+        """The keys, at least one; raises SettingsError if none is set."""
+        if not self.secret_key:
+            raise SettingsError("NEWSLETTER_SECRET_KEY is not set", fix="Run: newsletter init")
+        return self.secret_key
+
+    def dkim_keys(self) -> tuple[tuple[str, str, str], ...]:
+        """(prefix of the settings, selector, PEM) of each DKIM key; selector and PEM are "" if not set."""
+        return (
+            ("NEWSLETTER_DKIM", self.dkim_selector, self.dkim_key),
+            ("NEWSLETTER_DKIM_ED25519", self.dkim_ed25519_selector, self.dkim_ed25519_key),
+        )
+
+    def sender_urls(self) -> tuple[str, ...]:
+        """The senders in failover order, at least one; raises SettingsError if none is set."""
+        if not self.sender_url:
+            raise SettingsError(
+                "NEWSLETTER_SENDER_URL is not set, so no email can be sent",
+                fix="Set it to smtp://user:password@host:587, or to console: to print emails on the screen",
+            )
+        return self.sender_url
+
+
+TABLE = tuple(
+    Setting(field=field.name, **field.metadata["row"])
+    for field in dataclasses.fields(Settings)
+    if "row" in field.metadata
+)

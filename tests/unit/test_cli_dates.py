@@ -1,0 +1,37 @@
+"""Reports of commands write dates and times as the newsletter's language does."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from newsletter.cli.output import Output
+from newsletter.rendering.catalogs import date_form
+from newsletter.rendering.data import data_dir
+
+TUESDAY = datetime(2026, 12, 1, 13, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("language", "zone", "written"),
+    [
+        ("en", "America/New_York", "Tue, December 1, 2026, 8:00 AM EST"),
+        ("fr", "America/New_York", "Tue, December 1, 2026, 8:00 AM EST"),  # there is no French catalog
+        ("en-GB", "Europe/London", "Tue, 1 December 2026, 13:00 GMT"),
+        ("de", "Europe/Berlin", "1. Dezember 2026, 14:00 CET"),
+        ("en", "Asia/Tokyo", "Tue, December 1, 2026, 10:00 PM JST"),
+        ("en", "Pacific/Auckland", "Wed, December 2, 2026, 2:00 AM NZDT"),
+    ],
+)
+def test_a_time_is_written_in_the_language_and_time_zone(language: str, zone: str, written: str) -> None:
+    output = Output(zone, date_form(language, [data_dir() / "templates"]))
+    assert output.when(TUESDAY) == written
+
+
+def test_a_date_without_a_time_has_its_weekday() -> None:
+    assert Output("UTC").day(date(2027, 3, 2)) == "Tue, March 2, 2027"
+
+
+def test_an_unknown_time_is_a_dash() -> None:
+    assert (Output("UTC").when(None), Output("UTC").day(None)) == ("–", "–")
