@@ -256,4 +256,5 @@ def _listen_to_signals() -> socket.socket:
 
 def _next_issue_text(app: App) -> str:
     slot = app.schedule.next_slot(app.clock())
-    return app.schedule.starts_at(slot).astimezone(app.schedule.zone).strftime("%A %d %B %Y, %H:%M %Z")
+    due_at, dates = app.schedule.starts_at(slot).astimezone(app.schedule.zone), app.site.dates
+    return f"{due_at:%A}, {dates.day(due_at)}, {dates.time(due_at)} {due_at:%Z}"

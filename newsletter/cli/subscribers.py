@@ -166,7 +166,7 @@ def add(context: CliContext, *, address: str, name: str, confirmed: bool, source
 def _send_now(context: CliContext) -> str:
     """Send the confirmation email unless another process is sending; what happened, in words."""
     try:
-        if context.app.store.holder() is None and context.app.transactional.send():
+        if not context.app.transactional.is_sender_running() and context.app.transactional.send():
             return "has been asked to confirm"
     except NewsletterError as error:
         context.print_note(f"newsletter: the confirmation email was not sent yet: {error}")
