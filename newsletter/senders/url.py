@@ -93,7 +93,7 @@ class SenderUrl:
             if name in self.options
         )
 
-    def seconds(self, name: str, default: float) -> float:
+    def get_seconds(self, name: str, default: float) -> float:
         """An option that is a duration, in seconds: `30`, `30s`, `5m`, `1h`. Raises SettingsError if longer than a day."""
         text = self.options.get(name)
         if text is None:

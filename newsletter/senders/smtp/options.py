@@ -59,9 +59,9 @@ class SmtpOptions:
             is_local=url.is_local,
             ca_file=url.options.get("ca_file", ""),
             per_connection=url.get_integer("per_connection", 1000),
-            connect_timeout=url.seconds("connect_timeout", 30),
-            reply_timeout=url.seconds("reply_timeout", 300),
-            final_timeout=url.seconds("final_timeout", 600),
+            connect_timeout=url.get_seconds("connect_timeout", 30),
+            reply_timeout=url.get_seconds("reply_timeout", 300),
+            final_timeout=url.get_seconds("final_timeout", 600),
         )
         if options.ca_file:
             _ = options.context  # a file that cannot be read is a wrong setting, not trouble with the relay
