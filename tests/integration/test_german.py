@@ -1,4 +1,4 @@
-"""Everything that readers and the owner of a German newsletter see, looked through for words of another language."""
+"""Everything that subscribers and the owner of a German newsletter see, looked through for words of another language."""
 
 from __future__ import annotations
 
