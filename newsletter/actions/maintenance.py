@@ -30,7 +30,7 @@ class Maintenance:
             woken = tx.maintenance.end_pauses(now)
             due = tx.maintenance.due_reminders(now, MAX_REMINDERS)
             for subscriber in due:
-                ask_to_confirm(tx, subscriber, now, kind="remind")
+                ask_to_confirm(tx, subscriber, now, kind="reminder")
                 tx.subscribers.change(subscriber.id, reminded_at=now)
             counts = {"woken": woken, "reminded": len(due), **tx.maintenance.delete_expired(now)}
         if due:

@@ -32,7 +32,7 @@ ERASE = "DELETE FROM notice WHERE address = :address"
 DELETE_UNCONFIRMED = """DELETE FROM notice WHERE address IN
     (SELECT address FROM subscriber WHERE status = 'expired' AND signup_at <= :confirm)"""
 DELETE_DONE = """DELETE FROM notice WHERE done_at <= :confirm
-    AND kind IN ('confirm', 'remind', 'welcome', 'link', 'move', 'farewell')"""
+    AND kind IN ('confirm', 'reminder', 'welcome', 'manage_link', 'confirm_address', 'unsubscribed')"""
 
 
 class SqlTransactionalEmails:

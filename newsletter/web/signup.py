@@ -53,7 +53,7 @@ class SignupPages:
 
     def embed(self) -> Response:
         """The sign-up form without anything around it, for an iframe."""
-        return self._form("embed")
+        return self._form("signup_embed")
 
     def script(self) -> Response:
         """A script for other sites: it inserts the iframe in its own place."""
@@ -87,7 +87,7 @@ class SignupPages:
             except (InputError, TooMany) as error:
                 if in_json:
                     raise
-                return self._form("embed" if framed else "signup", answer_for(error), email=email, name=name)
+                return self._form("signup_embed" if framed else "signup", answer_for(error), email=email, name=name)
         if in_json:
             return JSONResponse({"status": "check_mail"}, 202, {"Vary": "Accept"})
         path = "/signup/embed/sent" if framed else "/subscribe/sent"
@@ -126,7 +126,7 @@ class SignupPages:
 
     def _confirm_page(self, page: str, view: ConfirmView | Confirmed) -> Response:
         if view.verdict is Verdict.STALE:
-            return self._pages.page("stale", GONE)
+            return self._pages.page("expired_link", GONE)
         values: dict[str, Any] = {"address": view.address}
         if page == "confirmed":
             values["already"] = view.verdict is Verdict.ALREADY

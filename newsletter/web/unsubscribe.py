@@ -86,17 +86,17 @@ class UnsubscribePages:
             return self._button_page(view)
         asks = asks and bool(view.address) and view.status == "unsubscribed"
         action = self._pages.path(f"/u/{token}/why") if asks else ""
-        return self._pages.page("left", already=already, why=action, reasons=REASONS, view=view, thanks=thanks)
+        return self._pages.page("unsubscribed", already=already, why=action, reasons=REASONS, view=view, thanks=thanks)
 
     def _button_page(self, view: UnsubscribeView) -> Response:
-        return self._pages.page("leave", address=masked_address(view.address), quarterly=view.ends_quarterly)
+        return self._pages.page("unsubscribe", address=masked_address(view.address), quarterly=view.ends_quarterly)
 
     # -- resubscribe ---------------------------------------------------------------------------
 
     def resubscribe_page(self, token: str) -> Response:
         """A page with a button that signs up again; the unsubscribe email links here."""
         address = self._app.unsubscribe_links.resubscriber(token).address
-        return self._pages.page("back", address=masked_address(address))
+        return self._pages.page("resubscribe", address=masked_address(address))
 
     def resubscribe(self, token: str, request: Request, _: Body) -> Response:
         """Sign up again. The answer is the same as that of the sign-up form, and a confirmation email follows."""
@@ -104,4 +104,4 @@ class UnsubscribePages:
         self._app.signup.subscribe(
             subscriber.address, subscriber.name, form=f"back/{FORM_VERSION}", origin=origin_of(request)
         )
-        return self._pages.page("sent")
+        return self._pages.page("signup_sent")

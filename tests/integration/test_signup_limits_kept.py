@@ -73,7 +73,7 @@ def test_a_suspension_survives_a_restart_and_the_owner_is_alerted_once(cluster: 
         assert sum(try_sign_up(app, number) for number in range(40)) == UNPROVEN
     with cluster.process() as app:
         assert not any(try_sign_up(app, number) for number in range(100, 120))
-        assert count(app, "notice", "kind = 'alarm'") == 1
+        assert count(app, "notice", "kind = 'alert'") == 1
         assert count(app, "notice", "kind = 'confirm'") == UNPROVEN
         cluster.clock.forward(hours=1, minutes=1)
         assert try_sign_up(app, 200)

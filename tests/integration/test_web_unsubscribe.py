@@ -151,13 +151,13 @@ def test_unsubscribing_on_the_page_sends_one_email_whose_link_starts_a_new_doubl
 
 
 @pytest.mark.parametrize(
-    ("farewell", "channel", "emails"),
+    ("unsubscribe_email", "channel", "emails"),
     [("page", "one-click", 0), ("always", "one-click", 1), ("page", "preferences", 1), ("never", "preferences", 0)],
 )
 def test_a_setting_decides_after_which_unsubscribes_an_email_is_sent(
-    tmp_path: Path, farewell: str, channel: str, emails: int
+    tmp_path: Path, unsubscribe_email: str, channel: str, emails: int
 ) -> None:
-    with open_web_harness(tmp_path, unsubscribe_email=farewell) as web_harness:
+    with open_web_harness(tmp_path, unsubscribe_email=unsubscribe_email) as web_harness:
         web_harness.http.post("/subscribe", data={"email": ANNA})
         confirm(web_harness)
         if channel == "one-click":

@@ -32,7 +32,7 @@ def pages(color: str) -> dict[str, Rendered]:
         ),
         "confirm": templates.transactional("confirm", {"confirm_url": "https://news.example/confirm/x"}),
         "welcome": templates.transactional("welcome", sentinels("x")),
-        "alarm": templates.transactional("alarm", {"headline": "a", "lines": ["b"], "next_step": "c"}),
+        "alert": templates.transactional("alert", {"headline": "a", "lines": ["b"], "next_step": "c"}),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from newsletter.actions.calendar.plan import Rules
-from newsletter.actions.owner.reports import alarm_values, notify_owner
+from newsletter.actions.owner.reports import alert_values, notify_owner
 from newsletter.ports.store import Clock, Store
 
 
@@ -44,4 +44,4 @@ class Owner:
         """Queue one alert. lines: sentences about what happened. next_step: a sentence about what to do."""
         if self.address:
             with self.store.write() as tx:
-                tx.transactional.add("alarm", self.address, alarm_values(headline, lines, next_step), self.clock())
+                tx.transactional.add("alert", self.address, alert_values(headline, lines, next_step), self.clock())

@@ -127,7 +127,7 @@ class Signup:
     def _suspend_signups(self, tx: Tx, now: datetime) -> None:
         tx.maintenance.skip_reminders(now - HOUR, now)  # most sign-ups of the last hour are part of the attack
         if self.owner:
-            tx.transactional.add("alarm", self.owner, ATTACK, now)
+            tx.transactional.add("alert", self.owner, ATTACK, now)
 
 
 def subscribe(tx: Tx, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime) -> bool:
@@ -216,7 +216,7 @@ def _pending(
 
 
 def ask_to_confirm(tx: Tx, subscriber: Subscriber, now: datetime, *, kind: str = "confirm") -> None:
-    """Queue the email that asks to confirm the sign-up. kind: "confirm", or "remind" for the reminder."""
+    """Queue the email that asks to confirm the sign-up. kind: "confirm", or "reminder" for the reminder."""
     values = {"subscriber_key": subscriber.key, "signup_at": int(subscriber.signup_at.timestamp())}
     tx.transactional.add(kind, subscriber.address, values, now)
     tx.subscribers.change(subscriber.id, confirmation_mailed_at=now)

@@ -95,7 +95,7 @@ class UnsubscribeLinks:
         sends_email = is_unsubscribe_email_due(self.email_policy, subscriber.status, how)
         if done.verdict is Verdict.DO and sends_email and not subscriber.suppressed:
             values = {"subscriber_key": subscriber.key, "left_at": _seconds(now)}
-            tx.transactional.add("farewell", subscriber.address, values, now)
+            tx.transactional.add("unsubscribed", subscriber.address, values, now)
         return done
 
     # -- after unsubscribing -------------------------------------------------------------------
