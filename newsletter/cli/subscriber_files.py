@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 STATUSES = [*(status.value for status in Status), "suppressed"]
 COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated")
 
-confirmed_option = click.option("--confirmed", is_flag=True, help="They have agreed already; no confirmation email.")
-source_option = click.option("--source", metavar="TEXT", help="Where and when they agreed; kept as proof.")
+confirmed_option = click.option("--confirmed", is_flag=True, help="They have already agreed; send no confirmation email.")
+source_option = click.option("--source", metavar="TEXT", help="Where and when they agreed; this is kept as proof.")
 status_option = click.option("--status", type=click.Choice(STATUSES), help="Only subscribers with this status.")
 
 
@@ -38,7 +38,7 @@ def consent_proof(source: str | None, *, confirmed: bool) -> str | None:
     if confirmed and not (source and source.strip()):
         raise UsageError(
             "--confirmed needs a proof of consent",
-            fix='Say where they agreed, as in --source "paper list, May 3, 2026"',
+            fix='State where they agreed, as in --source "paper list, May 3, 2026"',
         )
     if source and not confirmed:
         raise UsageError("--source is the proof for --confirmed", fix="Pass both options or neither")
@@ -55,11 +55,11 @@ def consent_proof(source: str | None, *, confirmed: bool) -> str | None:
 @dry_run
 @click.pass_obj
 def import_(context: CliContext, *, file: Path, confirmed: bool, source: str | None, dry_run: bool) -> int:
-    """Import subscribers from a CSV file with a header row: email (or address), and name, or first and last name.
+    """Import subscribers from a CSV file with a header row: email (or address), and name or first and last name.
 
-    Exports of Mailchimp, Kit, Substack, Buttondown, Ghost and listmonk work unchanged: status and dates are kept,
+    Exports of Mailchimp, Kit, Substack, Buttondown, Ghost, and listmonk work unchanged: status and dates are kept,
     unsubscribed people stay unsubscribed, and bounced addresses are suppressed. Anyone who unsubscribed here stays
-    unsubscribed. Nothing is written before the whole file is read; if interrupted, run the same command again to finish.
+    unsubscribed. Nothing is written before the whole file is read. If an import is interrupted, run it again to finish.
     """
     proof = consent_proof(source, confirmed=confirmed)
     with _RejectedRows() as rejected:
@@ -75,7 +75,7 @@ def import_(context: CliContext, *, file: Path, confirmed: bool, source: str | N
         counts = {name: getattr(report, name) for name in COUNTED}
 
         def draw(output: Output) -> None:
-            title = "Dry run, nothing was written" if dry_run else "Subscribers"
+            title = "Dry run: nothing was written" if dry_run else "Subscribers"
             output.facts([*counts.items(), ("rejected", len(rejected))], title=title)
             output.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
             if report.asked and not dry_run:
@@ -160,7 +160,7 @@ class _Progress:
 @yes
 @click.pass_obj
 def export(context: CliContext, *, file: Path, status: str | None, yes: bool) -> None:
-    """Export subscribers to a CSV file that is safe to open in a spreadsheet and that `import` understands."""
+    """Export subscribers to a CSV file that is safe to open in a spreadsheet and can be imported again."""
     if file.exists():
         context.require_confirmation(f"{file} exists already. Overwrite it?", yes=yes)
     columns = ("address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at")

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @click.group(cls=CommandGroup)
 def templates() -> None:
-    """Change emails and pages: each of your own templates overrides ours."""
+    """Customize emails and pages; each of your own templates overrides a built-in one."""
 
 
 @templates.command("list")
 @click.pass_obj
 def list_(context: CliContext) -> None:
-    """List every template, and show which ones are your own."""
+    """List every template and show which ones are your own."""
     from newsletter.rendering.template_check import builtin_templates  # noqa: PLC0415 - it imports premailer
 
     own = context.settings.templates
@@ -43,7 +43,7 @@ def list_(context: CliContext) -> None:
 @click.argument("name")
 @click.pass_obj
 def copy(context: CliContext, *, name: str) -> None:
-    """Copy a template (email/issue/body.html) or a folder (email/issue) into your directory, as a start."""
+    """Copy a template (email/issue/body.html) or a folder (email/issue) into your directory, so that you can edit it."""
     from newsletter.rendering.template_check import builtin_templates  # noqa: PLC0415 - it imports premailer
 
     own = context.settings.templates
@@ -66,7 +66,7 @@ def copy(context: CliContext, *, name: str) -> None:
 @templates.command("check")
 @click.pass_obj
 def check(context: CliContext) -> None:
-    """Validate your templates and render one email; errors name file and line."""
+    """Validate your templates and render one email; errors name the file and line."""
     own = context.settings.templates
     if own is None:
         raise UsageError("NEWSLETTER_TEMPLATES is not set", fix="Set it to a directory for your own templates")
