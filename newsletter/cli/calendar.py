@@ -220,7 +220,7 @@ def runway(context: CliContext) -> None:
     def draw(output: Output) -> None:
         until = f", until {output.day(left.fresh_until)}" if left.fresh_until else ""
         total = "ten years or more" if left.with_reruns is None else f"{left.with_reruns} weeks; then nothing is left"
-        output.facts([("fresh tips last", f"{left.fresh_weeks} weeks{until}"), ("with re-runs", total)])
+        output.facts([("fresh tips last", f"{left.fresh_weeks} weeks{until}"), ("with reruns", total)])
         if warning := left.warning():
             output.line(f"{sentence(warning)}.", "yellow")
 
@@ -228,7 +228,9 @@ def runway(context: CliContext) -> None:
 
 
 @calendar.command("simulate")
-@click.option("--years", type=click.IntRange(1, 50), default=10, show_default=True, help="The number of years to simulate.")
+@click.option(
+    "--years", type=click.IntRange(1, 50), default=10, show_default=True, help="The number of years to simulate."
+)
 @click.option(
     "--readers",
     "subscribers",
@@ -244,7 +246,9 @@ def runway(context: CliContext) -> None:
     metavar="PERCENT",
     help="The percentage of subscribers who unsubscribe in a year and are replaced.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="The random seed; the same seed gives the same result."
+)
 @as_of
 @click.pass_obj
 def simulate(context: CliContext, *, years: int, subscribers: int, churn: str, seed: int) -> None:
@@ -290,7 +294,7 @@ def _draw_simulation(output: Output, played: Simulation, years: int) -> None:
         ("empty weeks", empty),
         ("skipped by you", played.skipped),
         ("longest gap", f"{played.longest_gap.days} days"),
-        ("first re-run", output.day(played.reruns_begin) if played.reruns_begin else "none"),
+        ("first rerun", output.day(played.reruns_begin) if played.reruns_begin else "none"),
         ("repeats", repeats + soonest),
     ]
     if played.unseen:

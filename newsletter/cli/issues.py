@@ -240,7 +240,9 @@ def pause(context: CliContext, *, number: int) -> None:
 @click.pass_obj
 def cancel(context: CliContext, *, number: int, yes: bool) -> None:
     """Cancel an issue for good."""
-    context.require_confirmation(f"Cancel issue {number}? Subscribers who have not received it yet will not get it.", yes=yes)
+    context.require_confirmation(
+        f"Cancel issue {number}? Subscribers who have not received it yet will not get it.", yes=yes
+    )
     _report(context, context.app.issues.cancel(number))
 
 
@@ -255,7 +257,9 @@ def retry_failed(context: CliContext, *, number: int, dry_run: bool) -> None:
 
 @issues.command("deliveries")
 @click.argument("number", type=int)
-@click.option("--state", type=click.Choice([state.value for state in State]), help="List only deliveries in this state.")
+@click.option(
+    "--state", type=click.Choice([state.value for state in State]), help="List only deliveries in this state."
+)
 @all_
 @click.pass_obj
 def deliveries(context: CliContext, *, number: int, state: str | None, all_: bool) -> None:

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 STATUSES = [*(status.value for status in Status), "suppressed"]
 COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated")
+_LABELS = {"left": "unsubscribed", "repeated": "duplicates"}
 
-confirmed_option = click.option("--confirmed", is_flag=True, help="They have already agreed; send no confirmation email.")
+confirmed_option = click.option(
+    "--confirmed", is_flag=True, help="They have already agreed; send no confirmation email."
+)
 source_option = click.option("--source", metavar="TEXT", help="Where and when they agreed; this is kept as proof.")
 status_option = click.option("--status", type=click.Choice(STATUSES), help="Only subscribers with this status.")
 
@@ -37,7 +40,7 @@ def consent_proof(source: str | None, *, confirmed: bool) -> str | None:
     """The proof of consent that `--confirmed` needs; None without it. Raises UsageError if one comes without the other."""
     if confirmed and not (source and source.strip()):
         raise UsageError(
-            "--confirmed needs a proof of consent",
+            "--confirmed needs proof of consent",
             fix='State where they agreed, as in --source "paper list, May 3, 2026"',
         )
     if source and not confirmed:
@@ -76,10 +79,12 @@ def import_(context: CliContext, *, file: Path, confirmed: bool, source: str | N
 
         def draw(output: Output) -> None:
             title = "Dry run: nothing was written" if dry_run else "Subscribers"
-            output.facts([*counts.items(), ("rejected", len(rejected))], title=title)
+            facts = [(_LABELS.get(name, name), number) for name, number in counts.items()]
+            output.facts([*facts, ("rejected", len(rejected))], title=title)
             output.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
             if report.asked and not dry_run:
-                output.line(f"{report.asked:,} confirmation emails are queued; the daemon sends them (newsletter run).")
+                are_queued = "confirmation email is" if report.asked == 1 else "confirmation emails are"
+                output.line(f"{report.asked:,} {are_queued} queued; the daemon sends them (newsletter run).")
 
         context.report({**counts, "rejected": (asdict(row) for row in rejected), "dry_run": dry_run}, draw)
         return 1 if len(rejected) and not any(counts.values()) else 0

@@ -30,7 +30,10 @@ def list_(context: CliContext) -> None:
     found = [(name, "yours" if own and (own / name).is_file() else "ours") for name in builtin_templates()]
 
     def draw(output: Output) -> None:
-        output.table(["!template", "whose"], found, empty="There are no templates.")
+        origins = {"ours": "built in", "yours": "your own"}
+        output.table(
+            ["!template", "origin"], [(name, origins[whose]) for name, whose in found], empty="There are no templates."
+        )
         output.line(
             f"Your own are in {own}." if own else "To use your own, set NEWSLETTER_TEMPLATES to a directory.", "dim"
         )

@@ -87,7 +87,7 @@ def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | Non
 @as_of
 @click.pass_obj
 def why(context: CliContext, *, what: str, on: str | None) -> None:
-    """Explain when a tip goes out, or why it was chosen for a date."""
+    """Explain when a tip goes out, or which tip goes out on a date, and why."""
     if re.fullmatch(r"\d{4}-\d\d?-\d\d?", what):
         _report_date(context, context.app.calendar.why(context.app.calendar.parse_slot(what)))
     else:

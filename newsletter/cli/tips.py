@@ -67,7 +67,9 @@ def list_(context: CliContext, *, state: str | None) -> None:
                 (card.key, card.title, _state(card), card.last_sent_on or card.published_on, card.categories)
                 for card in cards
             ],
-            empty="There are no tips yet. Run: newsletter tips import PATH…",
+            empty=f"No tips are in this state: {state}."
+            if state
+            else "There are no tips yet. Run: newsletter tips import PATH…",
         )
 
     context.report({"tips": [_card(card) for card in cards]}, draw)
@@ -114,7 +116,12 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
 @tips.command("import")
 @paths
 @click.option(
-    "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True, help="The format of the files."
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="auto",
+    show_default=True,
+    help="The format of the files.",
 )
 @click.option("--queue", is_flag=True, help="Add tips to the queue even if they were published before.")
 @click.option(

@@ -75,7 +75,7 @@ def check(row: Setting, text: str, *, name: str = "") -> object:
 
 def _env_file_values(path: Path) -> dict[str, str]:
     if not path.is_file():
-        raise SettingsError(f"there is no file {path}", fix="Name another one with --env-file, or run: newsletter init")
+        raise SettingsError(f"there is no file {path}", fix="Pass another one with --env-file, or run: newsletter init")
     try:
         found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -115,9 +115,9 @@ def _read_secret(name: str, path: str) -> str:
         with Path(path).open(encoding="utf-8") as file:
             text = file.read(MAX_SECRET_FILE).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{name} cannot be read: {error}", fix="Name a readable text file") from None
+        raise SettingsError(f"{name} cannot be read: {error}", fix="Set it to a readable text file") from None
     if not text:
-        raise SettingsError(f"{name} names an empty file: {path}", fix="Write the secret into it")
+        raise SettingsError(f"{name} points to an empty file: {path}", fix="Write the secret into it")
     return text
 
 

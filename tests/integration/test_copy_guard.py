@@ -123,7 +123,7 @@ def test_a_copied_directory_is_held_and_the_original_keeps_sending(
     after = copy.hold_reason()
     copy.close()
 
-    assert f"the file that sent was another one, at {harness.files.path}" in why
+    assert f"the database that sent emails was another file, at {harness.files.path}" in why
     assert (first, after) == ("", "")
 
 

@@ -92,7 +92,7 @@ def test_doctor_shows_the_dns_records_and_what_is_wrong_with_a_key(tmp_path: Pat
             [check] = [check for check in harness.doctor.check() if check.id == "dkim"]
             return check.ok, check.message
 
-    assert found() == (True, "not signed here; your relay is expected to sign (DKIM)")
+    assert found() == (True, "emails are not signed with DKIM here; your relay is expected to sign them")
     ok, words = found(dkim_selector="s1", dkim_key=ED25519)
     assert ok
     assert "s1._domainkey.tips.example TXT v=DKIM1; k=ed25519; p=" in words

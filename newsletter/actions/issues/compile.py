@@ -20,7 +20,7 @@ from newsletter.mail.personalize import MessageWriter, Personalizer, by_tip
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Rendered, Renderer, Store, Tx
 
-INCOMPLETE = "only its teaser was imported; import the page with the whole article"
+INCOMPLETE = "only its teaser was imported; import the page with the full tip"
 WEEKLY, QUARTERLY = "issue", "quarterly"
 STREAMS = {WEEKLY: "weekly", QUARTERLY: "quarterly"}
 

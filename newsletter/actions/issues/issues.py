@@ -154,7 +154,7 @@ class Issues:
         with self.store.write() as tx:
             issue = tx.issues.get(number)
             if issue.state not in _CANCELLABLE:
-                raise Refused(f"issue {number} is {issue.state}, so it cannot be cancelled", fix=_SEE)
+                raise Refused(f"issue {number} is {issue.state}, so it cannot be canceled", fix=_SEE)
             tx.issues.skip_open(number, "cancelled", now)
             return tx.issues.change(number, IssueEvent.CANCEL, now, reason="cancelled by hand")
 

@@ -65,7 +65,9 @@ class Publisher:
             override = tx.calendar.overrides().get(slot)
             if override and override.kind is not Override.APPROVE:
                 words = {Override.SKIP: "skipped", Override.HOLD: "on hold"}[override.kind]
-                raise Refused(f"the issue for {slot} is {words}", fix=f"First run: newsletter calendar approve {slot}")
+                raise Refused(
+                    f"the issue for {slot} is {words}", fix=f"Run this first: newsletter calendar approve {slot}"
+                )
             issue = tx.issues.plan(slot, self.rules.schedule.starts_at(slot), now)
         if is_over(issue):
             raise Refused(f"the issue for {slot} is already {issue.state}", fix="See: newsletter issues list")

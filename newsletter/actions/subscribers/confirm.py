@@ -76,7 +76,7 @@ class ConfirmLinks:
         # The email is answered: someone who unsubscribes today may sign up again today (`may_send_confirmation`).
         tx.subscribers.change(subscriber.id, confirmation_mailed_at=None)
         lift_suppressions(tx, self.signer, subscriber.address_key)
-        tx.subscribers.log_consent(subscriber.id, Consent(now, "confirm", "link in the confirmation mail"))
+        tx.subscribers.log_consent(subscriber.id, Consent(now, "confirm", "link in the confirmation email"))
         values = {"subscriber_key": subscriber.key, "next_slot": self.schedule.next_slot(now).isoformat()}
         tx.transactional.add("welcome", subscriber.address, values, now)
 

@@ -31,7 +31,7 @@ from newsletter.ports.store import Store
 T = TypeVar("T")
 _NEVER = "9999"  # later than any time in a file, as text
 FREQUENCIES = frozenset(pace.value for pace in Frequency)
-_FIX_QUOTES = 'Close every quote, and write one inside a cell twice: ""'
+_FIX_QUOTES = 'Close every quotation mark, and double each one inside a cell: ""'
 
 
 Reject = Callable[[RejectedRow], object]
@@ -68,7 +68,8 @@ def import_subscribers(
     """
     if confirmed_source is not None and not confirmed_source.strip():
         raise UsageError(
-            "confirmed subscribers need a proof of consent", fix='Say where they agreed: --source "paper list, May 3"'
+            "confirmed subscribers need proof of consent",
+            fix='State where they agreed, as in --source "paper list, May 3, 2026"',
         )
     report = Report()
     rows = read_rows(lines, reject or report.rejected.append, make_key, _erasures(store, signer), now)
@@ -184,5 +185,5 @@ def _without_header(cells: Sequence[str]) -> Columns:
     raise InputError(
         f"there is no address column: {', '.join(cells)[:200] or 'the file is empty'}",
         line=1,
-        fix="Name the column email in the first line",
+        fix="Name the column email in the header row",
     )

@@ -174,7 +174,7 @@ class Preferences:
             verdict, shown, subscriber = self._move_verdict(tx, token, now)
             if verdict is Verdict.DO and subscriber.new_address:
                 tx.subscribers.move(subscriber.id, subscriber.new_address)
-                consent = Consent(now, "move", "link in the mail to the new address")
+                consent = Consent(now, "move", "link in the email to the new address")
                 tx.subscribers.log_consent(subscriber.id, consent)
         return verdict, shown
 

@@ -180,8 +180,8 @@ def add_subscriber(
     address, name = parse_address(address_text), clean_name(name)
     if confirmed_source is not None and not confirmed_source.strip():
         raise UsageError(
-            "a confirmed subscriber needs a proof of consent",
-            fix='Say where they agreed: --source "paper list, May 3"',
+            "a confirmed subscriber needs proof of consent",
+            fix='State where they agreed, as in --source "paper list, May 3, 2026"',
         )
     with store.write() as tx:
         subscriber = tx.subscribers.by_address(address.key)
@@ -230,7 +230,7 @@ def _check_may_be_added(tx: Tx, signer: Signer, subscriber: Subscriber | None, a
     if found := tx.suppressions.get(address.key):
         raise Refused(
             f"{address.text} is suppressed ({found.reason})",
-            fix=f"If that was a mistake: newsletter suppressions remove {address.text}",
+            fix=f"If that was a mistake, run: newsletter suppressions remove {address.text}",
         )
     if subscriber and has_unsubscribed(subscriber):
         raise Refused(

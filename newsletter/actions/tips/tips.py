@@ -129,7 +129,9 @@ class Tips:
             must_be_open(tx, self.rules, slot, now)
             other = next((plan.key for plan in tx.calendar.plans() if plan.pin == slot and plan.key != key), None)
             if other:
-                raise Refused(f"{other} is pinned to {slot} already", fix=f"First run: newsletter tips unpin {other}")
+                raise Refused(
+                    f"{other} is pinned to {slot} already", fix=f"Run this first: newsletter tips unpin {other}"
+                )
             tx.calendar.pin(key, slot)
             return tip.dated(slot).card.title
 

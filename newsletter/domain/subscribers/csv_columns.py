@@ -150,7 +150,7 @@ def source_status(cells: StatusCells) -> str:
     if cleaned:
         return SourceStatus.CLEANED.value
     if (word := re.sub(r"[\W_]", "", status).casefold()) and word not in STATUS_BY_WORD:
-        raise InputError(f"unknown status {word[:40]!r}", fix="Use active, unconfirmed, unsubscribed or cleaned")
+        raise InputError(f"unknown status {word[:40]!r}", fix="Use active, unconfirmed, unsubscribed, or cleaned")
     known = STATUS_BY_WORD[word] if word else SourceStatus.ACTIVE
     if known is SourceStatus.ACTIVE and (left or _is(subscribed, "false") or _is(disabled, "true")):
         return SourceStatus.UNSUBSCRIBED.value

@@ -66,7 +66,9 @@ def _encrypt(connection: Connection) -> None:
         ) from None
     if connection.replies.unread:
         # CVE-2011-0411: plain text that follows the 220 would be read as if it had been encrypted
-        raise SenderError(f"{options}: it sent plain text after its go-ahead for TLS", fix="Do not trust this network")
+        raise SenderError(
+            f"{options}: it sent plain text after it agreed to start TLS", fix="Do not trust this network"
+        )
     _greet(connection)
 
 

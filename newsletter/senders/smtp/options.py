@@ -42,9 +42,9 @@ class SmtpOptions:
         """
         url.check_options(*_OPTIONS)
         if not url.host or url.path.strip("/"):
-            raise url.make_error("needs a host and nothing behind it", "Write smtp://user:password@relay.example:587")
+            raise url.make_error("needs a host and nothing after it", "Write smtp://user:password@relay.example:587")
         if bool(url.user) != bool(url.password):
-            raise url.make_error("needs a user and a password, or neither", "Write smtp://user:password@host")
+            raise url.make_error("needs both a user and a password, or neither", "Write smtp://user:password@host")
         implicit = url.scheme == "smtps"
         tls = url.get_choice(
             "tls", ("required",) if implicit else _TLS, "required" if implicit or not url.is_local else "none"
@@ -77,7 +77,8 @@ class SmtpOptions:
             context = ssl.create_default_context(cafile=self.ca_file or None)
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(
-                f"NEWSLETTER_SENDER_URL: ca_file cannot be read: {error}", fix="Name a PEM file with certificates"
+                f"NEWSLETTER_SENDER_URL: ca_file cannot be read: {error}",
+                fix="Set ca_file to a PEM file with certificates",
             ) from error
         if self.tls == "optional" and not self.user:
             context.check_hostname = False

@@ -33,7 +33,7 @@ def sqlite_path(url: str) -> Path:
     if parsed.get_backend_name() != "sqlite":
         raise SettingsError(f"NEWSLETTER_DATABASE_URL: {parsed.get_backend_name()} is not supported yet", fix=fix)
     if not parsed.database or parsed.database == ":memory:":
-        raise SettingsError("NEWSLETTER_DATABASE_URL must name a file", fix=fix)
+        raise SettingsError("NEWSLETTER_DATABASE_URL must point to a file", fix=fix)
     return Path(parsed.database)
 
 
