@@ -60,7 +60,12 @@ def commands_page() -> str:
             for param in command.params
             if isinstance(param, click.Option) and param.name not in shared and not param.hidden
         ]
-        lines += ["", f"## newsletter {' '.join([name, *arguments])}", "", *inspect.cleandoc(command.help or "").splitlines()]
+        lines += [
+            "",
+            f"## newsletter {' '.join([name, *arguments])}",
+            "",
+            *inspect.cleandoc(command.help or "").splitlines(),
+        ]
         if options:
             lines += ["", *_options(options)]
     lines += ["", "## Exit codes", "", str(root.epilog)]
