@@ -29,7 +29,7 @@ GROUPS = {
     "run": ("serve", "Run the daemon: the scheduler, the sender, and the web server in one process."),
     "web": ("serve", "Run only the web server."),
     "doctor": ("setup", "Check the installation and suggest fixes."),
-    "config": ("setup", "Check your settings: show."),
+    "config": ("setup", "View your settings: show."),
     "db": ("setup", "Manage the database: upgrade, status, backup, restore, adopt."),
     "tips": ("tips", "Manage the library of tips: import, list, show, add, edit, export, retire, move, pin, unpin, rerun, lint, why."),
     "calendar": ("calendar", "Show and change the coming weeks: skip, unskip, hold, approve, runway, simulate."),

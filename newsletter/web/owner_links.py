@@ -41,7 +41,7 @@ class OwnerLinks:
         self._pages = pages
 
     def action_page(self, token: str) -> Response:
-        """A page that shows what the link would do, with a button. Mail scanners follow links, but submit no form."""
+        """A page that shows what the link would do, with a button. Mail scanners follow links but do not submit forms."""
         return self._page(self._app.preview_links.view(token))
 
     def act(self, token: str, _: Body) -> Response:

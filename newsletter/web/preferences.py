@@ -109,7 +109,7 @@ class PreferencesPages:
     # -- a new address -------------------------------------------------------------------------
 
     def move_page(self, token: str) -> Response:
-        """A page with a button that moves the subscription to the new address. Mail scanners submit no form."""
+        """A page with a button that moves the subscription to the new address. Mail scanners do not submit forms."""
         verdict, address = self._app.preferences.view_move(token)
         return self._address_page("confirm_address" if verdict is Verdict.DO else "address_changed", verdict, address)
 

@@ -99,7 +99,12 @@ def route_table(app: App, pages: Pages) -> list[Route]:
         Route(GET, "/", signup.home, quick=True),
         Route(POST, "/subscribe", signup.subscribe, SUBSCRIBE),
         Route(OPTIONS, "/subscribe", signup.preflight, Facts({204: ()}, errors=())),
-        Route(GET, "/subscribe/sent", pages.static("signup_sent", "What happens after the sign-up form."), quick=True),
+        Route(
+            GET,
+            "/subscribe/sent",
+            pages.static("signup_sent", "The page after the sign-up form, which says what to do next."),
+            quick=True,
+        ),
         Route(GET, "/archive", archive.archive, ARCHIVE_PAGE, quick=True),
         Route(GET, "/archive/page/{number}", archive.archive, ARCHIVE_PAGE, quick=True),
         Route(GET, "/archive/{year}", archive.year, ARCHIVE_PAGE, quick=True),
@@ -114,7 +119,7 @@ def route_table(app: App, pages: Pages) -> list[Route]:
         Route(
             GET,
             "/signup/embed/sent",
-            pages.static("signup_embed_sent", "What happens after the sign-up form, in the iframe."),
+            pages.static("signup_embed_sent", "The same page for the sign-up form in the iframe."),
             quick=True,
         ),
         Route(GET, "/signup.js", signup.script, Facts({200: ("text/javascript",)}), quick=True),

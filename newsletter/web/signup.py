@@ -100,12 +100,12 @@ class SignupPages:
     # -- the confirmation ----------------------------------------------------------------------
 
     def confirm_page(self, token: str) -> Response:
-        """A page with a button that confirms the sign-up. Mail scanners follow links, but submit no form."""
+        """A page with a button that confirms the sign-up. Mail scanners follow links but do not submit forms."""
         view = self._app.confirm_links.view(token)
         return self._confirm_page("confirm" if view.verdict is Verdict.DO else "confirmed", view)
 
     def confirm(self, token: str, _: Body) -> Response:
-        """Confirm the sign-up; a second time changes nothing."""
+        """Confirm the sign-up; confirming twice changes nothing."""
         return self._confirm_page("confirmed", self._app.confirm_links.confirm(token))
 
     # -- helpers -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Unsubscribe: the page behind the link of every email, one click in the mail program, the reason, and resubscribing."""
+"""Unsubscribe: the page behind the link of every email, one click in the email program, the reason, and resubscribing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class UnsubscribePages:
         return self._button_page(view)
 
     def unsubscribe(self, token: str, how: UnsubscribeMethod) -> Response:
-        """Unsubscribe, by one click (RFC 8058 section 3.2: status 200, no redirect, no cookie) or by the button."""
+        """Unsubscribe with one click (RFC 8058 section 3.2: status 200, no redirect, no cookie) or with the button."""
         done = self._app.unsubscribe_links.unsubscribe(token, how=how)
         return self.unsubscribed_page(token, already=done.verdict is Verdict.ALREADY, asks=not done.quarterly)
 
