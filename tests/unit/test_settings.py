@@ -172,7 +172,7 @@ def test_anything_else_is_not_a_duration(text: str) -> None:
         ("NEWSLETTER_SENDER_URL", "mail.example", "smtp://"),
         ("NEWSLETTER_SCHEDULE", "daily", "tue 08:00"),
         ("NEWSLETTER_SCHEDULE", "2 08:00", "tue 08:00"),
-        ("NEWSLETTER_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
+        ("NEWSLETTER_TIMEZONE", "Mars/Olympus", "America/New_York"),
         ("NEWSLETTER_IN_DOUBT", "maybe", "resend or hold"),
         ("NEWSLETTER_LOG_FORMAT", "xml", "text or json"),
         ("NEWSLETTER_LANGUAGE", "<en>", "pt-BR"),
