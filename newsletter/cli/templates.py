@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.context import CliContext, CommandGroup
+from newsletter.domain.english import plural
 from newsletter.domain.errors import NotFound, Refused, UsageError
+from newsletter.rendering.catalogs import unused_sentences
 from newsletter.rendering.data import data_dir
 
 if TYPE_CHECKING:
@@ -74,4 +76,12 @@ def check(context: CliContext) -> None:
     if own is None:
         raise UsageError("NEWSLETTER_TEMPLATES is not set", fix="Set it to a directory for your own templates")
     context.app.renderer  # noqa: B018 - making it checks all templates
-    context.report({"ok": True, "directory": str(own)}, lambda output: output.line("Your templates are valid."))
+    unused = unused_sentences(own, data_dir() / "templates")
+    document = {"ok": True, "directory": str(own), "unused": {str(path): found for path, found in unused.items()}}
+
+    def draw(output: Output) -> None:
+        output.line("Your templates are valid.")
+        for path, found in unused.items():
+            output.line(f"{path}: {plural(len(found), 'sentence')} no longer used, for example {found[0][:60]!r}.")
+
+    context.report(document, draw)

@@ -56,6 +56,14 @@ RENAMED = {
 }
 """The names of files and folders in version 0.1. An owner's file would be ignored if it still had the old name."""
 
+RENAMED_INSIDE = {
+    "web": {"away": "offscreen", "shelf": "archive-list", "shelf-head": "archive-head", "wish": "override"},
+    "email": {"face": "button-cell", "press": "button-link"},
+}
+"""CSS classes and attributes of version 0.1, by folder: a copy of an old template would look wrong or fail."""
+STYLED_BY = {"web": "web/style.css", "email": "email/_base/body.html"}
+_IN_USE = r"""(?:class="[^"]*(?<![\w-])|view\.){}(?![\w-])"""
+
 
 def builtin_templates() -> list[str]:
     """The names of our templates, for example `email/issue/body.html`. An owner's file with the same name replaces ours."""
@@ -78,6 +86,7 @@ def check_templates(site: Site, own: Path) -> None:
         engine = engines[path.relative_to(own).parts[0]].environment
         found = _names_in(engine, path) - engine.globals.keys()
         _check_references(engine, name, path)
+        _check_for_old_words(own, name, path)
         known = _allowed_names(engine, name, names, ours)
         # Files with other names are included by these, with variables of the owner's own, so they are only parsed.
         for unknown in sorted(found - known) if name in names else ():
@@ -108,6 +117,17 @@ def _check_references(engine: Environment, name: str, path: Path) -> None:
             raise TemplateError(
                 f"{old} is now {new}", source=str(path), line=_line_of(path, str(referenced)), fix="Write the new name"
             )
+
+
+def _check_for_old_words(own: Path, name: str, path: Path) -> None:
+    """Raise TemplateError if a template uses a CSS class or an attribute of an older version, unless the owner styles it."""
+    root = name.partition("/")[0]
+    if (own / STYLED_BY[root]).exists():
+        return
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for old, new in RENAMED_INSIDE[root].items():
+            if re.search(_IN_USE.format(re.escape(old)), line):
+                raise TemplateError(f"{old!r} is now {new!r}", source=str(path), line=number, fix="Write the new name")
 
 
 def _names_in(engine: Environment, path: Path) -> set[str]:

@@ -89,6 +89,8 @@ def _find(row: Setting, sources: Sources) -> _Found:
     """The first source that has the setting wins, whatever name it uses there."""
     for origin, values in sources:
         given = [name for name in _names(row) if values.get(name, "").strip()]
+        if given == [row.name, row.old_name] and values[row.name].strip() == values[row.old_name].strip():
+            given = [row.name]  # both names with one value are fine: somebody may have to go back to an older version
         if len(given) > 1:
             raise SettingsError(f"{given[0]} and {given[1]} are both set ({origin})", fix=_keep(row, given))
         if given:

@@ -43,6 +43,14 @@ def test_a_template_with_an_old_name_is_reported_before_anything_is_sent(newslet
     assert not (home / "mail").exists()
 
 
+def test_sentences_that_are_no_longer_used_are_counted(newsletter: Command, home: Path) -> None:
+    (home / "own/texts").mkdir(parents=True)
+    (home / "own/texts/fr.toml").write_text('"All tips" = "Toutes"\n"Forget me" = "Oubliez-moi"\n', encoding="utf-8")
+    done = newsletter("templates", "check", env={"NEWSLETTER_TEMPLATES": "own"})
+    assert done.returncode == 0
+    assert "own/texts/fr.toml: 1 sentence no longer used, for example 'Forget me'." in done.stdout
+
+
 def test_a_preview_shows_its_checks_and_opens_in_the_browser(newsletter: Command, home: Path) -> None:
     browser = home / "browser.sh"
     browser.write_text(f'#!/bin/sh\necho "$1" > {home}/opened\n', encoding="utf-8")

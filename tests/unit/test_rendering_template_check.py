@@ -95,6 +95,23 @@ def test_all_templates_with_old_names_are_reported_together(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
+        ("web/form.html", '<div class="away" aria-hidden="true">', "'away' is now 'offscreen'"),
+        ("web/owner.html", '{% if view.wish and view.wish.wish == "hold" %}{% endif %}', "'wish' is now 'override'"),
+        ("email/confirm/body.html", '<td class="first face">', "'face' is now 'button-cell'"),
+    ],
+)
+def test_a_class_or_an_attribute_of_an_older_version_is_reported(
+    tmp_path: Path, name: str, text: str, words: str
+) -> None:
+    own(tmp_path, name, text)
+    with pytest.raises(TemplateError) as caught:
+        check_templates(SITE, tmp_path)
+    assert (caught.value.message.endswith(f":1: {words}"), caught.value.line) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
         ("email/report/body.txt", '\n{% include "_base/shares.txt" %}', "email/_base/substitutes.txt"),
         ("email/confirm/body.html", '\n{% extends "alarm/body.html" %}', "email/alert"),
         ("web/signup.html", '\n{% extends "embed.html" %}', "web/signup_embed.html"),

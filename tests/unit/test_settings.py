@@ -111,8 +111,13 @@ def test_an_old_name_is_still_read_and_reported_with_the_new_one(tmp_path: Path)
 
 def test_an_old_name_next_to_the_new_one_is_an_error() -> None:
     with pytest.raises(SettingsError, match="NEWSLETTER_COLOR and NEWSLETTER_COLOUR are both set") as caught:
-        load_settings({"NEWSLETTER_COLOR": "#4a3f8c", "NEWSLETTER_COLOUR": "#4a3f8c"})
+        load_settings({"NEWSLETTER_COLOR": "#4a3f8c", "NEWSLETTER_COLOUR": "#17664f"})
     assert caught.value.fix == "Keep NEWSLETTER_COLOR; NEWSLETTER_COLOUR is its old name"
+
+
+def test_both_names_may_have_the_same_value() -> None:
+    settings = load_settings({"NEWSLETTER_COLOR": "#4a3f8c", "NEWSLETTER_COLOUR": "#4a3f8c"})
+    assert (settings.color, settings.origin("NEWSLETTER_COLOR")) == ("#4a3f8c", "environment")
 
 
 def test_an_old_name_in_the_environment_overrides_the_new_one_in_the_file(tmp_path: Path) -> None:
