@@ -27,8 +27,11 @@ from newsletter.mail.headers import mailbox, transactional_headers
 from newsletter.mail.message import build
 from newsletter.mail.recipient import RecipientValues, format_join_date
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.ports.clock import Clock
+from newsletter.ports.rendering import Rendered, Renderer
 from newsletter.ports.sending import Sender, Session
-from newsletter.ports.store import Clock, Rendered, Renderer, Store, TransactionalEmail
+from newsletter.ports.store import Store
+from newsletter.ports.transactional import TransactionalEmail
 
 Values = Mapping[str, object]
 

@@ -53,8 +53,10 @@ from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox
 from newsletter.mail.tokens import Signer
 from newsletter.mail.verp import SignedAddresses
+from newsletter.ports.clock import Clock
+from newsletter.ports.rendering import Renderer
 from newsletter.ports.sending import Sender
-from newsletter.ports.store import Clock, Renderer, Store
+from newsletter.ports.store import Store
 from newsletter.rendering.catalogs import date_form
 from newsletter.rendering.data import data_dir
 from newsletter.rendering.emails import EmailTemplates

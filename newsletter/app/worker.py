@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from newsletter.app.process import system_clock
+from newsletter.ports.clock import Clock
 from newsletter.ports.sending import SendingLock, WorkerUpdate
-from newsletter.ports.store import Clock
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from threading import Lock
 from fastapi import Request
 from starlette.responses import Response
 
-from newsletter.ports.store import Clock
+from newsletter.ports.clock import Clock
 
 MAX_ENTRIES = 4_000  # responses of about 10 KB each
 MAX_AGE = timedelta(minutes=10)  # feedback counts do not raise the library version; they are shown within this time

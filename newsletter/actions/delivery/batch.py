@@ -16,8 +16,8 @@ from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.delivery.rate_limit import RateLimiter
 from newsletter.domain.errors import AuthenticationFailed, InputError, NewsletterError, SenderError
+from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Ledger, Sender, Session, Worker, WorkerUpdate
-from newsletter.ports.store import Clock
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,9 @@ from newsletter.actions.owner.reports import notify_of_pauses
 from newsletter.domain.delivery.delivery import SkipReason
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.delivery.processes import WorkerPolicy
+from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Sender, SendingLock, Worker
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.store import Store
 
 log = logging.getLogger(__name__)
 

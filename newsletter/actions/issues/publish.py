@@ -13,12 +13,12 @@ from datetime import date, datetime
 from newsletter.actions.calendar.plan import UNSENT, Rules, choice_for, is_over, is_skipped, why_waiting
 from newsletter.actions.issues.audience import candidates_for
 from newsletter.actions.issues.compile import INCOMPLETE, RenderContext, compile_issue, issue_content
+from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.calendar.schedule import Due, due_slot
 from newsletter.domain.calendar.substitutes import Candidate, SubstituteEmail, SubstitutesMissing
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
-from newsletter.ports.calendar import Override
 from newsletter.ports.store import Store, Tx
 
 _TOO_LATE = "found after the late window"

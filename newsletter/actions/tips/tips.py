@@ -19,7 +19,8 @@ from newsletter.domain.errors import Refused
 from newsletter.domain.tips.links import LinkChecker
 from newsletter.domain.tips.rerun_rule import parse_rerun
 from newsletter.domain.tips.tip import ConflictChoice, Rejected, TipCard, TipFull, TipState, TipText
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store
 
 
 class FileFormats(Protocol):
