@@ -86,12 +86,14 @@ class Transactional:
                     raise
                 self._record(email, outcome)
                 sent += isinstance(outcome, Sent)
+        # The broken email was deferred, so it did not keep the others from being sent.
         if broken:
             raise broken
         return sent
 
     def _claim(self) -> TransactionalEmail | None:
         with self.store.write() as tx:
+            # Committed before the email is sent: if this process dies, the attempt counts.
             return next(iter(tx.transactional.due(self.clock(), 1)), None)
 
     def _compose(self, composer: _Composer, email: TransactionalEmail) -> bytes | None:

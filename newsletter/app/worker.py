@@ -92,6 +92,7 @@ class WorkerProcess:
                     if update:
                         yield update
             except BaseException:
+                # Nobody would follow its updates anymore. Its rows wait for the next recovery (Tr).
                 process.kill()
                 raise
             finally:

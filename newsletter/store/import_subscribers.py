@@ -90,6 +90,7 @@ def import_staged(
             if options.dry_run:
                 _decide(connection, options, part, counts)
             else:
+                # The lock of this process; between processes, `transaction` polls for that of SQLite.
                 with lock:
                     _write(connection, options, part, counts)
                 options.on_progress(min(1.0, (after + SLICE) / number))

@@ -138,6 +138,7 @@ class SqlStore:
                 raise Refused(f"sending from this database is on hold: {why}", fix=copy_guard.FIX)
             self.mark_active(now)
             with self._database.writing() as access:
+                # Every sender has an id of its own: rows in `sending` with another owner belong to a dead one.
                 run = start_run(access.db, role, now)
             ledger = SqliteLedger(
                 self._connect(),

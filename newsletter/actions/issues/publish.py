@@ -48,6 +48,7 @@ class Publisher:
         with self.store.write() as tx:
             if not _has_work(tx, self.rules, due):
                 return None
+            # T0: another process may have inserted it in the meantime; then `plan` returns that one.
             issue = tx.issues.plan(due.slot, due.due_at, now)
             if due.missed:
                 tx.issues.change(issue.number, IssueEvent.MISS, now, reason=_why_missed(tx, self.rules, due.slot))
@@ -112,6 +113,7 @@ class Publisher:
             wanted = {key, *(tx.issues.shares(candidates) if candidates else ())} - {""}
         while True:
             with self.store.read() as tx:
+                # In the second round, only the tips that are new are compiled.
                 missing_tips = (tx.tips.get(tip) for tip in sorted(wanted - emails.keys()))
                 contents = [issue_content(tx, self.rules, issue, tip) for tip in missing_tips]
             for content in contents:
@@ -126,6 +128,7 @@ class Publisher:
 
     def _miss(self, issue: IssueFacts, now: datetime) -> None:
         with self.store.write() as tx:
+            # Another process may have frozen it since we read it.
             if tx.issues.get(issue.number).state is IssueState.PREPARING:
                 reason = _HELD if _waits(tx, self.rules, issue.slot, issue.tip_key) else _TOO_LATE
                 tx.issues.change(issue.number, IssueEvent.MISS, now, reason=reason)
@@ -155,6 +158,8 @@ class Publisher:
             key = issue.tip_key or ""
             is_held = _waits(tx, self.rules, issue.slot, key)
             has_audience = bool(issue.quarter) or tx.subscribers.mailable() > 0
+            # Asked again in the transaction: while we compiled, another process may have frozen or cancelled the issue,
+            # or the owner may have put it on hold.
             if issue.state is IssueState.PREPARING and has_audience and not is_held:
                 own = emails[key]
                 tx.issues.freeze(number, own.subject, own.compiled, now, candidates=candidates, others=emails)

@@ -125,6 +125,7 @@ class Database:
         """
         self.check_schema()
         busy_for = SHORT_WAIT if no_wait else BUSY_FOR
+        # Threads of this process queue here, since SQLite lets only one connection write at a time.
         if not self.write_lock.acquire(timeout=SHORT_WAIT if no_wait else -1):
             raise Busy("another thread is writing to the database", fix="Try again in a moment")
         try:
