@@ -102,6 +102,7 @@ class Daemon:
         result = self._app.delivery.deliver(self._lock, number)
         if result.final:
             log.info("issue %d: %d sent, %d not sent", number, result.sent, result.final - result.sent)
+        # A paused issue is not tried again by itself, so there is nothing to back off from.
         if result.trouble and not result.paused:
             self._back_off(result.trouble)
         elif result.final:
@@ -143,6 +144,7 @@ def run(app: App, *, web: bool = True) -> int:
     if not web:
         lower_priority()
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # during a long batch it warns of every skipped run
+    # While it is on hold, the website is served without the sending lock.
     if not _is_adopted(app, stop_requested, web=web):
         return 0
     with app.issues.sending_lock(SenderRole.DAEMON) as lock:

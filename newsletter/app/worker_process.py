@@ -104,6 +104,7 @@ def _stop_with_parent(parent: int, stop: threading.Event) -> None:
         time.sleep(CHECK_EVERY)
     # While this process lives, the inherited lock keeps every other sender away.
     time.sleep(ORPHAN_GRACE)
+    # Not sys.exit, which would only end this thread.
     os._exit(1)
 
 

@@ -139,6 +139,7 @@ class Dialogue:
 
         Raises Lost if the server sent something before it was asked, such as a 421: it would be taken for a reply.
         """
+        # Refused before a byte is sent, so the connection stays usable.
         mail = self._mail_command(envelope, message)
         if isinstance(mail, Rejected):
             return mail

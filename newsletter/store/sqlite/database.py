@@ -213,6 +213,7 @@ def upgrade(path: Path) -> tuple[str | None, str]:
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     engine = make_engine(path).execution_options(immediate=BUSY_FOR)
     with _translated(), engine.begin() as connection:
+        # Alembic uses this transaction, so that a migration is complete or leaves no trace.
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()
