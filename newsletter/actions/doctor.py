@@ -8,12 +8,13 @@ from datetime import datetime
 
 from newsletter.actions.calendar.plan import LastSlotStatus, Rules, last_slot, upcoming_slots
 from newsletter.domain.calendar.forecast import HORIZON, runway
+from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.errors import NewsletterError, SchemaError
 from newsletter.domain.site import Site
 from newsletter.mail.dkim import Dkim
-from newsletter.ports.calendar import HeartbeatCall
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html: the WAL-reset bug
 EXAMPLE_DOMAINS = ("example.org", "example.com", "example.net")  # RFC 2606 section 3

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from newsletter.actions.subscribers.subscribe import ask_to_confirm
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store
 
 MAX_REMINDERS = 500  # per run, so that reminders to a large import are spread over hours
 

@@ -27,8 +27,11 @@ from newsletter.mail.headers import mailbox, transactional_headers
 from newsletter.mail.message import build
 from newsletter.mail.recipient import RecipientValues, format_join_date
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.ports.clock import Clock
+from newsletter.ports.rendering import Rendered, Renderer
 from newsletter.ports.sending import Sender, Session
-from newsletter.ports.store import Clock, Rendered, Renderer, Store, TransactionalEmail
+from newsletter.ports.store import Store
+from newsletter.ports.transactional import TransactionalEmail
 
 Values = Mapping[str, object]
 
@@ -83,12 +86,14 @@ class Transactional:
                     raise
                 self._record(email, outcome)
                 sent += isinstance(outcome, Sent)
+        # The broken email was deferred, so it did not keep the others from being sent.
         if broken:
             raise broken
         return sent
 
     def _claim(self) -> TransactionalEmail | None:
         with self.store.write() as tx:
+            # Committed before the email is sent: if this process dies, the attempt counts.
             return next(iter(tx.transactional.due(self.clock(), 1)), None)
 
     def _compose(self, composer: _Composer, email: TransactionalEmail) -> bytes | None:

@@ -67,6 +67,7 @@ def hold(session: Session, database: Path) -> str:
         return f"it is a copy: {path_of(database).name}, which belongs next to it, is missing or belongs to another database"
     if mark.beat > row.beat:
         return f"it is an older state, of {row.beat_at:%b %d, %Y, %H:%M} UTC, that was restored; emails may have been sent since"
+    # A difference of one is normal: the process died after the commit and before it wrote the file.
     if row.beat > mark.beat + 1:
         return f"{path_of(database).name} is older than the database; one of the two was restored from a copy"
     return _other_file(File(row.inode, row.device, row.path), file_of(database))
@@ -109,6 +110,7 @@ def write(database: Path, mark: Mark) -> None:
     path = path_of(database)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(asdict(mark)) + "\n", encoding="utf-8")
+    # Renamed into place, since half a file would look like a copy of the database.
     temporary.replace(path)
 
 

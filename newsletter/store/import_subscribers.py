@@ -90,6 +90,7 @@ def import_staged(
             if options.dry_run:
                 _decide(connection, options, part, counts)
             else:
+                # The lock of this process; between processes, `transaction` polls for that of SQLite.
                 with lock:
                     _write(connection, options, part, counts)
                 options.on_progress(min(1.0, (after + SLICE) / number))
@@ -100,6 +101,7 @@ def import_staged(
 def _stage(connection: sqlite3.Connection, rows: Iterable[StagedSubscriber]) -> tuple[int, int]:
     """Returns the number of rows, and of different addresses."""
     connection.execute(_STAGE)
+    # Only TEMP tables are written here, so this locks nobody out.
     connection.execute("BEGIN")
     rest, staged = iter(rows), 0
     while some := list(islice(rest, 100)):  # costs a third less than one row at a time

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from newsletter.actions.owner.links import Action, SlotView
 from newsletter.app import App
+from newsletter.domain.calendar.overrides import Action
 from newsletter.domain.errors import Refused
 from newsletter.web.pages import Pages
 from newsletter.web.requests import Body
+
+if TYPE_CHECKING:
+    from newsletter.actions.owner.links import SlotView
 
 CONFLICT = 409
 

@@ -90,6 +90,7 @@ class SignupPages:
                 return self._form("signup_embed" if framed else "signup", answer_for(error), email=email, name=name)
         if in_json:
             return JSONResponse({"status": "check_mail"}, 202, {"Vary": "Accept"})
+        # 303: a reload of the next page must not send the form again (RFC 9110 section 15.4.4).
         path = "/signup/embed/sent" if framed else "/subscribe/sent"
         return RedirectResponse(self._pages.path(path), 303, {"Vary": "Accept"})
 
@@ -112,6 +113,7 @@ class SignupPages:
 
     def _is_proven(self, request: Request, ticket: str) -> bool:
         """Was the form loaded before it was sent: from this site, or from a site that the owner allows?"""
+        # A script on an allowed site has no ticket, but its browser names the site.
         if is_among(request.headers.get("origin", ""), self._app.settings.allowed_origins):
             return True
         return self._app.signup.is_ticket_valid(ticket)

@@ -65,6 +65,7 @@ class UnsubscribePages:
         """Save why someone unsubscribed, or their consent to one tip every three months."""
         links = self._app.unsubscribe_links
         if "season" in fields:
+            # The form and the origin are kept as proof of this consent.
             agrees, form = fields.get("quarterly") == "yes", f"page/{FORM_VERSION}"
             view = links.set_quarterly(token, agrees=agrees, form=form, origin=origin_of(request))
         else:

@@ -13,7 +13,7 @@ import pytest
 
 from newsletter.domain.errors import InputError
 from newsletter.domain.tips.tip import TipState, TipText, identity
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 from newsletter.rendering.emails import EmailTemplates
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY, add_subscriber, add_subscribers, add_tip

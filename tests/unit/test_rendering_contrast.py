@@ -12,7 +12,7 @@ from newsletter.domain.colors import GREEN
 from newsletter.domain.site import Site
 from newsletter.domain.tips.tip import TipText
 from newsletter.mail.compiled import sentinels
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 from newsletter.rendering.contrast import low_contrast_text
 from newsletter.rendering.data import data_dir
 from newsletter.rendering.emails import EmailTemplates

@@ -10,7 +10,7 @@ import pytest
 from newsletter.domain.site import Site
 from newsletter.mail.headers import issue_headers
 from newsletter.mail.message import build
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 from newsletter.rendering.preflight import preflight
 from newsletter.rendering.side_by_side import side_by_side
 from tests.support.samples import RECIPIENT, SITE, issue

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.owner.reports import alert_values, notify_owner
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True)

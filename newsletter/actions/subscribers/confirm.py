@@ -13,7 +13,8 @@ from newsletter.domain.errors import BadToken
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import Status, Verdict, on_confirm
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 
 @dataclass(frozen=True, slots=True)

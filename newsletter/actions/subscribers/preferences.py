@@ -25,7 +25,8 @@ from newsletter.domain.subscribers.subscription import (
     Verdict,
 )
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 Change = Callable[[Tx, Subscriber, datetime], None]
 

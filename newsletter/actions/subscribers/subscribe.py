@@ -18,7 +18,8 @@ from newsletter.domain.subscribers.subscriber import UNSUBSCRIBED_ELSEWHERE, Con
 from newsletter.domain.subscribers.subscription import ON_THE_LIST, Status, may_send_confirmation
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.mail.verp import base36
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 MAX_NAME = 100
 _NEVER_IN_A_NAME = {"Cc", "Cs", "Co", "Cn"}  # controls, lone surrogates, private use and unassigned code points

@@ -21,7 +21,8 @@ from newsletter.domain.subscribers.subscription import (
     on_unsubscribe,
 )
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 
 @dataclass(frozen=True, slots=True)

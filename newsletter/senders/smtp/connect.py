@@ -86,6 +86,7 @@ def _sign_in(connection: Connection) -> None:
     except smtplib.SMTPServerDisconnected:
         raise
     except smtplib.SMTPException as error:
+        # A 4yz says nothing about the password, so it must not pause the issue.
         if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code // 100 == 4:
             raise
         raise AuthenticationFailed(

@@ -125,6 +125,7 @@ class Database:
         """
         self.check_schema()
         busy_for = SHORT_WAIT if no_wait else BUSY_FOR
+        # Threads of this process queue here, since SQLite lets only one connection write at a time.
         if not self.write_lock.acquire(timeout=SHORT_WAIT if no_wait else -1):
             raise Busy("another thread is writing to the database", fix="Try again in a moment")
         try:
@@ -212,6 +213,7 @@ def upgrade(path: Path) -> tuple[str | None, str]:
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     engine = make_engine(path).execution_options(immediate=BUSY_FOR)
     with _translated(), engine.begin() as connection:
+        # Alembic uses this transaction, so that a migration is complete or leaves no trace.
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()
