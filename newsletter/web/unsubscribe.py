@@ -69,7 +69,7 @@ class UnsubscribePages:
             agrees, form = fields.get("quarterly") == "yes", f"page/{FORM_VERSION}"
             view = links.set_quarterly(token, agrees=agrees, form=form, origin=origin_of(request))
         else:
-            view = links.explain(token, reason=fields.get("reason", ""), words=fields.get("words", ""))
+            view = links.save_reason(token, reason=fields.get("reason", ""), comment=fields.get("words", ""))
         return self.unsubscribed_page(token, already=False, view=view, thanks=True)
 
     def unsubscribed_page(

@@ -165,11 +165,8 @@ def _missed(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
         IssueState.MISSED: f"Run newsletter doctor to find out why. The tip will be sent next, on {in_words(last.slot + WEEK)}.",
         None: f"Run newsletter calendar approve {last.slot}, or newsletter calendar skip {last.slot}",
     }
-    next_step = (
-        steps.get(last.state, "newsletter doctor")
-        if last.explained
-        else "Run newsletter doctor to find out what is wrong"
-    )
+    find_out = "Run newsletter doctor to find out what is wrong"
+    next_step = steps.get(last.state, find_out) if last.explained else find_out
     values = alert_values(f"No issue was sent on {in_words(last.slot)}", [f"{sentence(last.words)}.", late], next_step)
     return _notify(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
 

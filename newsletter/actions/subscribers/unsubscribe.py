@@ -101,7 +101,7 @@ class UnsubscribeLinks:
 
     # -- after unsubscribing -------------------------------------------------------------------
 
-    def explain(self, token: str, *, reason: str, words: str) -> UnsubscribeView:
+    def save_reason(self, token: str, *, reason: str, comment: str) -> UnsubscribeView:
         """Save why someone unsubscribed, if they have. Raises InputError if the reason is not one of `Reason` or ""."""
         subscriber_key, _ = self._open(token)
         if reason not in {"", *Reason}:
@@ -109,7 +109,7 @@ class UnsubscribeLinks:
         with self.store.write() as tx:
             subscriber = tx.subscribers.by_key(subscriber_key)
             if subscriber and subscriber.status is Status.UNSUBSCRIBED:
-                tx.unsubscribes.set_reason(subscriber.id, reason, clean_comment(words))
+                tx.unsubscribes.set_reason(subscriber.id, reason, clean_comment(comment))
         return _view(subscriber)
 
     def set_quarterly(self, token: str, *, agrees: bool, form: str, origin: str) -> UnsubscribeView:
