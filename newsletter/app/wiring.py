@@ -184,7 +184,13 @@ class App:
     @cached_property
     def tips(self) -> Tips:
         """Import, edit, order, pin, check and explain tips."""
-        return Tips(self.store, self.rules, self.clock, _file_formats, link_checker.check_links)
+        return Tips(self.store, self.rules, self.clock, self._file_formats, link_checker.check_links)
+
+    def _file_formats(self) -> FileFormats:
+        from newsletter import importers  # noqa: PLC0415 - 40 ms, only for files of tips
+
+        day_first = importers.is_day_first(self.settings.language)
+        return importers.Formats(self.rules.schedule.zone, day_first=day_first)
 
     @cached_property
     def feedback(self) -> Feedback:
@@ -369,9 +375,3 @@ class App:
             dkim=lambda: self.dkim,
             has_heartbeat=bool(self.settings.ping_url),
         )
-
-
-def _file_formats() -> FileFormats:
-    from newsletter import importers  # noqa: PLC0415 - 40 ms, only for files of tips
-
-    return importers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FORMATS = ["auto", "markdown", "archive-page", "csv", "wxr", "feed"]
 COUNTED = ("added", "updated", "unchanged", "teasers")
+SHOWN = 50  # lines of one kind in a report
 
 
 @click.group(cls=CommandGroup)
@@ -123,6 +125,13 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
     show_default=True,
     help="The format of the files.",
 )
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    metavar="NAME",
+    help="Import only tips in this category; repeat it for several.",
+)
 @click.option("--queue", is_flag=True, help="Add tips to the queue even if they were published before.")
 @click.option(
     "--take",
@@ -132,11 +141,20 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
 @dry_run
 @click.pass_obj
 def import_(
-    context: CliContext, *, paths: Sequence[Path], format_: str, queue: bool, take: str | None, dry_run: bool
+    context: CliContext,
+    *,
+    paths: Sequence[Path],
+    format_: str,
+    categories: Sequence[str],
+    queue: bool,
+    take: str | None,
+    dry_run: bool,
 ) -> int:
     """Import tips from files or directories. Importing twice changes nothing, and your edits are kept."""
     choice = ConflictChoice(take) if take else None
-    report = context.app.tips.import_files(paths, format_=format_, queue=queue, dry_run=dry_run, take=choice)
+    report = context.app.tips.import_files(
+        paths, format_=format_, queue=queue, dry_run=dry_run, take=choice, categories=categories
+    )
     return _report_import(context, report, dry_run=dry_run)
 
 
@@ -192,14 +210,28 @@ def _report_import(context: CliContext, report: Report, *, dry_run: bool) -> int
     counts = {name: int(getattr(report, name)) for name in COUNTED}
 
     def draw(output: Output) -> None:
-        output.facts(
-            [*counts.items(), ("rejected", len(report.rejected))], title="Nothing written" if dry_run else "Tips"
-        )
+        facts = [*counts.items(), ("rejected", len(report.rejected))]
+        reasons = Counter(piece.reason.partition(":")[0] for piece in report.left_out)
+        if reasons:
+            words = ", ".join(f"{times} {reason}" for reason, times in reasons.most_common())
+            facts.append(("left out", f"{len(report.left_out)}: {words}"))
+        output.facts(facts, title="Nothing written" if dry_run else "Tips")
         for rejected in report.rejected:
             output.line(f"{rejected.source}:{rejected.line}: {rejected.reason}", "yellow")
+        _list(output, [f"{piece.source}:{piece.line}: {piece.text}" for piece in report.remarks])
+        _list(output, [f"left out: {piece.title!r} is {piece.reason}" for piece in report.left_out])
+        if report.other_category and not any(counts.values()):
+            output.line("No tip has this category; the lines above name the categories that there are.", "yellow")
 
     context.report({**report.as_json(), "dry_run": dry_run}, draw)
     return 1 if report.rejected and not any(counts.values()) else 0
+
+
+def _list(output: Output, lines: Sequence[str]) -> None:
+    for line in lines[:SHOWN]:
+        output.line(line, "dim")
+    if len(lines) > SHOWN:
+        output.line(f"… and {len(lines) - SHOWN} more; --json lists all of them", "dim")
 
 
 # -- order ------------------------------------------------------------------------------

@@ -2,53 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 from newsletter.domain.errors import UsageError
-from newsletter.domain.tips.tip import Rejected, TipText
-from newsletter.importers import archive_page, feed, markdown, table, wxr
+from newsletter.domain.tips.tip import Piece, Rejected, Remark, TipText
+from newsletter.importers import archive_page, markdown, table
+from newsletter.importers.dates import Dates, is_day_first
 from newsletter.importers.export import to_markdown_file
+from newsletter.importers.file_kinds import decode_text, not_a_text
 from newsletter.importers.limits import MAX_EXPORT, MAX_FILE
-from newsletter.importers.xml_items import looks_like_xml
+from newsletter.importers.xml import feed, wxr
+from newsletter.importers.xml.items import XmlFile, looks_like_xml, open_xml
 
-Found = list[TipText | Rejected]
-TEXT_FORMATS: dict[str, Callable[[str, str], Found]] = {
-    "archive-page": archive_page.parse,
-    "markdown": markdown.parse,
+TEXT_FORMATS: dict[str, Callable[[str, str, Dates], Iterable[Piece]]] = {
+    "archive-page": lambda text, source, _: archive_page.parse(text, source),
+    "markdown": lambda text, source, _: markdown.parse(text, source),
     "csv": table.parse,
 }
-XML_FORMATS: dict[str, Callable[[bytes, str], Found]] = {"wxr": wxr.parse, "feed": feed.parse}
+XML_FORMATS: dict[str, Callable[[XmlFile, str, Dates], Iterable[Piece]]] = {"wxr": wxr.parse, "feed": feed.parse}
 FORMATS = ("archive-page", "markdown", "csv", "wxr", "feed")
 _LARGE = frozenset({".xml", ".wxr", ".rss", ".atom", ".csv", ".tsv"})
-_SUFFIXES = frozenset({".md", ".txt"})
+_SUFFIXES = frozenset({".md", ".markdown", ".txt", ".html", ".htm", *_LARGE})
+_NO_FILES = "there is no .md, .txt, .csv, or .xml file in this directory"
 
 
-def read(paths: Sequence[Path], format_: str = "auto") -> Iterator[TipText | Rejected]:
-    """The tips in these files; a directory means all *.md and *.txt files in and below it, in sorted order.
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """All formats of one newsletter. zone: its time zone. day_first: 4/9/2024 in a spreadsheet is September 4."""
+
+    zone: tzinfo = field(default=UTC)
+    day_first: bool = False
+
+    def read(self, paths: Sequence[Path], format_: str = "auto") -> Iterator[Piece]:
+        """See `read`."""
+        return read(paths, format_, Dates(self.zone, self.day_first))
+
+    def parse_markdown(self, text: str, source: str) -> TipText | Rejected:
+        """See `parse_markdown`."""
+        return parse_markdown(text, source)
+
+    def to_markdown_file(self, text: TipText) -> str:
+        """See `export.to_markdown_file`."""
+        return to_markdown_file(text)
+
+
+def read(paths: Sequence[Path], format_: str = "auto", dates: Dates | None = None) -> Iterator[Piece]:
+    """The tips in these files; a directory means all text, CSV, and XML files in and below it.
 
     format_: one of FORMATS, or auto. What cannot be used is returned as Rejected, with line 0 for a whole file.
-    Files are read one at a time as the iterator advances. Raises UsageError for an unknown format, before any is read.
+    Files are read one at a time as the iterator advances, and "tip 2" before "tip 10". Paths that somebody has put into
+    an order of their own stay in it. Raises UsageError for an unknown format, before any file is read.
     """
     if format_ != "auto" and format_ not in FORMATS:
         known = ", ".join(["auto", *FORMATS])
         raise UsageError(f"there is no import format {format_!r}", fix=f"Use one of: {known}")
+    # A shell sorts what `*` matches by character, so that order is nobody's wish.
+    ordered = sorted(paths, key=_natural) if list(paths) == sorted(paths) else paths
     # A generator expression and not `yield`, so that the error above is raised now and not at the first `next`.
-    return (piece for path in paths for piece in _read_path(path, format_))
+    return (piece for path in ordered for piece in _read_path(path, format_, dates or Dates()))
 
 
-def _read_path(path: Path, format_: str) -> Iterator[TipText | Rejected]:
+def _natural(path: Path) -> tuple[tuple[tuple[int, int, str], ...], ...]:
+    """A key that sorts numbers by their value."""
+    return tuple(
+        tuple(
+            (0, int(part), part) if part.isdecimal() else (1, 0, part.casefold()) for part in re.split(r"(\d+)", name)
+        )
+        for name in path.with_suffix("").parts
+    )
+
+
+def _read_path(path: Path, format_: str, dates: Dates) -> Iterator[Piece]:
     if not path.is_dir():
-        yield from _read_file(path, format_)
+        yield from _read_file(path, format_, dates)
         return
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
+    files = [file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file()]
     if not files:
-        yield Rejected(str(path), 0, "there is no .md or .txt file in this directory")
-    for file in files:
-        yield from _read_file(file, format_)
+        yield Rejected(str(path), 0, _NO_FILES)
+    for file in sorted(files, key=_natural):
+        yield from _read_file(file, format_, dates)
 
 
-def _read_file(path: Path, format_: str) -> Found:
+def _read_file(path: Path, format_: str, dates: Dates) -> Iterable[Piece]:
     source = str(path)
     try:
         if path.exists() and not path.is_file():
@@ -61,26 +100,38 @@ def _read_file(path: Path, format_: str) -> Found:
         return [Rejected(source, 0, f"cannot be read: {error.strerror or error}")]
     if len(raw) > limit:
         return [Rejected(source, 0, f"the file is larger than {limit} bytes; split it")]
+    if reason := not_a_text(raw):
+        return [Rejected(source, 0, reason)]
     if format_ in XML_FORMATS or (format_ == "auto" and looks_like_xml(raw)):
-        kind = format_ if format_ in XML_FORMATS else "wxr" if wxr.looks_like_wxr(raw) else "feed"
-        return _or_empty(XML_FORMATS[kind](raw, source), source)
-    return _read_text(raw, path, format_)
+        xml = open_xml(raw)
+        kind = format_ if format_ in XML_FORMATS else "wxr" if wxr.looks_like_wxr(xml) else "feed"
+        return _or_empty(XML_FORMATS[kind](xml, source, dates), source)
+    return _read_text(raw, path, format_, dates)
 
 
-def _read_text(raw: bytes, path: Path, format_: str) -> Found:
+def _read_text(raw: bytes, path: Path, format_: str, dates: Dates) -> Iterator[Piece]:
     source = str(path)
     try:
-        text = raw.decode("utf-8-sig")
+        text, line, byte = decode_text(raw)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        return [Rejected(source, line, f"the byte 0x{raw[error.start]:02x} is not valid UTF-8; save the file as UTF-8")]
+        yield Rejected(source, line, f"the byte 0x{raw[error.start]:02x} is not valid text; save the file as UTF-8")
+        return
+    if line:
+        yield Remark(source, line, f"the byte 0x{byte:02x} is not valid UTF-8; the file was read as Windows-1252")
     if not text.strip():
-        return [Rejected(source, 0, "the file is empty")]
-    return TEXT_FORMATS[_format_of(text, path) if format_ == "auto" else format_](text, source)
+        yield Rejected(source, 0, "the file is empty")
+        return
+    yield from TEXT_FORMATS[_format_of(text, path) if format_ == "auto" else format_](text, source, dates)
 
 
-def _or_empty(found: Found, source: str) -> Found:
-    return found or [Rejected(source, 0, "there is no tip in this file; check that it is an export of posts")]
+def _or_empty(found: Iterable[Piece], source: str) -> Iterator[Piece]:
+    is_empty = True
+    for piece in found:
+        is_empty = False
+        yield piece
+    if is_empty:
+        yield Rejected(source, 0, "there is no tip in this file; check that it is an export of posts")
 
 
 def _format_of(text: str, path: Path) -> str:
@@ -91,7 +142,7 @@ def _format_of(text: str, path: Path) -> str:
         return "archive-page"
     if path.suffix.lower() in (".csv", ".tsv") or table.looks_like_csv(text):
         return "csv"
-    return "markdown" if path.suffix.lower() == ".md" else "archive-page"
+    return "markdown" if path.suffix.lower() in (".md", ".markdown") else "archive-page"
 
 
 def parse_markdown(text: str, source: str) -> TipText | Rejected:
@@ -99,4 +150,4 @@ def parse_markdown(text: str, source: str) -> TipText | Rejected:
     return markdown.parse(text, source)[0]
 
 
-__all__ = ["FORMATS", "parse_markdown", "read", "to_markdown_file"]
+__all__ = ["FORMATS", "Formats", "is_day_first", "parse_markdown", "read", "to_markdown_file"]

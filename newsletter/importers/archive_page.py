@@ -17,23 +17,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 from itertools import pairwise, takewhile
 
-from newsletter.domain.tips.tip import Rejected, TipText
-from newsletter.importers.limits import MAX_TITLE, problem
+from newsletter.domain.tips.tip import Piece, Rejected, TipText
+from newsletter.importers.cleaner import with_takeaway
+from newsletter.importers.limits import problem
 from newsletter.importers.lines import Kind, Line, before_read_more, categories_of, read_lines
 from newsletter.importers.prose import to_markdown
+from newsletter.importers.titles import DATED, LONGEST, read_title
 
-_DATED = re.compile(
-    r"(?P<dash>\s*[-–—‒―−]+\s*)?(?:(?<=\s)|(?<=[-–—‒―−]))\(?(?:TOW )?"
-    r"(?P<month>\d{1,2}) ?/ ?(?P<day>\d{1,2}) ?/ ?(?P<year>(?:19|20)\d\d|\d\d)\)?"
-    r"(?: ?[-–—]? ?(?:TOW|Tip of the Week))?\Z",
-    re.IGNORECASE,
-)
 _BULLET = re.compile(r"[•◦▪■●○‣∙·⁃]")
 _NO_TITLE = re.compile(r".*[;:,]\Z|.*(?<!\.)\.\Z")
-_LONGEST = MAX_TITLE + 40  # a title with its date
 _LOOK = 30  # characters that a teaser and its article must have in common at the start
 _MARKS = frozenset({Kind.POSTED, Kind.TRUNCATED})
 _CLOSING = frozenset({Kind.TRUNCATED, Kind.FOOTER, Kind.RELATED})
@@ -45,7 +39,7 @@ def looks_like_archive_page(text: str) -> bool:
     return any(line.kind in _MARKS for line in read_lines(text))
 
 
-def parse(text: str, source: str) -> list[TipText | Rejected]:
+def parse(text: str, source: str) -> list[Piece]:
     """Every entry of the page in order; what cannot be used is returned as Rejected with its line."""
     lines = list(read_lines(text))
     if not any(line.kind in _MARKS for line in lines):
@@ -98,15 +92,15 @@ def _title_of_teaser(lines: Sequence[Line], low: int, end: int, *, closed: bool)
 
 
 def _could_be_title(line: Line) -> bool:
-    short = line.kind is Kind.TEXT and len(line.text) <= _LONGEST
+    short = line.kind is Kind.TEXT and len(line.text) <= LONGEST
     return short and not _BULLET.match(line.text) and not _NO_TITLE.match(line.text)
 
 
 def _is_dated(line: Line) -> bool:
-    return _could_be_title(line) and bool(_DATED.search(line.text))
+    return _could_be_title(line) and bool(DATED.search(line.text))
 
 
-def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> list[TipText | Rejected]:
+def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> list[Piece]:
     """Parse one title and everything below it, up to the next title."""
     head, rest = lines[0], lines[1:]
     if head.kind is Kind.POSTED:
@@ -114,7 +108,7 @@ def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> li
     posted = rest[0] if rest and rest[0].kind is Kind.POSTED else None
     text = [line for line in takewhile(lambda line: line.kind is not Kind.RELATED, rest) if line.kind in _TEXT]
     try:
-        title, published_on = _read_title(head.text)
+        title, published_on = read_title(head.text)
     except ValueError as error:
         return [Rejected(source, head.number, str(error))]
     if not text:
@@ -140,27 +134,7 @@ def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> li
     return [Rejected(source, head.number, reason) if reason else tip, *unclaimed]
 
 
-def _read_title(text: str) -> tuple[str, date | None]:
-    """The title without its date, and the date. Years with two digits are in this century.
-
-    Raises ValueError, with the reason, if what is after a dash looks like a date and is not one.
-    """
-    found = _DATED.search(text) if len(text) <= _LONGEST else None
-    if not found:
-        return text, None
-    year = int(found["year"])
-    try:
-        day = date(year if year > 99 else 2000 + year, int(found["month"]), int(found["day"]))
-    except ValueError:
-        # Without a dash it is a part of the title, as in "Open 24/7/365".
-        if not found["dash"]:
-            return text, None
-        day_as_written = "/".join(found.group("month", "day", "year"))
-        raise ValueError(f"the date in the title, {day_as_written}, is not a valid month/day/year; fix it") from None
-    return text[: found.start()].strip(), day
-
-
-def _without_posted_line(entry: TipText, text: Sequence[Line]) -> tuple[TipText, list[TipText | Rejected]]:
+def _without_posted_line(entry: TipText, text: Sequence[Line]) -> tuple[TipText, list[Piece]]:
     """The tip of an entry that has no "Posted on" line, and rejections for text that belongs to no entry.
 
     It is a teaser unless the article follows it. The blog's teasers are one paragraph long, so more paragraphs without
@@ -177,14 +151,14 @@ def _without_posted_line(entry: TipText, text: Sequence[Line]) -> tuple[TipText,
 
 
 def _complete(entry: TipText, text: Sequence[Line]) -> TipText:
-    return replace(entry, body=to_markdown(text), complete=True)
+    return with_takeaway(replace(entry, body=to_markdown(text), complete=True))
 
 
 def _truncated(entry: TipText, text: Sequence[Line]) -> TipText:
     return replace(entry, teaser=" ".join(part for line in text if (part := before_read_more(line.text))))
 
 
-def _unclaimed(lines: Sequence[Line], source: str, reason: str) -> list[TipText | Rejected]:
+def _unclaimed(lines: Sequence[Line], source: str, reason: str) -> list[Piece]:
     """One rejection, with the first line, for text that belongs to no entry."""
     text = [line for line in lines if line.kind in _TEXT]
     return [Rejected(source, text[0].number, f"{reason}: {text[0].text[:60]!r}")] if text else []

@@ -38,7 +38,7 @@ _SPACES = re.compile(r"\s+")
 
 _LINK = r"(?:sign[- ]?up for free tips!?|contact us!?|more resources for you|visit our home ?page)"
 _FOOTER = re.compile(rf"(?:{_LINK}[\W_]*)+\Z", re.IGNORECASE)
-_FOOTER_TAIL = re.compile(rf"(?:^|(?<=\W)){_LINK}(?:[\W_]*{_LINK}){{2,9}}[\W_]*\Z", re.IGNORECASE)
+FOOTER_TAIL = re.compile(rf"(?:^|(?<=\W)){_LINK}(?:[\W_]*{_LINK}){{2,9}}[\W_]*\Z", re.IGNORECASE)
 _RELATED = re.compile(
     r"did you (?:like|enjoy) this (?:post|article|tip)\?.*|if you liked this post\b.*:"
     r"|(?:here are )?(?:other|some) [\w &-]{0,40}related posts:?|related (?:posts|articles):?"
@@ -83,12 +83,12 @@ def read_lines(text: str) -> Iterator[Line]:
             broken = True
             continue
         indent = len(visible.expandtabs(4)) - len(visible.expandtabs(4).lstrip())
-        kind, kept = _classify(collapsed)
+        kind, kept = classify(collapsed)
         yield Line(number, kept, indent, max(gap, broken), kind)
         gap, broken = 0, False
 
 
-def _classify(text: str) -> tuple[Kind, str]:
+def classify(text: str) -> tuple[Kind, str]:
     """What a line is, and the part of it to keep."""
     if _POSTED.match(text):
         return Kind.POSTED, text
@@ -99,7 +99,7 @@ def _classify(text: str) -> tuple[Kind, str]:
     if _RELATED.fullmatch(text):
         return Kind.RELATED, text
     caption = _CAPTION.match(text)
-    kept = _FOOTER_TAIL.sub("", text[caption.end() :] if caption else text).strip()
+    kept = FOOTER_TAIL.sub("", text[caption.end() :] if caption else text).strip()
     return (Kind.NOISE, text) if not kept or _NOISE.fullmatch(kept) else (Kind.TEXT, kept)
 
 

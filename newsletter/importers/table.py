@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
+from collections.abc import Iterator, Sequence
 
-from newsletter.domain.tips.tip import Rejected, TipText
+from newsletter.domain.tips.tip import Piece, Rejected, TipText
+from newsletter.importers.cleaner import clean
+from newsletter.importers.csv_rows import rows
+from newsletter.importers.dates import Dates
+from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.importers.limits import problem
-from newsletter.importers.xml_items import day_of, labels
+from newsletter.importers.xml.items import labels
 
 COLUMNS = ("title", "body", "date", "categories", "tags", "takeaway", "teaser")
 ALIASES = {
@@ -17,52 +22,56 @@ ALIASES = {
     "published": "date",
     "category": "categories",
     "tag": "tags",
+    "excerpt": "teaser",
+    "summary": "teaser",
+    "headline": "title",
+    "subject": "title",
 }
 MAX_CELL = 200_000  # characters
+_HTML = re.compile(r"</?(?:p|br|div|ul|ol|li|h[1-6]|strong|b|em|i|a|span|blockquote)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 
 
 def looks_like_csv(text: str) -> bool:
     """Does the header row have a title and a body?"""
-    names = _names(next(iter(text.splitlines()), ""))
-    return {"title", "body"} <= set(names)
+    at, delimiter = _header(text.splitlines()[:20])
+    return {"title", "body"} <= set(_names((text.splitlines() or [""])[at : at + 1], delimiter))
 
 
-def parse(text: str, source: str) -> list[TipText | Rejected]:
-    """Every row. Bodies are Markdown, labels are separated by commas, and dates are written as 2014-08-12."""
-    head = next(iter(text.splitlines()), "")
-    names = _names(head)
-    unknown = [name for name in names if name not in COLUMNS]
+def parse(text: str, source: str, dates: Dates) -> Iterator[Piece]:
+    """Every row. Bodies are Markdown or HTML, and labels are separated by commas."""
+    csv.field_size_limit(MAX_CELL)
+    lines = [f"{line}\n" for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    head, delimiter = _header(lines[:20])
+    names = _names(lines[head : head + 1], delimiter)
+    unknown = [name for name in names if name and name not in COLUMNS]
     if "title" not in names or "body" not in names or unknown:
         reason = f"unknown columns: {', '.join(unknown)[:80]}" if unknown else "the columns title and body are missing"
-        return [Rejected(source, 1, f"{reason}; the header row may have {', '.join(COLUMNS)}")]
-    # strict: a quotation mark that is never closed is an error, instead of one cell with the rest of the file.
-    csv.field_size_limit(MAX_CELL)
-    rows = csv.reader(io.StringIO(text), delimiter=_delimiter(head), strict=True)
-    found: list[TipText | Rejected] = []
-    try:
-        next(rows)
-        found += [
-            _tip(dict(zip(names, cells, strict=False)), source, rows.line_num)
-            for cells in rows
-            if any(cell.strip() for cell in cells)
-        ]
-    except csv.Error as error:
-        found.append(Rejected(source, rows.line_num, f"the CSV file cannot be read: {error}"))
-    return found
+        yield Rejected(source, head + 1, f"{reason}; the header row may have {', '.join(COLUMNS)}")
+        return
+    day = names.index("date") if "date" in names else None
+
+    def is_row(cells: Sequence[str]) -> bool:
+        return day is not None and dates.day_of(cells[day]) is not None
+
+    for row in rows(lines, head + 1, delimiter, len(names), is_row):
+        if row.problem:
+            yield Rejected(source, row.line, row.problem)
+        elif any(cell.strip() for cell in row.cells):
+            yield _tip(dict(zip(names, row.cells, strict=False)), source, row.line, dates)
 
 
-def _tip(cells: dict[str, str], source: str, line: int) -> TipText | Rejected:
-    title, body = " ".join(cells["title"].split()), cells.get("body", "").replace("\r\n", "\n").strip()
+def _tip(cells: dict[str, str], source: str, line: int, dates: Dates) -> TipText | Rejected:
+    title, body = " ".join(cells["title"].split()), cells.get("body", "").strip()
     written = cells.get("date", "").strip()
-    day = day_of(written)
+    day = dates.day_of(written)
     reason = problem(title, body) or ("" if body else "the body is empty")
     if written and day is None:
-        reason = "the date is not valid; write it as 2014-08-12"
+        reason = f"the date {written[:40]!r} is not valid; write it as 2014-08-12"
     if reason:
         return Rejected(source, line, reason)
-    return TipText(
+    tip = TipText(
         title=title,
-        body=body,
+        body=to_markdown(body, keep_line_breaks=True) if _HTML.search(body) else body,
         published_on=day,
         categories=labels(cells.get("categories", "").split(",")),
         tags=labels(cells.get("tags", "").split(",")),
@@ -71,15 +80,24 @@ def _tip(cells: dict[str, str], source: str, line: int) -> TipText | Rejected:
         source=source,
         line=line,
     )
+    return clean(tip)
 
 
-def _delimiter(head: str) -> str:
-    return max(",;\t", key=head.count)  # spreadsheets in many countries write semicolons
+def _header(lines: Sequence[str]) -> tuple[int, str]:
+    """(the index of the header row, the delimiter). Empty lines and Excel's `sep=;` may be above it."""
+    for at, line in enumerate(lines):
+        told = re.match(r"\"?sep=(?P<sign>[,;\t|])\"?\s*\Z", line, re.IGNORECASE)
+        if told:
+            return at + 1, told["sign"]
+        if line.strip():
+            return at, max(",;\t|", key=line.count)  # spreadsheets in many countries write semicolons
+    return 0, ","
 
 
-def _names(head: str) -> list[str]:
+def _names(head: Sequence[str], delimiter: str) -> list[str]:
     try:
-        names = next(csv.reader([head], delimiter=_delimiter(head)), [])
+        names = next(csv.reader(head, delimiter=delimiter), [])
     except csv.Error:
         return []
-    return [ALIASES.get(name.strip().lower(), name.strip().lower()) for name in names]
+    known = [name.strip("\ufeff \t\r\n").lower() for name in names]
+    return [ALIASES.get(name, name) for name in known]

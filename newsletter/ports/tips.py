@@ -29,16 +29,12 @@ class Tips(Protocol):
         """Raises NotFound."""
         ...
 
-    def find(self, identity: str) -> TipFull | None:
-        """The tip with this identity; see `domain.tips.tip.identity`."""
+    def identities(self) -> Mapping[str, int]:
+        """The id of each tip by its identity; see `domain.tips.tip.identity`."""
         ...
 
-    def find_source(self, source: str, identity: str) -> TipFull | None:
-        """The tip that this source called by this identity when it was last imported, even if it was renamed since."""
-        ...
-
-    def source_fingerprints(self, tip_id: int) -> Mapping[str, str]:
-        """For each source of a tip, by name: the fingerprint of its text when it was last imported."""
+    def sources(self) -> list[tuple[int, str, str, str]]:
+        """(id of the tip, name of the source, its identity there, fingerprint) of everything that was imported."""
         ...
 
     def record_source(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None: ...

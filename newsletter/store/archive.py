@@ -36,7 +36,7 @@ from newsletter.store.tips import slug_of
 
 VERSION = "SELECT version FROM library"
 _RAN_ON = "coalesce(last_sent_on, published_on)"
-_RAN = "(state IN ('sent', 'archive') OR last_sent_on IS NOT NULL)"
+_RAN = "(state IN ('sent', 'archive') OR last_sent_on IS NOT NULL OR (ran_before AND state = 'fresh'))"
 _ENTRIES = (
     f"SELECT id, key, title, season, {_RAN_ON}, shown_teaser, complete, source, changed_at FROM tip WHERE {{public}}"
     f" ORDER BY coalesce({_RAN_ON}, '0000-00-00') DESC, id DESC"

@@ -17,6 +17,7 @@ from newsletter.store.sqlite.columns import at
 class Tip(SQLModel, table=True):
     """A tip. identity: see domain.tips.tip. position: the order of the queue. edited: the owner has changed the text.
 
+    ran_before: it was published before this system was in use, so it stays public while it waits to run again.
     shown_teaser: what lists show, the owner's teaser or the beginning of the text; set when the text is written.
     """
 
@@ -43,6 +44,7 @@ class Tip(SQLModel, table=True):
     months: str = ""
     fallback: bool = False
     edited: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    ran_before: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     pin_on: date | None = None
     shown_teaser: str = ""
     added_at: datetime = at()

@@ -60,21 +60,14 @@ class SqlTips:
             raise NotFound(f"there is no tip number {tip_id}")
         return self._full(row)
 
-    def find(self, identity: str) -> TipFull | None:
-        """The tip with this identity (domain.tips.tip.identity)."""
-        row = self._session.exec(select(Tip).where(Tip.identity == identity)).first()
-        return self._full(row) if row else None
+    def identities(self) -> dict[str, int]:
+        """The id of each tip by its identity (domain.tips.tip.identity)."""
+        return dict(self._session.exec(select(Tip.identity, Tip.id)).all())
 
-    def find_source(self, source: str, identity: str) -> TipFull | None:
-        """The tip that this source called by this identity when it was last imported, even if it was renamed since."""
-        query = select(Tip).join(TipSource).where(TipSource.source == source, TipSource.identity == identity)
-        row = self._session.exec(query).first()
-        return self._full(row) if row else None
-
-    def source_fingerprints(self, tip_id: int) -> dict[str, str]:
-        """For each source of a tip, by name: the fingerprint of its text when it was last imported."""
-        query = select(TipSource.source, TipSource.fingerprint).where(TipSource.tip_id == tip_id)
-        return dict(self._session.exec(query).all())
+    def sources(self) -> list[tuple[int, str, str, str]]:
+        """(id of the tip, name of the source, its identity there, fingerprint) of everything that was imported."""
+        query = select(TipSource.tip_id, TipSource.source, TipSource.identity, TipSource.fingerprint)
+        return [(tip_id, name, same, print_) for tip_id, name, same, print_ in self._session.exec(query)]
 
     def record_source(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None:
         """Record what a source contained."""
@@ -96,6 +89,7 @@ class SqlTips:
             title=text.title,
             body=text.body,
             complete=text.complete,
+            ran_before=text.already_run or text.published_on is not None,
         )
         self._session.add(row)
         self._write(row, text)
@@ -258,7 +252,7 @@ def _full(row: Tip, labels: dict[str, list[str]]) -> TipFull:
             teaser=row.teaser,
             key=row.key,
             rules=TipRules(row.season, row.series, row.part, row.rerun, row.months, row.fallback),
-            already_run=row.state == TipState.ARCHIVE,
+            already_run=row.ran_before,
             source=row.source,
             line=row.source_line,
         ),

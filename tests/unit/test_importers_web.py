@@ -13,7 +13,7 @@ from lxml.html import fragment_fromstring
 
 from newsletter.domain.tips.tip import Rejected, TipText
 from newsletter.importers import read
-from newsletter.importers.html_to_markdown import to_markdown
+from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.rendering.markdown import to_html
 
 EXPORT = Path(__file__).parents[1] / "fixtures" / "export" / "blog.xml"

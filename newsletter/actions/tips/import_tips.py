@@ -10,9 +10,13 @@ from itertools import chain, count
 
 from slugify import slugify
 
+from newsletter.actions.tips.match_tips import Group, Library, group
 from newsletter.domain.tips.tip import (
     ConflictChoice,
+    LeftOut,
+    Piece,
     Rejected,
+    Remark,
     TipFull,
     TipState,
     TipText,
@@ -20,7 +24,6 @@ from newsletter.domain.tips.tip import (
     first_state,
     identity,
     merge,
-    source_name,
 )
 from newsletter.ports.store import Store
 from newsletter.ports.tips import Tips
@@ -43,28 +46,37 @@ class ImportedTip:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an import did, or would do in a dry run. teasers: how many of `tips` still lack their article."""
+    """What an import did, or would do in a dry run.
+
+    teasers: how many of `tips` still lack their article. not_published, other_category: how many of `left_out` are no
+    published posts, and how many have none of the wanted categories. remarks: what was dropped or repaired.
+    """
 
     added: int
     updated: int
     unchanged: int
     teasers: int
+    not_published: int
+    other_category: int
     rejected: tuple[Rejected, ...]
+    left_out: tuple[LeftOut, ...]
+    remarks: tuple[Remark, ...]
     tips: tuple[ImportedTip, ...]
 
     def as_json(self) -> dict[str, object]:
         """The document of `tips import --json`; dates as ISO strings."""
         tips = [{**asdict(tip), "date": tip.date.isoformat() if tip.date else None} for tip in self.tips]
-        return {**asdict(self), "rejected": [asdict(piece) for piece in self.rejected], "tips": tips}
+        lists = {name: [asdict(piece) for piece in getattr(self, name)] for name in ("rejected", "left_out", "remarks")}
+        return {**asdict(self), **lists, "tips": tips}
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What to write for one tip.
 
-    state: None leaves the state as it is. pieces: the text from each source, by its name. stored: the tip that is in
-    the library. replaces_all: the source gives the key of the tip, so its text replaces the stored one.
-    edited: the tip has edits by the owner afterwards.
+    identity: the new one, or "" to keep it. state: None leaves the state as it is. pieces: the text from each source, by
+    its name. stored: the tip that is in the library. replaces_all: the source gives the key of the tip, so its text
+    replaces the stored one. edited: the tip has edits by the owner afterwards.
     """
 
     identity: str
@@ -84,85 +96,98 @@ class _Plan:
 
 def import_tips(
     store: Store,
-    found: Iterable[TipText | Rejected],
+    found: Iterable[Piece],
     *,
     queue: bool,
     dry_run: bool,
     now: datetime,
     take: ConflictChoice | None = None,
+    categories: Sequence[str] = (),
 ) -> Report:
     """Add new tips and merge known ones, in one transaction. The same import again changes nothing.
 
     A text that its source has given before is not imported again, so a tip stays as its owner has edited it since. If
     the source has changed too, `take` chooses the version to keep; without it, the tip is left alone and rejected.
     queue: put tips that were published before this system was in use in the queue. dry_run: report without writing.
+    categories: import only tips in one of them; no categories means all tips.
     """
-    rejected: list[Rejected] = []
+    pieces = list(found)
+    rejected = [piece for piece in pieces if isinstance(piece, Rejected)]
+    left_out = [piece for piece in pieces if isinstance(piece, LeftOut)]
     # Texts of one tip are grouped first, so that a teaser and its article on different pages give one tip.
-    groups: dict[str, dict[str, TipText]] = {}
-    for piece in found:
-        if isinstance(piece, Rejected):
-            rejected.append(piece)
-            continue
-        group = groups.setdefault(f"key {piece.key}" if piece.key else identity(piece.title, piece.published_on), {})
-        name = source_name(piece.source)
-        group[name] = merge(group[name], piece) if name in group else piece
+    groups = group(piece for piece in pieces if isinstance(piece, TipText))
     # The plans are made inside the transaction: what they are based on must not change before they are written.
     with store.read() if dry_run else store.write() as tx:
-        plans = list(_plan(tx.tips, groups.values(), rejected, queue=queue, take=take))
+        library = Library(tx.tips)
+        matched = list(zip(groups, library.match(groups), strict=True))
+        others = [_other_category(one.text) for one, stored in matched if not _is_in(categories, one, stored)]
+        wanted = [(one, stored) for one, stored in matched if _is_in(categories, one, stored)]
+        plans = list(_plan(tx.tips, library, wanted, rejected, queue=queue, take=take))
         if not dry_run:
             _write(tx.tips, plans, now)
-    return _report(plans, rejected)
+    remarks = tuple(piece for piece in pieces if isinstance(piece, Remark))
+    return _report(plans, rejected, left_out, others, remarks)
+
+
+def _is_in(categories: Sequence[str], one: Group, stored: TipFull | None) -> bool:
+    """Has the tip one of these categories? The labels of feeds, which do not tell the two apart, are tags."""
+    wanted = {" ".join(name.split()).casefold() for name in categories}
+    texts = [one.text, *([stored.text] if stored else [])]
+    return not wanted or any(name.casefold() in wanted for text in texts for name in (*text.categories, *text.tags))
+
+
+def _other_category(text: TipText) -> LeftOut:
+    names = ", ".join((*text.categories, *text.tags))
+    return LeftOut(text.source, text.line, text.title, f"in another category: {names}" if names else "in no category")
 
 
 def _plan(
     tips: Tips,
-    groups: Iterable[Mapping[str, TipText]],
+    library: Library,
+    groups: Iterable[tuple[Group, TipFull | None]],
     rejected: list[Rejected],
     *,
     queue: bool,
     take: ConflictChoice | None,
 ) -> Iterator[_Plan]:
-    """What to write for each tip. groups: the texts of one tip, by source. rejected: appended to.
+    """What to write for each tip. groups: the texts of one tip, and the stored one. rejected: appended to.
 
     A known tip keeps its state, even if its teaser is completed, unless the owner queues a tip of the archive.
     """
     new_keys: set[str] = set()  # not in the database yet, but taken
-    for pieces in groups:
-        text = reduce(merge, pieces.values())
-        same = identity(text.title, text.published_on)
-        twin = tips.find(same)
-        by_key = tips.get(text.key) if text.key and tips.is_key(text.key) else None
-        if by_key and twin and twin.card.id != by_key.card.id:
-            reason = f"the tip {twin.card.key!r} has this title and date; change one of the two"
-            rejected.append(Rejected(text.source, text.line, reason))
-        elif stored := by_key or twin or _find_by_source(tips, pieces):
-            state = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
-            plan = _Plan(same, stored.card.key, stored.text, state, pieces, stored, by_key is not None, stored.edited)
-            if changed := _new_text(tips, stored, pieces):
-                yield from _with_new_text(plan, stored, changed, rejected, take)
-            else:
-                yield plan
-        else:
+    for one, stored in groups:
+        text = one.text
+        if stored is None:
             key = text.key if text.key and not tips.key_taken(text.key) else _free_key(tips, text, new_keys)
             new_keys.add(key)
-            yield _Plan(same, key, text, first_state(text, queue=queue), pieces)
+            yield _Plan(library.free_identity(text), key, text, first_state(text, queue=queue), one.pieces)
+            continue
+        by_key = text.key == stored.card.key
+        if by_key and (twin := _twin(library, stored, text)):
+            reason = f"the tip {twin.card.key!r} has this title and date; change one of the two"
+            rejected.append(Rejected(text.source, text.line, reason))
+            continue
+        state = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
+        plan = _Plan("", stored.card.key, stored.text, state, one.pieces, stored, by_key, stored.edited)
+        changed = _new_text(library, stored, one.pieces)
+        for each in _with_new_text(plan, stored, changed, rejected, take) if changed else [plan]:
+            same = library.free_identity(each.text, stored.card.id) if each.text != stored.text else ""
+            yield replace(each, identity=same)
 
 
-def _find_by_source(tips: Tips, pieces: Mapping[str, TipText]) -> TipFull | None:
-    """The tip that these sources gave earlier, if its title has changed since."""
-    known = (
-        tips.find_source(name, identity(piece.title, piece.published_on)) for name, piece in pieces.items() if name
-    )
-    return next(filter(None, known), None)
+def _twin(library: Library, stored: TipFull, text: TipText) -> TipFull | None:
+    """Another tip whose title and date this text would take over."""
+    same = identity(text.title, text.published_on)
+    if same == identity(stored.text.title, stored.text.published_on):
+        return None
+    twin = library.tips.get(library.identities.get(same, 0))
+    return twin if twin and twin.card.id != stored.card.id else None
 
 
-def _new_text(tips: Tips, stored: TipFull, pieces: Mapping[str, TipText]) -> TipText | None:
+def _new_text(library: Library, stored: TipFull, pieces: Mapping[str, TipText]) -> TipText | None:
     """The texts of the sources that have changed since they were last imported, merged; None if none has."""
-    source_fingerprints = tips.source_fingerprints(stored.card.id)
-    changed = [
-        piece for name, piece in pieces.items() if not name or source_fingerprints.get(name) != fingerprint(piece)
-    ]
+    known = library.fingerprints.get(stored.card.id, {})
+    changed = [piece for name, piece in pieces.items() if not name or known.get(name) != fingerprint(piece)]
     return reduce(merge, changed) if changed else None
 
 
@@ -210,7 +235,7 @@ def _write(tips: Tips, plans: Sequence[_Plan], now: datetime) -> None:
         else:
             tip_id = plan.stored.card.id
             if plan.changes:
-                same = identity(plan.text.title, plan.text.published_on) if plan.replaces_all else None
+                same = plan.identity or None
                 tips.rewrite(tip_id, plan.text, now, complete_state=plan.state, identity=same, edited=plan.edited)
         for name, piece in plan.pieces.items():
             if name:
@@ -219,8 +244,13 @@ def _write(tips: Tips, plans: Sequence[_Plan], now: datetime) -> None:
         tips.optimize_search()
 
 
-def _report(plans: Iterable[_Plan], rejected: Iterable[Rejected]) -> Report:
-    plans = tuple(plans)
+def _report(
+    plans: Sequence[_Plan],
+    rejected: Iterable[Rejected],
+    not_published: Sequence[LeftOut],
+    others: Sequence[LeftOut],
+    remarks: tuple[Remark, ...],
+) -> Report:
     known = [plan for plan in plans if plan.stored is not None]
     updated = sum(plan.changes for plan in known)
     return Report(
@@ -228,7 +258,11 @@ def _report(plans: Iterable[_Plan], rejected: Iterable[Rejected]) -> Report:
         updated=updated,
         unchanged=len(known) - updated,
         teasers=sum(not plan.text.complete for plan in plans),
+        not_published=len(not_published),
+        other_category=len(others),
         rejected=tuple(rejected),
+        left_out=(*not_published, *others),
+        remarks=remarks,
         tips=tuple(
             ImportedTip(
                 plan.key,

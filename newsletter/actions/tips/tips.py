@@ -18,7 +18,7 @@ from newsletter.domain.archive.entries import Votes
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.links import LinkChecker
 from newsletter.domain.tips.rerun_rule import parse_rerun
-from newsletter.domain.tips.tip import ConflictChoice, Rejected, TipCard, TipFull, TipState, TipText
+from newsletter.domain.tips.tip import ConflictChoice, Piece, Rejected, TipCard, TipFull, TipState, TipText
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store
 
@@ -26,7 +26,7 @@ from newsletter.ports.store import Store
 class FileFormats(Protocol):
     """The formats in which tips are read from files and written to them; `newsletter.importers` implements it."""
 
-    def read(self, paths: Sequence[Path], format_: str = "auto") -> Iterator[TipText | Rejected]:
+    def read(self, paths: Sequence[Path], format_: str = "auto") -> Iterator[Piece]:
         """Every tip in these files and directories, one after the other. Raises UsageError for an unknown format."""
         ...
 
@@ -83,10 +83,13 @@ class Tips:
         queue: bool = False,
         dry_run: bool = False,
         take: ConflictChoice | None = None,
+        categories: Sequence[str] = (),
     ) -> Report:
         """Import tips from files and directories; see `import_tips` for the options."""
         found = self.formats().read(paths, format_)
-        return import_tips(self.store, found, queue=queue, dry_run=dry_run, now=self.clock(), take=take)
+        return import_tips(
+            self.store, found, queue=queue, dry_run=dry_run, now=self.clock(), take=take, categories=categories
+        )
 
     def export(self, directory: Path, *, dry_run: bool = False) -> Exported:
         """Write every tip to a Markdown file of its own, which imports as unchanged."""

@@ -59,6 +59,7 @@ class TipText:
     article or the owner's own teaser. published_on: the day on which it was published, if the source gives one.
     already_run: the source is an archive of published tips. source, line: where it was found, for messages.
     key: the key of the tip in the library, if the source gives it; such a source replaces the whole text.
+    file: the file in which it was found, if `source` is the URL of the post.
     """
 
     title: str
@@ -74,6 +75,7 @@ class TipText:
     already_run: bool = False
     source: str = ""
     line: int = 0
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,29 @@ class Rejected:
     source: str
     line: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something in a source that is no published tip, such as a draft or a comment. reason: what it is, as in "a draft"."""
+
+    source: str
+    line: int
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What was dropped or repaired while a source was read."""
+
+    source: str
+    line: int
+    text: str
+
+
+Piece = TipText | Rejected | LeftOut | Remark
+"""What an importer finds in a source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +148,32 @@ def identity(title: str, published_on: date | None) -> str:
 
     Punctuation, case, and the various apostrophes make no difference, since they differ between exports of one blog.
     """
+    return title_words(title) + (f" @{published_on.isoformat()}" if published_on else "")
+
+
+def title_words(title: str) -> str:
+    """The words of a title, for comparisons; a title without words, such as one of emoji, is compared as it is."""
     plain = unicodedata.normalize("NFKC", _APOSTROPHES.sub("", title)).casefold()
-    words = re.findall(r"\w+", plain)
-    return " ".join(words) + (f" @{published_on.isoformat()}" if published_on else "")
+    return " ".join(re.findall(r"\w+", plain)) or plain.strip()
 
 
 def source_name(source: str) -> str:
-    """The name of the source's file, which stays the same when the file moves to another folder or machine."""
-    return re.split(r"[/\\]", source)[-1]
+    """The name of a source, which stays the same when its file moves to another folder or machine.
+
+    For a URL: without the scheme, "www.", a slash at the end, and the parameters with which mailings count clicks.
+    """
+    url = re.match(r"(?i)https?://(?:www\.)?([^\s#]+)", source)
+    if not url:
+        return re.split(r"[/\\]", source)[-1]
+    path, _, query = url[1].partition("?")
+    kept = [part for part in query.split("&") if part and not re.match(r"(?i)utm_|fbclid=|gclid=|mc_[ce]id=", part)]
+    host, slash, rest = path.rstrip("/").partition("/")
+    return host.lower() + slash + rest + ("?" + "&".join(kept) if kept else "")
+
+
+def is_link(source: str) -> bool:
+    """Is the source the URL of a post?"""
+    return bool(re.match(r"(?i)https?://", source))
 
 
 def fingerprint(text: TipText) -> str:
@@ -171,11 +214,13 @@ def merge(old: TipText, new: TipText) -> TipText:
             title=new.title,
             body=new.body,
             complete=True,
-            takeaway=new.takeaway or old.takeaway,
+            published_on=old.published_on or new.published_on,
+            takeaway=new.takeaway or (old.takeaway if old.takeaway not in new.body else ""),
             teaser=new.teaser or (old.teaser if old.complete else ""),  # the beginning of an article is no teaser of it
             rules=old.rules if new.rules == NO_RULES else new.rules,
         )
-    return labels if old.complete else replace(labels, teaser=new.teaser or old.teaser)
+    dated = replace(labels, published_on=old.published_on or new.published_on)
+    return dated if old.complete else replace(dated, teaser=new.teaser or old.teaser)
 
 
 def first_state(text: TipText, *, queue: bool) -> TipState:

@@ -11,92 +11,24 @@ from urllib.parse import urljoin, urlsplit
 import lxml.html
 import nh3
 
+from newsletter.importers.html.pastes import BLOCKS, clean_paste
+from newsletter.importers.html.shortcodes import without_shortcodes
+
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 DEEP = 2_000  # characters; such HTML may be nested deeper than libxml2 parses (256 levels)
 MAX_DEPTH = 60  # levels; the text of deeper elements is kept without Markdown
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "figcaption",
-        "figure",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-    ]
-)
-_INLINE = frozenset(
-    [
-        "a",
-        "b",
-        "br",
-        "cite",
-        "code",
-        "del",
-        "em",
-        "i",
-        "img",
-        "kbd",
-        "q",
-        "s",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "sup",
-        "u",
-    ]
-)
+_INLINE = frozenset("a b br cite code del em font i img kbd q s small span strong sub sup u".split())
 _IGNORED = frozenset(
-    [
-        "script",
-        "style",
-        "iframe",
-        "object",
-        "embed",
-        "form",
-        "input",
-        "button",
-        "select",
-        "textarea",
-        "noscript",
-        "template",
-        "svg",
-        "math",
-    ]
+    "script style iframe object embed form input button select textarea noscript template svg math xml title".split()
 )
-_SHORTCODE = re.compile(
-    r"\[/?(?:caption|gallery|embed|video|audio|playlist|wp_caption|vc_\w+|et_pb_\w+|su_\w+)(?:\s[^\[\]]*)?/?\]"
-)
+_DATA_URL = re.compile(r"\b(?:src|href)\s*=\s*([\"'])\s*data:(?:(?!\1)[^<>])*+\1", re.IGNORECASE)
+_STYLED = {name: {"class", "style"} for name in ("p", "span", "b", "strong", "i", "em", "font", "u")}
+_BULLET = re.compile(r"[•·▪◦●‣∙]\s*(?P<text>\S.*)\Z", re.DOTALL)
 _SPECIAL_CHARS = re.compile(r"[\\`*\[\]<]|~~|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_WHOLE_EMPHASIS = re.compile(r"\*[^*\s](?:[^*]*[^*\s])?\*")
+_SOME_EMPHASIS = re.compile(r"[^*\s][^*]*(?: \*[^*\s](?:[^*]*[^*\s])?\* [^*]*)+[^*\s]")
 _START = re.compile(r"(?P<number>\d{1,9})(?=[.)](?:\s|\Z))|(?=#{1,6}(?:\s|\Z)|>|[-+](?:\s|\Z)|(?:[-=] ?)+\Z|~~~)")
 _BREAK, _PARAGRAPH = "\ue010", "\ue011"  # a line break and an empty line by the author
 _PRIVATE = re.compile("[\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -108,16 +40,18 @@ def to_markdown(html: str, *, base: str = "", keep_line_breaks: bool = False) ->
     keep_line_breaks: line breaks in the source are kept and empty lines separate paragraphs, as WordPress displays them.
     """
     clean = nh3.clean(
-        _SHORTCODE.sub("", _PRIVATE.sub("", html)),
-        tags=set(_BLOCKS | _INLINE),
+        without_shortcodes(_DATA_URL.sub("", _PRIVATE.sub("", html)))[0],
+        tags=set(BLOCKS | _INLINE),
         clean_content_tags=set(_IGNORED),
-        attributes={"a": {"href"}, "img": {"src", "alt"}, "ol": {"start"}},
+        attributes={"a": {"href"}, "img": {"src", "alt"}, "ol": {"start"}, **_STYLED},
         url_schemes={"http", "https", "mailto"},
         strip_comments=True,
         link_rel=None,
     )
     root = lxml.html.fragment_fromstring(clean.replace("\r\n", "\n").replace("\r", "\n"), create_parent="div")
-    written = "\n\n".join(_Writer(base, keep_line_breaks=keep_line_breaks).blocks(root, 0))
+    clean_paste(root)
+    blocks = _with_typed_lists(_Writer(base, keep_line_breaks=keep_line_breaks).blocks(root, 0))
+    written = "\n\n".join(blocks)
     if written or len(clean) < DEEP:
         return written
     return "\n\n".join(_paragraphs(_escaped(unescape(re.sub("<[^<>]*>", " ", clean)))))  # the parser gave up
@@ -137,7 +71,7 @@ class _Writer:
         found: list[str] = []
         run = self._text(node.text)
         for child in node:
-            if child.tag in _BLOCKS and depth < MAX_DEPTH:
+            if child.tag in BLOCKS and depth < MAX_DEPTH:
                 found += [*_paragraphs(run), *self._block(child, depth + 1)]
                 run = ""
             else:
@@ -252,13 +186,24 @@ def _words_with_alt(node: HtmlElement) -> Iterator[str]:
 
 
 def _wrapped(text: str, mark: str) -> str:
-    """Words between emphasis delimiters. Spaces stay outside, and beside punctuation one is added (CommonMark 0.31 section 6.2)."""
-    core = text.strip(f" {_BREAK}{_PARAGRAPH}")
-    if not core or "*" in re.sub(r"\\\*", "", core) or re.search(f"[{_BREAK}{_PARAGRAPH}]", core):
+    """Words between emphasis delimiters, line by line.
+
+    Spaces stay outside, and beside punctuation one is added (CommonMark 0.31 section 6.2).
+    """
+    parts = re.split(f"([{_BREAK}{_PARAGRAPH}])", text)
+    return "".join(part if part in (_BREAK, _PARAGRAPH) else _wrapped_line(part, mark) for part in parts)
+
+
+def _wrapped_line(text: str, mark: str) -> str:
+    core = text.strip(" ")
+    # Emphasis of the other kind may be inside; of the same kind, or next to the delimiters, it would not be read back.
+    stars = re.sub(r"\\\*", "", core)
+    inside = _WHOLE_EMPHASIS.fullmatch(stars) or (_SOME_EMPHASIS.fullmatch(stars) and mark == "**")
+    if not core or ("*" in stars and not (inside and mark == "**")):
         return text
     before, _, after = text.partition(core)
-    before = before or ("" if core[0].isalnum() else " ")
-    after = after or ("" if core[-1].isalnum() else " ")
+    before = before or ("" if core[0].isalnum() or core[0] == "*" else " ")
+    after = after or ("" if core[-1].isalnum() or core[-1] == "*" else " ")
     return f"{before}{mark}{core}{mark}{after}"
 
 
@@ -274,6 +219,30 @@ def _paragraphs(run: str) -> list[str]:
         kept = [_safe_start(line) for line in lines if line]
         if kept:
             found.append("\\\n".join(kept))
+    return found
+
+
+def _with_typed_lists(blocks: list[str]) -> list[str]:
+    """Turn lines that begin with a typed bullet character into list items; one alone is a list too."""
+    found: list[str] = []
+    in_list = False
+    for block in blocks:
+        lines = block.split("\\\n") if _BULLET.search(block) else [block]
+        items = [_BULLET.match(line) for line in lines]
+        first = next((i for i, item in enumerate(items) if item), len(items))
+        if not all(items[first:]) or first == len(items):
+            found.append(block)
+            in_list = False
+            continue
+        if first:
+            found.append("\\\n".join(lines[:first]))
+            in_list = False
+        typed = "\n".join(f"- {_safe_start(item['text'])}" for item in items[first:] if item)
+        if in_list:
+            found[-1] += "\n" + typed
+        else:
+            found.append(typed)
+        in_list = True
     return found
 
 

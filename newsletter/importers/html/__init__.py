@@ -1,0 +1,1 @@
+"""Turn the HTML of posts into Markdown, wherever it was pasted from."""

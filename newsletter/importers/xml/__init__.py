@@ -1,0 +1,1 @@
+"""Read the XML formats: feeds and WordPress exports, also when they are damaged."""
