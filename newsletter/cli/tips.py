@@ -210,7 +210,7 @@ def _report_import(context: CliContext, report: Report, *, dry_run: bool) -> int
     counts = {name: int(getattr(report, name)) for name in COUNTED}
 
     def draw(output: Output) -> None:
-        facts = [*counts.items(), ("rejected", len(report.rejected))]
+        facts: list[tuple[str, object]] = [*counts.items(), ("rejected", len(report.rejected))]
         reasons = Counter(piece.reason.partition(":")[0] for piece in report.left_out)
         if reasons:
             words = ", ".join(f"{times} {reason}" for reason, times in reasons.most_common())

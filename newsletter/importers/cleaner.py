@@ -10,7 +10,7 @@ from newsletter.domain.archive.entries import plain
 from newsletter.domain.tips.tip import Rejected, TipText
 from newsletter.importers.closing import closing
 from newsletter.importers.limits import MAX_FIELD, problem
-from newsletter.importers.lines import FOOTER_TAIL, Kind, categories_of, classify
+from newsletter.importers.lines import FOOTER, FOOTER_TAIL, Kind, categories_of, classify
 from newsletter.importers.titles import read_title
 
 _FENCE = re.compile(r" {0,3}(?P<mark>`{3,}|~{3,})")
@@ -102,10 +102,12 @@ def _content(blocks: Sequence[str], categories: list[str]) -> Iterator[str]:
         if _FENCE.match(block) or block.startswith(("- ", "> ", "#", "    ")):
             yield block
             continue
-        kept = []
+        kept: list[str] = []
         for line in block.split("\\\n"):
             words = plain(line)
             kind, content = classify(words)
+            if kind is Kind.FOOTER and not FOOTER.match(words):  # a row of page numbers, which only saved pages have
+                kind, content = Kind.TEXT, words
             if kind is Kind.RELATED and _only_links(blocks[i + 1 :]):
                 if kept:
                     yield "\\\n".join(kept)

@@ -15,8 +15,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _NO_SENTENCE = re.compile(r"[-+>|`#]|\d{1,9}[.)] |!?\[[^\]]*\]\([^)]*\)\Z|---")
-_VERBS = frozenset(
-    """accept acknowledge act adapt add address admit aim align allow answer anticipate apologize appreciate ask assess assume
+_VERBS_WORDS = """accept acknowledge act adapt add address admit aim align allow answer anticipate apologize appreciate ask assess assume
     avoid balance be become begin believe blend bring build call care catch celebrate challenge change check choose clarify
     close coach collaborate commit communicate compliment confirm connect consider continue control convey count create cut
     deal decide define deliver design develop direct discover do document earn ease educate embrace empathize empower
@@ -28,8 +27,8 @@ _VERBS = frozenset(
     raise reach read recognize reduce reflect refuse reinforce rekindle remember remind remove repeat replace respect
     respond review reward save say schedule search see seek send serve set share shift show simplify slow smile solve speak
     spend stand start stay step stop strive structure support surprise sustain take talk teach tell thank think track train
-    treat trust try turn uncover understand use value view visit walk watch welcome work write""".split()
-)
+    treat trust try turn uncover understand use value view visit walk watch welcome work write"""
+_VERBS = frozenset(_VERBS_WORDS.split())
 _LEAD = re.compile(
     r"(?:(?:and|so|but|then|now|please|just|always|never|first|instead|today|tomorrow|next time|this week|from now on)\b,?\s+)*",
     re.IGNORECASE,

@@ -37,7 +37,7 @@ _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00-\x08\x0e-\x1b\x7f]")
 _SPACES = re.compile(r"\s+")
 
 _LINK = r"(?:sign[- ]?up for free tips!?|contact us!?|more resources for you|visit our home ?page)"
-_FOOTER = re.compile(rf"(?:{_LINK}[\W_]*)+\Z", re.IGNORECASE)
+FOOTER = re.compile(rf"(?:{_LINK}[\W_]*)+\Z", re.IGNORECASE)
 FOOTER_TAIL = re.compile(rf"(?:^|(?<=\W)){_LINK}(?:[\W_]*{_LINK}){{2,9}}[\W_]*\Z", re.IGNORECASE)
 _RELATED = re.compile(
     r"did you (?:like|enjoy) this (?:post|article|tip)\?.*|if you liked this post\b.*:"
@@ -94,7 +94,7 @@ def classify(text: str) -> tuple[Kind, str]:
         return Kind.POSTED, text
     if _TRUNCATED.search(text):
         return Kind.TRUNCATED, _CAPTION.sub("", text, count=1) if _CAPTION.match(text) else text
-    if _FOOTER.match(text) or _PAGER.match(text):
+    if FOOTER.match(text) or _PAGER.match(text):
         return Kind.FOOTER, text
     if _RELATED.fullmatch(text):
         return Kind.RELATED, text

@@ -62,7 +62,7 @@ class SqlTips:
 
     def identities(self) -> dict[str, int]:
         """The id of each tip by its identity (domain.tips.tip.identity)."""
-        return dict(self._session.exec(select(Tip.identity, Tip.id)).all())
+        return {same: tip_id or 0 for same, tip_id in self._session.exec(select(Tip.identity, Tip.id))}
 
     def sources(self) -> list[tuple[int, str, str, str]]:
         """(id of the tip, name of the source, its identity there, fingerprint) of everything that was imported."""

@@ -43,7 +43,7 @@ def test_only_navigation_and_captions_are_left_out_and_nothing_is_added(path: Pa
         dated = DATED.fullmatch(line)
         kept = "" if NOISE.fullmatch(line) else CAPTION.sub("", dated["title"] if dated else line)
         expected += kept.removesuffix("Read more").replace("•", "-").split()
-    assert " ".join(f"{tip.title} {tip.body} {tip.teaser}" for tip in tips_of(path)).split() == expected
+    assert " ".join(f"{tip.title} {tip.body} {tip.takeaway} {tip.teaser}" for tip in tips_of(path)).split() == expected
 
 
 def test_the_same_tip_on_several_pages_has_a_different_tag_on_each() -> None:

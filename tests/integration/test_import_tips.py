@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.tips.import_tips import MANY, Report, import_tips
-from newsletter.domain.tips.tip import Rejected, TipCard, TipState, TipText
+from newsletter.domain.tips.tip import Piece, Rejected, TipCard, TipState, TipText
 from newsletter.importers import read
 from newsletter.store.sqlite.database import upgrade
 from newsletter.store.transactions import SqlStore
@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     store.close()
 
 
-def run_import(store: SqlStore, *found: TipText | Rejected, queue: bool = False, dry_run: bool = False) -> Report:
+def run_import(store: SqlStore, *found: Piece, queue: bool = False, dry_run: bool = False) -> Report:
     return import_tips(store, found, queue=queue, dry_run=dry_run, now=NOW)
 
 
@@ -147,7 +147,11 @@ def test_the_json_report_has_the_documented_keys(store: SqlStore) -> None:
         "updated": 0,
         "unchanged": 0,
         "teasers": 0,
+        "not_published": 0,
+        "other_category": 0,
         "rejected": [{"source": "a.txt", "line": 7, "reason": "no title"}],
+        "left_out": [],
+        "remarks": [],
         "tips": [
             {
                 "key": "its-the-bread",

@@ -61,9 +61,9 @@ def test_a_complete_article_keeps_its_lists_subheadings_and_verse() -> None:
         "- Think “Time” – Ask yourself “Is it still singing?” Then wait.\n\n"
         "## What to Do With a Quiet Loaf\n\n"
         "Put it back. Nothing is lost.\n\n"
-        "Roses are red,\\\nThe crust is brown,\\\nWhoever listens\\\nLets nobody down.\n\n"
-        "To bake well, listen."
+        "Roses are red,\\\nThe crust is brown,\\\nWhoever listens\\\nLets nobody down."
     )
+    assert tips[3].takeaway == "To bake well, listen."
     assert tips[5].body == "Salt the water. Salt the dough."
 
 

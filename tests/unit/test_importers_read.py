@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.errors import UsageError
-from newsletter.domain.tips.tip import Rejected, TipText
+from newsletter.domain.tips.tip import Rejected, Remark, TipText
 from newsletter.importers import read
 from newsletter.importers.limits import MAX_FILE
 
@@ -47,7 +47,7 @@ def test_a_directory_is_read_in_sorted_order_without_its_other_files(tmp_path: P
 
 
 def test_an_empty_directory_and_an_empty_file_are_rejected(tmp_path: Path) -> None:
-    assert rejection(tmp_path).reason == "there is no .md or .txt file in this directory"
+    assert rejection(tmp_path).reason == "there is no .md, .txt, .csv, or .xml file in this directory"
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf \n")
     assert rejection(tmp_path / "a.txt").reason == "the file is empty"
 
@@ -63,12 +63,49 @@ def test_files_that_cannot_be_read_are_rejected_and_the_others_are_read(tmp_path
     assert isinstance(found[2], TipText)
 
 
-@pytest.mark.parametrize(("encoding", "byte", "line"), [("cp1252", "0x96", 3), ("utf-16", "0xff", 1)])
-def test_another_encoding_is_rejected_with_its_line(tmp_path: Path, encoding: str, byte: str, line: int) -> None:
-    (tmp_path / "a.txt").write_text(PAGE, encoding=encoding)
-    assert rejection(tmp_path / "a.txt") == Rejected(
-        str(tmp_path / "a.txt"), line, f"the byte {byte} is not valid UTF-8; save the file as UTF-8"
-    )
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_text_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> None:
+    mark = "\ufeff" if encoding.endswith(("le", "be")) else ""
+    (tmp_path / "a.txt").write_text(mark + PAGE, encoding=encoding)
+    (tmp_path / "b.md").write_text(mark + TIP, encoding=encoding)
+    (tmp_path / "c.csv").write_text(mark + "title,body\nGreet,Say hello.\n", encoding=encoding)
+    assert titles(tmp_path) == ["Bread", "Sweep", "Greet"]
+
+
+def test_windows_1252_is_read_and_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(PAGE, encoding="cp1252")
+    remark, tip = read([tmp_path / "a.txt"])
+    reason = "the byte 0x96 is not valid UTF-8; the file was read as Windows-1252"
+    assert remark == Remark(str(tmp_path / "a.txt"), 3, reason)
+    assert isinstance(tip, TipText)
+    assert (tip.title, tip.body) == ("Bread", "It’s warm.")
+
+
+def test_numbers_in_file_names_are_sorted_by_their_value(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        (tmp_path / f"tip {number}.md").write_text(TIP.replace("Sweep", f"Tip {number}"))
+    assert titles(tmp_path) == ["Tip 1", "Tip 2", "Tip 10"]
+    by_shell = sorted(tmp_path.glob("*.md"))
+    assert titles(*by_shell) == ["Tip 1", "Tip 2", "Tip 10"]
+    assert titles(*reversed(by_shell)) == ["Tip 2", "Tip 10", "Tip 1"], "an order of one's own is kept"
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        (b"\xef\xbb\xbf<!DOCTYPE html>\n<html><body>Hi", "saved web page"),
+        (b'<?xml version="1.0"?>\n<!DOCTYPE html>\n<html xmlns="http://www.w3.org/1999/xhtml">', "saved web page"),
+        (b"From: <Saved by Blink>\r\nMIME-Version: 1.0", "saved web page"),
+        (b"PK\x03\x04....", "Word, Excel, or zip"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\x1f\x8b\x08", "compressed"),
+        (b"{\\rtf1", "word processor"),
+    ],
+)
+def test_a_file_of_another_kind_is_rejected_by_what_it_is(tmp_path: Path, start: bytes, what: str) -> None:
+    for name in ("a.txt", "a.xml", "a.csv", "a.html"):
+        (tmp_path / name).write_bytes(start)
+        assert what in rejection(tmp_path / name).reason
 
 
 def test_a_file_that_is_not_a_tip_is_rejected_by_its_likely_format(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml.html import fragment_fromstring
 
-from newsletter.domain.tips.tip import Rejected, TipText
+from newsletter.domain.tips.tip import LeftOut, Rejected, TipText
 from newsletter.importers import read
 from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.rendering.markdown import to_html
@@ -39,10 +39,11 @@ def test_a_published_post_becomes_a_tip_with_its_date_labels_and_teaser() -> Non
     )
 
 
-def test_pages_are_skipped_and_drafts_are_rejected() -> None:
-    (rejected,) = [piece for piece in read([EXPORT]) if isinstance(piece, Rejected)]
-    assert rejected.reason == "'Not yet' is a draft; publish it and export again"
-    assert rejected.line > 1
+def test_pages_and_drafts_are_left_out_by_name() -> None:
+    page, draft = [piece for piece in read([EXPORT]) if isinstance(piece, LeftOut)]
+    assert (page.title, page.reason) == ("A page", "a page")
+    assert (draft.title, draft.reason) == ("Not yet", "a draft")
+    assert 1 < page.line < draft.line
 
 
 def test_no_entity_is_resolved() -> None:

@@ -10,11 +10,11 @@ from lxml import etree
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-BLOCKS = frozenset(
-    """address article aside blockquote dd div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header hr li main ol p pre
-    section table tbody td tfoot th thead tr ul""".split()
-)
-_LEAVES = frozenset("dd dt h1 h2 h3 h4 h5 h6 li p td th".split())
+_BLOCKS_WORDS = """address article aside blockquote dd div dl dt figcaption figure footer h1 h2 h3 h4 h5 h6 header hr li main ol p pre
+    section table tbody td tfoot th thead tr ul"""
+BLOCKS = frozenset(_BLOCKS_WORDS.split())
+_LEAVES_WORDS = "dd dt h1 h2 h3 h4 h5 h6 li p td th"
+_LEAVES = frozenset(_LEAVES_WORDS.split())
 _BOLD = re.compile(r"font-weight\s*:\s*(?:bold|bolder|[6-9]00)", re.IGNORECASE)
 _NOT_BOLD = re.compile(r"font-weight\s*:\s*(?:normal|lighter|[1-5]00)", re.IGNORECASE)
 _ITALIC = re.compile(r"font-style\s*:\s*(?:italic|oblique)", re.IGNORECASE)
@@ -42,9 +42,9 @@ def clean_paste(root: HtmlElement) -> None:
 def _read_style(node: HtmlElement) -> None:
     """Replace styles by elements. Google Docs encloses a whole document in a <b> that is not bold."""
     style = node.get("style") or ""
-    if node.tag in ("b", "strong") and _NOT_BOLD.search(style):
-        node.tag = "span"
-    elif node.tag in ("i", "em") and _NOT_ITALIC.search(style):
+    if (node.tag in ("b", "strong") and _NOT_BOLD.search(style)) or (
+        node.tag in ("i", "em") and _NOT_ITALIC.search(style)
+    ):
         node.tag = "span"
     if node.tag not in ("span", "font", "u"):
         return

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-_KNOWN = frozenset(
-    """archives audio button caption code column columns contact-form contact-form-7 divider embed feed form gallery gist
+_KNOWN_WORDS = """archives audio button caption code column columns contact-form contact-form-7 divider embed feed form gallery gist
     googlemaps googlevideo gravityform instagram-feed map more nextpage ninja_form ninja_forms playlist polldaddy recipe
     recent-posts row section show_more sidebar sitemap slideshow soundcloud spacer spotify tab tabs toc toggle tweet
-    twitter-follow video vimeo wp_caption wpforms youtube""".split()
-)
+    twitter-follow video vimeo wp_caption wpforms youtube"""
+_KNOWN = frozenset(_KNOWN_WORDS.split())
 _TAG = re.compile(
     r"(?P<open>\[?)\[(?P<end>/?)(?P<name>[A-Za-z][\w-]{0,60})(?P<rest>(?:[\s/=:][^\[\]]*)?)\](?P<close>\]?)"
 )

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 DEEP = 2_000  # characters; such HTML may be nested deeper than libxml2 parses (256 levels)
 MAX_DEPTH = 60  # levels; the text of deeper elements is kept without Markdown
-_INLINE = frozenset("a b br cite code del em font i img kbd q s small span strong sub sup u".split())
-_IGNORED = frozenset(
-    "script style iframe object embed form input button select textarea noscript template svg math xml title".split()
+_INLINE_WORDS = "a b br cite code del em font i img kbd q s small span strong sub sup u"
+_INLINE = frozenset(_INLINE_WORDS.split())
+_IGNORED_WORDS = (
+    "script style iframe object embed form input button select textarea noscript template svg math xml title"
 )
+_IGNORED = frozenset(_IGNORED_WORDS.split())
 _DATA_URL = re.compile(r"\b(?:src|href)\s*=\s*([\"'])\s*data:(?:(?!\1)[^<>])*+\1", re.IGNORECASE)
 _STYLED = {name: {"class", "style"} for name in ("p", "span", "b", "strong", "i", "em", "font", "u")}
 _BULLET = re.compile(r"[•·▪◦●‣∙]\s*(?P<text>\S.*)\Z", re.DOTALL)

@@ -16,7 +16,8 @@ _BOMS = (
 )
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']", re.IGNORECASE)
 # What browsers do too (WHATWG Encoding section 4.2): these names mean Windows-1252.
-_LATIN = frozenset("iso-8859-1 iso8859-1 latin1 latin-1 l1 us-ascii ascii windows-1252 cp1252 iso_8859-1".split())
+_LATIN_WORDS = "iso-8859-1 iso8859-1 latin1 latin-1 l1 us-ascii ascii windows-1252 cp1252 iso_8859-1"
+_LATIN = frozenset(_LATIN_WORDS.split())
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")  # XML 1.0 section 2.2
 _C1 = re.compile("[\x80-\x84\x86-\x9f]")  # Windows-1252 that somebody decoded as ISO-8859-1

@@ -25,6 +25,7 @@ STATUS = {
     "auto-draft": "a draft",
     "inherit": "not a post of its own",
 }
+WHOLE = frozenset({"caption", "wp_caption", "embed"})  # shortcodes of which nothing is lost
 TYPE = {"page": "a page", "attachment": "a file", "revision": "an old revision", "nav_menu_item": "a menu item"}
 
 
@@ -50,8 +51,8 @@ def _read(found: Item, source: str, dates: Dates) -> Iterator[Piece]:
         return
     link = child_text(item, "link")
     html, codes = without_shortcodes(child_text(item, "encoded", "content"))
-    if codes:
-        names = ", ".join(f"[{name}]" for name in codes)[:200]
+    if lost := [name for name in codes if name not in WHOLE]:
+        names = ", ".join(f"[{name}]" for name in lost)[:200]
         yield Remark(source, line, f"{title[:60]!r}: shortcodes were dropped, and the words in them kept: {names}")
     tip = tip_from(
         title=title,

@@ -19,7 +19,7 @@ from newsletter.domain.errors import Busy, NewsletterError, SchemaError, Setting
 from newsletter.store.sqlite.connection import BUSY_FOR, SHORT_WAIT, begin_writing, set_pragmas, translate, translated
 from newsletter.store.sqlite.wal import Checkpoints
 
-HEAD = "0006"
+HEAD = "0007"
 """The schema version this program needs; a test compares it with the newest migration."""
 
 
