@@ -27,7 +27,12 @@ _VERBS_WORDS = """accept acknowledge act adapt add address admit aim align allow
     raise reach read recognize reduce reflect refuse reinforce rekindle remember remind remove repeat replace respect
     respond review reward save say schedule search see seek send serve set share shift show simplify slow smile solve speak
     spend stand start stay step stop strive structure support surprise sustain take talk teach tell thank think track train
-    treat trust try turn uncover understand use value view visit walk watch welcome work write"""
+    treat trust try turn uncover understand use value view visit walk watch welcome work write
+    answer bake bear bend bow breathe cheer clean clear cook cross cut dare dig draw dress drop eat enjoy enter fill fold hand
+    hang hire hit hurry imitate join judge jump knock label laugh lay lend lift light link list load lock lose lower mark mend
+    mention mix nod open order pack pass pick place play point pour press print pull push quit quote reply report reset rest
+    ring rinse rise run scan sell sign sing sit skip sleep sort sound spread stick stir stretch study swap sweep switch tap taste
+    tend test tidy tie touch trade type wake wash wear weigh whisper win wipe wish wonder wrap"""
 _VERBS = frozenset(_VERBS_WORDS.split())
 _LEAD = re.compile(
     r"(?:(?:and|so|but|then|now|please|just|always|never|first|instead|today|tomorrow|next time|this week|from now on)\b,?\s+)*",

@@ -78,4 +78,4 @@ def _parsed(text: str, delimiter: str) -> list[str] | None:
 
 def _is_row(line: str, delimiter: str, width: int, is_row: Callable[[Sequence[str]], bool]) -> bool:
     cells = _parsed(line, delimiter)
-    return cells is not None and len(cells) == width and is_row(cells)
+    return cells is not None and len(cells) == width and not any('"' in cell for cell in cells) and is_row(cells)
