@@ -47,8 +47,8 @@ _FIRST = re.compile(r"(?:(?P<auxiliary>don['’]t|do not|let['’]s|let us)\b\s*
 def closing(blocks: list[str]) -> str:
     """The call to action in the last of these Markdown blocks, as plain text; "" if there is none that is set apart.
 
-    It is set apart if it is a paragraph of one sentence below the text. It is a call to action if it tells the reader to
-    do something, if the author made it bold, italic, or a heading, or if it is called "the bottom line" or similar.
+    It is set apart if it is a paragraph of one sentence below the text. It is a call to action if it says what to
+    do, if the author made it bold, italic, or a heading, or if it is called "the bottom line" or similar.
     """
     if len(blocks) < MIN_BLOCKS or "\n" in blocks[-1]:
         return ""
@@ -66,7 +66,7 @@ def closing(blocks: list[str]) -> str:
 
 
 def is_call(sentence: str) -> bool:
-    """Does the sentence tell the reader to do something, as in "To be heard, listen" or "Don't wait"?"""
+    """Does the sentence say what to do, as in "To be heard, listen" or "Don't wait"?"""
     at = _LEAD.match(sentence)
     rest = sentence[at.end() :] if at else sentence
     purpose = _PURPOSE.match(rest)
