@@ -15,10 +15,10 @@ _BLOCKS_WORDS = """address article aside blockquote dd div dl dt figcaption figu
 BLOCKS = frozenset(_BLOCKS_WORDS.split())
 _LEAVES_WORDS = "dd dt h1 h2 h3 h4 h5 h6 li p td th"
 _LEAVES = frozenset(_LEAVES_WORDS.split())
-_BOLD = re.compile(r"font-weight\s*:\s*(?:bold|bolder|[6-9]00)", re.IGNORECASE)
-_NOT_BOLD = re.compile(r"font-weight\s*:\s*(?:normal|lighter|[1-5]00)", re.IGNORECASE)
-_ITALIC = re.compile(r"font-style\s*:\s*(?:italic|oblique)", re.IGNORECASE)
-_NOT_ITALIC = re.compile(r"font-style\s*:\s*normal", re.IGNORECASE)
+_BOLD = re.compile(r"(?<![\w-])font-weight\s*:\s*(?:bold|bolder|[6-9]00)", re.IGNORECASE)
+_NOT_BOLD = re.compile(r"(?<![\w-])font-weight\s*:\s*(?:normal|lighter|[1-5]00)", re.IGNORECASE)
+_ITALIC = re.compile(r"(?<![\w-])font-style\s*:\s*(?:italic|oblique)", re.IGNORECASE)
+_NOT_ITALIC = re.compile(r"(?<![\w-])font-style\s*:\s*normal", re.IGNORECASE)
 _WORD_LIST = re.compile(r"mso-list\s*:(?!\s*none)|\bMsoList(?:Bullet|Number)", re.IGNORECASE)
 _WORD_PARAGRAPH = re.compile(r"\bMsoList", re.IGNORECASE)
 _LEVEL = re.compile(r"\blevel(\d)", re.IGNORECASE)
@@ -37,6 +37,8 @@ def clean_paste(root: HtmlElement) -> None:
         if any(child.tag in BLOCKS for child in node.iterdescendants()):
             _move_inside(node)
     _make_lists(root)
+    for node in list(root.iter("ul", "ol")):
+        _only_items(node)
 
 
 def _read_style(node: HtmlElement) -> None:
@@ -71,6 +73,25 @@ def _enclose(node: HtmlElement, tag: str) -> None:
     inner.text, node.text = node.text, None
     for child in list(node)[:-1]:
         inner.append(child)
+
+
+def _only_items(node: HtmlElement) -> None:
+    """Put what is between the items of a list into items: Google Docs writes an inner list beside them."""
+    if (node.text or "").strip():
+        item = node.makeelement("li", {})
+        item.text, node.text = node.text, None
+        node.insert(0, item)
+    for child in list(node):
+        before = child.getprevious()
+        if child.tag != "li":
+            is_list = child.tag in ("ul", "ol")
+            item = before if is_list and before is not None else node.makeelement("li", {})
+            if item is not before:
+                node.insert(node.index(child), item)
+            item.append(child)
+        elif (child.tail or "").strip():
+            etree.SubElement(child, "span").text = f" {child.tail}"
+            child.tail = None
 
 
 def _make_lists(root: HtmlElement) -> None:
