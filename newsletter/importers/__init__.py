@@ -138,9 +138,11 @@ def _format_of(text: str, path: Path) -> str:
     """Detect the format of a text by its content, and by its name only if the content is not conclusive."""
     if markdown.has_front_matter(text):
         return "markdown"
+    if table.looks_like_csv(text):
+        return "csv"
     if archive_page.looks_like_archive_page(text):
         return "archive-page"
-    if path.suffix.lower() in (".csv", ".tsv") or table.looks_like_csv(text):
+    if path.suffix.lower() in (".csv", ".tsv"):
         return "csv"
     return "markdown" if path.suffix.lower() in (".md", ".markdown") else "archive-page"
 

@@ -69,9 +69,24 @@ def test_what_was_dropped_is_named_with_its_item_and_line(tmp_path: Path) -> Non
     ]
 
 
-@pytest.mark.parametrize("before", ["\ufeff", "\n\n", "<!-- made by hand -->\n", "\ufeff \n<!-- x -->\n"])
+@pytest.mark.parametrize(
+    "before", ["\ufeff", "\n\n", "<!-- made by hand -->\n", "\ufeff \n<!-- x -->\n", "Warning: x\n\n"]
+)
 def test_anything_before_the_declaration_is_skipped(tmp_path: Path, before: str) -> None:
     assert bodies(pieces(tmp_path, before + HEAD + item("First") + END)) == [("First", "Say hello.")]
+
+
+def test_a_feed_whose_elements_all_have_a_prefix_is_read(tmp_path: Path) -> None:
+    entry = '<a:entry><a:title>First</a:title><a:content type="html">Say hello.</a:content></a:entry>'
+    found = pieces(tmp_path, f'<a:feed xmlns:a="http://www.w3.org/2005/Atom">{entry}</a:feed>')
+    assert (bodies(found), len(found)) == ([("First", "Say hello.")], 1)
+
+
+def test_a_post_with_a_password_in_a_feed_is_left_out(tmp_path: Path) -> None:
+    secret = item("Protected: Mine", "There is no excerpt because this is a protected post.")
+    (found,) = pieces(tmp_path, HEAD + secret + END)
+    assert isinstance(found, LeftOut)
+    assert found.reason == "protected by a password"
 
 
 def test_an_item_without_an_end_is_read_and_named(tmp_path: Path) -> None:
@@ -199,6 +214,7 @@ HEADER = "title,body,date\n"
         (HEADER + "A,no quotes, but a comma,2024-01-01\nB,y,\n", ["B"], [2]),
         ("sep=;\ntitle;body;date\nA;x;12/29/2026\n", ["A"], []),
         ("\n\n\ufefftitle,body\nA,x\n", ["A"], []),
+        ("title,body\nA,It begins Read more\nB,x\n", ["A", "B"], []),
     ],
 )
 def test_a_bad_row_is_named_by_its_own_line_and_the_others_are_read(

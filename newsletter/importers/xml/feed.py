@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 _DATES = ("pubDate", "published", "issued", "date", "created", "updated", "modified")
-_PROTECTED = re.compile(r"post-password-form|this (?:content|post) is (?:password[- ])?protected", re.IGNORECASE)
+_PROTECTED = re.compile(
+    r"post-password-form|this (?:content|post) is (?:password[- ])?protected|because this is a protected post",
+    re.IGNORECASE,
+)
 _KIND = re.compile(r"#kind\Z", re.IGNORECASE)
 BLOGGER = {"comment": "a comment", "settings": "a setting of the blog", "template": "a template", "page": "a page"}
 DRAFT = "a draft"

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 HEAD = 20_000  # characters in which the root element begins
-_ROOT = re.compile(r"<(?:rss|feed|(?:\w+:)?RDF|channel)\b", re.IGNORECASE)
+_ROOT = re.compile(r"<(?:[\w.-]+:)?(?:rss|feed|RDF|channel)\b", re.IGNORECASE)
+_SURE_ROOT = re.compile(r"<(?:[\w.-]+:)?(?:rss|feed|RDF)\s[^<>]*(?:xmlns|version)\b[^<>]*>", re.IGNORECASE)
 _NAMESPACE = re.compile(r"\sxmlns(?::(?P<prefix>[A-Za-z_][\w.-]*))?\s*=\s*(?P<uri>\"[^\"<&]*\"|'[^'<&]*')")
 _PREFIX = re.compile(r"</?(?P<tag>[A-Za-z_][\w.-]*):|\s(?P<attribute>[A-Za-z_][\w.-]*):[\w.-]+\s*=\s*[\"']")
 _SECTIONS = re.compile(r"<!\[CDATA\[.*?\]\]>|<!--.*?-->", re.DOTALL)
@@ -51,7 +52,9 @@ def looks_like_xml(raw: bytes) -> bool:
     start = decode(raw[:8_000])[0].lstrip("\ufeff \t\n\0")
     if start.startswith(("<?xml", "<rss", "<feed", "<rdf")):
         return True
-    return start.startswith("<") and bool(_ROOT.search(start))
+    if start.startswith("---"):  # the front matter of a tip, which may write about feeds
+        return False
+    return bool(_ROOT.search(start) if start.startswith("<") else _SURE_ROOT.search(start))
 
 
 def items(file: XmlFile, source: str) -> Iterator[Item | Rejected | Remark]:

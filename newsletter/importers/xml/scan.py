@@ -10,7 +10,7 @@ _ITEM = r"(?:[A-Za-z_][\w.-]*:)?(?:item|entry)"
 _TOKEN = re.compile(rf"<!\[CDATA\[|<!--|<(?P<end>/?)(?P<name>{_ITEM})(?=[\s/>])", re.ASCII)
 _BETWEEN_ITEMS = re.compile(rf"</{_ITEM}\s*>\s*(?:<{_ITEM}[\s>]|</(?:channel|rss|feed|rdf:RDF)\s*>)", re.ASCII)
 _PARENT = re.compile(r"<([A-Za-z_][\w.:-]*)(?:\s[^<>]*)?>\s*\Z")
-_END = re.compile(r"</(?:channel|rss|feed|(?:\w+:)?RDF)\s*>", re.IGNORECASE)
+_END = re.compile(r"</(?:[\w.-]+:)?(?:channel|rss|feed|RDF)\s*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
