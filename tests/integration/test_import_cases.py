@@ -17,7 +17,7 @@ import pytest
 from newsletter.actions.subscribers.import_subscribers import ImportRequest, Report, import_subscribers, read_lines
 from newsletter.domain.errors import InputError
 from newsletter.mail.tokens import Signer
-from newsletter.ports.store import Store
+from newsletter.store.transactions import SqlStore
 from tests.support.library import new_store
 
 NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)
@@ -29,13 +29,13 @@ ACTIVE, LEFT, PENDING = "confirmed", "unsubscribed", "pending"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[SqlStore]:
     opened = new_store(tmp_path)
     yield opened
     opened.close()
 
 
-def take(store: Store, source: Path | str | bytes, request: ImportRequest = CONFIRMED) -> Report:
+def take(store: SqlStore, source: Path | str | bytes, request: ImportRequest = CONFIRMED) -> Report:
     keys = count()
     if isinstance(source, bytes | str):
         path = Path(store.path).with_name("list.csv")
@@ -45,20 +45,20 @@ def take(store: Store, source: Path | str | bytes, request: ImportRequest = CONF
     return import_subscribers(store, SIGNER, lines, request, make_key=lambda: f"{next(keys):016}", now=NOW)
 
 
-def found(store: Store) -> dict[str, str]:
+def found(store: SqlStore) -> dict[str, str]:
     with store.read() as tx:
         people = {one.address.partition("@")[0]: one.display_status for one in tx.subscribers.each()}
         suppressed = {one.address_key.partition("@")[0]: one.reason for one in tx.suppressions.each()}
     return people | {name: reason for name, reason in suppressed.items() if name not in people}
 
 
-def names(store: Store) -> dict[str, str]:
+def names(store: SqlStore) -> dict[str, str]:
     with store.read() as tx:
         return {one.address.partition("@")[0]: one.name for one in tx.subscribers.each()}
 
 
 @pytest.mark.parametrize("path", sorted(CASES.iterdir()), ids=lambda path: path.name)
-def test_every_state_of_a_file_is_kept_and_the_dry_run_says_the_same(store: Store, path: Path) -> None:
+def test_every_state_of_a_file_is_kept_and_the_dry_run_says_the_same(store: SqlStore, path: Path) -> None:
     right = {"ok": ACTIVE, "left": LEFT, "dead": "hard_bounce", "notyet": PENDING}
     dry, wet = take(store, path, DRY), take(store, path)
     assert dry == wet
@@ -70,7 +70,7 @@ def test_every_state_of_a_file_is_kept_and_the_dry_run_says_the_same(store: Stor
     assert set(people) == set(re.findall(r"([a-z]+\d*)@tips", text)), "nobody is lost"
 
 
-def test_one_bad_quote_costs_one_row(store: Store) -> None:
+def test_one_bad_quote_costs_one_row(store: SqlStore) -> None:
     rows = [f"r{number}@tips.example.com,Reader {number}\n" for number in range(1, 11)]
     rows[2] = rows[2].replace(",", ',"')
     report = take(store, "email,name\n" + "".join(rows))
@@ -88,13 +88,13 @@ def test_one_bad_quote_costs_one_row(store: Store) -> None:
     ],
 )
 def test_reading_goes_on_at_the_next_line_that_is_a_row(
-    store: Store, text: str, added: int, skipped: list[tuple[int, int]]
+    store: SqlStore, text: str, added: int, skipped: list[tuple[int, int]]
 ) -> None:
     report = take(store, text)
     assert (report.added, [(part.first, part.last) for part in report.skipped]) == (added, skipped)
 
 
-def test_bad_quotes_everywhere_take_linear_time(store: Store) -> None:
+def test_bad_quotes_everywhere_take_linear_time(store: SqlStore) -> None:
     rows = "".join(f'r{number}@t.example.com,"""Reader\n' for number in range(20_000))
     began = time.process_time()
     report = take(store, f"email,name\n{rows}z@t.example.com,Z\n", DRY)
@@ -114,13 +114,13 @@ def test_bad_quotes_everywhere_take_linear_time(store: Store) -> None:
         ("email,State\na@t.example.com,TX\nb@t.example.com,zombie\n", "'State'.*'zombie'"),
     ],
 )
-def test_a_column_of_states_that_is_not_understood_stops_the_import(store: Store, text: str, why: str) -> None:
+def test_a_column_of_states_that_is_not_understood_stops_the_import(store: SqlStore, text: str, why: str) -> None:
     with pytest.raises(InputError, match=why):
         take(store, text)
     assert found(store) == {}
 
 
-def test_every_column_without_a_use_is_named(store: Store) -> None:
+def test_every_column_without_a_use_is_named(store: SqlStore) -> None:
     report = take(
         store, "email,State,Plan,MEMBER_RATING,active_subscription,E-mail 2\na@t.example.com,TX,free,3,false,\n"
     )
@@ -139,13 +139,13 @@ def test_every_column_without_a_use_is_named(store: Store) -> None:
         (",Ann,active", "no address"),
     ],
 )
-def test_a_row_that_cannot_be_used_is_rejected_by_name(store: Store, row: str, reason: str) -> None:
+def test_a_row_that_cannot_be_used_is_rejected_by_name(store: SqlStore, row: str, reason: str) -> None:
     report = take(store, f"email,name,status\n{row}\nz@t.example.com,Z,active\n")
     assert [(bad.line, reason in bad.reason) for bad in report.rejected] == [(2, True)]
     assert found(store) == {"z": ACTIVE}
 
 
-def test_a_huge_cell_costs_one_line(store: Store) -> None:
+def test_a_huge_cell_costs_one_line(store: SqlStore) -> None:
     report = take(store, f"email,name\na@t.example.com,{'x' * 200_000}\nz@t.example.com,Z\n")
     assert ([(part.first, part.last) for part in report.skipped], found(store)) == ([(2, 2)], {"z": ACTIVE})
 
@@ -162,26 +162,26 @@ def test_a_huge_cell_costs_one_line(store: Store) -> None:
         (b"<html><table>", "web page"),
     ],
 )
-def test_another_kind_of_file_is_named_with_what_to_save_instead(store: Store, content: bytes, kind: str) -> None:
+def test_another_kind_of_file_is_named_with_what_to_save_instead(store: SqlStore, content: bytes, kind: str) -> None:
     with pytest.raises(InputError, match=kind):
         take(store, content)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_an_encoding_and_a_separator_are_recognized(store: Store, encoding: str, separator: str) -> None:
+def test_an_encoding_and_a_separator_are_recognized(store: SqlStore, encoding: str, separator: str) -> None:
     text = "\r\nname,email\r\nZoë,a@t.example.com\r\n".replace(",", separator)
     assert take(store, text.encode(encoding)).added == 1
     assert names(store) == {"a": "Zoë"}
 
 
-def test_names_in_the_address_cell_are_used(store: Store) -> None:
+def test_names_in_the_address_cell_are_used(store: SqlStore) -> None:
     take(store, CASES / "display.csv")
     take(store, CASES / "one_line.csv")
     assert (names(store)["ok"], names(store)["ok3"]) == ("Ada Lovelace", "Bob, B.")
 
 
-def test_without_a_proof_nothing_is_written_unless_everyone_is_proven_by_the_file(store: Store) -> None:
+def test_without_a_proof_nothing_is_written_unless_everyone_is_proven_by_the_file(store: SqlStore) -> None:
     mailpoet = CASES / "mailpoet.csv"
     report = take(store, mailpoet, ImportRequest())
     assert (report.undecided, report.asked, found(store)) == (True, 1, {})
@@ -196,6 +196,6 @@ def test_without_a_proof_nothing_is_written_unless_everyone_is_proven_by_the_fil
     assert (entry.proof, entry.origin) == ("2021-03-02 10:05:00 UTC, Confirmation time in a file", "203.0.113.7")
 
 
-def test_a_zero_time_is_no_proof(store: Store) -> None:
+def test_a_zero_time_is_no_proof(store: SqlStore) -> None:
     report = take(store, "email,confirm_time,unsub_time\na@t.example.com,0000-00-00 00:00:00,NULL\n", ImportRequest())
     assert (report.asked, report.undecided) == (1, True)

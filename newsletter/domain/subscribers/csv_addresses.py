@@ -13,7 +13,7 @@ from newsletter.domain.subscribers.imported import unescape_formula
 
 _MAILTO = re.compile(r"mailto:([^?]*).*", re.IGNORECASE | re.DOTALL)
 _SEVERAL = re.compile(
-    r'(?P<name>"[^"]*"|[^<>,;|@"]*)<(?P<inside>[^<>]+)>|(?P<bare>[^\s,;|<>"]+@[^\s,;|<>"]+)|(?P<bad>[^\s,;|<>]*@[^\s,;|<>]*)'
+    r'(?P<name>"[^"]*"\s*|[^<>,;|@"]*)<(?P<inside>[^<>]+)>|(?P<bare>[^\s,;|<>"]+@[^\s,;|<>"]+)|(?P<bad>[^\s,;|<>]*@[^\s,;|<>]*)'
 )
 _BETWEEN = re.compile(r"[\s,;|]+")
 _ONE = re.compile(r"(?P<name>[^<>]*)<(?P<inside>[^<>]+)>[\s,;.]*\Z")
