@@ -35,7 +35,7 @@ class SkippedLines:
 
 
 class CsvRecords:
-    """Iterates over the records that are not empty.
+    """Iterates over the records that are not empty. Bytes that were not UTF-8 are read as Windows-1252; see `decoded`.
 
     looks_like_row: after a bad quote, reading continues with the first record of which this is true. Replace it when the
     columns are known; until then, every record looks like a row. is_prose: the first line holds several addresses, or one
@@ -70,11 +70,13 @@ class CsvRecords:
                 if not reason:
                     self._line += len(taken)
                     taken.clear()
-                    if any(cells):
-                        if bad:
-                            self._skip(bad)
-                            bad = None
-                        yield line, cells
+                    text = "".join(cells)
+                    if not text or text.isspace():
+                        continue
+                    if bad:
+                        self._skip(bad)
+                        bad = None
+                    yield line, cells if text.isascii() else list(map(decoded, cells))
                     continue
             records = self._restart()
             bad = SkippedLines(bad.first, line, bad.reason) if bad else SkippedLines(line, line, reason)
@@ -133,6 +135,15 @@ class CsvRecords:
                 return delimiter_of(text)
             self._line += 1
         return ","
+
+
+def decoded(cell: str) -> str:
+    """The cell; if its bytes were not UTF-8 (surrogates now), read as Windows-1252, which spreadsheets write."""
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return cell.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+    return cell
 
 
 def delimiter_of(line: str) -> str:

@@ -39,7 +39,7 @@ Skip = Callable[[SkippedLines], object]
 
 _NEVER = "9999"  # later than any time in a file, as text
 FREQUENCIES = frozenset(pace.value for pace in Frequency)
-_IP = re.compile(r"[0-9A-Fa-f.:]{3,45}\Z")
+_IP_LENGTH = 45  # of the longest IPv6 address as text
 _MAX_VALUES = 50  # a column with more different values is no column of states
 _MAX_WORDS = 5  # how many unknown words of a column are worth reading on for
 _NO_ADDRESS = "there is no address in this row. Add one, or remove the row"
@@ -81,14 +81,13 @@ class RowReader:
     def read(self, lines: Iterable[str]) -> Iterator[StagedSubscriber]:
         """The usable rows; the others go to `reject` and `skip`."""
         source = CsvRecords(lines, self.options.skip)
-        records = _decoded(source)
-        columns, records = self._find_columns(records)
+        columns, records = self._find_columns(iter(source))
         self.columns = columns
         at = columns.address
         source.width = len(columns.titles)
         source.looks_like_row = lambda cells: len(cells) > at and "@" in cells[at]
         watch = _Watch(columns)
-        yield from self._rows(watch.each(records), columns)
+        yield from self._rows(records, columns, watch)
         self._refuse_unknown()
         watch.refuse_states()
 
@@ -122,12 +121,13 @@ class RowReader:
         (at,) = found
         return find_columns([*header[:at], "email", *header[at + 1 :]], self.options.ignored)
 
-    def _rows(self, records: Iterator[Record], columns: Columns) -> Iterator[StagedSubscriber]:
+    def _rows(self, records: Iterator[Record], columns: Columns, watch: _Watch) -> Iterator[StagedSubscriber]:
         options, parse, make_key = self.options, address_parser(), self.options.make_key
         at, first, last, is_erased = columns.address, columns.first, columns.last, self.options.is_erased
         signup, confirmed, left, ip = columns.signup, columns.confirmed, columns.left, columns.ip
         paused, pace, width, status_of = columns.paused, columns.pace, len(columns.titles), columns.status_reader()
         latest = options.now.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        watched = watch.watched
         missing, is_plain = [""] * (width + 1), columns.is_plain
         active, has_status, check = SourceStatus.ACTIVE.value, bool(columns.states), self._check_width
         for line, cells in records:  # this loop runs a million times, so it makes few calls and no objects
@@ -135,11 +135,12 @@ class RowReader:
                 continue
             several = is_plain and len(cells) > 1
             cells.extend(missing)  # the last cell, which is empty, stands for a column that does not exist
+            for other, seen in watched:
+                if cells[other] not in seen:
+                    watch.note(other, cells[other], line)
             signed_up = parse_time(cells[signup], latest)
             confirmed_at = signed_up if cells[confirmed] == cells[signup] else parse_time(cells[confirmed], latest)
-            evidence = None
-            if confirmed >= 0 and (confirmed_at or is_time(cells[confirmed])):
-                evidence = cells[ip] if ip >= 0 and _IP.match(cells[ip]) else ""
+            evidence = _evidence(cells[confirmed], confirmed_at, cells[ip]) if confirmed >= 0 else None
             try:
                 status = status_of(cells, evidence is not None) if has_status else active
             except UnknownCell as unknown:
@@ -223,6 +224,13 @@ class RowReader:
             _refuse(title, f"and this is not understood: {shown}")
 
 
+def _evidence(cell: str, confirmed_at: str | None, ip: str) -> str | None:
+    """None without a confirmation time; else the IP address next to it, or ""."""
+    if confirmed_at is None and not is_time(cell):
+        return None
+    return ip if len(ip) <= _IP_LENGTH and not ip.isalpha() else ""
+
+
 class _Watch:
     """Remembers the values of unused columns that have few of them, to notice a column of states under another name."""
 
@@ -230,18 +238,14 @@ class _Watch:
         self._titles = dict(columns.unused)
         self._ignored = {at for at, title in columns.unused if fold(title) in columns.ignored}
         self._seen: dict[int, dict[str, int]] = {at: {} for at in self._titles if at not in self._ignored}
+        self.watched = list(self._seen.items())  # (index, values) of each column that may still be one of states
 
-    def each(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The same records."""
-        watched = list(self._seen.items())
-        for line, cells in records:
-            width = len(cells)
-            for at, seen in watched:
-                if at < width and cells[at] not in seen:
-                    seen[cells[at]] = line
-                    if len(seen) > _MAX_VALUES:
-                        watched = [(other, values) for other, values in watched if other != at]
-            yield line, cells
+    def note(self, at: int, value: str, line: int) -> None:
+        """Remember a new value; a column with many is not watched any longer."""
+        seen = self._seen[at]
+        seen[value] = line
+        if len(seen) > _MAX_VALUES:
+            self.watched[:] = [(other, values) for other, values in self.watched if other != at]
 
     def refuse_states(self) -> None:
         """Raises InputError if a column that was not used has state words."""
@@ -266,22 +270,3 @@ def _refuse(title: str, what: str) -> None:
 
 def _quoted(title: str) -> str:
     return title if re.fullmatch(r"[\w.-]+", title) else f'"{title}"'
-
-
-def _decoded(records: Iterable[Record]) -> Iterator[Record]:
-    """Cells whose bytes were not UTF-8 are read as Windows-1252, which spreadsheets write."""
-    for line, cells in records:
-        text = "".join(cells)
-        if text.isascii():
-            if text.strip():
-                yield line, cells
-        elif text.strip():
-            yield line, [_decoded_cell(cell) for cell in cells]
-
-
-def _decoded_cell(cell: str) -> str:
-    try:
-        cell.encode()
-    except UnicodeEncodeError:
-        return cell.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
-    return cell
