@@ -55,6 +55,7 @@ class Daemon:
                 return
             try:
                 self._app.issues.publish_due()
+                # Those of earlier weeks too: deferred deliveries are retried for 48 hours, and a crash leaves others.
                 for number in self._app.issues.unfinished():
                     self._send(number)
             except NewsletterError as error:
@@ -91,6 +92,7 @@ class Daemon:
             with _timer_run("while sending a transactional email"):
                 self._app.transactional.send()
             self._app.email_queued.wait(POLL_INTERVAL.total_seconds())
+            # The next round of the loop looks into the queue, so an email that was queued just before is not missed.
             self._app.email_queued.clear()
 
     def _send(self, number: int) -> None:
@@ -100,6 +102,7 @@ class Daemon:
         result = self._app.delivery.deliver(self._lock, number)
         if result.final:
             log.info("issue %d: %d sent, %d not sent", number, result.sent, result.final - result.sent)
+        # A paused issue is not tried again by itself, so there is nothing to back off from.
         if result.trouble and not result.paused:
             self._back_off(result.trouble)
         elif result.final:
@@ -141,6 +144,7 @@ def run(app: App, *, web: bool = True) -> int:
     if not web:
         lower_priority()
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # during a long batch it warns of every skipped run
+    # While it is on hold, the website is served without the sending lock.
     if not _is_adopted(app, stop_requested, web=web):
         return 0
     with app.issues.sending_lock(SenderRole.DAEMON) as lock:
@@ -163,6 +167,7 @@ def _run_timers(app: App, daemon: Daemon, stop_requested: socket.socket) -> None
         log.info("stopping; emails in flight are finished first")
         app.stop.set()
         app.email_queued.set()  # ends the wait of that thread
+        # Jobs that are running see `stop`, finish the emails in flight, and record them.
         scheduler.shutdown(wait=True)
         transactional.join()
 
@@ -175,6 +180,7 @@ def _web_server(app: App, *, web: bool) -> Iterator[None]:
     from newsletter.web import make_server  # noqa: PLC0415 - imports fastapi
 
     server = make_server(app)
+    # Listen before anything is sent: if the port is taken, the daemon ends here.
     server.start()
     try:
         yield
@@ -224,9 +230,11 @@ def _make_scheduler(app: App, daemon: Daemon) -> BackgroundScheduler:
         timezone=schedule.zone,
     )
     scheduler.add_job(daemon.send_issues, slot, id="slot")
+    # For deferred deliveries, for resumed issues, and for a slot that came while the daemon was down.
     scheduler.add_job(daemon.send_issues, _every(POLL_INTERVAL), id="issues")
     scheduler.add_job(daemon.notify_owner, _every(OWNER_INTERVAL), id="owner")
     scheduler.add_job(daemon.send_heartbeat, _every(HEARTBEAT_INTERVAL), id="heartbeat")
+    # Without `next_run_time`, maintenance would first run an hour after the start.
     now = datetime.now(schedule.zone)
     scheduler.add_job(daemon.run_maintenance, _every(timedelta(hours=1)), id="maintenance", next_run_time=now)
     scheduler.start()
@@ -256,4 +264,5 @@ def _listen_to_signals() -> socket.socket:
 
 def _next_issue_text(app: App) -> str:
     slot = app.schedule.next_slot(app.clock())
-    return app.schedule.starts_at(slot).astimezone(app.schedule.zone).strftime("%A %d %B %Y, %H:%M %Z")
+    due_at, dates = app.schedule.starts_at(slot).astimezone(app.schedule.zone), app.site.dates
+    return f"{due_at:%A}, {dates.day(due_at)}, {dates.time(due_at)} {due_at:%Z}"

@@ -60,7 +60,12 @@ def commands_page() -> str:
             for param in command.params
             if isinstance(param, click.Option) and param.name not in shared and not param.hidden
         ]
-        lines += ["", f"## newsletter {' '.join([name, *arguments])}", "", *(command.help or "").splitlines()]
+        lines += [
+            "",
+            f"## newsletter {' '.join([name, *arguments])}",
+            "",
+            *inspect.cleandoc(command.help or "").splitlines(),
+        ]
         if options:
             lines += ["", *_options(options)]
     lines += ["", "## Exit codes", "", str(root.epilog)]
@@ -96,14 +101,14 @@ def _options(options: list[click.Parameter] | list[click.Option]) -> list[str]:
 def _written(option: click.Option) -> str:
     choices = getattr(option.type, "choices", None)
     value = option.metavar or ("|".join(choices) if choices else (option.name or "").upper())
-    return ", ".join(option.opts) + ("" if option.is_flag or option.count else f" {value}")
+    return ", ".join([*option.opts, *option.secondary_opts]) + ("" if option.is_flag or option.count else f" {value}")
 
 
 def web_addresses_page() -> str:
     """Every web address, from the routes and the docstrings of their handlers."""
     lines = [
         "# Web addresses\n",
-        "The addresses that browsers, mail programs, and feed readers use. HEAD works wherever GET does, and neither changes",
+        "The addresses that browsers, email programs, and feed readers use. HEAD works wherever GET does, and neither changes",
         "any data. A `{token}` is signed and valid for one purpose only.",
         "Forms are accepted URL-encoded, as multipart, and as JSON; a request that accepts JSON is answered with JSON.\n",
         "| address | method | purpose |",

@@ -8,12 +8,13 @@ from datetime import datetime
 
 from newsletter.actions.calendar.plan import LastSlotStatus, Rules, last_slot, upcoming_slots
 from newsletter.domain.calendar.forecast import HORIZON, runway
+from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.errors import NewsletterError, SchemaError
 from newsletter.domain.site import Site
 from newsletter.mail.dkim import Dkim
-from newsletter.ports.calendar import HeartbeatCall
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html: the WAL-reset bug
 EXAMPLE_DOMAINS = ("example.org", "example.com", "example.net")  # RFC 2606 section 3
@@ -99,7 +100,7 @@ class Doctor:
         except NewsletterError as error:
             return _error("dkim", error.message, error.fix)
         if dkim is None:
-            return _ok("dkim", "not signed here; your relay is expected to sign (DKIM)")
+            return _ok("dkim", "emails are not signed with DKIM here; your relay is expected to sign them")
         records = (f"{key.selector}._domainkey.{dkim.domain} TXT {key.record}" for key in dkim.keys)
         return _ok("dkim", f"emails are signed with DKIM; your DNS must contain: {', '.join(records)}")
 
@@ -164,7 +165,7 @@ def _error(id_: str, message: str, fix: str) -> Check:
 def _not_an_example(id_: str, name: str, address: str, role: str) -> Check:
     domain = address.rpartition("@")[2]
     if any(domain == example or domain.endswith(f".{example}") for example in EXAMPLE_DOMAINS):
-        return _warning(id_, f"{role} {address}, which is only an example", f"Set {name} to an address of yours")
+        return _warning(id_, f"{role} {address}, which is only an example", f"Set {name} to your own address")
     return _ok(id_, f"{role} {address}")
 
 
@@ -194,7 +195,7 @@ def _sqlite(version: str) -> Check:
 def _invariants(tx: Tx) -> Check:
     broken = tx.issues.broken_invariants()
     if broken:
-        fix = "Stop sending, keep a copy (newsletter db backup FILE) and report it, because it is a bug in the program"
+        fix = "Stop sending, keep a copy (newsletter db backup FILE), and report the problem, because it is a bug in the program"
         return _error("invariants", "; ".join(broken), fix)
     return _ok("invariants", "the delivery records are consistent")
 
@@ -207,7 +208,7 @@ def _tips(tx: Tx, rules: Rules, now: datetime) -> Iterator[Check]:
         return
     yield _ok("next_tip", f"the next tip is “{first.title}”")
     if warning := left.warning():
-        fallback = f"{_IMPORT}; or allow some as fallbacks: fallback: true in their front matter"
+        fallback = f"{_IMPORT}; or mark some as fallbacks with fallback: true in their front matter"
         yield _warning("runway", warning, _IMPORT if left.with_reruns is None else fallback)
     else:
         yield _ok("runway", f"the fresh tips last for {left.fresh_weeks} weeks")
@@ -238,10 +239,15 @@ def _last_slot(last: LastSlotStatus) -> Check:
 
 def _heartbeat(call: HeartbeatCall | None) -> Check:
     if call is None:
-        return _ok("watchdog", "no heartbeat was due yet: no issue was sent since NEWSLETTER_PING_URL was set")
+        return _ok(
+            "watchdog",
+            "no heartbeat has been due yet, because no issue has been sent since NEWSLETTER_PING_URL was set",
+        )
     if call.done_at:
         return _ok("watchdog", f"the heartbeat for {call.slot} was sent")
-    problem = f"the heartbeat for {call.slot} could not be sent: {call.reply or 'the program ended meanwhile'}"
+    problem = (
+        f"the heartbeat for {call.slot} could not be sent: {call.reply or 'the program ended before an answer came'}"
+    )
     if call.next_attempt_at:
         return _hint("watchdog", f"{problem}; it will be retried")
     fix = "Open the URL in NEWSLETTER_PING_URL yourself, and correct it"

@@ -13,7 +13,8 @@ from datetime import date, datetime, timedelta
 from newsletter.actions.calendar.plan import Rules, last_slot
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.delivery.issue import IssueState
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 RETRY_AFTER = tuple(timedelta(seconds=s) for s in (30, 120, 600, 1800))
 """How long after each failed request the next one is made; after the last of them no more are made."""

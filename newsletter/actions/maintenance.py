@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from newsletter.actions.subscribers.subscribe import ask_to_confirm
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store
 
 MAX_REMINDERS = 500  # per run, so that reminders to a large import are spread over hours
 
@@ -30,7 +31,7 @@ class Maintenance:
             woken = tx.maintenance.end_pauses(now)
             due = tx.maintenance.due_reminders(now, MAX_REMINDERS)
             for subscriber in due:
-                ask_to_confirm(tx, subscriber, now, kind="remind")
+                ask_to_confirm(tx, subscriber, now, kind="reminder")
                 tx.subscribers.change(subscriber.id, reminded_at=now)
             counts = {"woken": woken, "reminded": len(due), **tx.maintenance.delete_expired(now)}
         if due:

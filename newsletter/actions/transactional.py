@@ -27,8 +27,11 @@ from newsletter.mail.headers import mailbox, transactional_headers
 from newsletter.mail.message import build
 from newsletter.mail.recipient import RecipientValues, format_join_date
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.ports.clock import Clock
+from newsletter.ports.rendering import Rendered, Renderer
 from newsletter.ports.sending import Sender, Session
-from newsletter.ports.store import Clock, Rendered, Renderer, Store, TransactionalEmail
+from newsletter.ports.store import Store
+from newsletter.ports.transactional import TransactionalEmail
 
 Values = Mapping[str, object]
 
@@ -83,12 +86,14 @@ class Transactional:
                     raise
                 self._record(email, outcome)
                 sent += isinstance(outcome, Sent)
+        # The broken email was deferred, so it did not keep the others from being sent.
         if broken:
             raise broken
         return sent
 
     def _claim(self) -> TransactionalEmail | None:
         with self.store.write() as tx:
+            # Committed before the email is sent: if this process dies, the attempt counts.
             return next(iter(tx.transactional.due(self.clock(), 1)), None)
 
     def _compose(self, composer: _Composer, email: TransactionalEmail) -> bytes | None:
@@ -109,7 +114,7 @@ class Transactional:
             case Rejected():
                 bounced = outcome.cause is Cause.BAD_ADDRESS and "subscriber_key" in email.values
                 self._finish(email, "rejected", str(outcome.reply), suppress=bounced)
-            case InDoubt() if email.kind == "farewell":  # a second unsubscribe email would look like spam
+            case InDoubt() if email.kind == "unsubscribed":  # a second unsubscribe email would look like spam
                 self._finish(email, "failed", str(outcome.reply))
             case _:  # deferred, or in doubt: a second confirmation email does less harm than none
                 self._defer(email, str(outcome.reply))
@@ -201,15 +206,15 @@ class _Composer:
 
     def _values(self, email: TransactionalEmail, subscriber: Subscriber) -> Values:
         match email.kind:
-            case "confirm" | "remind":
+            case "confirm" | "reminder":
                 return self._confirmation(subscriber)
-            case "move":
+            case "confirm_address":
                 token = move_token(self.signer, subscriber.key, int(str(email.values["asked_at"])))
                 return {"address": email.address, "move_url": self.site.url(f"/move/{token}")}
             case "welcome":
                 next_slot = _day(email.values.get("next_slot"))
                 return {**self._personal(subscriber), **self._latest(), "next_slot": next_slot}
-            case "farewell":
+            case "unsubscribed":
                 return {"back_url": self.site.url(f"/back/{resubscribe_token(self.signer, subscriber.key)}")}
             case _:
                 return self._personal(subscriber)
@@ -251,17 +256,17 @@ class _Composer:
 def _applies(email: TransactionalEmail, subscriber: Subscriber) -> bool:
     """Is what this email says still true?"""
     match email.kind:
-        case "confirm" | "remind":
+        case "confirm" | "reminder":
             same = int(subscriber.signup_at.timestamp()) == email.values["signup_at"]
             return same and subscriber.status is Status.PENDING and subscriber.address == email.address
-        case "move":
+        case "confirm_address":
             asked_at = int(subscriber.new_address_at.timestamp()) if subscriber.new_address_at else 0
             wanted = subscriber.new_address.text if subscriber.new_address else ""
             return wanted == email.address and asked_at == email.values["asked_at"]
-        case "farewell":
+        case "unsubscribed":
             is_still_out = is_still_unsubscribed(subscriber, int(str(email.values["left_at"])))
             return subscriber.address == email.address and is_still_out and not email.unanswered  # at most once
-        case "link":
+        case "manage_link":
             return subscriber.address == email.address and subscriber.status not in (Status.PENDING, Status.EXPIRED)
         case _:
             return subscriber.address == email.address and subscriber.status is Status.CONFIRMED

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store
 from newsletter.store.sqlite.backup import backup
 from newsletter.store.sqlite.database import HEAD, revision, sqlite_path, upgrade
 from newsletter.store.transactions import open_store

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from newsletter import importers
 from newsletter.actions.archive.read import PublicArchive
 from newsletter.actions.calendar.calendar import Calendar
 from newsletter.actions.calendar.plan import Rules
@@ -36,7 +35,7 @@ from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import Signup
 from newsletter.actions.subscribers.suppressions import Suppressions
 from newsletter.actions.subscribers.unsubscribe import UnsubscribeLinks
-from newsletter.actions.tips.tips import Tips
+from newsletter.actions.tips.tips import FileFormats, Tips
 from newsletter.actions.tips.vote import Feedback
 from newsletter.actions.transactional import Transactional
 from newsletter.app.process import available_cores, system_clock
@@ -53,14 +52,12 @@ from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox
 from newsletter.mail.tokens import Signer
 from newsletter.mail.verp import SignedAddresses
+from newsletter.ports.clock import Clock
+from newsletter.ports.rendering import Renderer
 from newsletter.ports.sending import Sender
-from newsletter.ports.store import Clock, Renderer, Store
+from newsletter.ports.store import Store
 from newsletter.rendering.catalogs import date_form
 from newsletter.rendering.data import data_dir
-from newsletter.rendering.emails import EmailTemplates
-from newsletter.rendering.preflight import preflight
-from newsletter.rendering.side_by_side import side_by_side
-from newsletter.rendering.template_check import check_templates
 from newsletter.senders import make_sender
 from newsletter.senders.url import parse_sender_urls
 from newsletter.settings import Settings
@@ -123,7 +120,11 @@ class App:
     @cached_property
     def renderer(self) -> Renderer:
         """The email templates, the owner's before ours. Raises TemplateError now, before any email is due."""
+        from newsletter.rendering.emails import EmailTemplates  # noqa: PLC0415 - 45 ms, and only rendering needs it
+
         if self.settings.templates:
+            from newsletter.rendering.template_check import check_templates  # noqa: PLC0415 - as above
+
             check_templates(self.site, self.settings.templates)
         return EmailTemplates(self.site, self._template_dirs)
 
@@ -183,7 +184,7 @@ class App:
     @cached_property
     def tips(self) -> Tips:
         """Import, edit, order, pin, check and explain tips."""
-        return Tips(self.store, self.rules, self.clock, importers, link_checker.check_links)
+        return Tips(self.store, self.rules, self.clock, _file_formats, link_checker.check_links)
 
     @cached_property
     def feedback(self) -> Feedback:
@@ -234,6 +235,9 @@ class App:
     @cached_property
     def preview(self) -> Preview:
         """Preview the next issue. Raises SettingsError and TemplateError."""
+        from newsletter.rendering.preflight import preflight  # noqa: PLC0415 - 44 ms, mostly lxml
+        from newsletter.rendering.side_by_side import side_by_side  # noqa: PLC0415 - as above
+
         return Preview(
             store=self.store,
             rules=self.rules,
@@ -365,3 +369,9 @@ class App:
             dkim=lambda: self.dkim,
             has_heartbeat=bool(self.settings.ping_url),
         )
+
+
+def _file_formats() -> FileFormats:
+    from newsletter import importers  # noqa: PLC0415 - 40 ms, only for files of tips
+
+    return importers

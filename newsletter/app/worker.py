@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from newsletter.app.process import system_clock
+from newsletter.ports.clock import Clock
 from newsletter.ports.sending import SendingLock, WorkerUpdate
-from newsletter.ports.store import Clock
 from newsletter.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ class WorkerProcess:
                     if update:
                         yield update
             except BaseException:
+                # Nobody would follow its updates anymore. Its rows wait for the next recovery (Tr).
                 process.kill()
                 raise
             finally:

@@ -57,6 +57,7 @@ class Reporter(logging.Handler):
 
 def main() -> None:
     """Run the task. The first process handles the signals; this one stops when its stdin closes."""
+    # A terminal sends Ctrl-C to both processes.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     lower_priority()
@@ -76,6 +77,7 @@ def _send(task: WorkerTask, connections: int, parent: int, reporter: Reporter) -
         for tip_id, email in task.emails.items()
     }
     with worker_ledger(task.database, app.clock(), hold_in_doubt=app.settings.holds_in_doubt) as (ledger, owner):
+        # Before the first claim: if this process dies, the first one has to know which rows to requeue.
         reporter.report(owner=owner)
         context = SendingContext(
             ledger, app.sender(), by_tip(writers), app.envelope_from, app.clock, app.stop, dot_free=True
@@ -100,7 +102,9 @@ def _stop_with_parent(parent: int, stop: threading.Event) -> None:
     stop.set()
     while os.getppid() == parent:
         time.sleep(CHECK_EVERY)
+    # While this process lives, the inherited lock keeps every other sender away.
     time.sleep(ORPHAN_GRACE)
+    # Not sys.exit, which would only end this thread.
     os._exit(1)
 
 

@@ -25,18 +25,18 @@ FAILED, INTERRUPTED = 1, 130
 
 GROUPS = {
     "init": ("setup", "Write .env with a new key, create the database, and import the starter tips."),
-    "demo": ("demo", "Play one Tuesday, with nothing configured."),
+    "demo": ("demo", "Run through one Tuesday without any configuration."),
     "run": ("serve", "Run the daemon: the scheduler, the sender, and the web server in one process."),
     "web": ("serve", "Run only the web server."),
     "doctor": ("setup", "Check the installation and suggest fixes."),
-    "config": ("setup", "Your settings: show."),
-    "db": ("setup", "The database: upgrade, status, backup, restore, adopt."),
-    "tips": ("tips", "The library of tips: import, list, show, add, edit, export, retire, move, pin, unpin, rerun, lint, why."),
-    "calendar": ("calendar", "The coming weeks: skip, unskip, hold, approve, runway, simulate."),
-    "issues": ("issues", "The weekly issues: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
-    "subscribers": ("subscribers", "Your subscribers: add, list, show, stats, import, export, pause, unsubscribe, erase."),
-    "suppressions": ("subscribers", "Addresses that never get email: list, add, remove."),
-    "templates": ("templates", "Templates of emails and pages: list, copy, check."),
+    "config": ("setup", "View your settings: show."),
+    "db": ("setup", "Manage the database: upgrade, status, backup, restore, adopt."),
+    "tips": ("tips", "Manage the library of tips: import, list, show, add, edit, export, retire, move, pin, unpin, rerun, lint, why."),
+    "calendar": ("calendar", "Show and change the coming weeks: skip, unskip, hold, approve, runway, simulate."),
+    "issues": ("issues", "Preview, send, and control the weekly issues: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
+    "subscribers": ("subscribers", "Manage your subscribers: add, list, show, stats, import, export, pause, unsubscribe, erase."),
+    "suppressions": ("subscribers", "Manage the addresses that must never get email: list, add, remove."),
+    "templates": ("templates", "Customize the templates of emails and pages: list, copy, check."),
     "form": ("signup_form", "Print the sign-up form for your own site as a link, HTML, an iframe, or a script."),
     "completion": ("setup", "Print the completion script for bash, zsh, or fish."),
 }  # fmt: skip
@@ -73,7 +73,7 @@ class Root(CommandGroup):
     invoke_without_command=True,
     params=common_options(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 doctor found problems, 4 partly sent, 75 try again later, 130 interrupted.",
+    epilog="Exit codes: 0 OK, 1 failed, 2 usage error, 3 doctor found problems, 4 partly sent, 75 try again later, 130 interrupted.",
 )
 @click.version_option(__version__, message="newsletter %(version)s")
 @click.pass_context

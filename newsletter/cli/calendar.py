@@ -27,7 +27,7 @@ MAX_WEEKS = 520  # weeks: ten years
 
 @click.group(cls=CommandGroup, invoke_without_command=True, params=common_options())
 @click.option(
-    "--weeks", type=click.IntRange(1, MAX_WEEKS), default=52, show_default=True, help="How many weeks to show."
+    "--weeks", type=click.IntRange(1, MAX_WEEKS), default=52, show_default=True, help="The number of weeks to show."
 )
 @click.option(
     "--ics", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write an iCalendar file instead."
@@ -37,12 +37,12 @@ MAX_WEEKS = 520  # weeks: ten years
     "changes",
     multiple=True,
     metavar="CHANGE",
-    help='Show what a change would do, and change nothing: "skip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY", "unseen KEY".',
+    help='Show what a change would do, without making it: "skip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY", or "unseen KEY".',
 )
 @as_of
 @click.pass_context
 def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Sequence[str]) -> None:
-    """Show what goes out in the coming weeks and why, if nothing is changed."""
+    """Show what goes out in the coming weeks, and why."""
     context: CliContext = ctx.obj
     if ctx.invoked_subcommand:
         return
@@ -182,7 +182,7 @@ def unskip(context: CliContext, *, day: str) -> None:
 @as_of
 @click.pass_obj
 def hold(context: CliContext, *, day: str, reason: str) -> None:
-    """Hold the issue for that date until you approve it; if you approve it too late, it is not sent."""
+    """Hold the issue for that date until you approve it. If you approve it too late, it is not sent."""
     slot = _slot(context, day)
     context.app.calendar.hold(slot, reason)
     words = f"The issue for {slot} is on hold. To approve it, run: newsletter calendar approve {slot}"
@@ -220,7 +220,7 @@ def runway(context: CliContext) -> None:
     def draw(output: Output) -> None:
         until = f", until {output.day(left.fresh_until)}" if left.fresh_until else ""
         total = "ten years or more" if left.with_reruns is None else f"{left.with_reruns} weeks; then nothing is left"
-        output.facts([("fresh tips last", f"{left.fresh_weeks} weeks{until}"), ("with re-runs", total)])
+        output.facts([("fresh tips last", f"{left.fresh_weeks} weeks{until}"), ("with reruns", total)])
         if warning := left.warning():
             output.line(f"{sentence(warning)}.", "yellow")
 
@@ -228,27 +228,31 @@ def runway(context: CliContext) -> None:
 
 
 @calendar.command("simulate")
-@click.option("--years", type=click.IntRange(1, 50), default=10, show_default=True, help="Years to simulate.")
+@click.option(
+    "--years", type=click.IntRange(1, 50), default=10, show_default=True, help="The number of years to simulate."
+)
 @click.option(
     "--readers",
     "subscribers",
     type=click.IntRange(0, 5_000),
     default=500,
     show_default=True,
-    help="Size of the list.",
+    help="The number of subscribers.",
 )
 @click.option(
     "--churn",
     default="20%",
     show_default=True,
     metavar="PERCENT",
-    help="Share of subscribers who unsubscribe in a year and are replaced.",
+    help="The percentage of subscribers who unsubscribe in a year and are replaced.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="The random seed; the same seed gives the same result."
+)
 @as_of
 @click.pass_obj
 def simulate(context: CliContext, *, years: int, subscribers: int, churn: str, seed: int) -> None:
-    """Simulate years of this calendar: empty weeks, gaps, and tips that subscribers receive twice.
+    """Simulate years of this calendar, and count empty weeks, gaps, and tips that subscribers receive twice.
 
     Substitutes for tips that run again only for subscribers who have not received them are not simulated.
     """
@@ -282,7 +286,7 @@ def _draw_simulation(output: Output, played: Simulation, years: int) -> None:
     repeats = (
         f"{played.subscribers_with_repeats:,} of {played.subscribers:,} subscribers got repeats, up to {played.most_repeats} each"
         if played.repeats
-        else "nobody gets a tip twice"
+        else "no subscriber gets a tip twice"
     )
     soonest = f"; the soonest after {played.soonest_repeat.days} days" if played.soonest_repeat else ""
     facts = [
@@ -290,7 +294,7 @@ def _draw_simulation(output: Output, played: Simulation, years: int) -> None:
         ("empty weeks", empty),
         ("skipped by you", played.skipped),
         ("longest gap", f"{played.longest_gap.days} days"),
-        ("first re-run", output.day(played.reruns_begin) if played.reruns_begin else "none"),
+        ("first rerun", output.day(played.reruns_begin) if played.reruns_begin else "none"),
         ("repeats", repeats + soonest),
     ]
     if played.unseen:

@@ -91,7 +91,7 @@ class CliContext:
         if yes:
             return
         if not sys.stdin.isatty():
-            raise UsageError(f"{question} There is no terminal to answer on", fix="Pass --yes")
+            raise UsageError(f"{question} There is no terminal to confirm this on", fix="Pass --yes")
         if not click.confirm(question, err=True):
             raise Refused("nothing was changed")
 

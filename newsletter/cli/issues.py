@@ -1,4 +1,4 @@
-"""`newsletter issues …`: preview, send and control the weekly editions."""
+"""`newsletter issues …`: preview, send, and control the weekly editions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TRY_LATER = 75
 
 @click.group(cls=CommandGroup)
 def issues() -> None:
-    """Preview, send and control issues, the weekly editions."""
+    """Preview, send, and control issues, the weekly editions."""
 
 
 tip_option = click.option("--tip", metavar="KEY", help="Use this tip instead of the next one.")
@@ -52,7 +52,7 @@ tip_option = click.option("--tip", metavar="KEY", help="Use this tip instead of 
 @as_of
 @click.pass_obj
 def next_(context: CliContext) -> None:
-    """Show the next issue: its slot, its tip and the size of its audience."""
+    """Show the next issue: its slot, its tip, and the size of its audience."""
     coming, shares = context.app.issues.next(), context.app.issues.next_shares()
 
     def draw(output: Output) -> None:
@@ -73,13 +73,13 @@ def next_(context: CliContext) -> None:
 @issues.command("preview")
 @tip_option
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.eml", help="Write the message here."
+    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.eml", help="Write the email to this file."
 )
-@click.option("--open", "open_", is_flag=True, help="Show HTML (light, dark, phone), text and checks in the browser.")
+@click.option("--open", "open_", is_flag=True, help="Show HTML (light, dark, phone), text, and checks in the browser.")
 @as_of
 @click.pass_obj
 def preview(context: CliContext, *, tip: str | None, out: Path | None, open_: bool) -> None:
-    """Show the next issue as a subscriber will receive it, with checks of the message. Nothing is sent or stored."""
+    """Show the next issue as a subscriber will receive it, and check it. Nothing is sent or stored."""
     raw = context.app.preview.message(tip)
     findings = context.app.preview.check(raw)
     page = context.app.preview.open_page(raw) if open_ else None
@@ -154,7 +154,7 @@ def test(context: CliContext, *, to: str, tip: str | None, dry_run: bool) -> int
 @dry_run
 @click.pass_obj
 def send(context: CliContext, *, now: bool, extra: bool, tip: str | None, dry_run: bool) -> int:
-    """Do what the daemon would do now: send the issue if a slot is due, else show when the next one is.
+    """Do what the daemon would do now: send the issue if a slot is due; otherwise, show when the next one is.
 
     The exit code is 0 if every delivery is final, 4 if some are still open.
     """
@@ -218,7 +218,7 @@ def list_(context: CliContext) -> None:
 @click.argument("number", type=int, required=False)
 @click.pass_obj
 def status(context: CliContext, *, number: int | None) -> None:
-    """Show one issue and how many deliveries are in which state; the newest issue by default."""
+    """Show one issue and the number of deliveries in each state (default: the newest issue)."""
     _report(context, context.app.issues.get(number))
 
 
@@ -230,7 +230,7 @@ def _report(context: CliContext, issue: IssueFacts) -> None:
 @click.argument("number", type=int)
 @click.pass_obj
 def pause(context: CliContext, *, number: int) -> None:
-    """Pause an issue after the emails in flight; `issues resume` continues it."""
+    """Pause an issue once the emails in flight are finished; `issues resume` continues it."""
     _report(context, context.app.issues.pause(number))
 
 
@@ -239,8 +239,10 @@ def pause(context: CliContext, *, number: int) -> None:
 @yes
 @click.pass_obj
 def cancel(context: CliContext, *, number: int, yes: bool) -> None:
-    """Stop an issue for good."""
-    context.require_confirmation(f"Cancel issue {number}? Subscribers who have not received it yet will not.", yes=yes)
+    """Cancel an issue for good."""
+    context.require_confirmation(
+        f"Cancel issue {number}? Subscribers who have not received it yet will not get it.", yes=yes
+    )
     _report(context, context.app.issues.cancel(number))
 
 
@@ -255,11 +257,13 @@ def retry_failed(context: CliContext, *, number: int, dry_run: bool) -> None:
 
 @issues.command("deliveries")
 @click.argument("number", type=int)
-@click.option("--state", type=click.Choice([state.value for state in State]), help="Only deliveries in this state.")
+@click.option(
+    "--state", type=click.Choice([state.value for state in State]), help="List only deliveries in this state."
+)
 @all_
 @click.pass_obj
 def deliveries(context: CliContext, *, number: int, state: str | None, all_: bool) -> None:
-    """List deliveries with their state and the server's reply."""
+    """List the deliveries of an issue, with their states and the server's replies."""
     with context.app.issues.deliveries(number, state) as (issue, found):  # written row by row, never held in memory
         has_several = bool(issue.tips)
 
@@ -277,7 +281,7 @@ def deliveries(context: CliContext, *, number: int, state: str | None, all_: boo
             )
             heads = ["!address", *(["tip"] if has_several else []), "!state", ">attempts", "why", "!next attempt"]
             of = issue.counts.get(state, 0) if state else sum(issue.counts.values())
-            output.table(heads, rows, empty="No such delivery.", of=None if all_ else of)
+            output.table(heads, rows, empty="There are no such deliveries.", of=None if all_ else of)
 
         context.report({"issue": number, "deliveries": map(_delivery, found)}, draw)
 

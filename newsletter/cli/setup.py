@@ -117,7 +117,7 @@ def _starter_tips(context: CliContext) -> tuple[int, int]:
 
 @click.group(cls=CommandGroup)
 def config() -> None:
-    """Show the settings."""
+    """View your settings."""
 
 
 @config.command("show")

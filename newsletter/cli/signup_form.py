@@ -31,9 +31,9 @@ def form(context: CliContext, *, kind: str) -> None:
 CODE = {
     "link": '<a href="{base}/#signup">Signup for FREE Tips!</a>',
     "html": """<form method="post" action="{base}/subscribe" accept-charset="utf-8">
-  <label for="tip-email">Your e-mail address</label>
+  <label for="tip-email">Your email address</label>
   <input id="tip-email" name="email" type="email" autocomplete="email" required maxlength="254">
-  <label for="tip-name">Your name (if you like)</label>
+  <label for="tip-name">Your name (optional)</label>
   <input id="tip-name" name="name" autocomplete="name" maxlength="100" dir="auto">
   <input name="message" tabindex="-1" autocomplete="off" aria-hidden="true" hidden>
   <button type="submit">Signup for FREE Tips!</button>

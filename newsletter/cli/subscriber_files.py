@@ -31,8 +31,12 @@ STATUSES = [*(status.value for status in Status), "suppressed"]
 COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated", "confirmed", "proven", "asked")
 T = TypeVar("T", RejectedRow, SkippedLines)
 
-confirmed_option = click.option("--confirmed", is_flag=True, help="They have agreed already; no confirmation email.")
-source_option = click.option("--source", metavar="TEXT", help="Where and when they agreed; kept as proof.")
+_LABELS = {"left": "unsubscribed", "repeated": "duplicates", "asked": "emails to be sent"}
+
+confirmed_option = click.option(
+    "--confirmed", is_flag=True, help="They have already agreed; send no confirmation email."
+)
+source_option = click.option("--source", metavar="TEXT", help="Where and when they agreed; this is kept as proof.")
 status_option = click.option("--status", type=click.Choice(STATUSES), help="Only subscribers with this status.")
 
 
@@ -40,8 +44,8 @@ def consent_proof(source: str | None, *, confirmed: bool) -> str | None:
     """The proof of consent that `--confirmed` needs; None without it. Raises UsageError if one comes without the other."""
     if confirmed and not (source and source.strip()):
         raise UsageError(
-            "--confirmed needs a proof of consent",
-            fix='Say where they agreed, as in --source "paper list, May 3, 2026"',
+            "--confirmed needs proof of consent",
+            fix='State where they agreed, as in --source "paper list, May 3, 2026"',
         )
     if source and not confirmed:
         raise UsageError("--source is the proof for --confirmed", fix="Pass both options or neither")
@@ -71,7 +75,7 @@ def import_(
     ignored: tuple[str, ...],
     dry_run: bool,
 ) -> int:
-    """Import subscribers from a CSV file with a header row: email (or address), and name, or first and last name.
+    """Import subscribers from a CSV file with a header row: email (or address), and name or first and last name.
 
     Exports of Mailchimp, MailPoet, HubSpot, Brevo, Kit, Substack, Ghost and many others work unchanged: status and dates
     are kept, unsubscribed people stay unsubscribed, and bounced addresses are suppressed. Anyone who unsubscribed here
@@ -111,20 +115,20 @@ def _report_import(
 ) -> None:
     counts = {name: getattr(report, name) for name in COUNTED}
     nothing = request.dry_run or report.undecided
-    shown = {"asked": "emails to be sent", "left": "unsubscribed before"}
 
     def draw(output: Output) -> None:
         title = (
-            "Dry run, nothing was written" if request.dry_run else "Nothing was written" if nothing else "Subscribers"
+            "Dry run: nothing was written" if request.dry_run else "Nothing was written" if nothing else "Subscribers"
         )
-        facts = [(shown.get(name, name), number) for name, number in counts.items()]
+        facts = [(_LABELS.get(name, name), number) for name, number in counts.items()]
         output.facts([*facts, ("rejected rows", len(rejected)), ("skipped parts", len(skipped))], title=title)
         if report.unused_columns:
             output.line(f"Columns that were not used: {', '.join(report.unused_columns)}", "dim")
         output.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
         output.lines((f"{file}:{_lines(part)} skipped: {part.reason}" for part in skipped), "yellow")
         if report.asked and not nothing:
-            output.line(f"{report.asked:,} confirmation emails are queued; the daemon sends them (newsletter run).")
+            are_queued = "confirmation email is" if report.asked == 1 else "confirmation emails are"
+            output.line(f"{report.asked:,} {are_queued} queued; the daemon sends them (newsletter run).")
 
     document = {
         **counts,
@@ -228,7 +232,7 @@ class _Progress:
 @yes
 @click.pass_obj
 def export(context: CliContext, *, file: Path, status: str | None, yes: bool) -> None:
-    """Export subscribers to a CSV file that is safe to open in a spreadsheet and that `import` understands."""
+    """Export subscribers to a CSV file that is safe to open in a spreadsheet and can be imported again."""
     if file.exists():
         context.require_confirmation(f"{file} exists already. Overwrite it?", yes=yes)
     columns = ("address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=CommandGroup)
 def subscribers() -> None:
-    """Subscribers and their consent."""
+    """Manage subscribers and their consent."""
 
 
 def _subscriber_json(subscriber: Subscriber) -> dict[str, object]:
@@ -73,7 +73,7 @@ def list_(context: CliContext, *, status: str | None, all_: bool) -> None:
 @click.argument("address")
 @click.pass_obj
 def show(context: CliContext, *, address: str) -> None:
-    """Show one subscriber with consent log and emails."""
+    """Show one subscriber, the consent log, and all issues sent to them."""
     record = context.app.subscribers.record(address)
     subscriber = record.subscriber
     document = {
@@ -129,7 +129,7 @@ def stats(context: CliContext) -> None:
 def _draw_stats(output: Output, found: Stats) -> None:
     output.facts([(name, found.counts.get(name, 0)) for name in STATUSES], title="Subscribers")
     if found.quarterly:
-        output.line(f"{found.quarterly} unsubscribed people want one best tip every three months.")
+        output.line(f"{found.quarterly} unsubscribed people asked for the best tip every three months.")
     reasons = [(one.reason or "not said", one.number) for one in found.by_reason]
     output.table(["!unsubscribed because", ">subscribers"], reasons, empty="Nobody has unsubscribed.")
     tips = [(one.tip, one.issue, one.number) for one in found.by_tip]
@@ -143,7 +143,7 @@ def _draw_stats(output: Output, found: Stats) -> None:
 
 @subscribers.command("add")
 @click.argument("address")
-@click.option("--name", default="", help="Name for the greeting in emails.")
+@click.option("--name", default="", help="The name for the greeting in emails.")
 @confirmed_option
 @source_option
 @dry_run
@@ -158,7 +158,7 @@ def add(context: CliContext, *, address: str, name: str, confirmed: bool, source
         return
     added = context.app.subscribers.add(address, name, confirmed_source=proof)
     asked = added.changed and added.status is Status.PENDING
-    note = _send_now(context) if asked else "was added" if added.changed else "is on the list already"
+    note = _send_now(context) if asked else "was added" if added.changed else "is already on the list"
     document = {"address": added.address, "status": added.status.value, "changed": added.changed}
     context.report(document, lambda output: output.line(f"{added.address} ({added.status.value}) {note}."))
 
@@ -166,11 +166,11 @@ def add(context: CliContext, *, address: str, name: str, confirmed: bool, source
 def _send_now(context: CliContext) -> str:
     """Send the confirmation email unless another process is sending; what happened, in words."""
     try:
-        if context.app.store.holder() is None and context.app.transactional.send():
+        if not context.app.transactional.is_sender_running() and context.app.transactional.send():
             return "has been asked to confirm"
     except NewsletterError as error:
         context.print_note(f"newsletter: the confirmation email was not sent yet: {error}")
-    return "will be asked to confirm as soon as the daemon sends"
+    return "will be asked to confirm by email when the daemon runs"
 
 
 subscribers.add_command(import_)
@@ -182,7 +182,7 @@ subscribers.add_command(export)
 @yes
 @click.pass_obj
 def erase(context: CliContext, *, address: str, yes: bool) -> None:
-    """Erase all data of one subscriber for good; a keyed hash stays, so that no import adds them again."""
+    """Erase all data of one subscriber for good. Only a keyed hash is kept, so that no import adds them again."""
     subscriber = context.app.subscribers.get(address)
     context.require_confirmation(f"Erase {subscriber.address} and all data about them?", yes=yes)
     erased = context.app.subscribers.erase(subscriber.address)
@@ -191,10 +191,10 @@ def erase(context: CliContext, *, address: str, yes: bool) -> None:
 
 @subscribers.command("pause")
 @click.argument("address")
-@click.option("--weeks", type=click.IntRange(1, 52), required=True, help="Length of the pause.")
+@click.option("--weeks", type=click.IntRange(1, 52), required=True, help="The length of the pause.")
 @click.pass_obj
 def pause(context: CliContext, *, address: str, weeks: int) -> None:
-    """Send no emails to one subscriber for some weeks. They resume automatically."""
+    """Pause the emails to one subscriber for some weeks. They resume automatically."""
     until = context.app.subscribers.pause(address, weeks)
     after = context.app.subscribers.get(address)
     document = {**_subscriber_json(after), "paused_until": iso(until)}
@@ -206,7 +206,7 @@ def pause(context: CliContext, *, address: str, weeks: int) -> None:
 @click.option("--yes", "-y", is_flag=True, hidden=True, expose_value=False)  # accepted for scripts; nothing is asked
 @click.pass_obj
 def unsubscribe(context: CliContext, *, address: str) -> None:
-    """Unsubscribe one address. The command does not ask for confirmation, and no email follows."""
+    """Unsubscribe one address, without asking for confirmation and without sending an email."""
     context.app.subscribers.unsubscribe(address)
     after = context.app.subscribers.get(address)
     context.report(
@@ -220,14 +220,14 @@ def unsubscribe(context: CliContext, *, address: str) -> None:
 
 @click.group(cls=CommandGroup)
 def suppressions() -> None:
-    """Addresses that never get email, whatever their consent says."""
+    """Manage the addresses that must never get email, even if they are subscribed."""
 
 
 @suppressions.command("list")
 @all_
 @click.pass_obj
 def suppressions_list(context: CliContext, *, all_: bool) -> None:
-    """List suppressed addresses and why, newest first."""
+    """List suppressed addresses and the reasons, newest first."""
     with context.app.suppressions.listing() as listing:
 
         def draw(output: Output) -> None:
@@ -246,7 +246,7 @@ def _suppression_json(found: Suppression) -> dict[str, object]:
 
 @suppressions.command("add")
 @click.argument("address")
-@click.option("--reason", metavar="TEXT", default="manual", show_default=True, help="Reason, shown in the list.")
+@click.option("--reason", metavar="TEXT", default="manual", show_default=True, help="The reason; the list shows it.")
 @click.pass_obj
 def suppressions_add(context: CliContext, *, address: str, reason: str) -> None:
     """Never send email to this address again."""

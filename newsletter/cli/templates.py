@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.context import CliContext, CommandGroup
+from newsletter.domain.english import plural
 from newsletter.domain.errors import NotFound, Refused, UsageError
+from newsletter.rendering.catalogs import unused_sentences
 from newsletter.rendering.data import data_dir
 
 if TYPE_CHECKING:
@@ -17,20 +19,23 @@ if TYPE_CHECKING:
 
 @click.group(cls=CommandGroup)
 def templates() -> None:
-    """Change emails and pages: each of your own templates overrides ours."""
+    """Customize emails and pages; each of your own templates overrides a built-in one."""
 
 
 @templates.command("list")
 @click.pass_obj
 def list_(context: CliContext) -> None:
-    """List every template, and show which ones are your own."""
+    """List every template and show which ones are your own."""
     from newsletter.rendering.template_check import builtin_templates  # noqa: PLC0415 - it imports premailer
 
     own = context.settings.templates
     found = [(name, "yours" if own and (own / name).is_file() else "ours") for name in builtin_templates()]
 
     def draw(output: Output) -> None:
-        output.table(["!template", "whose"], found, empty="There are no templates.")
+        origins = {"ours": "built in", "yours": "your own"}
+        output.table(
+            ["!template", "origin"], [(name, origins[whose]) for name, whose in found], empty="There are no templates."
+        )
         output.line(
             f"Your own are in {own}." if own else "To use your own, set NEWSLETTER_TEMPLATES to a directory.", "dim"
         )
@@ -43,7 +48,7 @@ def list_(context: CliContext) -> None:
 @click.argument("name")
 @click.pass_obj
 def copy(context: CliContext, *, name: str) -> None:
-    """Copy a template (email/issue/body.html) or a folder (email/issue) into your directory, as a start."""
+    """Copy a template (email/issue/body.html) or a folder (email/issue) into your directory, so that you can edit it."""
     from newsletter.rendering.template_check import builtin_templates  # noqa: PLC0415 - it imports premailer
 
     own = context.settings.templates
@@ -66,9 +71,17 @@ def copy(context: CliContext, *, name: str) -> None:
 @templates.command("check")
 @click.pass_obj
 def check(context: CliContext) -> None:
-    """Validate your templates and render one email; errors name file and line."""
+    """Validate your templates and render one email; errors name the file and line."""
     own = context.settings.templates
     if own is None:
         raise UsageError("NEWSLETTER_TEMPLATES is not set", fix="Set it to a directory for your own templates")
     context.app.renderer  # noqa: B018 - making it checks all templates
-    context.report({"ok": True, "directory": str(own)}, lambda output: output.line("Your templates are valid."))
+    unused = unused_sentences(own, data_dir() / "templates")
+    document = {"ok": True, "directory": str(own), "unused": {str(path): found for path, found in unused.items()}}
+
+    def draw(output: Output) -> None:
+        output.line("Your templates are valid.")
+        for path, found in unused.items():
+            output.line(f"{path}: {plural(len(found), 'sentence')} no longer used, for example {found[0][:60]!r}.")
+
+    context.report(document, draw)

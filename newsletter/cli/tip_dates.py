@@ -26,11 +26,11 @@ key_argument = click.argument("key")
 
 @click.command(cls=Subcommand)
 @key_argument
-@click.option("--on", required=True, metavar="DATE", help="The date of the issue, for example 2026-12-22.")
+@click.option("--on", required=True, metavar="DATE", help="The date of the issue, such as 2026-12-22.")
 @as_of
 @click.pass_obj
 def pin(context: CliContext, *, key: str, on: str) -> None:
-    """Pin a tip to a date, before every other tip."""
+    """Pin a tip to a date; it is sent on that date before every other tip."""
     slot = context.app.calendar.parse_slot(on)
     title = context.app.tips.pin(key, slot)
     document = {"key": key, "title": title, "pinned_to": slot.isoformat()}
@@ -42,7 +42,7 @@ def pin(context: CliContext, *, key: str, on: str) -> None:
 @as_of
 @click.pass_obj
 def unpin(context: CliContext, *, key: str) -> None:
-    """Unpin a tip, which returns it to its place in the queue."""
+    """Unpin a tip, so that it returns to its place in the queue."""
     title = context.app.tips.unpin(key)
     line = context.app.tips.why(key).line
     when = line.date.isoformat() if line else None
@@ -60,12 +60,12 @@ def unpin(context: CliContext, *, key: str) -> None:
 @click.option(
     "--unseen/--everybody",
     default=None,
-    help="Send re-runs only to subscribers who have not received the tip, or to everybody.",
+    help="Send reruns only to subscribers who have not received the tip, or to everybody.",
 )
 @as_of
 @click.pass_obj
 def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | None) -> None:
-    """Set when a tip may run again, for example "never" or "after 2 years, at most 3 runs". Without RULE, show it."""
+    """Set when a tip may run again, such as "never" or "after 2 years, at most 3 runs". Without RULE, show the rule."""
     words = context.app.tips.rerun(key, rule, unseen=unseen)
     line = context.app.tips.why(key).line
     own = words or "as NEWSLETTER_RERUN_AFTER and NEWSLETTER_RERUN_TO say"
@@ -87,7 +87,7 @@ def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | Non
 @as_of
 @click.pass_obj
 def why(context: CliContext, *, what: str, on: str | None) -> None:
-    """Explain when a tip goes out, or why a date has the tip it has."""
+    """Explain when a tip goes out, or which tip goes out on a date, and why."""
     if re.fullmatch(r"\d{4}-\d\d?-\d\d?", what):
         _report_date(context, context.app.calendar.why(context.app.calendar.parse_slot(what)))
     else:
@@ -137,11 +137,11 @@ def _report_tip(context: CliContext, found: WhyTip, *, asked: bool) -> None:
 
 @click.command(cls=Subcommand)
 @click.argument("keys", nargs=-1, metavar="[KEY…]")
-@click.option("--links", is_flag=True, help="Check every link on the web too.")
+@click.option("--links", is_flag=True, help="Also check whether every link still works.")
 @as_of
 @click.pass_obj
 def lint(context: CliContext, *, keys: Sequence[str], links: bool) -> int:
-    """Find what will read wrong in two years or is bad for delivery. Exit code 1 if a tip must not be sent as it is."""
+    """Find text that will sound dated in two years or may hurt delivery. Exit code 1: a tip must not be sent as is."""
     linted = context.app.tips.lint(keys)
     if links:
         with progress("checking links") as show:

@@ -26,7 +26,7 @@ COUNTED = ("added", "updated", "unchanged", "teasers")
 
 @click.group(cls=CommandGroup)
 def tips() -> None:
-    """The library of tips, in the order in which they are sent."""
+    """Manage the library of tips and the order in which they are sent."""
 
 
 for subcommand in (tip_dates.pin, tip_dates.unpin, tip_dates.rerun, tip_dates.lint, tip_dates.why):
@@ -57,7 +57,7 @@ def _state(card: TipCard) -> str:
 @click.option("--state", type=click.Choice([state.value for state in TipState]), help="List only tips in this state.")
 @click.pass_obj
 def list_(context: CliContext, *, state: str | None) -> None:
-    """List every tip, the queue first and in its order."""
+    """List every tip, beginning with the queue in its order."""
     cards = context.app.tips.cards(TipState(state) if state else None)
 
     def draw(output: Output) -> None:
@@ -67,7 +67,9 @@ def list_(context: CliContext, *, state: str | None) -> None:
                 (card.key, card.title, _state(card), card.last_sent_on or card.published_on, card.categories)
                 for card in cards
             ],
-            empty="There are no tips yet. Run: newsletter tips import PATH…",
+            empty=f"No tips are in this state: {state}."
+            if state
+            else "There are no tips yet. Run: newsletter tips import PATH…",
         )
 
     context.report({"tips": [_card(card) for card in cards]}, draw)
@@ -77,7 +79,7 @@ def list_(context: CliContext, *, state: str | None) -> None:
 @click.argument("key")
 @click.pass_obj
 def show(context: CliContext, *, key: str) -> None:
-    """Show one tip with its text."""
+    """Show one tip and its text."""
     tip, votes = context.app.tips.get(key), context.app.tips.votes(key)
     card, text = tip.card, tip.text
     reason = standing(card)
@@ -114,20 +116,25 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
 @tips.command("import")
 @paths
 @click.option(
-    "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the files."
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="auto",
+    show_default=True,
+    help="The format of the files.",
 )
-@click.option("--queue", is_flag=True, help="Put tips in the queue even if they were published before.")
+@click.option("--queue", is_flag=True, help="Add tips to the queue even if they were published before.")
 @click.option(
     "--take",
     type=click.Choice([take.value for take in ConflictChoice]),
-    help="Which version to keep when both you and the file changed a tip.",
+    help="Which version to keep if both you and the file changed a tip.",
 )
 @dry_run
 @click.pass_obj
 def import_(
     context: CliContext, *, paths: Sequence[Path], format_: str, queue: bool, take: str | None, dry_run: bool
 ) -> int:
-    """Import tips from files or directories. Importing twice changes nothing, and your edits stay."""
+    """Import tips from files or directories. Importing twice changes nothing, and your edits are kept."""
     choice = ConflictChoice(take) if take else None
     report = context.app.tips.import_files(paths, format_=format_, queue=queue, dry_run=dry_run, take=choice)
     return _report_import(context, report, dry_run=dry_run)
@@ -158,7 +165,7 @@ def edit(context: CliContext, *, key: str) -> int:
     except NewsletterError:
         kept = Path(f"{key}.rejected.md")
         kept.write_text(written, encoding="utf-8")
-        context.print_note(f"Your text is in {kept}. Fix it, then run: newsletter tips import {kept}")
+        context.print_note(f"Your text was saved as {kept}. Fix it, then run: newsletter tips import {kept}")
         raise
     return _report_import(context, report, dry_run=False)
 
@@ -203,7 +210,7 @@ def _report_import(context: CliContext, report: Report, *, dry_run: bool) -> int
 @yes
 @click.pass_obj
 def retire(context: CliContext, *, key: str, yes: bool) -> None:
-    """Never send this tip again."""
+    """Retire a tip, so that it is never sent again."""
     context.require_confirmation(f"Retire {key} permanently?", yes=yes)
     card = context.app.tips.retire(key)
     context.report(_card(card), lambda output: output.line(f"{card.title} is retired."))
@@ -218,7 +225,7 @@ def retire(context: CliContext, *, key: str, yes: bool) -> None:
 def move(context: CliContext, *, key: str, first: bool, before: str | None, last: bool) -> None:
     """Move a tip to another place in the queue."""
     if first + last + (before is not None) != 1:
-        raise UsageError("a tip can move to only one place", fix="Pass one of --first, --before KEY, and --last")
+        raise UsageError("a tip can move to only one place", fix="Pass only one of --first, --before KEY, or --last")
     card = context.app.tips.move(key, before=before, first=first)
     place = "is now first" if first else f"is now before {before}" if before else "is now last"
     context.report(_card(card), lambda output: output.line(f"{card.title} {place}."))

@@ -20,7 +20,7 @@ MAX_LINES = 1_000
 SEPARATORS = ",;\t|"
 _QUOTED = re.compile(r'"[^"]*"')
 _SEP_LINE = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*\Z', re.IGNORECASE)
-_FIX_QUOTES = 'Close every quote, and write one inside a cell twice: ""'
+_FIX_QUOTES = 'Close every quotation mark, and double each one inside a cell: ""'
 
 Record = tuple[int, list[str]]  # the line where it begins, counted from 1; its cells
 

@@ -55,6 +55,7 @@ def _read_file(path: Path, format_: str) -> Found:
             return [Rejected(source, 0, "this is not a regular file")]  # opening a named pipe would block
         limit = MAX_EXPORT if path.suffix.lower() in _LARGE else MAX_FILE
         with path.open("rb") as file:
+            # One octet more than allowed shows that a file is too long, without reading all of it.
             raw = file.read(limit + 1)
     except OSError as error:
         return [Rejected(source, 0, f"cannot be read: {error.strerror or error}")]

@@ -35,6 +35,7 @@ def items(raw: bytes, source: str, names: set[str]) -> Iterator[_Element | Rejec
         for _, element in etree.iterparse(
             BytesIO(raw), events=("end",), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
         ):
+            # Comments and processing instructions have a function as their tag.
             if isinstance(element.tag, str) and etree.QName(element).localname in names:
                 yield element
                 element.clear()  # keeps memory constant however long the file is

@@ -17,7 +17,7 @@ from newsletter.mail.dkim import canonical_lines
 from newsletter.mail.headers import Headers
 from newsletter.mail.message import frame, header_block, one_newline
 from newsletter.mail.quoted_printable import MAX_LINE, quote
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 
 HEADER_PLACEHOLDERS = ("to", "message_id", "date", "unsubscribe_url", "unsubscribe_mailto")
 BODY_PLACEHOLDERS = ("name", "address", "unsubscribe_url", "preferences_url", "useful_url", "joined_on")

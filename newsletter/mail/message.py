@@ -7,7 +7,7 @@ import re
 from newsletter.domain.errors import InputError
 from newsletter.mail.headers import MAX_LINE, Headers
 from newsletter.mail.quoted_printable import quote
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
 _BOUNDARY = re.compile(r"[A-Za-z0-9_-]{1,60}\Z")

@@ -31,5 +31,6 @@ def _fold(codes: Iterable[str]) -> list[str]:
     for code in codes:
         if len(lines[-1]) + len(code) > MAX_LINE:
             lines.append("")
+        # A soft line break may put a dot at the start of a line, where SMTP would want it doubled.
         lines[-1] += "=2E" if code == "." and not lines[-1] else code
     return lines

@@ -61,6 +61,7 @@ class Signer:
         payload = ".".join(fields)
         if not _PAYLOAD.fullmatch(payload) or payload.count(".") != len(fields) - 1:
             raise ValueError(f"fields that cannot be in a token: {fields!r}")
+        # A dot in a field would make two different lists of fields the same text; the line above refuses it.
         token = self.stamp(purpose)(payload)
         if len(token) > MAX_TOKEN:
             raise ValueError(f"a token has at most {MAX_TOKEN} characters")

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.domain.calendar.overrides import Override, SlotOverride
+from newsletter.domain.calendar.overrides import SlotOverride
 from newsletter.domain.calendar.plan import TipPlan
 from newsletter.domain.calendar.quarterly import QuarterRun
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.delivery.issue import IssueFacts
 from newsletter.domain.subscribers.subscriber import ListGrowth
-
-__all__ = ["Calendar", "HeartbeatCall", "ListGrowth", "Override", "Quarters", "SlotOverride"]
 
 
 class Calendar(Protocol):

@@ -1,6 +1,6 @@
 """What sending needs: a connection to the next hop, the deliveries, the sending lock, and a second process.
 
-All times are aware. A Session raises only SenderTrouble; a Ledger raises Busy or another NewsletterError.
+All times are aware. A Session raises only SenderError; a Ledger raises Busy or another NewsletterError.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Session(Protocol):
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
         """Send one message (CRLF line endings, not dot-stuffed) to one recipient.
 
-        Returns the outcome. Raises SenderTrouble when the connection fails and the email is known not to have been
+        Returns the outcome. Raises SenderError when the connection fails and the email is known not to have been
         accepted; the session is then closed and must not be used again.
         """
         ...
@@ -39,7 +39,7 @@ class Sender(Protocol):
     connections: int
 
     def open(self) -> Session:
-        """Open a session; raises SenderTrouble or AuthenticationRefused."""
+        """Open a session; raises SenderError or AuthenticationFailed."""
         ...
 
 

@@ -12,9 +12,7 @@ from typing import Protocol
 
 from newsletter.ports.archive import Archive
 from newsletter.ports.calendar import Calendar
-from newsletter.ports.clock import Clock
 from newsletter.ports.issues import Issues
-from newsletter.ports.rendering import NO_EXTRA_VALUES, Rendered, Renderer
 from newsletter.ports.sending import Holder, SendingLock
 from newsletter.ports.subscribers import (
     ImportsSubscribers,
@@ -25,19 +23,7 @@ from newsletter.ports.subscribers import (
     Unsubscribes,
 )
 from newsletter.ports.tips import Tips
-from newsletter.ports.transactional import TransactionalEmail, TransactionalEmails
-
-__all__ = [
-    "NO_EXTRA_VALUES",
-    "Clock",
-    "Rendered",
-    "Renderer",
-    "Store",
-    "Tips",
-    "TransactionalEmail",
-    "TransactionalEmails",
-    "Tx",
-]
+from newsletter.ports.transactional import TransactionalEmails
 
 
 class Tx(Protocol):

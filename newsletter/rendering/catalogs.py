@@ -54,6 +54,16 @@ def read_catalog(language: str, dirs: Sequence[Path]) -> Catalog:
     return Catalog(texts, made)
 
 
+def unused_sentences(own: Path, ours: Path) -> dict[Path, list[str]]:
+    """Sentences in an owner's catalogs that no page and no email has, by file: typos, or the English of an older version.
+
+    The German catalog in `ours` is complete, which a test checks, so its keys are all the sentences there are.
+    """
+    known = _read(ours / "texts" / "de.toml").texts.keys() | {TIME, UNKNOWN}
+    found = {path: sorted(_read(path).texts.keys() - known) for path in sorted(own.glob("texts/*.toml"))}
+    return {path: sentences for path, sentences in found.items() if sentences}
+
+
 def date_form(language: str, dirs: Sequence[Path]) -> DateForm:
     """How a language writes dates and times. A file that cannot be read is for the renderer to report, not for this."""
     try:

@@ -13,7 +13,7 @@ from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
 from newsletter.domain.tips.season_rule import WEEKDAYS
 from newsletter.domain.tips.tip import MAX_SUBJECT, TipText
-from newsletter.ports.store import NO_EXTRA_VALUES, Rendered
+from newsletter.ports.rendering import NO_EXTRA_VALUES, Rendered
 from newsletter.rendering.inline import CachedInliner, inline
 from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
@@ -26,7 +26,7 @@ _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
 class EmailTemplates:
-    """Implements `ports.store.Renderer`. template_dirs: each has a folder `email`; the owner's directory comes first."""
+    """Implements `ports.rendering.Renderer`. template_dirs: each has a folder `email`; the owner's directory comes first."""
 
     def __init__(self, site: Site, template_dirs: Sequence[Path]) -> None:
         self._site = site

@@ -52,12 +52,12 @@ def preflight(raw: bytes) -> list[Finding]:
     email = _Email(raw, message, text, html, lxml.html.document_fromstring(html or "<p></p>"))
     findings = []
     for name, check, well in (
-        ("size", _size, f"{len(html.encode()):,} octets of HTML"),
+        ("size", _size, f"{len(html.encode()):,} bytes of HTML"),
         ("subject", _subject, f"{len(str(message['Subject'] or ''))} characters"),
         ("headers", _headers, "complete, with one-click unsubscribe"),
         ("text", _text, "the text part has the same links"),
         ("links", _links, "every link works as written"),
-        ("pictures", _pictures, "every picture has an alt text"),
+        ("pictures", _pictures, "every image has alt text"),
         ("contrast", _contrast, "4.5:1 or more, in light and dark mode"),
         ("markup", _markup, "nothing that email programs remove"),
         ("placeholders", _placeholders, "none left"),
@@ -79,7 +79,7 @@ Problems = Iterator[tuple[str, str]]
 def _size(email: _Email) -> Problems:
     size = len(email.html.encode())
     if size > MAX_HTML:
-        yield "error", f"{size:,} octets of HTML; Gmail clips an email at 102,000, so keep it under {MAX_HTML:,}"
+        yield "error", f"{size:,} bytes of HTML; Gmail clips an email at 102,000, so keep it under {MAX_HTML:,}"
     if any(len(line) > MAX_LINE for line in email.raw.split(b"\r\n")):
         yield "error", f"a line is longer than {MAX_LINE} octets (RFC 5322 section 2.1.1)"
 
@@ -140,11 +140,11 @@ def _pictures(email: _Email) -> Problems:
     for node in email.root.findall(".//img"):
         source = str(node.get("src") or "")
         if node.get("alt") is None:
-            yield "error", f"a picture has no alt text: {source[:80]}"
+            yield "error", f"an image has no alt text: {source[:80]}"
         if not source.startswith(("https://", "http://")):
-            yield "error", f"a picture has no absolute URL: {source[:80]!r}"
+            yield "error", f"an image has no absolute URL: {source[:80]!r}"
         if node.get("width") in ("0", "1") or node.get("height") in ("0", "1"):
-            yield "error", f"a one-pixel picture, which is typical of trackers: {source[:80]}"
+            yield "error", f"a one-pixel image, which is typical of trackers: {source[:80]}"
 
 
 def _contrast(email: _Email) -> Problems:

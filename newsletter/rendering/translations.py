@@ -64,7 +64,7 @@ class Translations:
         )
 
     def told(self, text: str) -> str:
-        """What the program said in English, as a reason or an alarm, in this language.
+        """What the program said in English, as a reason or an alert, in this language.
 
         Such sentences come with their values filled in, so they are found by their shape: `next in the queue, {count}
         more behind it`. A period and a capital at the start are carried over. Of a sentence that is not known, only the

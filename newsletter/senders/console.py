@@ -24,6 +24,7 @@ class ConsoleSender:
         if url.host or url.path:
             raise url.make_error("takes nothing after the colon", "Write console:")
         self.connections = url.get_integer("connections", 1, maximum=100)
+        self.rates = url.rates()
         self._lock = threading.Lock()
 
     def open(self) -> ConsoleSession:

@@ -24,6 +24,7 @@ class MaildirSender:
         if url.host or not url.path:
             raise url.make_error("needs a path and no host", "Write maildir:///var/mail/newsletter with three slashes")
         self.connections = url.get_integer("connections", 1, maximum=100)
+        self.rates = url.rates()
         self._path = Path(url.path)
         self._host = "".join(char if char.isalnum() or char in "-." else "_" for char in hostname)
         self._numbers = itertools.count(1)

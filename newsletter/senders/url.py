@@ -25,7 +25,7 @@ RATES = {
     "domain_per_minute": Rate(0, timedelta(minutes=1), per_domain=True),
 }
 COMMON_OPTIONS = ("connections", *RATES)
-_ENCODE = "In user and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, and a space as %20"
+_ENCODE = "In the user and the password, write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, and a space as %20"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
 _SECRET = re.compile(r"key|token|secret|password", re.IGNORECASE)
 _SECONDS = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)(?P<unit>s|m|h|)\Z")
@@ -93,7 +93,7 @@ class SenderUrl:
             if name in self.options
         )
 
-    def seconds(self, name: str, default: float) -> float:
+    def get_seconds(self, name: str, default: float) -> float:
         """An option that is a duration, in seconds: `30`, `30s`, `5m`, `1h`. Raises SettingsError if longer than a day."""
         text = self.options.get(name)
         if text is None:

@@ -75,7 +75,7 @@ def check(row: Setting, text: str, *, name: str = "") -> object:
 
 def _env_file_values(path: Path) -> dict[str, str]:
     if not path.is_file():
-        raise SettingsError(f"there is no file {path}", fix="Name another one with --env-file, or run: newsletter init")
+        raise SettingsError(f"there is no file {path}", fix="Pass another one with --env-file, or run: newsletter init")
     try:
         found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -89,6 +89,8 @@ def _find(row: Setting, sources: Sources) -> _Found:
     """The first source that has the setting wins, whatever name it uses there."""
     for origin, values in sources:
         given = [name for name in _names(row) if values.get(name, "").strip()]
+        if given == [row.name, row.old_name] and values[row.name].strip() == values[row.old_name].strip():
+            given = [row.name]  # both names with one value are fine: somebody may have to go back to an older version
         if len(given) > 1:
             raise SettingsError(f"{given[0]} and {given[1]} are both set ({origin})", fix=_keep(row, given))
         if given:
@@ -115,9 +117,9 @@ def _read_secret(name: str, path: str) -> str:
         with Path(path).open(encoding="utf-8") as file:
             text = file.read(MAX_SECRET_FILE).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{name} cannot be read: {error}", fix="Name a readable text file") from None
+        raise SettingsError(f"{name} cannot be read: {error}", fix="Set it to a readable text file") from None
     if not text:
-        raise SettingsError(f"{name} names an empty file: {path}", fix="Write the secret into it")
+        raise SettingsError(f"{name} points to an empty file: {path}", fix="Write the secret into it")
     return text
 
 

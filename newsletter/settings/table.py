@@ -101,7 +101,7 @@ class Settings:
     )
     logo: Path | None = _setting(
         "",
-        "A picture file (PNG, JPEG, or GIF) that is shown instead of the title at the top of emails and pages.",
+        "An image file (PNG, JPEG, or GIF) that is shown instead of the title at the top of emails and pages.",
         v.optional(v.picture, unset=None),
     )
     contact_url: str = _setting("", "A link to your contact page.", v.optional(v.link), group="Footer links")
@@ -123,14 +123,14 @@ class Settings:
     allowed_origins: tuple[str, ...] = _setting("", "Sites whose scripts may post to the sign-up form.", v.origins)
     teasers: str = _setting(
         "hide",
-        "Tips that have only their beginning in the library. hide: leave them out of the archive; show: show the"
-        " beginning and a link to the full article.",
+        "What to do with teasers, tips that have only their beginning in the library. hide: leave them out of the"
+        " archive; show: show the beginning and a link to the full tip.",
         v.matching("hide|show", "Write hide or show"),
     )
     disposable_domains: Path | None = _setting(
         "",
-        "A text file with one domain per line. Addresses at these domains cannot sign up; it is meant for providers of"
-        " disposable addresses.",
+        "A text file with one domain per line, such as a list of disposable email providers. Addresses at these domains"
+        " cannot sign up.",
         v.optional(Path, unset=None),
     )
     data_dir: Path = _setting("data", "The directory of the database and other files.", Path, group="Storage")
@@ -150,7 +150,9 @@ class Settings:
     )
     schedule: str = _setting("tue 08:00", "The weekday and time of each issue.", v.schedule)
     timezone: str = _setting(
-        "America/New_York", "The time zone of the schedule and of the dates you see (an IANA name).", v.zone
+        "America/New_York",
+        "The time zone of the schedule and of the dates you see (an IANA name, such as America/New_York).",
+        v.zone,
     )
     late_window: timedelta = _setting("24h", "How late an issue may still start after an outage.", v.parse_duration)
     in_doubt: str = _setting(
@@ -170,7 +172,7 @@ class Settings:
         v.optional(v.matching(r"[\w-]+(\.[\w-]+)+", "Write a domain name")),
     )
     rerun_after: timedelta | None = _setting(
-        "18 months", "How long a tip rests before it may run again; or never.", v.duration_or_never
+        "18 months", "How long a tip rests before it may run again, or never.", v.duration_or_never
     )
     rerun_to: str = _setting(
         "everybody",
@@ -187,12 +189,13 @@ class Settings:
     )
     approval: str = _setting(
         "silence",
-        "silence: send unless you reject the preview; required: wait for your approval.",
+        "Whether an issue needs your approval. silence: it is sent unless you reject the preview; required: it waits"
+        " for your approval.",
         v.matching("silence|required", "Write silence or required"),
     )
     ping_url: str = _setting(
         "",
-        "A URL to request after each issue, so that a dead man's switch such as Healthchecks notices a missing one.",
+        "A URL to request after each issue, so that a dead man's switch such as Healthchecks notices if one is missing.",
         v.optional(v.web_url),
     )
     dkim_selector: str = _setting(
@@ -273,7 +276,7 @@ class Settings:
             lines = path.read_text(encoding="utf-8").lower().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"{path} cannot be read: {error}", fix="Name a text file with one domain per line"
+                f"{path} cannot be read: {error}", fix="Set it to a text file with one domain per line"
             ) from None
         return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 

@@ -34,7 +34,7 @@ def parse_duration(text: str) -> timedelta:
         found += timedelta(seconds=number * _SECONDS.get(unit, 0), days=round(number * _DAYS.get(unit, 0)))
         end = part.end()
     if not end or end != len(text.strip()):
-        raise ValueError("Write a number and a unit, as in 24h, 90 days or 18 months")
+        raise ValueError("Write a number and a unit, as in 24h, 90 days, or 18 months")
     return found
 
 
@@ -46,7 +46,7 @@ def duration_or_never(text: str) -> timedelta | None:
 def unsubscribe_email(text: str) -> UnsubscribeEmail:
     """After which ways of unsubscribing a last email is sent."""
     if text not in set(UnsubscribeEmail):
-        raise ValueError("Write page, always or never")
+        raise ValueError("Write page, always, or never")
     return UnsubscribeEmail(text)
 
 
@@ -203,7 +203,7 @@ def picture(text: str) -> Path:
     except OSError as error:
         raise ValueError(f"The file cannot be read: {error.strerror or error}") from None
     if not head.startswith(_PICTURES):
-        raise ValueError("Name a PNG, JPEG or GIF file")
+        raise ValueError("Set it to a PNG, JPEG, or GIF file")
     if size > MAX_PICTURE:
-        raise ValueError(f"The picture has {size:,} bytes; make it smaller than {MAX_PICTURE:,}")
+        raise ValueError(f"The image has {size:,} bytes; make it smaller than {MAX_PICTURE:,}")
     return path

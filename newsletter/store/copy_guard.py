@@ -66,9 +66,10 @@ def hold(session: Session, database: Path) -> str:
     if mark is None or mark.key != row.key:
         return f"it is a copy: {path_of(database).name}, which belongs next to it, is missing or belongs to another database"
     if mark.beat > row.beat:
-        return f"it is an older state, of {row.beat_at:%d %b %Y %H:%M} UTC, that was put back; emails may have been sent since"
+        return f"it is an older state, of {row.beat_at:%b %d, %Y, %H:%M} UTC, that was restored; emails may have been sent since"
+    # A difference of one is normal: the process died after the commit and before it wrote the file.
     if row.beat > mark.beat + 1:
-        return f"{path_of(database).name} is older than the database; one of the two was put back"
+        return f"{path_of(database).name} is older than the database; one of the two was restored from a copy"
     return _other_file(File(row.inode, row.device, row.path), file_of(database))
 
 
@@ -77,9 +78,9 @@ def _other_file(before: File, here: File) -> str:
     if not before.inode or not here.inode:
         return ""
     if before.inode != here.inode:
-        return f"it is a copy: the file that sent was another one, at {before.path}"
+        return f"it is a copy: the database that sent emails was another file, at {before.path}"
     if before.device != here.device and before.path != here.path:
-        return f"its disk is a copy, or was moved: the file that sent was on another disk, at {before.path}"
+        return f"its disk is a copy, or was moved: the database that sent emails was on another disk, at {before.path}"
     return ""
 
 
@@ -109,6 +110,7 @@ def write(database: Path, mark: Mark) -> None:
     path = path_of(database)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(asdict(mark)) + "\n", encoding="utf-8")
+    # Renamed into place, since half a file would look like a copy of the database.
     temporary.replace(path)
 
 

@@ -82,6 +82,7 @@ class SqliteLedger:
         with self._lock:
             if self._unwritten:
                 finished = [*self._unwritten, *finished]
+            # Kept until the commit: if it fails, these emails are sent, and only this process knows that.
             self._unwritten = finished
             with translated(), transaction(self._db, self.busy_for):
                 self._finish_sent(finished)
@@ -90,6 +91,7 @@ class SqliteLedger:
                         self._finish(one)
                 claims = self._claim(issue, take, now) if take else []
             self._unwritten = ()
+        # Outside the lock and the transaction: it may start a checkpoint.
         self._on_commit()
         return claims
 
@@ -128,6 +130,7 @@ class SqliteLedger:
         """
         with self._transaction():
             number = self._recover_sending(now)
+            # In the same transaction as the recovery, so that a crash cannot separate the two.
             record_recovered(self._db, self._owner, number)
             for state in (State.PENDING, State.DEFERRED):
                 to = transition(state, Event.SKIP)
@@ -199,6 +202,7 @@ class SqliteLedger:
     def _claim_rows(self, issue: int, rows: Sequence[_Row], meant_for: str, ms: int, now: datetime) -> list[Claim]:
         claims, written = [], []
         for subscriber, attempts, first, state, key, address, name, status, confirmed_at, tip, suppressed in rows:
+            # The audience is frozen, but the subscriber is as of now: an unsubscribe that is committed counts (I6).
             skip = _why_skip(key, status, suppressed, meant_for)
             if skip is not None:
                 to = transition(State(state), Event.SKIP)
@@ -253,6 +257,7 @@ class SqliteLedger:
 
     def _add_attempt(self, claim: Claim, outcome: Outcome, change: Change, at: datetime) -> None:
         reply = outcome.reply
+        # The list of attempts shows that an email is in doubt; the state only says that it is deferred or held.
         event = "in_doubt" if isinstance(outcome, InDoubt) else change.event
         when = to_text(at)
         values = (claim.issue_id, claim.subscriber_id, when, event, reply.stage, reply.code, reply.enhanced, reply.text)

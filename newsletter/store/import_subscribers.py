@@ -100,6 +100,7 @@ def import_staged(
             if options.dry_run or expected.undecided:
                 return expected
         for part in parts:
+            # The lock of this process; between processes, `transaction` polls for that of SQLite.
             with lock:
                 _write(connection, options, part, counts)
             options.on_progress(min(1.0, (part["after"] + SLICE) / number))
@@ -110,6 +111,7 @@ def import_staged(
 def _stage(connection: sqlite3.Connection, rows: Iterable[StagedSubscriber]) -> tuple[int, int]:
     """Returns the number of rows, and of different addresses."""
     connection.execute(_STAGE)
+    # Only TEMP tables are written here, so this locks nobody out.
     connection.execute("BEGIN")
     rest, staged = iter(rows), 0
     while some := list(islice(rest, 100)):  # costs a third less than one row at a time

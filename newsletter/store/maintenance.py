@@ -22,17 +22,17 @@ from newsletter.store.times import to_ms, to_text
 
 BATCH = 5_000  # origins that one call shortens
 
-# In this order: `unsaid` looks for the expired sign-ups that `forgotten` deletes a day later.
+# In this order: `unconfirmed_emails` looks for the expired sign-ups that `deleted` deletes a day later.
 _DELETE = {
-    "back_out": subscribers.REVERT_SIGNUPS,
+    "reverted": subscribers.REVERT_SIGNUPS,
     "expired": subscribers.EXPIRE,
-    "unsaid": transactional.DELETE_UNCONFIRMED,
-    "forgotten": subscribers.DELETE_EXPIRED,
-    "farewells": unsubscribes.MAKE_ANONYMOUS,
-    "moves": subscribers.DROP_MOVES,
-    "mails": transactional.DELETE_DONE,
-    "tallies": signup_limits.DELETE_OVER,
-    "asked": signup_limits.DELETE_UNANSWERED,
+    "unconfirmed_emails": transactional.DELETE_UNCONFIRMED,
+    "deleted": subscribers.DELETE_EXPIRED,
+    "anonymized": unsubscribes.MAKE_ANONYMOUS,
+    "address_changes": subscribers.DROP_MOVES,
+    "emails": transactional.DELETE_DONE,
+    "signup_counts": signup_limits.DELETE_OVER,
+    "unanswered": signup_limits.DELETE_UNANSWERED,
 }
 
 

@@ -1,6 +1,6 @@
 """What the sign-up limits remember of the last hours: the tables `tally`, `lane` and `asked`, and their SQL.
 
-`app.signup_limits` decides which sign-ups are accepted.
+`actions.subscribers.signup_limits` decides which sign-ups are accepted.
 """
 
 from __future__ import annotations

@@ -64,9 +64,11 @@ SENDING = """SELECT issue_id, subscriber_id, crashes FROM delivery INDEXED BY de
     WHERE state = 'sending' AND (? IS NULL OR owner = ?)"""
 RECOVER = """UPDATE delivery SET state = ?, owner = NULL, crashes = crashes + 1
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending'"""
+# Emails in flight when an issue was cancelled may have been requeued after that.
 SKIP_CANCELLED = """UPDATE delivery INDEXED BY delivery_{state}
     SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ?
     WHERE state = '{state}' AND issue_id IN (SELECT id FROM issue WHERE state = 'cancelled')"""
+# A clock that was far ahead leaves due times that would be reached only years later.
 NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt_at = :latest
     WHERE state = 'deferred' AND next_attempt_at > :latest"""
 

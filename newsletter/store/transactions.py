@@ -138,6 +138,7 @@ class SqlStore:
                 raise Refused(f"sending from this database is on hold: {why}", fix=copy_guard.FIX)
             self.mark_active(now)
             with self._database.writing() as access:
+                # Every sender has an id of its own: rows in `sending` with another owner belong to a dead one.
                 run = start_run(access.db, role, now)
             ledger = SqliteLedger(
                 self._connect(),
@@ -147,8 +148,10 @@ class SqlStore:
                 on_commit=self._database.note_commit,
             )
             try:
+                # Tr runs before the first claim: rows in `sending` belong to dead senders now, since we hold the lock.
                 yield SendingLock(ledger, ledger.recover(now), lock)
             finally:
+                # Before the lock is released: outcomes that could not be written get a last chance.
                 ledger.close()
                 with self._database.writing() as access:
                     end_run(access.db, run)

@@ -48,7 +48,7 @@ class Assets:
         return PlainTextResponse("ok\n")
 
     def readyz(self) -> Response:
-        """Readiness: the database answers, its schema is current, and no slot passed without a reason on record."""
+        """Readiness: the database answers, its schema is current, and no slot passed without an issue for an unknown reason."""
         try:
             last = self._app.calendar.last_slot()
         except NewsletterError as error:

@@ -13,7 +13,7 @@ from threading import Lock
 from fastapi import Request
 from starlette.responses import Response
 
-from newsletter.ports.store import Clock
+from newsletter.ports.clock import Clock
 
 MAX_ENTRIES = 4_000  # responses of about 10 KB each
 MAX_AGE = timedelta(minutes=10)  # feedback counts do not raise the library version; they are shown within this time
@@ -44,6 +44,7 @@ class PageCache:
 
     def answer(self, request: Request, name: str, make: Callable[[], bytes], media_type: str = "text/html") -> Response:
         """The response called `name`, from the cache or new; 304 if the client has it. Errors of `make` are not cached."""
+        # Asked before the body is made: if the library changes meanwhile, the entry is already out of date.
         version = self._version()
         entry = self._get(name, version) or self._put(name, version, make())
         headers = {
@@ -66,6 +67,7 @@ class PageCache:
         before = self._entries.get(name)
         changed = before.changed if before and before.etag == etag else now.astimezone(UTC).replace(microsecond=0)
         entry = _CacheEntry(body, etag, changed, version, now)
+        # Else another thread could evict the entry between these lines.
         with self._lock:
             self._entries[name] = entry
             self._entries.move_to_end(name)

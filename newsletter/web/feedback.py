@@ -20,15 +20,15 @@ class FeedbackPages:
         self._pages = pages
 
     def feedback_page(self, token: str, answer: str) -> Response:
-        """A page with a button that counts the answer. Mail scanners follow both links, but submit no form."""
+        """A page with a button that counts the answer. Mail scanners follow both links but do not submit forms."""
         useful = _is_useful(answer)
-        return self._pages.page("useful", view=self._app.feedback.inspect(token), useful=useful, counted=False)
+        return self._pages.page("feedback", view=self._app.feedback.inspect(token), useful=useful, counted=False)
 
     def vote(self, token: str, answer: str, _: Body) -> Response:
         """Count the answer, in place of an earlier one of the same subscriber."""
         useful = _is_useful(answer)
         return self._pages.page(
-            "useful", view=self._app.feedback.vote(token, useful=useful), useful=useful, counted=True
+            "feedback", view=self._app.feedback.vote(token, useful=useful), useful=useful, counted=True
         )
 
 

@@ -38,11 +38,13 @@ class StrictHeaders:
         is_personal = path.startswith(self._personal_paths)
         headers["Content-Security-Policy"] = self._csp + ("'none'" if is_personal else self._frame_ancestors)
         if path in CROSS_ORIGIN_PATHS and self._allowed:
+            # Even without an allowed origin: a shared cache must not serve this response to another site.
             headers.add_vary_header("Origin")
             if is_among(origin, self._allowed):
                 headers["Access-Control-Allow-Origin"] = origin
                 headers["Access-Control-Allow-Methods"] = "POST"
                 headers["Access-Control-Allow-Headers"] = "Accept, Content-Type"
+        # The address of a personal page contains its token, which other sites must not get.
         headers["Referrer-Policy"] = "no-referrer"
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"

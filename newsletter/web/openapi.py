@@ -34,7 +34,7 @@ STATUS_DESCRIPTIONS = {
     409: "The plan has changed since the email was sent.",
     410: "The link has expired.",
     413: "The body is longer than any form of this site.",
-    415: "The body is not urlencoded, multipart or JSON.",
+    415: "The body is not URL-encoded, multipart, or JSON.",
     422: "A field has an invalid value.",
     429: "Too many requests, from one network or overall: see Retry-After.",
     503: "The database is busy or not ready: see Retry-After.",

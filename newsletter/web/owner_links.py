@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from newsletter.actions.owner.links import Action, SlotView
 from newsletter.app import App
+from newsletter.domain.calendar.overrides import Action
 from newsletter.domain.errors import Refused
 from newsletter.web.pages import Pages
 from newsletter.web.requests import Body
+
+if TYPE_CHECKING:
+    from newsletter.actions.owner.links import SlotView
 
 CONFLICT = 409
 
@@ -41,7 +45,7 @@ class OwnerLinks:
         self._pages = pages
 
     def action_page(self, token: str) -> Response:
-        """A page that shows what the link would do, with a button. Mail scanners follow links, but submit no form."""
+        """A page that shows what the link would do, with a button. Mail scanners follow links but do not submit forms."""
         return self._page(self._app.preview_links.view(token))
 
     def act(self, token: str, _: Body) -> Response:

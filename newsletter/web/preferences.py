@@ -109,25 +109,25 @@ class PreferencesPages:
     # -- a new address -------------------------------------------------------------------------
 
     def move_page(self, token: str) -> Response:
-        """A page with a button that moves the subscription to the new address. Mail scanners submit no form."""
+        """A page with a button that moves the subscription to the new address. Mail scanners do not submit forms."""
         verdict, address = self._app.preferences.view_move(token)
-        return self._move_page("move" if verdict is Verdict.DO else "moved", verdict, address)
+        return self._address_page("confirm_address" if verdict is Verdict.DO else "address_changed", verdict, address)
 
     def move(self, token: str, _: Body) -> Response:
         """Move the subscription: emails go to the new address from now on."""
         verdict, address = self._app.preferences.move(token)
-        return self._move_page("moved", verdict, address)
+        return self._address_page("address_changed", verdict, address)
 
-    def _move_page(self, page: str, verdict: Verdict, address: str) -> Response:
+    def _address_page(self, page: str, verdict: Verdict, address: str) -> Response:
         if verdict is Verdict.STALE:
-            return self._pages.page("stale", GONE)
+            return self._pages.page("expired_link", GONE)
         return self._pages.page(page, address=address)
 
     # -- the personal link by email ------------------------------------------------------------
 
     def link_page(self) -> Response:
         """The form that requests the personal link by email."""
-        return self._pages.page("link", error=None, email="", trap=HONEYPOT)
+        return self._pages.page("manage_link", error=None, email="", trap=HONEYPOT)
 
     def send_link(self, request: Request, fields: Fields) -> Response:
         """Email the personal link. The answer is the same for known and unknown addresses, and for bots."""
@@ -138,7 +138,7 @@ class PreferencesPages:
             except InputError as error:
                 if wants_json(request):
                     raise
-                return self._pages.page("link", 422, error=answer_for(error), email=email, trap=HONEYPOT)
+                return self._pages.page("manage_link", 422, error=answer_for(error), email=email, trap=HONEYPOT)
         if wants_json(request):
             return JSONResponse({"status": "check_mail"}, 202, {"Vary": "Accept"})
-        return self._pages.page("link_sent", headers={"Vary": "Accept"})
+        return self._pages.page("manage_link_sent", headers={"Vary": "Accept"})

@@ -23,6 +23,7 @@ def origin_of(request: Request) -> str:
 async def read_body(request: Request) -> bytes:
     """The whole body. Raises HTTPException 413 as soon as it is longer than MAX_BODY."""
     too_long = HTTPException(413, "The request is larger than any form on this site.")
+    # Refuse a body that says it is too long before reading it; chunked bodies are counted below.
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > MAX_BODY:
         raise too_long

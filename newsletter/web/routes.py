@@ -27,7 +27,7 @@ GET, POST, OPTIONS = "GET", "POST", "OPTIONS"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class OpenApiFacts:
     """What OpenAPI says about a row beyond its path and the docstring of its handler.
 
     responses: content types by status; the name of a schema in web/openapi.py stands for JSON of that shape.
@@ -40,28 +40,28 @@ class Facts:
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-PAGE = Facts()
-PERSONAL_PAGE = Facts(errors=(400, 503))
-EXPIRING_PAGE = Facts({200: (HTML,), 410: (HTML,)}, errors=(400, 503))
-EXPIRING_BUTTON = Facts({200: (HTML,), 410: (HTML,)}, "Empty", BODY_ERRORS)
-ARCHIVE_PAGE = Facts({200: (HTML,), 304: ()}, errors=(404, 503))
+PAGE = OpenApiFacts()
+PERSONAL_PAGE = OpenApiFacts(errors=(400, 503))
+EXPIRING_PAGE = OpenApiFacts({200: (HTML,), 410: (HTML,)}, errors=(400, 503))
+EXPIRING_BUTTON = OpenApiFacts({200: (HTML,), 410: (HTML,)}, "Empty", BODY_ERRORS)
+ARCHIVE_PAGE = OpenApiFacts({200: (HTML,), 304: ()}, errors=(404, 503))
 SEARCH_QUERY = {
     "q": {"type": "string", "description": f"words; the first {MAX_QUERY} characters count"},
     "page": {"type": "string", "description": "which page of the results, from 1"},
 }
 
 
-SUBSCRIBE = Facts({202: ("CheckMail",), 303: ()}, "SignUp", (*BODY_ERRORS, 422, 429))
-TIP = Facts({200: (HTML,), 301: (), 304: ()}, errors=(404, 503))
-SEARCH = Facts({200: (HTML,), 304: ()}, errors=(404, 503), query=SEARCH_QUERY)
-ONE_CLICK = Facts(body="OneClick", errors=(400, 413, 503))
-CHANGE_PREFERENCES = Facts({200: (HTML, "MyData")}, "Preferences", (*BODY_ERRORS, 422))
-SEND_LINK = Facts({200: (HTML,), 202: ("CheckMail",)}, "SendLink", (*BODY_ERRORS, 422, 429))
-LOGO = Facts({200: ("image/png", "image/jpeg", "image/gif"), 304: ()}, errors=(404,))
+SUBSCRIBE = OpenApiFacts({202: ("CheckMail",), 303: ()}, "SignUp", (*BODY_ERRORS, 422, 429))
+TIP = OpenApiFacts({200: (HTML,), 301: (), 304: ()}, errors=(404, 503))
+SEARCH = OpenApiFacts({200: (HTML,), 304: ()}, errors=(404, 503), query=SEARCH_QUERY)
+ONE_CLICK = OpenApiFacts(body="OneClick", errors=(400, 413, 503))
+CHANGE_PREFERENCES = OpenApiFacts({200: (HTML, "MyData")}, "Preferences", (*BODY_ERRORS, 422))
+SEND_LINK = OpenApiFacts({200: (HTML,), 202: ("CheckMail",)}, "SendLink", (*BODY_ERRORS, 422, 429))
+LOGO = OpenApiFacts({200: ("image/png", "image/jpeg", "image/gif"), 304: ()}, errors=(404,))
 
 
-def _cacheable(kind: str) -> Facts:
-    return Facts({200: (kind,), 304: ()})
+def _cacheable(kind: str) -> OpenApiFacts:
+    return OpenApiFacts({200: (kind,), 304: ()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Route:
     method: str
     path: str
     handler: Callable[..., Any]
-    facts: Facts = PAGE
+    facts: OpenApiFacts = PAGE
     quick: bool = False
 
     @property
@@ -98,8 +98,13 @@ def route_table(app: App, pages: Pages) -> list[Route]:
     rows += [
         Route(GET, "/", signup.home, quick=True),
         Route(POST, "/subscribe", signup.subscribe, SUBSCRIBE),
-        Route(OPTIONS, "/subscribe", signup.preflight, Facts({204: ()}, errors=())),
-        Route(GET, "/subscribe/sent", pages.static("sent", "What happens after the sign-up form."), quick=True),
+        Route(OPTIONS, "/subscribe", signup.preflight, OpenApiFacts({204: ()}, errors=())),
+        Route(
+            GET,
+            "/subscribe/sent",
+            pages.static("signup_sent", "The page after the sign-up form, which says what to do next."),
+            quick=True,
+        ),
         Route(GET, "/archive", archive.archive, ARCHIVE_PAGE, quick=True),
         Route(GET, "/archive/page/{number}", archive.archive, ARCHIVE_PAGE, quick=True),
         Route(GET, "/archive/{year}", archive.year, ARCHIVE_PAGE, quick=True),
@@ -114,38 +119,40 @@ def route_table(app: App, pages: Pages) -> list[Route]:
         Route(
             GET,
             "/signup/embed/sent",
-            pages.static("embed_sent", "What happens after the sign-up form, in the iframe."),
+            pages.static("signup_embed_sent", "The same page for the sign-up form in the iframe."),
             quick=True,
         ),
-        Route(GET, "/signup.js", signup.script, Facts({200: ("text/javascript",)}), quick=True),
+        Route(GET, "/signup.js", signup.script, OpenApiFacts({200: ("text/javascript",)}), quick=True),
         Route(GET, "/confirm/{token}", signup.confirm_page, EXPIRING_PAGE),
         Route(POST, "/confirm/{token}", signup.confirm, EXPIRING_BUTTON),
         Route(GET, "/u/{token}", unsubscribe.unsubscribe_page, PERSONAL_PAGE),
         Route(POST, "/u/{token}", unsubscribe.unsubscribe, ONE_CLICK),
         Route(GET, "/u/{token}/why", unsubscribe.unsubscribe_page, PERSONAL_PAGE),
-        Route(POST, "/u/{token}/why", unsubscribe.save_reason, Facts(body="Reason", errors=(*BODY_ERRORS, 422))),
+        Route(POST, "/u/{token}/why", unsubscribe.save_reason, OpenApiFacts(body="Reason", errors=(*BODY_ERRORS, 422))),
         Route(GET, "/back/{token}", unsubscribe.resubscribe_page, PERSONAL_PAGE),
-        Route(POST, "/back/{token}", unsubscribe.resubscribe, Facts(body="Empty", errors=(*BODY_ERRORS, 422, 429))),
+        Route(
+            POST, "/back/{token}", unsubscribe.resubscribe, OpenApiFacts(body="Empty", errors=(*BODY_ERRORS, 422, 429))
+        ),
         Route(GET, "/p/{token}", preferences.preferences_page, PERSONAL_PAGE),
         Route(POST, "/p/{token}", preferences.change_preferences, CHANGE_PREFERENCES),
-        Route(GET, "/p/{token}/data.json", preferences.data, Facts({200: ("MyData",)}, errors=(400, 503))),
+        Route(GET, "/p/{token}/data.json", preferences.data, OpenApiFacts({200: ("MyData",)}, errors=(400, 503))),
         Route(GET, "/link", preferences.link_page),
         Route(POST, "/link", preferences.send_link, SEND_LINK),
         Route(GET, "/move/{token}", preferences.move_page, EXPIRING_PAGE),
         Route(POST, "/move/{token}", preferences.move, EXPIRING_BUTTON),
-        Route(GET, "/useful/{token}/{answer}", feedback.feedback_page, Facts(errors=(400, 404, 503))),
-        Route(POST, "/useful/{token}/{answer}", feedback.vote, Facts(body="Empty", errors=(404, *BODY_ERRORS))),
+        Route(GET, "/useful/{token}/{answer}", feedback.feedback_page, OpenApiFacts(errors=(400, 404, 503))),
+        Route(POST, "/useful/{token}/{answer}", feedback.vote, OpenApiFacts(body="Empty", errors=(404, *BODY_ERRORS))),
         Route(GET, "/feed.xml", feeds.atom, _cacheable("application/atom+xml"), quick=True),
         Route(GET, "/feed.json", feeds.json, _cacheable("Feed"), quick=True),
         Route(GET, "/sitemap.xml", feeds.sitemap, _cacheable("application/xml"), quick=True),
-        Route(GET, "/robots.txt", feeds.robots, Facts({200: (TEXT,)}), quick=True),
+        Route(GET, "/robots.txt", feeds.robots, OpenApiFacts({200: (TEXT,)}), quick=True),
         Route(GET, "/logo", assets.logo, LOGO, quick=True),
         Route(GET, "/owner/{token}", owner.action_page, PERSONAL_PAGE),
-        Route(POST, "/owner/{token}", owner.act, Facts({200: (HTML,), 409: (HTML,)}, "Empty", BODY_ERRORS)),
+        Route(POST, "/owner/{token}", owner.act, OpenApiFacts({200: (HTML,), 409: (HTML,)}, "Empty", BODY_ERRORS)),
         Route(GET, "/style.css", assets.style, _cacheable("text/css"), quick=True),
-        Route(GET, "/healthz", assets.healthz, Facts({200: (TEXT,)}, errors=()), quick=True),
-        Route(GET, "/readyz", assets.readyz, Facts({200: (TEXT,), 503: (TEXT,)}, errors=())),
-        Route(GET, "/openapi.json", openapi.answer, Facts({200: (JSON,)}, errors=()), quick=True),
+        Route(GET, "/healthz", assets.healthz, OpenApiFacts({200: (TEXT,)}, errors=()), quick=True),
+        Route(GET, "/readyz", assets.readyz, OpenApiFacts({200: (TEXT,), 503: (TEXT,)}, errors=())),
+        Route(GET, "/openapi.json", openapi.answer, OpenApiFacts({200: (JSON,)}, errors=()), quick=True),
     ]
     return rows
 

@@ -53,7 +53,7 @@ class SignupPages:
 
     def embed(self) -> Response:
         """The sign-up form without anything around it, for an iframe."""
-        return self._form("embed")
+        return self._form("signup_embed")
 
     def script(self) -> Response:
         """A script for other sites: it inserts the iframe in its own place."""
@@ -87,9 +87,10 @@ class SignupPages:
             except (InputError, TooMany) as error:
                 if in_json:
                     raise
-                return self._form("embed" if framed else "signup", answer_for(error), email=email, name=name)
+                return self._form("signup_embed" if framed else "signup", answer_for(error), email=email, name=name)
         if in_json:
             return JSONResponse({"status": "check_mail"}, 202, {"Vary": "Accept"})
+        # 303: a reload of the next page must not send the form again (RFC 9110 section 15.4.4).
         path = "/signup/embed/sent" if framed else "/subscribe/sent"
         return RedirectResponse(self._pages.path(path), 303, {"Vary": "Accept"})
 
@@ -100,18 +101,19 @@ class SignupPages:
     # -- the confirmation ----------------------------------------------------------------------
 
     def confirm_page(self, token: str) -> Response:
-        """A page with a button that confirms the sign-up. Mail scanners follow links, but submit no form."""
+        """A page with a button that confirms the sign-up. Mail scanners follow links but do not submit forms."""
         view = self._app.confirm_links.view(token)
         return self._confirm_page("confirm" if view.verdict is Verdict.DO else "confirmed", view)
 
     def confirm(self, token: str, _: Body) -> Response:
-        """Confirm the sign-up; a second time changes nothing."""
+        """Confirm the sign-up; confirming twice changes nothing."""
         return self._confirm_page("confirmed", self._app.confirm_links.confirm(token))
 
     # -- helpers -------------------------------------------------------------------------------
 
     def _is_proven(self, request: Request, ticket: str) -> bool:
         """Was the form loaded before it was sent: from this site, or from a site that the owner allows?"""
+        # A script on an allowed site has no ticket, but its browser names the site.
         if is_among(request.headers.get("origin", ""), self._app.settings.allowed_origins):
             return True
         return self._app.signup.is_ticket_valid(ticket)
@@ -126,7 +128,7 @@ class SignupPages:
 
     def _confirm_page(self, page: str, view: ConfirmView | Confirmed) -> Response:
         if view.verdict is Verdict.STALE:
-            return self._pages.page("stale", GONE)
+            return self._pages.page("expired_link", GONE)
         values: dict[str, Any] = {"address": view.address}
         if page == "confirmed":
             values["already"] = view.verdict is Verdict.ALREADY

@@ -1,4 +1,4 @@
-"""Unsubscribe: the page behind the link of every email, one click in the mail program, the reason, and resubscribing."""
+"""Unsubscribe: the page behind the link of every email, one click in the email program, the reason, and resubscribing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class UnsubscribePages:
         return self._button_page(view)
 
     def unsubscribe(self, token: str, how: UnsubscribeMethod) -> Response:
-        """Unsubscribe, by one click (RFC 8058 section 3.2: status 200, no redirect, no cookie) or by the button."""
+        """Unsubscribe with one click (RFC 8058 section 3.2: status 200, no redirect, no cookie) or with the button."""
         done = self._app.unsubscribe_links.unsubscribe(token, how=how)
         return self.unsubscribed_page(token, already=done.verdict is Verdict.ALREADY, asks=not done.quarterly)
 
@@ -65,10 +65,11 @@ class UnsubscribePages:
         """Save why someone unsubscribed, or their consent to one tip every three months."""
         links = self._app.unsubscribe_links
         if "season" in fields:
+            # The form and the origin are kept as proof of this consent.
             agrees, form = fields.get("quarterly") == "yes", f"page/{FORM_VERSION}"
             view = links.set_quarterly(token, agrees=agrees, form=form, origin=origin_of(request))
         else:
-            view = links.explain(token, reason=fields.get("reason", ""), words=fields.get("words", ""))
+            view = links.save_reason(token, reason=fields.get("reason", ""), comment=fields.get("words", ""))
         return self.unsubscribed_page(token, already=False, view=view, thanks=True)
 
     def unsubscribed_page(
@@ -86,17 +87,17 @@ class UnsubscribePages:
             return self._button_page(view)
         asks = asks and bool(view.address) and view.status == "unsubscribed"
         action = self._pages.path(f"/u/{token}/why") if asks else ""
-        return self._pages.page("left", already=already, why=action, reasons=REASONS, view=view, thanks=thanks)
+        return self._pages.page("unsubscribed", already=already, why=action, reasons=REASONS, view=view, thanks=thanks)
 
     def _button_page(self, view: UnsubscribeView) -> Response:
-        return self._pages.page("leave", address=masked_address(view.address), quarterly=view.ends_quarterly)
+        return self._pages.page("unsubscribe", address=masked_address(view.address), quarterly=view.ends_quarterly)
 
     # -- resubscribe ---------------------------------------------------------------------------
 
     def resubscribe_page(self, token: str) -> Response:
         """A page with a button that signs up again; the unsubscribe email links here."""
         address = self._app.unsubscribe_links.resubscriber(token).address
-        return self._pages.page("back", address=masked_address(address))
+        return self._pages.page("resubscribe", address=masked_address(address))
 
     def resubscribe(self, token: str, request: Request, _: Body) -> Response:
         """Sign up again. The answer is the same as that of the sign-up form, and a confirmation email follows."""
@@ -104,4 +105,4 @@ class UnsubscribePages:
         self._app.signup.subscribe(
             subscriber.address, subscriber.name, form=f"back/{FORM_VERSION}", origin=origin_of(request)
         )
-        return self._pages.page("sent")
+        return self._pages.page("signup_sent")

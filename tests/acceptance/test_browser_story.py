@@ -104,7 +104,7 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
 
     page.get_by_role("button", name="Unsubscribe").click()
     assert "unsubscribed" in heading(page)
-    look("left")
+    look("unsubscribed")
     page.get_by_label("Anything you’d like to add").fill("Too much to read")
     page.get_by_role("button", name="The emails come too often").click()
     assert "Thank you" in heading(page)
@@ -132,9 +132,9 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     look("new address")
     page.get_by_role("button", name="Confirm").click()
     assert web_harness.subscriber(NEW).status is Status.CONFIRMED
-    look("moved")
+    look("address changed")
     page.goto(web_harness.unsubscribe_path(NEW))
-    look("leave?")
+    look("unsubscribe?")
     page.goto(web_harness.preferences_path(NEW))
     page.get_by_label("Delete my address").check()
     page.get_by_role("button", name="Delete my data").click()
@@ -201,7 +201,7 @@ def walk(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> No
         look(path)
     web_harness.http.post(leave)
     page.goto(leave)
-    look("left")
+    look("unsubscribed")
 
 
 def test_the_form_works_inside_a_frame_of_another_site(browser: Browser, web_harness: WebHarness) -> None:

@@ -148,5 +148,5 @@ def test_the_error_about_a_missing_directory_says_what_to_do(newsletter: Command
 def test_an_unreadable_list_is_named_and_cannot_control_the_terminal(newsletter: Command, home: Path) -> None:
     (home / "list.csv").write_text("\x1b[31mname,town\n", encoding="utf-8")
     done = newsletter("subscribers", "import", "list.csv")
-    assert done.stderr.startswith("newsletter: list.csv:1: no column of addresses")
+    assert done.stderr.startswith("newsletter: list.csv:1: there is no address column")
     assert "\x1b" not in done.stderr

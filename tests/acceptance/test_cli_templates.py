@@ -31,6 +31,26 @@ def test_a_broken_template_is_reported_before_anything_is_sent(newsletter: Comma
     assert not (home / "mail").exists()
 
 
+def test_a_template_with_an_old_name_is_reported_before_anything_is_sent(newsletter: Command, home: Path) -> None:
+    env = {"NEWSLETTER_TEMPLATES": "own"}
+    newsletter("templates", "copy", "email/unsubscribed", env=env)
+    (home / "own/email/unsubscribed").rename(home / "own/email/farewell")
+    for command in (("templates", "check"), ("issues", "send", "--now")):
+        done = newsletter(*command, env=env)
+        assert done.returncode == 1, command
+        assert "email/farewell is now email/unsubscribed" in done.stderr
+        assert "Rename it in" in done.stderr
+    assert not (home / "mail").exists()
+
+
+def test_sentences_that_are_no_longer_used_are_counted(newsletter: Command, home: Path) -> None:
+    (home / "own/texts").mkdir(parents=True)
+    (home / "own/texts/fr.toml").write_text('"All tips" = "Toutes"\n"Forget me" = "Oubliez-moi"\n', encoding="utf-8")
+    done = newsletter("templates", "check", env={"NEWSLETTER_TEMPLATES": "own"})
+    assert done.returncode == 0
+    assert "own/texts/fr.toml: 1 sentence no longer used, for example 'Forget me'." in done.stdout
+
+
 def test_a_preview_shows_its_checks_and_opens_in_the_browser(newsletter: Command, home: Path) -> None:
     browser = home / "browser.sh"
     browser.write_text(f'#!/bin/sh\necho "$1" > {home}/opened\n', encoding="utf-8")

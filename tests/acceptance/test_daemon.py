@@ -172,8 +172,8 @@ def test_the_daemon_sends_a_resumed_issue(tips: Path, server: FaultySmtp, run_cl
     server.faults.append(Fault("rcpt", "550 5.7.1 you are on a list", times=3))
     with daemon(tips, TUESDAY):
         wait_until(lambda: rows(tips, "SELECT state FROM issue") == [("paused",)], what="the breaker trips")
-        alarm = [("alarm", "owner@tips.example")]
-        wait_until(lambda: rows(tips, "SELECT kind, address FROM notice") == alarm, what="the owner is notified")
+        alert = [("alert", "owner@tips.example")]
+        wait_until(lambda: rows(tips, "SELECT kind, address FROM notice") == alert, what="the owner is notified")
         resumed = run_cli("issues", "resume", "1", "--as-of", TUESDAY.isoformat())
 
         assert resumed.returncode == 0, resumed.stdout + resumed.stderr

@@ -123,7 +123,7 @@ def test_a_copied_directory_is_held_and_the_original_keeps_sending(
     after = copy.hold_reason()
     copy.close()
 
-    assert f"the file that sent was another one, at {harness.files.path}" in why
+    assert f"the database that sent emails was another file, at {harness.files.path}" in why
     assert (first, after) == ("", "")
 
 
@@ -186,7 +186,7 @@ def test_a_crash_between_the_two_writes_of_a_mark_does_not_hold_the_database(har
     harness.store.mark_active(TUESDAY)
     assert harness.database.hold_reason() == ""
     change_counter(harness, -2)
-    assert "put back" in harness.database.hold_reason()
+    assert "restored from a copy" in harness.database.hold_reason()
 
 
 def test_an_unreadable_mark_counts_as_missing(harness: AppHarness) -> None:

@@ -26,8 +26,8 @@ from tests.support.publishing import (
     custom_template_dir,
     open_app_harness,
     parse_emails,
-    readers,
     recipients,
+    subscriber_addresses,
     text_of,
 )
 
@@ -52,7 +52,7 @@ def test_everybody_gets_one_personal_email_over_several_connections(harness: App
     done = harness.round()
     emails = parse_emails(sender.emails)
 
-    assert recipients(sender.emails) == readers(40)
+    assert recipients(sender.emails) == subscriber_addresses(40)
     assert all(message["To"] == email.envelope.recipient for message, email in zip(emails, sender.emails, strict=True))
     assert len({message["Message-ID"] for message in emails}) == 40
     assert len({message["List-Unsubscribe"] for message in emails}) == 40
@@ -145,7 +145,7 @@ def test_a_rejection_of_one_email_affects_only_that_email(
     harness.round()
     row = harness.row(ODD)
 
-    assert recipients(sender.emails) == [address for address in readers(4) if address != ODD]
+    assert recipients(sender.emails) == [address for address in subscriber_addresses(4) if address != ODD]
     assert (row.state, row.attempts, row.reply) == (state, 1, f"{stage} {reply}")
     assert row.next_attempt_at == (TUESDAY + timedelta(minutes=waits_for) if waits_for else None)
     assert harness.suppressed() == []
@@ -235,7 +235,7 @@ def test_an_email_that_cannot_be_composed_delays_no_other(tmp_path: Path) -> Non
         harness.round()
         row = harness.row("bell@b.example")
 
-        assert recipients(sender.emails) == readers(3)
+        assert recipients(sender.emails) == subscriber_addresses(3)
         assert (row.state, harness.issue().state, harness.suppressed()) == ("rejected", IssueState.DONE, [])
         assert "not sent" in row.reply
 
@@ -288,8 +288,8 @@ def test_a_connection_lost_once_is_reopened_and_everybody_gets_an_email(harness:
     harness.start(3)
     harness.round()
 
-    assert recipients(sender.emails) == readers(3)
-    assert [harness.row(address).attempts for address in readers(3)] == [1, 1, 1]
+    assert recipients(sender.emails) == subscriber_addresses(3)
+    assert [harness.row(address).attempts for address in subscriber_addresses(3)] == [1, 1, 1]
 
 
 def test_two_errors_in_a_row_end_the_batch_and_requeue_the_email_without_counting_an_attempt(
@@ -304,7 +304,7 @@ def test_two_errors_in_a_row_end_the_batch_and_requeue_the_email_without_countin
     assert "told to fail" in done.trouble
     assert (row.state, row.attempts, harness.counts()) == ("pending", 0, {"sent": 1, "pending": 2})
     harness.round()
-    assert recipients(sender.emails) == readers(3)
+    assert recipients(sender.emails) == subscriber_addresses(3)
 
 
 def test_days_of_connection_errors_do_not_use_up_the_48_hours_of_an_email(harness: AppHarness) -> None:
@@ -322,7 +322,7 @@ def test_days_of_connection_errors_do_not_use_up_the_48_hours_of_an_email(harnes
 
 
 def test_policy_rejections_pause_the_issue_suppress_nobody_and_a_resume_sends_to_all(harness: AppHarness) -> None:
-    everybody = readers(8)
+    everybody = subscriber_addresses(8)
     sender = harness.memory({address: repeat(answer("rcpt", BLOCKED), 1) for address in everybody}, connections=2)
     harness.start(8)
     done = harness.round()
@@ -346,7 +346,7 @@ def test_policy_rejections_pause_the_issue_suppress_nobody_and_a_resume_sends_to
 
 
 def test_the_same_hard_rejection_for_everybody_pauses_the_issue_and_suppresses_nobody(harness: AppHarness) -> None:
-    everybody = readers(30)
+    everybody = subscriber_addresses(30)
     harness.memory({address: repeat(answer("rcpt", f"550 5.1.1 <{address}> unknown"), 1) for address in everybody})
     harness.start(30)
     harness.round()
@@ -365,7 +365,9 @@ def test_a_circuit_breaker_that_trips_on_a_cancelled_issue_leaves_nothing_open(h
                 harness.issues.cancel(1)
             return outcome
 
-    harness.sender_override = Cancelling({address: repeat(answer("rcpt", BLOCKED), 1) for address in readers(5)})
+    harness.sender_override = Cancelling(
+        {address: repeat(answer("rcpt", BLOCKED), 1) for address in subscriber_addresses(5)}
+    )
     harness.start(5)
     done = harness.round()
 

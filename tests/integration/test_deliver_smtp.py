@@ -19,8 +19,8 @@ from tests.support.publishing import (
     AppHarness,
     custom_template_dir,
     open_app_harness,
-    readers,
     set_busy_timeout,
+    subscriber_addresses,
     unlock,
 )
 
@@ -76,7 +76,7 @@ def test_each_smtp_reply_has_its_effect_on_the_delivery(
         row = harness.row(ODD)
 
         assert (row.state, harness.suppressed(), row.attempts) == (state, suppressed, attempts)
-        assert got(server) == [address for address in readers(4) if address != ODD or state == "sent"]
+        assert got(server) == [address for address in subscriber_addresses(4) if address != ODD or state == "sent"]
         assert harness.broken() == []
 
 
@@ -92,7 +92,7 @@ def test_an_email_accepted_without_a_reply_is_sent_again_with_the_same_message_i
 
         assert (in_doubt.state, in_doubt.next_attempt_at) == ("deferred", TUESDAY + timedelta(minutes=10))
         assert (len(copies), len(ids)) == (2, 1)
-        assert got(server) == sorted([*readers(3), ODD])
+        assert got(server) == sorted([*subscriber_addresses(3), ODD])
         assert harness.issue().state is IssueState.DONE
 
 
@@ -105,7 +105,7 @@ def test_a_policy_rejection_for_everybody_pauses_and_a_resume_sends_to_all(tmp_p
         harness.issues.resume(1)
 
         assert (paused.state, harness.suppressed()) == (IssueState.PAUSED, [])
-        assert (got(server), harness.counts()) == (readers(12), {"sent": 12})
+        assert (got(server), harness.counts()) == (subscriber_addresses(12), {"sent": 12})
 
 
 def test_a_refused_password_pauses_the_issue_before_any_email_is_claimed(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_refused_password_pauses_the_issue_before_any_email_is_claimed(tmp_pat
 
         assert (paused.state, paused.counts["pending"], queued) == (IssueState.PAUSED, 3, 1)
         assert "535" in paused.pause_reason
-        assert (got(server), harness.row(ODD).attempts) == (readers(3), 1)
+        assert (got(server), harness.row(ODD).attempts) == (subscriber_addresses(3), 1)
 
 
 def test_an_unreachable_server_does_not_count_as_an_attempt(tmp_path: Path) -> None:
@@ -177,4 +177,4 @@ def test_emails_in_flight_when_the_database_is_locked_finish_and_are_recorded_la
             harness.delivery.deliver(lock, 1)
         other.close()
 
-        assert (got(server), harness.counts(), harness.broken()) == (readers(20), {"sent": 20}, [])
+        assert (got(server), harness.counts(), harness.broken()) == (subscriber_addresses(20), {"sent": 20}, [])

@@ -21,9 +21,9 @@ from tests.support.publishing import (
     HookedSender,
     connection_of,
     open_app_harness,
-    readers,
     recipients,
     set_busy_timeout,
+    subscriber_addresses,
     unlock,
 )
 
@@ -50,7 +50,7 @@ def test_a_stop_lets_emails_in_flight_finish_and_claims_no_more(harness: AppHarn
     assert harness.counts() == {"sent": len(sender.emails), "pending": 30 - len(sender.emails)}
     harness.stop.clear()
     harness.round()
-    assert recipients(sender.emails) == readers(30)
+    assert recipients(sender.emails) == subscriber_addresses(30)
 
 
 def test_a_pause_by_another_process_is_seen_by_the_next_claim(harness: AppHarness) -> None:
@@ -62,7 +62,7 @@ def test_a_pause_by_another_process_is_seen_by_the_next_claim(harness: AppHarnes
         assert (len(sender.emails), harness.counts()) == (3, {"sent": 3, "pending": 3})
         harness.issues.resume(1)
 
-    assert recipients(sender.emails) == readers(6)
+    assert recipients(sender.emails) == subscriber_addresses(6)
 
 
 def test_cancelling_while_sending_skips_every_open_delivery_with_its_reason(harness: AppHarness) -> None:
@@ -163,7 +163,7 @@ def test_a_future_time_written_by_a_wrong_clock_is_not_waited_for(harness: AppHa
     harness.fake_clock.forward(hours=1)
     harness.round()
 
-    assert recipients(sender.emails) == readers(2)
+    assert recipients(sender.emails) == subscriber_addresses(2)
 
 
 # -- a database that does not answer ---------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_outcomes_that_a_locked_database_refused_are_written_once_it_is_free(har
     other.close()
 
     assert in_doubt == {"sent": 1, "sending": 1, "pending": 3}
-    assert recipients(sender.emails) == readers(5)
+    assert recipients(sender.emails) == subscriber_addresses(5)
     assert (harness.counts(), harness.broken()) == ({"sent": 5}, [])
 
 
@@ -205,7 +205,9 @@ def test_outcomes_that_a_locked_database_refused_are_written_at_the_latest_when_
 
 def test_a_full_disk_loses_nobody_and_is_reported(harness: AppHarness) -> None:
     number = harness.start(40)
-    sender = harness.memory({address: repeat(answer("rcpt", f"550 no {'x' * 400}"), 1) for address in readers(40)[::3]})
+    sender = harness.memory(
+        {address: repeat(answer("rcpt", f"550 no {'x' * 400}"), 1) for address in subscriber_addresses(40)[::3]}
+    )
     with harness.store.sending("test", harness.clock()) as lock:
         database = connection_of(lock.ledger)
         pages = database.execute("PRAGMA page_count").fetchone()[0]
@@ -217,7 +219,7 @@ def test_a_full_disk_loses_nobody_and_is_reported(harness: AppHarness) -> None:
         harness.delivery.deliver(lock, number)
 
     assert got_before < len(sender.emails)
-    assert recipients(sender.emails) == sorted(set(readers(40)) - set(readers(40)[::3]))
+    assert recipients(sender.emails) == sorted(set(subscriber_addresses(40)) - set(subscriber_addresses(40)[::3]))
     assert (sum(harness.counts().values()), harness.issue().state, harness.broken()) == (40, IssueState.DONE, [])
 
 

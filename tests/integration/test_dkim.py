@@ -15,7 +15,7 @@ from newsletter.testing import SentEmail
 from tests.support.dkim_keys import ED25519, RSA, UNSUPPORTED_KEYS
 from tests.support.faulty_smtp import FaultySmtp
 from tests.support.library import add_tip
-from tests.support.publishing import AppHarness, open_app_harness, readers, recipients
+from tests.support.publishing import AppHarness, open_app_harness, recipients, subscriber_addresses
 
 
 def verifies(harness: AppHarness, email: SentEmail) -> bool:
@@ -33,7 +33,7 @@ def test_every_message_of_an_issue_is_signed(tmp_path: Path, second: dict[str, s
     with open_app_harness(tmp_path, None, dkim_selector="s1", dkim_key=RSA, **second) as harness:
         sender = harness.memory()
         harness.round(harness.start(3))
-        assert recipients(sender.emails) == readers(3)
+        assert recipients(sender.emails) == subscriber_addresses(3)
         assert all(verifies(harness, email) for email in sender.emails)
 
 
@@ -47,7 +47,7 @@ def test_messages_from_a_second_process_are_signed_too(tmp_path: Path) -> None:
         done = harness.round(harness.start(40))
         assert (done.sent, harness.counts()) == (40, {"sent": 40})
         emails = [SentEmail(Envelope(taken.sender, taken.recipient), taken.message) for taken in server.emails]
-        assert recipients(emails) == readers(40)
+        assert recipients(emails) == subscriber_addresses(40)
         assert all(verifies(harness, email) for email in emails)
 
 
@@ -92,7 +92,7 @@ def test_doctor_shows_the_dns_records_and_what_is_wrong_with_a_key(tmp_path: Pat
             [check] = [check for check in harness.doctor.check() if check.id == "dkim"]
             return check.ok, check.message
 
-    assert found() == (True, "not signed here; your relay is expected to sign (DKIM)")
+    assert found() == (True, "emails are not signed with DKIM here; your relay is expected to sign them")
     ok, words = found(dkim_selector="s1", dkim_key=ED25519)
     assert ok
     assert "s1._domainkey.tips.example TXT v=DKIM1; k=ed25519; p=" in words

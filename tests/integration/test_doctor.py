@@ -135,7 +135,7 @@ def test_an_email_that_cannot_be_composed_is_an_error_with_its_source(store: Sto
 
 def test_queued_emails_without_a_daemon_are_a_warning(store: Store) -> None:
     with store.write() as tx:
-        tx.transactional.add("alarm", "owner@tips.example", {}, TUESDAY)
+        tx.transactional.add("alert", "owner@tips.example", {}, TUESDAY)
     assert problems(run_checks(store)) == {"notices"}
     with store.sending("newsletter run", TUESDAY):
         assert problems(run_checks(store)) == set()

@@ -11,7 +11,7 @@ from newsletter.actions.subscribers.import_subscribers import ImportRequest
 from newsletter.domain.errors import Refused
 from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.mail.tokens import Purpose, Signer
-from tests.support.publishing import open_app_harness, readers
+from tests.support.publishing import open_app_harness, subscriber_addresses
 from tests.support.web import FRIDAY, KEY, WebHarness, open_web_harness
 
 ANNA = "anna@host.example"
@@ -57,7 +57,7 @@ def test_the_id_and_the_history_of_an_erased_subscriber_are_never_reused(tmp_pat
     with open_app_harness(tmp_path) as harness:
         harness.start(2)
         harness.round()
-        *_, last = readers(2)
+        *_, last = subscriber_addresses(2)
         harness.subscribers.erase(last)
         if by_file:
             (tmp_path / "list.csv").write_text(f"email\n{ANNA}\n")

@@ -1,4 +1,4 @@
-"""Everything that readers and the owner of a German newsletter see, looked through for words of another language."""
+"""Everything that subscribers and the owner of a German newsletter see, looked through for words of another language."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_no_mail_to_a_german_owner_has_english_in_it(harness: AppHarness) -> Non
     harness.fake_clock.now = TUESDAY + timedelta(days=13, hours=4)
     found += owner_emails(harness)
     with harness.store.write() as tx:
-        tx.transactional.add("alarm", harness.site.owner, ATTACK, harness.fake_clock.now)
+        tx.transactional.add("alert", harness.site.owner, ATTACK, harness.fake_clock.now)
     harness.owner.alert(
         "Issue 3 is paused", ["3 policy rejections in a row; the last one: 550 nein"], "newsletter doctor"
     )

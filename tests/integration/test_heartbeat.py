@@ -121,7 +121,7 @@ def test_a_heartbeat_that_succeeds_is_not_retried(harness: AppHarness, switch: D
 
 def test_a_heartbeat_that_a_crash_interrupted_is_retried(harness: AppHarness, switch: DeadMansSwitch) -> None:
     assert harness.heartbeat.claim() == SLOT  # and then the program is killed
-    assert check(harness).message.endswith("the program ended meanwhile; it will be retried")
+    assert check(harness).message.endswith("the program ended before an answer came; it will be retried")
     harness.fake_clock.now += RETRY_AFTER[0]
     assert harness.heartbeat.send()
     assert len(switch.calls) == 1

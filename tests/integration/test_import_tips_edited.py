@@ -93,7 +93,7 @@ def test_an_edited_tip_stays_edited_when_its_rule_for_reruns_is_set(store: SqlSt
     run_import(store, TIP)
     edit(store, MINE)
     rules = Rules(Schedule.parse("TUE 08:00", "America/New_York"), timedelta(hours=24))
-    tips = Tips(store, rules, lambda: NOW, importers, link_checker.check_links)
+    tips = Tips(store, rules, lambda: NOW, lambda: importers, link_checker.check_links)
     tips.rerun("sweep-the-floor", "after 2 years")
     assert counts(run_import(store, CHANGED)) == (0, 0, 1, 1)
     assert text_of(store).body == MINE.body

@@ -105,7 +105,7 @@ def test_an_issue_with_deferred_deliveries_is_reported_on_after_a_day(harness: A
     assert "Waiting 1" in " ".join(text_of(email).split())
 
 
-def test_a_tuesday_without_an_issue_causes_one_alarm(harness: AppHarness) -> None:
+def test_a_tuesday_without_an_issue_causes_one_alert(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
     harness.round()
@@ -113,7 +113,7 @@ def test_a_tuesday_without_an_issue_causes_one_alarm(harness: AppHarness) -> Non
     harness.fake_clock.now = harness.schedule.starts_at(SLOT + WEEK) + timedelta(minutes=10)
     patient = [subject for subject in subjects(harness) if "No issue" in subject]
     harness.fake_clock.forward(minutes=10)
-    alarm = [subject for subject in subjects(harness) if "No issue" in subject]
+    alert = [subject for subject in subjects(harness) if "No issue" in subject]
     harness.fake_clock.forward(hours=5)
     again = [subject for subject in subjects(harness) if "No issue" in subject]
     harness.fake_clock.now = TUESDAY + WEEK + 2 * DAY
@@ -121,7 +121,7 @@ def test_a_tuesday_without_an_issue_causes_one_alarm(harness: AppHarness) -> Non
     missed = [subject for subject in subjects(harness) if "No issue" in subject]
 
     assert (patient, again) == ([], [])
-    assert alarm == missed == ["[Tip of the Week] No issue was sent on March 12, 2024"]
+    assert alert == missed == ["[Tip of the Week] No issue was sent on March 12, 2024"]
 
 
 def test_a_pause_before_a_crash_is_reported_at_the_next_timer_run(harness: AppHarness) -> None:
@@ -157,7 +157,7 @@ def test_each_pause_is_reported_once_and_a_pause_by_the_owner_not_at_all(tmp_pat
 
 
 @pytest.mark.parametrize("what", ["skip", "done"])
-def test_a_slot_that_was_skipped_or_sent_causes_no_alarm(harness: AppHarness, what: str) -> None:
+def test_a_slot_that_was_skipped_or_sent_causes_no_alert(harness: AppHarness, what: str) -> None:
     harness.fake_clock.now = TUESDAY
     harness.issues.publish_due()
     harness.round()

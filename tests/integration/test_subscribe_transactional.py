@@ -168,7 +168,7 @@ def test_a_rejection_that_is_not_about_the_address_suppresses_nobody(app: App, r
 def test_a_bounced_email_to_the_owner_does_not_suppress_the_owner(app: App) -> None:
     app.owner.alert("Something", ["happened"], "Do this")
     send_all(app, MemorySender([answer("rcpt", "550 5.1.1 no such user")]))
-    assert states(app) == [("alarm", "rejected")]
+    assert states(app) == [("alert", "rejected")]
     with app.store.read() as tx:
         assert list(tx.suppressions.each()) == []
 

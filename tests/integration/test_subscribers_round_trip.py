@@ -25,7 +25,7 @@ NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)
 SIGNER = Signer(["a-key-that-only-tests-have"])
 NASTY = st.text(st.sampled_from("=+-@'\",;\t\r\n ab|äß😀"), max_size=8)
 LOCAL = st.text(st.sampled_from("=+-'ab"), min_size=1, max_size=4)
-PERSON = st.tuples(
+SUBSCRIBER = st.tuples(
     LOCAL, NASTY, st.sampled_from([Status.CONFIRMED, Status.PAUSED, Status.UNSUBSCRIBED]), st.sampled_from(Frequency)
 )
 
@@ -38,7 +38,7 @@ def test_an_escaped_cell_is_no_formula_and_can_be_read_back(cell: str) -> None:
 
 @pytest.mark.usefixtures("capsys")
 @settings(max_examples=15, deadline=None)
-@given(st.lists(PERSON, max_size=6, unique_by=lambda person: person[0]))
+@given(st.lists(SUBSCRIBER, max_size=6, unique_by=lambda person: person[0]))
 def test_an_export_imports_the_same_subscribers_elsewhere(people: list[tuple[str, str, Status, Frequency]]) -> None:
     with TemporaryDirectory() as there, TemporaryDirectory() as here:
         old, new = new_store(Path(there)), new_store(Path(here))

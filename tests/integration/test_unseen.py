@@ -13,7 +13,7 @@ import pytest
 
 from newsletter.domain.errors import InputError
 from newsletter.domain.tips.tip import TipState, TipText, identity
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 from newsletter.rendering.emails import EmailTemplates
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY, add_subscriber, add_subscribers, add_tip
@@ -145,7 +145,7 @@ def test_the_shares_in_the_forecast_are_what_is_then_sent(harness: AppHarness) -
     memory = harness.memory()
     harness.transactional.send()
     report = next(email for email in parse_emails(memory.emails) if f"No. {number}" in str(email["Subject"]))
-    words = "It runs again, for 1 reader. Of those who have had it, 2 get “Old 2024 tip”."
+    words = "It runs again for 1 subscriber. Of those who have received it, 2 get “Old 2024 tip”."
     mailed = "This tip runs again, for subscribers who have not received it yet (1). Subscribers who have received it get “Old 2024 tip” instead (2)."
 
     assert said

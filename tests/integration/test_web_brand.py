@@ -42,7 +42,7 @@ def test_without_a_logo_pages_have_no_image_and_its_address_is_not_found(tmp_pat
         ("COLOR", "#ffcc00", "The nearest color with enough contrast is #"),
         ("COLOR", "reddish", "Write it as #17664f"),
         ("LOGO", "/nowhere/logo.png", "cannot be read"),
-        ("LOGO", __file__, "Name a PNG, JPEG or GIF file"),
+        ("LOGO", __file__, "Set it to a PNG, JPEG, or GIF file"),
     ],
 )
 def test_an_unusable_color_or_logo_is_an_error_at_start(name: str, value: str, words: str) -> None:

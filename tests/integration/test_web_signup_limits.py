@@ -69,9 +69,9 @@ def test_ten_thousand_hostile_sign_ups_send_few_emails_and_real_ones_work_afterw
     for number in range(10):
         assert sign_up(web_harness, f"friend{number}@host.example", f"198.51.100.{number}", seen).status_code == 303
         assert confirmations(web_harness)[-1] == f"friend{number}@host.example"
-    alarms = [email for email in web_harness.emails() if email["To"] == "owner@tips.example"]
-    assert 1 <= len(alarms) <= 12
-    assert "sign-up form" in alarms[0]["Subject"]
+    alerts = [email for email in web_harness.emails() if email["To"] == "owner@tips.example"]
+    assert 1 <= len(alerts) <= 12
+    assert "sign-up form" in alerts[0]["Subject"]
 
 
 def test_no_reminder_is_sent_for_sign_ups_of_an_attack(web_harness: WebHarness) -> None:

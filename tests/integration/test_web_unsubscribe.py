@@ -105,7 +105,7 @@ def test_after_thirty_days_the_reason_stays_without_the_name(web_harness: WebHar
     web_harness.http.post(web_harness.unsubscribe_path(ANNA))
     web_harness.http.post(f"{web_harness.unsubscribe_path(ANNA)}/why", data={"reason": "no_time"})
     web_harness.clock.forward(days=30)
-    assert web_harness.app.maintenance.run()["farewells"] == 1
+    assert web_harness.app.maintenance.run()["anonymized"] == 1
     assert reasons(web_harness) == [("no_time", 1)]
     web_harness.http.post(f"{web_harness.unsubscribe_path(ANNA)}/why", data={"reason": "other"})
     assert reasons(web_harness) == [("no_time", 1)]
@@ -152,13 +152,13 @@ def test_unsubscribing_on_the_page_sends_one_email_whose_link_starts_a_new_doubl
 
 
 @pytest.mark.parametrize(
-    ("farewell", "channel", "emails"),
+    ("unsubscribe_email", "channel", "emails"),
     [("page", "one-click", 0), ("always", "one-click", 1), ("page", "preferences", 1), ("never", "preferences", 0)],
 )
 def test_a_setting_decides_after_which_unsubscribes_an_email_is_sent(
-    tmp_path: Path, farewell: str, channel: str, emails: int
+    tmp_path: Path, unsubscribe_email: str, channel: str, emails: int
 ) -> None:
-    with open_web_harness(tmp_path, unsubscribe_email=farewell) as web_harness:
+    with open_web_harness(tmp_path, unsubscribe_email=unsubscribe_email) as web_harness:
         web_harness.http.post("/subscribe", data={"email": ANNA})
         confirm(web_harness)
         if channel == "one-click":
@@ -250,7 +250,7 @@ def test_an_unconfirmed_sign_up_expires_after_thirty_days_and_is_deleted_a_day_l
     assert (web_harness.subscriber(ANNA).status, web_harness.subscriber(ANNA).name) == (Status.EXPIRED, "")
     assert web_harness.http.get(path).status_code == 410
     web_harness.clock.forward(days=1)
-    assert web_harness.app.maintenance.run()["forgotten"] == 1
+    assert web_harness.app.maintenance.run()["deleted"] == 1
     assert ANNA not in repr(web_harness.rows())
     assert web_harness.http.get(path).status_code == 400
 
@@ -301,7 +301,7 @@ def test_sent_transactional_emails_are_deleted_after_thirty_days(web_harness: We
     web_harness.http.post(web_harness.confirm_path(ANNA))
     web_harness.app.transactional.send()
     web_harness.clock.forward(days=30, minutes=1)
-    assert web_harness.app.maintenance.run()["mails"] == 2
+    assert web_harness.app.maintenance.run()["emails"] == 2
     assert web_harness.rows()["notice"] == []
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,17 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
+from newsletter.app import App
 from newsletter.domain.errors import NewsletterError, SchemaError, SettingsError
+from newsletter.settings import load_settings
 from newsletter.store.sqlite import database
 from newsletter.store.sqlite.backup import backup
 from newsletter.store.sqlite.database import HEAD, make_engine, revision, sqlite_path, upgrade
+from newsletter.store.times import to_text
 from newsletter.store.transactions import SqlStore
+from newsletter.testing import MemorySender
+from tests.support.samples import ALERT
+from tests.support.web import FRIDAY, FakeClock, parse_email
 
 
 def test_the_migrations_make_the_declared_tables(tmp_path: Path) -> None:
@@ -182,3 +190,62 @@ def test_tips_of_an_older_database_get_the_teasers_that_lists_show(tmp_path: Pat
     assert shown["own"] == "My words."
     assert shown["long"].startswith("First things first. More.")
     assert len(shown["long"].split()) < 100
+
+
+AT = to_text(FRIDAY)
+SECONDS = int(FRIDAY.timestamp())
+OLD_EMAILS = [
+    ("alarm", "owner@tips.example", ALERT),
+    ("farewell", "left@host.example", {"subscriber_key": "left", "left_at": SECONDS}),
+    ("link", "here@host.example", {"subscriber_key": "here"}),
+    ("move", "new@host.example", {"subscriber_key": "moving", "asked_at": SECONDS}),
+    ("remind", "asked@host.example", {"subscriber_key": "asked", "signup_at": SECONDS}),
+]
+OLD_SUBSCRIBERS = [
+    ("left", "unsubscribed", AT, ""),
+    ("here", "confirmed", None, ""),
+    ("moving", "confirmed", None, "new@host.example"),
+    ("asked", "pending", None, ""),
+]
+
+
+def _fill_with_old_emails(connection: sqlite3.Connection) -> None:
+    """One email of each renamed kind that waits, and one that was sent."""
+    for key, status, left_at, new in OLD_SUBSCRIBERS:
+        address = f"{key}@host.example"
+        connection.execute(
+            "INSERT INTO subscriber (key, address, address_key, name, status, source, signup_at, left_at, pace, resting,"
+            " new_address, new_address_key, new_address_at) VALUES (?, ?, ?, '', ?, '', ?, ?, 'weekly', 0, ?, ?, ?)",
+            (key, address, address, status, AT, left_at, new, new, AT if new else None),
+        )
+    for kind, address, values in OLD_EMAILS:
+        for state, done_at in (("pending", None), ("sent", AT)):
+            connection.execute(
+                "INSERT INTO notice (kind, address, data, state, attempts, created_at, next_attempt_at, done_at, reply)"
+                " VALUES (?, ?, ?, ?, 0, ?, ?, ?, '')",
+                (kind, address, json.dumps(values), state, AT, AT, done_at),
+            )
+
+
+def test_emails_of_the_old_kinds_that_wait_are_sent_after_the_upgrade(tmp_path: Path) -> None:
+    connection = _older(tmp_path / "n.db", "0005")
+    with connection:
+        _fill_with_old_emails(connection)
+    environ = {
+        "NEWSLETTER_DATABASE_URL": f"sqlite:///{tmp_path}/n.db",
+        "NEWSLETTER_SECRET_KEY": "a-key-that-only-tests-have",
+        "NEWSLETTER_FROM": "tips@tips.example",
+        "NEWSLETTER_BASE_URL": "https://tips.example",
+    }
+    assert upgrade(tmp_path / "n.db") == ("0005", HEAD)
+    app, sender = App(load_settings(environ), FakeClock()), MemorySender()
+    replace(app.transactional, sender=lambda: sender, stop=app.stop).send()
+    app.close()
+
+    rows = sorted(connection.execute("SELECT kind, state FROM notice"))
+    connection.close()
+    kinds = ["alert", "confirm_address", "manage_link", "reminder", "unsubscribed"]
+    assert rows == [(kind, "sent") for kind in kinds for _ in range(2)]
+    messages = [parse_email(email.message) for email in sender.emails]
+    assert sorted(str(message["To"]) for message in messages) == sorted(address for _, address, _ in OLD_EMAILS)
+    assert {str(message["Feedback-ID"]).partition(":")[0] for message in messages} == set(kinds)

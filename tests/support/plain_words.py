@@ -22,7 +22,7 @@ TELLING = {
     "ActionTexts",
     "Answer",
     "HTTPException",
-    "_alarm_values",
+    "alert_values",
     "_error",
     "_hint",
     "_ok",

@@ -72,10 +72,10 @@ class AppHarness(App):
         self.sender_override = sender
         return sender
 
-    def start(self, readers: int = 3) -> int:
+    def start(self, subscribers: int = 3) -> int:
         """Add subscribers reader1@a.example and so on and a tip, and freeze Tuesday's issue; its number."""
         add_tip(self.files, "Say the name")
-        add_subscribers(self.files, readers)
+        add_subscribers(self.files, subscribers)
         issue = self.issues.publish_due()
         assert issue
         return issue.number
@@ -155,7 +155,7 @@ def text_of(mail: EmailMessage) -> str:
     return str(part.get_content())
 
 
-def readers(number: int) -> list[str]:
+def subscriber_addresses(number: int) -> list[str]:
     """The addresses that `AppHarness.start` made."""
     return sorted(f"reader{n}@a.example" for n in range(1, number + 1))
 

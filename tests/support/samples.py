@@ -30,7 +30,7 @@ TIP = TipText(
     "Promise small,\\\nkeep it all.\n\n![A clock on a wall](https://example.org/clock.png)",
     takeaway="End each call with a name, a step & an hour.",
 )
-PERSON = {
+RECIPIENT = {
     "to": "ada@host.example",
     "message_id": "<0123@news.example>",
     "date": "Tue, 03 Jun 2025 12:00:00 +0000",
@@ -43,13 +43,13 @@ PERSON = {
     "joined_on": "May 3, 2025",
 }
 CONFIRM = {"confirm_url": "https://news.example/confirm/ada.1748952000.0123456789012345678901"}
-WELCOME = PERSON | {
+WELCOME = RECIPIENT | {
     "next_slot": "Tuesday, June 10, 2025",
     "latest_url": "https://news.example/tips/a",
     "latest_title": "A & B",
 }
-FAREWELL = {"back_url": "https://news.example/back/ada.0123456789012345678901"}
-ALARM = {
+UNSUBSCRIBED = {"back_url": "https://news.example/back/ada.0123456789012345678901"}
+ALERT = {
     "headline": "Issue 3 is paused",
     "lines": ["3 refusals in a row: 550 5.7.1 <no>", "1,204 were sent, 1,796 wait."],
     "next_step": "Ask your relay why, then run `newsletter issues resume 3`.",
@@ -80,21 +80,21 @@ REPORT = {
     "fresh_until": date(2026, 3, 17),
     "warning": "",
 }
-LINK = {"preferences_url": PERSON["preferences_url"]}
-MOVE = {"move_url": "https://news.example/move/ada.1748952000.0123456789012345678901"}
+MANAGE_LINK = {"preferences_url": RECIPIENT["preferences_url"]}
+CONFIRM_ADDRESS = {"move_url": "https://news.example/move/ada.1748952000.0123456789012345678901"}
 TRANSACTIONAL: dict[str, Mapping[str, object]] = {
-    "alarm": ALARM,
+    "alert": ALERT,
     "confirm": CONFIRM,
-    "farewell": FAREWELL,
-    "link": LINK,
-    "move": MOVE,
-    "remind": CONFIRM,
+    "confirm_address": CONFIRM_ADDRESS,
+    "manage_link": MANAGE_LINK,
+    "reminder": CONFIRM,
     "report": REPORT,
+    "unsubscribed": UNSUBSCRIBED,
     "welcome": WELCOME,
 }
 
 
-def issue(site: Site = SITE, tip: TipText = TIP, recipient: Mapping[str, str] = PERSON) -> Rendered:
+def issue(site: Site = SITE, tip: TipText = TIP, recipient: Mapping[str, str] = RECIPIENT) -> Rendered:
     """The weekly email."""
     return EmailTemplates(site, [SHIPPED]).issue(
         tip, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=recipient
@@ -107,9 +107,9 @@ def every_email(site: Site = SITE, tip: TipText = TIP) -> dict[str, Rendered]:
     slot = date(2025, 6, 3)
     return {
         "issue": issue(site, tip),
-        "quarterly": emails.issue(tip, tip_key="say-it", number=3, slot=slot, recipient=PERSON, kind="quarterly"),
+        "quarterly": emails.issue(tip, tip_key="say-it", number=3, slot=slot, recipient=RECIPIENT, kind="quarterly"),
         "preview": emails.issue(
-            tip, tip_key="say-it", number=3, slot=slot, recipient=PERSON, kind="preview", extra=PREVIEW
+            tip, tip_key="say-it", number=3, slot=slot, recipient=RECIPIENT, kind="preview", extra=PREVIEW
         ),
         **{kind: emails.transactional(kind, values) for kind, values in TRANSACTIONAL.items()},
     }

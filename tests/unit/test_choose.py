@@ -327,7 +327,7 @@ def test_a_tip_for_some_months_runs_only_in_them_fresh_or_again() -> None:
 def test_a_tip_that_ran_before_this_system_on_an_unknown_date_runs_again_first() -> None:
     choice = choose(SLOT, plan(sent("a", LONG_AGO), TipPlan("u", "U", 99, state=TipState.ARCHIVE)))
 
-    assert (choice.tip, choice.reason) == ("u", "runs again: it ran before this system")
+    assert (choice.tip, choice.reason) == ("u", "runs again: it ran before it was imported")
 
 
 def test_a_fallback_rests_so_that_nobody_gets_it_twice_in_a_row() -> None:
@@ -359,7 +359,7 @@ def test_every_tip_has_a_reason_why_it_was_not_chosen() -> None:
 
     assert why("a", SLOT, library) == ""
     assert why("b", SLOT, library) == "1 tip before it in the queue"
-    assert why("teaser", SLOT, library) == "only its teaser is here; import the page with the whole article"
+    assert why("teaser", SLOT, library) == "only its teaser is here; import the page with the full tip"
     assert why("gone", SLOT, library) == "it is retired"
     assert (
         why("xmas", SLOT, library)

@@ -27,7 +27,7 @@ from newsletter.mail.personalize import Personalizer
 from newsletter.mail.recipient import RecipientValues, format_join_date, message_id
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.mail.verp import read_unsubscribe_address
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 
 SITE = Site("Tip of the Week", "Tip of the Week", "tips@news.example", "https://news.example")
 SIGNER = Signer(["a key for these tests only"])

@@ -35,7 +35,7 @@ SITE = Site(
     base_url="https://news.example",
     reply_to="editor@news.example",
 )
-PERSON = {
+RECIPIENT = {
     "to": "ada@host.example",
     "message_id": "<0123@news.example>",
     "date": "Tue, 03 Jun 2025 12:00:00 +0000",
@@ -53,7 +53,7 @@ def headers_of(subject: str = "Say what happens next", site: Site = SITE, **reci
         issue=3,
         slot_or_date=date(2025, 6, 3),
         archived_at="https://news.example/tips/next",
-        recipient=PERSON | recipient,
+        recipient=RECIPIENT | recipient,
     )
 
 
@@ -197,6 +197,6 @@ def test_a_date_is_in_utc_and_needs_a_time_zone() -> None:
 
 def test_sentinels_are_accepted_as_values() -> None:
     marks = sentinels("n0nce")
-    recipient = {name: marks[name] for name in PERSON}
+    recipient = {name: marks[name] for name in RECIPIENT}
     block = header_block(headers_of("Say it", SITE, **recipient)).decode()
-    assert all(marks[name] in block for name in PERSON)
+    assert all(marks[name] in block for name in RECIPIENT)

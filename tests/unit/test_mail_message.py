@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from newsletter.domain.errors import InputError
 from newsletter.mail.message import build
 from newsletter.mail.quoted_printable import quote
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 
 HEADERS = [("From", "Tips <tips@news.example>"), ("To", "ada@host.example"), ("Subject", "A tip")]
 bodies = st.text(

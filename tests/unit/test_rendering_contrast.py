@@ -12,7 +12,7 @@ from newsletter.domain.colors import GREEN
 from newsletter.domain.site import Site
 from newsletter.domain.tips.tip import TipText
 from newsletter.mail.compiled import sentinels
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 from newsletter.rendering.contrast import low_contrast_text
 from newsletter.rendering.data import data_dir
 from newsletter.rendering.emails import EmailTemplates
@@ -32,7 +32,7 @@ def pages(color: str) -> dict[str, Rendered]:
         ),
         "confirm": templates.transactional("confirm", {"confirm_url": "https://news.example/confirm/x"}),
         "welcome": templates.transactional("welcome", sentinels("x")),
-        "alarm": templates.transactional("alarm", {"headline": "a", "lines": ["b"], "next_step": "c"}),
+        "alert": templates.transactional("alert", {"headline": "a", "lines": ["b"], "next_step": "c"}),
     }
 
 

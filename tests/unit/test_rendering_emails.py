@@ -19,13 +19,13 @@ from newsletter.mail.compiled import compile_email, twin_sentinels
 from newsletter.mail.headers import issue_headers
 from newsletter.mail.message import build
 from newsletter.rendering.emails import EmailTemplates, shorten
-from tests.support.samples import CONFIRM, PERSON, SHIPPED, SITE, TIP, every_email, issue
+from tests.support.samples import CONFIRM, RECIPIENT, SHIPPED, SITE, TIP, every_email, issue
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-LETTERS = EmailTemplates(SITE, [SHIPPED])
-MAILS = every_email()
+TEMPLATES = EmailTemplates(SITE, [SHIPPED])
+EMAILS = every_email()
 MIRRORED = every_email(replace(SITE, language="ar"))
-KINDS = sorted(MAILS)
+KINDS = sorted(EMAILS)
 
 
 def check_golden(name: str, text: str) -> None:
@@ -45,36 +45,36 @@ def test_every_email_is_a_folder_of_three_files() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_parts_of_an_email_have_the_same_links_in_the_same_order(kind: str) -> None:
-    anchors = lxml.html.document_fromstring(MAILS[kind].html).findall(".//a")
+    anchors = lxml.html.document_fromstring(EMAILS[kind].html).findall(".//a")
     in_html = [url for node in anchors if (url := str(node.get("href"))).startswith("http")]
-    in_text = re.findall(r"https?://[^\s)]+", MAILS[kind].text)
+    in_text = re.findall(r"https?://[^\s)]+", EMAILS[kind].text)
     assert list(dict.fromkeys(url.rstrip(".") for url in in_text)) == list(dict.fromkeys(in_html))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_email_is_mirrored_for_right_to_left_languages(kind: str) -> None:
-    left, right = MAILS[kind].html, MIRRORED[kind].html
+    left, right = EMAILS[kind].html, MIRRORED[kind].html
     assert not re.search(r"border-right|padding-right:2[06]|text-align:left", left)
     assert not re.search(r"border-left|padding-left:2[06]|text-align:right", right)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_text_part_is_as_it_was_approved(kind: str) -> None:
-    check_golden(f"{kind}.txt", MAILS[kind].text)
+    check_golden(f"{kind}.txt", EMAILS[kind].text)
 
 
 def test_the_html_part_of_the_issue_is_as_it_was_approved() -> None:
-    check_golden("issue.html", MAILS["issue"].html)
+    check_golden("issue.html", EMAILS["issue"].html)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_line_of_a_text_part_is_wider_than_72_but_for_a_url(kind: str) -> None:
-    assert [line for line in MAILS[kind].text.split("\n") if len(line) > 72 and "://" not in line] == []
+    assert [line for line in EMAILS[kind].text.split("\n") if len(line) > 72 and "://" not in line] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_structure_of_an_email_is_sound(kind: str) -> None:
-    email = MAILS[kind]
+    email = EMAILS[kind]
     root = lxml.html.document_fromstring(email.html)
     assert (root.get("lang"), root.get("dir")) == ("en", "ltr")
     assert root.findtext(".//title") == email.subject
@@ -89,17 +89,17 @@ def test_the_structure_of_an_email_is_sound(kind: str) -> None:
 
 
 def test_both_parts_of_the_issue_have_the_same_links() -> None:
-    links = {node.get("href") for node in lxml.html.document_fromstring(MAILS["issue"].html).findall(".//a")}
-    assert set(re.findall(r"https?://[^\s)]+", MAILS["issue"].text)) == links
+    links = {node.get("href") for node in lxml.html.document_fromstring(EMAILS["issue"].html).findall(".//a")}
+    assert set(re.findall(r"https?://[^\s)]+", EMAILS["issue"].text)) == links
     assert links == {
         *("https://news.example/", SITE.contact_url, SITE.home_url, "https://news.example/tips/say-it"),
-        *(PERSON["useful_url"] + "/yes", PERSON["useful_url"] + "/no"),
-        *(PERSON["unsubscribe_url"], PERSON["preferences_url"], "https://example.org/when?a=1&b=2"),
+        *(RECIPIENT["useful_url"] + "/yes", RECIPIENT["useful_url"] + "/no"),
+        *(RECIPIENT["unsubscribe_url"], RECIPIENT["preferences_url"], "https://example.org/when?a=1&b=2"),
     }
 
 
 def test_the_preview_text_of_the_issue_is_its_masthead_and_title() -> None:
-    body = lxml.html.document_fromstring(MAILS["issue"].html).find("body")
+    body = lxml.html.document_fromstring(EMAILS["issue"].html).find("body")
     words = " ".join(body.text_content().split())
     assert words.startswith("Tip of the Week No. 3 · June 3, 2025 Say what happens next A caller who hears")
 
@@ -113,15 +113,15 @@ def test_the_footer_has_only_the_links_that_are_set() -> None:
 
 def test_the_email_links_to_the_archive_if_there_is_something_in_it() -> None:
     archive_links = ArchiveLinks(Mention("near", "A near one"), Mention("then", "An old <one>"), 10)
-    email = LETTERS.issue(
-        TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=PERSON, archive_links=archive_links
+    email = TEMPLATES.issue(
+        TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=RECIPIENT, archive_links=archive_links
     )
     for part in (email.html, email.text):
         assert "ten years ago this tuesday" in part.lower()
         assert "https://news.example/tips/near" in part
         assert "https://news.example/tips/then" in part
     assert "An old &lt;one&gt;" in email.html
-    assert "years ago" not in MAILS["issue"].html + MAILS["issue"].text
+    assert "years ago" not in EMAILS["issue"].html + EMAILS["issue"].text
 
 
 def test_a_logo_replaces_the_title_and_is_readable_with_pictures_off() -> None:
@@ -136,8 +136,8 @@ def test_the_owners_color_replaces_the_default_everywhere() -> None:
 
 
 def test_a_report_names_the_issue_and_not_itself() -> None:
-    assert "“Say what happens next” was sent" in " ".join(MAILS["report"].html.split())
-    assert MAILS["report"].subject == "[Tip of the Week] No. 3: 1,190 of 1,204 sent"
+    assert "“Say what happens next” was sent" in " ".join(EMAILS["report"].html.split())
+    assert EMAILS["report"].subject == "[Tip of the Week] No. 3: 1,190 of 1,204 sent"
 
 
 def test_a_tip_without_a_takeaway_has_no_empty_box() -> None:
@@ -155,15 +155,15 @@ def test_the_text_of_a_tip_cannot_become_markup() -> None:
 
 def test_the_confirmation_shows_nothing_that_a_visitor_typed() -> None:
     typed = {"address": "spam-me@host.example", "name": "Buy pills", "email": "spam-me@host.example"}
-    email = LETTERS.transactional("confirm", CONFIRM | typed)
-    assert email == MAILS["confirm"]
+    email = TEMPLATES.transactional("confirm", CONFIRM | typed)
+    assert email == EMAILS["confirm"]
 
 
 def test_a_welcome_needs_no_name_and_no_next_slot() -> None:
-    email = LETTERS.transactional("welcome", PERSON | {"name": " "})
+    email = TEMPLATES.transactional("welcome", RECIPIENT | {"name": " "})
     assert "Welcome\n=======" in email.text
     assert "arrives with the next issue" in email.text
-    assert "Welcome, Ada\n" in MAILS["welcome"].text
+    assert "Welcome, Ada\n" in EMAILS["welcome"].text
 
 
 def test_a_right_to_left_language_sets_the_direction() -> None:
@@ -173,12 +173,12 @@ def test_a_right_to_left_language_sets_the_direction() -> None:
 @pytest.mark.parametrize("kind", ["nobody", "../issue", "", "Issue", "_base"])
 def test_a_kind_without_a_folder_is_an_error(kind: str) -> None:
     with pytest.raises(TemplateError):
-        LETTERS.transactional(kind, {})
+        TEMPLATES.transactional(kind, {})
 
 
 def test_a_missing_value_is_named_with_its_template() -> None:
     with pytest.raises(TemplateError, match="'confirm_url' is undefined") as caught:
-        LETTERS.transactional("confirm", {})
+        TEMPLATES.transactional("confirm", {})
     assert caught.value.source.endswith(os.path.join("confirm", "body.txt"))  # noqa: PTH118 - a text, not a path
 
 
@@ -186,10 +186,10 @@ def test_an_owners_file_replaces_only_that_file(tmp_path: Path) -> None:
     (tmp_path / "email" / "issue").mkdir(parents=True)
     (tmp_path / "email" / "issue" / "subject.txt").write_text("No. {{ number }}:\n{{ tip.title }}\n")
     own = EmailTemplates(SITE, [tmp_path, SHIPPED]).issue(
-        TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=PERSON
+        TIP, tip_key="say-it", number=3, slot=date(2025, 6, 3), recipient=RECIPIENT
     )
     assert own.subject == "No. 3: Say what happens next"
-    assert own.text == MAILS["issue"].text
+    assert own.text == EMAILS["issue"].text
 
 
 def test_a_long_title_is_cut_between_words_in_the_subject_only() -> None:
@@ -218,7 +218,7 @@ def test_our_own_issue_can_be_filled_and_equals_the_built_message() -> None:
     compiled_email = compile_email(headers(a), issue(recipient=a), issue(recipient=b), a, b, "b0undary")
     assert compiled_email.uniform
     for name in ("Ada", "", "Zoë “Z” O'Hara & <Co>"):
-        recipient = PERSON | {"name": name, "address": "o'hara=x@host.example"}
+        recipient = RECIPIENT | {"name": name, "address": "o'hara=x@host.example"}
         fast, slow = compiled_email.fill(recipient), build(headers(recipient), issue(recipient=recipient), "b0undary")
         fast_parts, slow_parts = ([*message_from_bytes(octets).walk()] for octets in (fast, slow))
         assert fast_parts[0].items() == slow_parts[0].items()

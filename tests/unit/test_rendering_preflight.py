@@ -10,10 +10,10 @@ import pytest
 from newsletter.domain.site import Site
 from newsletter.mail.headers import issue_headers
 from newsletter.mail.message import build
-from newsletter.ports.store import Rendered
+from newsletter.ports.rendering import Rendered
 from newsletter.rendering.preflight import preflight
 from newsletter.rendering.side_by_side import side_by_side
-from tests.support.samples import PERSON, SITE, issue
+from tests.support.samples import RECIPIENT, SITE, issue
 
 
 def message(rendered: Rendered, site: Site = SITE) -> bytes:
@@ -23,7 +23,7 @@ def message(rendered: Rendered, site: Site = SITE) -> bytes:
         issue=3,
         slot_or_date=date(2025, 6, 3),
         archived_at="https://news.example/tips/say-it",
-        recipient=PERSON,
+        recipient=RECIPIENT,
     )
     return build(headers, rendered, "b0undary")
 

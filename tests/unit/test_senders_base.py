@@ -51,6 +51,12 @@ def test_a_maildir_that_was_deleted_is_an_error(tmp_path: Path) -> None:
     assert not list((tmp_path / "m" / "tmp").iterdir())
 
 
+@pytest.mark.parametrize("url", ["smtp://127.0.0.1", "maildir:///tmp/mail", "console:"])
+def test_every_built_in_sender_has_the_rate_limits_of_its_url(url: str) -> None:
+    sender = make_sender(f"{url}?per_hour=5&domain_per_minute=2", hostname="tips.example")
+    assert sorted(rate.count for rate in getattr(sender, "rates", ())) == [2, 5]
+
+
 def test_the_console_raises_if_standard_output_is_closed() -> None:
     closed = io.StringIO()
     closed.close()

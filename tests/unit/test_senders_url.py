@@ -107,7 +107,7 @@ def test_the_fix_says_what_to_write(text: str, fix: str) -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("30", 30), ("0.5s", 0.5), ("5m", 300), ("1h", 3600)])
 def test_durations_have_a_unit_or_are_seconds(text: str, seconds: float) -> None:
-    assert parse(f"smtp://mail.example?reply_timeout={text}").seconds("reply_timeout", 1) == seconds
+    assert parse(f"smtp://mail.example?reply_timeout={text}").get_seconds("reply_timeout", 1) == seconds
 
 
 def test_options_that_sound_like_secrets_are_masked_too() -> None:

@@ -111,8 +111,13 @@ def test_an_old_name_is_still_read_and_reported_with_the_new_one(tmp_path: Path)
 
 def test_an_old_name_next_to_the_new_one_is_an_error() -> None:
     with pytest.raises(SettingsError, match="NEWSLETTER_COLOR and NEWSLETTER_COLOUR are both set") as caught:
-        load_settings({"NEWSLETTER_COLOR": "#4a3f8c", "NEWSLETTER_COLOUR": "#4a3f8c"})
+        load_settings({"NEWSLETTER_COLOR": "#4a3f8c", "NEWSLETTER_COLOUR": "#17664f"})
     assert caught.value.fix == "Keep NEWSLETTER_COLOR; NEWSLETTER_COLOUR is its old name"
+
+
+def test_both_names_may_have_the_same_value() -> None:
+    settings = load_settings({"NEWSLETTER_COLOR": "#4a3f8c", "NEWSLETTER_COLOUR": "#4a3f8c"})
+    assert (settings.color, settings.origin("NEWSLETTER_COLOR")) == ("#4a3f8c", "environment")
 
 
 def test_an_old_name_in_the_environment_overrides_the_new_one_in_the_file(tmp_path: Path) -> None:
@@ -172,7 +177,7 @@ def test_anything_else_is_not_a_duration(text: str) -> None:
         ("NEWSLETTER_SENDER_URL", "mail.example", "smtp://"),
         ("NEWSLETTER_SCHEDULE", "daily", "tue 08:00"),
         ("NEWSLETTER_SCHEDULE", "2 08:00", "tue 08:00"),
-        ("NEWSLETTER_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
+        ("NEWSLETTER_TIMEZONE", "Mars/Olympus", "America/New_York"),
         ("NEWSLETTER_IN_DOUBT", "maybe", "resend or hold"),
         ("NEWSLETTER_LOG_FORMAT", "xml", "text or json"),
         ("NEWSLETTER_LANGUAGE", "<en>", "pt-BR"),

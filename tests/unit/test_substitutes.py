@@ -86,6 +86,6 @@ def test_shares_are_described_in_sentences() -> None:
     shares = Shares(120, (Share("a", "Say the name", 300), Share("b", "Listen", 1)), 3)
 
     assert shares.words() == (
-        "It runs again, for 120 readers. Of those who have had it, 300 get “Say the name”, 1 gets “Listen”. "
-        "3 get no letter, for there is no tip left that they have not had."
+        "It runs again for 120 subscribers. Of those who have received it, 300 get “Say the name”, 1 gets “Listen”. "
+        "3 get no email because there is no tip left that they have not received."
     )

@@ -23,7 +23,8 @@ from newsletter.domain.calendar.simulation import Simulation, simulate
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.errors import InputError, Refused, UsageError
 from newsletter.domain.tips.season_rule import WEEKDAYS, in_words
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 MAX_REASON = 200  # characters
 SWAP_WITHIN = 8  # slots after the one to swap, in which its partner must be

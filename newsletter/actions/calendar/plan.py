@@ -202,7 +202,7 @@ _STATE_WORDS = {
     IssueState.MISSED: "was missed",
 }
 GRACE = timedelta(minutes=15)
-"""How long after the start of a slot its issue may be missing without an alarm: it is being compiled, or a server is booting."""
+"""How long after the start of a slot its issue may be missing without an alert: it is being compiled, or a server is booting."""
 
 
 @dataclass(frozen=True, slots=True)

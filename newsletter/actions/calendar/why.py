@@ -15,7 +15,7 @@ from newsletter.domain.errors import NotFound
 from newsletter.ports.store import Tx
 
 EXPLANATIONS = {
-    Kind.SKIPPED: "You skipped this date. The tip that would have been sent comes a week later.",
+    Kind.SKIPPED: "You skipped this date. The tip planned for it is sent a week later.",
     Kind.PINNED: "You pinned this tip to this date, and a pin comes before everything else.",
     Kind.SEASONAL: "No tip is pinned to this date, and this tip is in season this week.",
     Kind.SERIES: "A series is running. Its parts follow week after week, unless a pinned or seasonal tip comes between them.",

@@ -16,8 +16,8 @@ from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.delivery.rate_limit import RateLimiter
 from newsletter.domain.errors import AuthenticationFailed, InputError, NewsletterError, SenderError
+from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Ledger, Sender, Session, Worker, WorkerUpdate
-from newsletter.ports.store import Clock
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,7 @@ class Batch:
         """
         now = self.context.clock()
         if not self.limiter.longest_window:
+            # Without a rate limit the threads share nothing here: the ledger has a lock of its own.
             return self.context.ledger.advance(self.number, finished, take, now)
         with self.result.lock:
             return self._record_within_rates(finished, take, now)
@@ -113,6 +114,7 @@ class Batch:
         while True:
             asked = min(take - len(claims), self.limiter.allowed(now))
             more = self.context.ledger.advance(self.number, finished, asked, now)
+            # The outcomes are written now; from here on, only emails that a domain limit postponed are written.
             finished = []
             for claim in more:
                 domain = claim.address.rpartition("@")[2]
@@ -174,6 +176,7 @@ class Batch:
             result.trouble = update.trouble or result.trouble
             result.paused = result.paused or update.paused
             result.worker_died |= update.died
+            # `deliver` reopens the rejections of both processes together.
             self.breaker.run.extend(update.run)
         if update.failure:
             self.halt_for(NewsletterError(update.failure))

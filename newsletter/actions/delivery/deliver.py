@@ -20,8 +20,9 @@ from newsletter.actions.owner.reports import notify_of_pauses
 from newsletter.domain.delivery.delivery import SkipReason
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.delivery.processes import WorkerPolicy
+from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Sender, SendingLock, Worker
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ def deliver(store: Store, context: SendingContext, number: int, *, on_progress: 
     with store.read() as tx:
         issue = tx.issues.get(number)
     open_count = sum(issue.counts[state] for state in ("pending", "sending", "deferred"))
+    # For a small rest, starting a second process takes longer than it saves.
     alone = replace(context, worker=None)
     batch = Batch(context if open_count >= context.worker_threshold else alone, number)
     result = batch.result
@@ -125,8 +127,10 @@ def _settle(store: Store, batch: Batch) -> None:
     now = context.clock()
     if result.paused:
         log.error("issue %d is paused: %s", number, result.paused)
+        # T3 has committed these rejections already, with their suppressions.
         context.ledger.reopen(number, batch.breaker.run, now)
     with store.write() as tx:
+        # The statement checks that no delivery is open: a batch that came back empty proves nothing (T5).
         if not result.paused and tx.issues.finish_if_done(number, now):
             return
         state = tx.issues.get(number).state

@@ -39,6 +39,7 @@ class Multiplexer:
             while self._claim() or self._busy or self._batch.wait_for_rate():
                 self._read_replies()
         except Exception as error:
+            # Claim nothing more, but read the replies to the emails in flight.
             self._batch.halt_for(error)
             while self._busy:
                 self._read_replies()
@@ -58,6 +59,7 @@ class Multiplexer:
         idle = [] if self._batch.is_over else [connection for connection in self._idle if self._batch.open(connection)]
         if not idle and not self._finished:
             return False
+        # T3 and T2 are committed here, before a byte of these emails is sent.
         claims = self._record(len(idle))
         emails, failure = self._compose(claims)
         for connection, claim, email in zip(idle, claims, emails, strict=False):
@@ -110,6 +112,7 @@ class Multiplexer:
         try:
             outcome = step()
         except SenderError as error:
+            # The connection failed and not the email, so its attempt is not counted.
             self._batch.take(error, connection)
             self._end(session, None)
         except Exception as error:  # noqa: BLE001 - a sender that raises what its interface does not allow

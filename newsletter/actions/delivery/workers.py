@@ -42,6 +42,7 @@ def _workers(batch: Batch, connections: int) -> Sequence[_Worker]:
         return [] if batch.is_over else [_WorkerProcess(batch, process, connections)]
     theirs = connections // 2 if process else 0
     ours = [RelayConnection() for _ in range(connections - theirs)]
+    # One connection is opened before any thread starts: it shows whether the server is there, and what it can do.
     if batch.is_over or batch.is_rate_limited or not batch.open(ours[0]):
         return []
     others: list[_Worker] = [_WorkerProcess(batch, process, theirs)] if process and theirs else []
@@ -109,6 +110,7 @@ class _SingleConnection:
     def loop(self) -> None:
         """Send until nothing is due, the batch is over, or the connection fails twice in a row."""
         while not self._batch.is_over and self._batch.open(self._connection):
+            # The last outcome and the next claim share this commit (T3 and T2).
             claims = self._record(1)
             if claims:
                 self._send(claims[0])

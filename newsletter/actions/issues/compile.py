@@ -18,9 +18,10 @@ from newsletter.mail.headers import Headers, issue_headers
 from newsletter.mail.message import build
 from newsletter.mail.personalize import MessageWriter, Personalizer, by_tip
 from newsletter.mail.tokens import Signer
-from newsletter.ports.store import Rendered, Renderer, Store, Tx
+from newsletter.ports.rendering import Rendered, Renderer
+from newsletter.ports.store import Store, Tx
 
-INCOMPLETE = "only its teaser was imported; import the page with the whole article"
+INCOMPLETE = "only its teaser was imported; import the page with the full tip"
 WEEKLY, QUARTERLY = "issue", "quarterly"
 STREAMS = {WEEKLY: "weekly", QUARTERLY: "quarterly"}
 

@@ -23,8 +23,9 @@ from newsletter.domain.delivery.issue import IN_PROGRESS, IssueEvent, IssueFacts
 from newsletter.domain.delivery.processes import SenderRole
 from newsletter.domain.errors import Busy, NotFound, Refused
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
+from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Sender, SendingLock
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.store import Store
 
 _SEE = "See: newsletter issues list"
 _CANCELLABLE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING, IssueState.PAUSED)
@@ -154,7 +155,7 @@ class Issues:
         with self.store.write() as tx:
             issue = tx.issues.get(number)
             if issue.state not in _CANCELLABLE:
-                raise Refused(f"issue {number} is {issue.state}, so it cannot be cancelled", fix=_SEE)
+                raise Refused(f"issue {number} is {issue.state}, so it cannot be canceled", fix=_SEE)
             tx.issues.skip_open(number, "cancelled", now)
             return tx.issues.change(number, IssueEvent.CANCEL, now, reason="cancelled by hand")
 

@@ -14,8 +14,9 @@ from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import NotFound, Refused
 from newsletter.domain.subscribers.address import parse_address
+from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Sender
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.store import Store
 
 SAMPLE_SECRET = b"preview: nobody's"  # so no link or Message-ID of a preview is that of a subscriber
 SAMPLE_SUBSCRIBER = "preview"

@@ -13,12 +13,12 @@ from datetime import date, datetime
 from newsletter.actions.calendar.plan import UNSENT, Rules, choice_for, is_over, is_skipped, why_waiting
 from newsletter.actions.issues.audience import candidates_for
 from newsletter.actions.issues.compile import INCOMPLETE, RenderContext, compile_issue, issue_content
+from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.calendar.schedule import Due, due_slot
 from newsletter.domain.calendar.substitutes import Candidate, SubstituteEmail, SubstitutesMissing
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
-from newsletter.ports.calendar import Override
 from newsletter.ports.store import Store, Tx
 
 _TOO_LATE = "found after the late window"
@@ -48,6 +48,7 @@ class Publisher:
         with self.store.write() as tx:
             if not _has_work(tx, self.rules, due):
                 return None
+            # T0: another process may have inserted it in the meantime; then `plan` returns that one.
             issue = tx.issues.plan(due.slot, due.due_at, now)
             if due.missed:
                 tx.issues.change(issue.number, IssueEvent.MISS, now, reason=_why_missed(tx, self.rules, due.slot))
@@ -65,7 +66,9 @@ class Publisher:
             override = tx.calendar.overrides().get(slot)
             if override and override.kind is not Override.APPROVE:
                 words = {Override.SKIP: "skipped", Override.HOLD: "on hold"}[override.kind]
-                raise Refused(f"the issue for {slot} is {words}", fix=f"First run: newsletter calendar approve {slot}")
+                raise Refused(
+                    f"the issue for {slot} is {words}", fix=f"Run this first: newsletter calendar approve {slot}"
+                )
             issue = tx.issues.plan(slot, self.rules.schedule.starts_at(slot), now)
         if is_over(issue):
             raise Refused(f"the issue for {slot} is already {issue.state}", fix="See: newsletter issues list")
@@ -112,6 +115,7 @@ class Publisher:
             wanted = {key, *(tx.issues.shares(candidates) if candidates else ())} - {""}
         while True:
             with self.store.read() as tx:
+                # In the second round, only the tips that are new are compiled.
                 missing_tips = (tx.tips.get(tip) for tip in sorted(wanted - emails.keys()))
                 contents = [issue_content(tx, self.rules, issue, tip) for tip in missing_tips]
             for content in contents:
@@ -126,6 +130,7 @@ class Publisher:
 
     def _miss(self, issue: IssueFacts, now: datetime) -> None:
         with self.store.write() as tx:
+            # Another process may have frozen it since we read it.
             if tx.issues.get(issue.number).state is IssueState.PREPARING:
                 reason = _HELD if _waits(tx, self.rules, issue.slot, issue.tip_key) else _TOO_LATE
                 tx.issues.change(issue.number, IssueEvent.MISS, now, reason=reason)
@@ -155,6 +160,8 @@ class Publisher:
             key = issue.tip_key or ""
             is_held = _waits(tx, self.rules, issue.slot, key)
             has_audience = bool(issue.quarter) or tx.subscribers.mailable() > 0
+            # Asked again in the transaction: while we compiled, another process may have frozen or cancelled the issue,
+            # or the owner may have put it on hold.
             if issue.state is IssueState.PREPARING and has_audience and not is_held:
                 own = emails[key]
                 tx.issues.freeze(number, own.subject, own.compiled, now, candidates=candidates, others=emails)

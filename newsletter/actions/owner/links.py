@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
 from newsletter.actions.calendar.calendar import Calendar
 from newsletter.actions.calendar.plan import Rules, is_over, upcoming_slots, weeks_until
 from newsletter.domain.calendar.forecast import ForecastSlot
-from newsletter.domain.calendar.overrides import SlotOverride
+from newsletter.domain.calendar.overrides import Action, SlotOverride
 from newsletter.domain.delivery.issue import IN_PROGRESS
 from newsletter.domain.errors import BadToken, Refused
 from newsletter.mail.tokens import Purpose, Signer
@@ -18,15 +17,6 @@ from newsletter.ports.store import Tx
 
 BY_PREVIEW_LINK = "by the link in the preview"
 LOOK_AHEAD = 4  # slots after this one, in which the page looks for the tip that could be swapped with it
-
-
-class Action(StrEnum):
-    """What a link does."""
-
-    APPROVE = "approve"
-    SKIP = "skip"
-    SWAP = "swap"
-    HOLD = "hold"
 
 
 @dataclass(frozen=True, slots=True)

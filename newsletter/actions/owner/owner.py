@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from newsletter.actions.calendar.plan import Rules
-from newsletter.actions.owner.reports import alarm_values, notify_owner
-from newsletter.ports.store import Clock, Store
+from newsletter.actions.owner.reports import alert_values, notify_owner
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +45,4 @@ class Owner:
         """Queue one alert. lines: sentences about what happened. next_step: a sentence about what to do."""
         if self.address:
             with self.store.write() as tx:
-                tx.transactional.add("alarm", self.address, alarm_values(headline, lines, next_step), self.clock())
+                tx.transactional.add("alert", self.address, alert_values(headline, lines, next_step), self.clock())

@@ -1,4 +1,4 @@
-"""Queue emails to the owner, each once: previews, reports, alarms, the runway, and lint findings of the coming tips.
+"""Queue emails to the owner, each once: previews, reports, alerts, the runway, and lint findings of the coming tips.
 
 What the owner has been notified of is recorded in the same transaction as the email is queued, so that a restart
 neither repeats nor loses one. `actions.transactional` sends the queue.
@@ -43,7 +43,7 @@ def notify_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
         queued += _preview(tx, rules, owner, coming, now)
         queued += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
         queued += notify_of_pauses(tx, owner, now)
-        queued += _alarm(tx, rules, owner, now)
+        queued += _missed(tx, rules, owner, now)
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
         tonight = is_night and tx.calendar.mark_notified("night", rules.schedule.day_of(now).isoformat(), now)
     return queued + (_nightly(store, rules, owner, now) if tonight else 0)
@@ -64,7 +64,7 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
             "To import tips, run newsletter tips import PATH…; to skip the date, run newsletter calendar skip DATE"
         )
         about = f"There is nothing to send on {in_words(coming.slot)}"
-        return _notify(tx, "empty", coming.slot.isoformat(), owner, alarm_values(about, lines, next_step), now)
+        return _notify(tx, "empty", coming.slot.isoformat(), owner, alert_values(about, lines, next_step), now)
     about = f"{coming.slot} {coming.tip.key}"
     if tx.calendar.was_notified("preview", about):
         return 0
@@ -137,7 +137,7 @@ def notify_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
             PAUSED,
             str(issue.number),
             owner,
-            alarm_values(
+            alert_values(
                 f"Issue {issue.number} is paused",
                 [issue.pause_reason],
                 f"Fix that, then run: newsletter issues resume {issue.number}",
@@ -148,7 +148,7 @@ def notify_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
     )
 
 
-def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
+def _missed(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
     """Alert the owner to a slot that passed without an issue; `notify_of_pauses` reports a paused one."""
     last = last_slot(tx, rules, now)
     if last.ok or last.state is IssueState.PAUSED:
@@ -165,12 +165,9 @@ def _alarm(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
         IssueState.MISSED: f"Run newsletter doctor to find out why. The tip will be sent next, on {in_words(last.slot + WEEK)}.",
         None: f"Run newsletter calendar approve {last.slot}, or newsletter calendar skip {last.slot}",
     }
-    next_step = (
-        steps.get(last.state, "newsletter doctor")
-        if last.explained
-        else "Run newsletter doctor to find out what is wrong"
-    )
-    values = alarm_values(f"No issue was sent on {in_words(last.slot)}", [f"{sentence(last.words)}.", late], next_step)
+    find_out = "Run newsletter doctor to find out what is wrong"
+    next_step = steps.get(last.state, find_out) if last.explained else find_out
+    values = alert_values(f"No issue was sent on {in_words(last.slot)}", [f"{sentence(last.words)}.", late], next_step)
     return _notify(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
 
 
@@ -195,7 +192,7 @@ def _runway(tx: Tx, owner: str, lines: Sequence[ForecastSlot], now: datetime) ->
     if not level:
         return 0
     warning = left.warning()
-    values = alarm_values(
+    values = alert_values(
         f"Fresh tips for {plural(left.fresh_weeks, 'week')}" if left.fresh_weeks else "No fresh tips are left",
         [f"{sentence(warning)}."],
         "To import tips, run newsletter tips import PATH…; to see the plan, run newsletter calendar",
@@ -217,9 +214,9 @@ def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Map
         return 0
     about = f"{plural(len(lines), 'passage')} to check in the coming tips"
     tx.transactional.add(
-        "alarm",
+        "alert",
         owner,
-        alarm_values(
+        alert_values(
             about, lines, "To fix a tip, run newsletter tips edit KEY; to check it again, run newsletter tips lint KEY"
         ),
         now,
@@ -231,7 +228,7 @@ def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Map
 
 
 def _notify(
-    tx: Tx, what: str, about: str, owner: str, values: Mapping[str, object], now: datetime, *, kind: str = "alarm"
+    tx: Tx, what: str, about: str, owner: str, values: Mapping[str, object], now: datetime, *, kind: str = "alert"
 ) -> int:
     """Queue an email unless the owner was notified of this already; how many were queued. what, about: the two keys."""
     if not tx.calendar.mark_notified(what, about, now):
@@ -240,8 +237,8 @@ def _notify(
     return 1
 
 
-def alarm_values(headline: str, lines: Sequence[str], next_step: str) -> Mapping[str, object]:
-    """The values of the `alarm` template."""
+def alert_values(headline: str, lines: Sequence[str], next_step: str) -> Mapping[str, object]:
+    """The values of the `alert` template."""
     return {"headline": headline, "lines": list(lines), "next_step": next_step}
 
 

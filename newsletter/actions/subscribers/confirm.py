@@ -13,7 +13,8 @@ from newsletter.domain.errors import BadToken
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import Status, Verdict, on_confirm
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class ConfirmLinks:
         # The email is answered: someone who unsubscribes today may sign up again today (`may_send_confirmation`).
         tx.subscribers.change(subscriber.id, confirmation_mailed_at=None)
         lift_suppressions(tx, self.signer, subscriber.address_key)
-        tx.subscribers.log_consent(subscriber.id, Consent(now, "confirm", "link in the confirmation mail"))
+        tx.subscribers.log_consent(subscriber.id, Consent(now, "confirm", "link in the confirmation email"))
         values = {"subscriber_key": subscriber.key, "next_slot": self.schedule.next_slot(now).isoformat()}
         tx.transactional.add("welcome", subscriber.address, values, now)
 

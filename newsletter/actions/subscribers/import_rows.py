@@ -103,7 +103,7 @@ class RowReader:
             raise InputError(
                 f"there is no address column: {', '.join(header)[:200] or 'the file is empty'}",
                 line=line,
-                fix="Name the column email in the first line",
+                fix="Name the column email in the header row",
             )
         known = {fold(title) for title in columns.titles}
         for title in (title for title in self.options.ignored if fold(title) not in known):

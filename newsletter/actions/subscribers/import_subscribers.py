@@ -72,7 +72,8 @@ def import_subscribers(
     proof = request.confirmed_source
     if proof is not None and not proof.strip():
         raise UsageError(
-            "confirmed subscribers need a proof of consent", fix='Say where they agreed: --source "paper list, May 3"'
+            "confirmed subscribers need proof of consent",
+            fix='State where they agreed, as in --source "paper list, May 3, 2026"',
         )
     report = Report()
     reject, skip = request.reject or report.rejected.append, request.skip or report.skipped.append

@@ -19,7 +19,8 @@ from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscriber import Consent, DeliveryFacts, Subscriber, UnsubscribeCount
 from newsletter.domain.subscribers.subscription import LONGEST_PAUSE
 from newsletter.mail.tokens import Signer
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store
 from newsletter.ports.subscribers import get_subscriber
 
 MOST_SHOWN = 10  # tips and comments in the statistics

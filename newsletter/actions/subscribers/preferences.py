@@ -25,7 +25,8 @@ from newsletter.domain.subscribers.subscription import (
     Verdict,
 )
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 Change = Callable[[Tx, Subscriber, datetime], None]
 
@@ -152,7 +153,7 @@ class Preferences:
             elif not (asked or _is_taken(tx, wanted) or tx.subscribers.is_move_requested(wanted.key, since)):
                 tx.subscribers.change(subscriber.id, new_address=wanted, new_address_at=now)
                 values = {"subscriber_key": subscriber.key, "asked_at": int(now.timestamp())}
-                tx.transactional.add("move", wanted.text, values, now)
+                tx.transactional.add("confirm_address", wanted.text, values, now)
 
         return self._change(token, change)
 
@@ -174,7 +175,7 @@ class Preferences:
             verdict, shown, subscriber = self._move_verdict(tx, token, now)
             if verdict is Verdict.DO and subscriber.new_address:
                 tx.subscribers.move(subscriber.id, subscriber.new_address)
-                consent = Consent(now, "move", "link in the mail to the new address")
+                consent = Consent(now, "move", "link in the email to the new address")
                 tx.subscribers.log_consent(subscriber.id, consent)
         return verdict, shown
 
@@ -244,12 +245,12 @@ def _queue_link(tx: Tx, address: Address, key: str, now: datetime) -> None:
         and (subscriber.link_mailed_at is None or subscriber.link_mailed_at <= since)
     ):
         tx.subscribers.change(subscriber.id, link_mailed_at=now)
-        tx.transactional.add("link", subscriber.address, {"subscriber_key": subscriber.key}, now)
+        tx.transactional.add("manage_link", subscriber.address, {"subscriber_key": subscriber.key}, now)
         return
     nobody = f"{key}@nobody.invalid"
     with tx.rolled_back():
         tx.suppressions.add(nobody, "", "", now)
-    tx.transactional.add("link", nobody, {"subscriber_key": key}, now, wanted=False)
+    tx.transactional.add("manage_link", nobody, {"subscriber_key": key}, now, wanted=False)
 
 
 def _iso(at: date | None) -> str | None:

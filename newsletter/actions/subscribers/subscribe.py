@@ -18,7 +18,8 @@ from newsletter.domain.subscribers.subscriber import UNSUBSCRIBED_ELSEWHERE, Con
 from newsletter.domain.subscribers.subscription import ON_THE_LIST, Status, may_send_confirmation
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.mail.verp import base36
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 MAX_NAME = 100
 _NEVER_IN_A_NAME = {"Cc", "Cs", "Co", "Cn"}  # controls, lone surrogates, private use and unassigned code points
@@ -127,7 +128,7 @@ class Signup:
     def _suspend_signups(self, tx: Tx, now: datetime) -> None:
         tx.maintenance.skip_reminders(now - HOUR, now)  # most sign-ups of the last hour are part of the attack
         if self.owner:
-            tx.transactional.add("alarm", self.owner, ATTACK, now)
+            tx.transactional.add("alert", self.owner, ATTACK, now)
 
 
 def subscribe(tx: Tx, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime) -> bool:
@@ -180,8 +181,8 @@ def add_subscriber(
     address, name = parse_address(address_text), clean_name(name)
     if confirmed_source is not None and not confirmed_source.strip():
         raise UsageError(
-            "a confirmed subscriber needs a proof of consent",
-            fix='Say where they agreed: --source "paper list, May 3"',
+            "a confirmed subscriber needs proof of consent",
+            fix='State where they agreed, as in --source "paper list, May 3, 2026"',
         )
     with store.write() as tx:
         subscriber = tx.subscribers.by_address(address.key)
@@ -216,7 +217,7 @@ def _pending(
 
 
 def ask_to_confirm(tx: Tx, subscriber: Subscriber, now: datetime, *, kind: str = "confirm") -> None:
-    """Queue the email that asks to confirm the sign-up. kind: "confirm", or "remind" for the reminder."""
+    """Queue the email that asks to confirm the sign-up. kind: "confirm", or "reminder" for the reminder."""
     values = {"subscriber_key": subscriber.key, "signup_at": int(subscriber.signup_at.timestamp())}
     tx.transactional.add(kind, subscriber.address, values, now)
     tx.subscribers.change(subscriber.id, confirmation_mailed_at=now)
@@ -230,7 +231,7 @@ def _check_may_be_added(tx: Tx, signer: Signer, subscriber: Subscriber | None, a
     if found := tx.suppressions.get(address.key):
         raise Refused(
             f"{address.text} is suppressed ({found.reason})",
-            fix=f"If that was a mistake: newsletter suppressions remove {address.text}",
+            fix=f"If that was a mistake, run: newsletter suppressions remove {address.text}",
         )
     if subscriber and has_unsubscribed(subscriber):
         raise Refused(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from newsletter.actions.subscribers.listing import Listing
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscriber import Suppression
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from newsletter.domain.subscribers.subscription import (
     on_unsubscribe,
 )
 from newsletter.mail.tokens import Purpose, Signer
-from newsletter.ports.store import Clock, Store, Tx
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,12 @@ class UnsubscribeLinks:
         sends_email = is_unsubscribe_email_due(self.email_policy, subscriber.status, how)
         if done.verdict is Verdict.DO and sends_email and not subscriber.suppressed:
             values = {"subscriber_key": subscriber.key, "left_at": _seconds(now)}
-            tx.transactional.add("farewell", subscriber.address, values, now)
+            tx.transactional.add("unsubscribed", subscriber.address, values, now)
         return done
 
     # -- after unsubscribing -------------------------------------------------------------------
 
-    def explain(self, token: str, *, reason: str, words: str) -> UnsubscribeView:
+    def save_reason(self, token: str, *, reason: str, comment: str) -> UnsubscribeView:
         """Save why someone unsubscribed, if they have. Raises InputError if the reason is not one of `Reason` or ""."""
         subscriber_key, _ = self._open(token)
         if reason not in {"", *Reason}:
@@ -108,7 +109,7 @@ class UnsubscribeLinks:
         with self.store.write() as tx:
             subscriber = tx.subscribers.by_key(subscriber_key)
             if subscriber and subscriber.status is Status.UNSUBSCRIBED:
-                tx.unsubscribes.set_reason(subscriber.id, reason, clean_comment(words))
+                tx.unsubscribes.set_reason(subscriber.id, reason, clean_comment(comment))
         return _view(subscriber)
 
     def set_quarterly(self, token: str, *, agrees: bool, form: str, origin: str) -> UnsubscribeView:

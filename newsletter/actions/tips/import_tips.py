@@ -22,7 +22,8 @@ from newsletter.domain.tips.tip import (
     merge,
     source_name,
 )
-from newsletter.ports.store import Store, Tips
+from newsletter.ports.store import Store
+from newsletter.ports.tips import Tips
 
 MAX_KEY = 60  # characters; a longer key is cut after a word
 MANY = 20  # written tips that are worth optimizing the search index

@@ -19,7 +19,8 @@ from newsletter.domain.errors import Refused
 from newsletter.domain.tips.links import LinkChecker
 from newsletter.domain.tips.rerun_rule import parse_rerun
 from newsletter.domain.tips.tip import ConflictChoice, Rejected, TipCard, TipFull, TipState, TipText
-from newsletter.ports.store import Clock, Store
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store
 
 
 class FileFormats(Protocol):
@@ -45,7 +46,7 @@ class Tips:
     store: Store
     rules: Rules
     clock: Clock
-    formats: FileFormats
+    formats: Callable[[], FileFormats]  # called on first use, since it takes long to import
     check_links: LinkChecker
 
     # -- read ------------------------------------------------------------------------------------------
@@ -84,23 +85,23 @@ class Tips:
         take: ConflictChoice | None = None,
     ) -> Report:
         """Import tips from files and directories; see `import_tips` for the options."""
-        found = self.formats.read(paths, format_)
+        found = self.formats().read(paths, format_)
         return import_tips(self.store, found, queue=queue, dry_run=dry_run, now=self.clock(), take=take)
 
     def export(self, directory: Path, *, dry_run: bool = False) -> Exported:
         """Write every tip to a Markdown file of its own, which imports as unchanged."""
-        return export_tips(self.store, directory, self.formats.to_markdown_file, dry_run=dry_run)
+        return export_tips(self.store, directory, self.formats().to_markdown_file, dry_run=dry_run)
 
     def as_file(self, key: str) -> str:
         """One tip as the text of a Markdown file."""
-        return self.formats.to_markdown_file(self.get(key).text)
+        return self.formats().to_markdown_file(self.get(key).text)
 
     def edit(self, key: str, written: str) -> Report:
         """Replace a tip with the Markdown file that its owner wrote; see `edit_tip` for the errors it raises.
 
         Another key in the file renames the tip, and its old web address redirects to the new one.
         """
-        found = self.formats.parse_markdown(written, f"{key}.md")
+        found = self.formats().parse_markdown(written, f"{key}.md")
         return edit_tip(self.store, key, found, now=self.clock())
 
     # -- order -----------------------------------------------------------------------------------------
@@ -129,7 +130,9 @@ class Tips:
             must_be_open(tx, self.rules, slot, now)
             other = next((plan.key for plan in tx.calendar.plans() if plan.pin == slot and plan.key != key), None)
             if other:
-                raise Refused(f"{other} is pinned to {slot} already", fix=f"First run: newsletter tips unpin {other}")
+                raise Refused(
+                    f"{other} is pinned to {slot} already", fix=f"Run this first: newsletter tips unpin {other}"
+                )
             tx.calendar.pin(key, slot)
             return tip.dated(slot).card.title
 

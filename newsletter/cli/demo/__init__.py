@@ -10,7 +10,7 @@ from newsletter.cli.context import Subcommand
 @click.command(cls=Subcommand, reports=False)
 @click.option("--once", is_flag=True, help="Exit when the emails have arrived instead of keeping the pages open.")
 def demo(*, once: bool) -> int:
-    """Play one Tuesday with nothing configured: sign-ups, confirmations, the daemon, and a real SMTP server."""
+    """Run through one Tuesday without any configuration: sign-ups, confirmations, the daemon, and a real SMTP server."""
     from newsletter.cli.demo.tuesday import run_demo  # noqa: PLC0415 - it imports rich
 
     return run_demo(once=once)

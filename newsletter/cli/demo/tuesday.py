@@ -85,14 +85,14 @@ class _Demo:
 
     def play(self, keep_open: Callable[[], None] | None) -> None:
         """On Monday evening people sign up; on Tuesday, two seconds before eight, the daemon starts and then sends."""
-        self.console.print("\n[bold]Tip of the Week[/bold] · one Tuesday, with nothing configured\n")
+        self.console.print("\n[bold]Tip of the Week[/bold] · one Tuesday, without any configuration\n")
         self._newsletter("init", "--yes")
         evening = self._slot - timedelta(hours=12)
         with self._daemon(evening):
             self._print_step(evening, "sign-ups open", f"sign-up form at {self._home}/")
             for name, address in SUBSCRIBERS:
                 self._sign_up(name, address)
-                self._print_step(evening, f"{name} signs up", f"{address} filled in the form and confirmed by email")
+                self._print_step(evening, f"{name} signs up", f"{address} filled out the form and confirmed by email")
         with self._daemon(self._slot - timedelta(seconds=2)):
             self._print_step(
                 self._slot, "the daemon sends", "the next unsent tip, compiled once, to every confirmed subscriber"

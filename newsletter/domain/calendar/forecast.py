@@ -116,7 +116,7 @@ class Runway:
                 if self.fresh_weeks
                 else f"{left}, and there is nothing to send"
             )
-        return f"{left}; with tips that run again there is something to send for {plural(self.with_reruns, 'week')}"
+        return f"{left}; with reruns, there is something to send for {plural(self.with_reruns, 'week')}"
 
 
 def runway(lines: Sequence[ForecastSlot]) -> Runway:

@@ -1,4 +1,4 @@
-"""The owner's overrides of slots: skip one, hold one, or approve its tip."""
+"""The owner's overrides of slots: skip one, hold one, or approve its tip; and the links in a preview that do this."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ class SlotOverride:
 
     kind: Override
     about: str = ""
+
+
+class Action(StrEnum):
+    """What a link in a preview email does to its slot. The values are part of signed tokens, so they must not change."""
+
+    APPROVE = "approve"
+    SKIP = "skip"
+    SWAP = "swap"
+    HOLD = "hold"

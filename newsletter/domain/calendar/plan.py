@@ -144,7 +144,7 @@ class Plan:
                 return self._with(key, rerun=replace(rule, unseen=True))
         raise UsageError(
             f"{change[:80]!r} is not a change to the calendar",
-            fix='Write "skip 2026-12-29", "unskip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY" or "unseen KEY"',
+            fix='Write "skip 2026-12-29", "unskip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY", or "unseen KEY"',
         )
 
     def _with(self, key: str, **change: date | TipState | Rerun | None) -> Plan:
@@ -175,5 +175,5 @@ def ago(earlier: date, later: date) -> str:
 def last_sent(tip: TipPlan, slot: date) -> str:
     """When a tip was last sent, in words."""
     if not tip.runs:
-        return "it ran before this system"
+        return "it ran before it was imported"
     return f"last sent {in_words(tip.last_run)}, {ago(tip.last_run, slot)}"

@@ -36,7 +36,7 @@ class Schedule:
             return cls(WEEKDAYS.index(found["day"]), time(hour, minute), ZoneInfo(zone))
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise SettingsError(
-                f"NEWSLETTER_TIMEZONE is not a known zone: {zone!r}", fix="Write an IANA name, as in Europe/Berlin"
+                f"NEWSLETTER_TIMEZONE is not a known zone: {zone!r}", fix="Write an IANA name, as in America/New_York"
             ) from None
 
     def day_of(self, now: datetime) -> date:

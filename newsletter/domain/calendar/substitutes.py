@@ -96,13 +96,13 @@ class Shares:
 
     def words(self) -> str:
         """Sentences for the owner."""
-        words = [f"It runs again, for {plural(self.own, 'reader')}"]
+        words = [f"It runs again for {plural(self.own, 'subscriber')}"]
         if self.others:
             given = (f"{share.readers} {_get(share.readers)} “{share.title}”" for share in self.others)
-            words.append(f"Of those who have had it, {', '.join(given)}")
+            words.append(f"Of those who have received it, {', '.join(given)}")
         if self.had_it:
             words.append(
-                f"{self.had_it} {_get(self.had_it)} no letter, for there is no tip left that they have not had"
+                f"{self.had_it} {_get(self.had_it)} no email because there is no tip left that they have not received"
             )
         return ". ".join(words) + "."
 

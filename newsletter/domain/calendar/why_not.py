@@ -16,11 +16,11 @@ from newsletter.domain.tips.tip import TipCard, TipState
 def standing(tip: TipCard) -> str:
     """Why this tip is not waiting for its first run; "" when it is."""
     if not tip.complete:
-        return "only its teaser is here; import the page with the whole article"
+        return "only its teaser is here; import the page with the full tip"
     return {
         TipState.FRESH: "",
         TipState.SENT: f"it was sent on {tip.last_sent_on}",
-        TipState.ARCHIVE: f"it ran before this system ({tip.published_on or 'no date'})",
+        TipState.ARCHIVE: f"it ran before it was imported ({tip.published_on or 'no date'})",
         TipState.RETIRED: "it is retired",
     }[tip.state]
 
@@ -45,7 +45,7 @@ def why_not(key: str, slot: date, chooser: TipChooser) -> str:
 
 def _never(tip: TipPlan) -> str:
     if not tip.complete:
-        return "only its teaser is here; import the page with the whole article"
+        return "only its teaser is here; import the page with the full tip"
     return "it is retired" if tip.state is TipState.RETIRED else ""
 
 

@@ -141,6 +141,7 @@ def apply_outcome(
         case InDoubt():
             if hold_in_doubt:
                 return _change(Event.HOLD)
+            # The copy has the same Message-ID, so that receivers can drop it.
             return _later(max(back_off(attempts), IN_DOUBT_FOR), first_attempt_at, now)
 
 

@@ -164,7 +164,7 @@ _PATTERNS = (
             r"!\[\s*\](?:\(|\[)[^)\n]*|<img\b(?![^>]{0,2000}\balt\s*=\s*[\"'][^\"'>]{0,500}\w)[^>]{0,2000}>",
             re.IGNORECASE,
         ),
-        "anyone who does not load or cannot see images gets nothing",
+        "the image has no alt text for people who cannot see it or do not load images",
         "Describe the image in the square brackets: ![a queue of three people](…)",
         in_quotes=True,
     ),
@@ -286,8 +286,10 @@ def _shape(tip: TipText) -> Iterator[Finding]:
         )
         yield Finding("title", 1, tip.title[:80], "shouting", reason, suggestion, Level.WARNING)
     if not tip.takeaway.strip():
-        reason = "the email has no sentence for people who read nothing else"
-        yield Finding("takeaway", 1, "", "takeaway", reason, "Write in one sentence what to do", Level.NOTE)
+        reason = "the tip has no takeaway for people who read nothing else"
+        yield Finding(
+            "takeaway", 1, "", "takeaway", reason, "Write a takeaway: one sentence that says what to do", Level.NOTE
+        )
     yield from _length(tip)
 
 

@@ -66,8 +66,8 @@ def parse_rerun(text: str) -> Rerun:
             unseen = bool(found["unseen"])
         else:
             raise InputError(
-                f"{text[:80]!r} is not a rule for re-runs",
-                fix='Write "never", "after 18 months", "at most 3 runs", "unseen" or "after 2 years, at most 3 runs"',
+                f"{text[:80]!r} is not a rule for reruns",
+                fix='Write "never", "after 18 months", "at most 3 runs", "unseen", or "after 2 years, at most 3 runs"',
             )
     return Rerun(after=after, at_most=at_most, unseen=unseen)
 

@@ -66,7 +66,9 @@ def _encrypt(connection: Connection) -> None:
         ) from None
     if connection.replies.unread:
         # CVE-2011-0411: plain text that follows the 220 would be read as if it had been encrypted
-        raise SenderError(f"{options}: it sent plain text after its go-ahead for TLS", fix="Do not trust this network")
+        raise SenderError(
+            f"{options}: it sent plain text after it agreed to start TLS", fix="Do not trust this network"
+        )
     _greet(connection)
 
 
@@ -84,6 +86,7 @@ def _sign_in(connection: Connection) -> None:
     except smtplib.SMTPServerDisconnected:
         raise
     except smtplib.SMTPException as error:
+        # A 4yz says nothing about the password, so it must not pause the issue.
         if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code // 100 == 4:
             raise
         raise AuthenticationFailed(

@@ -51,6 +51,7 @@ class Connection(smtplib.SMTP):
     def ready(self) -> None:
         """Take over from smtplib, after its last EHLO."""
         self.dialogue = Dialogue(str(self.options), self.replies, Extensions.parse(self.esmtp_features))
+        # Nagle's algorithm would hold a short segment back until the server has acknowledged the one before.
         self.open_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def getreply(self) -> tuple[int, bytes]:

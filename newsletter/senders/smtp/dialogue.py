@@ -139,6 +139,7 @@ class Dialogue:
 
         Raises Lost if the server sent something before it was asked, such as a 421: it would be taken for a reply.
         """
+        # Refused before a byte is sent, so the connection stays usable.
         mail = self._mail_command(envelope, message)
         if isinstance(mail, Rejected):
             return mail
@@ -187,6 +188,7 @@ class Dialogue:
                 return self._judge(parse_reply(Stage.DOT, *last))
             how = "stopped reading" if is_late else f"hung up ({error})"
             raise self._trouble(f"it {how} in the middle of the message") from None
+        # Section 3.8: with a 421, the server has not done what was asked, so the message was not accepted.
         if isinstance(error, Closing):
             raise self._trouble(what) from None
         return InDoubt(Reply(Stage.DOT, 0, "", f"no reply to the dot: {what}"))
@@ -221,6 +223,7 @@ class Dialogue:
         if self._awaited < _FINAL:
             return self._handle_command_reply(code, text)
         if self._refusal:
+            # Section 4.1.1.5: RSET is always answered with 250. A server that does not do so is out of step with us.
             self.is_usable = self.awaits_final_reply or code == 250
         outcome = self._judge(self._refusal or parse_reply(Stage.DOT, code, text))
         self.finished += 1

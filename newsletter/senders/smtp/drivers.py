@@ -107,6 +107,7 @@ class NonblockingDriver:
         options = self.connection.options
         if written == len(data):
             self._unsent, self.events = b"", select.POLLIN
+            # RFC 5321 section 4.5.3.2.6: the server may take 10 minutes to reply to the dot.
             limit = options.final_timeout if self._dialogue.awaits_final_reply else options.reply_timeout
         else:
             self._unsent, self.events = memoryview(data)[written:], select.POLLOUT

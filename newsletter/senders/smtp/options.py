@@ -42,9 +42,9 @@ class SmtpOptions:
         """
         url.check_options(*_OPTIONS)
         if not url.host or url.path.strip("/"):
-            raise url.make_error("needs a host and nothing behind it", "Write smtp://user:password@relay.example:587")
+            raise url.make_error("needs a host and nothing after it", "Write smtp://user:password@relay.example:587")
         if bool(url.user) != bool(url.password):
-            raise url.make_error("needs a user and a password, or neither", "Write smtp://user:password@host")
+            raise url.make_error("needs both a user and a password, or neither", "Write smtp://user:password@host")
         implicit = url.scheme == "smtps"
         tls = url.get_choice(
             "tls", ("required",) if implicit else _TLS, "required" if implicit or not url.is_local else "none"
@@ -59,9 +59,9 @@ class SmtpOptions:
             is_local=url.is_local,
             ca_file=url.options.get("ca_file", ""),
             per_connection=url.get_integer("per_connection", 1000),
-            connect_timeout=url.seconds("connect_timeout", 30),
-            reply_timeout=url.seconds("reply_timeout", 300),
-            final_timeout=url.seconds("final_timeout", 600),
+            connect_timeout=url.get_seconds("connect_timeout", 30),
+            reply_timeout=url.get_seconds("reply_timeout", 300),
+            final_timeout=url.get_seconds("final_timeout", 600),
         )
         if options.ca_file:
             _ = options.context  # a file that cannot be read is a wrong setting, not trouble with the relay
@@ -77,7 +77,8 @@ class SmtpOptions:
             context = ssl.create_default_context(cafile=self.ca_file or None)
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(
-                f"NEWSLETTER_SENDER_URL: ca_file cannot be read: {error}", fix="Name a PEM file with certificates"
+                f"NEWSLETTER_SENDER_URL: ca_file cannot be read: {error}",
+                fix="Set ca_file to a PEM file with certificates",
             ) from error
         if self.tls == "optional" and not self.user:
             context.check_hostname = False

@@ -46,6 +46,7 @@ class SmtpSender:
         found = [waiting[number] for number, _ in poller.poll(seconds * 1000)]
         if found:
             return found
+        # Only when no socket is ready: a server that is silent for too long never becomes ready by itself.
         now = time.monotonic()
         return [session for session in waiting.values() if session.driver and session.driver.is_overdue(now)]
 

@@ -37,8 +37,10 @@ def restore(path: Path, source: Path, kept: Path) -> None:
         raise wrong_schema(found)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
+        # Before anything is replaced: a crash from here on loses neither database.
         _copy(path, kept)
     _copy(source, path)
+    # The backup may be of an older program.
     upgrade(path)
 
 

@@ -19,7 +19,7 @@ from newsletter.domain.errors import Busy, NewsletterError, SchemaError, Setting
 from newsletter.store.sqlite.connection import BUSY_FOR, SHORT_WAIT, begin_writing, set_pragmas, translate, translated
 from newsletter.store.sqlite.wal import Checkpoints
 
-HEAD = "0005"
+HEAD = "0006"
 """The schema version this program needs; a test compares it with the newest migration."""
 
 
@@ -33,7 +33,7 @@ def sqlite_path(url: str) -> Path:
     if parsed.get_backend_name() != "sqlite":
         raise SettingsError(f"NEWSLETTER_DATABASE_URL: {parsed.get_backend_name()} is not supported yet", fix=fix)
     if not parsed.database or parsed.database == ":memory:":
-        raise SettingsError("NEWSLETTER_DATABASE_URL must name a file", fix=fix)
+        raise SettingsError("NEWSLETTER_DATABASE_URL must point to a file", fix=fix)
     return Path(parsed.database)
 
 
@@ -125,6 +125,7 @@ class Database:
         """
         self.check_schema()
         busy_for = SHORT_WAIT if no_wait else BUSY_FOR
+        # Threads of this process queue here, since SQLite lets only one connection write at a time.
         if not self.write_lock.acquire(timeout=SHORT_WAIT if no_wait else -1):
             raise Busy("another thread is writing to the database", fix="Try again in a moment")
         try:
@@ -212,6 +213,7 @@ def upgrade(path: Path) -> tuple[str | None, str]:
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     engine = make_engine(path).execution_options(immediate=BUSY_FOR)
     with _translated(), engine.begin() as connection:
+        # Alembic uses this transaction, so that a migration is complete or leaves no trace.
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()

@@ -38,6 +38,7 @@ def sending_lock(database: Path, role: str, now: datetime) -> Iterator[int]:
                 _sentence(_read(lock_path(database))),
                 fix="Only one process may send on a database; stop the other one or let it finish",
             )
+        # Opened with "a+" so that the file of the current holder is not emptied before we hold the lock.
         file.seek(0)
         file.truncate()
         json.dump({"role": holder.role, "pid": holder.pid, "host": holder.host, "since": holder.since}, file)
@@ -65,6 +66,7 @@ def _locked(descriptor: int, database: Path) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waited = time.monotonic() - began
+            # If the holder is dead, its second process still has the lock, and is finishing its emails in flight.
             if waited > _WAIT_AFTER_CRASH or (waited > _WAIT and _read(lock_path(database)).is_alive):
                 return False
             time.sleep(_POLL)

@@ -70,6 +70,7 @@ class Checkpoints:
                 pass
         except sqlite3.Error as error:  # harmless: the pages stay in the log, and the next checkpoint moves them
             log.info("no checkpoint: %s", error)
+        # Read after the checkpoint, which itself writes a page (see `_move_most`).
         self._seen = self._written_at()
 
 
