@@ -31,8 +31,8 @@ RFC 5891). DNS is not queried: the confirmation email shows whether the mailbox 
 - A **name** with non-ASCII characters needs a mail server that supports SMTPUTF8. If yours does not, the email to this one
   subscriber is rejected before it is sent, with the reason `553 5.6.7` in `newsletter subscribers show`. Other emails
   are not delayed.
-- White space around an address is removed. The case of the name is kept for the envelope, but addresses that differ
-  only in case are one subscriber.
+- White space around an address is removed, and invisible characters anywhere in it. The case of the name is kept for the
+  envelope, but addresses that differ only in case are one subscriber.
 
 ## Where we differ from the RFCs
 

@@ -8,26 +8,30 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Generic, Self, TextIO, TypeVar
 
 import click
 
+from newsletter.actions.subscribers.import_subscribers import ImportRequest, Report
 from newsletter.cli.context import CliContext, Subcommand, dry_run, yes
 from newsletter.cli.issue_view import iso
+from newsletter.domain.csv_records import SkippedLines
 from newsletter.domain.errors import UsageError
-from newsletter.domain.subscribers.csv_columns import RejectedRow, escape_formula
+from newsletter.domain.subscribers.imported import RejectedRow, escape_address, escape_formula
 from newsletter.domain.subscribers.subscription import Status
 
 if TYPE_CHECKING:
     from newsletter.cli.output import Output
 
 STATUSES = [*(status.value for status in Status), "suppressed"]
-COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated")
-_LABELS = {"left": "unsubscribed", "repeated": "duplicates"}
+COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated", "confirmed", "proven", "asked")
+T = TypeVar("T", RejectedRow, SkippedLines)
+
+_LABELS = {"left": "unsubscribed", "repeated": "duplicates", "asked": "emails to be sent"}
 
 confirmed_option = click.option(
     "--confirmed", is_flag=True, help="They have already agreed; send no confirmation email."
@@ -55,58 +59,121 @@ def consent_proof(source: str | None, *, confirmed: bool) -> str | None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @confirmed_option
 @source_option
+@click.option("--ask", is_flag=True, help="Ask everyone without a proof of consent by email to confirm.")
+@click.option(
+    "--ignore-column", "ignored", metavar="NAME", multiple=True, help="Do not use this column; can be repeated."
+)
 @dry_run
 @click.pass_obj
-def import_(context: CliContext, *, file: Path, confirmed: bool, source: str | None, dry_run: bool) -> int:
+def import_(
+    context: CliContext,
+    *,
+    file: Path,
+    confirmed: bool,
+    source: str | None,
+    ask: bool,
+    ignored: tuple[str, ...],
+    dry_run: bool,
+) -> int:
     """Import subscribers from a CSV file with a header row: email (or address), and name or first and last name.
 
-    Exports of Mailchimp, Kit, Substack, Buttondown, Ghost, and listmonk work unchanged: status and dates are kept,
-    unsubscribed people stay unsubscribed, and bounced addresses are suppressed. Anyone who unsubscribed here stays
-    unsubscribed. Nothing is written before the whole file is read. If an import is interrupted, run it again to finish.
+    Exports of Mailchimp, MailPoet, HubSpot, Brevo, Kit, Substack, Ghost and many others work unchanged: status and dates
+    are kept, unsubscribed people stay unsubscribed, and bounced addresses are suppressed. Anyone who unsubscribed here
+    stays unsubscribed. A confirmation time in the file is a proof of consent. For everyone else, pass --confirmed with
+    --source, or --ask; with neither, nothing is written. Nothing is written before the whole file is read, and nothing
+    at all if a column that says who may get email is not understood. If interrupted, run the same command again.
     """
     proof = consent_proof(source, confirmed=confirmed)
-    with _RejectedRows() as rejected:
+    if ask and confirmed:
+        raise UsageError("--ask and --confirmed contradict each other", fix="Pass one of them")
+    with _Spool(RejectedRow) as rejected, _Spool(SkippedLines) as skipped:
         with _Progress(context, file) as progress:
-            report = context.app.subscribers.import_file(
-                file,
+            request = ImportRequest(
                 confirmed_source=proof,
+                ask=ask,
+                ignored=ignored,
                 dry_run=dry_run,
                 reject=rejected.append,
-                watch_lines=progress.watch_lines,
+                skip=skipped.append,
                 on_progress=progress.written,
             )
-        counts = {name: getattr(report, name) for name in COUNTED}
-
-        def draw(output: Output) -> None:
-            title = "Dry run: nothing was written" if dry_run else "Subscribers"
-            facts = [(_LABELS.get(name, name), number) for name, number in counts.items()]
-            output.facts([*facts, ("rejected", len(rejected))], title=title)
-            output.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
-            if report.asked and not dry_run:
-                are_queued = "confirmation email is" if report.asked == 1 else "confirmation emails are"
-                output.line(f"{report.asked:,} {are_queued} queued; the daemon sends them (newsletter run).")
-
-        context.report({**counts, "rejected": (asdict(row) for row in rejected), "dry_run": dry_run}, draw)
-        return 1 if len(rejected) and not any(counts.values()) else 0
+            report = context.app.subscribers.import_file(file, request, watch_lines=progress.watch_lines)
+        _report_import(context, file, request, report, rejected, skipped)
+        if report.undecided:
+            context.print_note(f"newsletter: {_question(report)}")
+            return 2
+        return 1 if len(rejected) or len(skipped) else 0
 
 
-class _RejectedRows:
-    """Rejected rows, in a temporary file once there are many, so that a million of them need no memory."""
+def _report_import(
+    context: CliContext,
+    file: Path,
+    request: ImportRequest,
+    report: Report,
+    rejected: _Spool[RejectedRow],
+    skipped: _Spool[SkippedLines],
+) -> None:
+    counts = {name: getattr(report, name) for name in COUNTED}
+    nothing = request.dry_run or report.undecided
 
-    def __init__(self) -> None:
+    def draw(output: Output) -> None:
+        title = (
+            "Dry run: nothing was written" if request.dry_run else "Nothing was written" if nothing else "Subscribers"
+        )
+        facts = [(_LABELS.get(name, name), number) for name, number in counts.items()]
+        output.facts([*facts, ("rejected rows", len(rejected)), ("skipped parts", len(skipped))], title=title)
+        if report.unused_columns:
+            output.line(f"Columns that were not used: {', '.join(report.unused_columns)}", "dim")
+        output.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
+        output.lines((f"{file}:{_lines(part)} skipped: {part.reason}" for part in skipped), "yellow")
+        if report.asked and not nothing:
+            are_queued = "confirmation email is" if report.asked == 1 else "confirmation emails are"
+            output.line(f"{report.asked:,} {are_queued} queued; the daemon sends them (newsletter run).")
+
+    document = {
+        **counts,
+        "rejected": (asdict(row) for row in rejected),
+        "skipped_lines": ({"from": part.first, "to": part.last, "reason": part.reason} for part in skipped),
+        "unused_columns": report.unused_columns,
+        "undecided": report.undecided,
+        "dry_run": request.dry_run,
+    }
+    context.report(document, draw)
+
+
+def _lines(part: SkippedLines) -> str:
+    if part.first == part.last:
+        return f"{part.first}: line {part.first} was"
+    return f"{part.first}: lines {part.first} to {part.last} were"
+
+
+def _question(report: Report) -> str:
+    people = "1 subscriber" if report.asked == 1 else f"{report.asked:,} subscribers"
+    emails = "1 confirmation email" if report.asked == 1 else f"{report.asked:,} confirmation emails"
+    return (
+        f"the file has no proof that {people} agreed, so nothing was written. If they agreed already, pass --confirmed"
+        f' --source "where and when they agreed"; to ask them, pass --ask, which sends {emails}'
+    )
+
+
+class _Spool(Generic[T]):
+    """Rows that could not be used, in a temporary file once there are many, so that a million of them need no memory."""
+
+    def __init__(self, kind: Callable[..., T]) -> None:
         self._file = SpooledTemporaryFile(max_size=1_000_000, mode="w+", encoding="ascii")  # noqa: SIM115 - see exit
+        self._kind: Callable[..., T] = kind
         self._number = 0
 
-    def append(self, row: RejectedRow, /) -> None:
-        self._file.write(json.dumps([row.line, row.address, row.reason]) + "\n")
+    def append(self, row: T, /) -> None:
+        self._file.write(json.dumps(astuple(row)) + "\n")
         self._number += 1
 
     def __len__(self) -> int:
         return self._number
 
-    def __iter__(self) -> Iterator[RejectedRow]:
+    def __iter__(self) -> Iterator[T]:
         self._file.seek(0)
-        return (RejectedRow(*json.loads(line)) for line in self._file)
+        return (self._kind(*json.loads(line)) for line in self._file)
 
     def __enter__(self) -> Self:
         return self
@@ -174,9 +241,9 @@ def export(context: CliContext, *, file: Path, status: str | None, yes: bool) ->
         out = csv.writer(target)
         out.writerow([*columns, "paused_until"])
         for one in listing.rows:
-            cells = (one.address, one.name, one.display_status, one.pace.value, one.source)
+            cells = (one.name, one.display_status, one.pace.value, one.source)
             times = (one.signup_at, one.confirmed_at, one.left_at, one.paused_until)
-            out.writerow([*map(escape_formula, cells), *map(iso, times)])
+            out.writerow([escape_address(one.address), *map(escape_formula, cells), *map(iso, times)])
             number += 1
     document = {"file": str(file), "exported": number}
     context.report(

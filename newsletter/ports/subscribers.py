@@ -8,7 +8,7 @@ from typing import Protocol
 
 from newsletter.domain.errors import NotFound
 from newsletter.domain.subscribers.address import Address
-from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportOptions, StagedSubscriber
+from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
 from newsletter.domain.subscribers.signup_limits import SignupLimit
 from newsletter.domain.subscribers.subscriber import (
     Consent,

@@ -13,11 +13,14 @@ from newsletter.store.times import from_text, to_text
 
 _INSERT = "INSERT INTO consent (subscriber_id, at, what, proof, origin)"
 _ADD = f"{_INSERT} VALUES (?, ?, ?, ?, ?)"
-# Reads `fate`, a staging table of `store.import_subscribers`.
+# Reads `decided`, a staging view of `store.import_subscribers`.
 ADD_IMPORTED = f"""{_INSERT}
     SELECT id, :now, CASE WHEN fate IN ('add_left', 'leave') THEN 'leave'
-        WHEN fate IN ('add_asked', 'ask') THEN 'signup' ELSE 'import' END, :source, ''
-    FROM fate WHERE fate IN ('add_confirmed', 'add_left', 'add_asked', 'confirm', 'ask', 'leave')"""
+        WHEN fate IN ('add_asked', 'ask') THEN 'signup' ELSE 'import' END,
+        CASE WHEN evidence IS NOT NULL AND fate IN ('add_confirmed', 'confirm')
+            THEN :proof || coalesce(substr(confirmed_at, 1, 19) || ' UTC, ', '') || :evidence ELSE :source END,
+        CASE WHEN fate IN ('add_confirmed', 'confirm') THEN coalesce(evidence, '') ELSE '' END
+    FROM decided WHERE fate IN ('add_confirmed', 'add_left', 'add_asked', 'confirm', 'ask', 'leave')"""
 _OF_SUBSCRIBER = "SELECT at, what, proof, origin FROM consent WHERE subscriber_id = ? ORDER BY id"
 _WHOLE_ORIGINS = "SELECT id, origin FROM consent WHERE origin <> '' AND origin NOT LIKE '%/%' AND at <= ? LIMIT ?"
 _SHORTEN = "UPDATE consent SET origin = ? WHERE id = ?"

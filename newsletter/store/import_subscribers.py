@@ -14,10 +14,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import chain, islice
 from threading import RLock
 
-from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportOptions, StagedSubscriber
+from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
 from newsletter.domain.subscribers.subscription import CONFIRM_EMAIL_EVERY
 from newsletter.store import consent, subscribers, suppressions, transactional
 from newsletter.store.sqlite.connection import transaction, translated
@@ -35,32 +36,34 @@ PRAGMAS = (
 )
 
 _STAGE = """CREATE TEMP TABLE staged (line INTEGER, address TEXT, address_key TEXT, name TEXT, key TEXT, was TEXT,
-    signup_at TEXT, confirmed_at TEXT, left_at TEXT, paused_until TEXT, pace TEXT)"""
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-# If an address occurs more than once, a row that says "cleaned" or "unsubscribed" wins, then the first row. With min(),
+    signup_at TEXT, confirmed_at TEXT, left_at TEXT, paused_until TEXT, pace TEXT, evidence TEXT)"""
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# If an address occurs more than once, the strictest row wins, then the first row. With min(),
 # SQLite takes the other columns from the row that has the minimum (sqlite.org/lang_select.html#bareagg).
-_ONCE = """CREATE TEMP TABLE once AS SELECT min((was NOT IN ('cleaned', 'unsubscribed')) * 4294967296 + line),
-    address_key, address, name, key, was, signup_at, confirmed_at, left_at, paused_until, pace
+_ONCE = """CREATE TEMP TABLE once AS SELECT min(CASE was WHEN 'active' THEN 3
+    WHEN 'unconfirmed' THEN 2 WHEN 'unsubscribed' THEN 1 ELSE 0 END * 4294967296 + line),
+    address_key, address, name, key, was, signup_at, confirmed_at, left_at, paused_until, pace, evidence
     FROM staged GROUP BY address_key ORDER BY address_key"""
 _FATE = f"""CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(s.id, o.rowid + :ids) AS id, CASE
     WHEN o.was = 'erased' OR x.address_key IS NOT NULL THEN 'suppressed'
     WHEN s.id IS NULL AND o.was = 'unsubscribed' THEN 'add_left'
     WHEN s.id IS NULL AND o.was = 'cleaned' THEN 'block'
-    WHEN s.id IS NULL AND o.was = 'active' AND :proven THEN 'add_confirmed'
+    WHEN s.id IS NULL AND o.was = 'active' AND (:proven OR o.evidence IS NOT NULL) THEN 'add_confirmed'
     WHEN s.id IS NULL THEN 'add_asked'
     WHEN o.was = 'cleaned' THEN 'block'
     WHEN s.left_at IS NOT NULL AND s.status NOT IN ('confirmed', 'paused') THEN 'left'
     WHEN o.was = 'unsubscribed' AND s.status = 'unsubscribed' THEN 'left'
     WHEN o.was = 'unsubscribed' AND s.confirmed_at > o.left_at THEN 'same'
     WHEN o.was = 'unsubscribed' THEN 'leave'
-    WHEN s.status IN ('pending', 'expired') AND o.was = 'active' AND :proven THEN 'confirm'
+    WHEN s.status IN ('pending', 'expired') AND o.was = 'active' AND (:proven OR o.evidence IS NOT NULL) THEN 'confirm'
     WHEN s.status = 'pending' AND coalesce(s.confirmation_mailed_at, '') <= :day_ago THEN 'ask'
-    ELSE 'same' END AS fate, o.name <> '' AND s.name = '' AS named
+    ELSE 'same' END AS fate, o.name <> '' AND s.name = '' AS named,
+    o.evidence IS NOT NULL AS proven
     FROM once o LEFT JOIN subscriber s ON s.address_key = o.address_key
     LEFT JOIN suppression x ON x.address_key = o.address_key WHERE o.rowid > :after AND o.rowid <= :after + {SLICE}"""  # noqa: S608 - a number
 
 _DECIDED = """CREATE TEMP VIEW decided AS SELECT f.id, f.fate, f.named, o.address_key, o.name, o.pace, o.signup_at,
-    o.confirmed_at, o.left_at, o.paused_until, o.key, coalesce(o.address, o.address_key) AS address
+    o.confirmed_at, o.left_at, o.paused_until, o.key, o.evidence, coalesce(o.address, o.address_key) AS address
     FROM fate f JOIN once o ON o.rowid = f.place"""
 
 _WRITE = {
@@ -79,22 +82,29 @@ _WRITE = {
 def import_staged(
     connection: sqlite3.Connection, lock: RLock, rows: Iterable[StagedSubscriber], options: ImportOptions
 ) -> ImportCounts:
-    """Stage and sort all rows, then decide and write slice by slice; a dry run only decides. See ports.subscribers."""
+    """Stage and sort all rows, then decide and write slice by slice. See ports.subscribers.
+
+    A dry run only decides. So does an import that would send emails without a proof or the permission to ask.
+    """
     with translated():
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
         staged, number = _stage(connection, rows)
         counts = ImportCounts(repeated=staged - number)
-        for after in range(0, number, SLICE):
-            part = {"after": after, "number": number}
-            if options.dry_run:
-                _decide(connection, options, part, counts)
-            else:
-                # The lock of this process; between processes, `transaction` polls for that of SQLite.
-                with lock:
-                    _write(connection, options, part, counts)
-                options.on_progress(min(1.0, (after + SLICE) / number))
-                time.sleep(PAUSE_AFTER_SLICE)
+        parts = [{"after": after, "number": number} for after in range(0, number, SLICE)]
+        if options.dry_run or not (options.proof or options.ask):
+            expected = replace(counts)
+            for part in parts:
+                _decide(connection, options, part, expected)
+            expected.undecided = bool(expected.asked) and not (options.proof or options.ask)
+            if options.dry_run or expected.undecided:
+                return expected
+        for part in parts:
+            # The lock of this process; between processes, `transaction` polls for that of SQLite.
+            with lock:
+                _write(connection, options, part, counts)
+            options.on_progress(min(1.0, (part["after"] + SLICE) / number))
+            time.sleep(PAUSE_AFTER_SLICE)
         return counts
 
 
@@ -122,6 +132,7 @@ def _write(
     # The first two characters of the keys; see subscribers.ADD_IMPORTED.
     prefix = f"{part['after'] * 256 // part['number']:02x}"
     values = {"prefix": prefix, "now": to_text(options.now), "seconds": int(options.now.timestamp()), "source": source}
+    values |= {"proof": f"{options.proof.strip()}; " if options.proof else "", "evidence": options.evidence()}
     with transaction(connection):
         fates = _decide(connection, options, part, counts)
         for sql in (sql for sql, about in _WRITE.items() if about & fates):
@@ -144,10 +155,13 @@ def _decide(
 
 def _count(connection: sqlite3.Connection, counts: ImportCounts) -> set[str]:
     fates = set()
-    for fate, named, number in connection.execute("SELECT fate, coalesce(named, 0), count(*) FROM fate GROUP BY 1, 2"):
+    groups = connection.execute("SELECT fate, coalesce(named, 0), proven, count(*) FROM fate GROUP BY 1, 2, 3")
+    for fate, named, proven, number in groups:
         fates.add(fate)
         counts.added += number * (fate in {"add_confirmed", "add_asked"})
         counts.asked += number * (fate in {"add_asked", "ask"})
+        counts.confirmed += number * (fate in {"add_confirmed", "confirm"})
+        counts.proven += number * (proven and fate in {"add_confirmed", "confirm"})
         counts.suppressed += number * (fate in {"suppressed", "block", "add_left", "leave"})
         counts.left += number * (fate == "left")
         updated = fate in {"confirm", "ask"} or (fate == "same" and named)

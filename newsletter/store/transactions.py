@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from newsletter.domain.errors import Refused
-from newsletter.domain.subscribers.csv_columns import ImportCounts, ImportOptions, StagedSubscriber
+from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
 from newsletter.ports.sending import Holder, SendingLock
 from newsletter.store import copy_guard, import_subscribers
 from newsletter.store.archive import VERSION, CatalogCache, SqlArchive

@@ -54,7 +54,7 @@ def test_no_command_and_no_file_resubscribes_anyone_who_unsubscribed(newsletter:
 def test_an_import_reports_bad_rows_and_imports_the_rest(newsletter: Command, home: Path) -> None:
     (home / "list.csv").write_text("email,name\nanna@tips.example.com,Anna\nnobody,No\n", encoding="utf-8")
     done = newsletter("subscribers", "import", "list.csv", *PROOF, "--json")
-    assert done.returncode == 0
+    assert done.returncode == 1
     document = json.loads(done.stdout)
     assert document["added"] == 1
     assert [(row["line"], row["address"]) for row in document["rejected"]] == [(3, "nobody")]
@@ -63,8 +63,50 @@ def test_an_import_reports_bad_rows_and_imports_the_rest(newsletter: Command, ho
 
 def test_a_dry_run_of_an_import_counts_and_writes_nothing(newsletter: Command, home: Path) -> None:
     (home / "list.csv").write_text("email\nanna@tips.example.com\n", encoding="utf-8")
-    assert json.loads(newsletter("subscribers", "import", "list.csv", "--dry-run", "--json").stdout)["added"] == 1
+    dry = newsletter("subscribers", "import", "list.csv", "--ask", "--dry-run", "--json")
+    assert (dry.returncode, json.loads(dry.stdout)["added"], json.loads(dry.stdout)["asked"]) == (0, 1, 1)
     assert json.loads(newsletter("subscribers", "list", "--json").stdout) == {"subscribers": []}
+
+
+def test_an_import_without_a_proof_asks_what_to_do_and_writes_nothing(newsletter: Command, home: Path) -> None:
+    (home / "list.csv").write_text(
+        "email,Town\nanna@tips.example.com,Rome\nb@tips.example.com,Oslo\n", encoding="utf-8"
+    )
+    dry = newsletter("subscribers", "import", "list.csv", "--dry-run", "--json")
+    done = newsletter("subscribers", "import", "list.csv", "--json")
+    assert (dry.returncode, done.returncode) == (2, 2)
+    for run in (dry, done):
+        document = json.loads(run.stdout)
+        assert (document["added"], document["asked"], document["unused_columns"]) == (2, 2, ["Town"])
+        assert "--ask, which sends 2 confirmation emails" in run.stderr
+        assert "--confirmed --source" in run.stderr
+    assert json.loads(newsletter("subscribers", "list", "--json").stdout) == {"subscribers": []}
+    shown = newsletter("subscribers", "import", "list.csv", "--ask")
+    assert (shown.returncode, "Columns that were not used: Town" in shown.stdout) == (0, True)
+
+
+def test_a_confirmation_time_in_the_file_is_the_proof_and_is_kept(newsletter: Command, home: Path) -> None:
+    (home / "list.csv").write_text(
+        "Email Address,CONFIRM_TIME,CONFIRM_IP\nanna@tips.example.com,2021-03-04 10:05:00,192.0.2.1\n", encoding="utf-8"
+    )
+    done = newsletter("subscribers", "import", "list.csv", "--json")
+    assert (done.returncode, json.loads(done.stdout)["proven"]) == (0, 1)
+    anna = shown(newsletter, "anna@tips.example.com")
+    assert anna["status"] == "confirmed"
+    (entry,) = anna["consent"]
+    assert (entry["proof"], entry["origin"]) == ("2021-03-04 10:05:00 UTC, CONFIRM_TIME in list.csv", "192.0.2.1")
+
+
+def test_a_column_that_is_not_understood_stops_the_import_until_it_is_ignored(newsletter: Command, home: Path) -> None:
+    (home / "list.csv").write_text("email,Lead status\nanna@tips.example.com,zombie\n", encoding="utf-8")
+    done = newsletter("subscribers", "import", "list.csv", *PROOF)
+    assert done.returncode == 1
+    for part in ("'Lead status'", "'zombie'", "line 2", '--ignore-column "Lead status"'):
+        assert part in done.stderr
+    done = newsletter("subscribers", "import", "list.csv", *PROOF, "--ignore-column", "lead status", "--json")
+    assert (done.returncode, json.loads(done.stdout)["unused_columns"]) == (0, ["Lead status"])
+    assert newsletter("subscribers", "import", "list.csv", *PROOF, "--ignore-column", "nothing").returncode == 2
+    assert newsletter("subscribers", "import", "list.csv", *PROOF, "--ask").returncode == 2
 
 
 def test_lists_are_filtered_by_status(newsletter: Command) -> None:

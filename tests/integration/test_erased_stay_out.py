@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.subscribers.erase import ERASED
+from newsletter.actions.subscribers.import_subscribers import ImportRequest
 from newsletter.domain.errors import Refused
 from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.mail.tokens import Purpose, Signer
@@ -19,7 +20,7 @@ PROOF = "a list, 3 May 2025"
 
 def imports(web_harness: WebHarness, directory: Path) -> tuple[int, int]:
     (directory / "list.csv").write_text(f"email\n{ANNA}\n")
-    report = web_harness.app.subscribers.import_file(directory / "list.csv", confirmed_source=PROOF)
+    report = web_harness.app.subscribers.import_file(directory / "list.csv", ImportRequest(confirmed_source=PROOF))
     return report.added, report.suppressed
 
 
@@ -60,7 +61,7 @@ def test_the_id_and_the_history_of_an_erased_subscriber_are_never_reused(tmp_pat
         harness.subscribers.erase(last)
         if by_file:
             (tmp_path / "list.csv").write_text(f"email\n{ANNA}\n")
-            harness.subscribers.import_file(tmp_path / "list.csv", confirmed_source=PROOF)
+            harness.subscribers.import_file(tmp_path / "list.csv", ImportRequest(confirmed_source=PROOF))
         else:
             harness.subscribers.add(ANNA, confirmed_source=PROOF)
         with harness.store.read() as tx:

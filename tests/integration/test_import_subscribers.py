@@ -1,13 +1,14 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.import_subscribers import Report, import_subscribers
+from newsletter.actions.subscribers.import_subscribers import ImportRequest, Report, import_subscribers
 from newsletter.domain.errors import InputError, UsageError
-from newsletter.domain.subscribers.csv_columns import RejectedRow
+from newsletter.domain.subscribers.imported import RejectedRow
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
@@ -18,6 +19,7 @@ from newsletter.store.transactions import open_store
 NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)
 SIGNER = Signer(["a-key-that-only-tests-have"])
 PROOF = "paper list, 3 May 2026"
+CONFIRMED = ImportRequest(confirmed_source=PROOF)
 
 
 @pytest.fixture
@@ -42,10 +44,9 @@ def take(
         store,
         SIGNER,
         text.splitlines(keepends=True),
-        confirmed_source=proof,
+        ImportRequest(confirmed_source=proof, ask=proof is None, dry_run=dry_run),
         make_key=lambda: f"{next(keys):016}",
         now=now,
-        dry_run=dry_run,
     )
 
 
@@ -88,18 +89,18 @@ def test_bad_rows_are_reported_and_the_others_imported(store: Store) -> None:
     text = 'email,name\nnobody,No\n\n"two\nlines",x\nanna@tips.example.com,Anna\n,Empty\n"b@tips.example.com"x,Quote\n'
     report = take(store, text)
     assert report.added == 1
-    assert [(row.line, row.address) for row in report.rejected] == [(2, "nobody"), (4, "two\nlines"), (7, ""), (8, "")]
-    assert all(
-        "Enter it as" in row.reason or "Add one" in row.reason or "quote" in row.reason for row in report.rejected
-    )
+    assert [(row.line, row.address) for row in report.rejected] == [(2, "nobody"), (4, "two\nlines"), (7, "")]
+    assert all("Enter it as" in row.reason or "Add one" in row.reason for row in report.rejected)
+    assert [(part.first, part.last) for part in report.skipped] == [(8, 8)]
+    assert "quote" in report.skipped[0].reason
 
 
 def test_an_unclosed_quote_is_reported_with_its_line(store: Store) -> None:
     report = take(
         store, 'email,name\nanna@tips.example.com,Anna\n"berta@tips.example.com,Berta\nc@tips.example.com,C\n'
     )
-    assert report.added == 1
-    assert [row.line for row in report.rejected] == [3]
+    assert (report.added, report.rejected) == (2, [])
+    assert [(part.first, part.last) for part in report.skipped] == [(3, 3)]
 
 
 def test_a_repeated_address_is_counted_once(store: Store) -> None:
@@ -185,7 +186,7 @@ def test_a_dry_run_counts_the_same_and_writes_nothing(store: Store) -> None:
 def test_a_windows_1252_file_keeps_its_accented_characters(store: Store, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes("email;name\nanna@tips.example.com;Jérôme Müller\n".encode("cp1252"))
     with (tmp_path / "list.csv").open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        import_subscribers(store, SIGNER, lines, confirmed_source=PROOF, make_key=lambda: "k" * 16, now=NOW)
+        import_subscribers(store, SIGNER, lines, CONFIRMED, make_key=lambda: "k" * 16, now=NOW)
     assert subscribers_of(store) == {"anna@tips.example.com": ("Jérôme Müller", "confirmed")}
 
 
@@ -206,9 +207,7 @@ def test_the_database_is_not_locked_while_the_file_is_read(store: Store) -> None
             tx.suppressions.add("r7@tips.example.com", "manual", "meanwhile", NOW)
 
     keys = count()
-    report = import_subscribers(
-        store, SIGNER, lines(), confirmed_source=PROOF, make_key=lambda: f"{next(keys):016}", now=NOW
-    )
+    report = import_subscribers(store, SIGNER, lines(), CONFIRMED, make_key=lambda: f"{next(keys):016}", now=NOW)
     assert (report.added, report.suppressed) == (2_999, 1)
 
 
@@ -223,8 +222,8 @@ def test_an_interrupted_import_leaves_complete_subscribers_and_can_be_continued(
 
     with pytest.raises(KeyboardInterrupt):
         import_subscribers(
-            store, SIGNER, text.splitlines(keepends=True), confirmed_source=PROOF,
-            make_key=lambda: f"{next(keys):016}", now=NOW, on_progress=cut,
+            store, SIGNER, text.splitlines(keepends=True), replace(CONFIRMED, on_progress=cut),
+            make_key=lambda: f"{next(keys):016}", now=NOW,
         )  # fmt: skip
     with store.read() as tx:
         assert tx.subscribers.mailable() == SLICE
@@ -236,7 +235,7 @@ def test_an_interrupted_import_leaves_complete_subscribers_and_can_be_continued(
 def test_the_caller_can_collect_rejected_rows(store: Store) -> None:
     rejected: list[RejectedRow] = []
     report = import_subscribers(
-        store, SIGNER, ["email\n", "nobody\n"], confirmed_source=PROOF, make_key=lambda: "k" * 16, now=NOW,
-        reject=rejected.append,
+        store, SIGNER, ["email\n", "nobody\n"], replace(CONFIRMED, reject=rejected.append),
+        make_key=lambda: "k" * 16, now=NOW,
     )  # fmt: skip
     assert ([row.line for row in rejected], report.rejected) == ([2], [])

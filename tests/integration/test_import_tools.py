@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.subscribers.confirm import ConfirmLinks, confirm_token
-from newsletter.actions.subscribers.import_subscribers import Report, import_subscribers
+from newsletter.actions.subscribers.import_subscribers import ImportRequest, Report, import_subscribers
 from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import subscribe
 from newsletter.domain.calendar.schedule import Schedule
+from newsletter.domain.errors import InputError
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.csv_columns import parse_time
+from newsletter.domain.subscribers.imported import parse_time
 from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.tokens import Signer
@@ -78,9 +79,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def take(store: Store, text: str, *, now: datetime = NOW, first_key: int = 0) -> Report:
     keys = count(first_key)
     lines = text.splitlines(keepends=True)
-    return import_subscribers(
-        store, SIGNER, lines, confirmed_source="moved from there", make_key=lambda: f"{next(keys):016}", now=now
-    )
+    request = ImportRequest(confirmed_source="moved from there")
+    return import_subscribers(store, SIGNER, lines, request, make_key=lambda: f"{next(keys):016}", now=now)
 
 
 def find(store: Store, address: str) -> Subscriber | None:
@@ -160,11 +160,10 @@ def test_unsubscribed_wins_if_an_address_has_two_rows(store: Store) -> None:
     assert (report.added, report.suppressed, report.repeated) == (0, 1, 1)
 
 
-def test_an_unknown_status_is_reported_and_the_row_is_not_imported(store: Store) -> None:
-    report = take(store, "email,status\nanna@a.example,zombie\n")
-    assert [(row.line, row.address) for row in report.rejected] == [(2, "anna@a.example")]
-    assert "zombie" in report.rejected[0].reason
-    assert find(store, "anna@a.example") is None
+def test_an_unknown_status_stops_the_import_and_names_the_column_the_word_and_the_line(store: Store) -> None:
+    with pytest.raises(InputError, match=r"'status'.*'zombie' \(line 2, 4\).*--ignore-column status"):
+        take(store, "email,status\nanna@a.example,zombie\nbert@a.example,active\ncy@a.example,zombie\n")
+    assert find(store, "bert@a.example") is None
 
 
 def test_other_columns_named_state_or_type_are_ignored(store: Store) -> None:

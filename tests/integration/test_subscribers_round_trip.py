@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.actions.subscribers.import_subscribers import import_subscribers
+from newsletter.actions.subscribers.import_subscribers import ImportRequest, import_subscribers
 from newsletter.actions.subscribers.subscribe import clean_name
 from newsletter.cli import main
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.csv_columns import escape_formula, unescape_formula
+from newsletter.domain.subscribers.imported import escape_formula, unescape_formula
 from newsletter.domain.subscribers.subscriber import NewSubscriber, Subscriber
 from newsletter.domain.subscribers.subscription import Frequency, Status
 from newsletter.mail.tokens import Signer
@@ -52,7 +52,12 @@ def test_an_export_imports_the_same_subscribers_elsewhere(people: list[tuple[str
         keys = count(900)
         with file.open(encoding="utf-8-sig", newline="") as lines:
             report = import_subscribers(
-                new, SIGNER, lines, confirmed_source="moved", make_key=lambda: f"{next(keys):016}", now=NOW
+                new,
+                SIGNER,
+                lines,
+                ImportRequest(confirmed_source="moved"),
+                make_key=lambda: f"{next(keys):016}",
+                now=NOW,
             )
         assert report.rejected == []
         assert known(new) == known(old)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.actions.subscribers.import_subscribers import ImportRequest
 from newsletter.domain.subscribers.subscription import Frequency, Status
 from newsletter.store.sqlite.database import sqlite_path
 from tests.support.web import WebHarness, links_in, open_web_harness, text_of
@@ -200,7 +201,7 @@ def test_erasing_leaves_only_a_hash_that_blocks_imports(web_harness: WebHarness,
     assert "rosamunde" not in everything
     assert web_harness.http.get(path).status_code == 400
     (tmp_path / "old.csv").write_text(f"email\n{ANNA}\n")
-    report = web_harness.app.subscribers.import_file(tmp_path / "old.csv", confirmed_source="old list")
+    report = web_harness.app.subscribers.import_file(tmp_path / "old.csv", ImportRequest(confirmed_source="old list"))
     assert (report.added, report.suppressed) == (0, 1)
 
     web_harness.http.post("/subscribe", data={"email": ANNA})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.actions.subscribers.import_subscribers import ImportRequest
 from newsletter.domain.subscribers.subscription import Reason, Status
 from newsletter.mail.tokens import Purpose
 from newsletter.store.consent import network_of
@@ -261,11 +262,17 @@ def test_an_unconfirmed_sign_up_does_not_let_an_import_resubscribe_the_address(
     web_harness.http.post(web_harness.unsubscribe_path(ANNA))
     web_harness.http.post("/subscribe", data={"email": ANNA})
     (tmp_path / "list.csv").write_text(f"email\n{ANNA}\n")
-    assert web_harness.app.subscribers.import_file(tmp_path / "list.csv", confirmed_source="old list").left == 1
+    assert (
+        web_harness.app.subscribers.import_file(tmp_path / "list.csv", ImportRequest(confirmed_source="old list")).left
+        == 1
+    )
     web_harness.clock.forward(days=31)
     web_harness.app.maintenance.run()
     assert web_harness.subscriber(ANNA).status is Status.UNSUBSCRIBED
-    assert web_harness.app.subscribers.import_file(tmp_path / "list.csv", confirmed_source="old list").left == 1
+    assert (
+        web_harness.app.subscribers.import_file(tmp_path / "list.csv", ImportRequest(confirmed_source="old list")).left
+        == 1
+    )
 
 
 def test_an_ip_address_is_shortened_to_its_network_after_thirty_days(web_harness: WebHarness) -> None:

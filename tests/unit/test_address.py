@@ -37,6 +37,21 @@ def test_an_invalid_address_is_refused_with_a_message(text: str) -> None:
     assert str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["\u200bjane@example.org", "jane@example.org\u00a0", "\ufeffjane@example.org", "jane\u200b@example.org",
+     "\u202ajane@example.org\u202c", "jane@exam\u00adple.org", "jane@example.org\u200d", " \u2066jane@example.org\u2069 "],
+)  # fmt: skip
+def test_invisible_characters_are_removed(text: str) -> None:
+    assert parse_address(text).text == "jane@example.org"
+    assert address_parser()(text) == ("jane@example.org", "jane@example.org")
+
+
+def test_an_address_with_a_replacement_character_is_refused() -> None:
+    with pytest.raises(InputError, match=r"U\+FFFD"):
+        parse_address("jane\ufffd@example.org")
+
+
 CHARACTERS = "aB1._+-@x"
 
 

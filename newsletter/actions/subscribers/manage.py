@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from newsletter.actions.subscribers.erase import erase
-from newsletter.actions.subscribers.import_subscribers import Reject, Report, import_subscribers
+from newsletter.actions.subscribers.import_subscribers import ImportRequest, Report, import_subscribers, read_lines
 from newsletter.actions.subscribers.listing import Listing
 from newsletter.actions.subscribers.preferences import pause_until
 from newsletter.actions.subscribers.subscribe import Added, add_subscriber
@@ -143,28 +143,20 @@ class Subscribers:
     def import_file(
         self,
         path: Path,
+        request: ImportRequest,
         *,
-        confirmed_source: str | None = None,
-        dry_run: bool = False,
-        reject: Reject | None = None,
         watch_lines: Callable[[Iterable[str]], Iterable[str]] = lambda lines: lines,
-        on_progress: Callable[[float], None] = lambda _: None,
     ) -> Report:
         """Import a CSV file; see `import_subscribers`. watch_lines: wraps the lines, to show progress while reading."""
         try:
-            # Bytes that are not UTF-8 become surrogates here, and Windows-1252 text in `import_subscribers`.
-            with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-                return import_subscribers(
-                    self.store,
-                    self.signer(),
-                    watch_lines(lines),
-                    confirmed_source=confirmed_source,
-                    make_key=self.make_keys().__next__,
-                    now=self.clock(),
-                    dry_run=dry_run,
-                    reject=reject,
-                    on_progress=on_progress,
-                )
+            return import_subscribers(
+                self.store,
+                self.signer(),
+                watch_lines(read_lines(path)),
+                replace(request, name=path.name),
+                make_key=self.make_keys().__next__,
+                now=self.clock(),
+            )
         except InputError as error:
             error.source = error.source or str(path)
             raise

@@ -37,6 +37,7 @@ class AddressProblem(StrEnum):
     HYPHEN = "a part of its domain begins or ends with a hyphen"
     LONG_LABEL = "a part of its domain is longer than 63 characters"
     ONE_LABEL = "its domain has no dot"
+    DAMAGED = "it contains U+FFFD, which stands for a character that was lost when the text was saved"
     CHARACTER = "it contains a character that is not allowed there"
     DOMAIN = "its domain cannot exist on the public internet"
 
@@ -63,6 +64,8 @@ _PATTERNS = tuple(
     }.items()
 )
 
+_INVISIBLE = re.compile("[\u00a0\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202f\u2060-\u206f\ufeff]")
+_JOINERS = re.compile("[\u200c\u200d]")  # meaningful between the letters of some scripts, and noise in ASCII
 _WITH_DETAIL = (AddressProblem.CHARACTER, AddressProblem.DOMAIN)
 
 
@@ -86,15 +89,24 @@ class Address:
 def parse_address(text: str) -> Address:
     """Check an address by RFC 5321, 5322 and 6531, without DNS. Raises BadAddress with the reason.
 
-    White space around the address is removed, since people leave it in forms and files. The local part keeps its case
-    in `text` (RFC 5321 section 2.4), but not in `key`.
+    White space around the address is removed, and invisible characters anywhere, since people copy them into forms and
+    files. The local part keeps its case in `text` (RFC 5321 section 2.4), but not in `key`.
     """
-    text = text.strip()
+    text = without_invisible(text)
     if _is_plain(text):
         local, _, domain = text.rpartition("@")
         plain = f"{local}@{domain.lower()}"
         return Address(plain, plain.lower())
     return _checked_by_library(text)
+
+
+def without_invisible(text: str) -> str:
+    """The text without white space around it and without the characters that nobody sees, such as U+200B and a BOM."""
+    if text.isascii():
+        return text.strip()
+    text = _INVISIBLE.sub("", text)
+    visible = _JOINERS.sub("", text)
+    return (visible if visible.isascii() else text).strip()
 
 
 def address_parser() -> Callable[[str], tuple[str, str]]:
@@ -131,6 +143,8 @@ def _checked_by_library(text: str) -> Address:
 
     if len(text.encode(errors="replace")) > MAX_OCTETS:
         raise BadAddress(AddressProblem.TOO_LONG)
+    if "\ufffd" in text:
+        raise BadAddress(AddressProblem.DAMAGED)
     try:
         found = validate_email(text, check_deliverability=False, strict=True, test_environment=True)
     except EmailNotValidError as error:

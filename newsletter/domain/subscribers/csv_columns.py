@@ -1,112 +1,126 @@
-"""Understand the CSV files of other newsletter tools: the meaning of columns, status words and times."""
+"""Understand the columns of other newsletter tools by their titles.
+
+A column has one of these uses. The first rule that fits decides.
+
+1. The owner said `--ignore-column`: it is not used.
+2. A title in one of the lists below: an address, a name, a time, an IP address, or a column of our own exports.
+3. A title that speaks of bounces or complaints, of unsubscribing, of a confirmation, of a state, or of an agreement, in
+   one of seven languages: it is a state column, and `csv_states` reads its cells. All state columns of a file count, and
+   the strictest wins. A cell that is not understood stops the import, which names the column and the cell.
+4. Everything else is not used; every run lists those columns. If their cells turn out to be state words, the import
+   stops as well.
+
+An empty cell in a column of states, agreements or confirmations is no agreement. Such a row is unconfirmed, unless
+another column or a confirmation time says otherwise.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
-from functools import lru_cache
+import unicodedata
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
-from newsletter.domain.errors import InputError
-
-
-class SourceStatus(StrEnum):
-    """The status of a subscriber in the tool that wrote the file."""
-
-    ACTIVE = "active"
-    UNCONFIRMED = "unconfirmed"
-    UNSUBSCRIBED = "unsubscribed"
-    CLEANED = "cleaned"  # the address bounced, complained or was blocked
-
-
-StagedSubscriber = tuple[
-    int, str | None, str, str, str, str, str | None, str | None, str | None, str | None, str | None
-]
-"""One usable row: line; address (None if equal to its key), address key; name, subscriber key, status (a value of
-`SourceStatus`, or "erased" for an address that was erased here); signed up, confirmed, unsubscribed, paused until;
-frequency.
-
-There may be millions, so it is a tuple of what SQLite accepts without conversion: no bool, no enum, and times as text
-that sorts (UTC, `2026-05-05 12:00:00.000000`).
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row that cannot be used. line: where the row begins, counted from 1."""
-
-    line: int
-    address: str
-    reason: str
-
-
-@dataclass(slots=True)
-class ImportCounts:
-    """What happened to the rows. suppressed: rows of suppressed addresses, including those that the file suppressed.
-
-    left: subscribers who had unsubscribed here and stay unsubscribed. repeated: addresses that occurred before in the
-    file. asked: confirmation emails.
-    """
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    suppressed: int = 0
-    left: int = 0
-    repeated: int = 0
-    asked: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """How to import the rows. proof: where they agreed; if None, new subscribers are asked by email to confirm.
-
-    on_progress: called with the share of the subscribers that is written, from 0.0 to 1.0.
-    """
-
-    proof: str | None
-    now: datetime
-    dry_run: bool = False
-    on_progress: Callable[[float], None] = lambda _: None
-
-
-EMAIL = ("email", "emailaddress", "address", "mail", "subscriberemail")
-NAME = ("name", "fullname", "displayname")
-FIRST = ("first", "firstname", "givenname")
-LAST = ("last", "lastname", "surname", "familyname")
-SIGNED_UP = (
-    "optintime",
-    "createdat",
-    "creationdate",
-    "signupdate",
-    "subscribedat",
-    "startdate",
-    "dateadded",
-    "joinedat",
-    "signupat",
+from newsletter.domain.subscribers.csv_states import (
+    SourceStatus,
+    Topic,
+    UnknownState,
+    fold,
+    read_state,
+    strictest,
+    words_of,
 )
-CONFIRMED = ("confirmtime", "confirmedat", "confirmationdate")
-UNSUBSCRIBED_AT = ("unsubtime", "unsubscriptiondate", "unsubscribedat", "deletedat", "cancelledat")
-PAUSED, FREQUENCY = ("pauseduntil",), ("pace",)  # our own exports
-CLEANED = ("cleantime", "bouncedat")
-STATUS = ("status", "subscriptionstatus", "subscriberstatus", "emailstatus")
-BUTTONDOWN = ("type", "subscribertype")  # too common a name, except beside the other columns of Buttondown
-SUBSCRIBED, DISABLED = ("subscribedtoemails", "subscribed"), ("emaildisabled",)
 
-STATUS_WORDS = {
-    SourceStatus.ACTIVE: "active subscribed enabled regular premium gifted trialed confirmed paused free paid comp member",
-    SourceStatus.UNCONFIRMED: "unconfirmed unactivated pending inactive nonsubscribed transactional",
-    SourceStatus.UNSUBSCRIBED: "unsubscribed cancelled canceled removed disabled deleted optedout archived left expired",
-    SourceStatus.CLEANED: "cleaned bounced undeliverable complained blocklisted blacklisted blocked spam suppressed",
+EMAIL = words_of("""email emailaddress address mail subscriberemail emailadresse mailadresse adresseemail adressemail
+    adressedemessagerie courriel correo correoelectronico direcciondecorreo direcciondecorreoelectronico
+    indirizzoemail indirizzodiposta postaelettronica emailadres mailadres enderecodeemail emailaddress1 email1
+    email1value email1address primaryemail primaryemailaddress contactemail useremail subscriber emails""")
+NAME = words_of(
+    """name fullname displayname vollername nomcomplet nombrecompleto nomecompleto volledigenaam contactname filteas"""
+)
+FIRST = words_of("""first firstname givenname fname vorname prenom nombre nombres nome voornaam primeironome""")
+LAST = words_of("""last lastname surname familyname lname nachname familienname nom nomdefamille apellido apellidos cognome
+    achternaam sobrenome""")
+SIGNED_UP = words_of("""optintime createdat creationdate signupdate subscribedat startdate dateadded joinedat signupat
+    subscriptiontime subscriptiondate signuptime createdate created addedat addedtime addedon subscribedon
+    datesubscribed optindate subscribedate subscribersince registrationdate angemeldetam anmeldedatum
+    dateinscription dateadded""")
+CONFIRMED = words_of(
+    """confirmtime confirmedat confirmationdate confirmationtime confirmdate confirmedon bestatigtam"""
+)
+UNSUBSCRIBED_AT = words_of("""unsubtime unsubscriptiondate unsubscribedat deletedat cancelledat unsubscribedate unsubscribetime
+    unsubscribedon""")
+CONFIRM_IP = words_of("""confirmip confirmationip ipconfirm confirmedip optinip signupip subscriptionip ipaddress ip""")
+PAUSED, FREQUENCY = ("pauseduntil",), ("pace",)  # our own exports
+BUTTONDOWN = ("type", "subscribertype")  # too common a name, except beside the other columns of Buttondown
+_HARMLESS = frozenset(
+    words_of("""activesubscription activesubscriptions subscriberid subscriptionid subscriberkey subscriptiontype
+    subscriptionplan subscribername subscribertype""")
+)
+_TITLES = {
+    Topic.BOUNCED: r"bounc|complain|spam(?!filter)|undeliver|suppress|quarantin|clean|invalid|unzustellbar|ungultig"
+    r"|rebot|rejet|rimbalz|beschwerde|plainte|queja|reclam|klacht|abuse",
+    Topic.OPTED_OUT: r"unsub|opt(?:ed|s|ing)?out|donot|dont(?:contact|mail|email|send)|nomail|noemail|nocontact|bla?cklist"
+    r"|blocklist|blocked|revok|withdr[ae]w|exclude|disabled|deleted|removed|cancel|inactive|deactivat|neveremail"
+    r"|abgemeld|abmeld|abbestell|ausgetragen|kundig|kuendig|gesperrt|widerruf|widerspr|geloscht|geloescht|inaktiv|keinewerbung"
+    r"|keinemail|deaktiv|desabonn|desinscri|bloqu|resili|supprim|nepascontacter|desuscri|darsedebaja|^baja|eliminad|^stop(?:time|date)"
+    r"|disiscri|blocca|annullat|uitgeschre|afgemeld|opgezegd|geblokk|verwijderd|descadast|removid",
+    Topic.CONFIRMED: r"confirm|verified|verific|doubleopt|^doi|bestatig|bestaetig|conferm|bevestig",
+    Topic.STATUS: r"status|statut|estado|^stato|stato$|^etat|zustand|situacao|situation|deliverab",
+    Topic.AGREED: r"subscri|optin|optedin|consent|permission|gdpr|dsgvo|rgpd|accepts|agree|marketing|newsletter|infolettre"
+    r"|boletin|einwillig|zustimm|angemeld|abonn|inscri|suscri|iscri|consenso|ingeschre|toestemming|aangemeld|assinante"
+    r"|subscri|^active$|^isactive$|^aktiv$|^actif$|^activo$|^attivo$|^ativo$|^actief$|^enabled$|mailable|^opt$",
 }
-STATUS_BY_WORD = {word: was for was, words in STATUS_WORDS.items() for word in words.split()}
+_TOPICS = tuple((topic, re.compile(pattern)) for topic, pattern in _TITLES.items())
+_TOKENS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_A-Za-z\d]+")
+_TIMES = frozenset(words_of("time date at on datum since timestamp fecha data heure zeit zeitpunkt dato"))
+_REASONS = frozenset(
+    words_of("""reason reasons campaign title comment cause by grund motif motivo reden via code type id""")
+)
+_INDIFFERENT = frozenset(
+    words_of("""id ip source url link plan key uuid page form method country city count name email mail language timezone tier
+    zip""")
+)
+_OTHER_CHANNELS = frozenset(words_of("sms phone whatsapp push mobile telefon postal call calls tel viber"))
+_KNOWN = frozenset((*SIGNED_UP, *CONFIRMED, *CONFIRM_IP, *EMAIL, *NAME))
+
+
+@dataclass(frozen=True, slots=True)
+class StateColumn:
+    """A column that says who may get email. any_text, soft: see `read_state`."""
+
+    index: int
+    title: str
+    topic: Topic
+    any_text: bool = False
+    soft: bool = False
+
+    def read(self, cell: str) -> SourceStatus | None:
+        """The status that the cell says; None if it says nothing. Raises UnknownState."""
+        return read_state(self.topic, cell, any_text=self.any_text, soft=self.soft)
+
+    @property
+    def must_speak(self) -> bool:
+        """Does an empty cell mean that nobody knows?"""
+        return self.topic in {Topic.STATUS, Topic.AGREED, Topic.CONFIRMED}
+
+
+class UnknownCell(Exception):
+    """A cell of a state column that is not understood."""
+
+    def __init__(self, column: StateColumn, word: str) -> None:
+        super().__init__(word)
+        self.column, self.word = column, word
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The index of each column in a row; -1 if there is none. Readers of a row append an empty cell, which -1 then finds."""
+    """The index of each column in a row; -1 if there is none. Readers of a row append an empty cell, which -1 then finds.
+
+    unused: (index, title) of each column without a use. is_plain: a list without a header row, or with addresses only.
+    ignored: the folded titles that must not be used.
+    """
 
     address: int
     first: int = -1  # the name, or its first part
@@ -116,126 +130,164 @@ class Columns:
     left: int = -1
     paused: int = -1
     pace: int = -1
-    cleaned: int = -1
-    status: int = -1
-    subscribed: int = -1
-    disabled: int = -1
+    ip: int = -1
+    states: tuple[StateColumn, ...] = ()
+    unused: tuple[tuple[int, str], ...] = ()
+    titles: tuple[str, ...] = ()
+    is_plain: bool = False
+    ignored: frozenset[str] = frozenset()
 
     @property
-    def width(self) -> int:
-        """How many cells a row needs."""
-        return int(max(astuple(self))) + 1
+    def required(self) -> tuple[int, ...]:
+        """The columns that every row needs, since an empty cell in them is an answer of its own."""
+        return tuple(column.index for column in self.states if column.must_speak)
 
     @property
-    def has_status(self) -> bool:
-        """Can a row of this file have another status than "active"?"""
-        return max(self.left, self.cleaned, self.status, self.subscribed, self.disabled) >= 0
+    def evidence(self) -> str:
+        """The title of the column that proves confirmations; "" without one."""
+        return self.titles[self.confirmed] if self.confirmed >= 0 else ""
 
-    def status_cells(self, cells: Sequence[str]) -> StatusCells:
-        """The cells that decide the status of a row. Few combinations occur, so `source_status` is cached."""
-        left, cleaned = bool(cells[self.left].strip()), bool(cells[self.cleaned].strip())
-        return cells[self.status], cells[self.subscribed], cells[self.disabled], left, cleaned
+    def status_reader(self) -> Callable[[Sequence[str], bool], str]:
+        """A function of the cells of a row, and of whether it has a confirmation time, which answers for silent columns.
 
-
-StatusCells = tuple[str, str, str, bool, bool]  # status, subscribed, disabled, has an unsubscribe time, a bounce time
-
-
-@lru_cache(1000)
-def source_status(cells: StatusCells) -> str:
-    """The status of a row, as a value of `SourceStatus`.
-
-    Raises InputError for an unknown status: a wrong guess could send email to someone who unsubscribed.
-    """
-    status, subscribed, disabled, left, cleaned = cells
-    if cleaned:
-        return SourceStatus.CLEANED.value
-    if (word := re.sub(r"[\W_]", "", status).casefold()) and word not in STATUS_BY_WORD:
-        raise InputError(f"unknown status {word[:40]!r}", fix="Use active, unconfirmed, unsubscribed, or cleaned")
-    known = STATUS_BY_WORD[word] if word else SourceStatus.ACTIVE
-    if known is SourceStatus.ACTIVE and (left or _is(subscribed, "false") or _is(disabled, "true")):
-        return SourceStatus.UNSUBSCRIBED.value
-    return known.value
+        It returns a value of `SourceStatus`, the strictest of all state columns, and raises UnknownCell. Few
+        combinations occur, so they are cached.
+        """
+        indexes = [column.index for column in self.states]
+        cached = lru_cache(2000)(partial(_status_of, self.states))
+        return lambda cells, proven: cached(tuple(cells[at] for at in indexes), proven)
 
 
-def find_columns(header: Sequence[str]) -> Columns | None:
-    """The columns of a header row; None if there is no address column."""
-    titles = [re.sub(r"[\W_]", "", cell).casefold() for cell in header]
+def _status_of(states: Sequence[StateColumn], cells: Sequence[str], proven: bool) -> str:  # noqa: FBT001 - cached
+    said = [SourceStatus.ACTIVE] if proven else []
+    silent = False
+    for column, cell in zip(states, cells, strict=True):
+        try:
+            found = column.read(cell)
+        except UnknownState as error:
+            raise UnknownCell(column, error.word) from None
+        if found is None:
+            silent = silent or column.must_speak
+        else:
+            said.append(found)
+    if not said:
+        return (SourceStatus.UNCONFIRMED if silent else SourceStatus.ACTIVE).value
+    return strictest(said).value
+
+
+def find_columns(header: Sequence[str], ignored: Collection[str] = ()) -> Columns | None:
+    """The columns of a header row; None if there is no address column. ignored: titles that must not be used."""
+    shown = [title.strip() for title in header]
+    skipped = frozenset(map(fold, ignored))
+    folded = ["" if fold(title) in skipped else fold(title) for title in shown]
 
     def find(names: Sequence[str]) -> int:
-        return next((titles.index(name) for name in names if name in titles), -1)
+        return next((folded.index(name) for name in names if name in folded), -1)
 
     address = find(EMAIL)
     if address < 0:
+        address = next((at for at, title in enumerate(shown) if folded[at] and _is_address_title(title)), -1)
+    if address < 0:
         return None
     first, last = (find(NAME), -1) if find(NAME) >= 0 else (find(FIRST), find(LAST))
-    status = find(STATUS)
-    if status < 0 and {"creationdate", "unsubscriptiondate"} & set(titles):
-        status = find(BUTTONDOWN)
-    return Columns(
+    states = tuple(_state_columns(shown, folded, address))
+    found = Columns(
         address,
         first=first,
         last=last,
-        signup=find(SIGNED_UP),
-        confirmed=find(CONFIRMED),
-        left=find(UNSUBSCRIBED_AT),
+        signup=_times(find(SIGNED_UP), Topic.AGREED, shown, folded, states),
+        confirmed=_times(find(CONFIRMED), Topic.CONFIRMED, shown, folded, states),
+        left=_times(find(UNSUBSCRIBED_AT), Topic.OPTED_OUT, shown, folded, states),
         paused=find(PAUSED),
         pace=find(FREQUENCY),
-        cleaned=find(CLEANED),
-        status=status,
-        subscribed=find(SUBSCRIBED),
-        disabled=find(DISABLED),
+        ip=find(CONFIRM_IP),
+        states=states,
+        titles=tuple(shown),
+        ignored=skipped,
+    )
+    return _with_unused(found)
+
+
+def columns_without_header(cells: Sequence[str], ignored: Collection[str] = ()) -> Columns | None:
+    """The columns of a file without a header row, whose first row has an address already; None if it has none."""
+    at = next((at for at, cell in enumerate(cells) if "@" in cell), -1)
+    if at < 0:
+        return None
+    titles = tuple(f"column {number}" for number in range(1, len(cells) + 1))
+    others = ((other, titles[other]) for other, cell in enumerate(cells) if other != at and "@" not in cell)
+    skipped = frozenset(map(fold, ignored))
+    return Columns(at, titles=titles, unused=tuple(others), is_plain=True, ignored=skipped)
+
+
+def _with_unused(found: Columns) -> Columns:
+    used = {found.address, found.first, found.last, found.signup, found.confirmed, found.left, found.paused, found.pace}
+    used |= {found.ip} if found.confirmed >= 0 else set()
+    used |= {column.index for column in found.states}
+    unused = tuple((at, title or f"column {at + 1}") for at, title in enumerate(found.titles) if at not in used)
+    return replace(found, unused=unused, is_plain=len(found.titles) == 1)
+
+
+def _times(at: int, topic: Topic, shown: Sequence[str], folded: Sequence[str], states: Sequence[StateColumn]) -> int:
+    """A column of times: the known one, else one such as "Double opt-in date", else a state column that may hold times.
+
+    In exports of MailerLite, "Subscribed" holds times.
+    """
+    if at >= 0:
+        return at
+    for other, title in enumerate(shown):
+        if folded[other] and _subject(title) is topic and set(_tokens(title)[-1:]) & _TIMES:
+            return other
+    return next((one.index for one in states if one.topic is topic and not one.soft), -1)
+
+
+def _is_address_title(title: str) -> bool:
+    word = fold(title)
+    is_about_email = re.search(r"e?mail|courriel|correo|epost", word) and topic_of(title) is None
+    return bool(is_about_email) and not (
+        set(_tokens(title)) & (_INDIFFERENT - {"email", "mail"} | {"type", "label", "list"})
     )
 
 
-_TIME_PARSERS: tuple[Callable[[str], datetime], ...] = (
-    lambda text: datetime.fromisoformat(text.removesuffix(" UTC")),
-    lambda text: datetime.strptime(text.removesuffix(" UTC"), "%Y-%m-%d %H:%M:%S"),  # noqa: DTZ007 - UTC below
-    lambda text: datetime.strptime(text, "%b %d, %Y %I:%M %p"),  # noqa: DTZ007
-    lambda text: datetime.strptime(text, "%B %d, %Y"),  # noqa: DTZ007
-)
-
-
-def _read_utc(text: str) -> datetime | None:
-    """A time as other tools export it, in UTC unless it has an offset; None if it cannot be read or is ambiguous.
-
-    Returned without a time zone, since attaching one costs more than everything else here.
-    """
-    for read in _TIME_PARSERS:
-        try:
-            found = read(text)
-            return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
-        except (ValueError, OverflowError):
+def _state_columns(shown: Sequence[str], folded: Sequence[str], address: int) -> list[StateColumn]:
+    from_buttondown = bool({"creationdate", "unsubscriptiondate"} & set(folded))
+    columns = []
+    for at, title in enumerate(shown):
+        if at == address or not folded[at] or (title.lower() == "cancel date" and "stripeplan" in folded):
             continue
-    return None
+        topic = topic_of(title)
+        if topic is None and from_buttondown and folded[at] in BUTTONDOWN:
+            topic = Topic.STATUS
+        if topic:
+            tokens = _tokens(title)
+            negative = topic in {Topic.OPTED_OUT, Topic.BOUNCED}
+            any_text = negative and (bool(set(tokens) & (_TIMES | _REASONS)) or "reason" in folded[at])
+            columns.append(StateColumn(at, title, topic, any_text, soft=topic is Topic.BOUNCED and "soft" in tokens))
+    return columns
 
 
-def parse_time(text: str, latest: str) -> str | None:
-    """A time of a row in the format of `StagedSubscriber`, at most `latest`; None if there is no readable time."""
-    if not text:
+@lru_cache(500)
+def topic_of(title: str) -> Topic | None:
+    """What a column says about who may get email, by its title; None if it is about something else."""
+    word = fold(title)
+    if word in {"state", "estado"}:
+        return Topic.PLACE
+    if not word or word in _HARMLESS or word in _KNOWN:
         return None
-    try:
-        found: datetime | None = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo:
-        found = _read_utc(text.strip())
-    written = found.isoformat(" ", "microseconds") if found else None
-    return written if written is None or written < latest else latest
+    topic = _subject(title)
+    if topic in {Topic.OPTED_OUT, Topic.BOUNCED, Topic.STATUS}:
+        return topic
+    return None if set(_tokens(title)[-1:]) & (_TIMES | _INDIFFERENT) else topic
 
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may run a cell that begins so (OWASP, CSV injection)
+def _subject(title: str) -> Topic | None:
+    tokens = set(_tokens(title))
+    if tokens & _OTHER_CHANNELS and not tokens & {"email", "mail"}:
+        return None
+    word = fold(title)
+    found = next((topic for topic, pattern in _TOPICS if pattern.search(word)), None)
+    return Topic.AGREED if found is None and "opt" in tokens else found
 
 
-def escape_formula(cell: str) -> str:
-    """The cell, quoted so that no spreadsheet takes it for a formula."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def unescape_formula(cell: str) -> str:
-    """The cell before `escape_formula`."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
-
-
-def _is(cell: str, word: str) -> bool:
-    alike = {"true": ("true", "1", "yes", "t"), "false": ("false", "0", "no", "f")}[word]
-    return cell.strip().casefold() in alike
+def _tokens(title: str) -> list[str]:
+    plain = "".join(char for char in unicodedata.normalize("NFKD", title) if not unicodedata.combining(char))
+    return [token.lower() for token in _TOKENS.findall(plain)]

@@ -1,0 +1,126 @@
+"""The values of an import: rows, counts, options, and the cells of a row that need no knowledge of other tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+StagedSubscriber = tuple[
+    int, str | None, str, str, str, str, str | None, str | None, str | None, str | None, str | None, str | None
+]
+"""One usable row: line; address (None if equal to its key), address key; name, subscriber key, status (a value of
+`SourceStatus`, or "erased" for an address that was erased here); signed up, confirmed, unsubscribed, paused until;
+frequency; evidence: None, or the IP address they confirmed from, "" if the file has only the time.
+
+There may be millions, so it is a tuple of what SQLite accepts without conversion: no bool, no enum, and times as text
+that sorts (UTC, `2026-05-05 12:00:00.000000`).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that cannot be used. line: where the row begins, counted from 1."""
+
+    line: int
+    address: str
+    reason: str
+
+
+@dataclass(slots=True)
+class ImportCounts:
+    """What happened to the rows. suppressed: rows of suppressed addresses, including those that the file suppressed.
+
+    left: subscribers who had unsubscribed here and stay unsubscribed. repeated: addresses that occurred before in the
+    file. asked: confirmation emails. confirmed: those who are confirmed now and were not before; proven: those of them
+    whose confirmation is in the file. undecided: nothing was written, since `asked` emails would be sent and nobody said so.
+    """
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    suppressed: int = 0
+    left: int = 0
+    repeated: int = 0
+    asked: int = 0
+    confirmed: int = 0
+    proven: int = 0
+    undecided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How to import the rows. proof: where they agreed, or None; ask: may the others be asked by email to confirm?
+
+    evidence: what in the file says that somebody confirmed, such as "CONFIRM_TIME in export.csv"; a function, since it is
+    known only when the file is read.
+    on_progress: called with the share of the subscribers that is written, from 0.0 to 1.0.
+    """
+
+    proof: str | None
+    now: datetime
+    ask: bool = False
+    evidence: Callable[[], str] = lambda: "the file"
+    dry_run: bool = False
+    on_progress: Callable[[float], None] = lambda _: None
+
+
+_TIME_PARSERS: tuple[Callable[[str], datetime], ...] = (
+    lambda text: datetime.fromisoformat(text.removesuffix(" UTC")),
+    lambda text: datetime.strptime(text.removesuffix(" UTC"), "%Y-%m-%d %H:%M:%S"),  # noqa: DTZ007 - UTC below
+    lambda text: datetime.strptime(text, "%b %d, %Y %I:%M %p"),  # noqa: DTZ007
+    lambda text: datetime.strptime(text, "%B %d, %Y"),  # noqa: DTZ007
+    lambda text: datetime.strptime(text, "%d.%m.%Y"),  # noqa: DTZ007 - with dots, the day is always first
+    lambda text: datetime.strptime(text, "%d.%m.%Y %H:%M"),  # noqa: DTZ007
+    lambda text: datetime.strptime(text, "%d.%m.%Y %H:%M:%S"),  # noqa: DTZ007
+)
+
+
+def _read_utc(text: str) -> datetime | None:
+    """A time as other tools export it, in UTC unless it has an offset; None if it cannot be read or is ambiguous.
+
+    Returned without a time zone, since attaching one costs more than everything else here.
+    """
+    for read in _TIME_PARSERS:
+        try:
+            found = read(text)
+            return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def parse_time(text: str, latest: str) -> str | None:
+    """A time of a row in the format of `StagedSubscriber`, at most `latest`; None if there is no readable time."""
+    if not text:
+        return None
+    try:
+        found: datetime | None = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo:
+        found = _read_utc(text.strip())
+    written = found.isoformat(" ", "microseconds") if found else None
+    return written if written is None or written < latest else latest
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may run a cell that begins so (OWASP, CSV injection)
+
+
+def escape_formula(cell: str) -> str:
+    """The cell, quoted so that no spreadsheet takes it for a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def unescape_formula(cell: str) -> str:
+    """The cell before `escape_formula`."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def escape_address(address: str) -> str:
+    """As `escape_formula`, but an address that begins with an apostrophe gets a second one.
+
+    An import removes one apostrophe from every address, since spreadsheets write it to mark text.
+    """
+    return f"'{address}" if address.startswith("'") else escape_formula(address)
