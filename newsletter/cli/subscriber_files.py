@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Generic, Self, TextIO, TypeVar
 
 import click
 
-from newsletter.actions.subscribers.import_subscribers import ImportRequest, Report
 from newsletter.cli.context import CliContext, Subcommand, dry_run, yes
 from newsletter.cli.issue_view import iso
 from newsletter.domain.csv_records import SkippedLines
 from newsletter.domain.errors import UsageError
-from newsletter.domain.subscribers.imported import RejectedRow, escape_address, escape_formula
+from newsletter.domain.subscribers.imported import ImportRequest, RejectedRow, Report, escape_address, escape_formula
 from newsletter.domain.subscribers.subscription import Status
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.subscribers.erase import ERASED
-from newsletter.actions.subscribers.import_subscribers import ImportRequest
 from newsletter.domain.errors import Refused
+from newsletter.domain.subscribers.imported import ImportRequest
 from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.mail.tokens import Purpose, Signer
 from tests.support.publishing import open_app_harness, subscriber_addresses

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.import_subscribers import ImportRequest, Report, import_subscribers, read_lines
+from newsletter.actions.subscribers.import_subscribers import import_subscribers, read_lines
 from newsletter.domain.errors import InputError
+from newsletter.domain.subscribers.imported import ImportRequest, Report
 from newsletter.mail.tokens import Signer
 from newsletter.store.transactions import SqlStore
 from tests.support.library import new_store

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.import_subscribers import ImportRequest, Report, import_subscribers
+from newsletter.actions.subscribers.import_subscribers import import_subscribers
 from newsletter.domain.errors import InputError, UsageError
-from newsletter.domain.subscribers.imported import RejectedRow
+from newsletter.domain.subscribers.imported import ImportRequest, RejectedRow, Report
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
@@ -92,7 +92,7 @@ def test_bad_rows_are_reported_and_the_others_imported(store: Store) -> None:
     assert [(row.line, row.address) for row in report.rejected] == [(2, "nobody"), (4, "two\nlines"), (7, "")]
     assert all("Enter it as" in row.reason or "Add one" in row.reason for row in report.rejected)
     assert [(part.first, part.last) for part in report.skipped] == [(8, 8)]
-    assert "quote" in report.skipped[0].reason
+    assert "quotation mark" in report.skipped[0].reason
 
 
 def test_an_unclosed_quote_is_reported_with_its_line(store: Store) -> None:

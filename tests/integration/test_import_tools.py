@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.subscribers.confirm import ConfirmLinks, confirm_token
-from newsletter.actions.subscribers.import_subscribers import ImportRequest, Report, import_subscribers
+from newsletter.actions.subscribers.import_subscribers import import_subscribers
 from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import subscribe
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.errors import InputError
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.imported import parse_time
+from newsletter.domain.subscribers.imported import ImportRequest, Report, parse_time
 from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.tokens import Signer

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.actions.subscribers.import_subscribers import ImportRequest, import_subscribers
+from newsletter.actions.subscribers.import_subscribers import import_subscribers
 from newsletter.actions.subscribers.subscribe import clean_name
 from newsletter.cli import main
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.imported import escape_formula, unescape_formula
+from newsletter.domain.subscribers.imported import ImportRequest, escape_formula, unescape_formula
 from newsletter.domain.subscribers.subscriber import NewSubscriber, Subscriber
 from newsletter.domain.subscribers.subscription import Frequency, Status
 from newsletter.mail.tokens import Signer

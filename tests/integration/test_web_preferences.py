@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.import_subscribers import ImportRequest
+from newsletter.domain.subscribers.imported import ImportRequest
 from newsletter.domain.subscribers.subscription import Frequency, Status
 from newsletter.store.sqlite.database import sqlite_path
 from tests.support.web import WebHarness, links_in, open_web_harness, text_of

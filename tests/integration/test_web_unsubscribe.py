@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.import_subscribers import ImportRequest
+from newsletter.domain.subscribers.imported import ImportRequest
 from newsletter.domain.subscribers.subscription import Reason, Status
 from newsletter.mail.tokens import Purpose
 from newsletter.store.consent import network_of

@@ -13,7 +13,7 @@ from itertools import chain, islice
 
 from newsletter.actions.subscribers.erase import ERASED
 from newsletter.actions.subscribers.subscribe import clean_name
-from newsletter.domain.csv_records import CsvRecords, Record, SkippedLines
+from newsletter.domain.csv_records import CsvRecords, Record
 from newsletter.domain.errors import InputError, UsageError
 from newsletter.domain.subscribers.address import address_parser, parse_address
 from newsletter.domain.subscribers.csv_addresses import read_addresses, tidy_address
@@ -27,15 +27,14 @@ from newsletter.domain.subscribers.csv_states import (
     is_time,
 )
 from newsletter.domain.subscribers.imported import (
+    Reject,
     RejectedRow,
+    Skip,
     StagedSubscriber,
     parse_time,
     unescape_formula,
 )
 from newsletter.domain.subscribers.subscription import Frequency
-
-Reject = Callable[[RejectedRow], object]
-Skip = Callable[[SkippedLines], object]
 
 _NEVER = "9999"  # later than any time in a file, as text
 FREQUENCIES = frozenset(pace.value for pace in Frequency)

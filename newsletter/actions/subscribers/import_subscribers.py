@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 
 from newsletter.actions.subscribers.erase import ERASED, erased_keys
-from newsletter.actions.subscribers.import_rows import Reject, RowOptions, RowReader, Skip
-from newsletter.domain.csv_records import SkippedLines
+from newsletter.actions.subscribers.import_rows import RowOptions, RowReader
 from newsletter.domain.errors import UsageError
 from newsletter.domain.file_kinds import HEAD, text_encoding
-from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, RejectedRow
+from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, ImportRequest, Report
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
-
-
-@dataclass(slots=True)
-class Report(ImportCounts):
-    """What the import did, or what it would do.
-
-    unused_columns: titles of the columns that were not used. rejected, skipped: the rows and lines it could not use,
-    unless the caller collects them.
-    """
-
-    unused_columns: list[str] = field(default_factory=list)
-    rejected: list[RejectedRow] = field(default_factory=list)
-    skipped: list[SkippedLines] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportRequest:
-    """What the owner says about a file.
-
-    confirmed_source: the proof of an earlier consent of everyone in the file who is active there. ask: may the others
-    be asked by email to confirm? With neither, an import that would have to ask anybody writes nothing, and its report
-    is `undecided`. ignored: titles of columns that must not be used. name: of the file, for the consent log. reject,
-    skip: receive the rows and lines that cannot be used, instead of the report. on_progress: called with the share that
-    is written, 0.0 to 1.0.
-    """
-
-    confirmed_source: str | None = None
-    ask: bool = False
-    ignored: Collection[str] = ()
-    dry_run: bool = False
-    name: str = "a file"
-    reject: Reject | None = None
-    skip: Skip | None = None
-    on_progress: Callable[[float], None] = lambda _: None
 
 
 def import_subscribers(

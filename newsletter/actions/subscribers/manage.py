@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from newsletter.actions.subscribers.erase import erase
-from newsletter.actions.subscribers.import_subscribers import ImportRequest, Report, import_subscribers, read_lines
+from newsletter.actions.subscribers.import_subscribers import import_subscribers, read_lines
 from newsletter.actions.subscribers.listing import Listing
 from newsletter.actions.subscribers.preferences import pause_until
 from newsletter.actions.subscribers.subscribe import Added, add_subscriber
 from newsletter.actions.subscribers.unsubscribe import Unsubscribed, end_subscription
 from newsletter.domain.errors import InputError
 from newsletter.domain.subscribers.address import parse_address
+from newsletter.domain.subscribers.imported import ImportRequest, Report
 from newsletter.domain.subscribers.subscriber import Consent, DeliveryFacts, Subscriber, UnsubscribeCount
 from newsletter.domain.subscribers.subscription import LONGEST_PAUSE
 from newsletter.mail.tokens import Signer

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from newsletter.domain.csv_records import SkippedLines
 
 StagedSubscriber = tuple[
     int, str | None, str, str, str, str, str | None, str | None, str | None, str | None, str | None, str | None
@@ -63,6 +65,44 @@ class ImportOptions:
     ask: bool = False
     evidence: Callable[[], str] = lambda: "the file"
     dry_run: bool = False
+    on_progress: Callable[[float], None] = lambda _: None
+
+
+Reject = Callable[[RejectedRow], object]
+Skip = Callable[[SkippedLines], object]
+
+
+@dataclass(slots=True)
+class Report(ImportCounts):
+    """What the import did, or what it would do.
+
+    unused_columns: titles of the columns that were not used. rejected, skipped: the rows and lines it could not use,
+    unless the caller collects them.
+    """
+
+    unused_columns: list[str] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    skipped: list[SkippedLines] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What the owner says about a file.
+
+    confirmed_source: the proof of an earlier consent of everyone in the file who is active there. ask: may the others
+    be asked by email to confirm? With neither, an import that would have to ask anybody writes nothing, and its report
+    is `undecided`. ignored: titles of columns that must not be used. name: of the file, for the consent log. reject,
+    skip: receive the rows and lines that cannot be used, instead of the report. on_progress: called with the share that
+    is written, 0.0 to 1.0.
+    """
+
+    confirmed_source: str | None = None
+    ask: bool = False
+    ignored: Collection[str] = ()
+    dry_run: bool = False
+    name: str = "a file"
+    reject: Reject | None = None
+    skip: Skip | None = None
     on_progress: Callable[[float], None] = lambda _: None
 
 
