@@ -15,7 +15,7 @@ demo: $(READY) ## play one Tuesday, with nothing configured (ONCE=1: exit when t
 	@$(BIN)/newsletter demo $(if $(ONCE),--once)
 
 unit: $(READY) ## run the pure tests, in less than 20 seconds
-	$(BIN)/pytest --hypothesis-profile=quick tests/unit
+	$(BIN)/pytest --hypothesis-profile=quick -m 'not slow' tests/unit
 
 test: lint ## run all checks: lint, then the full test suite
 	$(BIN)/pytest

@@ -94,6 +94,7 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None
     assert broken == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", SEARCHED)
 def test_what_people_search_for_is_in_a_sentence(word: str) -> None:
     spelled = re.escape(word).replace(r"\ ", r"\s+")

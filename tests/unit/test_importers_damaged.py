@@ -123,6 +123,7 @@ def test_stray_bytes_are_read_as_windows_1252_and_named(tmp_path: Path) -> None:
     assert (remark.line, "0x92" in remark.text, "Don’t" in remark.text) == (4, True, True)
 
 
+@pytest.mark.slow
 def test_a_picture_of_ten_megabytes_inside_a_post_is_dropped_and_the_post_kept(tmp_path: Path) -> None:
     picture = f'<p>Look.</p><img alt="A desk" src="data:image/png;base64,{"A" * 10_500_000}">'
     found = pieces(tmp_path, HEAD + item("First", f"<![CDATA[{picture}]]>") + item("Second") + END)
@@ -135,6 +136,7 @@ def test_nested_and_external_entities_are_never_defined(tmp_path: Path) -> None:
     assert body.replace("\\", "") == "&b; &x;"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [

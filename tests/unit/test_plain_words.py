@@ -39,6 +39,7 @@ SOURCES: dict[str, Callable[[], Iterable[Line]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 def test_no_retired_word_is_left(source: str) -> None:
     lines = list(SOURCES[source]())

@@ -193,6 +193,7 @@ def test_tips_on_one_subject_are_not_duplicates() -> None:
     assert [key for key, text in others.items() if library.similar_to(text, key)] == []
 
 
+@pytest.mark.slow
 def test_a_thousand_tips_are_compared_in_seconds() -> None:
     tips = {
         f"t{n}": tip(" ".join(f"w{n * 7 + word * 13 % 4001}" for word in range(400)), f"title {n}") for n in range(1000)
@@ -235,6 +236,7 @@ def test_any_text_can_be_linted(body: str, title: str) -> None:
         assert found.suggestion
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["{{", "<img ", '"', "“", "A", "AA ", "![](", "[your ", "lately ", "a recent x ", "https://", "\n> "]
 )

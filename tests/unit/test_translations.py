@@ -165,6 +165,7 @@ def test_what_the_program_puts_together_is_told_by_its_shape(german: Translation
     assert Translations("en", DIRS).told(said) == said
 
 
+@pytest.mark.slow
 def test_every_reason_of_ten_years_and_every_warning_is_told(german: Translations, tmp_path: Path) -> None:
     settings = load_settings({"NEWSLETTER_DATABASE_URL": f"sqlite:///{tmp_path}/db", "NEWSLETTER_SECRET_KEY": "x" * 32})
     app = App(settings, lambda: datetime(2026, 11, 1, tzinfo=UTC))
