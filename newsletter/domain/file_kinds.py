@@ -59,13 +59,17 @@ def text_encoding(head: bytes, name: str = "") -> str:
     found = _kind(head, name)
     if found:
         raise InputError(f"this is {found[0]}, not a CSV file", fix=found[1])
-    for mark, encoding in _BOMS:
-        if head.startswith(mark):
-            return encoding
+    if marked := marked_encoding(head):
+        return marked
     zeros = (head[0:400:2].count(0), head[1:400:2].count(0))  # UTF-16 without a BOM has a zero beside each ASCII letter
     if max(zeros) > len(head[:400]) // 5 and min(zeros) * 4 < max(zeros):
         return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
     return "utf-8-sig"
+
+
+def marked_encoding(head: bytes) -> str:
+    """The encoding that a byte order mark names, "" without one. Decoding with it removes the mark."""
+    return next((encoding for mark, encoding in _BOMS if head.startswith(mark)), "")
 
 
 def _kind(head: bytes, name: str) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+MAX_CELL = 200_000  # characters
 LOOK_AHEAD = 120_000  # characters of one row at most
 RESCAN = 20  # how many times the length of the file may be looked at in vain, so that reading it takes linear time
 
@@ -68,11 +69,14 @@ def _record(lines: Sequence[str], at: int, delimiter: str, most: int) -> tuple[i
 def _parsed(text: str, delimiter: str) -> list[str] | None:
     if '"' not in text:
         return text.rstrip("\r\n").split(delimiter)
+    before = csv.field_size_limit(MAX_CELL)  # of the whole process: the import of subscribers has the default
     # strict: a quotation mark in the wrong place is an error, instead of a part of the text.
     try:
         found = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error:
         return None
+    finally:
+        csv.field_size_limit(before)
     return found[0] if len(found) == 1 else None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from newsletter.domain.file_kinds import marked_encoding
+
 _MAGIC = (
     (b"PK\x03\x04", "a Word, Excel, or zip file; save it as CSV (a table) or as plain text, or unpack it"),
     (b"\xd0\xcf\x11\xe0", "an old Word or Excel file; save it as CSV (a table) or as plain text"),
@@ -21,13 +23,6 @@ _MHTML = re.compile(rb"(?:From: <Saved by|MIME-Version: 1\.0\r?\n[^<]{0,2000}mul
 SAVED_PAGE = (
     "this is a saved web page (HTML). Open it in a browser, copy its text into a .txt file, and import that; or export the"
     " posts from the blog, in WordPress under Tools, Export"
-)
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
 
@@ -47,16 +42,10 @@ def decode_text(raw: bytes) -> tuple[str, int, int]:
 
     Text that is not UTF-8 is read as Windows-1252, in which spreadsheets save. Raises UnicodeDecodeError.
     """
-    for bom, encoding in _BOMS:
-        if raw.startswith(bom):
-            raw, text = raw[len(bom) :], None
-            try:
-                text = raw.decode(encoding)
-            except UnicodeDecodeError:
-                if encoding != "utf-8":
-                    raise
-            if text is not None:
-                return text.lstrip("\ufeff"), 0, 0
+    encoding = marked_encoding(raw)
+    if encoding not in ("", "utf-8-sig"):
+        return raw.decode(encoding).lstrip("\ufeff"), 0, 0
+    raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
         return raw.decode("utf-8").lstrip("\ufeff"), 0, 0
     except UnicodeDecodeError as error:

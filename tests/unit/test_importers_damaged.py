@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -223,3 +224,11 @@ def test_a_bad_row_is_named_by_its_own_line_and_the_others_are_read(
     tmp_path: Path, text: str, titles: list[str], lines: list[int]
 ) -> None:
     assert rows(tmp_path, text) == (titles, lines)
+
+
+def test_reading_a_table_leaves_the_cell_limit_of_other_readers_alone(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    file = tmp_path / "tips.csv"
+    file.write_text('title,body\nOne,"A, b"\nTwo,"open\n', encoding="utf-8")
+    assert len(list(read([file]))) == 2
+    assert csv.field_size_limit() == before

@@ -14,7 +14,7 @@ from newsletter.domain.tips.tip import LeftOut, Piece, Remark
 from newsletter.importers.cleaner import clean
 from newsletter.importers.dates import Dates
 from newsletter.importers.html.to_markdown import to_markdown
-from newsletter.importers.xml.items import Item, XmlFile, child_text, children, items, text_of, tip_from
+from newsletter.importers.xml.items import Item, XmlFile, child_text, children, read_items, text_of, tip_from
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -31,11 +31,7 @@ DRAFT = "a draft"
 
 def parse(file: XmlFile, source: str, dates: Dates) -> Iterator[Piece]:
     """Every item (RSS 2.0) or entry (RFC 4287) that was published; the others are returned as LeftOut."""
-    for item in items(file, source):
-        if isinstance(item, tuple):
-            yield from _read(item, source, dates)
-        else:
-            yield item
+    return read_items(file, source, lambda item: _read(item, source, dates))
 
 
 def _read(found: Item, source: str, dates: Dates) -> Iterator[Piece]:

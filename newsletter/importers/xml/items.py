@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from newsletter.domain.tips.tip import Rejected, Remark, TipText
+from newsletter.domain.tips.tip import Piece, Rejected, Remark, TipText
 from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, problem
 from newsletter.importers.xml.scan import Span, breaks_off, spans
 from newsletter.importers.xml.text import decode, repair
@@ -55,6 +55,15 @@ def looks_like_xml(raw: bytes) -> bool:
     if start.startswith("---"):  # the front matter of a tip, which may write about feeds
         return False
     return bool(_ROOT.search(start) if start.startswith("<") else _SURE_ROOT.search(start))
+
+
+def read_items(file: XmlFile, source: str, read: Callable[[Item], Iterator[Piece]]) -> Iterator[Piece]:
+    """What `read` makes of every item, in the order of the file, and what is said about damaged ones."""
+    for item in items(file, source):
+        if isinstance(item, tuple):
+            yield from read(item)
+        else:
+            yield item
 
 
 def items(file: XmlFile, source: str) -> Iterator[Item | Rejected | Remark]:

@@ -11,7 +11,7 @@ from newsletter.importers.cleaner import clean
 from newsletter.importers.dates import Dates
 from newsletter.importers.html.shortcodes import without_shortcodes
 from newsletter.importers.html.to_markdown import to_markdown
-from newsletter.importers.xml.items import Item, XmlFile, child_text, children, items, text_of, tip_from
+from newsletter.importers.xml.items import Item, XmlFile, child_text, children, read_items, text_of, tip_from
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -36,11 +36,7 @@ def looks_like_wxr(file: XmlFile) -> bool:
 
 def parse(file: XmlFile, source: str, dates: Dates) -> Iterator[Piece]:
     """Every published post. Everything that is not one is returned as LeftOut, with the reason."""
-    for item in items(file, source):
-        if isinstance(item, tuple):
-            yield from _read(item, source, dates)
-        else:
-            yield item
+    return read_items(file, source, lambda item: _read(item, source, dates))
 
 
 def _read(found: Item, source: str, dates: Dates) -> Iterator[Piece]:
