@@ -93,5 +93,5 @@ def _not_modified(request: Request, etag: str, changed: datetime | None) -> bool
     since = request.headers.get("if-modified-since")
     try:
         return bool(since and changed and changed <= parsedate_to_datetime(since))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # OverflowError: a year that is no C integer
         return False

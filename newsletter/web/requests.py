@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 MAX_BODY = 16_384  # octets; the longest real form has under 1,000
@@ -29,10 +30,13 @@ async def read_body(request: Request) -> bytes:
         raise too_long
     body = bytearray()
     chunks: AsyncIterator[bytes] = request.stream()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise too_long
+    try:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise too_long
+    except ClientDisconnect:  # nobody reads this response; an error would be logged with its traceback
+        raise HTTPException(400, "The request is incomplete.") from None
     return bytes(body)
 
 

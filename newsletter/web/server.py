@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from newsletter.domain.errors import NewsletterError
+from newsletter.web.connections import BACKLOG, BoundedProtocol, ConnectionLimits, bounded_by, default_limits
+from newsletter.web.quiet import quiet_logs
 
 STOP_WITHIN = 5  # seconds that open requests get to finish
 
@@ -18,15 +21,26 @@ class WebServer:
     """Serves `app` on host and port until stopped. With port 0 the system picks one; read `port` after `start`.
 
     trusted_proxies: addresses and networks whose X-Forwarded-For header is trusted; none by default.
+    limits: what a connection may cost; by default what the file descriptors of this process allow.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int, *, trusted_proxies: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        *,
+        trusted_proxies: Sequence[str] = (),
+        limits: ConnectionLimits | None = None,
+    ) -> None:
         self.host = host
         self.port = port
         self._listening = threading.Event()
         self._thread: threading.Thread | None = None
         config = uvicorn.Config(
             app,
+            http=bounded_by(limits or default_limits()),
+            backlog=BACKLOG,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -40,6 +54,7 @@ class WebServer:
 
     def start(self) -> None:
         """Start, and return once requests are accepted. Raises NewsletterError if the port is not available."""
+        quiet_logs()
         listener = _listen(self.host, self.port)
         self.port = listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="web", daemon=True)
@@ -63,7 +78,7 @@ class WebServer:
 
 
 class _ObservableServer(uvicorn.Server):
-    """A server that sets an event when it listens."""
+    """A server that sets an event when it listens, and closes connections whose time is over."""
 
     def __init__(self, config: uvicorn.Config, listening: threading.Event) -> None:
         super().__init__(config)
@@ -72,6 +87,14 @@ class _ObservableServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._listening.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:  # once a second
+            now = time.monotonic()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedProtocol):
+                    connection.expire(now)
+        return await super().on_tick(counter)
 
 
 def _listen(host: str, port: int) -> socket.socket:

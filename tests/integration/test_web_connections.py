@@ -1,0 +1,141 @@
+"""Connections that never finish, headers without an end, and floods of them: visitors are still served."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+
+from newsletter.web import make_web
+from newsletter.web.connections import ConnectionLimits
+from newsletter.web.server import WebServer
+from tests.support.web import WebHarness, open_web_harness
+
+QUICK = ConnectionLimits(head_within=0.3, body_within=0.3, answer_within=0.3, max_head=20_000, max_connections=8)
+PATIENT = ConnectionLimits(max_connections=8)
+HALF = b"GET / HTTP/1.1\r\nHost: x\r\nX-a: "
+
+
+@contextmanager
+def serving(harness: WebHarness, limits: ConnectionLimits) -> Iterator[int]:
+    server = WebServer(make_web(harness.app), "127.0.0.1", 0, limits=limits)
+    server.start()
+    try:
+        yield server.port
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebHarness]:
+    with open_web_harness(tmp_path_factory.mktemp("web")) as found:
+        yield found
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    """What the server still sends; b"" if it reset the connection. Fails if it neither answers nor closes."""
+    received = bytearray()
+    try:
+        while octets := connection.recv(65_536):
+            received += octets
+    except ConnectionResetError:
+        pass
+    return bytes(received)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (HALF, b"HTTP/1.1 408"),
+        (b"", b""),
+        (b"POST /subscribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nemail=", b""),
+        (b"POST /subscribe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nemail\r\n", b""),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + HALF, b"HTTP/1.1 200"),
+    ],
+    ids=["half a head", "nothing", "half a body", "half a chunked body", "a request and half of one"],
+)
+def test_a_request_that_does_not_end_is_closed(harness: WebHarness, sent: bytes, status: bytes) -> None:
+    with serving(harness, QUICK) as port, connect(port) as connection:
+        connection.sendall(sent)
+        assert read_to_end(connection).startswith(status)
+
+
+def test_a_head_that_grows_slowly_gets_no_more_time(harness: WebHarness) -> None:
+    with serving(harness, QUICK) as port, connect(port) as connection:
+        connection.settimeout(0.05)
+        received = b""
+        connection.sendall(HALF)
+        for _ in range(200):  # 10 seconds
+            try:
+                connection.sendall(b"a")
+                received += connection.recv(100)
+                break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        else:
+            pytest.fail("the connection was kept")
+        assert received[:12] in {b"HTTP/1.1 408", b""}
+
+
+@pytest.mark.parametrize("together", [4, 1_000], ids=["a few requests together", "many"])
+def test_a_client_that_never_reads_is_closed(harness: WebHarness, together: int) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * together
+
+    def send_forever(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(request)
+
+    with serving(harness, QUICK) as port, connect(port) as connection, pytest.raises(ConnectionError):
+        send_forever(connection)
+
+
+@pytest.mark.parametrize("piece", [b"X: " + b"a" * 8_000 + b"\r\n", b"a" * 8_000], ids=["many", "one"])
+def test_headers_without_an_end_are_refused(harness: WebHarness, piece: bytes) -> None:
+    with serving(harness, PATIENT) as port, connect(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        with pytest.raises(ConnectionError):  # long before the end: only what the kernel buffers is taken
+            connection.sendall(piece * 5_000)
+
+
+def test_large_headers_in_one_piece_are_refused(harness: WebHarness) -> None:
+    with serving(harness, QUICK) as port, connect(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 30_000 + b"\r\n\r\n")
+        assert read_to_end(connection)[:12] in {b"HTTP/1.1 400", b"HTTP/1.1 431", b""}
+
+
+def test_a_flood_of_half_requests_leaves_room_for_visitors(harness: WebHarness) -> None:
+    with serving(harness, PATIENT) as port, ExitStack() as stack:
+        flood = [stack.enter_context(connect(port)) for _ in range(60)]
+        for connection in flood:
+            try:
+                connection.sendall(HALF)
+            except ConnectionError:  # it was closed already, to make room
+                continue
+        for _ in range(3):
+            assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200
+
+
+def test_visitors_write_few_lines_into_the_log(harness: WebHarness, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(harness, QUICK) as port:
+        for _ in range(20):
+            with connect(port) as connection:
+                connection.sendall(b"\x16\x03\x01 not HTTP\r\n\r\n")
+                read_to_end(connection)
+            with connect(port) as connection:
+                connection.sendall(b"POST /subscribe HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+    assert len(caplog.records) <= 2
+    assert "Traceback" not in caplog.text
+
+
+def test_a_date_after_the_last_year_is_answered(harness: WebHarness) -> None:
+    for header in ("Tue, 1 Jan 10000000000000000000 00:00:00 GMT", "Tue, 1 Jan 99999 00:00:00 GMT", "x" * 9_000):
+        assert harness.http.get("/archive", headers={"If-Modified-Since": header}).status_code == 200
