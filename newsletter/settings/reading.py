@@ -12,9 +12,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
-
 from newsletter.domain.errors import InputError, SettingsError
+from newsletter.settings.env_reader import read_env, unwrapped
 from newsletter.settings.table import PREFIX, TABLE, Setting, Settings
 
 KNOWN_ELSEWHERE = frozenset({"NEWSLETTER_TEST_ALL"})
@@ -39,7 +38,7 @@ def load_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
 
     env_file: a file that must exist, or None. Nothing is exported to the environment.
     """
-    sources = [("environment", environ)]
+    sources: list[tuple[str, Mapping[str, str]]] = [("environment", _unwrapped(environ))]
     if env_file:
         sources.append((str(env_file), _env_file_values(env_file)))
     values: dict[str, Any] = {}
@@ -76,13 +75,11 @@ def check(row: Setting, text: str, *, name: str = "") -> object:
 def _env_file_values(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise SettingsError(f"there is no file {path}", fix="Pass another one with --env-file, or run: newsletter init")
-    try:
-        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} cannot be read: {error}", fix="Save it as UTF-8, and make it readable for this user"
-        ) from None
-    return {name: value for name, value in found.items() if value is not None}
+    return read_env(path)
+
+
+def _unwrapped(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: unwrapped(value) for name, value in environ.items() if name.startswith(PREFIX)}
 
 
 def _find(row: Setting, sources: Sources) -> _Found:

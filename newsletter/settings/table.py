@@ -18,6 +18,7 @@ from newsletter.domain.errors import SettingsError
 from newsletter.domain.site import Site
 from newsletter.domain.subscribers.subscription import UnsubscribeEmail
 from newsletter.settings import values as v
+from newsletter.settings.times import read_schedule, read_zone
 
 PREFIX = "NEWSLETTER_"
 
@@ -90,7 +91,7 @@ class Settings:
     language: str = _setting(
         "en",
         "The language of emails and pages, such as en, en-GB, or de.",
-        v.matching(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", "Write a language tag, as in en or pt-BR"),
+        v.language,
     )
     owner: str = _setting("owner@example.org", "Your email address, for alerts, previews, and reports.", v.address)
     color: str = _setting(
@@ -125,7 +126,7 @@ class Settings:
         "hide",
         "What to do with teasers, tips that have only their beginning in the library. hide: leave them out of the"
         " archive; show: show the beginning and a link to the full tip.",
-        v.matching("hide|show", "Write hide or show"),
+        v.one_of("hide", "show"),
     )
     disposable_domains: Path | None = _setting(
         "",
@@ -137,7 +138,7 @@ class Settings:
     database_url: str = _setting(
         "sqlite:///data/newsletter.db",
         "The database. A relative path starts in the working directory. Unset: newsletter.db in the data directory.",
-        v.matching(r"(sqlite:///|postgresql(\+psycopg)?://)\S.*", "Write sqlite:///path/to/newsletter.db"),
+        v.sqlite_url,
         mask=v.mask_passwords,
     )
     sender_url: tuple[str, ...] = _setting(
@@ -148,17 +149,17 @@ class Settings:
         group="Sending",
         mask=v.mask_passwords,
     )
-    schedule: str = _setting("tue 08:00", "The weekday and time of each issue.", v.schedule)
+    schedule: str = _setting("tue 08:00", "The weekday and time of each issue.", read_schedule)
     timezone: str = _setting(
         "America/New_York",
         "The time zone of the schedule and of the dates you see (an IANA name, such as America/New_York).",
-        v.zone,
+        read_zone,
     )
     late_window: timedelta = _setting("24h", "How late an issue may still start after an outage.", v.parse_duration)
     in_doubt: str = _setting(
         "resend",
         "What happens to an email if the mail server's reply was lost. resend: it is sent again; hold: it waits for you.",
-        v.matching("resend|hold", "Write resend or hold"),
+        v.one_of("resend", "hold"),
     )
     second_process: int | None = _setting(
         "",
@@ -178,7 +179,7 @@ class Settings:
         "everybody",
         "The recipients of a tip that runs again. everybody: all subscribers; unseen: only subscribers who have not"
         " received it yet, while the others get a different tip.",
-        v.matching("everybody|unseen", "Write everybody or unseen"),
+        v.one_of("everybody", "unseen"),
     )
     unsubscribe_email: UnsubscribeEmail = _setting(
         "page",
@@ -191,12 +192,13 @@ class Settings:
         "silence",
         "Whether an issue needs your approval. silence: it is sent unless you reject the preview; required: it waits"
         " for your approval.",
-        v.matching("silence|required", "Write silence or required"),
+        v.one_of("silence", "required"),
     )
     ping_url: str = _setting(
         "",
         "A URL to request after each issue, so that a dead man's switch such as Healthchecks notices if one is missing.",
         v.optional(v.web_url),
+        mask=v.mask_path,
     )
     dkim_selector: str = _setting(
         "",
@@ -221,9 +223,7 @@ class Settings:
     templates: Path | None = _setting(
         "", "The directory of your own templates. Each file there overrides ours.", v.optional(Path, unset=None)
     )
-    log_format: str = _setting(
-        "text", "The format of the log: text or json.", v.matching("text|json", "Write text or json")
-    )
+    log_format: str = _setting("text", "The format of the log: text or json.", v.one_of("text", "json"))
 
     texts: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
@@ -251,7 +251,7 @@ class Settings:
             from_address=address,
             base_url=self.base_url,
             language=self.language,
-            reply_to=self.reply_to,
+            reply_to=v.split_mailbox(self.reply_to)[1] if self.reply_to else "",
             postal_address=self.postal_address,
             owner=self.owner,
             contact_url=self.contact_url,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from email.utils import parseaddr
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 
-from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscription import UnsubscribeEmail
+from newsletter.settings.env_reader import unwrapped
 
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 _DAYS = {"d": 1.0, "day": 1.0, "w": 7.0, "week": 7.0, "month": 365.25 / 12, "y": 365.25, "year": 365.25}
@@ -43,11 +43,24 @@ def duration_or_never(text: str) -> timedelta | None:
     return None if text.strip().lower() == "never" else parse_duration(text)
 
 
+def one_of(*words: str) -> Callable[[str], str]:
+    """A function that accepts some words, whatever their case."""
+
+    def read(text: str) -> str:
+        if text.lower() not in words:
+            near = get_close_matches(text.lower(), words, n=1)
+            rest = ", ".join(words[:-1])
+            raise ValueError(
+                f"Did you mean {near[0]}?" if near else f"Write {rest}{',' * (len(words) > 2)} or {words[-1]}"
+            )
+        return text.lower()
+
+    return read
+
+
 def unsubscribe_email(text: str) -> UnsubscribeEmail:
     """After which ways of unsubscribing a last email is sent."""
-    if text not in set(UnsubscribeEmail):
-        raise ValueError("Write page, always, or never")
-    return UnsubscribeEmail(text)
+    return UnsubscribeEmail(one_of(*UnsubscribeEmail)(text))
 
 
 def optional(read: Callable[[str], object], *, unset: object = "") -> Callable[[str], object]:
@@ -67,33 +80,70 @@ def matching(pattern: str, advice: str) -> Callable[[str], str]:
 
 
 one_line = matching(r"[^\x00-\x1f\x7f]*", "Write it on one line")
-several_lines = matching(r"[^\x00-\x09\x0b-\x1f\x7f]*", "Write plain text")
+_several_lines = matching(r"[^\x00-\x09\x0b-\x1f\x7f]*", "Write plain text")
+
+
+def several_lines(text: str) -> str:
+    r"""Text of several lines; `\n` is a line break, since many programs cannot pass on a real one."""
+    return _several_lines(re.sub(r"\s*(\\n|\r?\n)\s*", "\n", text))
+
+
+_ANGLED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>?", re.DOTALL)
+_BEHIND = re.compile(r"(?P<address>[^\s()]+@[^\s()]+)\s*\((?P<name>.*)\)", re.DOTALL)
+_BESIDE = re.compile(r"(?P<name>[^@]*[^@\s])\s+(?P<address>[^\s<>]+@[^\s<>]+)", re.DOTALL)
 
 
 def mailbox(text: str) -> str:
-    """`Name <address>` or an address, as in the From header (RFC 5322 section 3.4)."""
+    """`Name <address>` or an address, as people write it."""
     split_mailbox(one_line(text))
     return text
 
 
 def split_mailbox(text: str) -> tuple[str, str]:
-    """Name and address of `Name <address>`; the name may be empty. Raises InputError if the address is not valid."""
-    name, found = parseaddr(text)
-    return name, parse_address(found or text).text
+    """Name and address of `Name <address>`; the name may be empty. Raises InputError if the address is not valid.
+
+    The name needs no quotes: in `Tips: weekly <a@b.example>` and `Doe, John <a@b.example>` it is all that comes first,
+    where RFC 5322 section 3.4 would see a group and a list.
+    """
+    text = text.strip()
+    found = _ANGLED.fullmatch(text) or _BEHIND.fullmatch(text) or _BESIDE.fullmatch(text)
+    name, found_address = (found["name"], found["address"]) if found else ("", text)
+    return _display_name(name), parse_address(re.sub(r"(?i)\Amailto:", "", found_address.strip())).text
+
+
+def _display_name(text: str) -> str:
+    name = " ".join(text.split())
+    quoted = re.fullmatch(r'"(.*)"', name)  # RFC 5322 section 3.2.4: a backslash comes before a quotation mark
+    return re.sub(r"\\(.)", r"\1", quoted[1]).strip() if quoted else unwrapped(name)
 
 
 def address(text: str) -> str:
-    """One email address."""
-    return parse_address(text).text
+    """One email address; a name beside it is left out."""
+    return split_mailbox(one_line(text))[1]
 
 
-web_url = matching(r"https?://[^\s\"'<>/]+(/[^\s\"'<>]*)?", "Write a full URL that starts with https://")
+_URL = re.compile(r"https?://(\[[0-9a-f:.]+\]|[^\s\"'<>/:@\[\]]+)(:\d{1,5})?(/[^\s\"'<>]*)?")
+_LOCAL_HOST = re.compile(r"(localhost|127\.[\d.]+|\[::1\])(:\d+)?(/|\Z)")
+
+
+def web_url(text: str) -> str:
+    """A URL with http or https; `tips.example.org` means https, and `localhost:8000` http."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = ("http" if _LOCAL_HOST.match(text) else "https"), text
+    host, slash, path = rest.partition("/")
+    url = f"{scheme.lower()}://{host.lower()}{slash}{path}"
+    if not _URL.fullmatch(url) or not (separator or _LOCAL_HOST.match(text) or "." in host):
+        near = re.sub(r"(?i)\Ahttps?(:/*|/+)", "", text)
+        near = near if near != text and _URL.fullmatch(f"https://{near}") else "tips.example.org"
+        raise ValueError(f"Write a full URL that starts with https://, as in https://{near}")
+    return url
 
 
 def link(text: str) -> str:
-    """A URL with http:, https:, or mailto:."""
-    if text.startswith("mailto:"):
-        return f"mailto:{address(text.removeprefix('mailto:'))}"
+    """A URL with http:, https:, or mailto:; an email address means the latter."""
+    if text.lower().startswith("mailto:") or re.fullmatch(r"[^\s/:]+@[^\s/:]+", text):
+        return f"mailto:{address(text)}"
     return web_url(text)
 
 
@@ -106,7 +156,7 @@ def base_url(text: str) -> str:
 
 def host_and_port(text: str) -> tuple[str, int]:
     """`host:port`; `:8000` means every address of the machine."""
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(\d{1,5})", text)
+    found = re.fullmatch(r"(?:http://)?(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(\d{1,5})/?", text)
     if not found or int(found[2]) > 65_535:
         raise ValueError("Write host:port, as in 127.0.0.1:8000")
     return found[1].strip("[]") or "0.0.0.0", int(found[2])  # noqa: S104 - the owner asked for it
@@ -166,16 +216,34 @@ def sender_urls(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def schedule(text: str) -> str:
-    """A weekday and a time, as in `tue 08:00`."""
-    Schedule.parse(text, "UTC")
-    return text
+def sqlite_url(text: str) -> str:
+    """The URL of a database file."""
+    if re.fullmatch(r"(sqlite:///|postgresql(\+psycopg)?://)\S.*", text):
+        return text
+    path = re.sub(r"\Asqlite:/{0,2}", "", text)
+    near = "" if not path or "://" in path else f"; did you mean sqlite:///{path}?"
+    raise ValueError(f"Write sqlite:///path/to/newsletter.db{near}")
 
 
-def zone(text: str) -> str:
-    """The IANA name of a time zone."""
-    Schedule.parse("tue 08:00", text)
-    return text
+_LOCALE = re.compile(r"(?P<language>[A-Za-z]{2,3})(?P<rest>([-_][A-Za-z0-9]{2,8})*)(\.[A-Za-z0-9-]+)?(@\w+)?")
+_LANGUAGES = {"english": "en", "american": "en", "british": "en-GB", "german": "de", "deutsch": "de"}
+
+
+def language(text: str) -> str:
+    """A language tag (RFC 5646), also from a locale such as `en_US.UTF-8` or the name of a language we have."""
+    if known := _LANGUAGES.get(text.lower()):
+        return known
+    found = _LOCALE.fullmatch(text)
+    if not found:
+        raise ValueError("Write a language tag, as in en or pt-BR")
+    parts = re.split(r"[-_]", found["rest"])[1:]
+    return "-".join([found["language"].lower(), *(p.upper() if len(p) == 2 else p.title() for p in parts)])
+
+
+def mask_path(text: str) -> str:
+    """A URL whose path is the secret."""
+    found = re.match(r"(?i)https?://[^/?#@\s]+(?=/.|[?#]|\Z|/\Z)", text)
+    return (found[0] if found.end() == len(text) else f"{found[0]}/********") if found else mask_all(text)
 
 
 def mask_all(text: str) -> str:

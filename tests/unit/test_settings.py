@@ -166,7 +166,7 @@ def test_anything_else_is_not_a_duration(text: str) -> None:
         ("NEWSLETTER_FROM", "Tips\nBcc: x <a@b.example>", "one line"),
         ("NEWSLETTER_TITLE", "Tips\nBcc: x", "one line"),
         ("NEWSLETTER_OWNER", "nobody", "name@example.com"),
-        ("NEWSLETTER_BASE_URL", "tips.example", "https://"),
+        ("NEWSLETTER_BASE_URL", "tips", "https://"),
         ("NEWSLETTER_BASE_URL", "https://tips.example/?a=1", "without a query"),
         ("NEWSLETTER_CONTACT_URL", "javascript:alert(1)", "https://"),
         ("NEWSLETTER_LISTEN", "8000", "host:port"),
