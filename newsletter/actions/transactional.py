@@ -26,7 +26,7 @@ from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox, transactional_headers
 from newsletter.mail.message import build
 from newsletter.mail.recipient import RecipientValues, format_join_date
-from newsletter.mail.tokens import Purpose, Signer
+from newsletter.mail.tokens import SAMPLE_KEY, Purpose, Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.rendering import Rendered, Renderer
 from newsletter.ports.sending import Sender, Session
@@ -165,7 +165,7 @@ class _Composer:
         with self.store.read() as tx:
             tip = tx.tips.by_id(tip_id)
             archive_links = tx.archive.archive_links(tip_id, slot)
-        claim = Claim(0, 0, "preview", email.address, "", self.clock().date().isoformat(), 1, self.clock())
+        claim = Claim(0, 0, SAMPLE_KEY, email.address, "", self.clock().date().isoformat(), 1, self.clock())
         links = {
             action: self.site.url(f"/owner/{token}") for action, token in tokens(self.signer, slot, tip_id).items()
         }
@@ -177,7 +177,13 @@ class _Composer:
             recipient=RecipientValues(self.site, self.signer, b"preview: nobody's").values(claim, ""),
             archive_links=archive_links,
             kind="preview",
-            extra={**values, "slot": slot, "links": links, "then": _with_dates(values["then"])},
+            extra={
+                **values,
+                "slot": slot,
+                "links": links,
+                "then": _with_dates(values["then"]),
+                "online_url": self.site.url(f"/tips/{tip.card.key}?test"),
+            },
         )
 
     def _rendered(self, email: TransactionalEmail) -> Rendered | None:

@@ -141,7 +141,10 @@ class App:
 
     @cached_property
     def envelope_from(self) -> Callable[[Claim], str]:
-        """The envelope sender (VERP) of an email, to which its bounce is returned."""
+        """The envelope sender of an email, to which its bounce is returned: see NEWSLETTER_ENVELOPE."""
+        if not self.settings.uses_verp:
+            plain = mailbox(self.site.from_address)
+            return lambda _claim: plain
         bounce = SignedAddresses(self.site, self.signer).bounce
         return lambda claim: bounce(claim.issue_id, claim.subscriber_id)
 
@@ -250,6 +253,7 @@ class App:
             render_context=self.render_context,
             clock=self.clock,
             sender=self.sender,
+            envelope_from=self.envelope_from,
             to=self.site.owner or self.site.from_address,
             check=preflight,
             page=lambda message: side_by_side(message, preflight(message)),

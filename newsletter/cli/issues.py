@@ -22,14 +22,14 @@ from newsletter.cli.issue_view import (
 )
 from newsletter.cli.progress import send_and_report
 from newsletter.domain.delivery.delivery import State
-from newsletter.domain.delivery.outcome import Deferred, InDoubt, Rejected
+from newsletter.domain.delivery.outcome import Deferred, InDoubt, Rejected, Sent
 from newsletter.domain.errors import UsageError
 from newsletter.domain.subscribers.address import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from newsletter.actions.issues.preview import Finding
+    from newsletter.actions.issues.preview import Finding, TestResult
     from newsletter.cli.output import Output
     from newsletter.domain.delivery.issue import IssueFacts
     from newsletter.domain.subscribers.subscriber import DeliveryFacts
@@ -123,24 +123,40 @@ def _draw_checks(output: Output, findings: Sequence[Finding]) -> None:
 
 
 @issues.command("test")
-@click.option("--to", required=True, metavar="ADDRESS", help="The address to send it to.")
+@click.option(
+    "--to", "addresses", required=True, multiple=True, metavar="ADDRESS", help="Send it to this address; repeatable."
+)
 @tip_option
 @as_of
 @dry_run
 @click.pass_obj
-def test(context: CliContext, *, to: str, tip: str | None, dry_run: bool) -> int:
-    """Send the next issue to one address as a test; it is not recorded."""
-    address = parse_address(to).text
+def test(context: CliContext, *, addresses: tuple[str, ...], tip: str | None, dry_run: bool) -> int:
+    """Send the next issue as a test: what a subscriber would get, marked [Test]. It is not recorded, and its links do nothing."""
+    wanted = tuple(dict.fromkeys(parse_address(address).text for address in addresses))
     if dry_run:
         size = len(context.app.preview.message(tip))
-        document = {"to": address, "outcome": None, "bytes": size, "dry_run": True}
-        context.report(document, lambda output: output.line(f"{size:,} bytes would be sent to {address}."))
+        document: dict[str, object] = {"to": wanted[0], "outcome": None, "bytes": size, "dry_run": True}
+        document["tests"] = [{"to": address, "outcome": None} for address in wanted]
+        to = ", ".join(wanted)
+        context.report(document, lambda output: output.line(f"{size:,} bytes would be sent to {to}."))
         return 0
-    outcome = context.app.preview.send_test(address, tip)
-    words = {Rejected: "rejected", Deferred: "deferred", InDoubt: "in doubt"}.get(type(outcome), "sent")
-    document = {"to": address, "outcome": words, "reply": str(outcome.reply), "dry_run": False}
-    context.report(document, lambda output: output.line(f"{address}: {words}, {outcome.reply}"))
-    return {"sent": 0, "rejected": 1}.get(words, TRY_LATER)
+    tests = [_test_document(result) for result in context.app.preview.send_tests(wanted, tip)]
+
+    def draw(output: Output) -> None:
+        for one in tests:
+            output.line(f"{one['to']}: {one['outcome']}, {one['reply']}")
+
+    context.report({**tests[0], "dry_run": False, "tests": tests}, draw)
+    outcomes = {one["outcome"] for one in tests}
+    return 0 if outcomes == {"sent"} else 1 if "rejected" in outcomes else TRY_LATER
+
+
+def _test_document(result: TestResult) -> dict[str, str]:
+    words = {Sent: "sent", Rejected: "rejected", Deferred: "deferred", InDoubt: "in doubt"}
+    outcome = result.outcome
+    if outcome is None:
+        return {"to": result.address, "outcome": "not sent", "reply": result.trouble}
+    return {"to": result.address, "outcome": words[type(outcome)], "reply": str(outcome.reply)}
 
 
 # -- sending ---------------------------------------------------------------------------------------

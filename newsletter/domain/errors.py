@@ -9,6 +9,7 @@ NewsletterError
 ├── SchemaError              the database schema is missing, older, or newer than this program
 ├── IllegalTransition        a change of state that the state table does not allow: always a bug
 ├── BadToken                 a link that was not signed by this newsletter, is for another purpose, or has expired
+│   └── SampleLink           a link in a preview or a test email, which belongs to no subscriber
 ├── TemplateError            a template that cannot be used (source, line)
 ├── Busy                     another process is working on this: try again later
 └── SenderError              the mail server or the connection failed, not one delivery
@@ -73,6 +74,10 @@ class IllegalTransition(NewsletterError):
 
 class BadToken(NewsletterError):
     """A link that was not signed by this newsletter, is for another purpose, or has expired."""
+
+
+class SampleLink(BadToken):
+    """A link in a preview or a test email: it belongs to no subscriber, so it changes nothing."""
 
 
 class TemplateError(NewsletterError):

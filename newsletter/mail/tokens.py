@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import lru_cache
 
-from newsletter.domain.errors import BadToken, SettingsError
+from newsletter.domain.errors import BadToken, SampleLink, SettingsError
 
+SAMPLE_KEY = "preview"  # in the links of previews and tests, in place of a subscriber's key of 16 letters
 MAX_TOKEN = 200
 MIN_KEY = 16
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
@@ -76,13 +77,19 @@ class Signer:
         return _sealer(self._keys[0], purpose)
 
     def open(self, purpose: Purpose, token: str) -> tuple[str, ...]:
-        """The fields of a token that was signed for this purpose. Raises BadToken for anything else."""
+        """The fields of a token that was signed for this purpose.
+
+        Raises SampleLink for a link in a preview or a test, and BadToken for anything else.
+        """
         if _TOKEN.match(token):
             payload = token.rpartition(".")[0]
             # Compare the encoded texts, because a decoder ignores the 4 unused bits of the last base64 digit. Try all keys, so
             # that the time does not tell which key has signed.
             if any([hmac.compare_digest(_stamper(key, purpose)(payload), token) for key in self._keys]):  # noqa: C419 - no early end
-                return tuple(payload.split("."))
+                fields = tuple(payload.split("."))
+                if fields[0] == SAMPLE_KEY:
+                    raise SampleLink("this is a link of a preview or a test, so it changes nothing")
+                return fields
         raise BadToken("this link is not one of ours", fix="Open it again from the email")
 
     def seal(self, purpose: Purpose, text: str) -> str:

@@ -172,6 +172,12 @@ class Settings:
         "The domain that bounces are returned to. Unset: the domain of the From address.",
         v.optional(v.matching(r"[\w-]+(\.[\w-]+)+", "Write a domain name")),
     )
+    envelope: str = _setting(
+        "",
+        "The envelope sender of issues. plain: the From address; verp: an address of its own for each email, so that a bounce"
+        " names the subscriber. Unset: verp if NEWSLETTER_BOUNCE_DOMAIN is set, otherwise plain.",
+        v.optional(v.matching("verp|plain", "Write verp or plain")),
+    )
     rerun_after: timedelta | None = _setting(
         "18 months", "How long a tip rests before it may run again, or never.", v.duration_or_never
     )
@@ -261,6 +267,11 @@ class Settings:
             color=self.color,
             has_logo=self.logo is not None,
         )
+
+    @property
+    def uses_verp(self) -> bool:
+        """Has each email an envelope sender of its own? Many relays accept only the account's own address."""
+        return self.envelope == "verp" or (not self.envelope and bool(self.bounce_domain))
 
     @property
     def holds_in_doubt(self) -> bool:

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from newsletter.app import App
 from newsletter.domain.archive.entries import HIT, HIT_END, MAX_QUERY, Hit, Selection
-from newsletter.domain.errors import NotFound
+from newsletter.domain.errors import NotFound, SampleLink
 from newsletter.web.cache import CACHE_CONTROL, PageCache
 from newsletter.web.pages import Pages
 
@@ -55,6 +55,8 @@ class ArchivePages:
             return self._cache.answer(request, f"tip {slug}", make)
         except NotFound:
             new = self._archive.successor(slug)
+            if not new and "test" in request.query_params:
+                raise SampleLink("the tip of this preview or test is not public yet") from None
             if not new:
                 raise
             return RedirectResponse(self._pages.path(f"/tips/{new}"), 301, {"Cache-Control": CACHE_CONTROL})

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from newsletter.domain.english import sentence
-from newsletter.domain.errors import BadToken, Busy, InputError, NewsletterError, NotFound, SchemaError
+from newsletter.domain.errors import BadToken, Busy, InputError, NewsletterError, NotFound, SampleLink, SchemaError
 from newsletter.domain.subscribers.address import BadAddress
 from newsletter.domain.subscribers.signup_limits import TooMany
 from newsletter.web.headers import StrictHeaders
@@ -43,6 +43,12 @@ BAD_LINK = Answer(
     "It is incomplete or no longer valid. Email programs sometimes break long links in two.",
     "Open it again from the email, or use the link at the bottom of a newer one.",
 )
+TEST_LINK = Answer(
+    200,
+    "This is a test",
+    "The link works. It comes from a preview or a test email and belongs to no subscriber, so it changes nothing.",
+    "",
+)
 BAD_ADDRESS = Answer(
     422, "Please check your entry", "This is not a valid email address.", "Enter it as name@example.com"
 )
@@ -51,6 +57,7 @@ BROKEN = Answer(
     500, "Something went wrong", "This is our error, and it has been logged.", "Try again in a few minutes."
 )
 BY_CLASS: dict[type[NewsletterError], Answer] = {
+    SampleLink: TEST_LINK,
     BadToken: BAD_LINK,
     NotFound: NOT_FOUND,
     Busy: BUSY,

@@ -38,7 +38,11 @@ class RenderContext:
 
 @dataclass(frozen=True, slots=True)
 class IssueContent:
-    """What an email of an issue is made of. kind: the folder of its templates. secret: 16 bytes, the issue's own key."""
+    """What an email of an issue is made of.
+
+    secret: 16 bytes, the issue's own key. kind: the folder of its templates. mark: what the subject header begins with.
+    is_sample: it belongs to no issue, so its tip may not be public yet.
+    """
 
     tip: TipFull
     number: int
@@ -46,11 +50,17 @@ class IssueContent:
     secret: bytes
     archive_links: ArchiveLinks
     kind: str = WEEKLY
+    mark: str = ""
+    is_sample: bool = False
 
     @property
     def nonce(self) -> str:
         """The start of all sentinels and MIME boundaries: constant for an issue, and unlikely to be in any text."""
         return f"z{self.secret.hex()[:12]}q"
+
+    def online_url(self, site: Site) -> str:
+        """The page of the tip; with `test`, it says that this was a test if the tip is not public yet."""
+        return site.url(f"/tips/{self.tip.card.key}{'?test' if self.is_sample else ''}")
 
     def rendered(self, render_context: RenderContext, recipient: Mapping[str, str]) -> Rendered:
         """The email to one subscriber, before MIME; recipient: a value for every placeholder. Raises TemplateError."""
@@ -62,16 +72,17 @@ class IssueContent:
             recipient=recipient,
             archive_links=self.archive_links,
             kind=self.kind,
+            extra={"online_url": self.online_url(render_context.site)},
         )
 
     def headers(self, render_context: RenderContext, subject: str, recipient: Mapping[str, str]) -> Headers:
         """Its header fields, before they are folded."""
         return issue_headers(
             render_context.site,
-            subject=subject,
+            subject=f"{self.mark}{subject}",
             issue=self.number,
             slot_or_date=self.day,
-            archived_at=render_context.site.url(f"/tips/{self.tip.card.key}"),
+            archived_at=self.online_url(render_context.site),
             recipient=recipient,
             stream=STREAMS[self.kind],
         )

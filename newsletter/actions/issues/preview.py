@@ -1,25 +1,37 @@
-"""Preview the next issue: the whole message, its checks, a page with both, and a test email to one address."""
+"""Preview the next issue: the whole message, its checks, a page with both, and test emails."""
 
 from __future__ import annotations
 
 import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from newsletter.actions.calendar.plan import Rules, next_issue
+from newsletter.actions.delivery.batch import EnvelopeFrom
 from newsletter.actions.issues.compile import INCOMPLETE, IssueContent, IssueEmail, RenderContext, compile_issue
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.delivery.outcome import Envelope, Outcome
-from newsletter.domain.errors import NotFound, Refused
+from newsletter.domain.errors import NotFound, Refused, SenderError
 from newsletter.domain.subscribers.address import parse_address
+from newsletter.mail.tokens import SAMPLE_KEY
 from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Sender
 from newsletter.ports.store import Store
 
 SAMPLE_SECRET = b"preview: nobody's"  # so no link or Message-ID of a preview is that of a subscriber
-SAMPLE_SUBSCRIBER = "preview"
+TEST_MARK = "[Test] "  # before the subject
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """What became of one test email. outcome: None if the connection failed; trouble then says why."""
+
+    address: str
+    outcome: Outcome | None
+    trouble: str = ""
 
 
 class Finding(Protocol):
@@ -42,7 +54,8 @@ class Finding(Protocol):
 class Preview:
     """Shows the next issue, or one about a given tip, as a subscriber would receive it; no row is written.
 
-    check: the checks of a message. page: an HTML page with a message and its checks. to: the address it shows.
+    envelope_from: the envelope sender of a delivery. check: the checks of a message. page: an HTML page with a message
+    and its checks. to: the address it shows.
     """
 
     store: Store
@@ -50,20 +63,21 @@ class Preview:
     render_context: RenderContext
     clock: Clock
     sender: Callable[[], Sender]
+    envelope_from: EnvelopeFrom
     to: str
     check: Callable[[bytes], Sequence[Finding]]
     page: Callable[[bytes], str]
     page_path: Path
 
-    def message(self, tip_key: str | None = None, *, to: str | None = None) -> bytes:
+    def message(self, tip_key: str | None = None) -> bytes:
         """The whole message: CRLF lines, not dot-stuffed. Raises NotFound, Refused, TemplateError."""
-        now = self.clock()
-        today = self.rules.schedule.day_of(now).isoformat()
-        claim = Claim(0, 0, SAMPLE_SUBSCRIBER, to or self.to, "", today, 1, now)
-        return self.email(tip_key).message(claim, now)
+        return self.email(tip_key).message(self._claim(self.to), self.clock())
 
-    def email(self, tip_key: str | None = None) -> IssueEmail:
-        """The compiled email. Raises NotFound without a tip, Refused for a tip that is only a teaser, TemplateError."""
+    def email(self, tip_key: str | None = None, *, mark: str = "") -> IssueEmail:
+        """The compiled email; mark: what its subject begins with.
+
+        Raises NotFound without a tip, Refused for a tip that is only a teaser, TemplateError.
+        """
         coming = next_issue(self.store, self.rules, self.clock())
         key = tip_key or (coming.tip.key if coming.tip else None)
         if key is None:
@@ -74,8 +88,13 @@ class Preview:
             archive_links = tx.archive.archive_links(tip.card.id, coming.slot)
         if not tip.card.complete:
             raise Refused(f"{key} cannot be sent: {INCOMPLETE}")
-        content = IssueContent(tip, number, coming.slot, SAMPLE_SECRET, archive_links)
+        content = IssueContent(tip, number, coming.slot, SAMPLE_SECRET, archive_links, mark=mark, is_sample=True)
         return IssueEmail(self.render_context, content, compile_issue(self.render_context, content)[1])
+
+    @property
+    def envelope_sender(self) -> str:
+        """The envelope sender of a test email, of the same form as that of an issue. Raises SettingsError."""
+        return self.envelope_from(self._claim(self.to))
 
     def open_page(self, message: bytes) -> Path:
         """Write a page that shows a message with its checks, and open it in the browser, if there is one."""
@@ -85,12 +104,26 @@ class Preview:
         webbrowser.open(path.as_uri())
         return path
 
-    def send_test(self, to: str, tip_key: str | None = None) -> Outcome:
-        """Send the message to one address. Raises InputError for the address, and SenderError."""
-        address = parse_address(to).text
-        message = self.message(tip_key, to=address)
-        session = self.sender().open()
-        try:
-            return session.send(Envelope(self.render_context.site.from_address, address), message)
-        finally:
-            session.close()
+    def send_tests(self, addresses: Sequence[str], tip_key: str | None = None) -> list[TestResult]:
+        """Send what a subscriber would get, with its envelope, to each address; `[Test]` is before the subject.
+
+        Raises InputError for an address before anything is sent, and SenderError if not even the first one was sent.
+        """
+        claims = [self._claim(parse_address(address).text) for address in addresses]
+        email, results = self.email(tip_key, mark=TEST_MARK), list[TestResult]()
+        for claim in claims:
+            message = email.message(claim, self.clock())
+            try:
+                with closing(self.sender().open()) as session:
+                    outcome = session.send(Envelope(self.envelope_from(claim), claim.address), message)
+                results.append(TestResult(claim.address, outcome))
+            except SenderError as error:
+                if not results:
+                    raise
+                results.append(TestResult(claim.address, None, str(error)))
+        return results
+
+    def _claim(self, address: str) -> Claim:
+        """A delivery that belongs to nobody, so that its links change nothing."""
+        now = self.clock()
+        return Claim(0, 0, SAMPLE_KEY, address, "", self.rules.schedule.day_of(now).isoformat(), 1, now)
