@@ -40,7 +40,7 @@ class Database:
 
     def upgrade(self) -> SchemaStatus:
         """Create the database, or migrate its schema to the current version."""
-        upgrade(sqlite_path(self.url))
+        upgrade(sqlite_path(self.url), self.clock())
         return self.schema_status()
 
     def hold_reason(self) -> str:

@@ -103,7 +103,13 @@ class App:
         """The rules of the calendar."""
         settings = self.settings
         policy = Policy(settings.rerun_after, unseen=settings.rerun_to == "unseen")
-        return Rules(self.schedule, settings.late_window, policy, approval=settings.approval == "required")
+        return Rules(
+            self.schedule,
+            settings.late_window,
+            policy,
+            approval=settings.approval == "required",
+            first_issue=settings.first_issue,
+        )
 
     @cached_property
     def signer(self) -> Signer:

@@ -26,7 +26,7 @@ def iso(at: date | None) -> str | None:
 def issue_document(issue: IssueFacts) -> dict[str, object]:
     """The JSON of `issues send` and `issues status`; its keys are public (docs/api.md)."""
     return {
-        "issue": issue.number,
+        "issue": issue.number if issue.is_numbered else None,
         "slot": iso(issue.slot),
         "quarter": issue.quarter or None,
         "tip": issue.tip_key,
@@ -77,7 +77,7 @@ def draw_issue(output: Output, issue: IssueFacts, *, took: float | None = None) 
             ("took", f"{took:.1f} s" + (f", {sent / took:,.0f} emails per second" if sent and took > 1 else ""))
         )
     day = output.day(issue.slot) if issue.slot else issue.quarter or "outside the calendar"
-    output.facts(facts, title=f"Issue {issue.number} · {day}")
+    output.facts(facts, title=f"Issue {issue.number} · {day}" if issue.is_numbered else f"Missed · {day}")
 
 
 def next_document(coming: NextIssue) -> dict[str, object]:

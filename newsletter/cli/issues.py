@@ -218,7 +218,7 @@ def list_(context: CliContext) -> None:
 
     def draw(output: Output) -> None:
         rows = [
-            (i.number, output.day(i.slot) if i.slot else i.quarter or "extra", i.state.value, i.subject or i.tip_key, i.audience,
+            (i.number if i.is_numbered else "–", output.day(i.slot) if i.slot else i.quarter or "extra", i.state.value, i.subject or i.tip_key, i.audience,
              i.counts.get("sent", 0), i.counts.get("deferred", 0) + i.counts.get("pending", 0))
             for i in found
         ]  # fmt: skip

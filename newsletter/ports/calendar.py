@@ -21,6 +21,10 @@ class Calendar(Protocol):
         """Every tip with its rules and its runs, in queue order; two queries."""
         ...
 
+    def ready_at(self) -> datetime | None:
+        """When the newsletter was set up and had its first subscriber; None if that is not known."""
+        ...
+
     def pin(self, key: str, slot: date | None) -> None:
         """Pin a tip to a slot, or unpin it (None); raises NotFound."""
         ...
@@ -76,7 +80,7 @@ class Quarters(Protocol):
         """The issue of a quarter, without counts."""
         ...
 
-    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
+    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime, *, first: int = 1) -> IssueFacts:
         """T0 of a quarterly issue: insert it in `preparing`, or return the existing one (UNIQUE quarter)."""
         ...
 

@@ -39,6 +39,18 @@ class Issues(Quarters, Protocol):
         """The number of the newest issue; 0 if there is none."""
         ...
 
+    def next_number(self, first: int) -> int:
+        """The number of the next issue. first: the number of the first one."""
+        ...
+
+    def newest_slots(self) -> tuple[date | None, date | None]:
+        """The newest slot that has an issue, and the newest one whose issue was sent."""
+        ...
+
+    def last_due(self, now: datetime) -> IssueFacts | None:
+        """The issue of the newest slot that has one and has begun, without counts."""
+        ...
+
     def last_slot(self) -> date | None:
         """The newest slot that has an issue."""
         ...
@@ -55,12 +67,12 @@ class Issues(Quarters, Protocol):
         """The issues of this slot and of later ones, in the order of their slots, without counts."""
         ...
 
-    def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
-        """T0: insert the issue of a slot, or return the existing one (UNIQUE slot)."""
+    def plan(self, slot: date | None, due_at: datetime, now: datetime, *, first: int = 1) -> IssueFacts:
+        """T0: insert the issue of a slot, or return the existing one (UNIQUE slot). first: as in `next_number`."""
         ...
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:
-        """Apply an event; raises IllegalTransition."""
+        """Apply an event; raises IllegalTransition. A missed issue gives its number back, and gets one below zero."""
         ...
 
     def bind(self, number: int, tip_id: int) -> None:

@@ -155,6 +155,12 @@ class Settings:
         "The time zone of the schedule and of the dates you see (an IANA name, such as America/New_York).",
         read_zone,
     )
+    first_issue: int = _setting(
+        "1",
+        "The number of the first issue, to continue the count of an earlier newsletter. A higher number than the last"
+        " issue's continues there.",
+        v.whole_number,
+    )
     late_window: timedelta = _setting("24h", "How late an issue may still start after an outage.", v.parse_duration)
     in_doubt: str = _setting(
         "resend",

@@ -22,8 +22,10 @@ from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import TipState
 from newsletter.store.tables import (
+    Consent,
     HeartbeatRow,
     Issue,
+    Library,
     OwnerNotified,
     SlotOverrideRow,
     SubscriberRow,
@@ -74,6 +76,12 @@ class SqlCalendar:
             )
             for row in rows
         ]
+
+    def ready_at(self) -> datetime | None:
+        """When the newsletter was set up and had its first subscriber; None if that is not known."""
+        made = self._session.exec(select(Library.set_up_at)).first()
+        first = self._session.exec(select(Consent.at).order_by(col(Consent.id)).limit(1)).first()
+        return max(made, first or made) if made else None
 
     def pin(self, key: str, slot: date | None) -> None:
         """Pin a tip to a slot, or unpin it (None); raises NotFound."""

@@ -66,7 +66,7 @@ class SqlIssues:
 
     def each(self) -> list[IssueFacts]:
         """Every issue with counts, newest first."""
-        rows = self._session.exec(select(Issue).order_by(col(Issue.id).desc())).all()
+        rows = self._session.exec(select(Issue).order_by(col(Issue.planned_at).desc(), col(Issue.id).desc())).all()
         return read_issues(self._session, rows, counted=True)
 
     def open(self) -> list[IssueFacts]:
@@ -85,11 +85,25 @@ class SqlIssues:
 
     def last_number(self) -> int:
         """The number of the newest issue; 0 if there is none."""
-        return self._session.exec(select(func.max(col(Issue.id)))).one() or 0
+        return max(self._session.exec(select(func.max(col(Issue.id)))).one() or 0, 0)
+
+    def next_number(self, first: int) -> int:
+        """The number of the next issue."""
+        return max(first, self.last_number() + 1)
 
     def last_slot(self) -> date | None:
         """The newest slot that has an issue."""
         return self._session.exec(select(func.max(col(Issue.slot)))).one()
+
+    def newest_slots(self) -> tuple[date | None, date | None]:
+        """The newest slot that has an issue, and the newest one whose issue was sent."""
+        sent = select(func.max(col(Issue.slot))).where(col(Issue.started_at).is_not(None))
+        return self.last_slot(), self._session.exec(sent).one()
+
+    def last_due(self, now: datetime) -> IssueFacts | None:
+        """The issue of the newest slot that has one and has begun, without counts."""
+        query = select(Issue).where(col(Issue.slot).is_not(None), col(Issue.due_at) <= now)
+        return next(iter(self._without_counts(query.order_by(col(Issue.slot).desc()).limit(1))), None)
 
     def recent(self, limit: int) -> list[IssueFacts]:
         """The newest issues, newest first, without counts."""
@@ -103,12 +117,17 @@ class SqlIssues:
         """The issues of this slot and of later ones, in the order of their slots, without counts."""
         return self._without_counts(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot)))
 
-    def plan(self, slot: date | None, due_at: datetime, now: datetime) -> IssueFacts:
+    def plan(self, slot: date | None, due_at: datetime, now: datetime, *, first: int = 1) -> IssueFacts:
         """T0. Write transactions are IMMEDIATE, so a second process finds the row of the first."""
         row = self._session.exec(select(Issue).where(Issue.slot == slot)).first() if slot else None
         if row is None:
             row = Issue(
-                slot=slot, due_at=due_at, state=IssueState.PLANNED, secret=secrets.token_bytes(16), planned_at=now
+                id=self.next_number(first),
+                slot=slot,
+                due_at=due_at,
+                state=IssueState.PLANNED,
+                secret=secrets.token_bytes(16),
+                planned_at=now,
             )
             self._session.add(row)
             self._session.flush()
@@ -122,12 +141,13 @@ class SqlIssues:
         """The issue of a quarter, without counts."""
         return next(iter(self._without_counts(select(Issue).where(Issue.quarter == quarter))), None)
 
-    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime) -> IssueFacts:
+    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime, *, first: int = 1) -> IssueFacts:
         """T0. Its tip is bound without a run, so the calendar ignores it."""
         found = self.for_quarter(quarter)
         if found:
             return found
         row = Issue(
+            id=self.next_number(first),
             quarter=quarter,
             tip_id=tip_id,
             due_at=due_at,
@@ -145,7 +165,7 @@ class SqlIssues:
         return [QuarterRun(row[0], row[1], row[2], date.fromisoformat(row[3]), *row[4:]) for row in rows]
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:
-        """Apply an event; raises IllegalTransition."""
+        """Apply an event; raises IllegalTransition. A missed issue gives its number back, and gets one below zero."""
         row = self._session.get_one(Issue, number)
         row.state = issue_transition(IssueState(row.state), event)
         row.reason = reason
@@ -155,8 +175,10 @@ class SqlIssues:
             row.done_at = now
         if event in (IssueEvent.CANCEL, IssueEvent.MISS):
             self._restore_tip(row)
+        if event is IssueEvent.MISS:  # it was never frozen, so nothing refers to its number
+            row.id = min(self._session.exec(select(func.min(col(Issue.id)))).one() or 0, 0) - 1
         self._session.flush()
-        return self.get(number)
+        return self.get(row.id or number)
 
     def bind(self, number: int, tip_id: int) -> None:
         """Bind a tip. `run` counts its runs; UNIQUE(tip, run) prevents a second first run."""

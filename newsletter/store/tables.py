@@ -17,6 +17,7 @@ from newsletter.store.sqlite.columns import at
 class Tip(SQLModel, table=True):
     """A tip. identity: see domain.tips.tip. position: the order of the queue. edited: the owner has changed the text.
 
+    pin_on: the slot it is pinned to; with pin_at, the day of an extra issue that goes out at that moment.
     ran_before: it was published before this system was in use, so it stays public while it waits to run again.
     shown_teaser: what lists show, the owner's teaser or the beginning of the text; set when the text is written.
     """
@@ -46,6 +47,7 @@ class Tip(SQLModel, table=True):
     edited: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     ran_before: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     pin_on: date | None = None
+    pin_at: datetime | None = at(null=True)
     shown_teaser: str = ""
     added_at: datetime = at()
     changed_at: datetime = at()
@@ -103,12 +105,16 @@ class Vote(SQLModel, table=True):
 
 
 class Library(SQLModel, table=True):
-    """One row. version: triggers raise it with every change of a tip, so that pages can be cached until then."""
+    """One row. version: triggers raise it with every change of a tip, so that pages can be cached until then.
+
+    set_up_at: when the database was made; NULL if that is not known.
+    """
 
     __tablename__ = "library"
 
     id: int | None = Field(default=None, primary_key=True)
     version: int = 0
+    set_up_at: datetime | None = at(null=True)
 
 
 class SubscriberRow(SQLModel, table=True):
@@ -146,6 +152,15 @@ class SubscriberRow(SQLModel, table=True):
         Index("subscriber_quarterly", "quarterly_at", sqlite_where=text("quarterly_at IS NOT NULL"),
               postgresql_where=text("quarterly_at IS NOT NULL")),
     )  # fmt: skip
+
+
+class WelcomeTip(SQLModel, table=True):
+    """A tip that a subscriber has received in the welcome email."""
+
+    __tablename__ = "welcome_tip"
+
+    tip_id: int = Field(foreign_key="tip.id", primary_key=True, ondelete="CASCADE")
+    subscriber_id: int = Field(foreign_key="subscriber.id", primary_key=True, ondelete="CASCADE")
 
 
 class Consent(SQLModel, table=True):

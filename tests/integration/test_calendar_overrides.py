@@ -129,7 +129,7 @@ def test_an_issue_on_hold_waits_for_the_owner_and_is_sent_late_or_missed(harness
         "the issue for March 5, 2024 has not been sent: you put it on hold: a typo",
     )
     assert sent(harness) == [(SLOT, "one", IssueState.SENDING), (SLOT + WEEK, None, IssueState.MISSED)]
-    assert "on hold" in harness.issue(2).pause_reason
+    assert "on hold" in harness.issue(-1).pause_reason
     assert harness.issues.next().tip
     assert harness.issues.next().tip.key == "two"  # type: ignore[union-attr]
 

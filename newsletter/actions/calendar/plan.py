@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 from newsletter.domain.calendar.choose import TipChooser, choose
 from newsletter.domain.calendar.forecast import ForecastSlot, forecast, played_until
 from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.plan import Choice, Plan, Policy, TipPlan
-from newsletter.domain.calendar.schedule import WEEK, Due, Schedule, due_slot
+from newsletter.domain.calendar.schedule import WEEK, Due, Schedule, SlotHistory, due_slot
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.season_rule import in_words
@@ -23,12 +24,16 @@ UNSENT = (IssueState.PLANNED, IssueState.PREPARING, IssueState.NO_CONTENT)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The owner's settings for the calendar. approval: an issue is sent only after the owner has approved it."""
+    """The owner's settings for the calendar.
+
+    approval: an issue is sent only after the owner has approved it. first_issue: the number of the first issue.
+    """
 
     schedule: Schedule
     late_window: timedelta
     policy: Policy = field(default_factory=Policy)
     approval: bool = False
+    first_issue: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,11 @@ def must_be_open(tx: Tx, rules: Rules, slot: date, now: datetime) -> None:
     if issue and issue.state in IN_PROGRESS:
         fix = f"To stop it, run: newsletter issues pause {issue.number}, or cancel {issue.number}"
         raise Refused(f"the issue for {in_words(slot)} is already being sent", fix=fix)
+    fix = "To see the slots ahead, run: newsletter calendar"
     if rules.schedule.starts_at(slot) + rules.late_window < now:
-        raise Refused(f"{in_words(slot)} has passed", fix="To see the slots ahead, run: newsletter calendar")
+        raise Refused(f"{in_words(slot)} has passed", fix=fix)
+    if issue is None and (why := slot_history(tx, now).why_not(slot, rules.schedule)):
+        raise Refused(f"no issue goes out on {in_words(slot)}: {why}", fix=fix)
 
 
 def why_waiting(override: SlotOverride | None, tip_key: str | None, rules: Rules) -> str:
@@ -98,9 +106,7 @@ def why_waiting(override: SlotOverride | None, tip_key: str | None, rules: Rules
 def next_issue(store: Store, rules: Rules, now: datetime) -> NextIssue:
     """The slot that is due and has no finished issue, or else the next one. `publish_due` follows the same rules."""
     with store.read() as tx:
-        slot = _due_and_open(tx, rules, now) or rules.schedule.next_slot(now)
-        while is_over(tx.issues.for_slot(slot)) or is_skipped(tx, slot):
-            slot += WEEK
+        slot = next(slot for slot in open_slots(tx, rules, now) if not is_skipped(tx, slot))
         issue = tx.issues.for_slot(slot)
         plan = plan_of(tx, rules)
         key, reason = _bound(issue) or _chosen(choose(slot, plan))
@@ -122,10 +128,54 @@ def _chosen(choice: Choice) -> tuple[str | None, str]:
     return choice.tip, choice.reason
 
 
-def _due_and_open(tx: Tx, rules: Rules, now: datetime) -> date | None:
-    due = due_slot(rules.schedule, now, rules.late_window)
-    over = due.missed or is_over(tx.issues.for_slot(due.slot)) or is_skipped(tx, due.slot)
-    return None if over else due.slot
+# -- which days are slots ----------------------------------------------------------------------------
+
+
+def slot_history(tx: Tx, now: datetime) -> SlotHistory:
+    """The history that decides which days are slots."""
+    newest, sent = tx.issues.newest_slots()
+    ready_at = None if newest else tx.calendar.ready_at()
+    # Before that moment there was nothing to be early for: `--as-of` plays an earlier time, or the clock was set back.
+    return SlotHistory(newest, sent, ready_at if ready_at and ready_at <= now else None)
+
+
+def current_slot(tx: Tx, rules: Rules, now: datetime) -> Due | None:
+    """The last slot that has begun, whether or not it has an issue; None before the first one.
+
+    A day of the schedule is not a slot if the history does not allow it; then it is the newest slot that has an issue.
+    """
+    due, history = due_slot(rules.schedule, now, rules.late_window), slot_history(tx, now)
+    issue = tx.issues.for_slot(due.slot)
+    if _is_open_to(issue, history) if issue else history.allows(due.slot, rules.schedule):
+        return due
+    last = tx.issues.last_due(now)
+    if last is None or last.slot is None:
+        return None
+    late_for = now - last.due_at
+    return Due(last.slot, last.due_at, late_for, missed=late_for > rules.late_window)
+
+
+def open_slots(tx: Tx, rules: Rules, now: datetime) -> Iterator[date]:
+    """The slots that can still get an issue, in ascending order, without end. One that is skipped is among them until it begins."""
+    schedule, history = rules.schedule, slot_history(tx, now)
+    due = due_slot(schedule, now, rules.late_window)
+    earliest = schedule.day_of(now - rules.late_window) - timedelta(days=1)
+    for issue in tx.issues.from_slot(earliest):
+        is_in_time = now - issue.due_at <= rules.late_window
+        is_dropped = issue.slot is None or is_over(issue) or (issue.due_at <= now and is_skipped(tx, issue.slot))
+        if issue.slot and is_in_time and not is_dropped and _is_open_to(issue, history):
+            yield issue.slot
+    slot = due.slot + WEEK if due.missed or is_skipped(tx, due.slot) else due.slot
+    while not history.allows(slot, schedule):
+        slot += WEEK
+    while True:
+        yield slot
+        slot += WEEK
+
+
+def _is_open_to(issue: IssueFacts, history: SlotHistory) -> bool:
+    """False for an issue that was never sent while a later one was."""
+    return not (issue.state in UNSENT and issue.slot and history.sent and issue.slot < history.sent)
 
 
 # -- the slots ahead ---------------------------------------------------------------------------------
@@ -159,13 +209,8 @@ def upcoming_slots(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Ite
 
     changes: what the owner might do, for a dry run; see `Plan.with_change` for the syntax and for the errors raised.
     """
-    first = _due_and_open(tx, rules, now) or rules.schedule.next_slot(now)
-    issues = {issue.slot: issue for issue in tx.issues.from_slot(first)}
-    slots: list[date] = []
-    while len(slots) < weeks:
-        if not is_over(issues.get(first)):
-            slots.append(first)
-        first += WEEK
+    slots = tuple(islice(open_slots(tx, rules, now), weeks))
+    issues = {issue.slot: issue for issue in tx.issues.from_slot(slots[0])}
     plan = plan_of(tx, rules)
     bound = {slot: issues[slot] for slot in slots if slot in issues and issues[slot].tip_key}
     # An issue keeps its tip whatever the owner has changed since, so here it goes before pins and skips.
@@ -174,12 +219,13 @@ def upcoming_slots(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Ite
         plan = replace(plan, tips=tips, skips={day: why for day, why in plan.skips.items() if day != slot})
     for change in changes:
         plan = plan.with_change(change)
-    return UpcomingSlots(tuple(slots), plan, {slot: issue.number for slot, issue in bound.items()})
+    return UpcomingSlots(slots, plan, {slot: issue.number for slot, issue in bound.items()})
 
 
 def weeks_until(rules: Rules, slot: date, now: datetime) -> int:
     """How many weeks `upcoming_slots` must look ahead to reach this slot; 1 or more."""
-    return max((slot - rules.schedule.last_slot(now)).days // 7 + 1, 1)
+    # One more: before a change of the weekday, an issue may have got a slot between two others.
+    return max((slot - rules.schedule.last_slot(now)).days // 7 + 2, 1)
 
 
 def _bind(tip: TipPlan, slot: date) -> TipPlan:
@@ -223,7 +269,9 @@ class LastSlotStatus:
 
 def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
     """What became of the last slot."""
-    due = due_slot(rules.schedule, now, rules.late_window)
+    due = current_slot(tx, rules, now)
+    if due is None:
+        return LastSlotStatus(rules.schedule.last_slot(now), "no issue has been due yet", ok=True, explained=True)
     issue, override = tx.issues.for_slot(due.slot), tx.calendar.overrides().get(due.slot)
     if override and override.kind is Override.SKIP and (not issue or issue.state in UNSENT):
         about = f": {override.about}" if override.about else ""

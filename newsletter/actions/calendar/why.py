@@ -12,6 +12,7 @@ from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.calendar.substitutes import Shares
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.errors import NotFound
+from newsletter.domain.tips.season_rule import in_words
 from newsletter.ports.store import Tx
 
 EXPLANATIONS = {
@@ -42,19 +43,25 @@ class WhyDate:
 def why_date(tx: Tx, rules: Rules, slot: date, now: datetime) -> WhyDate:
     """What goes out, or went out, in a slot. Raises NotFound for a slot without a plan, and for one too far away."""
     issue = tx.issues.for_slot(slot)
-    if issue and issue.tip_key and issue.state is not IssueState.PREPARING:
+    if issue and issue.is_numbered and issue.tip_key and issue.state is not IssueState.PREPARING:
         title = issue.subject or tx.tips.get(issue.tip_key).dated(slot).card.title
         line = ForecastSlot(slot, issue.tip_key, title, Kind.PINNED, f"issue {issue.number}, {issue.state}")
         shares = shares_of(tx, tx.issues.get(issue.number))
         return WhyDate(line, f"This date already has an issue. See: newsletter issues status {issue.number}.", shares)
     weeks = weeks_until(rules, slot, now)
     if weeks > HORIZON:
-        raise NotFound(f"{slot} is more than ten years away", fix="See: newsletter calendar")
+        raise NotFound(f"{in_words(slot)} is more than ten years away", fix="See: newsletter calendar")
     lines = upcoming_slots(tx, rules, now, weeks).lines()
     found = next((line for line in lines if line.date == slot), None)
     if found is None:
-        known = f"issue {issue.number} is {issue.state}" if issue else "there was no issue"
-        raise NotFound(f"nothing is planned for {slot}: {known}", fix="See: newsletter calendar")
+        known = "there was no issue"
+        if issue:
+            known = (
+                f"issue {issue.number} is {issue.state}"
+                if issue.is_numbered
+                else f"it was missed ({issue.pause_reason})"
+            )
+        raise NotFound(f"nothing is planned for {in_words(slot)}: {known}", fix="See: newsletter calendar")
     because = BOUND if found.reason.startswith("bound") else EXPLANATIONS[found.kind]
     # Later slots depend on issues that are not frozen yet, so their shares cannot be counted now.
     is_next = slot == lines[0].date

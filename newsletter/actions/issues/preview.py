@@ -84,7 +84,7 @@ class Preview:
             raise NotFound(f"there is no tip to show: {coming.reason}", fix="See: newsletter tips list")
         with self.store.read() as tx:
             tip = tx.tips.get(key).dated(coming.slot)
-            number = tx.issues.last_number() + 1
+            number = tx.issues.next_number(self.rules.first_issue)
             archive_links = tx.archive.archive_links(tip.card.id, coming.slot)
         if not tip.card.complete:
             raise Refused(f"{key} cannot be sent: {INCOMPLETE}")

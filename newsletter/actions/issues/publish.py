@@ -10,12 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from newsletter.actions.calendar.plan import UNSENT, Rules, choice_for, is_over, is_skipped, why_waiting
+from newsletter.actions.calendar.plan import (
+    UNSENT,
+    Rules,
+    choice_for,
+    current_slot,
+    is_over,
+    is_skipped,
+    open_slots,
+    why_waiting,
+)
 from newsletter.actions.issues.audience import candidates_for
 from newsletter.actions.issues.compile import INCOMPLETE, RenderContext, compile_issue, issue_content
 from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.calendar.plan import Kind
-from newsletter.domain.calendar.schedule import Due, due_slot
+from newsletter.domain.calendar.schedule import Due
 from newsletter.domain.calendar.substitutes import Candidate, SubstituteEmail, SubstitutesMissing
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
@@ -41,15 +50,16 @@ class Publisher:
         A slot found too late is recorded as missed, but only if there was an issue before: a newsletter that is a day
         old has missed nothing.
         """
-        due = due_slot(self.rules.schedule, now, self.rules.late_window)
         with self.store.read() as tx:  # the daemon asks every two seconds: look before taking the write lock
-            if not _has_work(tx, self.rules, due):
+            due = current_slot(tx, self.rules, now)
+            if due is None or not _has_work(tx, self.rules, due):
                 return None
         with self.store.write() as tx:
-            if not _has_work(tx, self.rules, due):
+            due = current_slot(tx, self.rules, now)
+            if due is None or not _has_work(tx, self.rules, due):
                 return None
             # T0: another process may have inserted it in the meantime; then `plan` returns that one.
-            issue = tx.issues.plan(due.slot, due.due_at, now)
+            issue = tx.issues.plan(due.slot, due.due_at, now, first=self.rules.first_issue)
             if due.missed:
                 tx.issues.change(issue.number, IssueEvent.MISS, now, reason=_why_missed(tx, self.rules, due.slot))
                 return None
@@ -60,16 +70,16 @@ class Publisher:
 
         Raises Refused if it was sent already, is skipped or held, or if nobody would get it.
         """
-        slot = self.rules.schedule.next_slot(now)
         with self.store.write() as tx:
             _require_audience(tx)
+            slot = _early_slot(tx, self.rules, now)
             override = tx.calendar.overrides().get(slot)
             if override and override.kind is not Override.APPROVE:
                 words = {Override.SKIP: "skipped", Override.HOLD: "on hold"}[override.kind]
                 raise Refused(
                     f"the issue for {slot} is {words}", fix=f"Run this first: newsletter calendar approve {slot}"
                 )
-            issue = tx.issues.plan(slot, self.rules.schedule.starts_at(slot), now)
+            issue = tx.issues.plan(slot, self.rules.schedule.starts_at(slot), now, first=self.rules.first_issue)
         if is_over(issue):
             raise Refused(f"the issue for {slot} is already {issue.state}", fix="See: newsletter issues list")
         return replace(self, rules=replace(self.rules, approval=False)).prepare(issue, now)
@@ -81,7 +91,7 @@ class Publisher:
             if not tip.card.complete:
                 raise Refused(f"{tip_key} cannot be sent: {INCOMPLETE}")
             _require_audience(tx)
-            issue = tx.issues.plan(None, now, now)
+            issue = tx.issues.plan(None, now, now, first=self.rules.first_issue)
             tx.issues.change(issue.number, IssueEvent.PREPARE, now)
             tx.issues.bind(issue.number, tip.card.id)
             issue = tx.issues.get(issue.number)
@@ -166,6 +176,12 @@ class Publisher:
                 own = emails[key]
                 tx.issues.freeze(number, own.subject, own.compiled, now, candidates=candidates, others=emails)
             return tx.issues.get(number)
+
+
+def _early_slot(tx: Tx, rules: Rules, now: datetime) -> date:
+    """The slot that `publish_early` sends: one that waits for the owner, else the next of the schedule, even if it is done."""
+    first, coming = next(open_slots(tx, rules, now)), rules.schedule.next_slot(now)
+    return coming if coming < first and is_over(tx.issues.for_slot(coming)) else first
 
 
 def _require_audience(tx: Tx) -> None:

@@ -47,7 +47,7 @@ def publish_quarterly_issue(publisher: Publisher, now: datetime) -> IssueFacts |
         tip = _open_tip(tx, quarter, due_at)
         if tip is None:  # another process was faster
             return None
-        issue = tx.issues.plan_quarter(str(quarter), tip.tip_id, due_at, now)
+        issue = tx.issues.plan_quarter(str(quarter), tip.tip_id, due_at, now, first=rules.first_issue)
     return publisher.freeze(issue, now)
 
 

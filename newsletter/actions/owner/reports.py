@@ -76,7 +76,7 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
         "tip_id": coming.tip.id,
         "title": coming.tip.title,
         "reason": coming.reason,
-        "number": issue.number if issue else tx.issues.last_number() + 1,
+        "number": issue.number if issue else tx.issues.next_number(rules.first_issue),
         "audience": shares.own if shares else coming.audience,
         "shares": asdict(shares) if shares else None,
         "waits": coming.waits,

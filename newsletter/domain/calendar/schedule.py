@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from newsletter.domain.english import plural
 from newsletter.domain.errors import SettingsError
+from newsletter.domain.tips.season_rule import in_words
 
 WEEK = timedelta(days=7)
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -87,6 +89,37 @@ def _after_gap(instant: datetime, zone: ZoneInfo) -> datetime:
         else:
             low = middle
     return high
+
+
+APART = timedelta(days=4)
+"""The shortest time between two slots with an issue: after a change of the weekday, the slot nearest to a week later is next."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotHistory:
+    """What an owner's change of the schedule, and a clock that is set back, must not repeat.
+
+    newest: the newest slot that has an issue. sent: the newest one whose issue was sent. ready_at: when the newsletter was
+    set up and had its first subscriber; None when it has had an issue, or when that is not known.
+    """
+
+    newest: date | None = None
+    sent: date | None = None
+    ready_at: datetime | None = None
+
+    def allows(self, slot: date, schedule: Schedule) -> bool:
+        """May a day on which no issue was planned yet become a slot?"""
+        return not self.why_not(slot, schedule)
+
+    def why_not(self, slot: date, schedule: Schedule) -> str:
+        """Why no issue can be planned for this day, as a clause; "" if one can."""
+        if self.newest and slot <= self.newest:
+            return f"the newest issue is the one for {in_words(self.newest)}"
+        if self.sent and slot - self.sent < APART:
+            return f"the issue for {in_words(self.sent)} was sent only {plural((slot - self.sent).days, 'day')} earlier"
+        if self.ready_at and schedule.starts_at(slot) < self.ready_at:
+            return "the newsletter was set up later, and its first issue goes out in the first week after that"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

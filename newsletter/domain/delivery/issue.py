@@ -72,6 +72,7 @@ def issue_transition(state: IssueState, event: IssueEvent) -> IssueState:
 class IssueFacts:
     """One issue with its counts. Times are aware; slot is None for an issue outside the calendar.
 
+    number: below zero for an issue that was missed, since only what is sent is counted.
     audience: the number of deliveries when it was frozen. counts: deliveries by state. skipped_for: skipped ones by
     SkipReason. tips: deliveries by tip, its own first, if it has more than one. quarter: as in
     `domain.calendar.quarterly`, "" for every other issue.
@@ -92,3 +93,8 @@ class IssueFacts:
     skipped_for: Mapping[str, int] = field(default_factory=dict)
     tips: Mapping[str, int] = field(default_factory=dict)
     quarter: str = ""
+
+    @property
+    def is_numbered(self) -> bool:
+        """Does it have a number that people see?"""
+        return self.number > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
@@ -18,8 +19,9 @@ from sqlmodel import Session
 from newsletter.domain.errors import Busy, NewsletterError, SchemaError, SettingsError
 from newsletter.store.sqlite.connection import BUSY_FOR, SHORT_WAIT, begin_writing, set_pragmas, translate, translated
 from newsletter.store.sqlite.wal import Checkpoints
+from newsletter.store.times import to_text
 
-HEAD = "0007"
+HEAD = "0008"
 """The schema version this program needs; a test compares it with the newest migration."""
 
 
@@ -195,10 +197,10 @@ def revision(path: Path) -> str | None:
     return str(row[0]) if row else None
 
 
-def upgrade(path: Path) -> tuple[str | None, str]:
+def upgrade(path: Path, now: datetime | None = None) -> tuple[str | None, str]:
     """Migrate the schema to HEAD in one transaction; creates the file if necessary.
 
-    Returns the schema versions before and after. Raises SchemaError for the schema of a newer program.
+    now: a new database was set up at this time. Returns the schema versions before and after. Raises SchemaError for the schema of a newer program.
     """
     from alembic import command  # noqa: PLC0415 - slow, and only a new schema needs it
     from alembic.config import Config  # noqa: PLC0415 - as above
@@ -216,6 +218,8 @@ def upgrade(path: Path) -> tuple[str | None, str]:
         # Alembic uses this transaction, so that a migration is complete or leaves no trace.
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if before is None and now:
+            _driven(connection).execute("UPDATE library SET set_up_at = ?", (to_text(now),)).close()
     engine.dispose()
     return before, HEAD
 
