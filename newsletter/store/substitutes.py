@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlmodel import Session, col, select, text
+from sqlmodel import Field, Session, SQLModel, col, select, text
 
 from newsletter.domain.calendar.substitutes import Candidate
 from newsletter.store.subscribers import DELIVERABLE
@@ -21,6 +21,15 @@ from newsletter.store.tables import Issue, Tip
 _REACHED = "d.subscriber_id = s.id AND (d.state NOT IN ('skipped', 'rejected', 'failed') OR d.crashes > 0)"
 _AS_SUBSTITUTE = "SELECT 1 FROM delivery d INDEXED BY delivery_by_tip WHERE d.tip_id = {tip:d}{when}"
 _SINCE = " AND d.issue_id IN (SELECT i.id FROM issue i WHERE coalesce(i.slot, date(i.due_at)) > '{day}')"
+
+
+class WelcomeTip(SQLModel, table=True):
+    """A tip that a subscriber has received in the welcome email."""
+
+    __tablename__ = "welcome_tip"
+
+    tip_id: int = Field(foreign_key="tip.id", primary_key=True, ondelete="CASCADE")
+    subscriber_id: int = Field(foreign_key="subscriber.id", primary_key=True, ondelete="CASCADE")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The tables, as SQLModel classes. Rows do not validate their values, so only checked values may be written.
 
 The module that contains the SQL of a table has the name of its noun. The full-text index `tip_search` and the triggers are
-only in the migrations, since no table class can express them. The tables of the sign-up limits are in `signup_limits`.
+only in the migrations, since no table class can express them. Two more are in `signup_limits` and `substitutes`.
 """
 
 from datetime import date, datetime
@@ -152,15 +152,6 @@ class SubscriberRow(SQLModel, table=True):
         Index("subscriber_quarterly", "quarterly_at", sqlite_where=text("quarterly_at IS NOT NULL"),
               postgresql_where=text("quarterly_at IS NOT NULL")),
     )  # fmt: skip
-
-
-class WelcomeTip(SQLModel, table=True):
-    """A tip that a subscriber has received in the welcome email."""
-
-    __tablename__ = "welcome_tip"
-
-    tip_id: int = Field(foreign_key="tip.id", primary_key=True, ondelete="CASCADE")
-    subscriber_id: int = Field(foreign_key="subscriber.id", primary_key=True, ondelete="CASCADE")
 
 
 class Consent(SQLModel, table=True):
