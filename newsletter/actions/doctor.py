@@ -37,7 +37,7 @@ class Doctor:
     """Checks settings, database, tips, the last slot and the next email.
 
     warnings: misspelt settings. sqlite_version: for example `3.51.3`. dkim: the signatures, or raises SettingsError.
-    preview: composes the next email, or raises.
+    preview: composes the next email, or raises. wrong_files: (sentence, fix) for files with a wrong owner or mode.
     """
 
     store: Store
@@ -51,10 +51,11 @@ class Doctor:
     preview: Callable[[], object]
     dkim: Callable[[], Dkim | None] = lambda: None
     has_heartbeat: bool = False
+    wrong_files: Callable[[], Sequence[tuple[str, str]]] = tuple
 
     def check(self) -> list[Check]:
         """Every check, in the order in which to fix what they find."""
-        return [*self._settings(), self._dkim(), *self._database()]
+        return [*self._settings(), self._dkim(), *self._files(), *self._database()]
 
     # -- the settings ------------------------------------------------------------------------------
 
@@ -103,6 +104,13 @@ class Doctor:
             return _ok("dkim", "emails are not signed with DKIM here; your relay is expected to sign them")
         records = (f"{key.selector}._domainkey.{dkim.domain} TXT {key.record}" for key in dkim.keys)
         return _ok("dkim", f"emails are signed with DKIM; your DNS must contain: {', '.join(records)}")
+
+    def _files(self) -> Iterator[Check]:
+        found = self.wrong_files()
+        for message, fix in found:
+            yield _warning("files", message, fix)
+        if not found:
+            yield _ok("files", "the files of the newsletter belong to one user, and no other user can read them")
 
     # -- the database ------------------------------------------------------------------------------
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from newsletter import files
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store
 from newsletter.store.sqlite.backup import backup
 from newsletter.store.sqlite.database import HEAD, revision, sqlite_path, upgrade
 from newsletter.store.transactions import open_store
+
+_MOST_FILES = 5  # that a sentence names
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,23 @@ class Database:
         """Create the database, or migrate its schema to the current version."""
         upgrade(sqlite_path(self.url), self.clock())
         return self.schema_status()
+
+    def wrong_files(self) -> list[tuple[str, str]]:
+        """(sentence, fix) for files next to the database that belong to another user, or that everyone can read."""
+        path = sqlite_path(self.url)
+        if not path.parent.is_dir():
+            return []
+        found = []
+        if wrong := files.foreign(path.parent, path):
+            names = shlex.join(map(str, wrong.paths[:_MOST_FILES]))
+            rest = len(wrong.paths) - _MOST_FILES
+            what = f"{names}{f' and {rest} more' if rest > 0 else ''} belong to another user than the rest"
+            found.append((what, f"Run: sudo chown -R {wrong.owner} {shlex.quote(str(path.parent))}"))
+        if wide := files.open_to_everyone(path.parent):
+            names = shlex.join(map(str, wide[:_MOST_FILES]))
+            fix = f"Run: chmod -R go-rwx {shlex.quote(str(path.parent))}"
+            found.append((f"every user of this machine can read {names}", fix))
+        return found
 
     def hold_reason(self) -> str:
         """Why nothing may be sent from this database (it is a copy, or was restored), or ""."""

@@ -384,4 +384,5 @@ class App:
             preview=lambda: self.preview.message(),  # noqa: PLW0108 - `self.preview` may raise, so not here
             dkim=lambda: self.dkim,
             has_heartbeat=bool(self.settings.ping_url),
+            wrong_files=lambda: self.database.wrong_files(),  # noqa: PLW0108 - may raise
         )

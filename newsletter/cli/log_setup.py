@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.text import Text
+
+TIME = "%Y-%m-%d %H:%M:%S%z"  # with the offset of this machine, since a schedule is in the zone of the newsletter
 
 
 class JsonFormatter(logging.Formatter):
@@ -34,11 +37,18 @@ def start_logging(log_format: str, *, verbose: int = 0) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(JsonFormatter())
     elif sys.stderr.isatty():
-        handler = RichHandler(console=Console(stderr=True), show_path=False, omit_repeated_times=False)
-        handler.setFormatter(logging.Formatter("%(message)s", "%b %d %H:%M:%S"))
+        handler = RichHandler(
+            console=Console(stderr=True), show_path=False, omit_repeated_times=False, log_time_format=_stamp
+        )
+        handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", TIME))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     for name in ("apscheduler", "uvicorn", "alembic", "httpx", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _stamp(at: datetime) -> Text:
+    """The time of a record for a terminal. at: without a zone, as rich passes it: the local time of this machine."""
+    return Text(f"{at.astimezone():%b %d %H:%M:%S %Z}")

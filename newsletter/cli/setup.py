@@ -14,6 +14,7 @@ from click.shell_completion import get_completion_class
 
 from newsletter.cli.context import CliContext, CommandGroup, Subcommand, as_of, yes
 from newsletter.domain.errors import Refused, SettingsError
+from newsletter.files import create
 from newsletter.rendering.data import data_dir
 from newsletter.settings import TABLE, Setting, check, env_text
 
@@ -75,7 +76,7 @@ def _env_file(context: CliContext, *, ask: bool) -> str:
 
 def _write_private(path: Path, values: Mapping[str, str]) -> None:
     try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+        with os.fdopen(create(path), "w", encoding="utf-8") as file:
             file.write(env_text(values))
     except FileExistsError:
         raise Refused(f"{path} was written by another process in the meantime", fix="Run it again") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from newsletter.domain.csv_records import SkippedLines
 from newsletter.domain.errors import UsageError
 from newsletter.domain.subscribers.imported import ImportRequest, RejectedRow, Report, escape_address, escape_formula
 from newsletter.domain.subscribers.subscription import Status
+from newsletter.files import create
 
 if TYPE_CHECKING:
     from newsletter.cli.output import Output
@@ -256,7 +256,7 @@ def private(file: Path) -> Iterator[TextIO]:
     part = file.with_name(f"{file.name}.part")
     try:
         part.unlink(missing_ok=True)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = create(part)
     except OSError as error:
         raise type(error)(error.errno, error.strerror, str(file)) from None
     try:

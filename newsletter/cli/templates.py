@@ -10,6 +10,7 @@ import click
 from newsletter.cli.context import CliContext, CommandGroup
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NotFound, Refused, UsageError
+from newsletter.files import give_to_owner_of, make_directory
 from newsletter.rendering.catalogs import unused_sentences
 from newsletter.rendering.data import data_dir
 
@@ -62,8 +63,9 @@ def copy(context: CliContext, *, name: str) -> None:
         raise Refused(f"{own / existing[0]} already exists", fix="Delete it first, or copy another one")
     for one in wanted:
         target = own / one
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(target.parent, mode=0o777)
         target.write_bytes((data_dir() / "templates" / one).read_bytes())
+        give_to_owner_of(target.parent, target)
     files = [str(Path(own) / one) for one in wanted]
     context.report({"copied": files}, lambda output: output.line("\n".join(files)))
 

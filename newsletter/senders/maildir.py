@@ -7,6 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
+from newsletter import files
 from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import SenderError
 from newsletter.senders.base import accepted, check_envelope
@@ -33,7 +34,7 @@ class MaildirSender:
         """Create the three folders if they are missing; raises SenderError."""
         try:
             for folder in ("tmp", "new", "cur"):
-                (self._path / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+                files.make_directory(self._path / folder)
         except OSError as error:
             raise _error(self._path, error) from error
         return MaildirSession(self._path, self._host, self._numbers)
@@ -56,7 +57,7 @@ class MaildirSession:
         head = f"Return-Path: <{envelope.sender}>\r\nDelivered-To: {envelope.recipient}\r\n"
         temporary = self._path / "tmp" / name
         try:
-            with temporary.open("xb") as file:
+            with os.fdopen(files.create(temporary), "wb") as file:
                 file.write(head.encode() + message)
             temporary.rename(self._path / "new" / name)
         except OSError as error:

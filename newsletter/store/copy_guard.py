@@ -24,6 +24,7 @@ from pathlib import Path
 
 from sqlmodel import Session, select
 
+from newsletter import files
 from newsletter.store.tables import Installation
 
 FIX = "If no other copy of it sends, run: newsletter db adopt"
@@ -107,11 +108,8 @@ def adopt(session: Session, database: Path, now: datetime) -> Mark:
 
 def write(database: Path, mark: Mark) -> None:
     """Write the mark next to the database, completely or not at all."""
-    path = path_of(database)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(asdict(mark)) + "\n", encoding="utf-8")
-    # Renamed into place, since half a file would look like a copy of the database.
-    temporary.replace(path)
+    # Half a file would look like a copy of the database.
+    files.write(path_of(database), (json.dumps(asdict(mark)) + "\n").encode(), like=database)
 
 
 def _write_file(row: Installation, file: File) -> None:

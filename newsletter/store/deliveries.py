@@ -31,7 +31,8 @@ from newsletter.domain.delivery.outcome import InDoubt, Outcome, Sent
 from newsletter.domain.errors import NewsletterError
 from newsletter.store import statements as sql
 from newsletter.store.sender_runs import record_recovered
-from newsletter.store.sqlite.connection import BUSY_FOR, transaction, translated
+from newsletter.store.sqlite.connection import BUSY_FOR, transaction
+from newsletter.store.sqlite.errors import translated
 from newsletter.store.suppressions import ADD_BOUNCED, REMOVE_BOUNCED
 from newsletter.store.times import from_ms, to_ms, to_text
 

@@ -21,7 +21,8 @@ from threading import RLock
 from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
 from newsletter.domain.subscribers.subscription import CONFIRM_EMAIL_EVERY
 from newsletter.store import consent, subscribers, suppressions, transactional
-from newsletter.store.sqlite.connection import transaction, translated
+from newsletter.store.sqlite.connection import transaction
+from newsletter.store.sqlite.errors import translated
 from newsletter.store.times import to_text
 
 SLICE = 40_000  # subscribers in a transaction, which takes 0.2 s

@@ -23,8 +23,9 @@ from newsletter.store.maintenance import SqlMaintenance
 from newsletter.store.sender_runs import end_run, start_run
 from newsletter.store.signup_limits import SqlSignupLimits
 from newsletter.store.sqlite.backup import restore
-from newsletter.store.sqlite.connection import connect, connect_to_write, translated
+from newsletter.store.sqlite.connection import connect, connect_to_write
 from newsletter.store.sqlite.database import Access, Database, sqlite_path
+from newsletter.store.sqlite.errors import translated
 from newsletter.store.sqlite.sending_lock import holder_of, sending_lock
 from newsletter.store.subscribers import SqlSubscribers
 from newsletter.store.suppressions import SqlSuppressions
@@ -175,7 +176,7 @@ class SqlStore:
     @contextmanager
     def _page_read(self) -> Iterator[sqlite3.Connection]:
         """The one connection for the pages, used in turns. A transaction of the ORM takes thirty times as long."""
-        with self._page_lock, translated():
+        with self._page_lock, translated(self.path):
             if self._page_connection is None:
                 self._database.check_schema()
                 self._page_connection = connect(self.path)

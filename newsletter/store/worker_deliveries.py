@@ -10,7 +10,8 @@ from threading import RLock
 
 from newsletter.store.deliveries import SqliteLedger
 from newsletter.store.sender_runs import end_run, start_run
-from newsletter.store.sqlite.connection import connect_to_write, transaction, translated
+from newsletter.store.sqlite.connection import connect_to_write, transaction
+from newsletter.store.sqlite.errors import translated
 
 
 @contextmanager

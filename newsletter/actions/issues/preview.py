@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from newsletter import files
 from newsletter.actions.calendar.plan import Rules, next_issue
 from newsletter.actions.delivery.batch import EnvelopeFrom
 from newsletter.actions.issues.compile import INCOMPLETE, IssueContent, IssueEmail, RenderContext, compile_issue
@@ -99,8 +100,8 @@ class Preview:
     def open_page(self, message: bytes) -> Path:
         """Write a page that shows a message with its checks, and open it in the browser, if there is one."""
         path = self.page_path.resolve()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.page(message), encoding="utf-8")
+        files.make_directory(path.parent)
+        files.write(path, self.page(message).encode())
         webbrowser.open(path.as_uri())
         return path
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter.domain.tips.tip import TipText
+from newsletter.files import give_to_owner_of, make_directory
 from newsletter.ports.store import Store
 
 
@@ -26,7 +27,7 @@ def export_tips(
     with store.read() as tx:
         tips = tx.tips.all()
     if not dry_run:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory, mode=0o777)
     written = 0
     for tip in tips:
         path, content = directory / f"{tip.card.key}.md", to_markdown_file(tip.text).encode()
@@ -35,4 +36,5 @@ def export_tips(
         written += 1
         if not dry_run:
             path.write_bytes(content)
+            give_to_owner_of(directory, path)
     return Exported(written, len(tips) - written, tuple(f"{tip.card.key}.md" for tip in tips))

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from newsletter.domain.errors import NewsletterError
-from newsletter.store.sqlite.connection import translated
 from newsletter.store.sqlite.database import HEAD, no_database, revision, upgrade, wrong_schema
+from newsletter.store.sqlite.errors import translated
 
 
 def backup(path: Path, target: Path) -> None:

@@ -1,12 +1,10 @@
-"""SQLite connections without the ORM: pragmas, write transactions, and translated errors."""
+"""SQLite connections without the ORM: pragmas and write transactions."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
 from pathlib import Path
-
-from newsletter.domain.errors import Busy, NewsletterError
 
 BUSY_FOR = 30.0  # seconds that a writer waits for another process
 SHORT_WAIT = 0.002  # seconds that a writer waits if others have to wait for it in the meantime
@@ -95,24 +93,3 @@ def begin_writing(connection: sqlite3.Connection, busy_for: float = BUSY_FOR) ->
         begin(connection, busy_for)
     finally:
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_FOR * 1000)}").close()
-
-
-class translated:  # noqa: N801 - as `transaction`
-    """Translates errors of SQLite: Busy for a lock that was not released in time, else NewsletterError."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
-        if isinstance(error, sqlite3.OperationalError):
-            raise translate(error) from error
-
-
-def translate(error: BaseException) -> NewsletterError:
-    """The error of ours for an operational error of SQLite."""
-    if "locked" in str(error) or "busy" in str(error):
-        return Busy("another process is writing to the database", fix="Try again in a moment")
-    return NewsletterError(
-        f"the database refused: {error}", fix="Check the disk space and the permissions of the data directory"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,11 +14,13 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlmodel import Session
 
-from newsletter.domain.errors import Busy, NewsletterError, SchemaError, SettingsError
-from newsletter.store.sqlite.connection import BUSY_FOR, SHORT_WAIT, begin_writing, set_pragmas, translate, translated
+from newsletter import files
+from newsletter.domain.errors import Busy, SchemaError, SettingsError
+from newsletter.store.sqlite.connection import BUSY_FOR, SHORT_WAIT, begin_writing, set_pragmas
+from newsletter.store.sqlite.errors import is_about_the_file, translate, translated, unusable
 from newsletter.store.sqlite.wal import Checkpoints
 from newsletter.store.times import to_text
 
@@ -37,6 +40,11 @@ def sqlite_path(url: str) -> Path:
     if not parsed.database or parsed.database == ":memory:":
         raise SettingsError("NEWSLETTER_DATABASE_URL must point to a file", fix=fix)
     return Path(parsed.database)
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The database and the files that SQLite and we keep next to it."""
+    return tuple(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm", ".sender", ".identity"))
 
 
 def make_engine(path: Path) -> Engine:
@@ -115,7 +123,7 @@ class Database:
     def reading(self) -> Iterator[Access]:
         """A read transaction: one snapshot from its first query on."""
         self.check_schema()
-        with _translated(), self._engine.connect() as connection, closing(Access(connection)) as access:
+        with _translated(self.path), self._engine.connect() as connection, closing(Access(connection)) as access:
             access.db.execute("BEGIN").close()
             yield access
 
@@ -131,7 +139,7 @@ class Database:
         if not self.write_lock.acquire(timeout=SHORT_WAIT if no_wait else -1):
             raise Busy("another thread is writing to the database", fix="Try again in a moment")
         try:
-            with _translated(), self._engine.connect() as connection, closing(Access(connection)) as access:
+            with _translated(self.path), self._engine.connect() as connection, closing(Access(connection)) as access:
                 begin_writing(access.db, busy_for)
                 yield access
                 access.commit()
@@ -161,8 +169,18 @@ class Database:
 
 
 def no_database(path: Path) -> SchemaError:
-    """The error for a database that does not exist."""
-    return SchemaError(f"there is no newsletter database at {path}", fix="Run: newsletter init")
+    """The error for a database that does not exist, or for one of another program."""
+    if not path.exists():
+        return SchemaError(f"there is no newsletter database at {path}", fix="Run: newsletter init")
+    if tables := _tables(path):
+        return SchemaError(
+            f"{path} is the database of another program (its tables: {', '.join(tables[:3])}); nothing was changed",
+            fix="Set NEWSLETTER_DATABASE_URL to another file",
+        )
+    return SchemaError(
+        f"the database {path} is empty",
+        fix="Restore a backup: newsletter db restore FILE; or start a new newsletter: newsletter init",
+    )
 
 
 def wrong_schema(found: str) -> SchemaError:
@@ -177,30 +195,38 @@ def wrong_schema(found: str) -> SchemaError:
 
 
 def revision(path: Path) -> str | None:
-    """The schema version of a file; None if it does not exist or has none. Never creates the file."""
+    """The schema version of a file; None if it does not exist, is empty, or belongs to another program.
+
+    Never creates the file. Raises NewsletterError for a file that cannot be read as a database.
+    """
     if not path.exists():
         return None
-    try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_FOR)
-        try:
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
+    if error := unusable(path):
+        raise error
+    with translated(path):
+        tables = _tables(path)
+        if "alembic_version" not in tables or "suppression" not in tables:
             return None
-        raise NewsletterError(
-            f"the database {path} cannot be opened: {error}", fix="Check the path and its permissions"
-        ) from None
-    except sqlite3.DatabaseError as error:
-        raise NewsletterError(f"{path} is not a database: {error}", fix="Check NEWSLETTER_DATABASE_URL") from None
+        with closing(_open_to_read(path)) as connection:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return str(row[0]) if row else None
+
+
+def _tables(path: Path) -> list[str]:
+    with translated(path), closing(_open_to_read(path)) as connection:
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        return [str(name) for (name,) in rows]
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_FOR)
 
 
 def upgrade(path: Path, now: datetime | None = None) -> tuple[str | None, str]:
     """Migrate the schema to HEAD in one transaction; creates the file if necessary.
 
-    now: a new database was set up at this time. Returns the schema versions before and after. Raises SchemaError for the schema of a newer program.
+    now: a new database was set up at this time. Returns the schema versions before and after. Raises SchemaError for the
+    schema of a newer program.
     """
     from alembic import command  # noqa: PLC0415 - slow, and only a new schema needs it
     from alembic.config import Config  # noqa: PLC0415 - as above
@@ -208,13 +234,18 @@ def upgrade(path: Path, now: datetime | None = None) -> tuple[str | None, str]:
     before = revision(path)
     if before is not None and before > HEAD:
         raise wrong_schema(before)
+    if before is None and path.exists() and _tables(path):
+        raise no_database(path)
+    files.close_to_others(files_of(path))
     if before == HEAD:
         return before, HEAD
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_directory(path.parent)
+    if not path.exists():
+        os.close(files.create(path))
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     engine = make_engine(path).execution_options(immediate=BUSY_FOR)
-    with _translated(), engine.begin() as connection:
+    with _translated(path), engine.begin() as connection:
         # Alembic uses this transaction, so that a migration is complete or leaves no trace.
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -225,10 +256,12 @@ def upgrade(path: Path, now: datetime | None = None) -> tuple[str | None, str]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """As `connection.translated`, for errors of the ORM too."""
+def _translated(path: Path) -> Iterator[None]:
+    """As `errors.translated`, for errors of the ORM too."""
     try:
-        with translated():
+        with translated(path):
             yield
-    except OperationalError as error:
-        raise translate(error.orig or error) from error
+    except DatabaseError as error:
+        if is_about_the_file(error.orig):
+            raise translate(error.orig, path) from error
+        raise

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from newsletter.domain.errors import Busy
+from newsletter.domain.errors import Busy, NewsletterError
+from newsletter.files import current_user, open_shared, owner_of
 from newsletter.ports.sending import Holder
 
 _WAIT = 0.2  # seconds: `holder_of` takes the lock for a moment
@@ -32,13 +33,13 @@ def sending_lock(database: Path, role: str, now: datetime) -> Iterator[int]:
     A second process that inherits the descriptor keeps the lock after this process has died.
     """
     holder = Holder(role=role, pid=os.getpid(), host=platform.node(), since=now.isoformat(timespec="seconds"))
-    with lock_path(database).open("a+") as file:
+    # Not opened with "w", so that the file of the current holder is not emptied before we hold the lock.
+    with _translated(lock_path(database)), os.fdopen(open_shared(lock_path(database), database), "r+") as file:
         if not _locked(file.fileno(), database):
             raise Busy(
                 _sentence(_read(lock_path(database))),
                 fix="Only one process may send on a database; stop the other one or let it finish",
             )
-        # Opened with "a+" so that the file of the current holder is not emptied before we hold the lock.
         file.seek(0)
         file.truncate()
         json.dump({"role": holder.role, "pid": holder.pid, "host": holder.host, "since": holder.since}, file)
@@ -50,13 +51,28 @@ def holder_of(database: Path) -> Holder | None:
     """The process that holds the lock now, if any."""
     path = lock_path(database)
     try:
-        with path.open() as file:  # a shared lock needs no write permission
+        with _translated(path), path.open() as file:  # a shared lock needs no write permission
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read(path)
     except FileNotFoundError:
         return None
     return None
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """A lock file that belongs to another user, which happens after an older version was run as root."""
+    try:
+        yield
+    except PermissionError as error:
+        if error.filename != str(path):
+            raise
+        owner = owner_of(path) if path.exists() else "another user"
+        raise NewsletterError(
+            f"{path} belongs to {owner}, and this command runs as {current_user()}",
+            fix=f"Run: sudo chown {current_user()} {path}",
+        ) from None
 
 
 def _locked(descriptor: int, database: Path) -> bool:
