@@ -232,10 +232,10 @@ def _make_scheduler(app: App, daemon: Daemon) -> BackgroundScheduler:
     scheduler.add_job(daemon.send_issues, slot, id="slot")
     # For deferred deliveries, for resumed issues, and for a slot that came while the daemon was down.
     scheduler.add_job(daemon.send_issues, _every(POLL_INTERVAL), id="issues")
-    scheduler.add_job(daemon.notify_owner, _every(OWNER_INTERVAL), id="owner")
-    scheduler.add_job(daemon.send_heartbeat, _every(HEARTBEAT_INTERVAL), id="heartbeat")
-    # Without `next_run_time`, maintenance would first run an hour after the start.
+    # Without `next_run_time`, these would first run after their interval.
     now = datetime.now(schedule.zone)
+    scheduler.add_job(daemon.notify_owner, _every(OWNER_INTERVAL), id="owner", next_run_time=now)
+    scheduler.add_job(daemon.send_heartbeat, _every(HEARTBEAT_INTERVAL), id="heartbeat")
     scheduler.add_job(daemon.run_maintenance, _every(timedelta(hours=1)), id="maintenance", next_run_time=now)
     scheduler.start()
     return scheduler

@@ -7,10 +7,10 @@ import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
-from newsletter.cli.demo.mailbox import free_port
 from newsletter.store.copy_guard import path_of
 from newsletter.store.transactions import SqlStore
 from tests.conftest import Command
+from tests.support.processes import free_port
 from tests.support.library import add_subscribers
 from tests.support.processes import Process, wait_until
 
@@ -24,7 +24,7 @@ def answers(url: str) -> bool:
 
 
 def test_a_copy_waits_until_it_is_adopted_and_then_sends(newsletter: Command, home: Path) -> None:
-    port = free_port(0)
+    port = free_port()
     with (home / ".env").open("a") as env:
         env.write(f"NEWSLETTER_LISTEN=127.0.0.1:{port}\n")
     store = SqlStore(home / "data/newsletter.db")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -81,3 +82,9 @@ class Process:
     def said(self) -> str:
         """Everything on stdout and stderr so far."""
         return self.out.read_text() + self.err.read_text()
+
+
+def free_port() -> int:
+    """A port on loopback that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

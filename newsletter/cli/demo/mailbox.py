@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import html
+import asyncio
 import socket
 import threading
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from email import message_from_bytes, policy
-from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import ThreadingHTTPServer
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
-HOST = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Email:
-    """One email as it arrived."""
-
-    recipient: str
-    octets: bytes
-    message: EmailMessage
-
-    def part(self, kind: str) -> str:
-        """The text of the part `plain` or `html`, or ""."""
-        body = self.message.get_body((kind,))
-        return str(body.get_content()) if body else ""
+from newsletter.cli.demo.mailbox_page import Email, page_of
+from newsletter.cli.demo.port import HOST
 
 
 class Mailbox:
@@ -40,8 +25,8 @@ class Mailbox:
     def __init__(self) -> None:
         self.emails: list[Email] = []
         self._arrived = threading.Condition()
-        self._smtp = Controller(_Handler(self), hostname=HOST, port=free_port())
-        self._web = ThreadingHTTPServer((HOST, 0), _page_of(self))
+        self._smtp = _SmtpServer(_Handler(self))
+        self._web = ThreadingHTTPServer((HOST, 0), page_of(self.emails))
 
     def start(self) -> None:
         """Start both servers."""
@@ -96,80 +81,12 @@ class _Handler:
         return "250 2.0.0 kept"
 
 
-def free_port(preferred: int = 0) -> int:
-    """A port on loopback that is free now: the preferred one if possible, or any other."""
-    for port in (preferred, 0):
-        try:
-            with socket.create_server((HOST, port)) as listener:
-                return int(listener.getsockname()[1])
-        except OSError:
-            continue
-    raise OSError("no port is free on loopback")
+class _SmtpServer(Controller):
+    """An SMTP server on a free port. It listens from the beginning, so that no other program can take its port."""
 
+    def __init__(self, handler: _Handler) -> None:
+        self._listener = socket.create_server((HOST, 0))
+        super().__init__(handler, hostname=HOST, port=self._listener.getsockname()[1])
 
-def _page_of(mailbox: Mailbox) -> type[BaseHTTPRequestHandler]:
-    class Page(BaseHTTPRequestHandler):
-        """`/` lists the emails, `/N` shows one, and `/N/html` is its HTML part for a sandboxed frame."""
-
-        def do_GET(self) -> None:
-            number, _, view = self.path.strip("/").partition("/")
-            if not number:
-                self._answer(_list(mailbox))
-            elif number.isdecimal() and int(number) < len(mailbox.emails):
-                email = mailbox.emails[int(number)]
-                self._answer(email.part("html") if view == "html" else _one(int(number), email))
-            else:
-                self.send_error(404)
-
-        def _answer(self, page: str) -> None:
-            body = page.encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_arguments: Any) -> None:
-            """Log nothing; the demo owns the terminal."""
-
-    return Page
-
-
-_FRAME = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title><style>
-:root {{ color-scheme: light dark; font: 17px/1.5 system-ui, sans-serif; }}
-body {{ max-width: 46rem; margin: 0 auto; padding: 2rem 1rem; }}
-h1 {{ font-size: 1.5rem; margin: 0 0 1.5rem; }}
-a {{ color: inherit; }}
-ol {{ list-style: none; padding: 0; margin: 0; }}
-li a {{ display: block; padding: .8rem 0; border-top: 1px solid #8884; text-decoration: none; }}
-li a:hover b {{ text-decoration: underline; }}
-small {{ display: block; opacity: .7; }}
-iframe {{ width: 100%; height: 75vh; border: 1px solid #8884; border-radius: 8px; background: #fff; }}
-pre {{ white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; }}
-summary {{ cursor: pointer; padding: .6rem 0; }}
-</style><body>{body}</body></html>"""
-
-
-def _list(mailbox: Mailbox) -> str:
-    rows = "".join(
-        f'<li><a href="/{n}"><b>{_safe(email.message["Subject"])}</b><small>to {_safe(email.recipient)}</small></a>'
-        for n, email in reversed(list(enumerate(mailbox.emails)))
-    )
-    return _FRAME.format(title="Mailbox", body=f"<h1>Mailbox</h1><ol>{rows or '<li>No emails yet.'}</ol>")
-
-
-def _one(number: int, email: Email) -> str:
-    headers = "\n".join(f"{name}: {value}" for name, value in email.message.items())
-    body = (
-        f'<p><a href="/">All emails</a></p><h1>{_safe(email.message["Subject"])}</h1>'
-        f'<iframe title="The email" sandbox="allow-popups" src="/{number}/html"></iframe>'
-        f"<details><summary>Text part</summary><pre>{_safe(email.part('plain'))}</pre></details>"
-        f"<details><summary>Headers</summary><pre>{_safe(headers)}</pre></details>"
-    )
-    return _FRAME.format(title=_safe(email.message["Subject"]), body=body)
-
-
-def _safe(text: object) -> str:
-    return html.escape(str(text or ""))
+    def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
+        return self.loop.create_server(self._factory_invoker, sock=self._listener)

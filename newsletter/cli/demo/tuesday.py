@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,7 +27,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from newsletter.cli.demo.mailbox import HOST, Email, Mailbox, free_port
+from newsletter.cli.demo.mailbox import Mailbox
+from newsletter.cli.demo.mailbox_page import Email
+from newsletter.cli.demo.port import HOST, reserved_port
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.dates import AMERICAN
 from newsletter.domain.errors import NewsletterError
@@ -36,6 +39,8 @@ SUBSCRIBERS = (
     ("Joaquín", "joaquin@home.example"),
     ("Mei", "mei@home.example"),
 )
+OWNER = "owner@home.example"
+INTERRUPTED = 130
 TIMEOUT = 60.0  # seconds for each step, which is enough for a slow machine
 RULE, ZONE = "tue 08:00", "America/New_York"
 
@@ -47,18 +52,36 @@ class DemoError(NewsletterError):
 def run_demo(*, once: bool) -> int:
     """Play one Tuesday; returns 0 if every subscriber got the email. Without `once`, the pages stay open until Ctrl-C."""
     console = Console(highlight=False)
-    directory = Path(tempfile.mkdtemp(prefix="newsletter-demo-"))
-    mailbox = Mailbox()
-    mailbox.start()
-    tuesday = _Demo(console, mailbox, directory)
-    try:
-        tuesday.play(keep_open=None if once else _until_interrupted)
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        mailbox.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    with ExitStack() as stack:
+        stack.enter_context(_ended_by_signals())
+        directory = Path(tempfile.mkdtemp(prefix="newsletter-demo-"))
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        mailbox = Mailbox()
+        mailbox.start()
+        stack.callback(mailbox.stop)
+        home = f"http://{HOST}:{stack.enter_context(reserved_port())}"
+        try:
+            _Demo(console, mailbox, directory, home).play(keep_open=None if once else _until_interrupted)
+        except KeyboardInterrupt:
+            return INTERRUPTED
     return 0
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """End as Ctrl-C does when the window is closed or somebody sends SIGTERM: stop the daemon, delete the data."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    for number in (number for number, handler in before.items() if handler is not signal.SIG_IGN):  # nohup
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _until_interrupted() -> None:
@@ -75,33 +98,46 @@ class _Demo:
     console: Console
     mailbox: Mailbox
     directory: Path
+    home: str
     _key: str = field(default_factory=partial(secrets.token_urlsafe, 32))
 
     def __post_init__(self) -> None:
         schedule = Schedule.parse(RULE, ZONE)
-        self._slot = schedule.starts_at(schedule.next_slot(datetime.now(UTC) + timedelta(days=1)))
+        self._slot = schedule.starts_at(schedule.next_slot(datetime.now(UTC) + timedelta(days=2)))
         self._zone = schedule.zone
-        self._home = f"http://{HOST}:{free_port(8000)}"
 
     def play(self, keep_open: Callable[[], None] | None) -> None:
-        """On Monday evening people sign up; on Tuesday, two seconds before eight, the daemon starts and then sends."""
+        """Sign-ups on Sunday, the preview on Monday, the issue on Tuesday, the report an hour later.
+
+        Each day has a daemon of its own, which is told what time it is.
+        """
         self.console.print("\n[bold]Tip of the Week[/bold] · one Tuesday, without any configuration\n")
         self._newsletter("init", "--yes")
-        evening = self._slot - timedelta(hours=12)
-        with self._daemon(evening):
-            self._print_step(evening, "sign-ups open", f"sign-up form at {self._home}/")
-            for name, address in SUBSCRIBERS:
-                self._sign_up(name, address)
-                self._print_step(evening, f"{name} signs up", f"{address} filled out the form and confirmed by email")
+        self._open_sign_ups(self._slot - timedelta(hours=36))
+        self._tell_the_owner(self._slot - timedelta(hours=23))
         with self._daemon(self._slot - timedelta(seconds=2)):
             self._print_step(
                 self._slot, "the daemon sends", "the next unsent tip, compiled once, to every confirmed subscriber"
             )
             emails = [self._email_to(address) for _, address in SUBSCRIBERS]
-            self._show(emails)
-            if keep_open:
+        self._show(emails)
+        if keep_open:
+            with self._daemon(self._slot + timedelta(hours=1)):
                 self._show_addresses()
                 keep_open()
+
+    def _open_sign_ups(self, at: datetime) -> None:
+        with self._daemon(at):
+            self._print_step(at, "sign-ups open", f"sign-up form at {self.home}/")
+            for name, address in SUBSCRIBERS:
+                self._sign_up(name, address)
+                self._print_step(at, f"{name} signs up", f"{address} filled out the form and confirmed by email")
+
+    def _tell_the_owner(self, at: datetime) -> None:
+        with self._daemon(at):
+            if self.mailbox.wait_for(OWNER, "Subject", TIMEOUT) is None:
+                raise DemoError("no preview arrived for the owner")
+            self._print_step(at, "the owner knows", f"{OWNER} gets a preview with links to change or skip it")
 
     # -- the newsletter ------------------------------------------------------------------------
 
@@ -111,9 +147,11 @@ class _Demo:
         return ours | {
             "PYTHONUNBUFFERED": "1",
             "NEWSLETTER_SECRET_KEY": self._key,
-            "NEWSLETTER_BASE_URL": self._home,
-            "NEWSLETTER_LISTEN": self._home.removeprefix("http://"),
+            "NEWSLETTER_BASE_URL": self.home,
+            "NEWSLETTER_LISTEN": self.home.removeprefix("http://"),
             "NEWSLETTER_SENDER_URL": self.mailbox.sender_url,
+            "NEWSLETTER_OWNER": OWNER,
+            "NEWSLETTER_FROM": "Tip of the Week <tips@newsletter.example>",
             "NEWSLETTER_SCHEDULE": RULE,
             "NEWSLETTER_TIMEZONE": ZONE,
             "NEWSLETTER_POSTAL_ADDRESS": "Tip of the Week, 1 Market Street, Springfield",
@@ -137,9 +175,10 @@ class _Demo:
         log = self.directory / "daemon.log"
         with log.open("a") as output:
             daemon = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-m", "newsletter", "run", "--as-of", as_of.isoformat()],
+                [sys.executable, "-m", "newsletter.cli.demo.child", "run", "--as-of", as_of.isoformat()],
                 cwd=self.directory,
                 env=self._environment,
+                stdin=subprocess.PIPE,  # its end tells the daemon that this process has ended
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # so that Ctrl-C in the terminal does not reach it; we stop it ourselves
@@ -153,6 +192,8 @@ class _Demo:
         finally:
             daemon.terminate()
             code = daemon.wait(TIMEOUT)
+            if daemon.stdin:
+                daemon.stdin.close()
         if code:
             raise DemoError(f"the daemon ended with exit code {code}")
 
@@ -160,7 +201,7 @@ class _Demo:
         end = time.monotonic() + TIMEOUT
         while time.monotonic() < end and daemon.poll() is None:
             try:
-                _fetch(f"{self._home}/readyz")
+                _fetch(f"{self.home}/readyz")
             except URLError:
                 time.sleep(0.05)
             else:
@@ -171,12 +212,12 @@ class _Demo:
 
     def _sign_up(self, name: str, address: str) -> None:
         """Fill in the real form, open the real email, follow its link, and click the button."""
-        form = _form_of(self._home + "/")
+        form = _form_of(self.home + "/")
         _fetch(form.action, form.fields | {"email": address, "name": name})
         email = self.mailbox.wait_for(address, "Subject", TIMEOUT)
         if email is None:
             raise DemoError(f"no confirmation email arrived for {address}")
-        link = next(word for word in email.part("plain").split() if f"{self._home}/confirm/" in word)
+        link = next(word for word in email.part("plain").split() if f"{self.home}/confirm/" in word)
         button = _form_of(link)
         _fetch(button.action, button.fields)
 
@@ -211,12 +252,18 @@ class _Demo:
 
     def _show_addresses(self) -> None:
         for what, where in (
-            ("sign-up form", f"{self._home}/"),
-            ("archive", f"{self._home}/archive"),
             ("mailbox", self.mailbox.page_url),
+            ("sign-up form", f"{self.home}/"),
+            ("archive", f"{self.home}/archive"),
         ):
             self.console.print(f"  [bold]{what:<13}[/bold] [link={where}]{where}[/link]", soft_wrap=True)
-        self.console.print("\nOpen them in a browser. Ctrl-C ends the demo and deletes its data.")
+        self.console.print(
+            "\nOpen the mailbox in a browser: it has every email, also those to the owner, and their links work."
+            "\nThen sign up with any address; the confirmation arrives in the mailbox as well."
+            "\n\nTo set up your own newsletter, read docs/start.md, or run [bold]newsletter init[/bold] in a new directory."
+            "\nCtrl-C ends the demo and deletes its data.",
+            soft_wrap=True,
+        )
 
 
 @dataclass
