@@ -10,9 +10,8 @@ from urllib.error import URLError
 from newsletter.store.copy_guard import path_of
 from newsletter.store.transactions import SqlStore
 from tests.conftest import Command
-from tests.support.processes import free_port
 from tests.support.library import add_subscribers
-from tests.support.processes import Process, wait_until
+from tests.support.processes import Process, free_port, wait_until
 
 
 def answers(url: str) -> bool:
