@@ -68,7 +68,7 @@ class Doctor:
         yield self._secret_key()
         yield self._sender()
         yield _not_an_example("from_address", "NEWSLETTER_FROM", site.from_address, "emails are sent from")
-        yield _not_an_example("owner", "NEWSLETTER_OWNER", site.owner, "alerts are sent to")
+        yield _not_an_example("owner", "NEWSLETTER_OWNER", ", ".join(site.owner), "alerts are sent to")
         if site.postal_address:
             yield _ok("postal_address", "the footer has a postal address")
         else:
@@ -171,8 +171,8 @@ def _error(id_: str, message: str, fix: str) -> Check:
 
 
 def _not_an_example(id_: str, name: str, address: str, role: str) -> Check:
-    domain = address.rpartition("@")[2]
-    if any(domain == example or domain.endswith(f".{example}") for example in EXAMPLE_DOMAINS):
+    domains = [one.rpartition("@")[2] for one in address.split(", ")]
+    if any(domain == example or domain.endswith(f".{example}") for example in EXAMPLE_DOMAINS for domain in domains):
         return _warning(id_, f"{role} {address}, which is only an example", f"Set {name} to your own address")
     return _ok(id_, f"{role} {address}")
 

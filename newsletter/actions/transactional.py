@@ -167,7 +167,8 @@ class _Composer:
             archive_links = tx.archive.archive_links(tip_id, slot)
         claim = Claim(0, 0, SAMPLE_KEY, email.address, "", self.clock().date().isoformat(), 1, self.clock())
         links = {
-            action: self.site.url(f"/owner/{token}") for action, token in tokens(self.signer, slot, tip_id).items()
+            action: self.site.url(f"/owner/{token}")
+            for action, token in tokens(self.signer, slot, tip_id, tip.text).items()
         }
         return self.renderer.issue(
             replace(tip.text, title=str(values["title"])),

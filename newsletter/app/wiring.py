@@ -260,7 +260,7 @@ class App:
             clock=self.clock,
             sender=self.sender,
             envelope_from=self.envelope_from,
-            to=self.site.owner or self.site.from_address,
+            to=next(iter(self.site.owner), self.site.from_address),
             check=preflight,
             page=lambda message: side_by_side(message, preflight(message)),
             page_path=self.settings.data_dir / "preview.html",

@@ -12,7 +12,7 @@ from newsletter.domain.dates import AMERICAN, DateForm
 class Site:
     """One newsletter.
 
-    base_url: without a slash at its end. An empty string means that a setting is not set. dates: how `language` writes dates.
+    base_url: without a slash at its end. An empty string means that a setting is not set. owner: the addresses of the owners. dates: how `language` writes dates.
     """
 
     title: str
@@ -22,7 +22,7 @@ class Site:
     language: str = "en"
     reply_to: str = ""
     postal_address: str = ""
-    owner: str = ""
+    owner: tuple[str, ...] = ()
     contact_url: str = ""
     resources_url: str = ""
     home_url: str = ""

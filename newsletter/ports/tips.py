@@ -52,7 +52,7 @@ class Tips(Protocol):
         complete_state: TipState | None = None,
         identity: str | None = None,
     ) -> None:
-        """Replace the text of a tip.
+        """Replace the text of a tip. An approval of another text, and the preview that showed it, no longer count.
 
         edited: the text contains changes by the owner. complete_state: also set the state (a teaser was completed).
         identity: also set the identity and the day of publication.

@@ -17,7 +17,7 @@ from newsletter.ports.rendering import NO_EXTRA_VALUES, Rendered
 from newsletter.rendering.inline import CachedInliner, inline
 from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
-from newsletter.rendering.translations import Translations, in_html
+from newsletter.rendering.translations import Translations, in_html, unbroken
 
 CACHE_SIZE = 32  # inlined emails that differ in more than links and addresses
 FOOTER = ("Sign up", "Contact", "More resources", "Home page")
@@ -47,6 +47,7 @@ class EmailTemplates:
             "number": self.translations.number,
             "plain": to_text,
             "shorten": shorten,
+            "unbroken": unbroken,
             "underlined": underlined,
             "wrap": wrap,
         }

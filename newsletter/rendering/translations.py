@@ -132,6 +132,16 @@ def strong(value: object) -> Markup:
     return Markup("<strong>{}</strong>").format(value)
 
 
+_DASHED = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def unbroken(text: str) -> Markup:
+    """The text as HTML in which no date of a command, such as 2026-12-29, breaks over two lines."""
+    parts = zip_longest(_DASHED.split(text), _DASHED.findall(text), fillvalue="")
+    kept = Markup('{}<span style="white-space: nowrap;">{}</span>')
+    return Markup("").join(kept.format(words, day) if day else escape(words) for words, day in parts)
+
+
 def in_html(text: str) -> Markup:
     """Markdown as HTML."""
     return Markup(to_html(text))  # noqa: S704 - markdown-it escapes raw HTML

@@ -93,7 +93,11 @@ class Settings:
         "The language of emails and pages, such as en, en-GB, or de.",
         v.language,
     )
-    owner: str = _setting("owner@example.org", "Your email address, for alerts, previews, and reports.", v.address)
+    owner: tuple[str, ...] = _setting(
+        "owner@example.org",
+        "Your email address, for alerts, previews, and reports. Several addresses, separated by commas, each get them.",
+        v.addresses,
+    )
     color: str = _setting(
         "#17664f",
         "The color of links, buttons, and the takeaway. It is rejected if the contrast is too low in light or dark mode.",

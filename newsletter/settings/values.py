@@ -117,9 +117,20 @@ def _display_name(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", quoted[1]).strip() if quoted else unwrapped(name)
 
 
-def address(text: str) -> str:
-    """One email address; a name beside it is left out."""
-    return split_mailbox(one_line(text))[1]
+def addresses(text: str) -> tuple[str, ...]:
+    """Email addresses, separated by commas, semicolons, or spaces; names beside them are left out."""
+    found: list[str] = []
+    name = ""
+    for part in re.split(r"[,;]", one_line(text)):
+        bare = re.sub(r'"[^"]*"(?=\s*<)', "", part)
+        several = re.findall(r"<[^<>]*>|[^\s<>\"]+@[^\s<>\"]+", bare)
+        if name and "<" not in part:  # only in Doe, John <…> does a name have a comma
+            split_mailbox(name)
+        name = "" if several else part.strip()
+        found += [split_mailbox(one)[1] for one in several]
+    if name:
+        split_mailbox(name)
+    return tuple(dict.fromkeys(found))
 
 
 _URL = re.compile(r"https?://(\[[0-9a-f:.]+\]|[^\s\"'<>/:@\[\]]+)(:\d{1,5})?(/[^\s\"'<>]*)?")
@@ -143,7 +154,7 @@ def web_url(text: str) -> str:
 def link(text: str) -> str:
     """A URL with http:, https:, or mailto:; an email address means the latter."""
     if text.lower().startswith("mailto:") or re.fullmatch(r"[^\s/:]+@[^\s/:]+", text):
-        return f"mailto:{address(text)}"
+        return f"mailto:{split_mailbox(one_line(text))[1]}"
     return web_url(text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime
 
 from slugify import slugify
@@ -13,9 +13,10 @@ from sqlmodel import Session, col, delete, select, text
 
 from newsletter.domain.archive.entries import Votes, plain, teaser
 from newsletter.domain.archive.index import CATEGORY, TAG
+from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.errors import NotFound
 from newsletter.domain.tips.tip import TipCard, TipFull, TipRules, TipState, TipText
-from newsletter.store.tables import FormerKey, Tip, TipLabel, TipSource, Vote
+from newsletter.store.tables import FormerKey, OwnerNotified, SlotOverrideRow, Tip, TipLabel, TipSource, Vote
 
 
 class SqlTips:
@@ -107,12 +108,21 @@ class SqlTips:
     ) -> None:
         """Replace the text; see ports.tips."""
         row = self._session.get_one(Tip, tip_id)
+        if replace(self.by_id(tip_id).text, rules=found.rules) != found:
+            self._forget_decisions(row.key)
         row.changed_at, row.edited = now, edited
         if complete_state is not None:
             row.state = complete_state.value
         if identity is not None:
             row.identity, row.published_on = identity, found.published_on
         self._write(row, found)
+
+    def _forget_decisions(self, key: str) -> None:
+        """The owner approved another text, and has seen a preview of it."""
+        approval = (SlotOverrideRow.wish == Override.APPROVE.value, SlotOverrideRow.about == key)
+        self._session.exec(delete(SlotOverrideRow).where(*approval))
+        seen = (OwnerNotified.what == "preview", col(OwnerNotified.about).endswith(f" {key}", autoescape=True))
+        self._session.exec(delete(OwnerNotified).where(*seen))
 
     def optimize_search(self) -> None:
         """Merge the segments of the full-text index; FTS5 adds one with every few tips (sqlite.org/fts5.html)."""

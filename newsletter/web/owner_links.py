@@ -34,6 +34,7 @@ ACTION_TEXTS = {
     Action.SKIP: ActionTexts("Skip this week?", "Yes, skip this week", "This week will be skipped", "Skip this week"),
     Action.SWAP: ActionTexts("Swap these two tips?", "Yes, swap them", "The tips have been swapped", "Swap with next"),
     Action.HOLD: ActionTexts("Hold this issue?", "Yes, hold it", "This issue is on hold", "Hold"),
+    Action.UNDO: ActionTexts("Undo your decision?", "Yes, undo it", "Your decision is undone", "Undo"),
 }
 
 
@@ -61,7 +62,22 @@ class OwnerLinks:
         return self._page(after, done=not asks_again)
 
     def _page(self, view: SlotView, *, done: bool = False, problem: str = "", status: int = 200) -> Response:
-        others = [(action.value, words.label) for action, words in ACTION_TEXTS.items() if action is not view.action]
+        left_out = {view.action, Action.UNDO}
+        others = [(action.value, words.label) for action, words in ACTION_TEXTS.items() if action not in left_out]
         return self._pages.page(
-            "owner", status, view=view, words=ACTION_TEXTS[view.action], others=others, done=done, problem=problem
+            "owner",
+            status,
+            view=view,
+            words=ACTION_TEXTS[view.action],
+            others=others,
+            done=done,
+            problem=problem,
+            undo=_undo(view) if done else None,
         )
+
+
+def _undo(view: SlotView) -> Action | None:
+    """What takes back the action that was just done: a second swap, or the end of the override."""
+    if view.action is Action.SWAP:
+        return Action.SWAP
+    return Action.UNDO if view.override else None

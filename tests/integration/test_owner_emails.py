@@ -59,7 +59,7 @@ def test_the_day_before_the_owner_gets_one_preview_with_what_comes_next(harness:
     text = " ".join(text_of(email).split())
 
     assert (early, again) == ([], [])
-    assert email["Subject"] == "[Tip of the Week] March 5, 2024: Tip number 0"
+    assert email["Subject"] == "Preview: goes out tomorrow – Tip number 0"
     assert "If you do nothing, it is sent automatically" in text
     assert "Say the name of the person you talk to" in text
     assert (
@@ -71,7 +71,7 @@ def test_the_day_before_the_owner_gets_one_preview_with_what_comes_next(harness:
 def test_a_changed_plan_is_previewed_again(harness: AppHarness) -> None:
     preview(harness)
     harness.calendar.swap(SLOT)
-    assert subjects(harness) == ["[Tip of the Week] March 5, 2024: Tip number 1"]
+    assert subjects(harness) == ["Preview: goes out tomorrow – Tip number 1"]
 
 
 def test_after_the_issue_the_owner_gets_a_report(harness: AppHarness) -> None:

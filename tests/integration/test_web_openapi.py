@@ -82,9 +82,9 @@ def real_path(web_harness: WebHarness, path: str, subscriber: str) -> dict[str, 
         "p": sign(Purpose.PREFERENCES, found.key),
         "move": sign(Purpose.MOVE, found.key, "1746178200"),
         "useful": sign(Purpose.USEFUL, found.key, "1"),
-        "owner": owner_tokens(web_harness.app.signer, web_harness.app.schedule.next_slot(web_harness.clock()), tip)[
-            "skip"
-        ],
+        "owner": owner_tokens(
+            web_harness.app.signer, web_harness.app.schedule.next_slot(web_harness.clock()), tip, None
+        )["skip"],
     }
     token = tokens.get(path.split("/")[1], "")
     return {"token": token, "slug": TIP, "name": "prices", "year": "2025", "number": "1", "answer": "yes"}

@@ -60,6 +60,7 @@ PREVIEW = {
     "due_at": "Tuesday at 8:00 AM EDT",
     "reason": "next in the queue, 41 more behind it",
     "waits": "",
+    "days": 1,
     "audience": 1204,
     "then": [COMING, {"date": date(2025, 6, 17), "title": "", "reason": "skipped"}],
     "links": {what: f"https://news.example/owner/{what}.1" for what in ("approve", "skip", "swap", "hold")},

@@ -41,7 +41,7 @@ def test_the_environment_overrides_the_file_and_the_file_overrides_the_default(t
 def test_an_empty_value_counts_as_unset(tmp_path: Path) -> None:
     file = written(tmp_path, "NEWSLETTER_TITLE=From the file\nNEWSLETTER_LANGUAGE=\nNEWSLETTER_OWNER\n")
     settings = load_settings({"NEWSLETTER_TITLE": "  "}, file)
-    assert (settings.title, settings.language, settings.owner) == ("From the file", "en", "owner@example.org")
+    assert (settings.title, settings.language, settings.owner) == ("From the file", "en", ("owner@example.org",))
 
 
 def test_variables_in_a_file_are_not_expanded(tmp_path: Path) -> None:
@@ -287,3 +287,22 @@ def test_settings_cannot_be_changed() -> None:
     settings: Settings = load_settings({})
     with pytest.raises(AttributeError):
         settings.title = "Another"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "owners"),
+    [
+        ("a@x.example, b@x.example", ("a@x.example", "b@x.example")),
+        ("a@x.example b@x.example;c@x.example", ("a@x.example", "b@x.example", "c@x.example")),
+        ("Ada <a@x.example>, Doe, John <b@x.example>", ("a@x.example", "b@x.example")),
+        ('"Ada, the @ one" <a@x.example>; <b@x.example>, a@x.example', ("a@x.example", "b@x.example")),
+    ],
+)
+def test_several_owners_are_read_with_or_without_names(text: str, owners: tuple[str, ...]) -> None:
+    assert load_settings({"NEWSLETTER_OWNER": text}, None).owner == owners
+
+
+@pytest.mark.parametrize("text", ["ada", "a@x.example, bob", "bob, a@x.example", "a@x.example, b@"])
+def test_an_owner_without_an_address_is_an_error(text: str) -> None:
+    with pytest.raises(SettingsError, match="NEWSLETTER_OWNER"):
+        load_settings({"NEWSLETTER_OWNER": text}, None)

@@ -8,7 +8,7 @@ the issue, after which nothing is claimed. A second sender is impossible: the le
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 
@@ -38,7 +38,7 @@ class Delivery:
     """Sends issues that are in the state `sending`.
 
     serves: this process runs the website too, so a second process takes all the connections of a large issue.
-    owner: the address that is told when an issue is paused, or "".
+    owner: the addresses that are told when an issue is paused.
     """
 
     store: Store
@@ -48,7 +48,7 @@ class Delivery:
     envelope_from: EnvelopeFrom
     clock: Clock
     stop: Event
-    owner: str
+    owner: Sequence[str]
     worker_policy: WorkerPolicy
     start_worker: StartWorker
     serves: bool = False

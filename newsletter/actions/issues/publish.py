@@ -30,8 +30,8 @@ from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
 from newsletter.ports.store import Store, Tx
 
-_TOO_LATE = "found after the late window"
-_HELD = "on hold or not approved in time"
+_TOO_LATE = "the newsletter was not running in time"
+_HELD = "it was on hold, or not approved in time"
 _NO_AUDIENCE = "there are no confirmed subscribers to send it to"
 _SEE_SUBSCRIBERS = "See: newsletter subscribers list"
 

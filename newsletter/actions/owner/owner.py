@@ -15,13 +15,13 @@ from newsletter.ports.store import Store
 class Owner:
     """Queue emails to the owner.
 
-    address: "" when the newsletter has no owner's address; then nothing is queued. email_queued: called after emails were
+    addresses: of the owners; without any, nothing is queued. email_queued: called after emails were
     queued, so that the sender of transactional emails does not wait for its next look.
     """
 
     store: Store
     rules: Rules
-    address: str
+    addresses: Sequence[str]
     clock: Clock
     email_queued: Callable[[], None]
 
@@ -34,15 +34,15 @@ class Owner:
         if self.store.hold_reason():
             return 0
         self.store.mark_active(now)
-        if not self.address:
+        if not self.addresses:
             return 0
-        queued = notify_owner(self.store, self.rules, self.address, now)
+        queued = notify_owner(self.store, self.rules, self.addresses, now)
         if queued:
             self.email_queued()
         return queued
 
     def alert(self, headline: str, lines: Sequence[str], next_step: str) -> None:
         """Queue one alert. lines: sentences about what happened. next_step: a sentence about what to do."""
-        if self.address:
-            with self.store.write() as tx:
-                tx.transactional.add("alert", self.address, alert_values(headline, lines, next_step), self.clock())
+        with self.store.write() as tx:
+            for address in self.addresses:
+                tx.transactional.add("alert", address, alert_values(headline, lines, next_step), self.clock())

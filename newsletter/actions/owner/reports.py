@@ -15,10 +15,10 @@ from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_i
 from newsletter.actions.issues.audience import shares_for, shares_of
 from newsletter.actions.tips.lint import LintResult, lint_tips
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
-from newsletter.domain.calendar.schedule import WEEK, due_slot
+from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.dates import moment_in_words
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
-from newsletter.domain.english import plural, sentence
+from newsletter.domain.english import ended, plural, sentence
 from newsletter.domain.tips.lint import Level
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.ports.store import Store, Tx
@@ -35,15 +35,15 @@ RECENT = 3  # issues
 PAUSED = "paused"
 
 
-def notify_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
-    """Queue everything the owner should know by now and has not been told; how many emails. owner: an email address."""
+def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime) -> int:
+    """Queue everything the owner should know by now and has not been told; how many emails. owner: email addresses."""
     queued = 0
     coming = next_issue(store, rules, now)  # outside of the write transaction, to keep that short
     with store.write() as tx:
         queued += _preview(tx, rules, owner, coming, now)
         queued += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
         queued += notify_of_pauses(tx, owner, now)
-        queued += _missed(tx, rules, owner, now)
+        queued += _missed(tx, rules, owner, coming, now)
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
         tonight = is_night and tx.calendar.mark_notified("night", rules.schedule.day_of(now).isoformat(), now)
     return queued + (_nightly(store, rules, owner, now) if tonight else 0)
@@ -52,16 +52,17 @@ def notify_owner(store: Store, rules: Rules, owner: str, now: datetime) -> int:
 # -- before the issue --------------------------------------------------------------------------------
 
 
-def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime) -> int:
+def _preview(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: datetime) -> int:
     """Preview the next issue a day ahead; again when another tip has been planned since."""
     is_due = coming.due_at <= now
     # An issue that is due is being sent, so a preview would come too late, unless the issue waits for the owner.
     if coming.due_at - now > PREVIEW_BEFORE or coming.audience == 0 or (is_due and not coming.waits):
         return 0
     if coming.tip is None:
-        lines = [f"{sentence(coming.reason)}.", "Without a tip, no email is sent that day."]
+        lines = [ended(sentence(coming.reason)), "Without a tip, no email is sent that day."]
         next_step = (
-            "To import tips, run newsletter tips import PATH…; to skip the date, run newsletter calendar skip DATE"
+            "To import tips, run newsletter tips import PATH…; "
+            f"to skip the date, run newsletter calendar skip {coming.slot}"
         )
         about = f"There is nothing to send on {in_words(coming.slot)}"
         return _notify(tx, "empty", coming.slot.isoformat(), owner, alert_values(about, lines, next_step), now)
@@ -73,6 +74,7 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
     values = {
         "slot": coming.slot.isoformat(),
         "due_at": f"{moment_in_words(due_at)} {due_at:%Z}",
+        "days": (coming.slot - rules.schedule.day_of(now)).days,
         "tip_id": coming.tip.id,
         "title": coming.tip.title,
         "reason": coming.reason,
@@ -88,7 +90,7 @@ def _preview(tx: Tx, rules: Rules, owner: str, coming: NextIssue, now: datetime)
 # -- after the issue ---------------------------------------------------------------------------------
 
 
-def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) -> int:
+def _report(tx: Tx, rules: Rules, owner: Sequence[str], issue: IssueFacts, now: datetime) -> int:
     """Report on an issue when it is done, or after a day if some deliveries are still open."""
     started = issue.started_at
     if started is None or now - started > REPORT_WITHIN or tx.calendar.was_notified("report", str(issue.number)):
@@ -126,7 +128,7 @@ def _report(tx: Tx, rules: Rules, owner: str, issue: IssueFacts, now: datetime) 
     return _notify(tx, "report", str(issue.number), owner, values, now, kind="report")
 
 
-def notify_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
+def notify_of_pauses(tx: Tx, owner: Sequence[str], now: datetime) -> int:
     """Alert the owner to every issue that the circuit breaker has paused.
 
     The sender that pauses an issue calls this immediately; `notify_owner` calls it again in case the sender was killed.
@@ -148,12 +150,12 @@ def notify_of_pauses(tx: Tx, owner: str, now: datetime) -> int:
     )
 
 
-def _missed(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
+def _missed(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: datetime) -> int:
     """Alert the owner to a slot that passed without an issue; `notify_of_pauses` reports a paused one."""
     last = last_slot(tx, rules, now)
     if last.ok or last.state is IssueState.PAUSED:
         return 0
-    begins = due_slot(rules.schedule, now, rules.late_window).due_at
+    begins = rules.schedule.starts_at(last.slot)
     until = (begins + rules.late_window).astimezone(rules.schedule.zone)
     late = (
         "It is now too late to send this one."
@@ -162,19 +164,27 @@ def _missed(tx: Tx, rules: Rules, owner: str, now: datetime) -> int:
     )
     steps = {
         IssueState.NO_CONTENT: "Import tips: newsletter tips import PATH…",
-        IssueState.MISSED: f"Run newsletter doctor to find out why. The tip will be sent next, on {in_words(last.slot + WEEK)}.",
+        IssueState.MISSED: _after_missed(coming),
         None: f"Run newsletter calendar approve {last.slot}, or newsletter calendar skip {last.slot}",
     }
     find_out = "Run newsletter doctor to find out what is wrong"
     next_step = steps.get(last.state, find_out) if last.explained else find_out
-    values = alert_values(f"No issue was sent on {in_words(last.slot)}", [f"{sentence(last.words)}.", late], next_step)
+    values = alert_values(f"No issue was sent on {in_words(last.slot)}", [ended(sentence(last.words)), late], next_step)
     return _notify(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
+
+
+def _after_missed(coming: NextIssue) -> str:
+    """What follows a missed issue, as the calendar has it."""
+    find_out = "Run newsletter doctor to find out why."
+    if coming.tip is None:
+        return find_out
+    return f"{find_out} The next issue is “{coming.tip.title}”, on {in_words(coming.slot)}."
 
 
 # -- at night ----------------------------------------------------------------------------------------
 
 
-def _nightly(store: Store, rules: Rules, owner: str, now: datetime) -> int:
+def _nightly(store: Store, rules: Rules, owner: Sequence[str], now: datetime) -> int:
     """Once a day: check how long the tips last, and lint the tips of the next slots."""
     with store.read() as tx:
         lines = upcoming_slots(tx, rules, now, HORIZON).lines()
@@ -185,7 +195,7 @@ def _nightly(store: Store, rules: Rules, owner: str, now: datetime) -> int:
         return _runway(tx, owner, lines, now) + _notify_of_lint(tx, owner, linted, ahead, now)
 
 
-def _runway(tx: Tx, owner: str, lines: Sequence[ForecastSlot], now: datetime) -> int:
+def _runway(tx: Tx, owner: Sequence[str], lines: Sequence[ForecastSlot], now: datetime) -> int:
     left = runway(lines)
     level = str(left.level or "")
     tx.calendar.clear_notified("runway", keep=level)
@@ -194,47 +204,55 @@ def _runway(tx: Tx, owner: str, lines: Sequence[ForecastSlot], now: datetime) ->
     warning = left.warning()
     values = alert_values(
         f"Fresh tips for {plural(left.fresh_weeks, 'week')}" if left.fresh_weeks else "No fresh tips are left",
-        [f"{sentence(warning)}."],
+        [ended(sentence(warning))],
         "To import tips, run newsletter tips import PATH…; to see the plan, run newsletter calendar",
     )
     return _notify(tx, "runway", level, owner, values, now)
 
 
-def _notify_of_lint(tx: Tx, owner: str, linted: Sequence[LintResult], ahead: Mapping[str, date], now: datetime) -> int:
+def _notify_of_lint(
+    tx: Tx, owner: Sequence[str], linted: Sequence[LintResult], ahead: Mapping[str, date], now: datetime
+) -> int:
     """List the new findings in one email; those of the level `note` are left out."""
-    lines = []
+    lines, keys = [], dict[str, str]()
     for tip in linted:
         for found in tip.findings:
             # The excerpt is part of the key, so that an edit that adds another finding of the same rule is reported too.
             about = f"{tip.key} {found.rule} {hashlib.blake2b(found.excerpt.encode(), digest_size=8).hexdigest()}"
             if found.level is not Level.NOTE and tx.calendar.mark_notified("lint", about, now):
                 where = f"“{tip.title}”, {in_words(ahead[tip.key])}, {found.part}, line {found.line}"
-                lines.append(f"{where}: “{found.excerpt}”: {found.reason}. {found.suggestion}.")
+                lines.append(f"{where}: “{found.excerpt}”: {found.reason}. {ended(found.suggestion)}")
+                keys[tip.key] = f"newsletter tips edit {tip.key}"
     if not lines:
         return 0
     about = f"{plural(len(lines), 'passage')} to check in the coming tips"
-    tx.transactional.add(
-        "alert",
-        owner,
-        alert_values(
-            about, lines, "To fix a tip, run newsletter tips edit KEY; to check it again, run newsletter tips lint KEY"
-        ),
-        now,
-    )
-    return 1
+    next_step = f"To fix them, run {'; '.join(keys.values())}"
+    return _add(tx, owner, alert_values(about, lines, next_step), now)
 
 
 # -- queueing ----------------------------------------------------------------------------------------
 
 
 def _notify(
-    tx: Tx, what: str, about: str, owner: str, values: Mapping[str, object], now: datetime, *, kind: str = "alert"
+    tx: Tx,
+    what: str,
+    about: str,
+    owner: Sequence[str],
+    values: Mapping[str, object],
+    now: datetime,
+    *,
+    kind: str = "alert",
 ) -> int:
     """Queue an email unless the owner was notified of this already; how many were queued. what, about: the two keys."""
     if not tx.calendar.mark_notified(what, about, now):
         return 0
-    tx.transactional.add(kind, owner, values, now)
-    return 1
+    return _add(tx, owner, values, now, kind)
+
+
+def _add(tx: Tx, owner: Sequence[str], values: Mapping[str, object], now: datetime, kind: str = "alert") -> int:
+    for address in owner:
+        tx.transactional.add(kind, address, values, now)
+    return len(owner)
 
 
 def alert_values(headline: str, lines: Sequence[str], next_step: str) -> Mapping[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -61,14 +61,14 @@ def clean_name(text: str) -> str:
 class Signup:
     """Take sign-ups from the form.
 
-    owner: the address that is alerted when sign-ups are suspended, or "". make_key: a fresh, unguessable subscriber key.
+    owner: the addresses that are alerted when sign-ups are suspended. make_key: a fresh, unguessable subscriber key.
     email_queued: called after a transaction that queued an email.
     """
 
     store: Store
     signer: Signer
     limiter: SignupLimiter
-    owner: str
+    owner: Sequence[str]
     read_blocked_domains: Callable[[], frozenset[str]]
     make_key: Callable[[], str]
     clock: Clock
@@ -127,8 +127,8 @@ class Signup:
 
     def _suspend_signups(self, tx: Tx, now: datetime) -> None:
         tx.maintenance.skip_reminders(now - HOUR, now)  # most sign-ups of the last hour are part of the attack
-        if self.owner:
-            tx.transactional.add("alert", self.owner, ATTACK, now)
+        for owner in self.owner:
+            tx.transactional.add("alert", owner, ATTACK, now)
 
 
 def subscribe(tx: Tx, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime) -> bool:

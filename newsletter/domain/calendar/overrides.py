@@ -29,3 +29,4 @@ class Action(StrEnum):
     SKIP = "skip"
     SWAP = "swap"
     HOLD = "hold"
+    UNDO = "undo"  # of the page after one of the others
