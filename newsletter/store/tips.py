@@ -119,10 +119,11 @@ class SqlTips:
 
     def _forget_decisions(self, key: str) -> None:
         """The owner approved another text, and has seen a preview of it."""
-        approval = (SlotOverrideRow.wish == Override.APPROVE.value, SlotOverrideRow.about == key)
-        self._session.exec(delete(SlotOverrideRow).where(*approval))
-        seen = (OwnerNotified.what == "preview", col(OwnerNotified.about).endswith(f" {key}", autoescape=True))
-        self._session.exec(delete(OwnerNotified).where(*seen))
+        is_approval = col(SlotOverrideRow.wish) == Override.APPROVE.value
+        self._session.exec(delete(SlotOverrideRow).where(is_approval, col(SlotOverrideRow.about) == key))
+        is_preview = col(OwnerNotified.what) == "preview"
+        is_of_tip = col(OwnerNotified.about).endswith(f" {key}", autoescape=True)
+        self._session.exec(delete(OwnerNotified).where(is_preview, is_of_tip))
 
     def optimize_search(self) -> None:
         """Merge the segments of the full-text index; FTS5 adds one with every few tips (sqlite.org/fts5.html)."""

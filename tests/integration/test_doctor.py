@@ -25,7 +25,7 @@ SITE = Site(
     from_name="Anna",
     from_address="tips@tips.example",
     base_url="https://tips.example",
-    owner="owner@tips.example",
+    owner=("owner@tips.example",),
     postal_address="1 Market Street",
 )
 
@@ -91,7 +91,7 @@ def test_missing_settings_are_reported_with_their_fix(store: Store) -> None:
     ("site", "id_"),
     [
         (replace(SITE, from_address="tips@example.org"), "from_address"),
-        (replace(SITE, owner="me@mail.example.com"), "owner"),
+        (replace(SITE, owner=("me@mail.example.com",)), "owner"),
         (replace(SITE, postal_address=""), "postal_address"),
         (replace(SITE, base_url="http://tips.example"), "base_url"),
         (replace(SITE, base_url="https://localhost:8000"), "base_url"),
