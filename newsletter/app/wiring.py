@@ -44,6 +44,7 @@ from newsletter.domain.calendar.plan import Policy
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.delivery.processes import WorkerPolicy
+from newsletter.domain.read_dates import is_day_first
 from newsletter.domain.site import Site
 from newsletter.http import link_checker
 from newsletter.http.heartbeat import ping
@@ -198,8 +199,7 @@ class App:
     def _file_formats(self) -> FileFormats:
         from newsletter import importers  # noqa: PLC0415 - 40 ms, only for files of tips
 
-        day_first = importers.is_day_first(self.settings.language)
-        return importers.Formats(self.rules.schedule.zone, day_first=day_first)
+        return importers.Formats(self.rules.schedule.zone, day_first=self.day_first)
 
     @cached_property
     def feedback(self) -> Feedback:
@@ -274,7 +274,12 @@ class App:
     @cached_property
     def subscribers(self) -> Subscribers:
         """Manage subscribers as the owner."""
-        return Subscribers(self.store, lambda: self.signer, fresh_keys, self.clock)
+        return Subscribers(self.store, lambda: self.signer, fresh_keys, self.clock, day_first=self.day_first)
+
+    @property
+    def day_first(self) -> bool:
+        """Is 4/9/2024 September 4 in the language of the newsletter?"""
+        return is_day_first(self.settings.language)
 
     @cached_property
     def signup_limiter(self) -> SignupLimiter:

@@ -19,7 +19,14 @@ from newsletter.cli.context import CliContext, Subcommand, dry_run, yes
 from newsletter.cli.issue_view import iso
 from newsletter.domain.csv_records import SkippedLines
 from newsletter.domain.errors import UsageError
-from newsletter.domain.subscribers.imported import ImportRequest, RejectedRow, Report, escape_address, escape_formula
+from newsletter.domain.subscribers.imported import (
+    ImportRequest,
+    RejectedRow,
+    Report,
+    UnreadTimes,
+    escape_address,
+    escape_formula,
+)
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.files import create
 
@@ -123,6 +130,8 @@ def _report_import(
         output.facts([*facts, ("rejected rows", len(rejected)), ("skipped parts", len(skipped))], title=title)
         if report.unused_columns:
             output.line(f"Columns that were not used: {', '.join(report.unused_columns)}", "dim")
+        for unread in report.unread_times:
+            output.line(f"{file}:{unread.line}: {_unread(unread)}", "yellow")
         output.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
         output.lines((f"{file}:{_lines(part)} skipped: {part.reason}" for part in skipped), "yellow")
         if report.asked and not nothing:
@@ -134,10 +143,16 @@ def _report_import(
         "rejected": (asdict(row) for row in rejected),
         "skipped_lines": ({"from": part.first, "to": part.last, "reason": part.reason} for part in skipped),
         "unused_columns": report.unused_columns,
+        "unread_times": [asdict(unread) for unread in report.unread_times],
         "undecided": report.undecided,
         "dry_run": request.dry_run,
     }
     context.report(document, draw)
+
+
+def _unread(unread: UnreadTimes) -> str:
+    where = f"in the column {unread.column!r}, this is no date: {unread.text!r}"
+    return where if unread.count == 1 else f"{where}, and neither are {unread.count - 1:,} cells below it"
 
 
 def _lines(part: SkippedLines) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 MAX_LINES = 1_000
+MAX_TITLES = 5  # lines above the header row, such as "Subscribers, November 2026"
 SEPARATORS = ",;\t|"
 _QUOTED = re.compile(r'"[^"]*"')
 _SEP_LINE = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*\Z', re.IGNORECASE)
@@ -132,9 +133,20 @@ class CsvRecords:
             if text.strip():
                 self._again.append(text)
                 self.is_prose = "@" in text and (text.count("@") > 2 or "<" in text)
-                return delimiter_of(text)
+                return delimiter_of(text) if "@" in text else self._delimiter_below(text)
             self._line += 1
         return ","
+
+    def _delimiter_below(self, text: str) -> str:
+        """The separator of the header row, which may stand below a title: of the line above the addresses with the most."""
+        above = [text]
+        while len(self._again) <= MAX_TITLES and (following := next(self._source, None)) is not None:
+            self._again.append(following)
+            if "@" in following:
+                break
+            above.append(following)
+        found = {line: delimiter_of(line) for line in above}
+        return found[max(above, key=lambda line: line.count(found[line]))]
 
 
 def decoded(cell: str) -> str:

@@ -9,9 +9,9 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 
 from newsletter.domain.errors import UsageError
+from newsletter.domain.read_dates import Dates
 from newsletter.domain.tips.tip import Piece, Rejected, Remark, TipText
 from newsletter.importers import archive_page, markdown, table
-from newsletter.importers.dates import Dates, is_day_first
 from newsletter.importers.export import to_markdown_file
 from newsletter.importers.file_kinds import decode_text, not_a_text
 from newsletter.importers.limits import MAX_EXPORT, MAX_FILE
@@ -152,4 +152,4 @@ def parse_markdown(text: str, source: str) -> TipText | Rejected:
     return markdown.parse(text, source)[0]
 
 
-__all__ = ["FORMATS", "Formats", "is_day_first", "parse_markdown", "read", "to_markdown_file"]
+__all__ = ["FORMATS", "Formats", "parse_markdown", "read", "to_markdown_file"]

@@ -6,10 +6,10 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 
+from newsletter.domain.read_dates import Dates
 from newsletter.domain.tips.tip import Piece, Rejected, TipText
 from newsletter.importers.cleaner import clean
 from newsletter.importers.csv_rows import rows
-from newsletter.importers.dates import Dates
 from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.importers.limits import problem
 from newsletter.importers.xml.items import labels

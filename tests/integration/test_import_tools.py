@@ -14,6 +14,7 @@ from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import subscribe
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.errors import InputError
+from newsletter.domain.read_dates import Dates
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.imported import ImportRequest, Report, parse_time
 from newsletter.domain.subscribers.subscriber import Subscriber
@@ -176,14 +177,14 @@ def test_other_columns_named_state_or_type_are_ignored(store: Store) -> None:
         ("2021-03-04", "2021-03-04 00:00:00.000000"),
         ("Mar 04, 2021 03:05 PM", "2021-03-04 15:05:00.000000"),
         ("2021-03-04T10:00:00-05:00", "2021-03-04 15:00:00.000000"),
-        ("04/03/2021", None),
+        ("04/03/2021", "2021-04-03 00:00:00.000000"),
         ("2021-13-04 10:00:00", None),
         ("0001-01-01T00:00:00+14:00", None),
         ("soon", None),
     ],
 )
-def test_only_an_unambiguous_time_is_read(text: str, found: str | None) -> None:
-    assert parse_time(text, "2022-01-01 00:00:00.000000") == found
+def test_a_time_is_read_or_left_out(text: str, found: str | None) -> None:
+    assert parse_time(text, "2022-01-01 00:00:00.000000", Dates().utc_of) == found
 
 
 def test_a_future_time_becomes_the_time_of_the_import(store: Store) -> None:

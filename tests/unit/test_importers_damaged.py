@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from newsletter.domain.read_dates import Dates, is_day_first
 from newsletter.domain.tips.tip import LeftOut, Piece, Rejected, Remark, TipText
-from newsletter.importers import is_day_first, read
-from newsletter.importers.dates import Dates
+from newsletter.importers import read
 from newsletter.importers.xml.text import decode, repair
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<rss version="2.0"><channel>\n'

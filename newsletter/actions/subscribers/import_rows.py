@@ -9,44 +9,62 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain, islice
 
 from newsletter.actions.subscribers.erase import ERASED
 from newsletter.actions.subscribers.subscribe import clean_name
-from newsletter.domain.csv_records import CsvRecords, Record
+from newsletter.domain.csv_records import MAX_TITLES, CsvRecords, Record, SkippedLines
 from newsletter.domain.errors import InputError, UsageError
+from newsletter.domain.read_dates import Dates
 from newsletter.domain.subscribers.address import address_parser, parse_address
 from newsletter.domain.subscribers.csv_addresses import read_addresses, tidy_address
-from newsletter.domain.subscribers.csv_columns import Columns, UnknownCell, columns_without_header, find_columns
+from newsletter.domain.subscribers.csv_columns import (
+    Columns,
+    UnknownCell,
+    columns_without_header,
+    find_columns,
+    is_about_something_else,
+)
 from newsletter.domain.subscribers.csv_states import (
     CLEAR_WORDS,
     PLAN_WORDS,
     STATUS_BY_WORD,
     SourceStatus,
     fold,
+    is_nothing,
     is_time,
+    yes_or_no,
 )
 from newsletter.domain.subscribers.imported import (
     Reject,
     RejectedRow,
     Skip,
     StagedSubscriber,
+    UnreadTimes,
     parse_time,
     unescape_formula,
 )
+from newsletter.domain.subscribers.state_words import opt_outs
 from newsletter.domain.subscribers.subscription import Frequency
 
 _NEVER = "9999"  # later than any time in a file, as text
 FREQUENCIES = frozenset(pace.value for pace in Frequency)
 _IP_LENGTH = 45  # of the longest IPv6 address as text
 _MAX_VALUES = 50  # a column with more different values is no column of states
+_NOTES_TOGETHER = 1_000
 _MAX_WORDS = 5  # how many unknown words of a column are worth reading on for
+Times = tuple[str | None, str | None, str | None, str | None]
+"""Signed up, confirmed, unsubscribed, and the evidence of the confirmation; see `StagedSubscriber`."""
 _NO_ADDRESS = "there is no address in this row. Add one, or remove the row"
 
 
 @dataclass(slots=True)
 class RowOptions:
-    """How to read the rows. ignored: titles of columns not to be used. make_key: a fresh subscriber key at each call."""
+    """How to read the rows. ignored: titles of columns not to be used. make_key: a fresh subscriber key at each call.
+
+    file_name: it may say that nobody in the file must be emailed. dates: in which order day and month are written.
+    """
 
     reject: Reject
     skip: Skip
@@ -54,6 +72,8 @@ class RowOptions:
     is_erased: Callable[[str], bool]
     now: datetime
     ignored: Collection[str] = ()
+    file_name: str = ""
+    dates: Dates = field(default_factory=Dates)
 
 
 @dataclass(slots=True)
@@ -66,6 +86,7 @@ class RowReader:
     options: RowOptions
     columns: Columns | None = None
     unknown: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    unread: dict[int, UnreadTimes] = field(default_factory=dict)
 
     @property
     def unused(self) -> list[str]:
@@ -82,6 +103,7 @@ class RowReader:
         source = CsvRecords(lines, self.options.skip)
         columns, records = self._find_columns(iter(source))
         self.columns = columns
+        _refuse_by_name(self.options.file_name, columns)
         at = columns.address
         source.width = len(columns.titles)
         source.looks_like_row = lambda cells: len(cells) > at and "@" in cells[at]
@@ -97,7 +119,10 @@ class RowReader:
             columns, records = columns_without_header(header, self.options.ignored), chain([(line, header)], records)
         elif (columns := find_columns(header, self.options.ignored)) is None:
             first = list(islice(records, 20))
-            columns, records = self._guess_columns(header, first), chain(first, records)
+            columns = self._guess_columns(header, first)
+            if columns is None:
+                columns = self._skip_titles(line, first)
+            records = chain(first, records)
         if columns is None:
             raise InputError(
                 f"there is no address column: {', '.join(header)[:200] or 'the file is empty'}",
@@ -110,6 +135,15 @@ class RowReader:
             raise UsageError(f"--ignore-column {title}: there is no such column", fix=f"The columns are: {shown}")
         return columns, records
 
+    def _skip_titles(self, line: int, first: list[Record]) -> Columns | None:
+        """A header row below a title of the table; the rows above it are taken out of `first` and reported."""
+        for at, (below, cells) in enumerate(first[:MAX_TITLES]):
+            if columns := find_columns(cells, self.options.ignored):
+                self.options.skip(SkippedLines(line, below - 1, "this is above the header row"))
+                del first[: at + 1]
+                return columns
+        return None
+
     def _guess_columns(self, header: Sequence[str], first: Sequence[Record]) -> Columns | None:
         """A header row in an unknown language: the address column is the only one with addresses below it."""
         found = [
@@ -121,12 +155,10 @@ class RowReader:
         return find_columns([*header[:at], "email", *header[at + 1 :]], self.options.ignored)
 
     def _rows(self, records: Iterator[Record], columns: Columns, watch: _Watch) -> Iterator[StagedSubscriber]:
-        options, parse, make_key = self.options, address_parser(), self.options.make_key
+        parse, make_key = address_parser(), self.options.make_key
         at, first, last, is_erased = columns.address, columns.first, columns.last, self.options.is_erased
-        signup, confirmed, left, ip = columns.signup, columns.confirmed, columns.left, columns.ip
         paused, pace, width, status_of = columns.paused, columns.pace, len(columns.titles), columns.status_reader()
-        latest = options.now.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-        watched = watch.watched
+        watched, times_of = watch.watched, self._times_reader(columns)
         missing, is_plain = [""] * (width + 1), columns.is_plain
         active, has_status, check = SourceStatus.ACTIVE.value, bool(columns.states), self._check_width
         for line, cells in records:  # this loop runs a million times, so it makes few calls and no objects
@@ -137,9 +169,7 @@ class RowReader:
             for other, seen in watched:
                 if cells[other] not in seen:
                     watch.note(other, cells[other], line)
-            signed_up = parse_time(cells[signup], latest)
-            confirmed_at = signed_up if cells[confirmed] == cells[signup] else parse_time(cells[confirmed], latest)
-            evidence = _evidence(cells[confirmed], confirmed_at, cells[ip]) if confirmed >= 0 else None
+            signed_up, confirmed_at, left_at, evidence = times_of(line, cells)
             try:
                 status = status_of(cells, evidence is not None) if has_status else active
             except UnknownCell as unknown:
@@ -165,8 +195,8 @@ class RowReader:
                     ERASED if is_erased(key) else status,
                     signed_up,
                     confirmed_at,
-                    parse_time(cells[left], latest) if left >= 0 else None,
-                    parse_time(cells[paused], _NEVER) if paused >= 0 else None,
+                    left_at,
+                    parse_time(cells[paused], _NEVER, _no_other_form) if paused >= 0 else None,
                     cells[pace] if cells[pace] in FREQUENCIES else None,
                     evidence,
                 )
@@ -217,10 +247,38 @@ class RowReader:
         if len(words) >= _MAX_WORDS:
             self._refuse_unknown()
 
+    def _times_reader(self, columns: Columns) -> Callable[[int, Sequence[str]], Times]:
+        """A function of a line and its cells; times that cannot be read go to `unread`."""
+        signup, confirmed, left, ip = columns.signup, columns.confirmed, columns.left, columns.ip
+        read = lru_cache(10_000)(self.options.dates.utc_of)
+        latest = self.options.now.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+        def times_of(line: int, cells: Sequence[str]) -> Times:
+            signed_up = parse_time(cells[signup], latest, read)
+            same = cells[confirmed] == cells[signup]
+            confirmed_at = signed_up if same else parse_time(cells[confirmed], latest, read)
+            left_at = parse_time(cells[left], latest, read) if left >= 0 else None
+            for at, found in ((signup, signed_up), (confirmed, confirmed_at), (left, left_at)):
+                if found is None and cells[at]:
+                    self._note_unread(line, at, cells[at])
+            evidence = _evidence(cells[confirmed], confirmed_at, cells[ip]) if confirmed >= 0 else None
+            return signed_up, confirmed_at, left_at, evidence
+
+        return times_of
+
+    def _note_unread(self, line: int, at: int, cell: str) -> None:
+        if self.columns and not (is_nothing(cell) or yes_or_no(cell) is not None or fold(cell) in STATUS_BY_WORD):
+            unread = self.unread.setdefault(at, UnreadTimes(self.columns.titles[at], line, cell[:80]))
+            unread.count += 1
+
     def _refuse_unknown(self) -> None:
         for title, words in self.unknown.items():
             shown = ", ".join(f"{word!r} (line {', '.join(map(str, lines))})" for word, lines in words.items())
             _refuse(title, f"and this is not understood: {shown}")
+
+
+def _no_other_form(_: str) -> None:
+    """Only our own exports have the column that is read with this, and they write ISO 8601."""
 
 
 def _evidence(cell: str, confirmed_at: str | None, ip: str) -> str | None:
@@ -230,29 +288,64 @@ def _evidence(cell: str, confirmed_at: str | None, ip: str) -> str | None:
     return ip if len(ip) <= _IP_LENGTH and not ip.isalpha() else ""
 
 
+_FOR_NOBODY = re.compile(
+    r"unsub|opt(?:ed)?[ _-]?outs?\b|bounce|cleaned|suppress|bla?cklist|blocklist|complain|do[ _-]?not[ _-]?(?:e?mail|contact)"
+    r"|abgemeldet|abmeldungen|d[eé]sabonn|d[eé]sinscri|disiscritt|uitgeschreven|dados?[ _-]?de[ _-]?baja",
+    re.IGNORECASE,
+)
+
+
+def _refuse_by_name(file_name: str, columns: Columns) -> None:
+    """Tools export unsubscribed people to files of their own, which may say so only in their names."""
+    if _FOR_NOBODY.search(file_name) and not columns.states:
+        raise InputError(
+            f"the name {file_name!r} seems to say that nobody in this file must be emailed, and no column says who may be",
+            fix="Add a column named status that says unsubscribed in each row; or, if they may be emailed, rename the file",
+        )
+
+
 class _Watch:
-    """Remembers the values of unused columns that have few of them, to notice a column of states under another name."""
+    """Looks at unused columns, to notice states under another title, and notes that ask not to be emailed.
+
+    Only the values of columns that have few of them are remembered.
+    """
 
     def __init__(self, columns: Columns) -> None:
         self._titles = dict(columns.unused)
-        self._ignored = {at for at, title in columns.unused if fold(title) in columns.ignored}
+        self._ignored = {
+            at for at, title in columns.unused if fold(title) in columns.ignored or is_about_something_else(title)
+        }
         self._seen: dict[int, dict[str, int]] = {at: {} for at in self._titles if at not in self._ignored}
-        self.watched = list(self._seen.items())  # (index, values) of each column that may still be one of states
+        self._waiting: dict[int, list[tuple[str, int]]] = {
+            at: [] for at in self._seen
+        }  # (value, line), not yet searched
+        self._requests: dict[int, dict[str, int]] = {at: {} for at in self._seen}  # values that ask for no email
+        self.watched = list(self._seen.items())  # (index, values) of each column
 
     def note(self, at: int, value: str, line: int) -> None:
-        """Remember a new value; a column with many is not watched any longer."""
-        seen = self._seen[at]
-        seen[value] = line
-        if len(seen) > _MAX_VALUES:
-            self.watched[:] = [(other, values) for other, values in self.watched if other != at]
+        """Look at a value that is not remembered, and remember it unless the column has many."""
+        seen, waiting = self._seen[at], self._waiting[at]
+        if len(seen) <= _MAX_VALUES:
+            seen[value] = line
+        waiting.append((value, line))
+        if len(waiting) >= _NOTES_TOGETHER:
+            self._search(at)
+
+    def _search(self, at: int) -> None:
+        waiting, found = self._waiting[at], self._requests[at]
+        found.update(waiting[index] for index in opt_outs([value for value, _ in waiting])[:_MAX_WORDS])
+        waiting.clear()
 
     def refuse_states(self) -> None:
         """Raises InputError if a column that was not used has state words."""
         for at, seen in self._seen.items():
+            self._search(at)
             values = {value: line for value, line in seen.items() if value.strip()}
             words = {value: [fold(part) for part in re.split(r"[,;|/]", value)] for value in values}
             clear = [value for value, parts in words.items() if not CLEAR_WORDS.isdisjoint(parts)]
             states = [value for value in values if fold(value) in STATUS_BY_WORD and fold(value) not in PLAN_WORDS]
+            if self._requests[at]:
+                values, clear = self._requests[at], list(self._requests[at])
             if clear or (len(seen) <= _MAX_VALUES and states and 2 * len(states) >= len(values)):
                 found = clear or states
                 shown = ", ".join(f"{value.strip()[:80]!r} (line {values[value]})" for value in found[:_MAX_WORDS])

@@ -11,6 +11,7 @@ from newsletter.actions.subscribers.erase import ERASED, erased_keys
 from newsletter.actions.subscribers.import_rows import RowOptions, RowReader
 from newsletter.domain.errors import UsageError
 from newsletter.domain.file_kinds import HEAD, text_encoding
+from newsletter.domain.read_dates import Dates
 from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, ImportRequest, Report
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
@@ -42,7 +43,12 @@ def import_subscribers(
         )
     report = Report()
     reject, skip = request.reject or report.rejected.append, request.skip or report.skipped.append
-    reader = RowReader(RowOptions(reject, skip, make_key, _erasures(store, signer), now, request.ignored))
+    reader = RowReader(
+        RowOptions(
+            reject, skip, make_key, _erasures(store, signer), now, request.ignored, request.name,
+            Dates(day_first=request.day_first),
+        )
+    )  # fmt: skip
     options = ImportOptions(
         proof, now, ask=request.ask, dry_run=request.dry_run, on_progress=request.on_progress,
         evidence=lambda: f"{reader.evidence} in {request.name}",
@@ -50,7 +56,7 @@ def import_subscribers(
     counts = store.import_staged(reader.read(lines), options)
     for one in fields(ImportCounts):
         setattr(report, one.name, getattr(counts, one.name))
-    report.unused_columns = reader.unused
+    report.unused_columns, report.unread_times = reader.unused, list(reader.unread.values())
     return report
 
 

@@ -55,13 +55,14 @@ class Subscribers:
     """The subscribers of one newsletter, for the owner. Addresses are texts; each method may raise InputError.
 
     signer: called only where it is needed, so that the other commands work without NEWSLETTER_SECRET_KEY.
-    make_keys: an endless iterator over fresh, unguessable subscriber keys.
+    make_keys: an endless iterator over fresh, unguessable subscriber keys. day_first: in files, 4/9/2024 is September 4.
     """
 
     store: Store
     signer: Callable[[], Signer]
     make_keys: Callable[[], Iterator[str]]
     clock: Clock
+    day_first: bool = False
 
     # -- look ----------------------------------------------------------------------------------
 
@@ -154,7 +155,7 @@ class Subscribers:
                 self.store,
                 self.signer(),
                 watch_lines(read_lines(path)),
-                replace(request, name=path.name),
+                replace(request, name=path.name, day_first=self.day_first),
                 make_key=self.make_keys().__next__,
                 now=self.clock(),
             )

@@ -5,7 +5,7 @@ A column has one of these uses. The first rule that fits decides.
 1. The owner said `--ignore-column`: it is not used.
 2. A title in one of the lists below: an address, a name, a time, an IP address, or a column of our own exports.
 3. A title that speaks of bounces or complaints, of unsubscribing, of a confirmation, of a state, or of an agreement, in
-   one of seven languages: it is a state column, and `csv_states` reads its cells. All state columns of a file count, and
+   one of many languages: it is a state column, and `csv_states` reads its cells. All state columns of a file count, and
    the strictest wins. A cell that is not understood stops the import, which names the column and the cell.
 4. Everything else is not used; every run lists those columns. If their cells turn out to be state words, the import
    stops as well.
@@ -44,8 +44,8 @@ LAST = words_of("""last lastname surname familyname lname nachname familienname 
     achternaam sobrenome""")
 SIGNED_UP = words_of("""optintime createdat creationdate signupdate subscribedat startdate dateadded joinedat signupat
     subscriptiontime subscriptiondate signuptime createdate created addedat addedtime addedon subscribedon
-    datesubscribed optindate subscribedate subscribersince registrationdate angemeldetam anmeldedatum
-    dateinscription dateadded""")
+    datesubscribed optindate subscribedate subscribersince registrationdate registered registeredat registeredon
+    registriert registriertam erstelltam erstellt angemeldetam anmeldedatum dateinscription dateajout fechadealta""")
 CONFIRMED = words_of(
     """confirmtime confirmedat confirmationdate confirmationtime confirmdate confirmedon bestatigtam"""
 )
@@ -56,31 +56,48 @@ PAUSED, FREQUENCY = ("pauseduntil",), ("pace",)  # our own exports
 BUTTONDOWN = ("type", "subscribertype")  # too common a name, except beside the other columns of Buttondown
 _HARMLESS = frozenset(
     words_of("""activesubscription activesubscriptions subscriberid subscriptionid subscriberkey subscriptiontype
-    subscriptionplan subscribername subscribertype""")
+    subscriptionplan subscribername subscribertype subscriptiontypes subscriptiontier subscriptionsource
+    subscribersource""")
 )
 _TITLES = {
     Topic.BOUNCED: r"bounc|complain|spam(?!filter)|undeliver|suppress|quarantin|clean|invalid|unzustellbar|ungultig"
-    r"|rebot|rejet|rimbalz|beschwerde|plainte|queja|reclam|klacht|abuse",
+    r"|rebot|rejet|rimbalz|beschwerde|plainte|queja|reclam|klacht|abuse|onhold|^hold|^held|junk|^npai",
     Topic.OPTED_OUT: r"unsub|opt(?:ed|s|ing)?out|donot|dont(?:contact|mail|email|send)|nomail|noemail|nocontact|bla?cklist"
-    r"|blocklist|blocked|revok|withdr[ae]w|exclude|disabled|deleted|removed|cancel|inactive|deactivat|neveremail"
+    r"|blocklist|blocked|revok|withdr[ae]w|exclude|disabled|deleted|removed|cancel|inactive|wypis|rezygn|odhlas|avregist|avprenum|avmeld|afmeld|peruut|отпис|解除|停止|退订|退会|austritt|deactivat|neveremail"
     r"|abgemeld|abmeld|abbestell|ausgetragen|kundig|kuendig|gesperrt|widerruf|widerspr|geloscht|geloescht|inaktiv|keinewerbung"
-    r"|keinemail|deaktiv|desabonn|desinscri|bloqu|resili|supprim|nepascontacter|desuscri|darsedebaja|^baja|eliminad|^stop(?:time|date)"
-    r"|disiscri|blocca|annullat|uitgeschre|afgemeld|opgezegd|geblokk|verwijderd|descadast|removid",
-    Topic.CONFIRMED: r"confirm|verified|verific|doubleopt|^doi|bestatig|bestaetig|conferm|bevestig",
-    Topic.STATUS: r"status|statut|estado|^stato|stato$|^etat|zustand|situacao|situation|deliverab",
+    r"|keinemail|deaktiv|desabonn|desinscri|bloqu|resili|supprim|nepascontacter|desuscri|darsedebaja|^baja|baja$|eliminad|^stop(?:time|date)"
+    r"|disiscri|blocca|annullat|uitgeschre|uitschrij|afgemeld|opgezegd|geblokk|verwijderd|descadast|removid",
+    Topic.CONFIRMED: r"confirm|verified|verific|doubleopt|^doi|bestatig|bestaetig|conferm|bevestig|^activated|^activation|^aktiviert"
+    r"|freigeschaltet|potwierdz|bekraft|bekraeft|bekreft|vahvist|potvrz|подтвер|onaylandi|確認|确认",
+    Topic.STATUS: r"status|statut|estado|^stato|stato$|^etat|zustand|situacao|situation|deliverab|^stan$|^stav$|статус|состояни"
+    r"|durum|^tila$|^tilstand|ステータス|状態|状态|상태|κατασταση",
     Topic.AGREED: r"subscri|optin|optedin|consent|permission|gdpr|dsgvo|rgpd|accepts|agree|marketing|newsletter|infolettre"
     r"|boletin|einwillig|zustimm|angemeld|abonn|inscri|suscri|iscri|consenso|ingeschre|toestemming|aangemeld|assinante"
-    r"|subscri|^active$|^isactive$|^aktiv$|^actif$|^activo$|^attivo$|^ativo$|^actief$|^enabled$|mailable|^opt$",
+    r"|subscri|^active$|^isactive$|^aktiv$|^actif$|^activo$|^attivo$|^ativo$|^actief$|^enabled$|mailable|^opt$"
+    r"|^sends?$|^sendto|^sendemail|^mailings?$|^onlist|^onthelist|^inlist|^wants|^wishes|^gets|^receives?|toreceive|^allow"
+    r"|contactable|accett|accept|acept|aceit|akzept|^erhalt"
+    r"|^mochte|empfang|recevoir|recibir|ricevere|ontvangen|receber|versand|подпис|購読|配信|订阅|구독",
 }
 _TOPICS = tuple((topic, re.compile(pattern)) for topic, pattern in _TITLES.items())
+# The state of something else. "Email status", "Subscription status" and the like are not among them.
+_OTHER_SUBJECTS = re.compile(
+    r"(?:order|payment|financial|fulfil+ment|marital|employment|lead|deal|ticket|attendee|relationship|billing|shipping"
+    r"|delivery|invoice|civil|job|project|tax|rsvp)\w*(?:status|state)|zivilstand|familienstand|estadocivil|statocivile|etatcivil"
+)
+_PERMISSION = re.compile(
+    r"^(?:ok(?:ay)?to|okfor|can(?:i|we)?|may(?:i|we)?|allow(?:ed)?to|wants?|wishesto)(?:be)?(?:e?mail|contact)"
+)
+_ROLES = frozenset(words_of("role roles userrole userroles wprole wproles"))
 _TOKENS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_A-Za-z\d]+")
 _TIMES = frozenset(words_of("time date at on datum since timestamp fecha data heure zeit zeitpunkt dato"))
 _REASONS = frozenset(
-    words_of("""reason reasons campaign title comment cause by grund motif motivo reden via code type id""")
+    words_of(
+        """reason reasons campaign title comment cause by grund motif motivo reden via code type id source origin method"""
+    )
 )
 _INDIFFERENT = frozenset(
     words_of("""id ip source url link plan key uuid page form method country city count name email mail language timezone tier
-    zip""")
+    zip text description wording version""")
 )
 _OTHER_CHANNELS = frozenset(words_of("sms phone whatsapp push mobile telefon postal call calls tel viber"))
 _KNOWN = frozenset((*SIGNED_UP, *CONFIRMED, *CONFIRM_IP, *EMAIL, *NAME))
@@ -271,17 +288,25 @@ def topic_of(title: str) -> Topic | None:
     word = fold(title)
     if word in {"state", "estado"}:
         return Topic.PLACE
-    if not word or word in _HARMLESS or word in _KNOWN:
+    if not word or word in _HARMLESS or word in _KNOWN or _OTHER_SUBJECTS.search(word):
         return None
+    if _PERMISSION.match(word):
+        return Topic.AGREED
     topic = _subject(title)
     if topic in {Topic.OPTED_OUT, Topic.BOUNCED, Topic.STATUS}:
         return topic
     return None if set(_tokens(title)[-1:]) & (_TIMES | _INDIFFERENT) else topic
 
 
+def is_about_something_else(title: str) -> bool:
+    """Does a column have state words that say nothing about email: other channels, or the roles of users?"""
+    tokens = set(_tokens(title))
+    return fold(title) in _ROLES or (bool(tokens & _OTHER_CHANNELS) and not tokens & {"email", "mail"})
+
+
 def _subject(title: str) -> Topic | None:
     tokens = set(_tokens(title))
-    if tokens & _OTHER_CHANNELS and not tokens & {"email", "mail"}:
+    if is_about_something_else(title):
         return None
     word = fold(title)
     found = next((topic for topic, pattern in _TOPICS if pattern.search(word)), None)

@@ -1,4 +1,4 @@
-"""What the cells of other tools say about a subscriber: state words in seven languages, yes and no, and nothing.
+"""What the cells of other tools say about a subscriber: state words in many languages, yes and no, and nothing.
 
 The rule is that unknown never means consent: a word that is not in these lists is `UnknownState`, and the import stops.
 The words come from the documented exports of Mailchimp, MailPoet, HubSpot, Brevo, Mautic, Sendy, AWeber, MailerLite,
@@ -11,6 +11,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import StrEnum
+
+from newsletter.domain.subscribers.state_words import (
+    ACTIVE_WORDS,
+    CLEANED_WORDS,
+    NO_WORDS,
+    NOTHING_WORDS,
+    UNCONFIRMED_WORDS,
+    UNSUBSCRIBED_WORDS,
+    YES_WORDS,
+)
 
 
 class SourceStatus(StrEnum):
@@ -49,59 +59,34 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-PLAN_WORDS = frozenset(words_of("regular premium gifted trialed free paid comp member normal ok valid"))
+def fold(text: str) -> str:
+    """Lower-case letters and digits only, without accents: "Désabonné(e)" becomes "desabonnee"."""
+    if text.isascii():
+        return re.sub(r"[^0-9a-z]", "", text.lower())
+    return "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if char.isalnum())
+
+
+PLAN_WORDS = frozenset(
+    words_of(
+        """regular premium gifted trialed trial free paid comp member normal ok valid churning churned pastdue upcoming"""
+    )
+)
 _WORDS = {
-    SourceStatus.ACTIVE: """active subscribed enabled confirmed paused optedin optin implicit explicit express implied
-        expressconsent impliedconsent doubleoptin singleoptin confirmedoptin doubleoptedin verified deliverable marketable
-        marketingcontact permitted allowed granted accepted consented mailable subscriber
-        aktiv abonniert abonnent angemeldet bestatigt bestaetigt eingetragen zugestimmt erlaubt
-        actif abonne abonnee inscrit inscrite confirme confirmee
-        activo activa suscrito suscrita subscrito subscrita inscrito inscrita confirmado confirmada
-        attivo attiva iscritto iscritta confermato confermata
-        actief ingeschreven geabonneerd aangemeld bevestigd
-        ativo ativa assinante""",
-    SourceStatus.UNCONFIRMED: """unconfirmed unactivated pending inactive notconfirmed notyetconfirmed unverified notverified
-        awaitingconfirmation pendingconfirmation awaiting waiting validating needsattention invited unknown notset
-        nopermissionsset permissionnotset nosubscriptionstatus softbounced softbounce softbounces temphold onhold
-        unbestatigt unbestaetigt nichtbestatigt nichtbestaetigt ausstehend wartend inaktiv unbekannt
-        nonconfirme nonconfirmee enattente inactif
-        noconfirmado noconfirmada sinconfirmar pendiente inactivo inactiva
-        nonconfermato nonconfermata inattesa inattivo inattiva
-        onbevestigd nietbevestigd inafwachting inactief
-        naoconfirmado naoconfirmada pendente inativo inativa""",
-    SourceStatus.UNSUBSCRIBED: """unsubscribed unsubscribe unsubscribes unsub cancelled canceled removed disabled deleted optedout
-        optout archived left expired nonsubscribed notsubscribed neversubscribed neveroptedin notoptedin transactional
-        trash trashed donotcontact donotmail donotemail globallyunsubscribed globalunsubscribe excluded
-        nonmarketingcontact declined denied revoked withdrawn noconsent notallowed notpermitted forgotten deactivated
-        abgemeldet abbestellt ausgetragen gekundigt gekuendigt geloscht geloescht widerrufen widersprochen abgelehnt
-        nichtabonniert nichtangemeldet ausgeschlossen deaktiviert
-        desabonne desabonnee desinscrit desinscrite resilie resiliee supprime supprimee annule annulee desactive
-        desactivee nonabonne nonabonnee noninscrit noninscrite refuse refusee
-        baja debaja dadodebaja dadadebaja cancelado cancelada desuscrito desuscrita eliminado eliminada nosuscrito
-        nosuscrita desactivado desactivada rechazado rechazada
-        disiscritto disiscritta cancellato cancellata annullato annullata eliminato eliminata noniscritto noniscritta
-        disattivato disattivata rifiutato rifiutata
-        uitgeschreven afgemeld opgezegd verwijderd geannuleerd nietingeschreven
-        descadastrado descadastrada removido removida excluido excluida naoinscrito naoinscrita desinscrito desinscrita
-        desativado desativada anulado""",
-    SourceStatus.CLEANED: """cleaned bounced bounce bounces undeliverable nondeliverable complained complaint complaints complainer
-        blocklisted blacklisted blocked spam spammed suppressed hardbounced hardbounce hardbounces invalid rejected
-        markedasspam spamcomplaint reportedspam reportedasspam abuse quarantined
-        unzustellbar gesperrt blockiert ungultig ungueltig zuruckgewiesen zurueckgewiesen gebounct beschwerde
-        rejete rejetee bloque bloquee invalide plainte indesirable nondelivrable
-        rebotado rebotada rebote bloqueado bloqueada invalido invalida queja noentregable
-        rimbalzato rimbalzata bloccato bloccata nonvalido reclamo
-        geblokkeerd gebounced ongeldig onbestelbaar klacht
-        devolvido devolvida rejeitado rejeitada retornado reclamacao""",
+    SourceStatus.ACTIVE: ACTIVE_WORDS,
+    SourceStatus.UNCONFIRMED: UNCONFIRMED_WORDS,
+    SourceStatus.UNSUBSCRIBED: UNSUBSCRIBED_WORDS,
+    SourceStatus.CLEANED: CLEANED_WORDS,
 }
-STATUS_BY_WORD = {word: was for was, words in reversed(_WORDS.items()) for word in words.split()}
-STATUS_BY_WORD |= dict.fromkeys(PLAN_WORDS, SourceStatus.ACTIVE)
+STATUS_BY_WORD = {fold(word): was for was, words in reversed(_WORDS.items()) for word in words.split()}
+STATUS_BY_WORD |= dict.fromkeys(map(fold, PLAN_WORDS), SourceStatus.ACTIVE)
 # A longer text may only make somebody stricter, never active: "Unsubscribed by the user", "Bounced (mailbox full)".
 _STEMS = (
     (SourceStatus.UNCONFIRMED, re.compile(r"soft(?:ly)?bounc|notconfirm|unconfirm")),
     (
         SourceStatus.CLEANED,
-        re.compile(r"bounc|complain|spam|bla?cklist|blocklist|suppress|undeliver|unzustellbar|rebota|rimbalz"),
+        re.compile(
+            r"bounc|complain|spam|bla?cklist|blocklist|suppress|undeliver|unzustellbar|rebota|rimbalz|invalid|junk"
+        ),
     ),
     (
         SourceStatus.UNSUBSCRIBED,
@@ -109,7 +94,8 @@ _STEMS = (
     ),
 )
 _NEGATED = re.compile(r"no|never|nicht|kein|jamais|nunca|niet|nao")
-_GENERIC = "left removed expired archived deleted disabled transactional rejected trash excluded invalid blocked refuse reclamo"
+_GENERIC = """left removed expired archived deleted disabled transactional rejected trash excluded invalid blocked refuse reclamo
+    held dropped reported"""
 CLEAR_WORDS = frozenset(
     word
     for word, status in STATUS_BY_WORD.items()
@@ -117,17 +103,19 @@ CLEAR_WORDS = frozenset(
 )
 """Words that say in any column that somebody must not be emailed."""
 
-_YES = frozenset(
-    words_of("""true t yes y wahr ja j vrai oui o verdadero si s vero waar verdadeiro sim on x ok checked""")
-)
-_NO = frozenset(words_of("false f no n falsch nein faux non falso onwaar nee nao off unchecked"))
-_NOTHING = frozenset(("", "null", "none", "nil", "na", "nan", "never", "empty", "undefined"))
+_YES, _NO = (frozenset(map(fold, words.split())) for words in (YES_WORDS, NO_WORDS))
+_NOTHING = frozenset(("", *words_of(NOTHING_WORDS)))
+_SENTENCE = re.compile(r"([^\W\d_]+)[\s,.;:!]+(.*)", re.DOTALL)
+_SENTENCE_YES = frozenset(words_of("yes ja oui si sim tak"))
+_SENTENCE_NO = frozenset(words_of("no nein non nee nao nie"))
+_BUT = re.compile(r"\b(?:not?|but|except|only|nicht|kein|aber|nur|pas|mais|pero|sin|ma|maar|niet|mas)", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d{1,4}(?:[.,]0+)?\Z")
 _ZERO_TIME = re.compile(r"0{4}-0{2}-0{2}|0{2}[/.]0{2}[/.]0{4}")
 _TIME = re.compile(
     r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|\d{9,13}\Z|\d{8}(?:T\d|\Z)"
     r"|(?:\d{1,2}[. ]+[^\W\d]{3,10}[. ,]+\d{4})|(?:[^\W\d]{3,10}[. ]+\d{1,2}[, ]+\d{4})"
 )
+_MARK = re.compile(r"\[[A-Z?]\]")  # Mailman: "[U]" by the user, "[B]" after bounces, "[A]" by an administrator
 _TICKS = "\u2713\u2714\u2611\u2705"
 _CROSSES = "\u2717\u2718\u2610\u274c"
 _PLACES = frozenset(
@@ -144,13 +132,6 @@ _PLACES = frozenset(
 )
 
 
-def fold(text: str) -> str:
-    """Lower-case letters and digits only, without accents: "Désabonné(e)" becomes "desabonnee"."""
-    if text.isascii():
-        return re.sub(r"[^0-9a-z]", "", text.lower())
-    return "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if char.isalnum())
-
-
 def is_nothing(text: str) -> bool:
     """Is the cell empty, or as good as empty: "NULL", "N/A", a dash, or the zero time of MySQL?"""
     return (fold(text) in _NOTHING and text.strip(" ") not in {*_TICKS, *_CROSSES}) or bool(
@@ -164,7 +145,7 @@ def is_time(text: str) -> bool:
 
 
 def yes_or_no(text: str) -> bool | None:
-    """Yes or no, as Excel and people write it in seven languages; None if the cell says something else."""
+    """Yes or no, as Excel and people write it; None if the cell says something else."""
     text = text.strip()
     if _NUMBER.match(text):
         number = float(text.replace(",", "."))
@@ -173,6 +154,15 @@ def yes_or_no(text: str) -> bool | None:
         return text in _TICKS
     word = fold(text)
     return True if word in _YES else False if word in _NO else None
+
+
+def yes_or_no_sentence(text: str) -> bool | None:
+    """The same for a sentence, such as "Yes, please!"; None if it says more than that. "No" at the start is always no."""
+    found = _SENTENCE.match(text.strip())
+    word = fold(found[1]) if found else ""
+    if found and word in _SENTENCE_YES and not _BUT.search(found[2]):
+        return True
+    return False if word in _SENTENCE_NO else None
 
 
 def read_state(topic: Topic, text: str, *, any_text: bool = False, soft: bool = False) -> SourceStatus | None:
@@ -190,6 +180,8 @@ def read_state(topic: Topic, text: str, *, any_text: bool = False, soft: bool = 
         return found if isinstance(found, SourceStatus) else None
     if topic in {Topic.AGREED, Topic.CONFIRMED}:
         answer = True if is_time(text) else yes_or_no(text)
+        if answer is None and fold(text) not in STATUS_BY_WORD:
+            answer = yes_or_no_sentence(text)
         if answer is not None:
             no = SourceStatus.UNSUBSCRIBED if topic is Topic.AGREED else SourceStatus.UNCONFIRMED
             return SourceStatus.ACTIVE if answer else no
@@ -210,7 +202,9 @@ def _read_negative(negative: SourceStatus, text: str, *, any_text: bool) -> obje
         return negative
     if negative is SourceStatus.UNSUBSCRIBED and _NUMBER.match(text.strip()):  # Mautic: 1, 2 and 3 are reasons
         return negative
-    return negative if any_text else _NO_ANSWER
+    if _NUMBER.match(text.strip()):  # how often their mailbox refused an email, which may have been full
+        return SourceStatus.UNCONFIRMED
+    return negative if any_text or _MARK.fullmatch(text.strip()) else _NO_ANSWER
 
 
 def _read_word(text: str) -> SourceStatus:

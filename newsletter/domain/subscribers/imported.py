@@ -31,6 +31,16 @@ class RejectedRow:
 
 
 @dataclass(slots=True)
+class UnreadTimes:
+    """Cells of one column that should be times and cannot be read. line, text: the first of them."""
+
+    column: str
+    line: int
+    text: str
+    count: int = 0
+
+
+@dataclass(slots=True)
 class ImportCounts:
     """What happened to the rows. suppressed: rows of suppressed addresses, including those that the file suppressed.
 
@@ -76,11 +86,12 @@ Skip = Callable[[SkippedLines], object]
 class Report(ImportCounts):
     """What the import did, or what it would do.
 
-    unused_columns: titles of the columns that were not used. rejected, skipped: the rows and lines it could not use,
-    unless the caller collects them.
+    unused_columns: titles of the columns that were not used. unread_times: what is not understood in columns of times.
+    rejected, skipped: the rows and lines it could not use, unless the caller collects them.
     """
 
     unused_columns: list[str] = field(default_factory=list)
+    unread_times: list[UnreadTimes] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     skipped: list[SkippedLines] = field(default_factory=list)
 
@@ -93,7 +104,7 @@ class ImportRequest:
     be asked by email to confirm? With neither, an import that would have to ask anybody writes nothing, and its report
     is `undecided`. ignored: titles of columns that must not be used. name: of the file, for the consent log. reject,
     skip: receive the rows and lines that cannot be used, instead of the report. on_progress: called with the share that
-    is written, 0.0 to 1.0.
+    is written, 0.0 to 1.0. day_first: 4/9/2024 is September 4.
     """
 
     confirmed_source: str | None = None
@@ -104,35 +115,15 @@ class ImportRequest:
     reject: Reject | None = None
     skip: Skip | None = None
     on_progress: Callable[[float], None] = lambda _: None
+    day_first: bool = False
 
 
-_TIME_PARSERS: tuple[Callable[[str], datetime], ...] = (
-    lambda text: datetime.fromisoformat(text.removesuffix(" UTC")),
-    lambda text: datetime.strptime(text.removesuffix(" UTC"), "%Y-%m-%d %H:%M:%S"),  # noqa: DTZ007 - UTC below
-    lambda text: datetime.strptime(text, "%b %d, %Y %I:%M %p"),  # noqa: DTZ007
-    lambda text: datetime.strptime(text, "%B %d, %Y"),  # noqa: DTZ007
-    lambda text: datetime.strptime(text, "%d.%m.%Y"),  # noqa: DTZ007 - with dots, the day is always first
-    lambda text: datetime.strptime(text, "%d.%m.%Y %H:%M"),  # noqa: DTZ007
-    lambda text: datetime.strptime(text, "%d.%m.%Y %H:%M:%S"),  # noqa: DTZ007
-)
+def parse_time(text: str, latest: str, read: Callable[[str], datetime | None]) -> str | None:
+    """A time of a row in the format of `StagedSubscriber`, at most `latest`; None if there is no readable time.
 
-
-def _read_utc(text: str) -> datetime | None:
-    """A time as other tools export it, in UTC unless it has an offset; None if it cannot be read or is ambiguous.
-
-    Returned without a time zone, since attaching one costs more than everything else here.
+    read: understands what is not ISO 8601, or has an offset; it returns UTC without a time zone, since attaching one
+    costs more than everything else here.
     """
-    for read in _TIME_PARSERS:
-        try:
-            found = read(text)
-            return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
-        except (ValueError, OverflowError):
-            continue
-    return None
-
-
-def parse_time(text: str, latest: str) -> str | None:
-    """A time of a row in the format of `StagedSubscriber`, at most `latest`; None if there is no readable time."""
     if not text:
         return None
     try:
@@ -140,9 +131,16 @@ def parse_time(text: str, latest: str) -> str | None:
     except ValueError:
         found = None
     if found is None or found.tzinfo:
-        found = _read_utc(text.strip())
+        found = _to_utc(found) if found else read(text)
     written = found.isoformat(" ", "microseconds") if found else None
     return written if written is None or written < latest else latest
+
+
+def _to_utc(time: datetime) -> datetime | None:
+    try:
+        return time.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:  # in the first or the last hours of the calendar
+        return None
 
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may run a cell that begins so (OWASP, CSV injection)

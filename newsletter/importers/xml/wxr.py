@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from newsletter.domain.archive.entries import plain
+from newsletter.domain.read_dates import Dates
 from newsletter.domain.tips.tip import LeftOut, Piece, Remark
 from newsletter.importers.cleaner import clean
-from newsletter.importers.dates import Dates
 from newsletter.importers.html.shortcodes import without_shortcodes
 from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.importers.xml.items import Item, XmlFile, child_text, children, read_items, text_of, tip_from

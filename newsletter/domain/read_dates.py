@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 # The first letters of each month in English, German, French, Spanish, Italian, Dutch, and Portuguese.
 _MONTHS = (
@@ -25,6 +25,7 @@ _DAY_FIRST = re.compile(
 _NAME_FIRST = re.compile(
     r"(?P<name>[^\W\d_]{3,12})\.? (?P<day>\d{1,2})(?:st|nd|rd|th)?,? (?P<year>\d{4})(?!\d)", re.IGNORECASE
 )
+_EPOCH = re.compile(r"[1-9]\d{9}(?:\d{3})?")
 _WEEKDAY = re.compile(r"[^\W\d_]{2,12}\.?,? (?=\S* ?\d)")
 _TIME = re.compile(
     r"[T ,]*(?:at )?(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?(?:[.,]\d+)?"
@@ -55,6 +56,26 @@ class Dates:
             return None
         return None if abs(known - date(1970, 1, 1)) <= timedelta(days=1) else known
 
+    def utc_of(self, text: str) -> datetime | None:
+        """The moment in this text in UTC, without a time zone attached; None if there is none.
+
+        A date alone is its midnight, and a time without a zone is in UTC. Seconds or milliseconds since 1970 are read
+        too, if they are later than 2001.
+        """
+        text = " ".join(text.split())[:80]
+        if _EPOCH.fullmatch(text):
+            return datetime.fromtimestamp(int(text[:10]), UTC).replace(tzinfo=None)
+        found = self._find(text)
+        if found is None:
+            return None
+        (year, month, day), rest = found
+        clock = _TIME.match(rest)
+        try:
+            midnight = datetime(year, month, day)  # noqa: DTZ001 - UTC, as it says above
+            return midnight + _since_midnight(clock) if clock else midnight
+        except (ValueError, OverflowError):
+            return None
+
     def _find(self, text: str) -> tuple[tuple[int, int, int], str] | None:
         """(year, month, day) and the text after them."""
         start = weekday.end() if (weekday := _WEEKDAY.match(text)) else 0
@@ -79,10 +100,8 @@ class Dates:
         offset = _offset(time["zone"]) if time and time["zone"] else None
         if time is None or offset is None:
             return day
-        hours = int(time["hour"]) % 12 if time["half"] else int(time["hour"])
-        hours += 12 if (time["half"] or "").lower().startswith("p") else 0
-        midnight = datetime(day.year, day.month, day.day, tzinfo=timezone(offset))
-        return (midnight + timedelta(hours=hours, minutes=int(time["minute"]))).astimezone(self.zone).date()
+        midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        return (midnight + _since_midnight(time)).astimezone(self.zone).date()
 
 
 def is_day_first(language: str) -> bool:
@@ -94,6 +113,14 @@ def _year(digits: str) -> int:
     """Two digits are a year from 1950 to 2049 (RFC 5322 section 4.3)."""
     year = int(digits)
     return year if len(digits) > 2 else year + (2000 if year < 50 else 1900)
+
+
+def _since_midnight(time: re.Match[str]) -> timedelta:
+    """From midnight in UTC to this time of day in its own zone, which may be on the day before or after."""
+    hours = int(time["hour"]) % 12 if time["half"] else int(time["hour"])
+    hours += 12 if (time["half"] or "").lower().startswith("p") else 0
+    offset = (_offset(time["zone"]) if time["zone"] else None) or timedelta()
+    return timedelta(hours=hours, minutes=int(time["minute"]), seconds=int(time["second"] or 0)) - offset
 
 
 def _month(name: str) -> int:
