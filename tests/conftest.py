@@ -72,7 +72,7 @@ def run_cli(home: Path) -> Command:
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory made by `newsletter init`, shared by all tests."""
     folder = tmp_path_factory.mktemp("library")
-    done = call(folder, "init", "--yes")
+    done = call(folder, "init", "--yes", "--starter-tips")
     assert done.returncode == 0, done.stderr
     return folder / "data"
 

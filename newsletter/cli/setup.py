@@ -30,28 +30,36 @@ ASKED = ("TITLE", "FROM", "BASE_URL", "TIMEZONE", "SENDER_URL", "OWNER")
 
 
 @click.command(cls=Subcommand)
+@click.option(
+    "--starter-tips", is_flag=True, help="Add the starter tips, which are sent when you have no tip of your own."
+)
 @yes
 @click.pass_obj
-def init(context: CliContext, *, yes: bool) -> None:
-    """Write .env with a new key, create the database, and import the starter tips.
+def init(context: CliContext, *, starter_tips: bool, yes: bool) -> None:
+    """Write .env with a new key and create the database.
 
-    It is safe to run this twice.
+    It is safe to run this twice. The library starts empty unless you want the starter tips.
     """
-    env_file = _env_file(context, ask=not yes and sys.stdin.isatty())
+    ask = not yes and sys.stdin.isatty()
+    env_file = _env_file(context, ask=ask)
     before = context.app.database.schema_status()
     after = context.app.database.upgrade()
     database = "already there" if before.current == after.current else "created" if not before.current else "upgraded"
-    found, added = _starter_tips(context)
+    found = len(context.app.tips.cards())
+    wanted = starter_tips or (ask and not found and _wants_starter_tips())
+    added = _add_starter_tips(context) if wanted else 0
     document = {"env_file": str(context.env_path), "env_file_was": env_file, "database": database}
 
     def draw(output: Output) -> None:
-        tips = f"{added} starter tips added" if added else f"{found} tips already there"
+        tips = f"{added} starter tips added" if added else f"{found} tips already there" if found else "none yet"
         output.facts(
             [("settings", f"{context.env_path} {env_file}"), ("database", database), ("tips", tips)],
             title=context.settings.title,
         )
         output.line(
             "Next: run `newsletter doctor` to see what is still missing, and `newsletter issues preview` to see the next issue."
+            if found + added
+            else "Next: run `newsletter tips import PATH…` to add your tips, and `newsletter doctor` to see what is still missing."
         )
 
     context.report({**document, "tips": found + added, "tips_added": added}, draw)
@@ -104,13 +112,18 @@ def _answers() -> dict[str, str]:
     return {row.name: text for row, text in answers.items() if text and text != row.default}
 
 
-def _starter_tips(context: CliContext) -> tuple[int, int]:
-    """Import the starter tips into an empty library; returns (tips that were there before, tips that were added)."""
-    found = len(context.app.tips.cards())
-    if found:
-        return found, 0
-    seeds = sorted((data_dir() / "seeds").glob("*.md"))
-    return 0, context.app.tips.import_files(seeds, format_="markdown", queue=True).added if seeds else 0
+def _wants_starter_tips() -> bool:
+    question = f"Add {len(_seeds())} starter tips? They are sent only when you have no tip of your own"
+    return click.confirm(question, default=False, err=True)
+
+
+def _seeds() -> list[Path]:
+    return sorted((data_dir() / "seeds").glob("*.md"))
+
+
+def _add_starter_tips(context: CliContext) -> int:
+    """Import the starter tips; how many were not in the library yet."""
+    return context.app.tips.import_files(_seeds(), format_="markdown", queue=True).added
 
 
 # -- config, doctor --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ KEY = re.compile(r"^NEWSLETTER_SECRET_KEY=(.+)$", re.MULTILINE)
 def test_init_writes_a_private_env_file_a_database_and_the_starter_tips(run_cli: Command, tmp_path: Path) -> None:
     folder = tmp_path / "fresh"
     folder.mkdir()
-    done = run_cli("init", "--yes", "--json", cwd=folder)
+    done = run_cli("init", "--yes", "--starter-tips", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["database"] == "created"
@@ -24,10 +24,18 @@ def test_init_writes_a_private_env_file_a_database_and_the_starter_tips(run_cli:
     assert {tip["state"] for tip in tips} == {"fresh"}
 
 
+def test_init_adds_no_starter_tips_unasked(run_cli: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    done = run_cli("init", "--yes", "--json", cwd=folder)
+    assert (done.returncode, json.loads(done.stdout)["tips"]) == (0, 0)
+    assert json.loads(run_cli("tips", "list", "--json", cwd=folder).stdout)["tips"] == []
+
+
 def test_a_second_init_changes_nothing_and_reports_what_exists(run_cli: Command, tmp_path: Path) -> None:
     folder = tmp_path / "fresh"
     folder.mkdir()
-    run_cli("init", "--yes", cwd=folder)
+    run_cli("init", "--yes", "--starter-tips", cwd=folder)
     before = (folder / ".env").read_bytes()
     done = run_cli("init", "--yes", cwd=folder)
     assert done.returncode == 0
@@ -94,7 +102,7 @@ def test_doctor_finds_no_problem_in_a_newsletter_that_is_set_up(newsletter: Comm
 def test_doctor_names_each_problem_with_its_fix(run_cli: Command, tmp_path: Path) -> None:
     folder = tmp_path / "fresh"
     folder.mkdir()
-    run_cli("init", "--yes", cwd=folder)
+    run_cli("init", "--yes", "--starter-tips", cwd=folder)
     done = run_cli("doctor", "--json", cwd=folder, env={"NEWSLETTER_TITEL": "x"})
     assert done.returncode == 3
     checks = {check["id"]: check for check in json.loads(done.stdout)["checks"]}

@@ -98,6 +98,7 @@ def test_init_asks_with_defaults_and_asks_again_after_a_bad_answer(
         ("The public address of the web pages", "https://tips.example"),
         ("Outgoing mail server", "console:"),
         ("The time zone of the schedule", "Europe/Berlin"),
+        ("starter tips? They are sent only when you have no tip of your own [y/N]", ""),
     ):
         terminal.until(question)
         terminal.answer(answer)

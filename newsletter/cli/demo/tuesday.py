@@ -112,7 +112,7 @@ class _Demo:
         Each day has a daemon of its own, which is told what time it is.
         """
         self.console.print("\n[bold]Tip of the Week[/bold] · one Tuesday, without any configuration\n")
-        self._newsletter("init", "--yes")
+        self._newsletter("init", "--yes", "--starter-tips")
         self._open_sign_ups(self._slot - timedelta(hours=36))
         self._tell_the_owner(self._slot - timedelta(hours=23))
         with self._daemon(self._slot - timedelta(seconds=2)):
