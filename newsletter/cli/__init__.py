@@ -31,7 +31,7 @@ GROUPS = {
     "doctor": ("setup", "Check the installation and suggest fixes."),
     "config": ("setup", "View your settings: show."),
     "db": ("database", "Manage the database: upgrade, status, backup, restore, adopt."),
-    "tips": ("tips", "Manage the library of tips: import, list, show, add, edit, export, retire, move, pin, unpin, rerun, lint, why."),
+    "tips": ("tips", "Manage the library of tips: import, list, show, add, edit, export, retire, unretire, move, pin, unpin, rerun, lint, why."),
     "calendar": ("calendar", "Show and change the coming weeks: skip, unskip, hold, approve, runway, simulate."),
     "issues": ("issues", "Preview, send, and control the weekly issues: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
     "subscribers": ("subscribers", "Manage your subscribers: add, list, show, stats, import, export, pause, unsubscribe, erase."),

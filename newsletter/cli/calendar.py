@@ -75,12 +75,12 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
 def _line(line: ForecastSlot) -> dict[str, object]:
     return {
         "date": line.date.isoformat(), "tip": line.tip, "title": line.title or None, "reason": line.reason,
-        "kind": line.kind.value, "unseen": line.unseen,
+        "kind": line.kind.value, "unseen": line.unseen, "starter": line.starter,
     }  # fmt: skip
 
 
 def _draw(output: Output, lines: Sequence[ForecastSlot], left: Runway) -> None:
-    rows = [(output.day(line.date), line.title or "–", line.reason) for line in lines]
+    rows = [(output.day(line.date), _title(line), line.reason) for line in lines]
     output.table(["!goes out on", "tip", "why this one"], rows, empty="No dates.")
     output.line()
     if warning := left.warning():  # of the whole library, however few weeks are shown
@@ -90,6 +90,10 @@ def _draw(output: Output, lines: Sequence[ForecastSlot], left: Runway) -> None:
         "Skip a week: newsletter calendar skip DATE · Explain a date: newsletter tips why DATE",
         "dim",
     )
+
+
+def _title(line: ForecastSlot) -> str:
+    return f"{line.title} (starter tip)" if line.starter else line.title or "–"
 
 
 def _quarter(coming: NextQuarterlyIssue) -> dict[str, object]:
@@ -114,7 +118,7 @@ def _draw_quarter(output: Output, coming: NextQuarterlyIssue) -> None:
 
 
 def _draw_changes(output: Output, changed: Sequence[tuple[ForecastSlot, ForecastSlot]]) -> None:
-    rows = [(output.day(new.date), old.title or "–", new.title or "–", new.reason) for old, new in changed]
+    rows = [(output.day(new.date), _title(old), _title(new), new.reason) for old, new in changed]
     output.table(["!goes out on", "now", "with the change", "why"], rows, empty="Nothing would change.")
     output.line("This was a dry run. Nothing was changed.", "dim")
 

@@ -13,6 +13,7 @@ from newsletter.cli import tip_dates
 from newsletter.cli.context import CliContext, CommandGroup, dry_run, yes
 from newsletter.cli.issue_view import iso
 from newsletter.domain.calendar.why_not import standing
+from newsletter.domain.english import plural
 from newsletter.domain.errors import NewsletterError, UsageError
 from newsletter.domain.tips.tip import ConflictChoice, TipState
 
@@ -45,11 +46,13 @@ def _card(card: TipCard) -> dict[str, object]:
         "categories": list(card.categories),
         "tags": list(card.tags),
         "last_sent_on": iso(card.last_sent_on),
+        "starter": card.starter,
     }
 
 
 def _state(card: TipCard) -> str:
-    return card.state.value if card.complete else f"{card.state.value}, teaser"
+    more = [word for word, is_true in (("teaser", not card.complete), ("starter", card.starter)) if is_true]
+    return ", ".join([card.state.value, *more])
 
 
 # -- read ------------------------------------------------------------------------------------------
@@ -88,7 +91,7 @@ def show(context: CliContext, *, key: str) -> None:
 
     def draw(output: Output) -> None:
         facts = [
-            ("key", card.key), ("state", f"{card.state.value}: {reason}" if reason else "fresh: in the queue"),
+            ("key", card.key), ("state", f"{_state(card)}: {reason or 'in the queue'}"),
             ("published", output.day(card.published_on)), ("last sent", output.day(card.last_sent_on)),
             ("categories", card.categories), ("tags", card.tags), ("takeaway", text.takeaway),
             ("useful", f"{votes.useful} yes, {votes.not_useful} no"),
@@ -238,14 +241,38 @@ def _list(output: Output, lines: Sequence[str]) -> None:
 
 
 @tips.command("retire")
-@click.argument("key")
+@click.argument("keys", metavar="[KEY…]", nargs=-1)
+@click.option("--starter", is_flag=True, help="Retire every starter tip.")
 @yes
 @click.pass_obj
-def retire(context: CliContext, *, key: str, yes: bool) -> None:
-    """Retire a tip, so that it is never sent again."""
-    context.require_confirmation(f"Retire {key} permanently?", yes=yes)
-    card = context.app.tips.retire(key)
-    context.report(_card(card), lambda output: output.line(f"{card.title} is retired."))
+def retire(context: CliContext, *, keys: Sequence[str], starter: bool, yes: bool) -> None:
+    """Retire tips, so that they are never sent again; `tips unretire` takes it back."""
+    if bool(keys) == starter:
+        raise UsageError("which tips do you want to retire?", fix="Pass their keys, or --starter for the starter tips")
+    chosen = list(keys) or [card.key for card in context.app.tips.starters()]
+    if chosen:
+        what = chosen[0] if len(chosen) == 1 else plural(len(chosen), "tip")
+        context.require_confirmation(f"Retire {what}? To take it back, run newsletter tips unretire", yes=yes)
+    _report_state(context, context.app.tips.retire(*chosen), "retired")
+
+
+@tips.command("unretire")
+@click.argument("keys", metavar="KEY…", nargs=-1, required=True)
+@click.pass_obj
+def unretire(context: CliContext, *, keys: Sequence[str]) -> None:
+    """Take the retirement of tips back: they return to the queue or the archive."""
+    _report_state(context, context.app.tips.unretire(*keys), "no longer retired")
+
+
+def _report_state(context: CliContext, cards: Sequence[TipCard], words: str) -> None:
+    def draw(output: Output) -> None:
+        output.lines(f"{card.title} is {words} ({_state(card)})." for card in cards[:SHOWN])
+        if len(cards) != 1:
+            output.line(f"{plural(len(cards), 'tip')} in all.")
+
+    # A single tip has its own keys at the top, as before there could be several.
+    document = _card(cards[0]) if len(cards) == 1 else {}
+    context.report({**document, "tips": [_card(card) for card in cards]}, draw)
 
 
 @tips.command("move")
@@ -260,4 +287,5 @@ def move(context: CliContext, *, key: str, first: bool, before: str | None, last
         raise UsageError("a tip can move to only one place", fix="Pass only one of --first, --before KEY, or --last")
     card = context.app.tips.move(key, before=before, first=first)
     place = "is now first" if first else f"is now before {before}" if before else "is now last"
+    place += "; your own tips are still sent before starter tips" if card.starter and not last else ""
     context.report(_card(card), lambda output: output.line(f"{card.title} {place}."))

@@ -20,6 +20,7 @@ def to_markdown_file(text: TipText) -> str:
         "categories": text.categories,
         "tags": text.tags,
         "takeaway": text.takeaway,
+        "preview": text.preview,
         "teaser": text.teaser,
         "complete": None if text.complete else False,
         "season": rules.season,
@@ -28,6 +29,7 @@ def to_markdown_file(text: TipText) -> str:
         "rerun": rules.rerun,
         "months": rules.months,
         "fallback": rules.fallback or None,
+        "starter": text.starter or None,
     }
     lines = [f"{name}: {_yaml_value(value)}" for name, value in values.items() if value or value is False]
     return "\n".join(["---", *lines, "---", text.body, ""])

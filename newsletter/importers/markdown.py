@@ -17,7 +17,7 @@ from newsletter.domain.tips.tip import Rejected, TipRules, TipText
 from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, problem
 
 RULES = ("season", "series", "part", "rerun", "months", "fallback")
-KEYS = ("title", "date", "categories", "tags", "takeaway", "teaser", *RULES, "complete", "key")
+KEYS = ("title", "date", "categories", "tags", "takeaway", "preview", "teaser", *RULES, "complete", "key", "starter")
 MAX_FRONT = 20_000  # characters
 MAX_PART = 99
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
@@ -117,7 +117,9 @@ class _FrontMatter:
             tags=self._labels("tags"),
             takeaway=self._text("takeaway"),
             teaser=self._text("teaser"),
+            preview=self._text("preview"),
             rules=self._rules(),
+            starter=self._yes("starter"),
             source=source,
             line=self._at("title"),
         )

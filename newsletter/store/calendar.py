@@ -55,7 +55,7 @@ class SqlCalendar:
             runs[tip_id or 0].add(slot or due_at.date())
         columns = (
             Tip.id, Tip.key, Tip.title, Tip.position, Tip.complete, Tip.state, Tip.season, Tip.series, Tip.part,
-            Tip.pin_on, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on,
+            Tip.pin_on, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on, Tip.starter,
         )  # fmt: skip
         rows = self._session.connection().execute(select(*columns).order_by(col(Tip.position), col(Tip.id)))  # type: ignore[call-overload]
         return [
@@ -73,6 +73,7 @@ class SqlCalendar:
                 months=_read_months(row.months),
                 fallback=row.fallback,
                 runs=tuple(sorted(runs[row.id] | ({row.published_on} if row.published_on else set()))),
+                starter=row.starter,
             )
             for row in rows
         ]

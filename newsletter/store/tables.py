@@ -20,6 +20,8 @@ class Tip(SQLModel, table=True):
     pin_on: the slot it is pinned to; with pin_at, the day of an extra issue that goes out at that moment.
     ran_before: it was published before this system was in use, so it stays public while it waits to run again.
     shown_teaser: what lists show, the owner's teaser or the beginning of the text; set when the text is written.
+    starter: it came with the program. preview: the preview text in the inbox, "" for the takeaway.
+    retired_from: the state that a retired tip had before.
     """
 
     __tablename__ = "tip"
@@ -49,6 +51,9 @@ class Tip(SQLModel, table=True):
     pin_on: date | None = None
     pin_at: datetime | None = at(null=True)
     shown_teaser: str = ""
+    starter: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    preview: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    retired_from: str = Field(default="", sa_column_kwargs={"server_default": ""})
     added_at: datetime = at()
     changed_at: datetime = at()
 
@@ -81,6 +86,15 @@ class TipSource(SQLModel, table=True):
     source: str = Field(primary_key=True)
     identity: str
     fingerprint: str
+
+
+class Picture(SQLModel, table=True):
+    """A picture that was taken in. source: its URL, or a hash of its file. name: its file in `media/` of the data directory."""
+
+    __tablename__ = "picture"
+
+    source: str = Field(primary_key=True)
+    name: str
 
 
 class FormerKey(SQLModel, table=True):

@@ -132,9 +132,17 @@ class SqlTips:
     def set_state(self, tip_id: int, state: TipState, *, sent_on: date | None = None) -> None:
         """Set the state of a tip; sent_on: also the day it ran."""
         row = self._session.get_one(Tip, tip_id)
+        if state is TipState.RETIRED and row.state != state:
+            row.retired_from = row.state
         row.state = state.value
         if sent_on is not None:
             row.last_sent_on = sent_on
+        self._session.flush()
+
+    def unretire(self, tip_id: int, *, otherwise: TipState) -> None:
+        """Give a retired tip its earlier state back; see ports.tips."""
+        row = self._session.get_one(Tip, tip_id)
+        row.state, row.retired_from = row.retired_from or otherwise.value, ""
         self._session.flush()
 
     def mark_sent(self, tip_id: int, day: date) -> str:
@@ -206,6 +214,7 @@ class SqlTips:
     def _write(self, row: Tip, found: TipText) -> None:
         row.title, row.body, row.complete = found.title, found.body, found.complete
         row.takeaway, row.teaser, row.shown_teaser = found.takeaway, found.teaser, teaser(found)
+        row.preview, row.starter = found.preview, found.starter
         for name, value in asdict(found.rules).items():
             setattr(row, name, value)
         self._session.flush()
@@ -266,6 +275,8 @@ def _full(row: Tip, labels: dict[str, list[str]]) -> TipFull:
             already_run=row.ran_before,
             source=row.source,
             line=row.source_line,
+            preview=row.preview,
+            starter=row.starter,
         ),
         edited=row.edited,
     )
@@ -283,6 +294,7 @@ def _card(row: Tip, labels: dict[str, list[str]]) -> TipCard:
         position=row.position,
         categories=_names(labels, CATEGORY),
         tags=_names(labels, TAG),
+        starter=row.starter,
     )
 
 

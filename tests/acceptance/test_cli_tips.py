@@ -62,6 +62,24 @@ def test_tips_move_to_any_place_in_the_queue(newsletter: Command) -> None:
     assert newsletter("tips", "move", first).returncode == 2
 
 
+def test_many_tips_are_retired_and_brought_back(newsletter: Command, home: Path) -> None:
+    (home / "name.md").write_text(TIP, encoding="utf-8")
+    newsletter("tips", "add", "name.md")
+    slots = json.loads(newsletter("calendar", "--weeks", "2", "--json").stdout)["slots"]
+    assert slots[0]["title"] == "Write the name down"
+    assert [slot["starter"] for slot in slots] == [False, True]
+    assert "(starter tip)" in newsletter("calendar").stdout
+
+    assert newsletter("tips", "retire", "--starter", "--yes").returncode == 0
+    assert [tip["title"] for tip in tips(newsletter) if tip["state"] == "fresh"] == ["Write the name down"]
+    two = [tip["key"] for tip in tips(newsletter) if tip["starter"]][:2]
+    assert newsletter("tips", "unretire", *two).returncode == 0
+    assert {tip["key"] for tip in tips(newsletter) if tip["state"] == "fresh"} == {*two, "write-the-name-down"}
+    assert newsletter("tips", "retire", *two, "nonsense", "--yes").returncode == 1
+    assert len([tip for tip in tips(newsletter) if tip["state"] == "fresh"]) == 3, "all or none"
+    assert newsletter("tips", "retire", "--yes").returncode == 2
+
+
 def test_a_retired_tip_is_not_in_the_queue_and_shows_why(newsletter: Command) -> None:
     key = tips(newsletter)[0]["key"]
     assert newsletter("tips", "retire", key).returncode == 2, "nobody can confirm without a terminal"

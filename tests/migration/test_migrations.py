@@ -249,3 +249,22 @@ def test_emails_of_the_old_kinds_that_wait_are_sent_after_the_upgrade(tmp_path: 
     messages = [parse_email(email.message) for email in sender.emails]
     assert sorted(str(message["To"]) for message in messages) == sorted(address for _, address, _ in OLD_EMAILS)
     assert {str(message["Feedback-ID"]).partition(":")[0] for message in messages} == set(kinds)
+
+
+def test_starter_tips_of_an_older_version_are_recognized(tmp_path: Path) -> None:
+    old = _older(tmp_path / "n.db", "0007")
+    for number, source in ((1, "01-the-first-ten-seconds.md"), (2, "my-own.md")):
+        old.execute(
+            "INSERT INTO tip (id, key, identity, title, body, takeaway, teaser, complete, state, position, source,"
+            " source_line, season, series, part, rerun, months, fallback, shown_teaser, added_at, changed_at)"
+            " VALUES (?1, 'k' || ?1, 'i' || ?1, 'T', 'B', '', '', 1, 'fresh', ?1, '', 0, '', '', 0, '', '', 0, '',"
+            " '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
+            (number,),
+        )
+        old.execute("INSERT INTO tip_source VALUES (?, ?, 'i', 'f')", (number, source))
+    old.commit()
+    old.close()
+    upgrade(tmp_path / "n.db")
+    connection = sqlite3.connect(tmp_path / "n.db")
+    assert connection.execute("SELECT key, starter FROM tip ORDER BY id").fetchall() == [("k1", 1), ("k2", 0)]
+    connection.close()

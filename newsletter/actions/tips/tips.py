@@ -18,7 +18,16 @@ from newsletter.domain.archive.entries import Votes
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.links import LinkChecker
 from newsletter.domain.tips.rerun_rule import parse_rerun
-from newsletter.domain.tips.tip import ConflictChoice, Piece, Rejected, TipCard, TipFull, TipState, TipText
+from newsletter.domain.tips.tip import (
+    ConflictChoice,
+    Piece,
+    Rejected,
+    TipCard,
+    TipFull,
+    TipState,
+    TipText,
+    state_by_history,
+)
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store
 
@@ -109,11 +118,26 @@ class Tips:
 
     # -- order -----------------------------------------------------------------------------------------
 
-    def retire(self, key: str) -> TipCard:
-        """Never send this tip again."""
+    def starters(self) -> list[TipCard]:
+        """The starter tips that are not retired."""
+        return [card for card in self.cards() if card.starter and card.state is not TipState.RETIRED]
+
+    def retire(self, *keys: str) -> list[TipCard]:
+        """Never send these tips again: all of them, or (with an unknown key) none."""
         with self.store.write() as tx:
-            tx.tips.set_state(tx.tips.get(key).card.id, TipState.RETIRED)
-            return tx.tips.get(key).card
+            cards = [tx.tips.get(key).card for key in keys]
+            for card in cards:
+                tx.tips.set_state(card.id, TipState.RETIRED)
+            return [tx.tips.get(key).card for key in keys]
+
+    def unretire(self, *keys: str) -> list[TipCard]:
+        """Give retired tips the state back that they had; others stay as they are."""
+        with self.store.write() as tx:
+            for key in keys:
+                tip = tx.tips.get(key)
+                if tip.card.state is TipState.RETIRED:
+                    tx.tips.unretire(tip.card.id, otherwise=state_by_history(tip))
+            return [tx.tips.get(key).card for key in keys]
 
     def move(self, key: str, *, before: str | None = None, first: bool = False) -> TipCard:
         """Move a tip to the front of the queue, before another tip, or (with neither) to the end."""

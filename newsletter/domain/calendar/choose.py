@@ -6,6 +6,9 @@ The kinds of choices are tried in the order of `Kind`. Series need an explanatio
   else is fresh, or when there is no such stretch within a year. Parts that are retired or incomplete are left out.
 - A series runs again as a whole, from its first part, when all its parts have rested.
 A tip whose pin is still ahead is kept for it. A pin overrides seasons and rests.
+
+Starter tips, which came with the program, wait until no tip of the owner is fresh. This is true of seasonal ones too, but a
+series of starter tips that has begun is finished.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ class TipChooser:
         self.policy = plan.policy
         self.skips = plan.skips
         self.tips = {tip.key: tip for tip in plan.tips}
-        ordered = sorted(plan.tips, key=lambda tip: (tip.position, tip.key))
+        ordered = sorted(plan.tips, key=lambda tip: (tip.starter, tip.position, tip.key))
         self.series = _series(ordered)
         self._pins = _pins(ordered)
         self._seasonal = [tip for tip in ordered if tip.is_sendable and tip.season]
@@ -124,8 +127,9 @@ class TipChooser:
         return None
 
     def _fresh_tip(self, slot: date) -> Choice | None:
-        ready = (key for key in self.queue if self._may_run(self.tips[key], slot))
-        key = self._first_that_fits(ready, slot)
+        ready = [key for key in self.queue if self._may_run(self.tips[key], slot)]
+        own = [key for key in ready if not self.tips[key].starter]
+        key = self._first_that_fits(own or ready, slot)
         if key is None:
             return None
         behind = len(self._fresh) - 1  # later parts of series count, seasonal tips do not
@@ -144,7 +148,7 @@ class TipChooser:
     def _fallback(self, slot: date) -> Choice | None:
         tips = (self.tips[key] for key in self._fallbacks)
         ready = [tip for tip in tips if self._may_run(tip, slot) and self.may_repeat(tip)]
-        best = min(ready, key=lambda tip: (tip.last_run, tip.position, tip.key), default=None)
+        best = min(ready, key=lambda tip: (tip.starter, tip.last_run, tip.position, tip.key), default=None)
         if best is None or (best.runs and slot - best.last_run < self.policy.fallback_rest):
             return None
         return Choice(best.key, Kind.FALLBACK, f"fallback, because nothing else is left: {last_sent(best, slot)}")
@@ -161,8 +165,16 @@ class TipChooser:
         """The seasonal tips that could go out in this slot; the tip that ran longest ago comes first."""
         keys = self._seasons_of(slot.year, slot.weekday()).get(slot, ())
         tips = [tip for tip in map(self.tips.__getitem__, keys) if self.is_in_season_again(tip, slot)]
-        tips.sort(key=lambda tip: (tip.last_run, tip.position, tip.key))
-        return [tip.key for tip in tips if not self.is_kept_for_pin(tip, slot)]
+        tips.sort(key=lambda tip: (tip.starter, tip.last_run, tip.position, tip.key))
+        found = [tip for tip in tips if not self.is_kept_for_pin(tip, slot)]
+        if any(tip.starter for tip in found) and self.own_tip_waits(slot):
+            found = [tip for tip in found if not tip.starter]
+        return [tip.key for tip in found]
+
+    def own_tip_waits(self, slot: date) -> bool:
+        """Could a fresh tip of the owner, other than a seasonal one, go out in this slot?"""
+        own = (self.tips[key] for key in self._fresh if not self.tips[key].starter)
+        return any(self._may_run(tip, slot) for tip in own)
 
     def is_in_season_again(self, tip: TipPlan, slot: date) -> bool:
         """Has a seasonal tip rested since its last season, and may it run again?"""
@@ -231,7 +243,7 @@ class TipChooser:
             slot += WEEK
         return None
 
-    def _first_that_fits(self, keys: Iterator[str], slot: date) -> str | None:
+    def _first_that_fits(self, keys: Iterable[str], slot: date) -> str | None:
         """The first tip that fits; if none does, the first of all."""
         first = None
         for key in keys:

@@ -25,6 +25,7 @@ class ForecastSlot:
     """One line of the calendar. tip, kind, reason, unseen: as in `plan.Choice`.
 
     title: with its year filled in; "" without a tip. skip_reason: what the owner wrote; None for a slot that is not skipped.
+    starter: the tip came with the program.
     """
 
     date: date
@@ -34,6 +35,7 @@ class ForecastSlot:
     reason: str
     skip_reason: str | None = None
     unseen: bool = False
+    starter: bool = False
 
 
 def weekly(first: date, weeks: int) -> Iterator[date]:
@@ -65,7 +67,8 @@ def _play(chooser: TipChooser, slots: Iterable[date]) -> Iterator[ForecastSlot]:
 def _line(slot: date, choice: Choice, chooser: TipChooser) -> ForecastSlot:
     title = chooser.tips[choice.tip].title_on(slot) if choice.tip else ""
     skipped = chooser.skips.get(slot)
-    return ForecastSlot(slot, choice.tip, title, choice.kind, choice.reason, skipped, choice.unseen)
+    starter = choice.tip is not None and chooser.tips[choice.tip].starter
+    return ForecastSlot(slot, choice.tip, title, choice.kind, choice.reason, skipped, choice.unseen, starter)
 
 
 def changes(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:
@@ -149,7 +152,9 @@ def ics(lines: Iterable[ForecastSlot], *, name: str, domain: str, stamp: datetim
 
 
 def _event(line: ForecastSlot, domain: str, made: str) -> list[str]:
-    summary = line.title or ("No issue" if line.kind is Kind.SKIPPED else "No tip to send")
+    summary = (f"{line.title} (starter tip)" if line.starter else line.title) or (
+        "No issue" if line.kind is Kind.SKIPPED else "No tip to send"
+    )
     return [
         "BEGIN:VEVENT",
         f"UID:slot-{line.date:%Y%m%d}@{domain}",

@@ -35,7 +35,7 @@ class TipPlan:
 
     position: its place in the queue. complete: it has a body, not only a teaser. runs: the dates it was sent, oldest first;
     one date from before this system may be among them. months: the months it may run in (1 is January); empty for all. pin:
-    the slot the owner pinned it to. fallback: it may be sent when no other tip is left.
+    the slot the owner pinned it to. fallback: it may be sent when no other tip is left. starter: it came with the program.
     """
 
     key: str
@@ -51,6 +51,7 @@ class TipPlan:
     months: frozenset[int] = frozenset()
     fallback: bool = False
     runs: tuple[date, ...] = ()
+    starter: bool = False
 
     @property
     def is_fresh(self) -> bool:

@@ -38,7 +38,7 @@ def why_not(key: str, slot: date, chooser: TipChooser) -> str:
         return ""
     if choice.kind is Kind.SKIPPED:
         return f"no issue goes out on this date: {choice.reason}"
-    own = _never(tip) or _other_date(tip, slot, chooser) or _turn(tip, slot, chooser)
+    own = _never(tip) or _other_date(tip, slot, chooser) or _starter(tip, slot, chooser) or _turn(tip, slot, chooser)
     first = choice.tip and chooser.tips[choice.tip].title_on(slot)
     return own or f"“{first}” comes before it: {choice.reason}"
 
@@ -71,6 +71,12 @@ def _out_of_season(tip: TipPlan, slot: date, chooser: TipChooser) -> str:
     if not chooser.is_in_season_again(tip, slot):
         return _no_more(tip) or f"it is in season, but was {last_sent(tip, slot)}"
     return ""
+
+
+def _starter(tip: TipPlan, slot: date, chooser: TipChooser) -> str:
+    """Why a starter tip waits for the owner's own tips."""
+    waits = tip.starter and (tip.is_fresh or tip.season) and chooser.own_tip_waits(slot)
+    return "it is a starter tip, and your own tips are sent first" if waits else ""
 
 
 def _turn(tip: TipPlan, slot: date, chooser: TipChooser) -> str:

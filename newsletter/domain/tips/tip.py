@@ -60,6 +60,7 @@ class TipText:
     already_run: the source is an archive of published tips. source, line: where it was found, for messages.
     key: the key of the tip in the library, if the source gives it; such a source replaces the whole text.
     file: the file in which it was found, if `source` is the URL of the post.
+    preview: the line that inboxes show beside the subject; "" for the takeaway. starter: it came with the program.
     """
 
     title: str
@@ -76,6 +77,8 @@ class TipText:
     source: str = ""
     line: int = 0
     file: str = ""
+    preview: str = ""
+    starter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,10 @@ Piece = TipText | Rejected | LeftOut | Remark
 
 @dataclass(frozen=True, slots=True)
 class TipCard:
-    """A tip without its text, for lists and the queue. position: tips with lower positions are sent first."""
+    """A tip without its text, for lists and the queue. position: tips with lower positions are sent first.
+
+    starter: it came with the program, so the owner's own tips are sent before it.
+    """
 
     id: int
     key: str
@@ -124,6 +130,7 @@ class TipCard:
     position: int
     categories: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    starter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +195,9 @@ def fingerprint(text: TipText) -> str:
         text.takeaway,
         text.teaser,
     )
-    return blake2b(repr((*fields, *astuple(text.rules))).encode(), digest_size=16).hexdigest()
+    # Left out while it is empty, so that a file without it has the same hash as before there were preview texts.
+    more = (text.preview,) if text.preview else ()
+    return blake2b(repr((*fields, *astuple(text.rules), *more)).encode(), digest_size=16).hexdigest()
 
 
 def merge_labels(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
@@ -216,6 +225,7 @@ def merge(old: TipText, new: TipText) -> TipText:
             complete=True,
             published_on=old.published_on or new.published_on,
             takeaway=new.takeaway or (old.takeaway if old.takeaway not in new.body else ""),
+            preview=new.preview or old.preview,
             teaser=new.teaser or (old.teaser if old.complete else ""),  # the beginning of an article is no teaser of it
             rules=old.rules if new.rules == NO_RULES else new.rules,
         )
@@ -227,3 +237,10 @@ def first_state(text: TipText, *, queue: bool) -> TipState:
     """The state of a new tip: archive if it was published before, unless the owner queues it again; otherwise fresh."""
     already_run = text.already_run or text.published_on is not None
     return TipState.ARCHIVE if already_run and not queue else TipState.FRESH
+
+
+def state_by_history(tip: TipFull) -> TipState:
+    """The state of a tip that is no longer retired: sent or archive if it ever ran, otherwise fresh."""
+    if tip.card.last_sent_on:
+        return TipState.SENT
+    return first_state(tip.text, queue=False)
