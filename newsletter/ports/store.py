@@ -13,6 +13,7 @@ from typing import Protocol
 from newsletter.ports.archive import Archive
 from newsletter.ports.calendar import Calendar
 from newsletter.ports.issues import Issues
+from newsletter.ports.pictures import Pictures
 from newsletter.ports.sending import Holder, SendingLock
 from newsletter.ports.subscribers import (
     ImportsSubscribers,
@@ -39,6 +40,8 @@ class Tx(Protocol):
     def suppressions(self) -> Suppressions: ...
     @property
     def unsubscribes(self) -> Unsubscribes: ...
+    @property
+    def pictures(self) -> Pictures: ...
     @property
     def signup_limits(self) -> SignupLimits: ...
     @property

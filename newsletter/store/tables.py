@@ -1,7 +1,7 @@
 """The tables, as SQLModel classes. Rows do not validate their values, so only checked values may be written.
 
 The module that contains the SQL of a table has the name of its noun. The full-text index `tip_search` and the triggers are
-only in the migrations, since no table class can express them. Two more are in `signup_limits` and `substitutes`.
+only in the migrations, since no table class can express them. Some are in `signup_limits`, `substitutes`, and `pictures`.
 """
 
 from datetime import date, datetime
@@ -86,15 +86,6 @@ class TipSource(SQLModel, table=True):
     source: str = Field(primary_key=True)
     identity: str
     fingerprint: str
-
-
-class Picture(SQLModel, table=True):
-    """A picture that was taken in. source: its URL, or a hash of its file. name: its file in `media/` of the data directory."""
-
-    __tablename__ = "picture"
-
-    source: str = Field(primary_key=True)
-    name: str
 
 
 class FormerKey(SQLModel, table=True):

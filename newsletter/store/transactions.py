@@ -20,6 +20,7 @@ from newsletter.store.calendar import SqlCalendar
 from newsletter.store.deliveries import SqliteLedger
 from newsletter.store.issues import SqlIssues
 from newsletter.store.maintenance import SqlMaintenance
+from newsletter.store.pictures import SqlPictures
 from newsletter.store.sender_runs import end_run, start_run
 from newsletter.store.signup_limits import SqlSignupLimits
 from newsletter.store.sqlite.backup import restore
@@ -66,6 +67,11 @@ class SqlTx:
     def unsubscribes(self) -> SqlUnsubscribes:
         """The unsubscribes and their reasons."""
         return SqlUnsubscribes(self.access.db)
+
+    @cached_property
+    def pictures(self) -> SqlPictures:
+        """Pictures that were taken in."""
+        return SqlPictures(self.access.session)
 
     @cached_property
     def signup_limits(self) -> SqlSignupLimits:

@@ -397,25 +397,3 @@ def test_the_reason_of_a_season_of_one_year_is_that_it_is_over() -> None:
     library = plan(TipPlan("x", "X", 1, season=parse_rule("2 March 2027")), tips("a"))
 
     assert why("x", date(2027, 3, 9), library).endswith("(March 2, 2027): that is over")
-
-
-# -- starter tips --------------------------------------------------------------------------------------
-
-
-def test_own_tips_go_before_starter_tips_whatever_their_positions() -> None:
-    starters = [replace(tip, starter=True) for tip in tips("s1", "s2")]
-    own = [TipPlan("own", "Own", 90), *series("Own series", 3, 91)]
-    seasonal = TipPlan("christmas", "C", 1, season=CHRISTMAS, starter=True)
-    first = Plan((*starters, *own, seasonal))
-
-    assert play(first, CHRISTMAS_SLOT, 6) == ["own", "Own series1", "Own series2", "Own series3", "s1", "s2"]
-
-
-def test_a_seasonal_starter_tip_runs_when_no_own_tip_is_fresh() -> None:
-    seasonal = TipPlan("christmas", "C", 1, season=CHRISTMAS, starter=True)
-    later = TipPlan("pinned", "P", 2, pin=CHRISTMAS_SLOT + timedelta(weeks=1))
-
-    assert choose(CHRISTMAS_SLOT, Plan((seasonal, later))).tip == "christmas"
-    assert choose(CHRISTMAS_SLOT, Plan((seasonal, replace(later, pin=None)))).tip == "pinned"
-    waits = TipChooser(Plan((seasonal, replace(later, pin=None))))
-    assert why_not("christmas", CHRISTMAS_SLOT, waits) == "it is a starter tip, and your own tips are sent first"
