@@ -22,6 +22,7 @@ from newsletter.actions.delivery.deliver import Delivery
 from newsletter.actions.doctor import Doctor
 from newsletter.actions.heartbeat import Heartbeat
 from newsletter.actions.issues.compile import RenderContext
+from newsletter.actions.issues.errors import Errors
 from newsletter.actions.issues.issues import Issues
 from newsletter.actions.issues.preview import Preview
 from newsletter.actions.issues.publish import Publisher
@@ -80,8 +81,6 @@ class App:
     stop: threading.Event = field(default_factory=threading.Event)
     email_queued: threading.Event = field(default_factory=threading.Event)
     serves: bool = False
-
-    # -- parts -------------------------------------------------------------------------------------
 
     @cached_property
     def site(self) -> Site:
@@ -228,7 +227,14 @@ class App:
     @property
     def publisher(self) -> Publisher:
         """Freeze the issue of a slot."""
-        return Publisher(self.store, self.render_context, self.rules)
+        return Publisher(self.store, self.render_context, self.rules, self.errors)
+
+    @cached_property
+    def errors(self) -> Errors:
+        """What stops an issue. Raises SettingsError and TemplateError."""
+        from newsletter.rendering.preflight import preflight  # noqa: PLC0415 - lxml is slow
+
+        return Errors(self.store, self.render_context, self.rules, preflight)
 
     @cached_property
     def delivery(self) -> Delivery:
@@ -350,7 +356,7 @@ class App:
     @cached_property
     def owner(self) -> Owner:
         """Emails to the owner."""
-        return Owner(self.store, self.rules, self.site.owner, self.clock, self.email_queued.set)
+        return Owner(self.store, self.rules, self.site.owner, self.clock, self.email_queued.set, lambda: self.errors)
 
     @cached_property
     def preview_links(self) -> PreviewLinks:

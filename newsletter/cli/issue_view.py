@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from newsletter.domain.delivery.delivery import OPEN, SkipReason, State
-from newsletter.domain.delivery.issue import IN_PROGRESS, IssueState
+from newsletter.domain.delivery.issue import IN_PROGRESS, IssueState, how_to_fix
 
 if TYPE_CHECKING:
     from newsletter.actions.calendar.plan import NextIssue
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from newsletter.domain.delivery.issue import IssueFacts
 
 FAILED = 1
+NOT_FROZEN = (IssueState.PLANNED, IssueState.PREPARING)
 PARTLY = 4
 
 
@@ -49,8 +50,8 @@ def _tips(issue: IssueFacts) -> dict[str, int]:
 
 
 def exit_code_of(issue: IssueFacts) -> int:
-    """0: every delivery is final; 4: some are still open; 1: there was nothing to send."""
-    if issue.state is IssueState.NO_CONTENT:
+    """0: every delivery is final; 4: some are still open; 1: there was nothing to send, or it is held."""
+    if issue.state in (IssueState.NO_CONTENT, *NOT_FROZEN):
         return FAILED
     waiting = any(issue.counts.get(state.value, 0) for state in OPEN)
     return PARTLY if waiting or issue.state in IN_PROGRESS else 0
@@ -65,6 +66,11 @@ def draw_issue(output: Output, issue: IssueFacts, *, took: float | None = None) 
         *((f"{number} get", key) for key, number in issue.tips.items() if key != issue.tip_key),
         ("state", issue.state.value),
         *([("because", issue.pause_reason)] if issue.pause_reason else []),
+        *(
+            [("to send it", how_to_fix(issue.tip_key or "KEY"))]
+            if issue.pause_reason and issue.state in NOT_FROZEN
+            else []
+        ),
         ("audience", issue.audience),
         *((name, number) for name, number in counts if number),
         *([("skipped for", skipped)] if skipped else []),

@@ -12,6 +12,7 @@ import click
 
 from newsletter.cli.context import CliContext, CommandGroup, all_, as_of, dry_run, yes
 from newsletter.cli.issue_view import (
+    FAILED,
     draw_issue,
     iso,
     issue_document,
@@ -22,6 +23,7 @@ from newsletter.cli.issue_view import (
 )
 from newsletter.cli.progress import send_and_report
 from newsletter.domain.delivery.delivery import State
+from newsletter.domain.delivery.issue import how_to_fix
 from newsletter.domain.delivery.outcome import Deferred, InDoubt, Rejected, Sent
 from newsletter.domain.errors import UsageError
 from newsletter.domain.subscribers.address import parse_address
@@ -29,7 +31,8 @@ from newsletter.domain.subscribers.address import parse_address
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from newsletter.actions.issues.preview import Finding, TestResult
+    from newsletter.actions.issues.errors import Finding
+    from newsletter.actions.issues.preview import TestResult
     from newsletter.cli.output import Output
     from newsletter.domain.delivery.issue import IssueFacts
     from newsletter.domain.subscribers.subscriber import DeliveryFacts
@@ -166,36 +169,51 @@ def _test_document(result: TestResult) -> dict[str, str]:
 @click.option("--now", is_flag=True, help="Send the next slot's issue early; it counts as that slot's issue.")
 @click.option("--extra", is_flag=True, help="Send an issue outside the calendar; requires --tip.")
 @click.option("--tip", metavar="KEY", help="The tip of an --extra issue.")
+@click.option("--anyway", is_flag=True, help="Send the issue even if its tip has errors.")
 @as_of
 @dry_run
 @click.pass_obj
-def send(context: CliContext, *, now: bool, extra: bool, tip: str | None, dry_run: bool) -> int:
+def send(context: CliContext, *, now: bool, extra: bool, tip: str | None, anyway: bool, dry_run: bool) -> int:
     """Do what the daemon would do now: send the issue if a slot is due; otherwise, show when the next one is.
 
-    The exit code is 0 if every delivery is final, 4 if some are still open.
+    An issue whose tip has errors is held. The exit code is 0 if every delivery is final, 4 if some are still open, and 1
+    if the issue is held.
     """
     if extra != (tip is not None) or (extra and now):
         raise UsageError(
             "--extra and --tip go together, and --now is for the next slot", fix="Pass --extra --tip KEY, or --now"
         )
     if dry_run:
-        return _would_send(context, early=now, tip=tip)
+        return _would_send(context, early=now, tip=tip, anyway=anyway)
     return send_and_report(
-        context, lambda progress: context.app.issues.send(early=now, extra_tip=tip, progress=progress)
+        context, lambda progress: context.app.issues.send(early=now, extra_tip=tip, anyway=anyway, progress=progress)
     )
 
 
-def _would_send(context: CliContext, *, early: bool, tip: str | None) -> int:
+def _would_send(context: CliContext, *, early: bool, tip: str | None, anyway: bool) -> int:
     coming = context.app.issues.next()
+    errors = () if anyway else context.app.issues.errors(tip)
     title = context.app.tips.title_today(tip) if tip else coming.tip.title if coming.tip else "no tip"
-    would = bool(tip) or early or (coming.due_at <= context.clock() and not coming.waits)
+    key = tip or (coming.tip.key if coming.tip else "")
+    is_due = bool(tip) or early or (coming.due_at <= context.clock() and (not coming.waits or anyway))
+    would = is_due and not errors
     shares = None if tip else context.app.issues.next_shares()
     words = f"Would send “{title}” to {subscriber_count(shares.own if shares else coming.audience)}."
     words += f" {shares.words()}" if shares else ""
     document = {"issue": None, "dry_run": True, "would_send": would, "next": next_document(coming),
-                "shares": substitutes_document(shares)}  # fmt: skip
-    context.report(document, lambda output: output.line(words if would else next_issue_text(output, coming)))
-    return 0
+                "shares": substitutes_document(shares), "errors": list(errors)}  # fmt: skip
+
+    def draw(output: Output) -> None:
+        if not errors:
+            output.line(words if would else next_issue_text(output, coming))
+            return
+        output.line(f"“{title}” would not be sent, because it has errors:", "red")
+        for error in errors:
+            output.line(f"✗ {error}.", "red")
+        output.line(f"{how_to_fix(key)}.")
+
+    context.report(document, draw)
+    return FAILED if is_due and errors else 0
 
 
 @issues.command("resume")

@@ -103,6 +103,11 @@ def why_waiting(override: SlotOverride | None, tip_key: str | None, rules: Rules
     return ""
 
 
+def held_for_errors(issue: IssueFacts | None) -> str:
+    """The errors for which an issue is held, as a clause; "" if it is not."""
+    return issue.pause_reason if issue and issue.state in (IssueState.PLANNED, IssueState.PREPARING) else ""
+
+
 def next_issue(store: Store, rules: Rules, now: datetime) -> NextIssue:
     """The slot that is due and has no finished issue, or else the next one. `publish_due` follows the same rules."""
     with store.read() as tx:
@@ -111,6 +116,7 @@ def next_issue(store: Store, rules: Rules, now: datetime) -> NextIssue:
         plan = plan_of(tx, rules)
         key, reason = _bound(issue) or _chosen(choose(slot, plan))
         waits = why_waiting(tx.calendar.overrides().get(slot), key, rules) if not issue or issue.state in UNSENT else ""
+        waits = waits or held_for_errors(issue)
         tip = titled(tx.tips.get(key).card, plan, slot) if key else None
         return NextIssue(slot, rules.schedule.starts_at(slot), tip, reason, tx.subscribers.mailable(), waits)
 
@@ -282,6 +288,9 @@ def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
         return LastSlotStatus(
             due.slot, words, issue.state in _FINE, explained=True, state=issue.state, number=issue.number
         )
+    if issue and (why := held_for_errors(issue)):
+        words = f"the issue for {in_words(due.slot)} is held, because {why}"
+        return LastSlotStatus(due.slot, words, ok=False, explained=True, state=issue.state)
     return _without_result(tx, rules, due, override, is_begun=issue is not None)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 from newsletter.actions.calendar.plan import NextIssue, Rules, next_issue
@@ -55,6 +55,14 @@ class Issues:
         """The issue that is due or comes next: its slot, its tip, and the size of its audience."""
         return next_issue(self.store, self.rules, self.clock())
 
+    def errors(self, tip_key: str | None = None) -> tuple[str, ...]:
+        """The errors that stop the next issue, or an issue with this tip now, as sentences."""
+        coming, now = self.next(), self.clock()
+        key = tip_key or (coming.tip.key if coming.tip else None)
+        slot = self.rules.schedule.day_of(now) if tip_key else coming.slot
+        errors = self.publisher().errors
+        return errors.of(key, slot, now) if errors and key else ()
+
     def next_shares(self) -> Shares | None:
         """How many would get which tip of the next issue; None if all get the same one, or there is none."""
         coming = self.next()
@@ -99,27 +107,32 @@ class Issues:
         """Become the only sender on this database; raises Busy. Deliveries that a crash left in flight are recovered."""
         return self.store.sending(role, self.clock(), hold_in_doubt=self.hold_in_doubt)
 
-    def publish_due(self) -> IssueFacts | None:
+    def publish_due(self, *, anyway: bool = False) -> IssueFacts | None:
         """Freeze what is due: issues a crash left half prepared, the slot's issue, the quarterly email.
 
-        The last issue it froze, or None. Safe to call from several processes, at any time, again.
+        The last issue it froze or held, or None. Safe to call from several processes, at any time, again.
         """
-        publisher, now = self.publisher(), self.clock()
+        publisher, now = self._publisher(anyway=anyway), self.clock()
         publisher.finish_preparing(now)
         issue = publisher.publish_due(now)
         return publish_quarterly_issue(publisher, now) or issue
 
     def send(
-        self, *, early: bool = False, extra_tip: str | None = None, progress: Progress | None = None
+        self,
+        *,
+        early: bool = False,
+        extra_tip: str | None = None,
+        anyway: bool = False,
+        progress: Progress | None = None,
     ) -> IssueFacts | None:
         """Do what the daemon would do now, or send the next issue early, or one outside the calendar.
 
-        Unfinished issues are sent too. None if nothing is due. If the daemon runs, it sends, and this call follows it.
+        anyway: even if the tip has errors. Unfinished issues are sent too. None if nothing is due. If the daemon runs, it sends, and this call follows it.
         Raises Busy if another command is sending.
         """
         self._refuse_second_command()
         self.sender()  # raises SettingsError before anything is written
-        issue = self._publish(early=early, extra_tip=extra_tip)
+        issue = self._publish(early=early, extra_tip=extra_tip, anyway=anyway)
         unfinished = self.unfinished()
         if issue is None and not unfinished:
             return None
@@ -171,12 +184,15 @@ class Issues:
 
     # -- steps -------------------------------------------------------------------------------------
 
-    def _publish(self, *, early: bool, extra_tip: str | None) -> IssueFacts | None:
+    def _publish(self, *, early: bool, extra_tip: str | None, anyway: bool) -> IssueFacts | None:
         if not early and extra_tip is None:
-            return self.publish_due()
-        publisher, now = self.publisher(), self.clock()
+            return self.publish_due(anyway=anyway)
+        publisher, now = self._publisher(anyway=anyway), self.clock()
         publisher.finish_preparing(now)
         return publisher.publish_early(now) if extra_tip is None else publisher.publish_extra(extra_tip, now)
+
+    def _publisher(self, *, anyway: bool) -> Publisher:
+        return replace(self.publisher(), errors=None) if anyway else self.publisher()
 
     def _back_to_sending(self, number: int | None) -> int:
         now = self.clock()

@@ -7,22 +7,20 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from newsletter import files
 from newsletter.actions.calendar.plan import Rules, next_issue
 from newsletter.actions.delivery.batch import EnvelopeFrom
-from newsletter.actions.issues.compile import INCOMPLETE, IssueContent, IssueEmail, RenderContext, compile_issue
+from newsletter.actions.issues.compile import INCOMPLETE, IssueEmail, RenderContext
+from newsletter.actions.issues.errors import Check, sample_claim, sample_email
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import NotFound, Refused, SenderError
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.mail.tokens import SAMPLE_KEY
 from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Sender
 from newsletter.ports.store import Store
 
-SAMPLE_SECRET = b"preview: nobody's"  # so no link or Message-ID of a preview is that of a subscriber
 TEST_MARK = "[Test] "  # before the subject
 
 
@@ -33,22 +31,6 @@ class TestResult:
     address: str
     outcome: Outcome | None
     trouble: str = ""
-
-
-class Finding(Protocol):
-    """The result of one check of a message. level: ok, warning or error."""
-
-    @property
-    def id(self) -> str:
-        """The name of the check."""
-
-    @property
-    def level(self) -> str:
-        """What the result is."""
-
-    @property
-    def message(self) -> str:
-        """One sentence for the owner."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +48,7 @@ class Preview:
     sender: Callable[[], Sender]
     envelope_from: EnvelopeFrom
     to: str
-    check: Callable[[bytes], Sequence[Finding]]
+    check: Check
     page: Callable[[bytes], str]
     page_path: Path
 
@@ -85,12 +67,9 @@ class Preview:
             raise NotFound(f"there is no tip to show: {coming.reason}", fix="See: newsletter tips list")
         with self.store.read() as tx:
             tip = tx.tips.get(key).dated(coming.slot)
-            number = tx.issues.next_number(self.rules.first_issue)
-            archive_links = tx.archive.archive_links(tip.card.id, coming.slot)
         if not tip.card.complete:
             raise Refused(f"{key} cannot be sent: {INCOMPLETE}")
-        content = IssueContent(tip, number, coming.slot, SAMPLE_SECRET, archive_links, mark=mark, is_sample=True)
-        return IssueEmail(self.render_context, content, compile_issue(self.render_context, content)[1])
+        return sample_email(self.store, self.render_context, self.rules, tip, coming.slot, mark=mark)
 
     @property
     def envelope_sender(self) -> str:
@@ -127,4 +106,4 @@ class Preview:
     def _claim(self, address: str) -> Claim:
         """A delivery that belongs to nobody, so that its links change nothing."""
         now = self.clock()
-        return Claim(0, 0, SAMPLE_KEY, address, "", self.rules.schedule.day_of(now).isoformat(), 1, now)
+        return sample_claim(address, self.rules.schedule.day_of(now), now)

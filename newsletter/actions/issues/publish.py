@@ -22,11 +22,12 @@ from newsletter.actions.calendar.plan import (
 )
 from newsletter.actions.issues.audience import candidates_for
 from newsletter.actions.issues.compile import INCOMPLETE, RenderContext, compile_issue, issue_content
+from newsletter.actions.issues.errors import Errors
 from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.calendar.schedule import Due
 from newsletter.domain.calendar.substitutes import Candidate, SubstituteEmail, SubstitutesMissing
-from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState
+from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, how_to_fix, why_held
 from newsletter.domain.errors import Refused
 from newsletter.ports.store import Store, Tx
 
@@ -38,11 +39,15 @@ _SEE_SUBSCRIBERS = "See: newsletter subscribers list"
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Takes a slot and freezes its issue. Every `now` is aware."""
+    """Takes a slot and freezes its issue. Every `now` is aware.
+
+    errors: finds what stops an issue; None sends it whatever it contains (`--anyway`).
+    """
 
     store: Store
     render_context: RenderContext
     rules: Rules
+    errors: Errors | None = None
 
     def publish_due(self, now: datetime) -> IssueFacts | None:
         """Freeze the issue of the slot that is due; None when none is. Safe to call from any process, again.
@@ -54,6 +59,9 @@ class Publisher:
             due = current_slot(tx, self.rules, now)
             if due is None or not _has_work(tx, self.rules, due):
                 return None
+            held, key = tx.issues.for_slot(due.slot), choice_for(tx, self.rules, due.slot).tip
+        if held and held.pause_reason and not due.missed and self._why_held(key, due.slot, now) == held.pause_reason:
+            return held  # nothing has changed since it was held
         with self.store.write() as tx:
             due = current_slot(tx, self.rules, now)
             if due is None or not _has_work(tx, self.rules, due):
@@ -61,7 +69,8 @@ class Publisher:
             # T0: another process may have inserted it in the meantime; then `plan` returns that one.
             issue = tx.issues.plan(due.slot, due.due_at, now, first=self.rules.first_issue)
             if due.missed:
-                tx.issues.change(issue.number, IssueEvent.MISS, now, reason=_why_missed(tx, self.rules, due.slot))
+                why = issue.pause_reason or _why_missed(tx, self.rules, due.slot)
+                tx.issues.change(issue.number, IssueEvent.MISS, now, reason=why)
                 return None
         return self.prepare(issue, now)
 
@@ -70,6 +79,9 @@ class Publisher:
 
         Raises Refused if it was sent already, is skipped or held, or if nobody would get it.
         """
+        with self.store.read() as tx:
+            coming = _early_slot(tx, self.rules, now)
+        self._refuse_errors(coming, now)
         with self.store.write() as tx:
             _require_audience(tx)
             slot = _early_slot(tx, self.rules, now)
@@ -85,7 +97,8 @@ class Publisher:
         return replace(self, rules=replace(self.rules, approval=False)).prepare(issue, now)
 
     def publish_extra(self, tip_key: str, now: datetime) -> IssueFacts:
-        """Freeze an issue outside the calendar. Raises NotFound, and Refused for a tip that is only a teaser."""
+        """Freeze an issue outside the calendar. Raises NotFound, and Refused for a tip with errors or only a teaser."""
+        self._refuse_errors(self.rules.schedule.day_of(now), now, tip_key)
         with self.store.write() as tx:
             tip = tx.tips.get(tip_key)
             if not tip.card.complete:
@@ -119,6 +132,8 @@ class Publisher:
 
     def freeze(self, issue: IssueFacts, now: datetime) -> IssueFacts:
         """Compile outside any transaction, since it takes a moment, then save emails and audience in one (T1)."""
+        if why := self._why_held(issue.tip_key, issue.slot or self.rules.schedule.day_of(issue.due_at), now):
+            return self._hold(issue, why, now)
         key, emails = issue.tip_key or "", dict[str, SubstituteEmail]()
         with self.store.read() as tx:
             candidates = candidates_for(tx, self.rules, issue.slot, key)
@@ -138,21 +153,50 @@ class Publisher:
 
     # -- steps -------------------------------------------------------------------------------------
 
+    def _why_held(self, key: str | None, slot: date, now: datetime) -> str:
+        """The errors of the tip in words; "" if it may be sent."""
+        return why_held(key, self.errors.of(key, slot, now)) if self.errors and key else ""
+
+    def _refuse_errors(self, slot: date, now: datetime, key: str | None = None) -> None:
+        """Raises Refused if the tip of the slot, or this one, has errors."""
+        with self.store.read() as tx:
+            card = tx.tips.get(key).card if key else None
+            issue = tx.issues.for_slot(slot) if card is None else None
+            bound = issue.tip_key if issue else None
+            chosen = card.key if card else bound or choice_for(tx, self.rules, slot).tip
+        if (card is None or card.complete) and (why := self._why_held(chosen, slot, now)):
+            raise Refused(f"the issue is not sent, because {why}", fix=how_to_fix(chosen or ""))
+
+    def _hold(self, issue: IssueFacts, why: str, now: datetime) -> IssueFacts:
+        """Record why the issue is held; it is sent once the errors are gone."""
+        with self.store.write() as tx:
+            current = tx.issues.get(issue.number)
+            if current.state in UNSENT and current.pause_reason != why:
+                tx.issues.change(issue.number, IssueEvent.HOLD, now, reason=why)
+            return tx.issues.get(issue.number)
+
     def _miss(self, issue: IssueFacts, now: datetime) -> None:
         with self.store.write() as tx:
             # Another process may have frozen it since we read it.
             if tx.issues.get(issue.number).state is IssueState.PREPARING:
-                reason = _HELD if _waits(tx, self.rules, issue.slot, issue.tip_key) else _TOO_LATE
+                reason = _HELD if _waits(tx, self.rules, issue.slot, issue.tip_key) else issue.pause_reason or _TOO_LATE
                 tx.issues.change(issue.number, IssueEvent.MISS, now, reason=reason)
 
     def _choose(self, issue: IssueFacts, now: datetime) -> IssueFacts:
-        """Bind the next tip to the issue. Without one it becomes `no_content`, until a tip is added in time."""
+        """Bind the next tip to the issue. Without one it becomes `no_content`, until a tip is added in time.
+
+        A tip with errors is not bound, so that the owner can fix it or choose another one.
+        """
+        with self.store.read() as tx:
+            checked = choice_for(tx, self.rules, issue.slot).tip if issue.slot else None
+        if issue.slot and (why := self._why_held(checked, issue.slot, now)):
+            return self._hold(issue, why, now)
         with self.store.write() as tx:
             issue = tx.issues.get(issue.number)
             if issue.slot is None or issue.state not in (IssueState.PLANNED, IssueState.NO_CONTENT):
                 return issue  # another process chose meanwhile
             choice = choice_for(tx, self.rules, issue.slot)
-            if choice.kind is Kind.SKIPPED or _waits(tx, self.rules, issue.slot, choice.tip):
+            if choice.kind is Kind.SKIPPED or _waits(tx, self.rules, issue.slot, choice.tip) or choice.tip != checked:
                 return issue  # the owner decided meanwhile
             if choice.tip is None:
                 if issue.state is IssueState.PLANNED:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from newsletter.actions.calendar.plan import Rules
+from newsletter.actions.issues.errors import Errors
 from newsletter.actions.owner.reports import alert_values, notify_owner
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store
@@ -16,7 +17,8 @@ class Owner:
     """Queue emails to the owner.
 
     addresses: of the owners; without any, nothing is queued. email_queued: called after emails were
-    queued, so that the sender of transactional emails does not wait for its next look.
+    queued, so that the sender of transactional emails does not wait for its next look. errors: finds what will stop the
+    issue.
     """
 
     store: Store
@@ -24,6 +26,7 @@ class Owner:
     addresses: Sequence[str]
     clock: Clock
     email_queued: Callable[[], None]
+    errors: Callable[[], Errors]
 
     def notify(self) -> int:
         """Queue what the owner does not know yet; how many emails. The daemon calls this every minute.
@@ -36,7 +39,7 @@ class Owner:
         self.store.mark_active(now)
         if not self.addresses:
             return 0
-        queued = notify_owner(self.store, self.rules, self.addresses, now)
+        queued = notify_owner(self.store, self.rules, self.addresses, now, self.errors)
         if queued:
             self.email_queued()
         return queued

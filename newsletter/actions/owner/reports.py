@@ -7,12 +7,13 @@ neither repeats nor loses one. `actions.transactional` sends the queue.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 
 from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_issue, upcoming_slots
 from newsletter.actions.issues.audience import shares_for, shares_of
+from newsletter.actions.issues.errors import Errors
 from newsletter.actions.tips.lint import LintResult, lint_tips
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
 from newsletter.domain.calendar.schedule import WEEK
@@ -35,12 +36,13 @@ RECENT = 3  # issues
 PAUSED = "paused"
 
 
-def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime) -> int:
+def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime, errors: Callable[[], Errors]) -> int:
     """Queue everything the owner should know by now and has not been told; how many emails. owner: email addresses."""
     queued = 0
     coming = next_issue(store, rules, now)  # outside of the write transaction, to keep that short
+    found = _errors_of(store, coming, now, errors)
     with store.write() as tx:
-        queued += _preview(tx, rules, owner, coming, now)
+        queued += _preview(tx, rules, owner, coming, now, found)
         queued += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
         queued += notify_of_pauses(tx, owner, now)
         queued += _missed(tx, rules, owner, coming, now)
@@ -52,7 +54,19 @@ def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime
 # -- before the issue --------------------------------------------------------------------------------
 
 
-def _preview(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: datetime) -> int:
+def _errors_of(store: Store, coming: NextIssue, now: datetime, errors: Callable[[], Errors]) -> tuple[str, ...]:
+    """The errors that will stop the issue, if its preview is due."""
+    if coming.tip is None or coming.audience == 0 or coming.due_at - now > PREVIEW_BEFORE:
+        return ()
+    with store.read() as tx:
+        if tx.calendar.was_notified("preview", f"{coming.slot} {coming.tip.key}"):
+            return ()
+    return errors().of(coming.tip.key, coming.slot, now)
+
+
+def _preview(
+    tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: datetime, errors: Sequence[str]
+) -> int:
     """Preview the next issue a day ahead; again when another tip has been planned since."""
     is_due = coming.due_at <= now
     # An issue that is due is being sent, so a preview would come too late, unless the issue waits for the owner.
@@ -82,6 +96,8 @@ def _preview(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now:
         "audience": shares.own if shares else coming.audience,
         "shares": asdict(shares) if shares else None,
         "waits": coming.waits,
+        "errors": list(errors),
+        "key": coming.tip.key,
         "then": _lines(upcoming_slots(tx, rules, now, COMING + 1).lines(), after=coming.slot),
     }
     return _notify(tx, "preview", about, owner, values, now, kind="preview")
@@ -162,7 +178,10 @@ def _missed(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: 
         if now > begins + rules.late_window
         else f"It can still be sent until {moment_in_words(until)}."
     )
+    fix_tip = "Fix the tip with newsletter tips edit, and the issue is sent. To send it as it is, run newsletter issues send --anyway"
     steps = {
+        IssueState.PLANNED: fix_tip,
+        IssueState.PREPARING: fix_tip,
         IssueState.NO_CONTENT: "Import tips: newsletter tips import PATH…",
         IssueState.MISSED: _after_missed(coming),
         None: f"Run newsletter calendar approve {last.slot}, or newsletter calendar skip {last.slot}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -30,6 +30,7 @@ class IssueEvent(StrEnum):
     """What can happen to an issue."""
 
     PREPARE = "prepare"
+    HOLD = "hold"  # its tip has errors
     FREEZE = "freeze"
     PAUSE = "pause"
     RESUME = "resume"
@@ -42,12 +43,15 @@ class IssueEvent(StrEnum):
 
 ISSUE_TABLE: dict[tuple[IssueState, IssueEvent], IssueState] = {
     (IssueState.PLANNED, IssueEvent.PREPARE): IssueState.PREPARING,
+    (IssueState.PLANNED, IssueEvent.HOLD): IssueState.PLANNED,
     (IssueState.PLANNED, IssueEvent.FIND_NOTHING): IssueState.NO_CONTENT,
     (IssueState.PLANNED, IssueEvent.MISS): IssueState.MISSED,
     (IssueState.PLANNED, IssueEvent.CANCEL): IssueState.CANCELLED,
     (IssueState.NO_CONTENT, IssueEvent.PREPARE): IssueState.PREPARING,
+    (IssueState.NO_CONTENT, IssueEvent.HOLD): IssueState.PLANNED,
     (IssueState.NO_CONTENT, IssueEvent.MISS): IssueState.MISSED,
     (IssueState.PREPARING, IssueEvent.PREPARE): IssueState.PREPARING,  # compile again after a crash
+    (IssueState.PREPARING, IssueEvent.HOLD): IssueState.PREPARING,
     (IssueState.PREPARING, IssueEvent.FREEZE): IssueState.SENDING,
     (IssueState.PREPARING, IssueEvent.MISS): IssueState.MISSED,
     (IssueState.PREPARING, IssueEvent.CANCEL): IssueState.CANCELLED,
@@ -98,3 +102,14 @@ class IssueFacts:
     def is_numbered(self) -> bool:
         """Does it have a number that people see?"""
         return self.number > 0
+
+
+def why_held(key: str, errors: Sequence[str]) -> str:
+    """The errors of a tip as the reason why its issue is held: a clause; "" without errors."""
+    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"the tip {key} has an error: {errors[0]}{more}" if errors else ""
+
+
+def how_to_fix(key: str) -> str:
+    """What the owner can do about the errors of a tip."""
+    return f"Fix it: newsletter tips edit {key}. To send it as it is: newsletter issues send --anyway"
