@@ -9,15 +9,15 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from rich import box
-from rich.console import Console
-from rich.padding import Padding
+from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from newsletter.domain.dates import AMERICAN, DateForm
 
-PIPED_WIDTH = 120
+WIDE = 120  # characters: from this width on, a table has all of its columns
+PIPED_WIDTH = 100_000  # so that no line is wrapped where a program or a file reads it
 MAX_ROWS = 50  # of a list that grows with the number of subscribers, unless `--all` is passed
 PAGE_ROWS = 500  # rows or lines that are printed at a time, so that a long list never has to fit into memory
 STYLES = {
@@ -40,7 +40,7 @@ def clean(text: object) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console with color only on a terminal; piped output is wide enough for complete keys."""
+    """A console with color only on a terminal. Output that is piped is never wrapped: one line for each row."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PIPED_WIDTH
     return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
@@ -69,7 +69,7 @@ class Output:
         return f"{day:%a}, {self.dates.day(day)}" if self.dates.is_english else self.dates.day(day)
 
     def line(self, text: str = "", style: str = "") -> None:
-        """Print one line; a long one is wrapped between words."""
+        """Print one line; on a terminal, a long one is wrapped between words."""
         self.console.print(Text(clean(text), style=style))
 
     def lines(self, texts: Iterable[str], style: str = "") -> None:
@@ -97,7 +97,7 @@ class Output:
             self.line(f"… and {of - MAX_ROWS:,} more; pass --all or --json", "dim")
 
     def _page(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        shown = [at for at, name in enumerate(columns) if name[0] != "?" or self.console.width >= PIPED_WIDTH]
+        shown = [at for at, name in enumerate(columns) if name[0] != "?" or self.console.width >= WIDE]
         table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
         table.show_header = any(name.strip("!>?") for name in columns)
         for name in (columns[at] for at in shown):
@@ -109,7 +109,7 @@ class Output:
             )
         for row in rows:
             table.add_row(*(_cell(row[at]) for at in shown))
-        self.console.print(table)
+        self._print(table)
 
     def facts(self, pairs: Iterable[tuple[str, object]], *, title: str = "") -> None:
         """Names and values, one pair per line; in a panel if there is a title."""
@@ -119,7 +119,16 @@ class Output:
         for name, value in pairs:
             grid.add_row(name, _cell(value))
         inside = Panel.fit(grid, title=Text(clean(title)), title_align="left", box=box.ROUNDED, border_style="dim")
-        self.console.print(inside if title else Padding(grid, 0))
+        self._print(inside if title else grid)
+
+    def _print(self, shown: RenderableType) -> None:
+        """Print it; without the spaces at the ends of lines if it is piped, since there are many in a wide table."""
+        if self.console.is_terminal:
+            self.console.print(shown)
+            return
+        with self.console.capture() as captured:
+            self.console.print(shown)
+        self.console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def _cell(value: object) -> Text:

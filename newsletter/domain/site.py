@@ -29,6 +29,10 @@ class Site:
     bounce_domain: str = ""
     color: str = GREEN.accent
     has_logo: bool = False
+    headline: str = ""
+    author: str = ""
+    about: str = ""
+    has_portrait: bool = False
     dates: DateForm = AMERICAN
 
     @property
@@ -45,6 +49,11 @@ class Site:
     def logo_url(self) -> str:
         """The URL of the logo, or ""."""
         return self.url("/logo") if self.has_logo else ""
+
+    @property
+    def portrait_url(self) -> str:
+        """The URL of the author's picture, or ""."""
+        return self.url("/portrait") if self.has_portrait else ""
 
     @property
     def reply_address(self) -> str:

@@ -42,7 +42,7 @@ def issue_headers(
     sentinels, for `compiled.HEADER_PLACEHOLDERS`. stream: for the Feedback-ID. Raises InputError for a value that must not be
     in a header.
     """
-    reply_to = site.reply_to or site.from_address
+    reply_to = site.reply_address
     return [
         *_start(site, to=recipient["to"], subject=subject, date=recipient["date"], message_id=recipient["message_id"]),
         ("List-ID", named(site.title, list_id(site), offset=9)),
@@ -73,7 +73,7 @@ def transactional_headers(site: Site, *, to: str, subject: str, message_id: str,
 
 
 def _start(site: Site, *, to: str, subject: str, date: str, message_id: str) -> Headers:
-    reply_to = [("Reply-To", mailbox(site.reply_to))] if site.reply_to else []
+    reply_to = [("Reply-To", mailbox(site.reply_address))] if site.reply_to else []
     return [
         ("From", named(site.from_name, mailbox(site.from_address), offset=6)),
         ("To", _checked(to)),

@@ -20,7 +20,7 @@ from newsletter.rendering.text import to_text, underlined, wrap
 from newsletter.rendering.translations import Translations, in_html, unbroken
 
 CACHE_SIZE = 32  # inlined emails that differ in more than links and addresses
-FOOTER = ("Sign up", "Contact", "More resources", "Home page")
+FOOTER = ("Contact", "More resources", "Home page")  # a subscriber has signed up already
 YEARS = {5: "Five years", 10: "Ten years", 15: "Fifteen years", 20: "Twenty years"}
 _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -101,7 +101,7 @@ def shorten(text: str, width: int = MAX_SUBJECT) -> str:
 
 def _footer_links(site: Site, translations: Translations) -> list[tuple[str, str]]:
     """(text, URL) of the footer links that are set, in order."""
-    urls = (site.url("/"), site.contact_url, site.resources_url, site.home_url)
+    urls = (site.contact_url, site.resources_url, site.home_url)
     return [(translations.translate(text), url) for text, url in zip(FOOTER, urls, strict=True) if url]
 
 

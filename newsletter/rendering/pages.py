@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,11 +18,21 @@ from newsletter.rendering.translations import Translations
 
 
 class PageTemplates:
-    """The pages of one newsletter, before HTTP. template_dirs: each has a folder `web`; the owner's directory comes first."""
+    """The pages of one newsletter, before HTTP. template_dirs: each has a folder `web`; the owner's directory comes first.
 
-    def __init__(self, site: Site, schedule: Schedule, template_dirs: Sequence[Path]) -> None:
+    coming_day: the day of the next issue that a new subscriber gets; without it, the next day of the schedule.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        schedule: Schedule,
+        template_dirs: Sequence[Path],
+        coming_day: Callable[[], date] | None = None,
+    ) -> None:
         self.templates = Templates([directory / "web" for directory in template_dirs])
         self._root = urlsplit(site.base_url).path
+        self._title = folded(site.title)
         self.translations = Translations(site.language, template_dirs)
         self.templates.environment.globals |= {
             "site": site,
@@ -29,9 +40,15 @@ class PageTemplates:
             "language": self.translations.language,
             "direction": self.translations.direction,
             "weekday": self.translations.translate(WEEKDAYS[schedule.weekday]),
+            "coming_day": coming_day or (lambda: schedule.next_slot(datetime.now(UTC))),
             "path": self.path,
         }
-        self.templates.environment.filters |= {**self.translations.filters(), "byline": self._byline}
+        self.templates.environment.filters |= {
+            **self.translations.filters(),
+            "byline": self._byline,
+            "weekday": lambda day: self.translations.translate(WEEKDAYS[day.weekday()]),
+        }
+        self.templates.environment.tests["own_name"] = self._is_own_name
 
     def _byline(self, tip: Entry) -> Markup:
         """The date a tip ran, and its categories. Python is ten times as fast here as a template, and lists have many tips."""
@@ -41,9 +58,22 @@ class PageTemplates:
             else []
         )
         folder = self.path("/categories/")
-        labels = [f'<a href="{escape(folder + one.slug)}">{escape(one.name)}</a>' for one in tip.categories if one.slug]
+        labels = [
+            f'<a href="{escape(folder + one.slug)}">{escape(one.name)}</a>'
+            for one in tip.categories
+            if one.slug and not self._is_own_name(one.name)
+        ]
         return Markup(" · ".join([*ran, *labels]))  # noqa: S704 - escaped piece by piece
+
+    def _is_own_name(self, category: str) -> bool:
+        """Is a category named like the newsletter? Every tip would be in it, so it sorts nothing."""
+        return folded(category) == self._title
 
     def path(self, path: str) -> str:
         """An address on this site as links write it: base_url may have a path of its own."""
         return f"{self._root}{path}"
+
+
+def folded(name: str) -> str:
+    """The letters and digits of a name, without case: `Tip of the Week!` and `tip-of-the-week` are one name."""
+    return "".join(char for char in name.casefold() if char.isalnum())

@@ -106,7 +106,16 @@ class Settings:
     )
     logo: Path | None = _setting(
         "",
-        "An image file (PNG, JPEG, or GIF) that is shown instead of the title at the top of emails and pages.",
+        "An image file (PNG, JPEG, or GIF) that is shown with the title at the top of emails and pages. In dark mode, it"
+        " stands on a light background.",
+        v.optional(v.picture, unset=None),
+    )
+    headline: str = _setting("", "The headline of the home page. Unset: One good tip every Tuesday.")
+    author: str = _setting("", "Who writes the tips, as the pages say it: your name, or your company's.")
+    about: str = _setting("", "One or two sentences about the author.")
+    portrait: Path | None = _setting(
+        "",
+        "A picture of the author (PNG, JPEG, or GIF) for the pages. It is shown as a circle.",
         v.optional(v.picture, unset=None),
     )
     contact_url: str = _setting("", "A link to your contact page.", v.optional(v.link), group="Footer links")
@@ -276,6 +285,10 @@ class Settings:
             bounce_domain=self.bounce_domain,
             color=self.color,
             has_logo=self.logo is not None,
+            headline=self.headline,
+            author=self.author,
+            about=self.about,
+            has_portrait=self.portrait is not None,
         )
 
     @property

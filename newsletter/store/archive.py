@@ -27,6 +27,7 @@ from newsletter.domain.archive.entries import (
     anniversary,
     search_terms,
     web_address,
+    with_ellipsis,
     without_hits_in_braces,
 )
 from newsletter.domain.archive.index import CATEGORY, TAG, ArchiveIndex, labels_of
@@ -181,7 +182,7 @@ class SqlArchive:
                 key=key,
                 title=_title(title, season, ran_on),
                 ran_on=_day(ran_on),
-                teaser=teaser,
+                teaser=with_ellipsis(teaser),
                 complete=bool(complete),
                 source=web_address(source),
                 categories=tuple(labels.get((tip_id, CATEGORY), ())),

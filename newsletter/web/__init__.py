@@ -8,14 +8,17 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.responses import Response
 
 from newsletter.app import App
+from newsletter.web.coming_day import ComingDay
 from newsletter.web.errors import answer_errors
 from newsletter.web.headers import StrictHeaders
 from newsletter.web.pages import Pages
+from newsletter.web.prefix import OptionalPrefix
 from newsletter.web.routes import Route, personal_paths, route_table
 from newsletter.web.server import WebServer
 
@@ -25,7 +28,7 @@ RouteTable = Callable[[App, Pages], list[Route]]
 
 def make_web(app: App, table: RouteTable = route_table) -> FastAPI:
     """The ASGI application of one newsletter. GET and HEAD never change a row; nothing sets a cookie."""
-    pages = Pages(app.site, app.schedule, app.settings.templates)
+    pages = Pages(app.site, app.schedule, app.settings.templates, ComingDay(app))
     rows = table(app, pages)
     web = FastAPI(title=app.site.title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for row in rows:
@@ -36,6 +39,8 @@ def make_web(app: App, table: RouteTable = route_table) -> FastAPI:
     )
     answer_errors(web, pages, strict)
     web.add_middleware(strict.around)
+    prefix = OptionalPrefix(urlsplit(app.site.base_url).path, (row.path for row in rows))
+    web.add_middleware(prefix.around)  # the last one is the outermost, so the others see the path without the prefix
     return web
 
 

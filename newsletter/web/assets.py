@@ -1,8 +1,9 @@
-"""The stylesheet, the owner's logo and the two health checks."""
+"""The stylesheet, the owner's pictures, and the two health checks."""
 
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 
 from fastapi import Request
 from starlette.responses import PlainTextResponse, Response
@@ -23,8 +24,7 @@ class Assets:
         self._app = app
         self._pages = pages
         # Read once: the settings do not change while the program runs.
-        self._logo = app.settings.logo.read_bytes() if app.settings.logo else b""
-        self._logo_tag = f'"{sha256(self._logo).hexdigest()[:16]}"'
+        self._logo, self._portrait = _read(app.settings.logo), _read(app.settings.portrait)
 
     def style(self, request: Request) -> Response:
         """The only stylesheet. Its address changes with its content, so browsers may cache it for a year."""
@@ -35,11 +35,11 @@ class Assets:
 
     def logo(self, request: Request) -> Response:
         """The owner's logo for the top of emails and pages; 404 if none is set."""
-        if not self._logo:
-            raise NotFound("no logo is set")
-        headers = {"ETag": self._logo_tag, "Cache-Control": f"public, max-age={ONE_DAY}"}
-        media_type = _IMAGE_TYPES.get(self._logo[:4], "image/jpeg")
-        return conditional_response(request, self._logo, media_type, headers)
+        return _picture(request, self._logo, "logo")
+
+    def portrait(self, request: Request) -> Response:
+        """The picture of the author; 404 if none is set."""
+        return _picture(request, self._portrait, "portrait")
 
     # -- for monitoring ------------------------------------------------------------------------
 
@@ -56,3 +56,17 @@ class Assets:
         if not last.explained:
             return PlainTextResponse(f"{last.words}\n", 503)
         return PlainTextResponse("ready\n")
+
+
+def _read(path: Path | None) -> bytes:
+    return path.read_bytes() if path else b""
+
+
+def _picture(request: Request, picture: bytes, name: str) -> Response:
+    if not picture:
+        raise NotFound(f"no {name} is set")
+    headers = {
+        "ETag": f'"{sha256(picture).hexdigest()[:16]}"',
+        "Cache-Control": f"public, max-age={ONE_DAY}",
+    }
+    return conditional_response(request, picture, _IMAGE_TYPES.get(picture[:4], "image/jpeg"), headers)

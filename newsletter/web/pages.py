@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from newsletter.rendering.pages import PageTemplates
 class Pages(PageTemplates):
     """The pages of one newsletter. own: a directory whose files override ours one by one, or None."""
 
-    def __init__(self, site: Site, schedule: Schedule, own: Path | None) -> None:
-        super().__init__(site, schedule, [*([own] if own else []), data_dir() / "templates"])
+    def __init__(
+        self, site: Site, schedule: Schedule, own: Path | None, coming_day: Callable[[], date] | None = None
+    ) -> None:
+        super().__init__(site, schedule, [*([own] if own else []), data_dir() / "templates"], coming_day)
         self.style = self.templates.render("style.css", {"site": site}).encode()
         self.style_tag = sha256(self.style).hexdigest()[:16]
         self.templates.environment.globals["style_url"] = self.path(f"/style.css?v={self.style_tag}")

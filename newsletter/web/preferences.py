@@ -10,8 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from newsletter.app import App
 from newsletter.domain.errors import BadToken, InputError
+from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscriber import Subscriber
-from newsletter.domain.subscribers.subscription import PAUSES, Verdict
+from newsletter.domain.subscribers.subscription import ON_THE_LIST, PAUSES, Verdict
 from newsletter.web.errors import Answer, answer_for
 from newsletter.web.pages import Pages
 from newsletter.web.requests import Body, Fields, origin_of, wants_json
@@ -48,7 +49,7 @@ class PreferencesPages:
             return self._preferences(self._app.preferences.view(token), answer_for(error))
         if subscriber is None:
             raise BadToken("this link is no longer valid")
-        return self._preferences(subscriber, done=fields.get("action", ""))
+        return self._preferences(subscriber, done=fields.get("action", ""), new_address=fields.get("email", ""))
 
     def data(self, token: str) -> Response:
         """Everything stored about the subscriber, as a JSON file."""
@@ -84,13 +85,20 @@ class PreferencesPages:
         return self._unsubscribe.unsubscribed_page(unsubscribe_token, already=done.verdict is Verdict.ALREADY)
 
     def _erase(self, token: str, fields: Mapping[str, str]) -> Response:
+        """Erase everything, in two steps: without the field `sure`, the answer is a page that asks again."""
         if fields.get("sure") != "yes":
-            problem = InputError("nothing was deleted", fix="Check the box first, because this cannot be undone")
-            return self._preferences(self._app.preferences.view(token), answer_for(problem))
+            subscriber = self._app.preferences.view(token)
+            on_list = subscriber.status in ON_THE_LIST
+            return self._pages.page("erase", 422, address=subscriber.address, on_list=on_list, back=self._path(token))
         self._app.preferences.erase(token)
         return self._pages.page("erased")
 
-    def _preferences(self, subscriber: Subscriber, problem: Answer | None = None, done: str = "") -> Response:
+    def _path(self, token: str) -> str:
+        return self._pages.path(f"/p/{token}")
+
+    def _preferences(
+        self, subscriber: Subscriber, problem: Answer | None = None, done: str = "", new_address: str = ""
+    ) -> Response:
         zone = self._app.schedule.zone
         today = self._app.clock().astimezone(zone).date()
         return self._pages.page(
@@ -100,7 +108,9 @@ class PreferencesPages:
             standing=subscriber.display_status,
             problem=problem,
             done=done,
+            new_address=parse_address(new_address).text if done == "address" else "",
             pauses=PAUSES,
+            pause_ends={weeks: today + timedelta(weeks=weeks) for weeks in PAUSES},
             until=subscriber.paused_until.astimezone(zone).date() if subscriber.paused_until else None,
             earliest=(today + timedelta(days=1)).isoformat(),
             latest=(today + timedelta(days=365)).isoformat(),

@@ -57,7 +57,7 @@ SEARCH = OpenApiFacts({200: (HTML,), 304: ()}, errors=(404, 503), query=SEARCH_Q
 ONE_CLICK = OpenApiFacts(body="OneClick", errors=(400, 413, 503))
 CHANGE_PREFERENCES = OpenApiFacts({200: (HTML, "MyData")}, "Preferences", (*BODY_ERRORS, 422))
 SEND_LINK = OpenApiFacts({200: (HTML,), 202: ("CheckMail",)}, "SendLink", (*BODY_ERRORS, 422, 429))
-LOGO = OpenApiFacts({200: ("image/png", "image/jpeg", "image/gif"), 304: ()}, errors=(404,))
+PICTURE = OpenApiFacts({200: ("image/png", "image/jpeg", "image/gif"), 304: ()}, errors=(404,))
 
 
 def _cacheable(kind: str) -> OpenApiFacts:
@@ -146,7 +146,8 @@ def route_table(app: App, pages: Pages) -> list[Route]:
         Route(GET, "/feed.json", feeds.json, _cacheable("Feed"), quick=True),
         Route(GET, "/sitemap.xml", feeds.sitemap, _cacheable("application/xml"), quick=True),
         Route(GET, "/robots.txt", feeds.robots, OpenApiFacts({200: (TEXT,)}), quick=True),
-        Route(GET, "/logo", assets.logo, LOGO, quick=True),
+        Route(GET, "/logo", assets.logo, PICTURE, quick=True),
+        Route(GET, "/portrait", assets.portrait, PICTURE, quick=True),
         Route(GET, "/owner/{token}", owner.action_page, PERSONAL_PAGE),
         Route(POST, "/owner/{token}", owner.act, OpenApiFacts({200: (HTML,), 409: (HTML,)}, "Empty", BODY_ERRORS)),
         Route(GET, "/style.css", assets.style, _cacheable("text/css"), quick=True),

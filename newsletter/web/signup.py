@@ -57,7 +57,7 @@ class SignupPages:
 
     def script(self) -> Response:
         """A script for other sites: it inserts the iframe in its own place."""
-        path, title = self._pages.path("/signup/embed"), self._pages.translations.translate("Signup for FREE Tips!")
+        path, title = self._pages.path("/signup/embed"), self._pages.translations.translate("Sign up")
         headers = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
         return Response(SCRIPT % (json.dumps(path), json.dumps(title)), 200, headers, "text/javascript")
 

@@ -54,7 +54,7 @@ class UnsubscribePages:
         view = self._app.unsubscribe_links.view(token)
         if view.verdict is Verdict.ALREADY:
             return self.unsubscribed_page(token, already=True, view=view)
-        return self._button_page(view)
+        return self._button_page(token, view)
 
     def unsubscribe(self, token: str, how: UnsubscribeMethod) -> Response:
         """Unsubscribe with one click (RFC 8058 section 3.2: status 200, no redirect, no cookie) or with the button."""
@@ -67,10 +67,11 @@ class UnsubscribePages:
         if "season" in fields:
             # The form and the origin are kept as proof of this consent.
             agrees, form = fields.get("quarterly") == "yes", f"page/{FORM_VERSION}"
-            view = links.set_quarterly(token, agrees=agrees, form=form, origin=origin_of(request))
+            view, saved = links.set_quarterly(token, agrees=agrees, form=form, origin=origin_of(request)), "quarterly"
         else:
             view = links.save_reason(token, reason=fields.get("reason", ""), comment=fields.get("words", ""))
-        return self.unsubscribed_page(token, already=False, view=view, thanks=True)
+            saved = "reason"
+        return self.unsubscribed_page(token, already=False, view=view, saved=saved)
 
     def unsubscribed_page(
         self,
@@ -78,19 +79,35 @@ class UnsubscribePages:
         *,
         already: bool,
         view: UnsubscribeView | None = None,
-        thanks: bool = False,
+        saved: str = "",
         asks: bool = True,
     ) -> Response:
-        """The page after unsubscribing. asks: ask for the reason; thanks: thank for it."""
+        """The page after unsubscribing. asks: ask for the reason. saved: "reason" or "quarterly"."""
         view = view or self._app.unsubscribe_links.view(token)
         if view.verdict is Verdict.DO:  # subscribed again in the meantime
-            return self._button_page(view)
+            return self._button_page(token, view)
         asks = asks and bool(view.address) and view.status == "unsubscribed"
         action = self._pages.path(f"/u/{token}/why") if asks else ""
-        return self._pages.page("unsubscribed", already=already, why=action, reasons=REASONS, view=view, thanks=thanks)
+        return self._pages.page(
+            "unsubscribed",
+            already=already,
+            why=action,
+            reasons=REASONS,
+            view=view,
+            thanks=bool(saved),
+            saved=saved,
+        )
 
-    def _button_page(self, view: UnsubscribeView) -> Response:
-        return self._pages.page("unsubscribe", address=masked_address(view.address), quarterly=view.ends_quarterly)
+    def _button_page(self, token: str, view: UnsubscribeView) -> Response:
+        is_offered = view.status in {"confirmed", "paused"} and not view.ends_quarterly
+        preferences = self._app.unsubscribe_links.preferences_token(token)
+        return self._pages.page(
+            "unsubscribe",
+            address=masked_address(view.address),
+            quarterly=view.ends_quarterly,
+            standing=view.status,
+            preferences=self._pages.path(f"/p/{preferences}") if is_offered else "",
+        )
 
     # -- resubscribe ---------------------------------------------------------------------------
 

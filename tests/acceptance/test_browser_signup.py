@@ -50,7 +50,7 @@ def sign_up(page: Page, address: str) -> None:
     page.goto("/")
     page.get_by_label("Your email address").fill(address)
     page.get_by_label("Your name").fill("Anna")
-    page.get_by_role("button", name="Send me the tips").click()
+    page.get_by_role("button", name="Signup for FREE Tips!").click()
 
 
 def heading(page: Page) -> str:
@@ -101,7 +101,7 @@ def test_a_typo_in_the_address_is_shown_at_the_field_which_keeps_it(web_harness:
     assert field.input_value() == "anna.host.example"
     assert page.get_by_role("alert").is_visible()
     field.fill(ANNA)
-    page.get_by_role("button", name="Send me the tips").click()
+    page.get_by_role("button", name="Signup for FREE Tips!").click()
     assert web_harness.subscriber(ANNA).name == "Anna"
 
 
@@ -134,5 +134,5 @@ def test_a_page_reads_well_without_its_stylesheet(page: Page) -> None:
     page.route(re.compile(r"style\.css"), lambda route: route.abort())
     page.goto("/")
     order = page.locator("main").inner_text()
-    places = [order.index(words) for words in ("One good", "Signup for FREE Tips!", "Send me", "What happens next")]
+    places = [order.index(words) for words in ("One good", "Sign up", "Signup for FREE Tips!", "What happens next")]
     assert places == sorted(places)

@@ -70,14 +70,14 @@ def heading(page: Page) -> str:
 def sign_up(page: Page) -> None:
     page.goto("/")
     page.get_by_label("Your email address").fill(ANNA)
-    page.get_by_role("button", name="Send me the tips").click()
+    page.get_by_role("button", name="Signup for FREE Tips!").click()
 
 
 def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> None:  # noqa: PLR0915 - one story
     """Sign up, confirm, pause, move, leave, say why, come back; `look` is called on every page."""
     page.goto("/")
     look("the form")
-    page.get_by_role("button", name="Send me the tips").click()
+    page.get_by_role("button", name="Signup for FREE Tips!").click()
     look("a slip")
     sign_up(page)
     assert "inbox" in heading(page)
@@ -91,7 +91,8 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
 
     page.goto(mailed(web_harness, "p"))
     look("preferences")
-    page.get_by_role("button", name="8 weeks").click()
+    page.get_by_label("Pause for 8 weeks").check()
+    page.get_by_role("button", name="Pause my emails").click()
     assert web_harness.subscriber(ANNA).status is Status.PAUSED
     look("paused")
     page.get_by_role("button", name="Resume now").click()
@@ -101,16 +102,19 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     page.get_by_role("button", name="Delete my data").click()
     assert page.get_by_role("alert").is_visible()
     look("not erased")
+    page.get_by_role("link", name="Keep my data").click()
 
     page.get_by_role("button", name="Unsubscribe").click()
     assert "unsubscribed" in heading(page)
     look("unsubscribed")
     page.get_by_label("Anything you’d like to add").fill("Too much to read")
-    page.get_by_role("button", name="The emails come too often").click()
+    page.get_by_label("The emails come too often").check()
+    page.get_by_role("button", name="Send my answer").click()
     assert "Thank you" in heading(page)
     page.get_by_label("three months").check()
     page.get_by_role("button", name="Save").click()
     assert web_harness.subscriber(ANNA).quarterly_at
+    assert "Once every three months, we will send you the best one" in page.get_by_role("status").inner_text()
     look("thanks")
 
     page.get_by_role("link", name="Sign up again").click()
@@ -135,9 +139,11 @@ def story(web_harness: WebHarness, page: Page, look: Callable[[str], None]) -> N
     look("address changed")
     page.goto(web_harness.unsubscribe_path(NEW))
     look("unsubscribe?")
+    page.get_by_role("button", name="Send me one tip a month").click()
+    assert web_harness.subscriber(NEW).pace == "monthly"
     page.goto(web_harness.preferences_path(NEW))
-    page.get_by_label("Delete my address").check()
     page.get_by_role("button", name="Delete my data").click()
+    page.get_by_role("button", name="Yes, delete my data").click()
     assert "deleted" in heading(page)
     look("erased")
     for path in ("/signup/embed", "/signup/embed/sent", "/nothing", "/u/bad"):
@@ -217,7 +223,7 @@ def test_the_form_works_inside_a_frame_of_another_site(browser: Browser, web_har
         page.goto("/shop")
         frame = page.frame_locator("iframe")
         frame.get_by_label("Your email address").fill(ANNA)
-        frame.get_by_role("button", name="Send me the tips").click()
+        frame.get_by_role("button", name="Signup for FREE Tips!").click()
         frame.get_by_role("heading", name="Now check your inbox").wait_for()
     assert web_harness.subscriber(ANNA).status is Status.PENDING
 

@@ -33,7 +33,12 @@ CHECKED = (
     "response_schema_conformance",
     "unsupported_method",
 )
-NOT_TESTABLE = {"GET /logo", "GET /move/{token}", "POST /move/{token}"}  # no logo is set, and no move was requested
+NOT_TESTABLE = {
+    "GET /logo",
+    "GET /portrait",
+    "GET /move/{token}",
+    "POST /move/{token}",
+}  # no picture is set, and no move was requested
 TIP = "say-the-price-first"
 
 

@@ -157,10 +157,11 @@ def test_moving_does_not_reveal_known_addresses_and_sends_one_email_a_day(
     web_harness.app.subscribers.add("bob@host.example", confirmed_source="test")
     web_harness.app.subscribers.add("eve@host.example", confirmed_source="test")
     web_harness.app.suppressions.add("gone@host.example")
-    pages = [
-        change(web_harness, action="address", email=email) for email in ("bob@host.example", "gone@host.example", NEW)
-    ]
-    pages += [change(web_harness, action="address", email="third@host.example")]
+    pages = []
+    for email in ("bob@host.example", "gone@host.example", NEW, "third@host.example"):
+        page = change(web_harness, action="address", email=f" \u200b{email}\ufeff")
+        assert f"<strong>{email}</strong>" in page
+        pages.append(page.replace(email, NEW))
     other = change(web_harness, address="eve@host.example", action="address", email=NEW)
     assert len(set(pages)) == 1
     assert other.replace("eve@host.example", ANNA).replace('value=""', 'value="Anna"') == pages[0]

@@ -138,6 +138,12 @@ def test_a_display_name_is_as_plain_as_it_can_be(name: str, shown: str) -> None:
     assert phrase(name, offset=6) == shown
 
 
+def test_replies_go_to_the_bare_address_of_a_name() -> None:
+    fields = dict(headers_of(site=replace(SITE, reply_to="The Editor <editor@news.example>", contact_url="")))
+    assert fields["Reply-To"] == "editor@news.example"
+    assert fields["List-Help"] == "<mailto:editor@news.example?subject=help>"
+
+
 @pytest.mark.parametrize("evil", ["\r\nBcc: x@y.example", "\n", "\r", "\0", "\x7f", "\x85", "\u2028", "\x1b[2J", "\t"])
 def test_no_value_can_end_its_header_field(evil: str) -> None:
     for broken in (

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from newsletter.actions.calendar.plan import (
     LastSlotStatus,
     Rules,
+    coming_slot,
     last_slot,
     must_be_open,
     upcoming_slots,
@@ -71,6 +72,11 @@ class Calendar:
         """Why this slot has the tip it has. Raises NotFound for a slot that was never planned or is too far away."""
         with self.store.read() as tx:
             return why_date(tx, self.rules, slot, self.clock())
+
+    def coming_slot(self) -> date:
+        """The slot of the next issue that somebody who subscribes now will get."""
+        with self.store.read() as tx:
+            return coming_slot(tx, self.rules, self.clock())
 
     def last_slot(self) -> LastSlotStatus:
         """What became of the last slot that began."""

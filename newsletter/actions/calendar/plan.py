@@ -184,6 +184,19 @@ def _is_open_to(issue: IssueFacts, history: SlotHistory) -> bool:
     return not (issue.state in UNSENT and issue.slot and history.sent and issue.slot < history.sent)
 
 
+def coming_slot(tx: Tx, rules: Rules, now: datetime) -> date:
+    """The slot of the next issue that somebody who subscribes now will get: one whose audience is not frozen yet."""
+    overrides = tx.calendar.overrides()
+
+    def is_ahead(slot: date) -> bool:
+        issue = tx.issues.for_slot(slot)
+        is_frozen = issue is not None and (issue.state in ENDED or issue.state in IN_PROGRESS)
+        is_skipped = slot in overrides and overrides[slot].kind is Override.SKIP
+        return rules.schedule.starts_at(slot) > now and not is_frozen and not is_skipped
+
+    return next(filter(is_ahead, open_slots(tx, rules, now)))
+
+
 # -- the slots ahead ---------------------------------------------------------------------------------
 
 

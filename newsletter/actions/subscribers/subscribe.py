@@ -24,6 +24,9 @@ from newsletter.ports.store import Store, Tx
 MAX_NAME = 100
 _NEVER_IN_A_NAME = {"Cc", "Cs", "Co", "Cn"}  # controls, lone surrogates, private use and unassigned code points
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # they would reverse the text beside the name
+_INVISIBLE_ENDS = re.compile(
+    "^[\u00ad\u180e\u200b-\u200f\u2060-\u2064\ufeff]+|[\u00ad\u180e\u200b-\u200f\u2060-\u2064\ufeff]+$"
+)
 _LIKE_A_URL = re.compile(
     r"://|/|@|\bwww\.|(?<![\w.])(?!(?:dr|mr|mrs|ms|prof|st)\.)[\w-]{2,}\.[^\W\d_]{2,}", re.IGNORECASE
 )
@@ -53,7 +56,7 @@ def clean_name(text: str) -> str:
         for char in unicodedata.normalize("NFC", text[: 10 * MAX_NAME])
         if char.isspace() or unicodedata.category(char) not in _NEVER_IN_A_NAME
     )
-    name = " ".join(_BIDI_CONTROLS.sub("", shown).split())[:MAX_NAME].rstrip()
+    name = " ".join(_INVISIBLE_ENDS.sub("", _BIDI_CONTROLS.sub("", shown).strip()).split())[:MAX_NAME].rstrip()
     return "" if _LIKE_A_URL.search(name) else name
 
 

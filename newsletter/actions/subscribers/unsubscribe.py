@@ -73,6 +73,10 @@ class UnsubscribeLinks:
                 )
         return _view(subscriber)
 
+    def preferences_token(self, token: str) -> str:
+        """The preferences token of the same subscriber: the emails with this link have that one, too."""
+        return self.signer.sign(Purpose.PREFERENCES, self._open(token)[0])
+
     def unsubscribe(self, token: str, *, how: str) -> Unsubscribed:
         """End the subscription that the link belongs to; a second time changes nothing.
 

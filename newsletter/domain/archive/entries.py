@@ -109,6 +109,15 @@ def teaser(text: TipText, words: int = TEASER_WORDS) -> str:
     return " ".join(every[:words]).rstrip(" ,;:–—-") + " …"
 
 
+_ENDED = re.compile(r"[.!?…:][\"”’»“)\]]*\Z")
+
+
+def with_ellipsis(beginning: str) -> str:
+    """The beginning of a text, with an ellipsis if it stops in the middle of a sentence."""
+    shown = beginning.rstrip()
+    return shown if not shown or _ENDED.search(shown) else shown.rstrip(" ,;–—-") + " …"
+
+
 # -- lists and pages -----------------------------------------------------------------------------
 
 
