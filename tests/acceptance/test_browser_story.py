@@ -233,8 +233,9 @@ def test_every_target_of_the_preferences_is_large(browser: Browser, web_harness:
     web_harness.http.post(web_harness.confirm_path(ANNA))
     with opened(browser, web_harness, script=False, width=320) as page:
         page.goto(web_harness.preferences_path(ANNA))
+        page.locator("summary").click()
         for target in page.locator(
-            "button, .button, .top a, .foot a, input:not([tabindex]):not([type=checkbox]):not([type=radio]):not([type=hidden])"
+            "button, .button, summary, .top a, .foot a, input:not([tabindex]):not([type=checkbox]):not([type=radio]):not([type=hidden])"
         ).all():
             box = target.bounding_box()
             assert box
