@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from newsletter.actions.subscribers.signup_limits import SignupLimiter, stream_alert
 from newsletter.actions.subscribers.subscribe import ask_to_confirm
+from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.ports.clock import Clock
-from newsletter.ports.store import Store
+from newsletter.ports.store import Store, Tx
 
 MAX_REMINDERS = 500  # per run, so that reminders to a large import are spread over hours
 
 
 @dataclass(frozen=True)
 class Maintenance:
-    """The hourly maintenance of one newsletter. email_queued: called after a run that queued reminders."""
+    """The hourly maintenance of one newsletter.
+
+    owner: the addresses that are alerted about a stream of false sign-ups. email_queued: called after a run that queued
+    emails.
+    """
 
     store: Store
+    limiter: SignupLimiter
+    owner: Sequence[str]
     clock: Clock
     email_queued: Callable[[], None]
 
@@ -30,10 +39,25 @@ class Maintenance:
         with self.store.write() as tx:
             woken = tx.maintenance.end_pauses(now)
             due = tx.maintenance.due_reminders(now, MAX_REMINDERS)
-            for subscriber in due:
-                ask_to_confirm(tx, subscriber, now, kind="reminder")
-                tx.subscribers.change(subscriber.id, reminded_at=now)
-            counts = {"woken": woken, "reminded": len(due), **tx.maintenance.delete_expired(now)}
-        if due:
+            reminded = [subscriber for subscriber in due if self._remind(tx, subscriber, now)]
+            alerted = self._alert_stream(tx, now)
+            counts = {"woken": woken, "reminded": len(reminded), **tx.maintenance.delete_expired(now)}
+        if reminded or alerted:
             self.email_queued()
         return counts
+
+    def _remind(self, tx: Tx, subscriber: Subscriber, now: datetime) -> bool:
+        """Queue a reminder, unless the mailbox got enough emails already; then it gets none later either."""
+        tx.subscribers.change(subscriber.id, reminded_at=now)
+        if self.limiter.has_enough(tx, subscriber.address_key, now):
+            return False
+        ask_to_confirm(tx, subscriber, now, kind="reminder")
+        self.limiter.count_email(tx, subscriber.address_key, now)
+        return True
+
+    def _alert_stream(self, tx: Tx, now: datetime) -> bool:
+        """Alert the owner if, for a day, many strangers were signed up who do not answer; at most once a day."""
+        unanswered = self.limiter.stream(tx, now)
+        for address in self.owner if unanswered else ():
+            tx.transactional.add("alert", address, stream_alert(unanswered), now)
+        return bool(unanswered and self.owner)

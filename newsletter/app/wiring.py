@@ -371,7 +371,7 @@ class App:
     @cached_property
     def maintenance(self) -> Maintenance:
         """Hourly maintenance."""
-        return Maintenance(self.store, self.clock, self.email_queued.set)
+        return Maintenance(self.store, self.signup_limiter, self.site.owner, self.clock, self.email_queued.set)
 
     @cached_property
     def database(self) -> Database:

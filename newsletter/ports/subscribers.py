@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from newsletter.domain.errors import NotFound
 from newsletter.domain.subscribers.address import Address
 from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
-from newsletter.domain.subscribers.signup_limits import SignupLimit
+from newsletter.domain.subscribers.signup_limits import HOUR, SignupLimit
 from newsletter.domain.subscribers.subscriber import (
     Consent,
     DeliveryFacts,
@@ -152,12 +152,12 @@ class SignupLimits(Protocol):
     Hourly counts, the limits themselves, and the confirmation emails that are unanswered.
     """
 
-    def hit(self, name: str, limit: int, now: datetime, by: int = 1) -> bool:
-        """Count in the current hour, which began with its first hit; False, without counting, beyond the limit."""
+    def hit(self, name: str, limit: int, now: datetime, *, by: int = 1, window: timedelta = HOUR) -> bool:
+        """Count in the current window, which began with its first hit; False, without counting, beyond the limit."""
         ...
 
     def is_used_up(self, name: str, limit: int, now: datetime) -> bool:
-        """Has the current hour no room left?"""
+        """Has the current window no room left?"""
         ...
 
     def refund(self, name: str, now: datetime) -> None:
@@ -169,12 +169,28 @@ class SignupLimits(Protocol):
         ...
 
     def save(self, name: str, limit: SignupLimit) -> None: ...
-    def remember(self, address_key: str, limit: str, now: datetime, *, mailed: bool) -> None:
-        """If a confirmation email is sent (`mailed`), remember the name of the limit it counts against."""
+    def forget(self, name: str) -> None:
+        """Forget all hits."""
         ...
 
-    def take(self, address_key: str) -> str:
-        """Forget the unanswered email to this address; returns the name of its limit, "" if there is none."""
+    def remember(self, address_key: str, limit: str, network: str, now: datetime, *, mailed: bool) -> None:
+        """If a confirmation email is sent (`mailed`), remember the name of the limit it counts against, and its network."""
+        ...
+
+    def take(self, address_key: str) -> tuple[str, str]:
+        """Forget the unanswered email to this address; returns the name of its limit and its network, or twice ""."""
+        ...
+
+    def busiest_networks(self, since: datetime, most: int) -> list[tuple[str, int]]:
+        """The networks with the most unanswered emails since then, and how many those are."""
+        ...
+
+    def answered(self, since: datetime) -> int:
+        """How many subscribers confirmed since then."""
+        ...
+
+    def unanswered(self, since: datetime) -> int:
+        """How many confirmation emails since then are unanswered; at most those of a day are known."""
         ...
 
 

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
 from newsletter.domain.subscribers.signup_limits import HOUR, SignupLimit
-from newsletter.store.times import from_ms, to_ms
+from newsletter.store.times import from_ms, to_ms, to_text
 
 MOST = 100_000
 """How many counts are kept. Requests from more networks in an hour push out the oldest; the limit for all still applies."""
@@ -29,9 +29,15 @@ _SAVE = """INSERT INTO lane (name, budget, unanswered, seen_at, closed_until, cl
     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET budget = excluded.budget,
     unanswered = excluded.unanswered, seen_at = excluded.seen_at, closed_until = excluded.closed_until,
     closures = excluded.closures, turned_away = excluded.turned_away"""
-_REMEMBER = "INSERT OR REPLACE INTO asked (address_key, lane, at) SELECT ?, ?, ? WHERE ?"
+_REMEMBER = "INSERT OR REPLACE INTO asked (address_key, lane, network, at) SELECT ?, ?, ?, ? WHERE ?"
 ERASE = "DELETE FROM asked WHERE address_key = :key"
-_TAKE = f"{ERASE} RETURNING lane"
+ERASE_MAILBOX = "DELETE FROM tally WHERE name = 'mailbox/' || :mailbox"
+_TAKE = f"{ERASE} RETURNING lane, network"
+_FORGET = "DELETE FROM tally WHERE name = ?"
+_BUSIEST = """SELECT network, count(*) FROM asked WHERE at > ? AND network <> '' GROUP BY network
+    ORDER BY count(*) DESC, network LIMIT ?"""
+_ANSWERED = "SELECT count(*) FROM subscriber WHERE confirmed_at > ?"
+_UNANSWERED = "SELECT count(*) FROM asked WHERE at > ?"
 DELETE_UNANSWERED = "DELETE FROM asked WHERE at <= :day_ago_ms"
 
 
@@ -66,6 +72,7 @@ class AskedToConfirm(SQLModel, table=True):
 
     address_key: str = Field(primary_key=True)
     lane: str
+    network: str = ""
     at: int = Field(sa_type=BigInteger)
 
 
@@ -75,15 +82,15 @@ class SqlSignupLimits:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def hit(self, name: str, limit: int, now: datetime, by: int = 1) -> bool:
-        """Count, unless that exceeds the limit; an hour that is over starts again."""
-        values = {"name": name, "by": by, "limit": limit, "now": to_ms(now), "ends": to_ms(now + HOUR)}
+    def hit(self, name: str, limit: int, now: datetime, *, by: int = 1, window: timedelta = HOUR) -> bool:
+        """Count, unless that exceeds the limit; a window that is over starts again."""
+        values = {"name": name, "by": by, "limit": limit, "now": to_ms(now), "ends": to_ms(now + window)}
         counted = self._db.execute(_HIT, values).rowcount > 0
         self._db.execute(_TRIM)
         return counted
 
     def is_used_up(self, name: str, limit: int, now: datetime) -> bool:
-        """Has the current hour no room left?"""
+        """Has the current window no room left?"""
         return self._db.execute(_IS_USED_UP, (name, to_ms(now), limit)).fetchone() is not None
 
     def refund(self, name: str, now: datetime) -> None:
@@ -104,11 +111,27 @@ class SqlSignupLimits:
         times = (at and to_ms(at) for at in (limit.seen_at, limit.closed_until))
         self._db.execute(_SAVE, (name, limit.budget, limit.unanswered, *times, limit.closures, limit.turned_away))
 
-    def remember(self, address_key: str, limit: str, now: datetime, *, mailed: bool) -> None:
-        """One statement whether or not an email is sent, so that the response time does not tell."""
-        self._db.execute(_REMEMBER, (address_key, limit, to_ms(now), mailed))
+    def forget(self, name: str) -> None:
+        """Forget all hits."""
+        self._db.execute(_FORGET, (name,))
 
-    def take(self, address_key: str) -> str:
-        """Forget the unanswered email to this address; the name of its limit, or ""."""
+    def remember(self, address_key: str, limit: str, network: str, now: datetime, *, mailed: bool) -> None:
+        """One statement whether or not an email is sent, so that the response time does not tell."""
+        self._db.execute(_REMEMBER, (address_key, limit, network, to_ms(now), mailed))
+
+    def take(self, address_key: str) -> tuple[str, str]:
+        """Forget the unanswered email to this address; the name of its limit and its network, or twice ""."""
         rows = self._db.execute(_TAKE, {"key": address_key}).fetchall()
-        return str(rows[0][0]) if rows else ""
+        return (str(rows[0][0]), str(rows[0][1])) if rows else ("", "")
+
+    def busiest_networks(self, since: datetime, most: int) -> list[tuple[str, int]]:
+        """The networks with the most unanswered emails, and how many."""
+        return [(str(name), int(count)) for name, count in self._db.execute(_BUSIEST, (to_ms(since), most))]
+
+    def answered(self, since: datetime) -> int:
+        """How many subscribers confirmed since then."""
+        return int(self._db.execute(_ANSWERED, (to_text(since),)).fetchone()[0])
+
+    def unanswered(self, since: datetime) -> int:
+        """How many confirmation emails since then are unanswered."""
+        return int(self._db.execute(_UNANSWERED, (to_ms(since),)).fetchone()[0])

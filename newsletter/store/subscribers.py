@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from newsletter.domain.subscribers.address import Address
+from newsletter.domain.subscribers.address import Address, mailbox_key
 from newsletter.domain.subscribers.subscriber import (
     UNSUBSCRIBED_ELSEWHERE,
     Consent,
@@ -84,6 +84,7 @@ _ERASE = (
     transactional.ERASE,
     suppressions.REMOVE,
     signup_limits.ERASE,
+    signup_limits.ERASE_MAILBOX,
     "DELETE FROM subscriber WHERE id = :id",  # the consent log is deleted by its foreign key
 )
 """Everything that names a person; every statement takes some of :id, :key (of the address) and :address."""
@@ -224,7 +225,7 @@ class SqlSubscribers:
         row = self._db.execute("SELECT address_key, address FROM subscriber WHERE id = ?", (subscriber_id,))
         key, address = row.fetchone()
         for sql in _ERASE:
-            self._db.execute(sql, {"id": subscriber_id, "key": key, "address": address})
+            self._db.execute(sql, {"id": subscriber_id, "key": key, "address": address, "mailbox": mailbox_key(key)})
 
     def log_consent(self, subscriber_id: int, consent: Consent) -> None:
         """Append to the consent log."""

@@ -132,6 +132,86 @@ def test_one_domain_is_not_flooded_through_many_addresses(web_harness: WebHarnes
     try_sign_up("a@small.example", "198.51.100.1")
 
 
+def test_a_limit_that_is_nearly_used_up_does_not_tell_who_subscribes(web_harness: WebHarness) -> None:
+    for name in ("known", "stranger"):
+        domain = f"{name}s.example"
+        if name == "known":
+            web_harness.app.subscribers.add(f"victim@{domain}", confirmed_source="test")
+        answers = [sign_up(web_harness, f"a{at}@{domain}", f"203.0.113.{at}").status_code for at in range(14)]
+        victim = sign_up(web_harness, f"victim@{domain}", "203.0.113.50").status_code
+        after = sign_up(web_harness, f"b@{domain}", "203.0.113.51").status_code
+        assert (set(answers), victim, after) == ({303}, 303, 429), name
+        web_harness.clock.forward(hours=3)
+
+
+def test_all_addresses_of_one_mailbox_get_few_emails_together(web_harness: WebHarness) -> None:
+    forms = ["b.o.b+{}@gmail.com", "bo.b+{}@googlemail.com", "Bob+{}@gmail.com", "bob@gmail.com"]
+    for hour in range(7 * 24):
+        for at, form in enumerate(forms):
+            sign_up(web_harness, form.format(f"{hour}x{at}"), f"203.0.{hour}.{at}")
+        web_harness.app.maintenance.run()
+        web_harness.app.transactional.send()
+        web_harness.clock.forward(hours=1)
+    to_bob = [email["To"] for email in web_harness.emails() if "owner" not in email["To"]]
+    assert len(to_bob) == 4
+
+
+def test_an_answer_gives_a_mailbox_its_emails_back(web_harness: WebHarness) -> None:
+    for at in range(12):
+        address = f"bob+{at}@host.example"
+        assert sign_up(web_harness, address, f"203.0.113.{at}").status_code == 303
+        web_harness.http.post(web_harness.confirm_path(address))
+        assert web_harness.subscriber(address).display_status == "confirmed"
+
+
+@pytest.mark.parametrize("networks", [1, 2, 3])
+def test_few_networks_cannot_close_the_form_for_everybody(web_harness: WebHarness, networks: int) -> None:
+    refused = attacks = 0
+    for hour in range(48):
+        for at in range(60):
+            origin = f"203.0.113.{at % networks}"
+            seen = web_harness.app.signup.subscribe
+            try:
+                seen(f"victim{hour}x{at}@host{at % 9}.example", "", form="page/1", origin=origin)
+                attacks += 1
+            except TooMany:
+                continue
+        try:
+            web_harness.app.signup.subscribe(
+                f"real{hour}@host1.example", "", form="page/1", origin=f"198.51.100.{hour}"
+            )
+        except TooMany:
+            refused += 1
+        web_harness.clock.forward(hours=1)
+    assert refused == 0
+    assert attacks <= networks * 48 * 10
+
+
+def test_a_stream_that_no_hourly_limit_stops_alerts_the_owner_once_a_day(web_harness: WebHarness) -> None:
+    for hour in range(72):
+        for at in range(3):
+            sign_up(web_harness, f"victim{hour}x{at}@host{at}.example", f"203.0.{hour}.{at}")
+        web_harness.app.maintenance.run()
+        web_harness.app.transactional.send()
+        web_harness.clock.forward(hours=1)
+    alerts = [email["Subject"] for email in web_harness.emails() if email["To"] == "owner@tips.example"]
+    assert 2 <= len(alerts) <= 3
+    assert all("may be abused" in subject for subject in alerts)
+
+
+def test_many_sign_ups_that_are_answered_alert_nobody(web_harness: WebHarness) -> None:
+    for hour in range(30):
+        for at in range(6):
+            address = f"reader{hour}x{at}@host{at}.example"
+            sign_up(web_harness, address, f"203.0.{hour}.{at}")
+            if at % 2:
+                web_harness.http.post(web_harness.confirm_path(address))
+        web_harness.app.maintenance.run()
+        web_harness.clock.forward(hours=1)
+    web_harness.app.transactional.send()
+    assert [email for email in web_harness.emails() if email["To"] == "owner@tips.example"] == []
+
+
 @pytest.mark.parametrize(
     ("origin", "key"),
     [

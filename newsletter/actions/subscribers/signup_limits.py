@@ -7,19 +7,29 @@ refusals: whoever keeps sending requests during an attack costs no query.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from newsletter.domain.subscribers.address import mailbox_key
 from newsletter.domain.subscribers.signup_limits import (
     BUDGET_NAMES,
     BUDGETS,
+    DAY,
+    FEW_ORIGINS,
+    HOUR,
     LINKS_PER_ORIGIN,
     LONGEST_SUSPENSION,
+    MANY_OF_ONE_ORIGIN,
     MAX_CACHED_REFUSALS,
     PER_DOMAIN,
+    PER_MAILBOX,
     PER_ORIGIN,
     REFUSAL_CACHED_FOR,
+    STREAM,
+    UNANSWERED_PER_ORIGIN,
+    UNANSWERED_PER_ORIGIN_AND_DOMAIN,
+    WEEK,
     SignupDecision,
     SignupLimit,
     TooMany,
@@ -37,19 +47,46 @@ spam people, confirmation emails are paused for an hour, and longer if this cont
 }
 
 
+def stream_alert(unanswered: int) -> dict[str, object]:
+    """The values of the alert about sign-ups that are spread over a day, so that no hourly limit stops them."""
+    return {
+        "headline": "Your sign-up form may be abused",
+        "lines": [
+            f"""In the last 24 hours, {unanswered} people were asked to confirm a sign-up, and hardly any of them did. \
+Somebody may be signing up strangers.""",
+            "Each of them gets a few emails at most, and your issues are not affected.",
+        ],
+        "next_step": "Check your web server’s log to see where the requests come from, and block those addresses there.",
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One sign-up that is being checked. closes: it exceeded the budget, so the owner should be alerted."""
+    """One sign-up that is being checked. closes: it exceeded the budget, so the owner should be alerted.
+
+    blocks: the same, but few networks did it, and this sign-up comes from one of them.
+    """
 
     address_key: str
+    network: str
     budget_name: str
     budget: SignupLimit
     closes: bool = False
+    blocks: bool = False
 
     @property
     def domain(self) -> str:
         """The domain of the address."""
         return self.address_key.rpartition("@")[2]
+
+    @property
+    def counters(self) -> list[tuple[str, int]]:
+        """The hourly counters of unanswered emails, and their limits."""
+        counters = [(f"domain/{self.domain}", PER_DOMAIN)]
+        if self.network:
+            counters.append((_counter("open", self.network), UNANSWERED_PER_ORIGIN))
+            counters.append((_counter(f"open/{self.domain}", self.network), UNANSWERED_PER_ORIGIN_AND_DOMAIN))
+        return counters
 
 
 @dataclass
@@ -103,42 +140,91 @@ class SignupLimiter:
             self._cache_refusal(budget_name, budget.closed_until)
             raise _suspended()
         self._count_network(tx, "signup", network, PER_ORIGIN[proven], now)
-        attempt = Attempt(address_key, budget_name, budget)
-        if tx.signup_limits.is_used_up(f"domain/{attempt.domain}", PER_DOMAIN, now):
-            self._cache_refusal(f"domain/{attempt.domain}", now + REFUSAL_CACHED_FOR)
-            raise _too_many_to_domain(attempt.domain)
+        attempt = Attempt(address_key, network, budget_name, budget)
+        self._refuse_used_up(tx, attempt, now)
         if budget.try_one(now) is SignupDecision.CLOSES:
+            attempt = self._block_few(tx, attempt, now)
             tx.signup_limits.save(budget_name, budget)
-            return Attempt(address_key, budget_name, budget, closes=True)
         return attempt
 
-    def settle(self, tx: Tx, attempt: Attempt, now: datetime, *, mailed: bool) -> None:
-        """Count the confirmation email.
+    def has_enough(self, tx: Tx, address_key: str, now: datetime) -> bool:
+        """Did the mailbox of an address get so many unanswered emails that it gets no more of them this week?
 
-        Runs the same statements if none was needed: the response time must not tell whether an address is known.
+        A visitor is not told: the address may belong to somebody else.
         """
-        if not mailed:
-            attempt.budget.refund()
+        return tx.signup_limits.is_used_up(_mailbox(address_key), PER_MAILBOX, now)
+
+    def count_email(self, tx: Tx, address_key: str, now: datetime, *, mailed: bool = True) -> None:
+        """Count one confirmation email or reminder to the mailbox of an address."""
+        tx.signup_limits.hit(_mailbox(address_key), PER_MAILBOX, now, by=int(mailed), window=WEEK)
+
+    def settle(self, tx: Tx, attempt: Attempt, now: datetime, *, mailed: bool) -> None:
+        """Count one sign-up, also if it needed no email.
+
+        Otherwise a limit that is nearly used up would tell which addresses are known. The same statements run for both,
+        since the response time must not tell either.
+        """
         tx.signup_limits.save(attempt.budget_name, attempt.budget)
-        tx.signup_limits.hit(f"domain/{attempt.domain}", PER_DOMAIN, now, by=int(mailed))
-        tx.signup_limits.remember(attempt.address_key, attempt.budget_name, now, mailed=mailed)
+        for name, limit in attempt.counters:
+            tx.signup_limits.hit(name, limit, now)
+        self.count_email(tx, attempt.address_key, now, mailed=mailed)
+        tx.signup_limits.remember(attempt.address_key, attempt.budget_name, attempt.network, now, mailed=mailed)
 
     def count_link_request(self, tx: Tx, network: str, now: datetime) -> None:
         """Count one request for a personal link from this network. Raises TooMany."""
         self._count_network(tx, "link", network, LINKS_PER_ORIGIN, now)
 
-    def suspended(self) -> TooMany:
-        """The error for the sign-up that used up the budget."""
-        return _suspended()
+    def refusal(self, attempt: Attempt) -> TooMany | None:
+        """The error for a sign-up that used up the budget; raise it after the transaction."""
+        if attempt.blocks:
+            return _too_many_from_network()
+        return _suspended() if attempt.closes else None
+
+    def stream(self, tx: Tx, now: datetime) -> int:
+        """How many confirmation emails of the last day are unanswered, if that looks like abuse; 0 if it does not.
+
+        At most once a day: the next calls return 0.
+        """
+        unanswered = tx.signup_limits.unanswered(now - DAY)
+        if unanswered < STREAM or tx.signup_limits.answered(now - DAY) >= unanswered // 4:
+            return 0
+        return unanswered if tx.signup_limits.hit("stream-alert", 1, now, window=DAY) else 0
 
     def answered(self, tx: Tx, address_key: str, now: datetime) -> None:
         """Give the share of a confirmed sign-up back to its budget and to its domain."""
-        budget_name = tx.signup_limits.take(address_key)
+        budget_name, network = tx.signup_limits.take(address_key)
+        tx.signup_limits.forget(_mailbox(address_key))
         if budget_name:
             budget = tx.signup_limits.get(budget_name, BUDGETS[budget_name])
             budget.answered()
             tx.signup_limits.save(budget_name, budget)
-            tx.signup_limits.refund(f"domain/{address_key.rpartition('@')[2]}", now)
+            for name, _ in Attempt(address_key, network, budget_name, budget).counters:
+                tx.signup_limits.refund(name, now)
+
+    def _refuse_used_up(self, tx: Tx, attempt: Attempt, now: datetime) -> None:
+        blocked = _counter("blocked", attempt.network)
+        if blocked and tx.signup_limits.is_used_up(blocked, 1, now):
+            self._cache_refusal(_counter("signup", attempt.network), now + REFUSAL_CACHED_FOR)
+            raise _too_many_from_network()
+        for name, limit in attempt.counters:
+            if tx.signup_limits.is_used_up(name, limit, now):
+                if name.startswith("domain/"):
+                    self._cache_refusal(name, now + REFUSAL_CACHED_FOR)
+                    raise _too_many_to_domain(attempt.domain)
+                raise _too_many_from_network()
+
+    def _block_few(self, tx: Tx, attempt: Attempt, now: datetime) -> Attempt:
+        """If few networks used up the budget, block them for a day, instead of suspending everybody's sign-ups."""
+        busiest = tx.signup_limits.busiest_networks(now - HOUR, FEW_ORIGINS)
+        few = {network: count for network, count in busiest if count >= MANY_OF_ONE_ORIGIN}
+        if not few or 2 * sum(few.values()) < tx.signup_limits.unanswered(now - HOUR):
+            return replace(attempt, closes=True)
+        for network in few:
+            tx.signup_limits.hit(_counter("blocked", network), 1, now, window=DAY)
+        attempt.budget.reopen_without(sum(few.values()))
+        if attempt.network in few:
+            return replace(attempt, blocks=True)
+        return replace(attempt, closes=attempt.budget.try_one(now) is SignupDecision.CLOSES)
 
     def _count_network(self, tx: Tx, what: str, network: str, limit: int, now: datetime) -> None:
         name = _counter(what, network)
@@ -161,6 +247,10 @@ class SignupLimiter:
 
 def _counter(what: str, network: str) -> str:
     return f"{what}/{network}" if network else ""
+
+
+def _mailbox(address_key: str) -> str:
+    return f"mailbox/{mailbox_key(address_key)}"
 
 
 def _too_many_from_network() -> TooMany:

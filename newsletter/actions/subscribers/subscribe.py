@@ -90,20 +90,24 @@ class Signup:
         network, key = origin_key(origin), self.make_key()  # outside the transaction, which others wait for
         if budget_name := self.limiter.refuse_cached(address.key, network, proven=proven, now=now):
             with self.store.write() as tx:
-                refusal = self.limiter.note_pressure(tx, budget_name)
-            raise refusal
+                under_pressure = self.limiter.note_pressure(tx, budget_name)
+            raise under_pressure
         mailed = False
         with self.store.write(no_wait=no_wait) as tx:
             attempt = self.limiter.check(tx, address.key, network, proven=proven, now=now)
+            refusal = self.limiter.refusal(attempt)
             if attempt.closes:
                 self._suspend_signups(tx, now)
-            else:
-                mailed = subscribe(tx, address=address, name=name, form=form, origin=origin, key=key, now=now)
+            elif not refusal:
+                enough = self.limiter.has_enough(tx, address.key, now)
+                mailed = subscribe(
+                    tx, address=address, name=name, form=form, origin=origin, key=key, now=now, has_enough=enough
+                )
                 self.limiter.settle(tx, attempt, now, mailed=mailed)
         if attempt.closes or mailed:
             self.email_queued()
-        if attempt.closes:
-            raise self.limiter.suspended()
+        if refusal:
+            raise refusal
 
     def new_ticket(self) -> str:
         """A signed time for a hidden field of the form: proof that the form was loaded before it is sent."""
@@ -134,18 +138,21 @@ class Signup:
             tx.transactional.add("alert", owner, ATTACK, now)
 
 
-def subscribe(tx: Tx, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime) -> bool:
+def subscribe(
+    tx: Tx, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime, has_enough: bool = False
+) -> bool:
     """Record a sign-up inside a transaction; was a confirmation email queued? The visitor must not be told.
 
     form: the version of the text that the visitor saw, kept as proof. origin: the IP address of the visitor.
-    key: a fresh, unguessable subscriber key. At most one confirmation email per address in 24 hours.
+    key: a fresh, unguessable subscriber key. has_enough: the mailbox of the address gets no more emails for now; it gets at
+    most one confirmation email per address in 24 hours anyway.
     For an address that gets none, the same rows are written and rolled back, so that neither the answer nor its timing
     tells whether an address is known.
     """
     name = clean_name(name)
     subscriber = tx.subscribers.by_address(address.key)
     suppressed = tx.suppressions.get(address.key)
-    if (suppressed and suppressed.reason != UNSUBSCRIBED_ELSEWHERE) or not _may_mail(subscriber, now):
+    if has_enough or (suppressed and suppressed.reason != UNSUBSCRIBED_ELSEWHERE) or not _may_mail(subscriber, now):
         _pretend(tx, name, form, origin, key, now)
         return False
     with tx.rolled_back():

@@ -153,6 +153,18 @@ def _checked_by_library(text: str) -> Address:
     return Address(found.normalized, found.normalized.casefold())
 
 
+def mailbox_key(address_key: str) -> str:
+    """One key for all addresses that very likely reach one mailbox: without a plus tag, and at Gmail without dots.
+
+    address_key: as `Address.key`. Only for counting: elsewhere, `anna@` and `anna+tips@` are two subscribers.
+    """
+    local, _, domain = address_key.rpartition("@")
+    base = local.partition("+")[0] or local
+    if domain in {"gmail.com", "googlemail.com"}:
+        return f"{base.replace('.', '')}@gmail.com"
+    return f"{base}@{domain}"
+
+
 def masked_address(address: str) -> str:
     """The address for a page that strangers may see: `anna@host.example` becomes `a***@host.example`."""
     local, _, domain = address.rpartition("@")

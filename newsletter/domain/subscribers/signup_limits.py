@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from newsletter.domain.errors import Refused
 
-HOUR = timedelta(hours=1)
+HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 LONGEST_SUSPENSION = timedelta(hours=24)
 
 # "proven" sign-ups come from someone who loaded a form of ours, "unproven" ones from programs and other forms.
@@ -16,6 +16,12 @@ LONGEST_SUSPENSION = timedelta(hours=24)
 BUDGET_NAMES = {True: "proven", False: "unproven"}
 BUDGETS = {"proven": 24, "unproven": 18}  # unanswered confirmation emails per hour
 PER_ORIGIN = {True: 20, False: 5}  # sign-ups per hour from one network: proven, unproven
+UNANSWERED_PER_ORIGIN = 10  # unanswered confirmation emails per hour that one network may cause
+UNANSWERED_PER_ORIGIN_AND_DOMAIN = 5  # and those to one domain, so that two networks cannot use up PER_DOMAIN
+PER_MAILBOX = 4  # confirmation emails and reminders per week to one mailbox, whatever its tags, until one is answered
+FEW_ORIGINS = 3  # if this few networks cause half of the unanswered emails, they are blocked, and nobody else
+MANY_OF_ONE_ORIGIN = 4  # of an hour; a network with fewer is never blocked
+STREAM = 40  # unanswered confirmation emails in 24 hours; if hardly any are answered, the owner is alerted
 PER_DOMAIN = 15  # unanswered confirmation emails per hour to one domain
 LINKS_PER_ORIGIN = 5  # requests for the personal link per hour from one network
 REFUSAL_CACHED_FOR = timedelta(seconds=10)  # how long a used-up limit is trusted without asking the database
@@ -78,6 +84,11 @@ class SignupLimit:
         """Someone confirmed a sign-up, so the visitors are real people: restore the budget."""
         self.refund()
         self.budget, self.closures = self.limit, 0
+
+    def reopen_without(self, unanswered: int) -> None:
+        """Take back a suspension, and these unanswered emails: their senders are blocked instead."""
+        self.closed_until, self.closures = None, max(0, self.closures - 1)
+        self.unanswered = max(0.0, self.unanswered - unanswered)
 
     def is_closed(self, now: datetime) -> bool:
         """Are sign-ups suspended at this moment?"""

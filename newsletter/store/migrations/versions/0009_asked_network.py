@@ -1,0 +1,11 @@
+"""The network that a confirmation email came from."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    op.add_column("asked", sa.Column("network", sa.String(), nullable=False, server_default=""))
