@@ -37,7 +37,8 @@ class WorkerTask:
     """What the second process has to know; it is pickled.
 
     emails: the compiled emails by the tip_id of a claim. secret: the issue's own key, of its Message-IDs.
-    clock_offset: how far the newsletter's clock is ahead of the machine's. log_level: as in `logging`.
+    clock_offset: how far the newsletter's clock is ahead of the machine's. log_level: as in `logging`. trusts_mailboxes:
+    as in `CircuitBreaker`.
     """
 
     settings: Settings
@@ -47,6 +48,7 @@ class WorkerTask:
     database: Path
     clock_offset: timedelta
     log_level: int
+    trusts_mailboxes: bool
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,12 @@ class WorkerStarter:
     clock: Clock
 
     def __call__(
-        self, lock: SendingLock, number: int, emails: Mapping[int | None, bytes], secret: bytes
+        self,
+        lock: SendingLock,
+        number: int,
+        emails: Mapping[int | None, bytes],
+        secret: bytes,
+        trusts_mailboxes: bool = False,  # noqa: FBT001, FBT002 - as StartWorker has it
     ) -> WorkerProcess:
         """A worker for one issue; its process starts with its work."""
         task = WorkerTask(
@@ -69,6 +76,7 @@ class WorkerStarter:
             database=self.database,
             clock_offset=self.clock() - system_clock(),
             log_level=logging.getLogger().getEffectiveLevel(),
+            trusts_mailboxes=trusts_mailboxes,
         )
         return WorkerProcess(lock, task, self.clock)
 

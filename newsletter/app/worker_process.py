@@ -80,7 +80,14 @@ def _send(task: WorkerTask, connections: int, parent: int, reporter: Reporter) -
         # Before the first claim: if this process dies, the first one has to know which rows to requeue.
         reporter.report(owner=owner)
         context = SendingContext(
-            ledger, app.sender(), by_tip(writers), app.envelope_from, app.clock, app.stop, dot_free=True
+            ledger,
+            app.sender(),
+            by_tip(writers),
+            app.envelope_from,
+            app.clock,
+            app.stop,
+            dot_free=True,
+            trusts_mailboxes=task.trusts_mailboxes,
         )
         batch = Batch(context, task.number)
         result = batch.result

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FAILED = 1
 NOT_FROZEN = (IssueState.PLANNED, IssueState.PREPARING)
 PARTLY = 4
+MIN_RATE = 2  # emails per second
 
 
 def iso(at: date | None) -> str | None:
@@ -79,9 +80,9 @@ def draw_issue(output: Output, issue: IssueFacts, *, took: float | None = None) 
     ]
     if took is not None:
         sent = issue.counts.get(State.SENT.value, 0)
-        facts.append(
-            ("took", f"{took:.1f} s" + (f", {sent / took:,.0f} emails per second" if sent and took > 1 else ""))
-        )
+        # With a handful of emails, the time is that of the connection, and a rate of 0 or 1 says nothing.
+        rate = f", {sent / took:,.0f} emails per second" if took > 1 and sent / took >= MIN_RATE else ""
+        facts.append(("took", f"{took:.1f} s{rate}"))
     day = output.day(issue.slot) if issue.slot else issue.quarter or "outside the calendar"
     output.facts(facts, title=f"Issue {issue.number} · {day}" if issue.is_numbered else f"Missed · {day}")
 

@@ -191,6 +191,7 @@ def send(context: CliContext, *, now: bool, extra: bool, tip: str | None, anyway
 
 
 def _would_send(context: CliContext, *, early: bool, tip: str | None, anyway: bool) -> int:
+    context.app.issues.refuse_on_hold()
     coming = context.app.issues.next()
     errors = () if anyway else context.app.issues.errors(tip)
     title = context.app.tips.title_today(tip) if tip else coming.tip.title if coming.tip else "no tip"
@@ -285,7 +286,7 @@ def cancel(context: CliContext, *, number: int, yes: bool) -> None:
 @dry_run
 @click.pass_obj
 def retry_failed(context: CliContext, *, number: int, dry_run: bool) -> None:
-    """Requeue failed and held deliveries; `issues resume` or the daemon sends them."""
+    """Requeue what was not sent for a reason that is not the mailbox; `issues resume` or the daemon sends it."""
     _report(context, context.app.issues.get(number) if dry_run else context.app.issues.retry_failed(number))
 
 

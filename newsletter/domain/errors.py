@@ -13,7 +13,8 @@ NewsletterError
 ├── TemplateError            a template that cannot be used (source, line)
 ├── Busy                     another process is working on this: try again later
 └── SenderError              the mail server or the connection failed, not one delivery
-    └── AuthenticationFailed the mail server rejected the user name and password: retrying cannot help
+    └── RelayRefusal         the mail server refuses us: our address, our account, our reputation; retrying cannot help
+        └── AuthenticationFailed  … our user name and password
 """
 
 from __future__ import annotations
@@ -102,5 +103,9 @@ class SenderError(NewsletterError):
     exit_code = 75
 
 
-class AuthenticationFailed(SenderError):
+class RelayRefusal(SenderError):
+    """The mail server refuses us and not one email: the sender's address, the account, the reputation."""
+
+
+class AuthenticationFailed(RelayRefusal):
     """The mail server rejected the user name and password; retrying cannot help."""

@@ -9,10 +9,35 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
+from newsletter.domain.delivery.outcome import (
+    ABOUT_THE_MAILBOX,
+    Cause,
+    Deferred,
+    InDoubt,
+    Outcome,
+    Rejected,
+    Reply,
+    Sent,
+    Stage,
+)
+from newsletter.mail.reply_words import About, about
 
 MAX_TEXT = 500
 _ABOUT_THE_MESSAGE = (Stage.DOT, Stage.RCPT, Stage.DATA)
+_EXACTLY_NOBODY = ((1, 1), (1, 10))
+_ABOUT_THE_SENDER = ((1, 7), (1, 8))  # RFC 3463 section 3.2
+# 5.1.2, 5.1.3, 5.1.6, and 5.4.4 by themselves are too little to lose a subscriber for ever.
+_CODES = {
+    **dict.fromkeys(((1, 2), (1, 3), (1, 6), (2, 1), (4, 4)), About.CLOSED),
+    (2, 2): About.FULL,
+    **dict.fromkeys(((2, 3), (3, 4)), About.SIZE),
+}
+_CAUSES = {
+    About.US: Cause.POLICY,
+    About.POLICY: Cause.POLICY,
+    About.FULL: Cause.MAILBOX_FULL,
+    About.CLOSED: Cause.MAILBOX_CLOSED,
+}
 _ENHANCED = re.compile(r"#?([245]\.\d{1,3}\.\d{1,3})(?=\s|\Z)\s*")
 _UNPRINTABLE = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
@@ -62,24 +87,83 @@ def classify(reply: Reply) -> Outcome | None:
         case 4:
             return Deferred(reply)
         case 5:
-            return _refused(reply)
+            return refusal(reply)
         case 2 if reply.stage is Stage.DOT:
             return Sent(reply)
         case _:
             return InDoubt(reply) if reply.stage is Stage.DOT else None
 
 
-def _refused(reply: Reply) -> Outcome:
-    """The outcome of a 5yz. Only an enhanced code can suppress an address: 550 alone has too many meanings."""
-    _, subject, detail = (
-        [int(part) for part in reply.enhanced.split(".")] if reply.enhanced.startswith("5.") else [0, 0, 0]
-    )
-    if subject == 7 or (subject, detail) in ((1, 7), (1, 8)):
-        return Rejected(reply, Cause.POLICY)  # 5.1.7 and 5.1.8 are about the sender's address (RFC 3463 section 3.2)
-    if subject == 1 and reply.stage is Stage.RCPT:
-        return Rejected(reply, Cause.BAD_ADDRESS)
-    if (subject, detail) == (2, 2):
-        return Rejected(reply, Cause.MAILBOX_FULL)
-    if reply.code == 552 and reply.stage is Stage.RCPT:
+def refusal(reply: Reply) -> Outcome:
+    """The outcome of a 5yz about one email. The words win where they contradict the code.
+
+    An address is suppressed only if the words say that there is no such mailbox and the code does not contradict them, or
+    if the code says exactly that (5.1.1 or 5.1.10 of RFC 3463 and RFC 7505) and the words say nothing else.
+    """
+    code = _numbers(reply.enhanced)
+    what = _about(reply, code)
+    if what is About.QUOTA:
+        return Deferred(reply, is_quota=True)
+    if what is About.UNKNOWN and reply.code == 552 and reply.stage is Stage.RCPT:
         return Deferred(reply)  # RFC 5321 section 4.5.3.1.10: "too many recipients", so a client treats it as 452
-    return Rejected(reply, Cause.OTHER)
+    if what is About.NOBODY:
+        return Rejected(reply, Cause.BAD_ADDRESS if _is_sure(reply, code) else Cause.MAILBOX_CLOSED)
+    return Rejected(reply, _CAUSES.get(what, Cause.OTHER))
+
+
+def is_about_us(reply: Reply) -> bool:
+    """Does a refusal before the recipient say that trying again cannot help: our address, our sign-in, our reputation?
+
+    A 5yz to MAIL FROM is about the envelope sender or the account (RFC 5321 section 3.3), whatever its words are, unless
+    they name a quota. 503 is a command out of order. Before MAIL FROM, only words or codes of a policy count.
+    """
+    if reply.code // 100 != 5 or reply.code == 503:
+        return False
+    what = _about(reply, _numbers(reply.enhanced))
+    return what is not About.QUOTA and (reply.stage is Stage.MAIL or what in (About.US, About.POLICY))
+
+
+def is_about_the_mailbox(reply: str) -> bool:
+    """Was a delivery rejected because of its mailbox? reply: as the ledger keeps it, `rcpt 550 5.1.1 no such user`."""
+    stage, _, rest = reply.partition(" ")
+    code, _, text = rest.partition(" ")
+    if stage not in set(Stage) or not code.isdigit():
+        return False
+    outcome = refusal(parse_reply(Stage(stage), int(code), text))
+    return isinstance(outcome, Rejected) and outcome.cause in ABOUT_THE_MAILBOX
+
+
+def _about(reply: Reply, code: tuple[int, int]) -> About:
+    """What a refusal is about: by its words, or by its code if the words say nothing certain."""
+    if code == (4, 5):  # "mail system congestion"; Gmail: "Daily user sending limit exceeded"
+        return About.QUOTA
+    if code == (4, 1) and "recipient address rejected: access denied" in reply.text.casefold():
+        return About.NOBODY  # Microsoft 365, for an address that is not in its directory
+    what = about(reply.text)
+    return _by_code(reply.stage, code) if what is About.UNKNOWN else what
+
+
+def _by_code(stage: Stage, code: tuple[int, int]) -> About:
+    """What an enhanced code is about by itself (RFC 3463 section 3)."""
+    if code[0] == 7 or code in _ABOUT_THE_SENDER:
+        return About.POLICY
+    if code in _EXACTLY_NOBODY:
+        return About.NOBODY
+    if code[0] == 1 and stage is not Stage.RCPT:
+        return About.UNKNOWN
+    return _CODES.get(code, About.UNKNOWN)
+
+
+def _is_sure(reply: Reply, code: tuple[int, int]) -> bool:
+    """May "no such user" suppress the address? After DATA the reply may be about the message, so the code must agree."""
+    if reply.stage is not Stage.RCPT:
+        return code in _EXACTLY_NOBODY and about(reply.text) is About.NOBODY
+    return code[0] not in (2, 3, 6, 7) and code not in _ABOUT_THE_SENDER
+
+
+def _numbers(enhanced: str) -> tuple[int, int]:
+    """Subject and detail of a permanent enhanced code; zeros if there is none."""
+    if not enhanced.startswith("5."):
+        return 0, 0
+    _, subject, detail = enhanced.split(".")
+    return int(subject), int(detail)

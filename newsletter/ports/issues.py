@@ -132,6 +132,10 @@ class Issues(Quarters, Protocol):
         """Requeue the deliveries in these states (event RETRY) and reopen the issue if it was done; how many."""
         ...
 
+    def retry_rejected(self, number: int, now: datetime) -> int:
+        """Requeue the rejected deliveries whose reply was not about the mailbox, as `retry` does; how many."""
+        ...
+
     def skip_open(self, number: int, reason: str, now: datetime) -> int:
         """Skip the deliveries that are still pending or deferred; how many."""
         ...

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome
-from newsletter.domain.errors import AuthenticationFailed, SenderError
+from newsletter.domain.errors import AuthenticationFailed, RelayRefusal, SenderError
 from newsletter.ports.sending import Sender, Session
 
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class _FailoverSession:
 
 
 def _all_of(errors: Sequence[SenderError]) -> SenderError:
-    """One error for all senders; it is AuthenticationFailed only if every one of them refused the password."""
-    refused = all(isinstance(error, AuthenticationFailed) for error in errors)
-    kind = AuthenticationFailed if refused else SenderError
+    """One error for all senders; it pauses the issue only if every one of them refuses us."""
+    kinds = (AuthenticationFailed, RelayRefusal, SenderError)
+    kind = next(kind for kind in kinds if all(isinstance(error, kind) for error in errors))
     return kind("; ".join(error.message for error in errors), fix=errors[0].fix)

@@ -25,7 +25,9 @@ RATES = {
     "domain_per_minute": Rate(0, timedelta(minutes=1), per_domain=True),
 }
 COMMON_OPTIONS = ("connections", *RATES)
-_ENCODE = "In the user and the password, write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, and a space as %20"
+_ENCODE = (
+    "In the user and the password, write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, a space as %20, and % as %25"
+)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
 _SECRET = re.compile(r"key|token|secret|password", re.IGNORECASE)
 _SECONDS = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)(?P<unit>s|m|h|)\Z")
@@ -33,7 +35,10 @@ _SECONDS = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)(?P<unit>s|m|h|)\Z")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SenderUrl:
-    """One sender URL, percent-decoded. Empty strings and port 0 mean "not given"."""
+    """One sender URL, percent-decoded. Empty strings and port 0 mean "not given".
+
+    password_has_percent: it was written with a %, so a wrong one may be due to the decoding.
+    """
 
     scheme: str
     host: str = ""
@@ -42,6 +47,7 @@ class SenderUrl:
     password: str = ""
     path: str = ""
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    password_has_percent: bool = False
 
     def masked(self) -> str:
         """The URL for messages and logs: *** replaces the password, and options whose names sound like secrets."""
@@ -153,8 +159,17 @@ def _split_url(scheme: str, place: str, query: str) -> SenderUrl:
     for name in names:
         if names.count(name) > 1:
             raise _invalid(f"the {scheme} URL has an option twice: {name!r}", "Write it once")
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return SenderUrl(scheme, host, port, user, password, unquote(parts.path), dict(options))
+    user, password = _decode(parts.username or ""), _decode(parts.password or "")
+    has_percent = "%" in (parts.password or "")
+    return SenderUrl(scheme, host, port, user, password, unquote(parts.path), dict(options), has_percent)
+
+
+def _decode(text: str) -> str:
+    """Percent-decode a user or a password. A % that starts no code for a character is a % (RFC 3986 section 2.1)."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return text
 
 
 def _invalid(message: str, fix: str) -> SettingsError:

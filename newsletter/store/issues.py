@@ -20,6 +20,7 @@ from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState,
 from newsletter.domain.errors import NotFound
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.domain.tips.tip import TipState
+from newsletter.mail.replies import is_about_the_mailbox
 from newsletter.store import statements
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
 from newsletter.store.issue_facts import read_delivery, read_issues
@@ -27,6 +28,7 @@ from newsletter.store.maintenance import SqlMaintenance
 from newsletter.store.sqlite.database import Access
 from newsletter.store.subscribers import DELIVERABLE, QUARTERLY
 from newsletter.store.substitutes import shares, tip_histories, was_substitute
+from newsletter.store.suppressions import REMOVE_BOUNCED
 from newsletter.store.tables import CompiledIssue, Delivery, Issue, SubstituteEmailRow
 from newsletter.store.times import to_ms, to_text
 from newsletter.store.tips import SqlTips
@@ -292,6 +294,18 @@ class SqlIssues:
         if changed and self._session.get_one(Issue, number).state == IssueState.DONE:
             self.change(number, IssueEvent.REOPEN, now)
         return changed
+
+    def retry_rejected(self, number: int, now: datetime) -> int:
+        """Requeue rejected deliveries whose reply was not about the mailbox, and lift the suppressions they caused."""
+        rows = self._db.execute(statements.REJECTED, {"issue": number}).fetchall()
+        wrongly = [subscriber for subscriber, reply in rows if reply and not is_about_the_mailbox(reply)]
+        to = transition(State.REJECTED, Event.RETRY).value
+        for subscriber in wrongly:
+            self._db.execute(statements.REOPEN, (to, number, subscriber))
+            self._db.execute(REMOVE_BOUNCED, (number, subscriber))
+        if wrongly and self._session.get_one(Issue, number).state == IssueState.DONE:
+            self.change(number, IssueEvent.REOPEN, now)
+        return len(wrongly)
 
     def skip_open(self, number: int, reason: str, now: datetime) -> int:
         """Skip what is pending or deferred (of a cancelled issue); the outcome of emails in flight is still recorded."""

@@ -80,6 +80,7 @@ DUE_NOW = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attemp
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'deferred'"""
 RETRY = """UPDATE delivery SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL, next_attempt_at = NULL
     WHERE issue_id = :issue AND state = :state"""
+REJECTED = "SELECT subscriber_id, reply FROM delivery WHERE issue_id = :issue AND state = 'rejected'"
 SKIP_ALL = """UPDATE delivery SET state = :to, reason = :reason, next_attempt_at = NULL, last_at = :now
     WHERE issue_id = :issue AND state = :state"""
 

@@ -156,6 +156,20 @@ def test_a_server_without_auth_refuses_our_password() -> None:
         assert isinstance(trouble_with(server.url(login="me:secret@")), AuthenticationFailed)
 
 
+def test_sign_in_that_is_offered_only_after_starttls_is_not_blamed_on_the_password(certificate: Certificate) -> None:
+    with FaultySmtp(behavior=ServerBehavior(starttls=certificate.server_context())) as server:
+        trouble = trouble_with(server.url("tls=none", login="me:secret@"))
+    assert isinstance(trouble, AuthenticationFailed)
+    assert "only after STARTTLS" in trouble.message
+    assert "tls=starttls" in trouble.fix
+
+
+def test_a_wrong_password_with_a_percent_sign_names_its_encoding() -> None:
+    with FaultySmtp(behavior=ServerBehavior(users={"me": "50%41"})) as server:
+        assert "%25" in trouble_with(server.url(login="me:50%41@")).fix
+        send_one(server.url(login="me:50%2541@"))
+
+
 @pytest.mark.parametrize("stage", ["starttls", "auth"])
 def test_a_server_that_hangs_up_while_we_sign_in_is_trouble(certificate: Certificate, trusted: str, stage: str) -> None:
     behavior = ServerBehavior(starttls=certificate.server_context(), users={"me": "secret"})

@@ -2,52 +2,119 @@
 
 from __future__ import annotations
 
-from newsletter.domain.delivery.circuit_breaker import POLICY_IN_A_ROW, SAME_IN_A_ROW, CircuitBreaker
-from newsletter.domain.delivery.outcome import Cause, Deferred, Rejected, Reply, Sent, Stage
+from newsletter.domain.delivery.circuit_breaker import (
+    ALL_REJECTED,
+    POLICY_IN_A_ROW,
+    QUOTA_IN_A_ROW,
+    REJECTED_IN_A_ROW,
+    REJECTED_TRIED,
+    CircuitBreaker,
+)
+from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Rejected, Reply, Sent, Stage
 
 SENT = Sent(Reply(Stage.DOT, 250))
+QUOTA = Deferred(Reply(Stage.RCPT, 550, "5.4.5", "daily limit"), is_quota=True)
 
 
-def rejection(text: str, cause: Cause = Cause.BAD_ADDRESS) -> Rejected:
+def rejection(text: str = "no such user", cause: Cause = Cause.BAD_ADDRESS) -> Rejected:
     return Rejected(Reply(Stage.RCPT, 550, "5.1.1" if cause is Cause.BAD_ADDRESS else "5.7.1", text), cause)
+
+
+BLOCKED = rejection("blocked", Cause.POLICY)
 
 
 def test_three_policy_rejections_in_a_row_trip_it() -> None:
     breaker = CircuitBreaker()
-    answers = [breaker.record_outcome(n, rejection("blocked", Cause.POLICY)) for n in range(POLICY_IN_A_ROW)]
+    answers = [breaker.record_outcome(n, BLOCKED) for n in range(POLICY_IN_A_ROW)]
 
     assert [bool(answer) for answer in answers] == [False, False, True]
     assert "blocked" in answers[-1]
     assert breaker.run == [0, 1, 2]
 
 
-def test_an_accepted_email_between_them_resets_the_count() -> None:
+def test_rejections_in_a_row_trip_it_whatever_their_texts_are() -> None:
+    breaker = CircuitBreaker()
+    answers = [
+        breaker.record_outcome(n, rejection(f"no such user. {n * 7:x} - gsmtp")) for n in range(REJECTED_IN_A_ROW)
+    ]
+
+    assert [bool(answer) for answer in answers] == [False] * (REJECTED_IN_A_ROW - 1) + [True]
+    assert breaker.run == list(range(REJECTED_IN_A_ROW))
+
+
+def test_an_accepted_email_between_them_ends_a_run() -> None:
     breaker = CircuitBreaker()
     for n in range(20):
-        assert not breaker.record_outcome(n, rejection("blocked", Cause.POLICY))
-        assert not breaker.record_outcome(100 + n, SENT)
+        assert not breaker.record_outcome(n, BLOCKED if n % 10 == 0 else SENT)
 
     assert breaker.run == []
 
 
-def test_the_same_text_many_times_trips_it_whatever_the_addresses_are() -> None:
+def test_a_large_share_trips_it_although_others_are_accepted() -> None:
+    for outcome in (BLOCKED, rejection()):
+        breaker = CircuitBreaker()
+        answers = [breaker.record_outcome(n, outcome if n % 2 else SENT) for n in range(REJECTED_TRIED + 2)]
+
+        tripped = next(n for n, answer in enumerate(answers) if answer)
+        assert tripped <= REJECTED_TRIED
+        assert breaker.run == list(range(1, len(answers), 2)), "every rejection of the batch is doubtful"
+
+
+def test_a_small_share_does_not_trip_it() -> None:
     breaker = CircuitBreaker()
-    answers = [
-        breaker.record_outcome(n, rejection(f"<reader{n}@a.example>: unknown id {n * 7}")) for n in range(SAME_IN_A_ROW)
-    ]
 
-    assert [bool(answer) for answer in answers] == [False] * (SAME_IN_A_ROW - 1) + [True]
+    assert not any(breaker.record_outcome(n, SENT if n % 5 else rejection()) for n in range(500))
+    assert breaker.conclude() == ""
 
 
-def test_different_rejections_do_not_trip_it() -> None:
+def test_a_short_list_is_protected_at_the_end_of_the_batch() -> None:
+    for outcome, number, trips in (
+        (BLOCKED, 1, True),
+        (BLOCKED, 2, True),
+        (rejection(), ALL_REJECTED - 1, False),
+        (rejection(), ALL_REJECTED, True),
+        (rejection("transaction failed", Cause.OTHER), 5, True),
+    ):
+        breaker = CircuitBreaker()
+        assert not any(breaker.record_outcome(n, outcome) for n in range(number))
+        assert bool(breaker.conclude()) == trips, (outcome, number)
+        assert breaker.run == list(range(number))
+
+
+def test_emails_accepted_before_speak_for_us() -> None:
+    for outcomes, accepted in (([BLOCKED, BLOCKED], 2), ([rejection()] * 5, 1), ([SENT, BLOCKED], 0)):
+        breaker = CircuitBreaker(accepted)
+        assert not any(breaker.record_outcome(n, outcome) for n, outcome in enumerate(outcomes))
+        assert breaker.conclude() == ""
+
+
+def test_an_issue_that_the_owner_has_resumed_is_not_paused_again_because_of_mailboxes() -> None:
+    breaker = CircuitBreaker(trusts_mailboxes=True)
+
+    assert not any(breaker.record_outcome(n, rejection()) for n in range(100))
+    assert breaker.conclude() == ""
+    assert any(breaker.record_outcome(n, BLOCKED) for n in range(POLICY_IN_A_ROW))
+
+
+def test_a_quota_stops_sending_and_does_not_trip_it() -> None:
     breaker = CircuitBreaker()
-    words = ["no such user", "mailbox disabled"]
+    for n in range(QUOTA_IN_A_ROW - 1):
+        assert not breaker.record_outcome(n, QUOTA)
+    assert breaker.over_quota is None
+    breaker.record_outcome(50, SENT)
+    assert not any(breaker.record_outcome(n, QUOTA) for n in range(QUOTA_IN_A_ROW))
 
-    assert not any(breaker.record_outcome(n, rejection(words[n % 2])) for n in range(50))
+    assert breaker.over_quota == QUOTA.reply
+    assert breaker.conclude() == ""
 
 
-def test_deferrals_and_connection_errors_do_not_count() -> None:
+def test_deferrals_doubts_and_connection_errors_do_not_count() -> None:
     breaker = CircuitBreaker()
     for n in range(50):
         assert not breaker.record_outcome(n, Deferred(Reply(Stage.RCPT, 451)))
         assert not breaker.record_outcome(n, None)
+        assert not breaker.record_outcome(n, InDoubt(Reply(Stage.DOT, 0)))
+    assert breaker.over_quota is None
+    for n in range(ALL_REJECTED):
+        breaker.record_outcome(n, rejection())
+    assert breaker.conclude() == "", "others may still be accepted"

@@ -69,6 +69,13 @@ def test_any_password_survives_encoding_and_is_never_shown(password: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("written", "password"), [("p%40ss", "p@ss"), ("100%sure", "100%sure"), ("50%", "50%"), ("%E4%zz", "%E4%zz")]
+)
+def test_a_percent_sign_that_starts_no_code_is_one(written: str, password: str) -> None:
+    assert parse(f"smtp://me:{written}@mail.example").password == password
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "smtp://me:hunter/2@mail.example", "smtp://me:hunter#2@mail.example", "smtp://me:hunter?2@mail.example",

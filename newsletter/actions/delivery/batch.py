@@ -15,7 +15,7 @@ from newsletter.domain.delivery.circuit_breaker import CircuitBreaker
 from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.delivery.rate_limit import RateLimiter
-from newsletter.domain.errors import AuthenticationFailed, InputError, NewsletterError, SenderError
+from newsletter.domain.errors import InputError, NewsletterError, RelayRefusal, SenderError
 from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Ledger, Sender, Session, Worker, WorkerUpdate
 
@@ -53,6 +53,7 @@ class SendingContext:
 
     dot_free: `compose` makes no line that begins with a dot. worker: a second process, used if at least
     `worker_threshold` deliveries are left. worker_takes_all: it gets all the connections, not half of them.
+    trusts_mailboxes: as in `CircuitBreaker`.
     """
 
     ledger: Ledger
@@ -65,16 +66,18 @@ class SendingContext:
     worker: Worker | None = None
     worker_threshold: int = 0
     worker_takes_all: bool = False
+    trusts_mailboxes: bool = False
 
 
 class Batch:
     """One batch of one issue. Safe to use from several threads."""
 
-    def __init__(self, context: SendingContext, number: int) -> None:
+    def __init__(self, context: SendingContext, number: int, accepted: int = 0) -> None:
+        """accepted: emails of this issue that earlier batches sent."""
         self.context = context
         self.number = number
         self.result = BatchResult()
-        self.breaker = CircuitBreaker()
+        self.breaker = CircuitBreaker(accepted, context.trusts_mailboxes)
         self.halt = Event()
         self.limiter = RateLimiter(getattr(context.sender, "rates", ()))
         if self.limiter.longest_window:
@@ -164,7 +167,9 @@ class Batch:
             result.final += not isinstance(outcome, _RETRYABLE)
             if reason and not result.paused:
                 result.paused = reason
-        if result.paused:
+            if self.breaker.over_quota:
+                result.trouble = f"the limit of the mail server is reached: {self.breaker.over_quota}"
+        if result.paused or self.breaker.over_quota:
             self.halt.set()
 
     def add_progress(self, update: WorkerUpdate) -> None:
@@ -178,6 +183,7 @@ class Batch:
             result.worker_died |= update.died
             # `deliver` reopens the rejections of both processes together.
             self.breaker.run.extend(update.run)
+            self.breaker.accepted += update.sent
         if update.failure:
             self.halt_for(NewsletterError(update.failure))
         if update.paused:
@@ -193,13 +199,13 @@ class Batch:
         return connection.session is not None
 
     def take(self, error: SenderError, connection: RelayConnection) -> None:
-        """Handle an error of a connection: it is reopened once, then given up. A refused password pauses the issue."""
+        """Handle an error of a connection: it is reopened once, then given up. A refusal of us pauses the issue."""
         connection.session = None
         connection.failures += 1
         log.warning("issue %d: %s", self.number, error)
         with self.result.lock:
             self.result.trouble = str(error)
-            if isinstance(error, AuthenticationFailed):
+            if isinstance(error, RelayRefusal):
                 self.result.paused = str(error)
         if self.result.paused:
             connection.failures = FAILURES_IN_A_ROW

@@ -16,7 +16,7 @@ from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.delivery.batch import Batch, BatchResult, EnvelopeFrom, SendingContext
 from newsletter.actions.delivery.workers import run_batch
 from newsletter.actions.issues.compile import IssueEmails, RenderContext, load_issue_emails
-from newsletter.actions.owner.reports import notify_of_pauses
+from newsletter.actions.owner.reports import RESUMED, notify_of_pauses
 from newsletter.domain.delivery.delivery import SkipReason
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.delivery.processes import WorkerPolicy
@@ -29,8 +29,9 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 """Called with the number of final deliveries and the size of the audience."""
 
-StartWorker = Callable[[SendingLock, int, Mapping[int | None, bytes], bytes], Worker]
-"""Makes a second process for an issue: the lock it inherits, the issue's number, its compiled emails by tip_id, its key."""
+StartWorker = Callable[[SendingLock, int, Mapping[int | None, bytes], bytes, bool], Worker]
+"""Makes a second process for an issue: the lock it inherits, the issue's number, its compiled emails by tip_id, its key,
+and `trusts_mailboxes`."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Delivery:
         return result
 
     def _context(self, lock: SendingLock, number: int, emails: IssueEmails) -> SendingContext:
+        with self.store.read() as tx:
+            trusts_mailboxes = tx.calendar.was_notified(RESUMED, str(number))
         context = SendingContext(
             ledger=lock.ledger,
             sender=self.sender(),
@@ -79,11 +82,12 @@ class Delivery:
             stop=self.stop,
             dot_free=emails.are_uniform,
             worker_takes_all=self.serves,
+            trusts_mailboxes=trusts_mailboxes,
         )
         threshold = self.worker_policy.min_recipients
         if threshold is None or not emails.are_uniform:  # a second process has no templates
             return context
-        worker = self.start_worker(lock, number, emails.dumps(), emails.secret)
+        worker = self.start_worker(lock, number, emails.dumps(), emails.secret, trusts_mailboxes)
         return replace(context, worker=worker, worker_threshold=threshold)
 
 
@@ -98,7 +102,7 @@ def deliver(store: Store, context: SendingContext, number: int, *, on_progress: 
     open_count = sum(issue.counts[state] for state in ("pending", "sending", "deferred"))
     # For a small rest, starting a second process takes longer than it saves.
     alone = replace(context, worker=None)
-    batch = Batch(context if open_count >= context.worker_threshold else alone, number)
+    batch = Batch(context if open_count >= context.worker_threshold else alone, number, issue.counts.get("sent", 0))
     result = batch.result
     final_before = issue.audience - open_count
     connections = max(1, min(context.sender.connections, open_count))
@@ -125,6 +129,8 @@ def _settle(store: Store, batch: Batch) -> None:
     """
     context, number, result = batch.context, batch.number, batch.result
     now = context.clock()
+    if not batch.is_over:
+        result.paused = batch.breaker.conclude()
     if result.paused:
         log.error("issue %d is paused: %s", number, result.paused)
         # T3 has committed these rejections already, with their suppressions.

@@ -17,7 +17,7 @@ from newsletter.actions.issues.audience import shares_for
 from newsletter.actions.issues.publish import Publisher
 from newsletter.actions.issues.quarterly import NextQuarterlyIssue, next_quarterly_issue, publish_quarterly_issue
 from newsletter.actions.issues.watch import watch
-from newsletter.actions.owner.reports import PAUSED
+from newsletter.actions.owner.reports import PAUSED, RESUMED
 from newsletter.domain.calendar.substitutes import Shares
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueEvent, IssueFacts, IssueState
 from newsletter.domain.delivery.processes import SenderRole
@@ -27,6 +27,7 @@ from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Sender, SendingLock
 from newsletter.ports.store import Store
 
+BY_HAND = "paused by hand"
 _SEE = "See: newsletter issues list"
 _CANCELLABLE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING, IssueState.PAUSED)
 _NOT_RETRYABLE = (IssueState.CANCELLED, IssueState.MISSED)
@@ -127,9 +128,10 @@ class Issues:
     ) -> IssueFacts | None:
         """Do what the daemon would do now, or send the next issue early, or one outside the calendar.
 
-        anyway: even if the tip has errors. Unfinished issues are sent too. None if nothing is due. If the daemon runs, it sends, and this call follows it.
-        Raises Busy if another command is sending.
+        anyway: even if the tip has errors. Unfinished issues are sent too. None if nothing is due. If the daemon runs, it
+        sends, and this call follows it. Raises Busy if another command is sending, and Refused for a database on hold.
         """
+        self.refuse_on_hold()
         self._refuse_second_command()
         self.sender()  # raises SettingsError before anything is written
         issue = self._publish(early=early, extra_tip=extra_tip, anyway=anyway)
@@ -141,11 +143,18 @@ class Issues:
 
     def resume(self, number: int | None = None, *, progress: Progress | None = None) -> IssueFacts:
         """Continue a paused or unfinished issue, the newest one if no number is given. Raises NotFound, Refused, Busy."""
+        self.refuse_on_hold()
         self._refuse_second_command()
         self.sender()  # raises SettingsError before anything is written
         number = self._back_to_sending(number)
         self._send_all([number], progress)
         return self.get(number)
+
+    def refuse_on_hold(self) -> None:
+        """Raise Refused if nothing may be sent from this database, before an issue is frozen."""
+        if why := self.store.hold_reason():
+            fix = "If no other copy of it sends, run: newsletter db adopt"
+            raise Refused(f"sending from this database is on hold: {why}", fix=fix)
 
     # -- control -----------------------------------------------------------------------------------
 
@@ -157,7 +166,7 @@ class Issues:
             if issue.state is not IssueState.SENDING:
                 raise Refused(f"issue {number} is {issue.state}, so it is not being sent", fix=_SEE)
             tx.calendar.mark_notified(PAUSED, str(number), now)  # the person who pauses it needs no alert
-            return tx.issues.change(number, IssueEvent.PAUSE, now, reason="paused by hand")
+            return tx.issues.change(number, IssueEvent.PAUSE, now, reason=BY_HAND)
 
     def cancel(self, number: int) -> IssueFacts:
         """End an issue for good: open deliveries are skipped, and a tip that nobody received is fresh again.
@@ -173,13 +182,18 @@ class Issues:
             return tx.issues.change(number, IssueEvent.CANCEL, now, reason="cancelled by hand")
 
     def retry_failed(self, number: int) -> IssueFacts:
-        """Requeue failed and held deliveries; `send`, `resume` or the daemon sends them. Raises NotFound, Refused."""
+        """Requeue what was not sent for a reason that is not the mailbox; `send`, `resume` or the daemon sends it.
+
+        That is every failed and held delivery, and the rejected ones whose reply was not about the mailbox; addresses
+        that such a reply had suppressed are no longer suppressed. Raises NotFound, Refused.
+        """
         now = self.clock()
         with self.store.write() as tx:
             issue = tx.issues.get(number)
             if issue.state in _NOT_RETRYABLE:
                 raise Refused(f"issue {number} is {issue.state}, so nothing more of it is sent", fix=_SEE)
             tx.issues.retry(number, ("failed", "held"), now)
+            tx.issues.retry_rejected(number, now)
             return tx.issues.get(number)
 
     # -- steps -------------------------------------------------------------------------------------
@@ -207,6 +221,8 @@ class Issues:
                 raise Refused(f"issue {number} is {issue.state}, so it cannot be resumed", fix=_SEE)
             if issue.state is IssueState.PAUSED:
                 tx.issues.change(number, IssueEvent.RESUME, now)
+                if issue.pause_reason != BY_HAND:
+                    tx.calendar.mark_notified(RESUMED, str(number), now)
                 tx.calendar.clear_notified(PAUSED, only=str(number))
             return number
 

@@ -34,6 +34,7 @@ LINTED = 8  # slots ahead whose tips are checked each night
 NIGHT = 3  # hour, in the newsletter's time zone
 RECENT = 3  # issues
 PAUSED = "paused"
+RESUMED = "resumed"  # the owner has seen why the issue was paused, and wants it sent
 
 
 def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime, errors: Callable[[], Errors]) -> int:

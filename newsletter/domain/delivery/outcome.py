@@ -39,10 +39,14 @@ class Reply(NamedTuple):
 class Cause(StrEnum):
     """Why an email was rejected, as far as it makes a difference to us."""
 
-    BAD_ADDRESS = "bad_address"  # 5.1.x at RCPT: this mailbox does not exist
-    MAILBOX_FULL = "mailbox_full"  # 5.2.2: it exists, but accepts nothing now
-    POLICY = "policy"  # 5.7.x: about us, not about the subscriber
+    BAD_ADDRESS = "bad_address"  # this mailbox does not exist
+    MAILBOX_FULL = "mailbox_full"  # it exists, but accepts nothing now
+    MAILBOX_CLOSED = "mailbox_closed"  # it is disabled, or probably does not exist
+    POLICY = "policy"  # about us, not about the subscriber: our address, our sign-in, our reputation, our content
     OTHER = "other"
+
+
+ABOUT_THE_MAILBOX = frozenset({Cause.BAD_ADDRESS, Cause.MAILBOX_FULL, Cause.MAILBOX_CLOSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The mail server temporarily refused this email (4yz)."""
+    """The mail server temporarily refused this email. is_quota: we have sent as much as it allows for now."""
 
     reply: Reply
+    is_quota: bool = False
 
 
 @dataclass(frozen=True, slots=True)

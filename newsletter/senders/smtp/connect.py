@@ -7,8 +7,8 @@ import smtplib
 import ssl
 
 from newsletter.domain.delivery.outcome import Stage
-from newsletter.domain.errors import AuthenticationFailed, SenderError
-from newsletter.mail.replies import parse_reply
+from newsletter.domain.errors import AuthenticationFailed, RelayRefusal, SenderError
+from newsletter.mail.replies import is_about_us, parse_reply
 from newsletter.senders.smtp.connection import Connection, TlsConnection
 from newsletter.senders.smtp.options import SmtpOptions
 
@@ -81,6 +81,8 @@ def _sign_in(connection: Connection) -> None:
             f"{options}: the connection is not encrypted, so the password is not sent",
             fix="Write tls=required or smtps://",
         )
+    if not connection.has_extn("auth"):
+        raise _no_sign_in(connection)
     try:
         _log_in(connection)
     except smtplib.SMTPServerDisconnected:
@@ -89,10 +91,24 @@ def _sign_in(connection: Connection) -> None:
         # A 4yz says nothing about the password, so it must not pause the issue.
         if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code // 100 == 4:
             raise
+        hint = "; if the password has a %, write it as %25" if options.password_has_percent else ""
         raise AuthenticationFailed(
             f"{options}: the user or password was not accepted: {_explain(Stage.AUTH, error)}",
-            fix="Check user and password in NEWSLETTER_SENDER_URL",
+            fix=f"Check user and password in NEWSLETTER_SENDER_URL{hint}",
         ) from None
+
+
+def _no_sign_in(connection: Connection) -> AuthenticationFailed:
+    """RFC 4954 section 4: AUTH may be offered only after STARTTLS, so the password is not to blame."""
+    if connection.has_extn("starttls"):
+        return AuthenticationFailed(
+            f"{connection.options}: it offers sign-in only after STARTTLS",
+            fix="Write tls=starttls at the end of NEWSLETTER_SENDER_URL",
+        )
+    return AuthenticationFailed(
+        f"{connection.options}: it offers no sign-in here",
+        fix="Try port 587 with tls=starttls, or smtps://; or remove user and password from NEWSLETTER_SENDER_URL",
+    )
 
 
 def _log_in(connection: Connection) -> None:
@@ -120,6 +136,10 @@ def _explain(stage: Stage, error: Exception) -> str:
 
 def _trouble(options: SmtpOptions, stage: Stage, error: Exception) -> SenderError:
     fix = f"Is {options} the right address, and is the server running?" if stage is Stage.CONNECT else ""
+    if isinstance(error, smtplib.SMTPResponseException):
+        reply = parse_reply(stage, error.smtp_code, error.smtp_error)
+        if is_about_us(reply):
+            return RelayRefusal(f"{options}: it refuses this server: {reply} ({stage})", fix="Ask your provider why")
     if isinstance(error, ssl.SSLCertVerificationError):
         fix = "Use the host name in its certificate, or write ca_file=/path/to/its/authority.pem"
     return SenderError(f"{options}: {_explain(stage, error)} ({stage})", fix=fix)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from newsletter.domain.delivery.outcome import Envelope, InDoubt, Outcome, Rejected, Reply, Stage
-from newsletter.domain.errors import SenderError
-from newsletter.mail.replies import classify, parse_reply
+from newsletter.domain.errors import RelayRefusal, SenderError
+from newsletter.mail.replies import classify, is_about_us, parse_reply
 from newsletter.senders.base import rejected
 
 _MAX_BUFFER = 16_384  # section 4.5.3.1.5 asks for 512 octets a line; some servers send more
@@ -26,6 +26,10 @@ _MAIL, _RCPT, _DATA = range(3)  # to a command
 _FINAL = 3  # to the dot that ends the message
 _RESET = 4  # to the RSET or the lone dot that ends a refused transaction
 
+REFUSED_FIX = (
+    "Check that your mail server accepts the address in NEWSLETTER_FROM and your account; if it accepts no other envelope"
+    " sender, set NEWSLETTER_ENVELOPE=plain"
+)
 Step = bytes | Outcome  # bytes to send (none: wait for more from the server), or what became of the message
 
 
@@ -255,7 +259,10 @@ class Dialogue:
         """The outcome of the reply that ended a transaction; a refusal at MAIL is not about the subscriber, so it is trouble."""
         outcome = classify(reply)
         if outcome is None:
-            raise self._trouble(f"it answered {reply} to {reply.stage.upper()}")
+            what = f"it answered {reply} to {reply.stage.upper()}"
+            if is_about_us(reply):
+                raise RelayRefusal(f"{self._relay}: {what}", fix=REFUSED_FIX)
+            raise self._trouble(what)
         if isinstance(outcome, InDoubt):
             self.is_usable = False  # it may have answered another command
         return outcome

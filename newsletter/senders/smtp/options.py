@@ -27,6 +27,7 @@ class SmtpOptions:
     tls: str
     user: str = ""
     password: str = field(default="", repr=False)
+    password_has_percent: bool = False
     is_local: bool = False
     ca_file: str = ""
     per_connection: int = 1000
@@ -56,6 +57,7 @@ class SmtpOptions:
             tls="implicit" if implicit else "required" if tls == "starttls" else tls,
             user=url.user,
             password=url.password,
+            password_has_percent=url.password_has_percent,
             is_local=url.is_local,
             ca_file=url.options.get("ca_file", ""),
             per_connection=url.get_integer("per_connection", 1000),
