@@ -10,7 +10,7 @@ from newsletter.domain.delivery.circuit_breaker import (
     REJECTED_TRIED,
     CircuitBreaker,
 )
-from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Rejected, Reply, Sent, Stage
+from newsletter.domain.delivery.outcome import Cause, Deferred, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 
 SENT = Sent(Reply(Stage.DOT, 250))
 QUOTA = Deferred(Reply(Stage.RCPT, 550, "5.4.5", "daily limit"), is_quota=True)
@@ -82,7 +82,8 @@ def test_a_short_list_is_protected_at_the_end_of_the_batch() -> None:
 
 
 def test_emails_accepted_before_speak_for_us() -> None:
-    for outcomes, accepted in (([BLOCKED, BLOCKED], 2), ([rejection()] * 5, 1), ([SENT, BLOCKED], 0)):
+    cases: list[tuple[list[Outcome], int]] = [([BLOCKED, BLOCKED], 2), ([rejection()] * 5, 1), ([SENT, BLOCKED], 0)]
+    for outcomes, accepted in cases:
         breaker = CircuitBreaker(accepted)
         assert not any(breaker.record_outcome(n, outcome) for n, outcome in enumerate(outcomes))
         assert breaker.conclude() == ""
@@ -98,14 +99,18 @@ def test_an_issue_that_the_owner_has_resumed_is_not_paused_again_because_of_mail
 
 def test_a_quota_stops_sending_and_does_not_trip_it() -> None:
     breaker = CircuitBreaker()
-    for n in range(QUOTA_IN_A_ROW - 1):
-        assert not breaker.record_outcome(n, QUOTA)
-    assert breaker.over_quota is None
-    breaker.record_outcome(50, SENT)
     assert not any(breaker.record_outcome(n, QUOTA) for n in range(QUOTA_IN_A_ROW))
 
     assert breaker.over_quota == QUOTA.reply
     assert breaker.conclude() == ""
+
+
+def test_a_quota_now_and_then_stops_nothing() -> None:
+    breaker = CircuitBreaker()
+    for n in range(QUOTA_IN_A_ROW * 3):
+        assert not breaker.record_outcome(n, QUOTA if n % QUOTA_IN_A_ROW else SENT)
+
+    assert breaker.over_quota is None
 
 
 def test_deferrals_doubts_and_connection_errors_do_not_count() -> None:
