@@ -106,6 +106,8 @@ class Daemon:
         if result.trouble and not result.paused:
             self._back_off(result.trouble)
         elif result.final:
+            if self._failures:
+                self._app.trouble.clear()
             self._failures = 0
 
     def _back_off(self, why: str) -> None:
@@ -113,6 +115,7 @@ class Daemon:
         self._failures += 1
         self._not_before = self._app.clock() + pause
         log.warning("%s; next attempt in %d s", why, pause.total_seconds())
+        self._app.trouble.record(why)
 
     def _alert_once(self, error: str) -> None:
         if error not in self._alerted:

@@ -15,6 +15,7 @@ from newsletter.actions.owner.links import tokens
 from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.actions.subscribers.preferences import move_token
 from newsletter.actions.subscribers.unsubscribe import is_still_unsubscribed, resubscribe_token
+from newsletter.actions.trouble import record_key
 from newsletter.domain.delivery.delivery import GIVE_UP_AFTER, Claim
 from newsletter.domain.delivery.outcome import Cause, Envelope, InDoubt, Outcome, Rejected, Sent
 from newsletter.domain.errors import NewsletterError, SenderError
@@ -127,6 +128,8 @@ class Transactional:
         now = self.clock()
         with self.store.write() as tx:
             tx.transactional.done(email.id, state, reply, now)
+            if state == "sent":
+                record_key(tx, self.signer, now)
             if suppress:
                 tx.suppressions.add(parse_address(email.address).key, "hard_bounce", f"{email.kind} mail", now)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,7 @@ from newsletter.actions.subscribers.unsubscribe import UnsubscribeLinks
 from newsletter.actions.tips.tips import FileFormats, Tips
 from newsletter.actions.tips.vote import Feedback
 from newsletter.actions.transactional import Transactional
+from newsletter.actions.trouble import Trouble
 from newsletter.app.process import available_cores, system_clock
 from newsletter.app.worker import WorkerStarter
 from newsletter.domain.calendar.plan import Policy
@@ -52,11 +53,11 @@ from newsletter.http.heartbeat import ping
 from newsletter.keys import fresh_key, fresh_keys, load_dkim
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox
-from newsletter.mail.tokens import Signer
+from newsletter.mail.tokens import SAMPLE_KEY, Signer
 from newsletter.mail.verp import SignedAddresses
 from newsletter.ports.clock import Clock
 from newsletter.ports.rendering import Renderer
-from newsletter.ports.sending import Sender
+from newsletter.ports.sending import RelayCheck, Sender
 from newsletter.ports.store import Store
 from newsletter.rendering.catalogs import date_form
 from newsletter.rendering.data import data_dir
@@ -158,6 +159,25 @@ class App:
         """The mail servers, not connected yet; raises SettingsError."""
         hostname = urlsplit(self.site.base_url).hostname or "localhost"
         return make_sender(" ".join(self.settings.sender_urls()), hostname=hostname)
+
+    def check_relays(self) -> Sequence[RelayCheck]:
+        """Ask each mail server whether it would take an issue for the owner; nothing is sent. Raises SettingsError."""
+        from newsletter.senders.check import check_senders  # noqa: PLC0415 - only `init` and `doctor` need it
+
+        plain = mailbox(self.site.from_address)
+        owner = mailbox(next(iter(self.site.owner), self.site.from_address))
+        sample = Claim(1, 1, SAMPLE_KEY, owner, "", "", 1, self.clock())
+        return check_senders(
+            " ".join(self.settings.sender_urls()),
+            hostname=urlsplit(self.site.base_url).hostname or "localhost",
+            senders=list(dict.fromkeys((self.envelope_from(sample) if self.settings.secret_key else plain, plain))),
+            recipient=owner,
+        )
+
+    @cached_property
+    def trouble(self) -> Trouble:
+        """What keeps emails from leaving."""
+        return Trouble(self.store, self.rules, self.clock)
 
     @cached_property
     def worker_policy(self) -> WorkerPolicy:
@@ -395,5 +415,7 @@ class App:
             preview=lambda: self.preview.message(),  # noqa: PLW0108 - `self.preview` may raise, so not here
             dkim=lambda: self.dkim,
             has_heartbeat=bool(self.settings.ping_url),
+            relays=self.check_relays,
+            signer=(lambda: self.signer) if self.settings.secret_key else None,
             wrong_files=lambda: self.database.wrong_files(),  # noqa: PLW0108 - may raise
         )

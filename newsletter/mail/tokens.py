@@ -33,6 +33,7 @@ class Purpose(StrEnum):
     BOUNCE = "bounce"  # in an envelope sender
     MOVE = "move"  # to change the address
     ERASED = "erased"  # stored in place of an address that was erased
+    FINGERPRINT = "fingerprint"  # of a key
     UNSUBSCRIBE_EMAIL = "unsubscribe-mail"  # in the mailto: address of List-Unsubscribe
 
 
@@ -71,6 +72,10 @@ class Signer:
     def stamp(self, purpose: Purpose) -> Callable[[str], str]:
         """A fast `sign` for many tokens of one purpose: it takes fields that are joined by dots and does not check them."""
         return _stamper(self._keys[0], purpose)
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """A name for each key, in their order, which does not reveal it."""
+        return self.seals(Purpose.FINGERPRINT, "key")
 
     def sealer(self, purpose: Purpose) -> Callable[[str], str]:
         """A fast `seal` for many texts of one purpose."""

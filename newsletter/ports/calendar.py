@@ -45,6 +45,10 @@ class Calendar(Protocol):
         """Record that the owner was notified; False if that was recorded before."""
         ...
 
+    def notified(self, what: str) -> Mapping[str, datetime]:
+        """When each thing of one kind was recorded."""
+        ...
+
     def clear_notified(self, what: str, *, keep: str = "", only: str = "") -> None:
         """Forget the notifications of one kind, so that they can be sent again.
 

@@ -144,6 +144,10 @@ class Issues(Quarters, Protocol):
         """The deliveries of an issue; streams."""
         ...
 
+    def replies(self, number: int, limit: int) -> list[tuple[str, int]]:
+        """The most frequent replies to the emails that were not accepted, with their numbers, the most frequent first."""
+        ...
+
     def broken_invariants(self) -> list[str]:
         """I1, I2, I3, I4 and I7 of docs/delivery.md: a sentence for each one that does not hold."""
         ...

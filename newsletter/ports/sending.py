@@ -43,6 +43,33 @@ class Sender(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RelayCheck:
+    """What came of asking one next hop whether it would take emails; nothing was sent.
+
+    name: where it is, without secrets. done: what worked, as clauses. problem: a sentence, or "". fix: what to do.
+    is_temporary: the same may work later. is_real: emails reach their recipients by it.
+    """
+
+    name: str
+    done: Sequence[str] = ()
+    problem: str = ""
+    fix: str = ""
+    is_temporary: bool = False
+    is_real: bool = True
+
+
+class CheckedSender(Sender, Protocol):
+    """A sender that can tell whether it would take emails. Optional: of any other one, only `open` is tried."""
+
+    def check(self, senders: Sequence[str], recipient: str) -> RelayCheck:
+        """Go as far as possible without sending anything; never raises.
+
+        senders: the envelope sender of issues, then the one of all other emails if it differs. recipient: the owner.
+        """
+        ...
+
+
 class MultiplexSession(Session, Protocol):
     """A session that can also be driven without blocking, so that one thread sends over many connections.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import SenderError
+from newsletter.ports.sending import RelayCheck
 from newsletter.senders.base import accepted, check_envelope
 from newsletter.senders.url import SenderUrl
 
@@ -26,6 +28,10 @@ class ConsoleSender:
         self.connections = url.get_integer("connections", 1, maximum=100)
         self.rates = url.rates()
         self._lock = threading.Lock()
+
+    def check(self, _senders: Sequence[str], _recipient: str) -> RelayCheck:
+        """As `ports.sending.CheckedSender.check`."""
+        return RelayCheck("console:", ["prints emails on the screen, and sends none"], is_real=False)
 
     def open(self) -> ConsoleSession:
         """A session; never fails."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from newsletter import files
 from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import SenderError
+from newsletter.ports.sending import RelayCheck
 from newsletter.senders.base import accepted, check_envelope
 from newsletter.senders.url import SenderUrl
 
@@ -29,6 +31,16 @@ class MaildirSender:
         self._path = Path(url.path)
         self._host = "".join(char if char.isalnum() or char in "-." else "_" for char in hostname)
         self._numbers = itertools.count(1)
+
+    def check(self, _senders: Sequence[str], _recipient: str) -> RelayCheck:
+        """As `ports.sending.CheckedSender.check`; creates nothing."""
+        nearest = next(path for path in (self._path, *self._path.absolute().parents) if path.exists())
+        if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+            return RelayCheck(f"maildir://{self._path}", ["can be written"])
+        problem = f"the Maildir {self._path} cannot be written, because {nearest} is not a directory of this user"
+        return RelayCheck(
+            f"maildir://{self._path}", problem=problem, fix="Check its permissions, or choose another path"
+        )
 
     def open(self) -> MaildirSession:
         """Create the three folders if they are missing; raises SenderError."""

@@ -115,6 +115,11 @@ class SqlCalendar:
         self._session.flush()
         return True
 
+    def notified(self, what: str) -> dict[str, datetime]:
+        """When each thing of one kind was recorded."""
+        rows = self._session.exec(select(OwnerNotified).where(OwnerNotified.what == what))
+        return {row.about: row.at for row in rows}
+
     def clear_notified(self, what: str, *, keep: str = "", only: str = "") -> None:
         """Forget the notifications of one kind, but for `keep`, or just `only`."""
         which = col(OwnerNotified.about) == only if only else col(OwnerNotified.about) != keep

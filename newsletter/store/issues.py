@@ -321,6 +321,11 @@ class SqlIssues:
         query = statements.OF_ISSUE if state is None else statements.OF_ISSUE_IN_STATE
         yield from map(read_delivery, self._db.execute(query, {"issue": number, "state": state}))
 
+    def replies(self, number: int, limit: int) -> list[tuple[str, int]]:
+        """The most frequent replies to emails that were not accepted."""
+        rows = self._db.execute(statements.REPLIES, {"issue": number, "limit": limit})
+        return [(str(reply), int(count)) for reply, count in rows]
+
     def broken_invariants(self) -> list[str]:
         """A sentence for each invariant that does not hold."""
         return broken_invariants(self._db)

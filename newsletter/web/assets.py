@@ -48,13 +48,15 @@ class Assets:
         return PlainTextResponse("ok\n")
 
     def readyz(self) -> Response:
-        """Readiness: the database answers, its schema is current, and no slot passed without an issue for an unknown reason."""
+        """Readiness: the database answers, its schema is current, no slot passed in silence, and no issue is stuck."""
         try:
-            last = self._app.calendar.last_slot()
+            last, blocked = self._app.calendar.last_slot(), self._app.trouble.blocked()
         except NewsletterError as error:
             return PlainTextResponse(f"{type(error).__name__}\n", 503)
         if not last.explained:
             return PlainTextResponse(f"{last.words}\n", 503)
+        if blocked:
+            return PlainTextResponse("".join(f"{found.message}\n" for found in blocked), 503)
         return PlainTextResponse("ready\n")
 
 

@@ -19,7 +19,7 @@ from newsletter.actions.issues.quarterly import NextQuarterlyIssue, next_quarter
 from newsletter.actions.issues.watch import watch
 from newsletter.actions.owner.reports import PAUSED, RESUMED
 from newsletter.domain.calendar.substitutes import Shares
-from newsletter.domain.delivery.issue import IN_PROGRESS, IssueEvent, IssueFacts, IssueState
+from newsletter.domain.delivery.issue import IN_PROGRESS, PAUSED_BY_HAND, IssueEvent, IssueFacts, IssueState
 from newsletter.domain.delivery.processes import SenderRole
 from newsletter.domain.errors import Busy, NotFound, Refused
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
@@ -27,7 +27,6 @@ from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Sender, SendingLock
 from newsletter.ports.store import Store
 
-BY_HAND = "paused by hand"
 _SEE = "See: newsletter issues list"
 _CANCELLABLE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING, IssueState.PAUSED)
 _NOT_RETRYABLE = (IssueState.CANCELLED, IssueState.MISSED)
@@ -166,7 +165,7 @@ class Issues:
             if issue.state is not IssueState.SENDING:
                 raise Refused(f"issue {number} is {issue.state}, so it is not being sent", fix=_SEE)
             tx.calendar.mark_notified(PAUSED, str(number), now)  # the person who pauses it needs no alert
-            return tx.issues.change(number, IssueEvent.PAUSE, now, reason=BY_HAND)
+            return tx.issues.change(number, IssueEvent.PAUSE, now, reason=PAUSED_BY_HAND)
 
     def cancel(self, number: int) -> IssueFacts:
         """End an issue for good: open deliveries are skipped, and a tip that nobody received is fresh again.
@@ -221,7 +220,7 @@ class Issues:
                 raise Refused(f"issue {number} is {issue.state}, so it cannot be resumed", fix=_SEE)
             if issue.state is IssueState.PAUSED:
                 tx.issues.change(number, IssueEvent.RESUME, now)
-                if issue.pause_reason != BY_HAND:
+                if issue.pause_reason != PAUSED_BY_HAND:
                     tx.calendar.mark_notified(RESUMED, str(number), now)
                 tx.calendar.clear_notified(PAUSED, only=str(number))
             return number

@@ -23,6 +23,7 @@ from newsletter.actions.calendar.plan import (
 from newsletter.actions.issues.audience import candidates_for
 from newsletter.actions.issues.compile import INCOMPLETE, RenderContext, compile_issue, issue_content
 from newsletter.actions.issues.errors import Errors
+from newsletter.actions.trouble import record_key
 from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.calendar.schedule import Due
@@ -219,6 +220,7 @@ class Publisher:
             if issue.state is IssueState.PREPARING and has_audience and not is_held:
                 own = emails[key]
                 tx.issues.freeze(number, own.subject, own.compiled, now, candidates=candidates, others=emails)
+                record_key(tx, self.render_context.signer, now)
             return tx.issues.get(number)
 
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from newsletter.domain.errors import IllegalTransition
 
+PAUSED_BY_HAND = "paused by hand"
+
 
 class IssueState(StrEnum):
     """The states of one issue."""

@@ -14,8 +14,9 @@ from email_validator import EmailNotValidError, validate_email
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.domain.errors import SenderError
-from newsletter.ports.sending import MultiplexSession
+from newsletter.ports.sending import MultiplexSession, RelayCheck
 from newsletter.senders.base import check_envelope
+from newsletter.senders.smtp.check import check_relay
 from newsletter.senders.smtp.connect import connect
 from newsletter.senders.smtp.connection import Connection
 from newsletter.senders.smtp.dialogue import Stale
@@ -35,6 +36,10 @@ class SmtpSender:
     def open(self) -> SmtpSession:
         """Connect, greet, encrypt and sign in. Raises SenderError or AuthenticationFailed."""
         return SmtpSession(self._options)
+
+    def check(self, senders: Sequence[str], recipient: str) -> RelayCheck:
+        """As `ports.sending.CheckedSender.check`."""
+        return check_relay(self._options, senders, recipient)
 
     def ready(self, sessions: Sequence[MultiplexSession], seconds: float) -> Sequence[MultiplexSession]:
         """Wait at most `seconds` until some of our sessions can proceed; returns those."""
