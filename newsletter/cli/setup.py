@@ -13,6 +13,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from newsletter.cli.context import CliContext, CommandGroup, Subcommand, as_of, yes
+from newsletter.domain.english import plural
 from newsletter.domain.errors import Refused, SettingsError
 from newsletter.files import create
 from newsletter.rendering.data import data_dir
@@ -166,6 +167,9 @@ def doctor(context: CliContext, *, strict: bool) -> int:
 
         rows = [(mark(c.level), c.id, f"{c.message}\n{c.fix}" if c.fix else c.message) for c in checks]
         output.table(["!", "!", " "], rows, empty="")
+        wrong, warned = (sum(check.level == level for check in checks) for level in ("error", "warning"))
+        found = [plural(wrong, "problem")] * bool(wrong) + [plural(warned, "warning")] * bool(warned)
+        output.line(f"\n{' and '.join(found)}." if found else "\nEverything is fine.")
 
     context.report(document, draw)
     bad = ("error", "warning") if strict else ("error",)

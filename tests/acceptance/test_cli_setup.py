@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 from tests.conftest import CHECKOUT, Command
+from tests.support.processes import free_port
 
 STARTERS = list((CHECKOUT / "seeds").glob("*.md"))
 KEY = re.compile(r"^NEWSLETTER_SECRET_KEY=(.+)$", re.MULTILINE)
@@ -110,6 +111,20 @@ def test_doctor_names_each_problem_with_its_fix(run_cli: Command, tmp_path: Path
     assert {id_ for id_, check in checks.items() if not check["ok"]} == wrong
     assert all(checks[id_]["fix"] for id_ in wrong)
     assert run_cli("doctor", cwd=folder).stdout.count("✗") == 1
+
+
+def test_doctor_with_warnings_alone_succeeds_unless_it_is_strict(newsletter: Command) -> None:
+    example = {"NEWSLETTER_OWNER": "owner@example.org"}
+    assert newsletter("doctor", env=example).returncode == 0
+    assert newsletter("doctor", "--strict", env=example).returncode == 3
+    assert newsletter("doctor", "--strict").returncode == 0
+
+
+def test_doctor_finds_a_mail_server_that_does_not_answer(newsletter: Command) -> None:
+    done = newsletter("doctor", "--json", env={"NEWSLETTER_SENDER_URL": f"smtp://127.0.0.1:{free_port()}"})
+    assert done.returncode == 3
+    (problem,) = [check for check in json.loads(done.stdout)["checks"] if check["level"] == "error"]
+    assert (problem["id"], "refused" in problem["message"]) == ("relay", True)
 
 
 def test_doctor_works_without_a_database(run_cli: Command) -> None:

@@ -7,12 +7,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from newsletter.actions.calendar.plan import Rules
-from newsletter.actions.doctor import Check, Doctor
+from newsletter.actions.check import Check
+from newsletter.actions.doctor import Doctor
+from newsletter.actions.doctor_sending import relay_checks
+from newsletter.actions.trouble import Trouble, record_key
 from newsletter.domain.calendar.schedule import Schedule
-from newsletter.domain.delivery.issue import IssueEvent
+from newsletter.domain.delivery.issue import PAUSED_BY_HAND, IssueEvent
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
 from newsletter.domain.tips.tip import TipState, TipText
+from newsletter.mail.tokens import Signer
+from newsletter.ports.sending import RelayCheck
 from newsletter.ports.store import Store
 from newsletter.store.sqlite.database import upgrade
 from newsletter.store.transactions import SqlStore, open_store
@@ -20,6 +25,7 @@ from tests.support.library import add_subscriber
 
 SCHEDULE = Schedule(1, time(8), ZoneInfo("Europe/Berlin"))
 TUESDAY = datetime(2026, 5, 5, 6, tzinfo=UTC)  # 08:00 in Berlin
+KEY = "a-key-that-only-tests-have-0123456789"
 SITE = Site(
     title="Tips",
     from_name="Anna",
@@ -52,6 +58,8 @@ def run_checks(
     sqlite_version: str = "3.51.3",
     broken: Exception | None = None,
     now: datetime = TUESDAY,
+    relays: tuple[RelayCheck, ...] = (RelayCheck("relay.example:587", ["connected"]),),
+    key: str = KEY,
 ) -> dict[str, Check]:
     def preview() -> None:
         if broken:
@@ -67,6 +75,8 @@ def run_checks(
         sqlite_version=sqlite_version,
         preview=preview,
         clock=lambda: now,
+        relays=lambda: relays,
+        signer=lambda: Signer([key]),
     )
     return {check.id: check for check in doctor.check()}
 
@@ -170,3 +180,93 @@ def test_the_settings_are_checked_even_without_a_database(tmp_path: Path) -> Non
     checks = run_checks(nowhere, has_key=False)
     assert problems(checks) == {"secret_key", "database"}
     assert not (tmp_path / "none.db").exists()
+
+
+# -- the mail server --------------------------------------------------------------------------------
+
+WORKS = RelayCheck("one.example:587", ["connected", "signed in as anna"])
+BROKEN = RelayCheck("two.example:587", problem="two.example:587: connection refused", fix="Is it running?")
+
+
+@pytest.mark.parametrize(
+    ("relays", "levels"),
+    [
+        ((WORKS,), ["ok"]),
+        ((BROKEN,), ["error"]),
+        ((WORKS, BROKEN), ["ok", "warning"]),
+        ((BROKEN, BROKEN), ["error", "error"]),
+        ((replace(BROKEN, is_temporary=True),), ["warning"]),
+        ((RelayCheck("console:", ["prints emails"], is_real=False),), ["hint"]),
+    ],
+)
+def test_a_mail_server_that_takes_no_email_is_an_error_unless_another_one_does(
+    relays: tuple[RelayCheck, ...], levels: list[str]
+) -> None:
+    assert [found.level for found in relay_checks(relays)] == levels
+
+
+# -- what cannot leave ------------------------------------------------------------------------------
+
+RULES = Rules(SCHEDULE, timedelta(hours=24))
+LATER = TUESDAY + timedelta(minutes=30)
+
+
+def freeze(store: SqlStore) -> int:
+    with store.write() as tx:
+        issue = tx.issues.plan(TUESDAY.date(), TUESDAY, TUESDAY)
+        tx.issues.change(issue.number, IssueEvent.PREPARE, TUESDAY)
+        tx.issues.bind(issue.number, tx.tips.cards()[0].id)
+        tx.issues.freeze(issue.number, "Tip", b"compiled", TUESDAY)
+        return issue.number
+
+
+def blocked(store: SqlStore, now: datetime) -> list[str]:
+    return [found.message for found in Trouble(store, RULES, lambda: now).blocked()]
+
+
+def test_an_issue_that_the_circuit_breaker_paused_is_stuck_and_one_paused_by_hand_is_not(store: SqlStore) -> None:
+    number = freeze(store)
+    with store.write() as tx:
+        tx.issues.change(number, IssueEvent.PAUSE, TUESDAY, reason="3 policy rejections in a row")
+    assert blocked(store, LATER) == [f"issue {number} is paused: 3 policy rejections in a row"]
+    checks = run_checks(store, now=LATER)
+    assert (checks["stuck"].level, "issues resume" in checks["stuck"].fix) == ("error", True)
+    with store.write() as tx:
+        tx.issues.change(number, IssueEvent.RESUME, TUESDAY)
+        tx.issues.change(number, IssueEvent.PAUSE, TUESDAY, reason=PAUSED_BY_HAND)
+    assert blocked(store, LATER) == []
+
+
+def test_a_mail_server_that_is_down_for_long_makes_the_issue_stuck(store: SqlStore) -> None:
+    number = freeze(store)
+    with store.sending("newsletter run", TUESDAY):
+        for minutes in (0, 5, 12, 25):
+            Trouble(store, RULES, lambda at=minutes: TUESDAY + timedelta(minutes=at)).record("relay: refused")
+        assert blocked(store, TUESDAY + timedelta(minutes=5)) == []
+        assert blocked(store, LATER) == [f"issue {number} cannot be sent: relay: refused"]
+        assert blocked(store, LATER + timedelta(hours=2)) == [], "nobody has seen it again"
+        Trouble(store, RULES, lambda: LATER).clear()
+        assert blocked(store, LATER) == []
+
+
+def test_an_unfinished_issue_that_nobody_sends_is_stuck(store: SqlStore) -> None:
+    number = freeze(store)
+    assert blocked(store, TUESDAY + timedelta(minutes=1)) == []
+    assert blocked(store, LATER) == [f"issue {number} is not finished, and nothing is sending it"]
+    with store.sending("newsletter run", TUESDAY):
+        assert blocked(store, LATER) == []
+
+
+# -- keys -------------------------------------------------------------------------------------------
+
+
+def test_a_key_that_signed_links_and_is_missing_now_is_an_error(store: SqlStore) -> None:
+    assert run_checks(store)["keys"].level == "ok"
+    with store.write() as tx:
+        record_key(tx, Signer([KEY]), TUESDAY)
+    assert run_checks(store)["keys"].level == "ok"
+    found = run_checks(store, key="another-key-0123456789", now=TUESDAY + timedelta(days=300))["keys"]
+    assert (found.level, "May 5, 2026" in found.message) == ("error", True)
+    long_after = run_checks(store, key="another-key-0123456789", now=TUESDAY + timedelta(days=500))["keys"]
+    assert long_after.level == "ok"
+    assert KEY not in str(found)
