@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -241,7 +242,8 @@ def test_a_mail_server_that_is_down_for_long_makes_the_issue_stuck(store: SqlSto
     number = freeze(store)
     with store.sending("newsletter run", TUESDAY):
         for minutes in (0, 5, 12, 25):
-            Trouble(store, RULES, lambda at=minutes: TUESDAY + timedelta(minutes=at)).record("relay: refused")
+            at = TUESDAY + timedelta(minutes=minutes)
+            Trouble(store, RULES, partial(lambda now: now, at)).record("relay: refused")
         assert blocked(store, TUESDAY + timedelta(minutes=5)) == []
         assert blocked(store, LATER) == [f"issue {number} cannot be sent: relay: refused"]
         assert blocked(store, LATER + timedelta(hours=2)) == [], "nobody has seen it again"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.doctor import Check
+from newsletter.actions.check import Check
 from newsletter.actions.heartbeat import RETRY_AFTER, TRIES
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.testing import MemorySender
