@@ -6,9 +6,8 @@ Each part is built when it is first used, so a command needs only what it works 
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,6 @@ from newsletter.actions.archive.read import PublicArchive
 from newsletter.actions.calendar.calendar import Calendar
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.delivery.deliver import Delivery
-from newsletter.actions.doctor import Doctor
 from newsletter.actions.heartbeat import Heartbeat
 from newsletter.actions.issues.compile import RenderContext
 from newsletter.actions.issues.errors import Errors
@@ -53,11 +51,11 @@ from newsletter.http.heartbeat import ping
 from newsletter.keys import fresh_key, fresh_keys, load_dkim
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox
-from newsletter.mail.tokens import SAMPLE_KEY, Signer
+from newsletter.mail.tokens import Signer
 from newsletter.mail.verp import SignedAddresses
 from newsletter.ports.clock import Clock
 from newsletter.ports.rendering import Renderer
-from newsletter.ports.sending import RelayCheck, Sender
+from newsletter.ports.sending import Sender
 from newsletter.ports.store import Store
 from newsletter.rendering.catalogs import date_form
 from newsletter.rendering.data import data_dir
@@ -66,6 +64,7 @@ from newsletter.senders.url import parse_sender_urls
 from newsletter.settings import Settings
 
 if TYPE_CHECKING:
+    from newsletter.actions.doctor import Doctor
     from newsletter.app.database import Database
 
 
@@ -159,20 +158,6 @@ class App:
         """The mail servers, not connected yet; raises SettingsError."""
         hostname = urlsplit(self.site.base_url).hostname or "localhost"
         return make_sender(" ".join(self.settings.sender_urls()), hostname=hostname)
-
-    def check_relays(self) -> Sequence[RelayCheck]:
-        """Ask each mail server whether it would take an issue for the owner; nothing is sent. Raises SettingsError."""
-        from newsletter.senders.check import check_senders  # noqa: PLC0415 - only `init` and `doctor` need it
-
-        plain = mailbox(self.site.from_address)
-        owner = mailbox(next(iter(self.site.owner), self.site.from_address))
-        sample = Claim(1, 1, SAMPLE_KEY, owner, "", "", 1, self.clock())
-        return check_senders(
-            " ".join(self.settings.sender_urls()),
-            hostname=urlsplit(self.site.base_url).hostname or "localhost",
-            senders=list(dict.fromkeys((self.envelope_from(sample) if self.settings.secret_key else plain, plain))),
-            recipient=owner,
-        )
 
     @cached_property
     def trouble(self) -> Trouble:
@@ -403,19 +388,6 @@ class App:
     @cached_property
     def doctor(self) -> Doctor:
         """Check the installation."""
-        return Doctor(
-            store=self.store,
-            rules=self.rules,
-            site=self.site,
-            clock=self.clock,
-            has_key=bool(self.settings.secret_key),
-            has_sender=bool(self.settings.sender_url),
-            warnings=self.settings.warnings,
-            sqlite_version=sqlite3.sqlite_version,
-            preview=lambda: self.preview.message(),  # noqa: PLW0108 - `self.preview` may raise, so not here
-            dkim=lambda: self.dkim,
-            has_heartbeat=bool(self.settings.ping_url),
-            relays=self.check_relays,
-            signer=(lambda: self.signer) if self.settings.secret_key else None,
-            wrong_files=lambda: self.database.wrong_files(),  # noqa: PLW0108 - may raise
-        )
+        from newsletter.app.checks import make_doctor  # noqa: PLC0415 - only `doctor` needs it
+
+        return make_doctor(self)
