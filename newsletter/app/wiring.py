@@ -109,6 +109,7 @@ class App:
             policy,
             approval=settings.approval == "required",
             first_issue=settings.first_issue,
+            day_first=is_day_first(settings.language),
         )
 
     @cached_property

@@ -75,12 +75,12 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
 def _line(line: ForecastSlot) -> dict[str, object]:
     return {
         "date": line.date.isoformat(), "tip": line.tip, "title": line.title or None, "reason": line.reason,
-        "kind": line.kind.value, "unseen": line.unseen, "starter": line.starter,
+        "kind": line.kind.value, "unseen": line.unseen, "starter": line.starter, "at": iso(line.at),
     }  # fmt: skip
 
 
 def _draw(output: Output, lines: Sequence[ForecastSlot], left: Runway) -> None:
-    rows = [(output.day(line.date), _title(line), line.reason) for line in lines]
+    rows = [_row(output, line) for line in lines]
     output.table(["!goes out on", "tip", "why this one"], rows, empty="No dates.")
     output.line()
     if warning := left.warning():  # of the whole library, however few weeks are shown
@@ -92,8 +92,9 @@ def _draw(output: Output, lines: Sequence[ForecastSlot], left: Runway) -> None:
     )
 
 
-def _title(line: ForecastSlot) -> str:
-    return f"{line.title} (starter tip)" if line.starter else line.title or "–"
+def _row(output: Output, line: ForecastSlot) -> tuple[str, str, str]:
+    title = f"{line.title} (starter tip)" if line.starter else line.title or "–"
+    return output.when(line.at) if line.at else output.day(line.date), title, line.reason
 
 
 def _quarter(coming: NextQuarterlyIssue) -> dict[str, object]:
@@ -140,14 +141,14 @@ def _slot(context: CliContext, text: str) -> date:
 
 
 def _report_change(context: CliContext, slot: date, words: str) -> None:
-    """Report what was changed, and what goes out around that date now."""
+    """Report what was changed, and what goes out around that date now. words: with {day} in place of the date."""
     near = context.app.calendar.neighbors(slot)
 
     def draw(output: Output) -> None:
-        output.line(words)
+        output.line(words.replace("{day}", output.day(slot)))
         output.table(
             ["!goes out on", "tip", "why this one"],
-            [(output.day(line.date), line.title or "–", line.reason) for line in near],
+            [_row(output, line) for line in near],
             empty="",
         )
 
@@ -164,7 +165,7 @@ def skip(context: CliContext, *, day: str, reason: str) -> None:
     slot = _slot(context, day)
     context.app.calendar.skip(slot, reason)
     _report_change(
-        context, slot, f"No issue will be sent on {slot}. To undo this, run: newsletter calendar unskip {slot}"
+        context, slot, f"No issue will be sent on {{day}}. To undo this, run: newsletter calendar unskip {slot}"
     )
 
 
@@ -176,7 +177,7 @@ def unskip(context: CliContext, *, day: str) -> None:
     """Remove the override of that date: skip, hold, or approval."""
     slot = _slot(context, day)
     had_one = context.app.calendar.clear_override(slot)
-    words = f"The override of {slot} was removed." if had_one else f"There was no override of {slot}."
+    words = "The override of {day} was removed." if had_one else "There was no override of {day}."
     _report_change(context, slot, words)
 
 
@@ -189,7 +190,7 @@ def hold(context: CliContext, *, day: str, reason: str) -> None:
     """Hold the issue for that date until you approve it. If you approve it too late, it is not sent."""
     slot = _slot(context, day)
     context.app.calendar.hold(slot, reason)
-    words = f"The issue for {slot} is on hold. To approve it, run: newsletter calendar approve {slot}"
+    words = f"The issue for {{day}} is on hold. To approve it, run: newsletter calendar approve {slot}"
     _report_change(context, slot, words)
 
 
@@ -201,7 +202,7 @@ def approve(context: CliContext, *, day: str) -> None:
     """Approve what is planned for that date, even if it was skipped or on hold."""
     slot = _slot(context, day)
     key = context.app.calendar.approve(slot)
-    _report_change(context, slot, f"{key} is approved for {slot}.")
+    _report_change(context, slot, f"{key} is approved for {{day}}.")
 
 
 # -- how long the library lasts ----------------------------------------------------------------------

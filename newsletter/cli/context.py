@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from newsletter.domain.errors import Refused, UsageError
+from newsletter.domain.read_dates import is_day_first
+from newsletter.domain.written_dates import WrittenDates
 
 if TYPE_CHECKING:
     from newsletter.app import App
@@ -62,7 +65,10 @@ class CliContext:
         """The clock of this run. With `--as-of` it starts there and continues, even if the machine's clock is changed."""
         if not self.as_of:
             return lambda: datetime.now(UTC)
-        start, began = parse_time(self.as_of, self.settings.timezone), time.monotonic()
+        start, began = (
+            parse_time(self.as_of, self.settings.timezone, day_first=is_day_first(self.settings.language)),
+            time.monotonic(),
+        )
         return lambda: start + timedelta(seconds=time.monotonic() - began)
 
     @property
@@ -119,14 +125,22 @@ def _json(document: Mapping[str, object]) -> Iterator[str]:
     yield "\n}\n"
 
 
-def parse_time(text: str, zone: str) -> datetime:
-    """The UTC time of an ISO 8601 text; zone: the IANA name that applies if the text has no offset. Raises UsageError."""
+def parse_time(text: str, zone: str, *, day_first: bool = False) -> datetime:
+    """The UTC time of an ISO 8601 text, or of a date and time as people write them. Raises UsageError.
+
+    zone: the IANA name that applies if the text has no offset.
+    """
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise UsageError(
-            f"{text!r} is not a time", fix="Write 2026-11-24T08:00, with or without an offset such as +01:00 or Z"
-        ) from None
+        dates = WrittenDates(datetime.now(UTC), ZoneInfo(zone), day_first)
+        try:
+            day, at = dates.moment(text)
+        except UsageError:
+            raise UsageError(
+                f"{text!r} is not a time", fix="Write 2026-11-24T08:00, with or without an offset such as +01:00 or Z"
+            ) from None
+        found = datetime.combine(day, at or clock_time())
     return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
@@ -170,11 +184,17 @@ def common_options(*, reports: bool = True) -> list[click.Parameter]:
 
 
 def as_of(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--as-of T`, for commands that depend on the date."""
-    return click.option(
-        "--as-of", metavar="T", expose_value=False, callback=_store_option("as_of"),
+    """Add `--as-of T` to a group that is a command itself; each `Subcommand` that reports has it anyway."""
+    command.__dict__.setdefault("__click_params__", []).append(as_of_option())
+    return command
+
+
+def as_of_option() -> click.Option:
+    """`--as-of T`: every command takes it, so that nothing is written with another time than the one that was meant."""
+    return click.Option(
+        ["--as-of"], metavar="T", expose_value=False, callback=_store_option("as_of"),
         help="Pretend the current time is T (ISO 8601; in the newsletter's time zone unless T has an offset).",
-    )(command)  # fmt: skip
+    )  # fmt: skip
 
 
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done without doing it.")
@@ -188,6 +208,8 @@ class Subcommand(click.Command):
     def __init__(self, *args: Any, reports: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += common_options(reports=reports)
+        if reports and not any(option.name == "as_of" for option in self.params):
+            self.params.append(as_of_option())
 
 
 class CommandGroup(click.Group):

@@ -169,25 +169,42 @@ def _test_document(result: TestResult) -> dict[str, str]:
 @click.option("--now", is_flag=True, help="Send the next slot's issue early; it counts as that slot's issue.")
 @click.option("--extra", is_flag=True, help="Send an issue outside the calendar; requires --tip.")
 @click.option("--tip", metavar="KEY", help="The tip of an --extra issue.")
+@click.option("--on", metavar="DATE", help='Send the --extra issue later, at a date and time such as "thu 10:00".')
 @click.option("--anyway", is_flag=True, help="Send the issue even if its tip has errors.")
 @as_of
 @dry_run
 @click.pass_obj
-def send(context: CliContext, *, now: bool, extra: bool, tip: str | None, anyway: bool, dry_run: bool) -> int:
+def send(
+    context: CliContext, *, now: bool, extra: bool, tip: str | None, on: str | None, anyway: bool, dry_run: bool
+) -> int:
     """Do what the daemon would do now: send the issue if a slot is due; otherwise, show when the next one is.
 
     An issue whose tip has errors is held. The exit code is 0 if every delivery is final, 4 if some are still open, and 1
     if the issue is held.
     """
-    if extra != (tip is not None) or (extra and now):
+    if extra != (tip is not None) or (extra and now) or (on and not extra):
         raise UsageError(
             "--extra and --tip go together, and --now is for the next slot", fix="Pass --extra --tip KEY, or --now"
         )
+    tip = context.app.tips.key_of(tip) if tip else None
+    if tip and on:
+        return _send_later(context, tip, on, dry_run=dry_run)
     if dry_run:
         return _would_send(context, early=now, tip=tip, anyway=anyway)
     return send_and_report(
         context, lambda progress: context.app.issues.send(early=now, extra_tip=tip, anyway=anyway, progress=progress)
     )
+
+
+def _send_later(context: CliContext, tip: str, on: str, *, dry_run: bool) -> int:
+    slot, at = context.app.calendar.parse_pin(on)
+    title = context.app.tips.get(tip).card.title if dry_run else context.app.tips.pin(tip, slot, at)
+    would = "would go out" if dry_run else "goes out"
+    document = {"issue": None, "tip": tip, "dry_run": dry_run, "pinned_to": slot.isoformat(), "at": iso(at)}
+    context.report(
+        document, lambda output: output.line(f"“{title}” {would} on {output.when(at) if at else output.day(slot)}.")
+    )
+    return 0
 
 
 def _would_send(context: CliContext, *, early: bool, tip: str | None, anyway: bool) -> int:
@@ -237,7 +254,7 @@ def list_(context: CliContext) -> None:
 
     def draw(output: Output) -> None:
         rows = [
-            (i.number if i.is_numbered else "–", output.day(i.slot) if i.slot else i.quarter or "extra", i.state.value, i.subject or i.tip_key, i.audience,
+            (i.number if i.is_numbered else "–", output.day(i.slot) if i.slot else i.quarter or f"{output.day(i.day)} (extra)", i.state.value, i.subject or i.tip_key, i.audience,
              i.counts.get("sent", 0), i.counts.get("deferred", 0) + i.counts.get("pending", 0))
             for i in found
         ]  # fmt: skip

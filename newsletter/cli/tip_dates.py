@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.context import CliContext, Subcommand, as_of
-from newsletter.cli.issue_view import substitutes_document
+from newsletter.cli.issue_view import iso, substitutes_document
 from newsletter.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -26,15 +25,27 @@ key_argument = click.argument("key")
 
 @click.command(cls=Subcommand)
 @key_argument
-@click.option("--on", required=True, metavar="DATE", help="The date of the issue, such as 2026-12-22.")
+@click.option(
+    "--on",
+    required=True,
+    metavar="DATE",
+    help='The date of the issue, such as "December 22", or a date and a time, such as "thu 10:00", for an extra issue.',
+)
 @as_of
 @click.pass_obj
 def pin(context: CliContext, *, key: str, on: str) -> None:
-    """Pin a tip to a date; it is sent on that date before every other tip."""
-    slot = context.app.calendar.parse_slot(on)
-    title = context.app.tips.pin(key, slot)
-    document = {"key": key, "title": title, "pinned_to": slot.isoformat()}
-    context.report(document, lambda output: output.line(f"“{title}” goes out on {output.day(slot)}."))
+    """Pin a tip to a date; it is sent on that date before every other tip. With a time, it is sent in an extra issue."""
+    key, (slot, at) = context.app.tips.key_of(key), context.app.calendar.parse_pin(on)
+    title = context.app.tips.pin(key, slot, at)
+    document = {"key": key, "title": title, "pinned_to": slot.isoformat(), "at": iso(at)}
+
+    def draw(output: Output) -> None:
+        if at is None:
+            output.line(f"“{title}” goes out on {output.day(slot)}.")
+        else:
+            output.line(f"“{title}” goes out on {output.when(at)}, in an extra issue.")
+
+    context.report(document, draw)
 
 
 @click.command(cls=Subcommand)
@@ -43,6 +54,7 @@ def pin(context: CliContext, *, key: str, on: str) -> None:
 @click.pass_obj
 def unpin(context: CliContext, *, key: str) -> None:
     """Unpin a tip, so that it returns to its place in the queue."""
+    key = context.app.tips.key_of(key)
     title = context.app.tips.unpin(key)
     line = context.app.tips.why(key).line
     when = line.date.isoformat() if line else None
@@ -66,6 +78,7 @@ def unpin(context: CliContext, *, key: str) -> None:
 @click.pass_obj
 def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | None) -> None:
     """Set when a tip may run again, such as "never" or "after 2 years, at most 3 runs". Without RULE, show the rule."""
+    key = context.app.tips.key_of(key)
     words = context.app.tips.rerun(key, rule, unseen=unseen)
     line = context.app.tips.why(key).line
     own = words or "as NEWSLETTER_RERUN_AFTER and NEWSLETTER_RERUN_TO say"
@@ -88,12 +101,12 @@ def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | Non
 @click.pass_obj
 def why(context: CliContext, *, what: str, on: str | None) -> None:
     """Explain when a tip goes out, or which tip goes out on a date, and why."""
-    if re.fullmatch(r"\d{4}-\d\d?-\d\d?", what):
-        _report_date(context, context.app.calendar.why(context.app.calendar.parse_slot(what)))
+    calendar, tips = context.app.calendar, context.app.tips
+    key = tips.find_key(what)
+    if key is None and calendar.is_date(what):
+        _report_date(context, calendar.why(calendar.parse_slot(what)))
     else:
-        _report_tip(
-            context, context.app.tips.why(what, context.app.calendar.parse_slot(on) if on else None), asked=bool(on)
-        )
+        _report_tip(context, tips.why(key or what, calendar.parse_slot(on) if on else None), asked=bool(on))
 
 
 def _report_date(context: CliContext, found: WhyDate) -> None:
@@ -122,7 +135,9 @@ def _report_tip(context: CliContext, found: WhyTip, *, asked: bool) -> None:
     }  # fmt: skip
 
     def draw(output: Output) -> None:
-        when = output.day(line.date) if line else "not within ten years"
+        when = "not within ten years"
+        if line:
+            when = output.when(line.at) if line.at else output.day(line.date)
         facts = [("goes out on", when), *([("why then", line.reason)] if line else [])]
         if found.why_not and (asked or not line or line.date != found.next_slot):
             facts.append((f"why not on {output.day(found.next_slot)}", found.why_not))
@@ -142,6 +157,7 @@ def _report_tip(context: CliContext, found: WhyTip, *, asked: bool) -> None:
 @click.pass_obj
 def lint(context: CliContext, *, keys: Sequence[str], links: bool) -> int:
     """Find text that will sound dated in two years or may hurt delivery. Exit code 1: a tip must not be sent as is."""
+    keys = [context.app.tips.key_of(key) for key in keys]
     linted = context.app.tips.lint(keys)
     if links:
         with progress("checking links") as show:

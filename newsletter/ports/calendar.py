@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.domain.calendar.overrides import SlotOverride
+from newsletter.domain.calendar.overrides import Extra, SlotOverride
 from newsletter.domain.calendar.plan import TipPlan
 from newsletter.domain.calendar.quarterly import QuarterRun
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
@@ -25,8 +25,12 @@ class Calendar(Protocol):
         """When the newsletter was set up and had its first subscriber; None if that is not known."""
         ...
 
-    def pin(self, key: str, slot: date | None) -> None:
-        """Pin a tip to a slot, or unpin it (None); raises NotFound."""
+    def pin(self, key: str, slot: date | None, at: datetime | None = None) -> None:
+        """Pin a tip to a slot, or to a moment of that day, or unpin it (None); raises NotFound."""
+        ...
+
+    def extras_until(self, now: datetime) -> Sequence[Extra]:
+        """The extra issues whose time has come, in the order of their times."""
         ...
 
     def overrides(self) -> Mapping[date, SlotOverride]:
@@ -84,7 +88,9 @@ class Quarters(Protocol):
         """The issue of a quarter, without counts."""
         ...
 
-    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime, *, first: int = 1) -> IssueFacts:
+    def plan_quarter(
+        self, quarter: str, tip_id: int, due_at: datetime, now: datetime, *, first: int = 1, day: date | None = None
+    ) -> IssueFacts:
         """T0 of a quarterly issue: insert it in `preparing`, or return the existing one (UNIQUE quarter)."""
         ...
 

@@ -67,8 +67,13 @@ class Issues(Quarters, Protocol):
         """The issues of this slot and of later ones, in the order of their slots, without counts."""
         ...
 
-    def plan(self, slot: date | None, due_at: datetime, now: datetime, *, first: int = 1) -> IssueFacts:
-        """T0: insert the issue of a slot, or return the existing one (UNIQUE slot). first: as in `next_number`."""
+    def plan(
+        self, slot: date | None, due_at: datetime, now: datetime, *, first: int = 1, day: date | None = None
+    ) -> IssueFacts:
+        """T0: insert the issue of a slot, or return the existing one (UNIQUE slot). first: as in `next_number`.
+
+        day: of an issue without a slot, in the newsletter's zone.
+        """
         ...
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:

@@ -42,6 +42,10 @@ class Tips(Protocol):
         """Append a tip to the queue."""
         ...
 
+    def names(self) -> Mapping[str, str]:
+        """The titles of all tips by their keys."""
+        ...
+
     def rewrite(
         self,
         tip_id: int,

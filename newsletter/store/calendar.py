@@ -14,7 +14,7 @@ from functools import lru_cache
 from sqlalchemy import func
 from sqlmodel import Session, col, delete, select
 
-from newsletter.domain.calendar.overrides import Override, SlotOverride
+from newsletter.domain.calendar.overrides import Extra, Override, SlotOverride
 from newsletter.domain.calendar.plan import TipPlan
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.subscribers.subscriber import ListGrowth
@@ -48,14 +48,14 @@ class SqlCalendar:
     def plans(self) -> list[TipPlan]:
         """Every tip with its rules and its runs, in queue order; two queries."""
         runs: dict[int, set[date]] = defaultdict(set)
-        runs_of = select(col(Issue.tip_id), col(Issue.slot), col(Issue.due_at)).where(
+        runs_of = select(col(Issue.tip_id), col(Issue.day), col(Issue.due_at)).where(
             col(Issue.run).is_not(None), col(Issue.started_at).is_not(None)
         )
-        for tip_id, slot, due_at in self._session.exec(runs_of):
-            runs[tip_id or 0].add(slot or due_at.date())
+        for tip_id, day, due_at in self._session.exec(runs_of):
+            runs[tip_id or 0].add(day or due_at.date())
         columns = (
             Tip.id, Tip.key, Tip.title, Tip.position, Tip.complete, Tip.state, Tip.season, Tip.series, Tip.part,
-            Tip.pin_on, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on, Tip.starter,
+            Tip.pin_on, Tip.pin_at, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on, Tip.starter,
         )  # fmt: skip
         rows = self._session.connection().execute(select(*columns).order_by(col(Tip.position), col(Tip.id)))  # type: ignore[call-overload]
         return [
@@ -69,6 +69,7 @@ class SqlCalendar:
                 series=row.series,
                 part=row.part,
                 pin=row.pin_on,
+                pin_at=row.pin_at,
                 rerun=_read_rerun(row.rerun),
                 months=_read_months(row.months),
                 fallback=row.fallback,
@@ -84,9 +85,18 @@ class SqlCalendar:
         first = self._session.exec(select(Consent.at).order_by(col(Consent.id)).limit(1)).first()
         return max(made, first or made) if made else None
 
-    def pin(self, key: str, slot: date | None) -> None:
-        """Pin a tip to a slot, or unpin it (None); raises NotFound."""
-        SqlTips(self._session).pin(key, slot)
+    def pin(self, key: str, slot: date | None, at: datetime | None = None) -> None:
+        """Pin a tip to a slot, or to a moment of that day, or unpin it (None); raises NotFound."""
+        SqlTips(self._session).pin(key, slot, at)
+
+    def extras_until(self, now: datetime) -> list[Extra]:
+        """The extra issues whose time has come, in the order of their times."""
+        query = select(Tip).where(col(Tip.pin_at).is_not(None), col(Tip.pin_at) <= now)
+        return [
+            Extra(tip.key, tip.title, tip.pin_on, tip.pin_at, tip.complete and tip.state != TipState.RETIRED)
+            for tip in self._session.exec(query.order_by(col(Tip.pin_at), col(Tip.id)))
+            if tip.pin_on and tip.pin_at
+        ]
 
     def overrides(self) -> Mapping[date, SlotOverride]:
         """Every override, including those of past slots."""

@@ -94,6 +94,7 @@ def _facts(row: Issue, tip_key: str | None, counts: dict[str, int], skipped: dic
         counts={state.value: counts.get(state.value, 0) for state in State},
         skipped_for=skipped,
         quarter=row.quarter or "",
+        day=row.day or row.due_at.date(),
     )
 
 

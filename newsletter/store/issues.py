@@ -36,13 +36,13 @@ from newsletter.store.tips import SqlTips
 _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
     AND (state IN ('sent', 'sending') OR crashes > 0))
     OR EXISTS (SELECT 1 FROM attempt WHERE issue_id = :issue AND event = 'in_doubt')"""
-_RAN = """SELECT t.id, t.key, t.title, max(coalesce(i.slot, date(i.due_at))),
+_RAN = """SELECT t.id, t.key, t.title, max(i.day),
     (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND v.useful),
     (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND NOT v.useful),
     sum((SELECT count(*) FROM farewell f WHERE f.issue_id = i.id))
     FROM issue i JOIN tip t ON t.id = i.tip_id
     WHERE i.quarter IS NULL AND i.state IN ('sending', 'paused', 'done')
-    AND coalesce(i.slot, date(i.due_at)) BETWEEN :first AND :last AND t.complete AND t.state <> 'retired'
+    AND i.day BETWEEN :first AND :last AND t.complete AND t.state <> 'retired'
     GROUP BY t.id"""
 _FINISH = f"""UPDATE issue SET state = 'done', done_at = :now
     WHERE id = :issue AND state = 'sending' AND NOT ({HAS_OPEN})"""  # noqa: S608 - a constant
@@ -119,13 +119,16 @@ class SqlIssues:
         """The issues of this slot and of later ones, in the order of their slots, without counts."""
         return self._without_counts(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot)))
 
-    def plan(self, slot: date | None, due_at: datetime, now: datetime, *, first: int = 1) -> IssueFacts:
+    def plan(
+        self, slot: date | None, due_at: datetime, now: datetime, *, first: int = 1, day: date | None = None
+    ) -> IssueFacts:
         """T0. Write transactions are IMMEDIATE, so a second process finds the row of the first."""
         row = self._session.exec(select(Issue).where(Issue.slot == slot)).first() if slot else None
         if row is None:
             row = Issue(
                 id=self.next_number(first),
                 slot=slot,
+                day=slot or day or due_at.date(),
                 due_at=due_at,
                 state=IssueState.PLANNED,
                 secret=secrets.token_bytes(16),
@@ -143,7 +146,9 @@ class SqlIssues:
         """The issue of a quarter, without counts."""
         return next(iter(self._without_counts(select(Issue).where(Issue.quarter == quarter))), None)
 
-    def plan_quarter(self, quarter: str, tip_id: int, due_at: datetime, now: datetime, *, first: int = 1) -> IssueFacts:
+    def plan_quarter(
+        self, quarter: str, tip_id: int, due_at: datetime, now: datetime, *, first: int = 1, day: date | None = None
+    ) -> IssueFacts:
         """T0. Its tip is bound without a run, so the calendar ignores it."""
         found = self.for_quarter(quarter)
         if found:
@@ -151,6 +156,7 @@ class SqlIssues:
         row = Issue(
             id=self.next_number(first),
             quarter=quarter,
+            day=day or due_at.date(),
             tip_id=tip_id,
             due_at=due_at,
             state=IssueState.PREPARING,
@@ -215,7 +221,7 @@ class SqlIssues:
         else:
             row.audience = self._freeze(number, DELIVERABLE, {})
         if row.tip_id is not None and not row.quarter:
-            row.tip_was = SqlTips(self._session).mark_sent(row.tip_id, row.slot or row.due_at.date())
+            row.tip_was = SqlTips(self._session).mark_sent(row.tip_id, row.day or row.due_at.date())
         self.change(number, IssueEvent.FREEZE, now)
         return row.audience
 
@@ -335,7 +341,7 @@ class SqlIssues:
         if row.tip_id is None or self._db.execute(_MAY_HAVE_REACHED, {"issue": row.id}).fetchone():
             return
         if row.tip_was:
-            before = select(func.max(func.coalesce(Issue.slot, func.date(Issue.due_at)))).where(
+            before = select(func.max(col(Issue.day))).where(
                 Issue.tip_id == row.tip_id,
                 Issue.id != row.id,
                 col(Issue.run).is_not(None),

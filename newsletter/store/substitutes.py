@@ -20,7 +20,7 @@ from newsletter.store.tables import Issue, Tip
 
 _REACHED = "d.subscriber_id = s.id AND (d.state NOT IN ('skipped', 'rejected', 'failed') OR d.crashes > 0)"
 _AS_SUBSTITUTE = "SELECT 1 FROM delivery d INDEXED BY delivery_by_tip WHERE d.tip_id = {tip:d}{when}"
-_SINCE = " AND d.issue_id IN (SELECT i.id FROM issue i WHERE coalesce(i.slot, date(i.due_at)) > '{day}')"
+_SINCE = " AND d.issue_id IN (SELECT i.id FROM issue i WHERE i.day > '{day}')"
 
 
 class WelcomeTip(SQLModel, table=True):

@@ -257,7 +257,7 @@ class Installation(SQLModel, table=True):
 
 
 class Issue(SQLModel, table=True):
-    """An issue. slot: NULL outside the calendar. run: 1 for the first run of its tip. tip_was: the tip's earlier state.
+    """An issue. slot: NULL outside the calendar. day: its date in the newsletter's zone. run: 1 for the first run of its tip. tip_was: the tip's earlier state.
 
     quarter: of a quarterly issue, such as 2026-Q1. It is for former subscribers who asked for the best tip every three
     months; its run is NULL.
@@ -268,6 +268,7 @@ class Issue(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     slot: date | None = Field(default=None, unique=True)
     quarter: str | None = None
+    day: date | None = None
     due_at: datetime = at()
     state: str = Field(index=True)
     tip_id: int | None = Field(default=None, foreign_key="tip.id")

@@ -15,6 +15,7 @@ from newsletter.domain.archive.entries import Votes, plain, teaser
 from newsletter.domain.archive.index import CATEGORY, TAG
 from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.errors import NotFound
+from newsletter.domain.tips.names import nearest_keys
 from newsletter.domain.tips.tip import TipCard, TipFull, TipRules, TipState, TipText
 from newsletter.store.tables import FormerKey, OwnerNotified, SlotOverrideRow, Tip, TipLabel, TipSource, Vote
 
@@ -51,8 +52,18 @@ class SqlTips:
     def _row(self, key: str) -> Tip:
         row = self._session.exec(select(Tip).where(Tip.key == key)).first()
         if row is None:
-            raise NotFound(f"there is no tip {key!r}", fix="See: newsletter tips list")
+            near = " or ".join(nearest_keys(key, self.names()))
+            fix = (
+                f"Did you mean {near}? To see all tips, run: newsletter tips list"
+                if near
+                else "See: newsletter tips list"
+            )
+            raise NotFound(f"there is no tip {key[:80]!r}", fix=fix)
         return row
+
+    def names(self) -> Mapping[str, str]:
+        """The titles of all tips by their keys."""
+        return dict(self._session.exec(select(Tip.key, Tip.title)).all())
 
     def by_id(self, tip_id: int) -> TipFull:
         """Raises NotFound."""
@@ -157,9 +168,10 @@ class SqlTips:
         row.last_sent_on = last_sent_on
         row.state = state.value if row.state == TipState.SENT else row.state
 
-    def pin(self, key: str, slot: date | None) -> None:
-        """Pin a tip to a slot, or unpin it (None); raises NotFound."""
-        self._row(key).pin_on = slot
+    def pin(self, key: str, slot: date | None, at: datetime | None = None) -> None:
+        """Pin a tip to a slot or to a moment of that day, or unpin it (None); raises NotFound."""
+        row = self._row(key)
+        row.pin_on, row.pin_at = slot, at
         self._session.flush()
 
     def move(self, key: str, *, before: str | None = None, first: bool = False) -> None:

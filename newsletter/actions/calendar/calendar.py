@@ -18,9 +18,9 @@ from newsletter.actions.calendar.plan import (
 from newsletter.actions.calendar.why import WhyDate, why_date
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, Runway, runway
 from newsletter.domain.calendar.overrides import Override, SlotOverride
-from newsletter.domain.calendar.plan import parse_day
 from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.calendar.simulation import Simulation, simulate
+from newsletter.domain.dates import AMERICAN
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.errors import InputError, Refused, UsageError
 from newsletter.domain.tips.season_rule import WEEKDAYS, in_words
@@ -46,12 +46,12 @@ class Calendar:
     # -- look ahead ----------------------------------------------------------------------------------
 
     def forecast(self, weeks: int = HORIZON, changes: Sequence[str] = ()) -> list[ForecastSlot]:
-        """What goes out in the next `weeks` slots; with `changes`, what would go out if the owner made them.
+        """What goes out in the next `weeks` slots, and in extra issues between them; with `changes`, what would go out if the owner made them.
 
         changes: as `Plan.with_change` reads them. Raises UsageError and NotFound for a change that cannot be made.
         """
         with self.store.read() as tx:
-            return upcoming_slots(tx, self.rules, self.clock(), weeks, changes).lines()
+            return upcoming_slots(tx, self.rules, self.clock(), weeks, changes).lines(extras=True)
 
     def neighbors(self, slot: date) -> list[ForecastSlot]:
         """What goes out within a week of this slot, for an answer to an override."""
@@ -60,7 +60,7 @@ class Calendar:
 
     def runway(self) -> Runway:
         """How long the library lasts."""
-        return runway(self.forecast())
+        return runway([line for line in self.forecast() if line.at is None])
 
     def simulate(self, *, years: int, subscribers: int, churn: float, seed: int = 1) -> Simulation:
         """Play years of the calendar for subscribers who come and go; see `domain.calendar.simulation.simulate`."""
@@ -86,16 +86,44 @@ class Calendar:
     # -- overrides -----------------------------------------------------------------------------------
 
     def parse_slot(self, text: str) -> date:
-        """Read the day of a slot, as in 2026-12-29. Raises UsageError; for another weekday it names the nearest slots."""
+        """Read the day of a slot, as people write it. Raises UsageError; for another weekday it names the nearest slots."""
+        return self._slot(self.rules.dates(self.clock()).day(text))
+
+    def is_date(self, text: str) -> bool:
+        """Is this a date as people write it?"""
+        try:
+            self.rules.dates(self.clock()).day(text)
+        except UsageError:
+            return False
+        return True
+
+    def parse_pin(self, text: str) -> tuple[date, datetime | None]:
+        """Read the day of a slot, or a day and the time of an extra issue (aware). Raises UsageError."""
+        now, schedule = self.clock(), self.rules.schedule
+        dates = self.rules.dates(now)
+        day, time = dates.moment(text)
+        if time is None:
+            return self._slot(day, f'; to send an extra issue that day, add a time, as in "{day} 10:00"'), None
+        at = dates.aware(day, time)
+        if day.weekday() == schedule.weekday and at == schedule.starts_at(day):
+            return day, None
+        if at <= now:
+            raise UsageError(f"{in_words(day)} at {AMERICAN.time(time)} has passed", fix="Choose a later time")
+        return day, at
+
+    def _slot(self, day: date, more: str = "") -> date:
         schedule = self.rules.schedule
-        day = parse_day(text.strip())
-        if day.weekday() != schedule.weekday:
-            before = schedule.slot_on_or_before(day)
-            here, there = WEEKDAYS[day.weekday()], WEEKDAYS[schedule.weekday]
-            raise UsageError(
-                f"{day} is a {here}, but issues go out on a {there}", fix=f"Use {before} or {before + WEEK}"
-            )
-        return day
+        if day.weekday() == schedule.weekday:
+            return day
+        with self.store.read() as tx:
+            if tx.issues.for_slot(day):  # from before a change of the weekday
+                return day
+        before = schedule.slot_on_or_before(day)
+        here, there = WEEKDAYS[day.weekday()], WEEKDAYS[schedule.weekday]
+        raise UsageError(
+            f"{in_words(day)} is a {here}, but issues go out on a {there}",
+            fix=f"Use {in_words(before)} or {in_words(before + WEEK)}{more}",
+        )
 
     def skip(self, slot: date, reason: str = "") -> None:
         """Plan no issue for this slot; an issue that is being prepared is canceled, and its tip stays next in the queue."""
@@ -156,7 +184,7 @@ class Calendar:
             first, second = lines[0], lines[1]
             for key, day in ((str(first.tip), second.date), (str(second.tip), first.date)):
                 for tip in tx.calendar.plans():
-                    if tip.pin == day:
+                    if tip.pin == day and not tip.pin_at:
                         tx.calendar.pin(tip.key, None)
                 tx.calendar.pin(key, day)
             override = tx.calendar.overrides().get(slot)

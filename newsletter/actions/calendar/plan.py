@@ -16,6 +16,7 @@ from newsletter.domain.delivery.issue import IN_PROGRESS, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import TipCard, TipState
+from newsletter.domain.written_dates import WrittenDates
 from newsletter.ports.store import Store, Tx
 
 ENDED = (IssueState.DONE, IssueState.CANCELLED, IssueState.MISSED)
@@ -26,7 +27,8 @@ UNSENT = (IssueState.PLANNED, IssueState.PREPARING, IssueState.NO_CONTENT)
 class Rules:
     """The owner's settings for the calendar.
 
-    approval: an issue is sent only after the owner has approved it. first_issue: the number of the first issue.
+    approval: an issue is sent only after the owner has approved it. first_issue: the number of the first issue. day_first:
+    people who write the newsletter's language put the day before the month.
     """
 
     schedule: Schedule
@@ -34,6 +36,11 @@ class Rules:
     policy: Policy = field(default_factory=Policy)
     approval: bool = False
     first_issue: int = 1
+    day_first: bool = False
+
+    def dates(self, now: datetime) -> WrittenDates:
+        """Reads dates as people write them."""
+        return WrittenDates(now, self.schedule.zone, self.day_first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +218,14 @@ class UpcomingSlots:
     plan: Plan
     bound: Mapping[date, int]
 
-    def lines(self, weeks: int | None = None) -> list[ForecastSlot]:
-        """What goes out in these slots, or in the first `weeks` of them."""
-        return [
-            replace(line, reason=f"bound to issue {self.bound[line.date]}") if line.date in self.bound else line
-            for line in forecast(self.slots[:weeks], self.plan)
-        ]
+    def lines(self, weeks: int | None = None, *, extras: bool = False) -> list[ForecastSlot]:
+        """What goes out in these slots, or in the first `weeks` of them. extras: also what goes out between them."""
+        found = forecast(self.slots[:weeks], self.plan)
+        return [self._line(line) for line in found if extras or line.at is None]
+
+    def _line(self, line: ForecastSlot) -> ForecastSlot:
+        is_bound = line.at is None and line.date in self.bound
+        return replace(line, reason=f"bound to issue {self.bound[line.date]}") if is_bound else line
 
     def chooser_at(self, slot: date) -> TipChooser:
         """The chooser as it will be when this slot comes."""
@@ -231,13 +240,19 @@ def upcoming_slots(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Ite
     slots = tuple(islice(open_slots(tx, rules, now), weeks))
     issues = {issue.slot: issue for issue in tx.issues.from_slot(slots[0])}
     plan = plan_of(tx, rules)
+    # An extra issue that was not sent in time is not sent anymore.
+    too_late = now - rules.late_window
+    unpinned = (
+        replace(tip, pin=None, pin_at=None) if tip.pin_at and tip.pin_at < too_late else tip for tip in plan.tips
+    )
+    plan = replace(plan, tips=tuple(unpinned))
     bound = {slot: issues[slot] for slot in slots if slot in issues and issues[slot].tip_key}
     # An issue keeps its tip whatever the owner has changed since, so here it goes before pins and skips.
     for slot, issue in bound.items():
         tips = tuple(_bind(tip, slot) if tip.key == issue.tip_key else tip for tip in plan.tips)
         plan = replace(plan, tips=tips, skips={day: why for day, why in plan.skips.items() if day != slot})
     for change in changes:
-        plan = plan.with_change(change)
+        plan = plan.with_change(change, rules.dates(now).day)
     return UpcomingSlots(slots, plan, {slot: issue.number for slot, issue in bound.items()})
 
 
@@ -254,7 +269,7 @@ def _bind(tip: TipPlan, slot: date) -> TipPlan:
     """
     runs = tuple(day for day in tip.runs if day != slot)
     state = TipState.SENT if tip.state is TipState.RETIRED else tip.state
-    return replace(tip, pin=slot, runs=runs, position=-1, state=state, complete=True)
+    return replace(tip, pin=slot, pin_at=None, runs=runs, position=-1, state=state, complete=True)
 
 
 # -- the last slot -----------------------------------------------------------------------------------

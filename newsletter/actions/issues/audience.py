@@ -43,7 +43,6 @@ def shares_of(tx: Tx, issue: IssueFacts) -> Shares | None:
     had_it = issue.skipped_for.get(SkipReason.ALREADY_RECEIVED, 0)
     if not issue.tips and not had_it:
         return None
-    day = issue.slot or issue.due_at.date()
-    titles = {tip.key: tip.title_on(day) for tip in tx.calendar.plans()}
+    titles = {tip.key: tip.title_on(issue.day) for tip in tx.calendar.plans()}
     others = tuple(Share(key, titles[key], number) for key, number in issue.tips.items() if key != issue.tip_key)
     return Shares(issue.audience - had_it - sum(share.readers for share in others), others, had_it)

@@ -108,14 +108,15 @@ class Issues:
         return self.store.sending(role, self.clock(), hold_in_doubt=self.hold_in_doubt)
 
     def publish_due(self, *, anyway: bool = False) -> IssueFacts | None:
-        """Freeze what is due: issues a crash left half prepared, the slot's issue, the quarterly email.
+        """Freeze what is due: issues a crash left half prepared, the slot's issue, extra issues, the quarterly email.
 
         The last issue it froze or held, or None. Safe to call from several processes, at any time, again.
         """
         publisher, now = self._publisher(anyway=anyway), self.clock()
         publisher.finish_preparing(now)
         issue = publisher.publish_due(now)
-        return publish_quarterly_issue(publisher, now) or issue
+        extra = publisher.publish_extras(now)
+        return publish_quarterly_issue(publisher, now) or extra or issue
 
     def send(
         self,

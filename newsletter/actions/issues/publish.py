@@ -105,11 +105,32 @@ class Publisher:
             if not tip.card.complete:
                 raise Refused(f"{tip_key} cannot be sent: {INCOMPLETE}")
             _require_audience(tx)
-            issue = tx.issues.plan(None, now, now, first=self.rules.first_issue)
+            day = self.rules.schedule.day_of(now)
+            issue = tx.issues.plan(None, now, now, first=self.rules.first_issue, day=day)
             tx.issues.change(issue.number, IssueEvent.PREPARE, now)
             tx.issues.bind(issue.number, tip.card.id)
             issue = tx.issues.get(issue.number)
         return self.prepare(issue, now)
+
+    def publish_extras(self, now: datetime) -> IssueFacts | None:
+        """Freeze the extra issues whose time has come, within the late window; the last one, or None."""
+        since = now - self.rules.late_window
+        with self.store.read() as tx:  # the daemon asks every two seconds: look before taking the write lock
+            due = [extra for extra in tx.calendar.extras_until(now) if extra.can_be_sent and extra.at >= since]
+            if not due or tx.subscribers.mailable() == 0:
+                return None
+        issue = None
+        for extra in due:
+            with self.store.write() as tx:
+                if extra not in tx.calendar.extras_until(now):  # another process was faster, or the owner unpinned it
+                    continue
+                tx.calendar.pin(extra.key, None)
+                issue = tx.issues.plan(None, extra.at, now, first=self.rules.first_issue, day=extra.day)
+                tx.issues.change(issue.number, IssueEvent.PREPARE, now)
+                tx.issues.bind(issue.number, tx.tips.get(extra.key).card.id)
+                issue = tx.issues.get(issue.number)
+            issue = self.prepare(issue, now)
+        return issue
 
     def finish_preparing(self, now: datetime) -> None:
         """Finish issues that a crash left between T0 and T1, unless it is too late or the owner holds them."""

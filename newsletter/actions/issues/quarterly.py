@@ -47,7 +47,9 @@ def publish_quarterly_issue(publisher: Publisher, now: datetime) -> IssueFacts |
         tip = _open_tip(tx, quarter, due_at)
         if tip is None:  # another process was faster
             return None
-        issue = tx.issues.plan_quarter(str(quarter), tip.tip_id, due_at, now, first=rules.first_issue)
+        issue = tx.issues.plan_quarter(
+            str(quarter), tip.tip_id, due_at, now, first=rules.first_issue, day=rules.schedule.day_of(due_at)
+        )
     return publisher.freeze(issue, now)
 
 

@@ -17,7 +17,7 @@ from newsletter.actions.issues.errors import Errors
 from newsletter.actions.tips.lint import LintResult, lint_tips
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
 from newsletter.domain.calendar.schedule import WEEK
-from newsletter.domain.dates import moment_in_words
+from newsletter.domain.dates import AMERICAN, moment_in_words
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.domain.english import ended, plural, sentence
 from newsletter.domain.tips.lint import Level
@@ -47,6 +47,7 @@ def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime
         queued += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
         queued += notify_of_pauses(tx, owner, now)
         queued += _missed(tx, rules, owner, coming, now)
+        queued += _missed_extras(tx, rules, owner, now)
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
         tonight = is_night and tx.calendar.mark_notified("night", rules.schedule.day_of(now).isoformat(), now)
     return queued + (_nightly(store, rules, owner, now) if tonight else 0)
@@ -191,6 +192,24 @@ def _missed(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: 
     next_step = steps.get(last.state, find_out) if last.explained else find_out
     values = alert_values(f"No issue was sent on {in_words(last.slot)}", [ended(sentence(last.words)), late], next_step)
     return _notify(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
+
+
+def _missed_extras(tx: Tx, rules: Rules, owner: Sequence[str], now: datetime) -> int:
+    """Alert the owner to extra issues that were not sent in time, and return their tips to the queue."""
+    queued = 0
+    for extra in tx.calendar.extras_until(now - rules.late_window):
+        when = f"{in_words(extra.day)} at {AMERICAN.time(extra.at.astimezone(rules.schedule.zone))}"
+        why = "the newsletter was not running in time, or had no subscribers"
+        if not extra.can_be_sent:
+            why = "its tip is retired, or only a teaser"
+        values = alert_values(
+            f"An extra issue was not sent on {in_words(extra.day)}",
+            [f"“{extra.title}” was planned for {when}, but {why}.", "The tip is no longer pinned."],
+            f"To send it now, run newsletter issues send --extra --tip {extra.key}",
+        )
+        queued += _add(tx, owner, values, now)
+        tx.calendar.pin(extra.key, None)
+    return queued
 
 
 def _after_missed(coming: NextIssue) -> str:

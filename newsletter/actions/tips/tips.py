@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +17,9 @@ from newsletter.actions.tips.why import WhyTip, why_tip
 from newsletter.domain.archive.entries import Votes
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.links import LinkChecker
+from newsletter.domain.tips.names import find_key
 from newsletter.domain.tips.rerun_rule import parse_rerun
+from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import (
     ConflictChoice,
     Piece,
@@ -145,8 +147,17 @@ class Tips:
             tx.tips.move(key, before=before, first=first)
             return tx.tips.get(key).card
 
-    def pin(self, key: str, slot: date) -> str:
-        """Pin a tip to a slot; its title on that day.
+    def find_key(self, name: str) -> str | None:
+        """The key of the tip with this key or title; None if there is none."""
+        with self.store.read() as tx:
+            return find_key(name, tx.tips.names())
+
+    def key_of(self, name: str) -> str:
+        """As `find_key`; the name itself if there is no such tip."""
+        return self.find_key(name) or name
+
+    def pin(self, key: str, slot: date, at: datetime | None = None) -> str:
+        """Pin a tip to a slot, or to an extra issue at this moment (aware) of that day; its title on that day.
 
         Raises Refused for a tip that cannot be sent, a slot that is over, and a slot to which another tip is pinned.
         """
@@ -154,13 +165,16 @@ class Tips:
         with self.store.write() as tx:
             tip = tx.tips.get(key)
             _must_be_sendable(tip.card)
-            must_be_open(tx, self.rules, slot, now)
-            other = next((plan.key for plan in tx.calendar.plans() if plan.pin == slot and plan.key != key), None)
+            if at is None:
+                must_be_open(tx, self.rules, slot, now)
+            pinned = (plan for plan in tx.calendar.plans() if (plan.pin, plan.pin_at) == (slot, at))
+            other = next((plan.key for plan in pinned if plan.key != key), None)
             if other:
                 raise Refused(
-                    f"{other} is pinned to {slot} already", fix=f"Run this first: newsletter tips unpin {other}"
+                    f"{other} is pinned to {in_words(slot)} already",
+                    fix=f"Run this first: newsletter tips unpin {other}",
                 )
-            tx.calendar.pin(key, slot)
+            tx.calendar.pin(key, slot, at)
             return tip.dated(slot).card.title
 
     def unpin(self, key: str) -> str:

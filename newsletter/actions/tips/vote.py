@@ -54,4 +54,4 @@ class Feedback:
             raise BadToken("this link is no longer valid")
         # Some subscribers receive a substitute instead of the tip of the issue: the answer is about theirs.
         tip = tx.tips.by_id(tx.issues.tip_of(number, subscriber.id) or issue.tip_id)
-        return tip.dated(issue.slot or issue.due_at.date()), subscriber.id
+        return tip.dated(issue.day), subscriber.id

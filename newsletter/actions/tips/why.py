@@ -33,10 +33,11 @@ def why_tip(tx: Tx, rules: Rules, key: str, now: datetime, on: date | None = Non
     tx.tips.get(key)
     weeks = max(HORIZON, weeks_until(rules, on, now)) if on else HORIZON
     ahead = upcoming_slots(tx, rules, now, weeks)
-    lines = ahead.lines()
+    lines = ahead.lines(extras=True)
     plans = {tip.key: tip for tip in tx.calendar.plans()}
     line = next((line for line in lines if line.tip == key), None)
-    slot = on or next((line.date for line in lines if line.kind is not Kind.SKIPPED), lines[0].date)
+    slots = [line for line in lines if line.at is None]
+    slot = on or next((line.date for line in slots if line.kind is not Kind.SKIPPED), slots[0].date)
     reason = why_not(key, slot, ahead.chooser_at(slot))
     title = line.title if line else plans[key].title_on(plans[key].last_run if plans[key].runs else slot)
     return WhyTip(key, title, line, slot, reason, plans[key].runs)

@@ -261,8 +261,8 @@ class TipChooser:
     # -- runs and rests ------------------------------------------------------------------------------
 
     def is_kept_for_pin(self, tip: TipPlan, slot: date) -> bool:
-        """Is its pin still ahead?"""
-        return tip.pin is not None and tip.pin > slot
+        """Is its pin still ahead? An extra issue on the day of the slot comes later that day, or has been sent."""
+        return tip.pin is not None and (tip.pin > slot or (tip.pin_at is not None and tip.pin == slot))
 
     def may_repeat(self, tip: TipPlan) -> bool:
         """May it run at all, now or later? True for a tip that never ran."""
@@ -311,7 +311,7 @@ class TipChooser:
 def _pins(tips: Sequence[TipPlan]) -> Mapping[date, list[str]]:
     pins: dict[date, list[str]] = defaultdict(list)
     for tip in tips:
-        if tip.pin:
+        if tip.pin and not tip.pin_at:
             pins[tip.pin].append(tip.key)
     return pins
 

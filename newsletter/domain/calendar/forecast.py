@@ -26,6 +26,7 @@ class ForecastSlot:
 
     title: with its year filled in; "" without a tip. skip_reason: what the owner wrote; None for a slot that is not skipped.
     starter: the tip came with the program.
+    at: when an extra issue goes out (aware), which is no slot; None for a slot.
     """
 
     date: date
@@ -36,6 +37,7 @@ class ForecastSlot:
     skip_reason: str | None = None
     unseen: bool = False
     starter: bool = False
+    at: datetime | None = None
 
 
 def weekly(first: date, weeks: int) -> Iterator[date]:
@@ -44,7 +46,7 @@ def weekly(first: date, weeks: int) -> Iterator[date]:
 
 
 def forecast(slots: Iterable[date], plan: Plan) -> list[ForecastSlot]:
-    """What goes out in these slots if nothing is changed. slots: in ascending order."""
+    """What goes out in these slots, and in extra issues between them, if nothing is changed. slots: in ascending order."""
     return list(_play(TipChooser(plan), slots))
 
 
@@ -57,7 +59,16 @@ def played_until(slot: date, slots: Iterable[date], plan: Plan) -> TipChooser:
 
 
 def _play(chooser: TipChooser, slots: Iterable[date]) -> Iterator[ForecastSlot]:
+    extras = sorted(
+        (tip.pin, tip.pin_at, tip.key) for tip in chooser.tips.values() if tip.pin and tip.pin_at and tip.is_sendable
+    )
     for slot in slots:
+        while extras and extras[0][0] < slot:
+            day, at, key = extras.pop(0)
+            chooser.record(day, key)
+            tip = chooser.tips[key]
+            reason = "an extra issue, pinned to this time"
+            yield ForecastSlot(day, key, tip.title_on(day), Kind.PINNED, reason, starter=tip.starter, at=at)
         choice = chooser.choose(slot)
         if choice.tip is not None:
             chooser.record(slot, choice.tip)
@@ -73,7 +84,8 @@ def _line(slot: date, choice: Choice, chooser: TipChooser) -> ForecastSlot:
 
 def changes(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:
     """The slots in which two forecasts differ in the tip or its audience, as pairs. before, after: of the same slots."""
-    return [(old, new) for old, new in zip(before, after, strict=True) if _what(old) != _what(new)]
+    slots = ([line for line in lines if line.at is None] for lines in (before, after))
+    return [(old, new) for old, new in zip(*slots, strict=True) if _what(old) != _what(new)]
 
 
 def _what(line: ForecastSlot) -> tuple[str | None, Kind, bool]:
@@ -155,12 +167,21 @@ def _event(line: ForecastSlot, domain: str, made: str) -> list[str]:
     summary = (f"{line.title} (starter tip)" if line.starter else line.title) or (
         "No issue" if line.kind is Kind.SKIPPED else "No tip to send"
     )
+    name, times = (
+        f"slot-{line.date:%Y%m%d}",
+        [
+            f"DTSTART;VALUE=DATE:{line.date:%Y%m%d}",
+            f"DTEND;VALUE=DATE:{line.date + timedelta(days=1):%Y%m%d}",
+        ],
+    )
+    if line.at:
+        at = f"{line.at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        name, times = f"extra-{at.lower()}", [f"DTSTART:{at}"]
     return [
         "BEGIN:VEVENT",
-        f"UID:slot-{line.date:%Y%m%d}@{domain}",
+        f"UID:{name}@{domain}",
         f"DTSTAMP:{made}",
-        f"DTSTART;VALUE=DATE:{line.date:%Y%m%d}",
-        f"DTEND;VALUE=DATE:{line.date + timedelta(days=1):%Y%m%d}",
+        *times,
         f"SUMMARY:{_text(summary)}",
         f"DESCRIPTION:{_text(line.reason)}",
         "TRANSP:TRANSPARENT",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -20,6 +21,17 @@ class SlotOverride:
 
     kind: Override
     about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A tip that is pinned to a moment (aware) of a day: an extra issue. can_be_sent: it is complete and not retired."""
+
+    key: str
+    title: str
+    day: date
+    at: datetime
+    can_be_sent: bool
 
 
 class Action(StrEnum):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from newsletter.domain.english import plural
@@ -35,7 +36,8 @@ class TipPlan:
 
     position: its place in the queue. complete: it has a body, not only a teaser. runs: the dates it was sent, oldest first;
     one date from before this system may be among them. months: the months it may run in (1 is January); empty for all. pin:
-    the slot the owner pinned it to. fallback: it may be sent when no other tip is left. starter: it came with the program.
+    the slot the owner pinned it to, or with pin_at the day of an extra issue that goes out at that moment (aware).
+    fallback: it may be sent when no other tip is left. starter: it came with the program.
     """
 
     key: str
@@ -47,6 +49,7 @@ class TipPlan:
     series: str = ""
     part: int = 0
     pin: date | None = None
+    pin_at: datetime | None = None
     rerun: Rerun = _NO_RULE
     months: frozenset[int] = frozenset()
     fallback: bool = False
@@ -123,21 +126,24 @@ class Plan:
     policy: Policy = Policy()
     skips: Mapping[date, str] = field(default_factory=dict)
 
-    def with_change(self, change: str) -> Plan:
+    def with_change(self, change: str, read_day: Callable[[str], date] | None = None) -> Plan:
         """The plan as it would be if the owner made this change. Raises UsageError, and NotFound for an unknown tip.
 
-        One of `skip DATE [REASON]`, `unskip DATE`, `pin KEY DATE`, `unpin KEY`, `retire KEY`, `unseen KEY`.
+        One of `skip DATE [REASON]`, `unskip DATE`, `pin KEY DATE`, `unpin KEY`, `retire KEY`, `unseen KEY`. read_day: reads
+        a date as people write it, or raises UsageError; without it, dates are ISO.
         """
+        read_day = read_day or _iso_day
         match change.split():
-            case ["skip", day, *reason]:
-                return replace(self, skips={**self.skips, parse_day(day): " ".join(reason)})
-            case ["unskip", day]:
-                gone = parse_day(day)
+            case ["skip", _, *_]:
+                day, reason = _day_and_reason(change.split()[1:], read_day)
+                return replace(self, skips={**self.skips, day: reason})
+            case ["unskip", *day]:
+                gone = read_day(" ".join(day))
                 return replace(self, skips={slot: why for slot, why in self.skips.items() if slot != gone})
-            case ["pin", key, day]:
-                return self._with(key, pin=parse_day(day))
+            case ["pin", key, *day] if day:
+                return self._with(key, pin=read_day(" ".join(day)), pin_at=None)
             case ["unpin", key]:
-                return self._with(key, pin=None)
+                return self._with(key, pin=None, pin_at=None)
             case ["retire", key]:
                 return self._with(key, state=TipState.RETIRED)
             case ["unseen", key]:
@@ -148,18 +154,25 @@ class Plan:
             fix='Write "skip 2026-12-29", "unskip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY", or "unseen KEY"',
         )
 
-    def _with(self, key: str, **change: date | TipState | Rerun | None) -> Plan:
+    def _with(self, key: str, **change: datetime | date | TipState | Rerun | None) -> Plan:
         if all(tip.key != key for tip in self.tips):
             raise NotFound(f"there is no tip {key[:80]!r}", fix="See: newsletter tips list")
         return replace(self, tips=tuple(replace(tip, **change) if tip.key == key else tip for tip in self.tips))  # type: ignore[arg-type]
 
 
-def parse_day(text: str) -> date:
-    """Read an ISO date. Raises UsageError."""
+def _iso_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text[:40]!r} is not a date", fix="Write it as 2026-12-29") from None
+
+
+def _day_and_reason(words: Sequence[str], read_day: Callable[[str], date]) -> tuple[date, str]:
+    """The longest beginning that is a date, and the words after it."""
+    for length in range(len(words), 1, -1):
+        with suppress(UsageError):
+            return read_day(" ".join(words[:length])), " ".join(words[length:])
+    return read_day(words[0]), " ".join(words[1:])
 
 
 def ago(earlier: date, later: date) -> str:

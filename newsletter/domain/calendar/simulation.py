@@ -58,7 +58,7 @@ def simulate(plan: Plan, first: date, *, years: int, subscribers: int, churn: fl
     A seasonal tip that returns counts as a repeat. A tip that runs only for subscribers who have not received it does not,
     and its substitutes are not simulated, because they are new to everyone who gets them.
     """
-    lines = forecast(weekly(first, round(years * _SLOTS_A_YEAR)), plan)
+    lines = [line for line in forecast(weekly(first, round(years * _SLOTS_A_YEAR)), plan) if line.at is None]
     stays = _stays(len(lines), subscribers, churn, seed)
     repeats, soonest = _repeats(lines, stays)
     kinds: dict[Kind, int] = defaultdict(int)

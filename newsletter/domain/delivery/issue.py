@@ -81,7 +81,8 @@ class IssueFacts:
     number: below zero for an issue that was missed, since only what is sent is counted.
     audience: the number of deliveries when it was frozen. counts: deliveries by state. skipped_for: skipped ones by
     SkipReason. tips: deliveries by tip, its own first, if it has more than one. quarter: as in
-    `domain.calendar.quarterly`, "" for every other issue.
+    `domain.calendar.quarterly`, "" for every other issue. day: its date in the
+    newsletter's zone.
     """
 
     number: int
@@ -99,6 +100,7 @@ class IssueFacts:
     skipped_for: Mapping[str, int] = field(default_factory=dict)
     tips: Mapping[str, int] = field(default_factory=dict)
     quarter: str = ""
+    day: date = date.min
 
     @property
     def is_numbered(self) -> bool:
