@@ -129,7 +129,7 @@ def test_a_slot_found_too_late_is_missed_with_its_reason(harness: AppHarness) ->
     assert (newest.slot, newest.state, newest.pause_reason) == (
         SLOT + WEEK,
         IssueState.MISSED,
-        "found after the late window",
+        "the newsletter was not running in time",
     )
     assert tip_state(harness, key) is TipState.FRESH
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,9 +27,10 @@ def web_harness(tmp_path: Path) -> Iterator[WebHarness]:
     with open_web_harness(tmp_path, owner="owner@tips.example") as web_harness:
         for title in ("A loved tip", "A plain tip", "A summer tip", "An autumn tip"):
             add_tip(web_harness.app, title, None)
-        web_harness.clock.now = SPRING
+        web_harness.clock.now = SPRING - timedelta(hours=1)  # before the slot, so that it is theirs
         for address in (ANNA, BOB):
             join(web_harness, address)
+        web_harness.clock.now = SPRING
         web_harness.app.issues.send()
         for address in (ANNA, BOB):
             assert web_harness.http.post(f"{web_harness.feedback_path(address, 1)}/yes").status_code == 200
