@@ -93,8 +93,11 @@ def _draw(output: Output, lines: Sequence[ForecastSlot], left: Runway) -> None:
 
 
 def _row(output: Output, line: ForecastSlot) -> tuple[str, str, str]:
-    title = f"{line.title} (starter tip)" if line.starter else line.title or "–"
-    return output.when(line.at) if line.at else output.day(line.date), title, line.reason
+    return output.when(line.at) if line.at else output.day(line.date), _title(line), line.reason
+
+
+def _title(line: ForecastSlot) -> str:
+    return f"{line.title} (starter tip)" if line.starter else line.title or "–"
 
 
 def _quarter(coming: NextQuarterlyIssue) -> dict[str, object]:

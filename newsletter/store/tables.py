@@ -103,9 +103,8 @@ class Vote(SQLModel, table=True):
     __tablename__ = "vote"
 
     tip_id: int = Field(foreign_key="tip.id", primary_key=True, ondelete="CASCADE")
-    subscriber_id: int = Field(
-        primary_key=True
-    )  # no foreign key: the answer of an erased subscriber stays, anonymously
+    # No foreign key: the answer of an erased subscriber stays, anonymously.
+    subscriber_id: int = Field(primary_key=True)
     useful: bool
 
 
@@ -318,9 +317,8 @@ class Delivery(SQLModel, table=True):
     __tablename__ = "delivery"
 
     issue_id: int = Field(foreign_key="issue.id", primary_key=True)
-    subscriber_id: int = Field(
-        primary_key=True
-    )  # no foreign key: the row of an erased subscriber stays, and so the counts add up
+    # No foreign key: the row of an erased subscriber stays, and so the counts add up.
+    subscriber_id: int = Field(primary_key=True)
     state: str
     owner: int | None = None
     attempts: int = 0
