@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -81,7 +81,7 @@ def _size(email: _Email) -> Problems:
     if size > MAX_HTML:
         yield "error", f"{size:,} bytes of HTML; Gmail clips an email at 102,000, so keep it under {MAX_HTML:,}"
     if any(len(line) > MAX_LINE for line in email.raw.split(b"\r\n")):
-        yield "error", f"a line is longer than {MAX_LINE} octets (RFC 5322 section 2.1.1)"
+        yield "error", f"a line is longer than {MAX_LINE} bytes (RFC 5322 section 2.1.1)"
 
 
 def _subject(email: _Email) -> Problems:
@@ -117,11 +117,13 @@ def _text(email: _Email) -> Problems:
         yield "warning", f"{plural(len(wide), 'line')} longer than {WIDTH} characters: {wide[0][:40]!r} …"
     in_text = {url.rstrip(".,;:!?") for url in _URL.findall(email.text)}
     in_html = {str(node.get("href")) for node in email.root.findall(".//a[@href]")}
-    for url in sorted(url for url in in_html - in_text if not url.startswith("mailto:")):
-        yield "warning", f"only the HTML part has this link: {url[:100]}"
+    if only := sorted(url for url in in_html - in_text if not url.startswith("mailto:")):
+        yield "warning", f"only the HTML part has {_named(only, 'this link: {}', '{count} links: {}')}"
 
 
 def _links(email: _Email) -> Problems:
+    here: list[str] = []
+    plain_http: list[str] = []
     for node in email.root.findall(".//a"):
         url, words = str(node.get("href") or ""), " ".join(node.text_content().split())
         place = words or url or "a link"
@@ -129,11 +131,25 @@ def _links(email: _Email) -> Problems:
         if parts.scheme not in ("http", "https", "mailto"):
             yield "error", f"“{place[:60]}” leads nowhere: {url[:80]!r}"
         elif parts.scheme != "mailto" and parts.hostname in (None, "localhost", "127.0.0.1", "::1"):
-            yield "warning", f"“{place[:60]}” leads to this machine; set NEWSLETTER_BASE_URL"
+            here.append(f"“{place[:60]}”")
         elif parts.scheme == "http":
-            yield "warning", f"“{place[:60]}” is not https"
+            plain_http.append(f"“{place[:60]}”")
         if not words and node.find(".//img") is None:
             yield "error", f"a link has no text: {url[:80]}"
+    if here:
+        named = _named(here, "{} leads to this machine", "{count} links lead to this machine: {}")
+        yield "warning", f"{named}; set NEWSLETTER_BASE_URL"
+    if plain_http:
+        yield "warning", _named(plain_http, "{} is not https", "{count} links are not https: {}")
+
+
+def _named(found: Sequence[str], one: str, several: str) -> str:
+    """One sentence about everything that has the same problem. {}: the first three of them; {count}: how many."""
+    if len(found) == 1:
+        return one.format(found[0][:100])
+    shown = ", ".join(each[:100] for each in found[:3])
+    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+    return several.format(shown + more, count=len(found))
 
 
 def _pictures(email: _Email) -> Problems:

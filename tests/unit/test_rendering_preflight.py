@@ -94,6 +94,25 @@ def test_a_header_that_is_missing_or_does_not_work_is_found() -> None:
     assert "one-click unsubscribe does not work" in problems(encoded)["headers"][1]
 
 
+def test_one_problem_of_many_links_is_one_finding() -> None:
+    links = "".join(f'<a href="http://localhost:8000/{n}">Place {n}</a>' for n in range(8))
+    raw = changed("</h1>", f"</h1>{links}")
+    found = [one.message for one in preflight(raw) if one.level != "ok"]
+    assert found == [
+        f"only the HTML part has 8 links: {', '.join(f'http://localhost:8000/{n}' for n in range(3))}, and 5 more",
+        "8 links lead to this machine: “Place 0”, “Place 1”, “Place 2”, and 5 more; set NEWSLETTER_BASE_URL",
+    ]
+
+
+def test_the_preview_page_begins_with_what_an_inbox_shows() -> None:
+    raw = message(OURS)
+    page = side_by_side(raw, preflight(raw))
+    inbox = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.partition('class="inbox"')[2].partition("</div>")[0]))
+    assert "Tip of the Week Say what happens next Tip of the Week No. 3 · June 3, 2025" in inbox
+    assert "9 checks passed" in page
+    assert "octets" not in page
+
+
 def test_the_preview_page_shows_light_dark_and_text_and_runs_nothing() -> None:
     raw = changed("</h1>", "</h1><script>alert(1)</script>")
     page = side_by_side(raw, preflight(raw))
