@@ -69,7 +69,7 @@ _TRUNCATED = re.compile(
     rf"(?:Read more|Continue reading)(?: ?(?:…|\.\.\.|[{_ARROW}]))*\Z|R(?:ead More|EAD MORE) ?[{_ARROW}]+\Z"
 )
 
-_ELLIPSIS = re.compile(r" ?\[?(?:…|\.{3,})\]?\Z")
+_ELLIPSIS = re.compile(r" ?\[?(?:…|(?<!\.)\.{3,}+)\]?\Z")
 
 
 def read_lines(text: str) -> Iterator[Line]:

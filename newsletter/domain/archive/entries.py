@@ -68,7 +68,9 @@ def _words(text: str) -> str:
 
 # -- teasers ---------------------------------------------------------------------------------------
 
-_SENTENCE_END = re.compile(r"[.!?…]+[\"”’')\]]*(?=\s+(?P<next>\S))")
+# Possessive, and never in the middle of a run: a row of dots must not be tried again from each of its dots.
+_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"”’')\]]*+(?=\s+(?P<next>\S))")
+_ABBREVIATION_LENGTH = 12  # with the period
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mrs?|Ms|Mx|Drs?|Prof|Sr|Jr|St|Rev|Hon|Gen|Col|Capt|Lt|Sgt|vs|approx|No|Nos|Fig|Vol|Inc|Ltd|Co|Corp|Dept"
     r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)|\b[A-Za-z]|\b(?:e\.g|i\.e|a\.k\.a|U\.S|U\.K|Ph\.D))\.\Z"
@@ -80,7 +82,9 @@ def sentences(text: str) -> list[str]:
     """Split one line of prose into sentences; abbreviations and periods before a lowercase word do not end one."""
     found, start = [], 0
     for end in _SENTENCE_END.finditer(text):
-        if end["next"].lstrip("“‘\"'(")[:1].islower() or _ABBREVIATION.search(text, start, end.end()):
+        if end["next"].lstrip("“‘\"'(")[:1].islower() or _ABBREVIATION.search(
+            text, max(start, end.end() - _ABBREVIATION_LENGTH), end.end()
+        ):
             continue
         found.append(text[start : end.end()].strip())
         start = end.end()

@@ -115,7 +115,7 @@ class _Writer:
             if text:
                 items.append(mark + text.replace("\n", "\n" + " " * len(mark)))
         loose = any("\n\n" in item for item in items)
-        return [re.sub(r"[ ]+(?=\n|\Z)", "", ("\n\n" if loose else "\n").join(items))] if items else []
+        return [re.sub(r"(?<! ) ++(?=\n|\Z)", "", ("\n\n" if loose else "\n").join(items))] if items else []
 
     # -- inline --------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class _Writer:
         if not text:
             return ""
         if self._keep_line_breaks:
-            text = re.sub(r"[ \t\xa0]*\n[ \t\xa0]*", "\n", text)
+            text = re.sub(r"(?<![ \t\xa0])[ \t\xa0]*+\n[ \t\xa0]*", "\n", text)
             text = re.sub(r"\n{2,}", _PARAGRAPH, text).replace("\n", _BREAK)
         return _escaped(text)
 

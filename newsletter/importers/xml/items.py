@@ -124,10 +124,16 @@ def _root(wrapped: bytes) -> tuple[_Element | None, str]:
         return None, reason
 
 
+def _without_sections(text: str) -> str:
+    """The text without CDATA and comments. What is opened and never closed stays, and is searched for only once."""
+    end = max(text.rfind("]]>"), text.rfind("-->")) + 3
+    return _SECTIONS.sub("", text[:end]) + text[end:]
+
+
 def _namespaces(text: str, declared: dict[str, str]) -> str:
     """The declarations of the file, and one for every prefix that the file does not declare."""
     uris = dict(declared)
-    for found in _PREFIX.finditer(_SECTIONS.sub("", text)):
+    for found in _PREFIX.finditer(_without_sections(text)):
         prefix = found["tag"] or found["attribute"]
         if not prefix.lower().startswith("xml"):
             uris.setdefault(prefix, f'"urn:undeclared:{prefix}"')
