@@ -74,6 +74,8 @@ class Daemon:
     def send_heartbeat(self) -> None:
         """Send the heartbeat; it has a timer of its own, since the other server may be slow."""
         with _timer_run("while sending the heartbeat"):
+            if alert := self._app.heartbeat.send_failure():
+                log.error("an alert could not be emailed: %s", alert)
             call = self._app.heartbeat.send()
             if call and call.done_at:
                 log.info("the heartbeat for %s was sent", call.slot)

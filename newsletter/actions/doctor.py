@@ -10,6 +10,7 @@ from newsletter.actions.calendar.plan import LastSlotStatus, Rules, last_slot, u
 from newsletter.actions.check import Check, error, fine, hint, warning
 from newsletter.actions.doctor_sending import key_check, last_issue, relay_checks, stuck_checks
 from newsletter.actions.trouble import find_blocked
+from newsletter.actions.unsent import in_words, unsent_emails
 from newsletter.domain.calendar.forecast import HORIZON, runway
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.delivery.issue import IssueState
@@ -20,6 +21,7 @@ from newsletter.mail.tokens import Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.sending import RelayCheck
 from newsletter.ports.store import Store, Tx
+from newsletter.ports.transactional import UnsentEmails
 
 WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html: the WAL-reset bug
 EXAMPLE_DOMAINS = ("example.org", "example.com", "example.net")  # RFC 2606 section 3
@@ -127,11 +129,11 @@ class Doctor:
                 yield from self._sent(tx, now)
                 if self.has_heartbeat:
                     yield _heartbeat(tx.calendar.last_heartbeat())
-                waiting = tx.transactional.waiting()
+                waiting, unsent = tx.transactional.waiting(), unsent_emails(tx, now)
         except SchemaError as found:
             yield error("database", found.message, found.fix or "Run: newsletter db upgrade")
             return
-        yield self._transactional(waiting)
+        yield self._transactional(waiting, unsent)
         yield self._next_email()
 
     def _sent(self, tx: Tx, now: datetime) -> Iterator[Check]:
@@ -150,7 +152,12 @@ class Doctor:
             return error("installation", f"nothing is sent from this database: {why}", fix)
         return fine("installation", "this database is not a copy of another one")
 
-    def _transactional(self, waiting: int) -> Check:
+    def _transactional(self, waiting: int, unsent: Sequence[UnsentEmails]) -> Check:
+        if unsent:
+            # An alert that did not reach the owner is an error: this may be the only place where it is seen.
+            check = error if any(one.kind == "alert" for one in unsent) else warning
+            words = "; ".join(map(in_words, unsent))
+            return check("notices", words, "They are retried for 48 hours. Try: newsletter issues test --to ADDRESS")
         if waiting and self.store.holder() is None:
             message = f"{waiting} transactional emails are queued, but no daemon is running"
             return warning("notices", message, "Run: newsletter run")

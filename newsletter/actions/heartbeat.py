@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from urllib.parse import urlsplit
 
 from newsletter.actions.calendar.plan import Rules, last_slot
+from newsletter.actions.unsent import in_words, unsent_emails
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.ports.clock import Clock
@@ -19,6 +21,9 @@ from newsletter.ports.store import Store, Tx
 RETRY_AFTER = tuple(timedelta(seconds=s) for s in (30, 120, 600, 1800))
 """How long after each failed request the next one is made; after the last of them no more are made."""
 TRIES = len(RETRY_AFTER) + 1
+
+
+FAIL_PING = "fail_ping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,29 @@ class Heartbeat:
         # The request is made outside of any transaction: no socket is open while the database is locked.
         failure = self.request(self.url)
         return self._finish(slot, failure, self.clock())
+
+    def send_failure(self) -> str:
+        """Request URL/fail for an alert that cannot be emailed, once for each; which, or "" if there is none.
+
+        So the monitoring service reaches the owner by another way (healthchecks.io, "Signaling failures"). A request that
+        fails is made again with the next call.
+        """
+        if not self.url or self.store.hold_reason():
+            return ""
+        now = self.clock()
+        with self.store.read() as tx:
+            alerts = [one for one in unsent_emails(tx, now) if one.kind == "alert"]
+        if not alerts:
+            return ""
+        about, newest = in_words(alerts[-1]), str(alerts[-1].newest)
+        with self.store.write() as tx:
+            if not tx.calendar.mark_notified(FAIL_PING, newest, now):
+                return ""
+        if failure := self.request(fail_url(self.url)):
+            with self.store.write() as tx:
+                tx.calendar.clear_notified(FAIL_PING, only=newest)
+            return f"{about}; and the failure could not be reported to NEWSLETTER_PING_URL: {failure}"
+        return about
 
     def claim(self) -> date | None:
         """The slot whose heartbeat is due, claimed for this caller; None when none is due."""
@@ -78,3 +106,9 @@ def _due(tx: Tx, rules: Rules, now: datetime) -> HeartbeatCall | None:
     if call is None:
         return HeartbeatCall(last.slot) if last.state is IssueState.DONE or is_skipped else None
     return call if call.next_attempt_at and call.next_attempt_at <= now else None
+
+
+def fail_url(url: str) -> str:
+    """The URL that reports a failure: `/fail` at the end of the path."""
+    parts = urlsplit(url)
+    return parts._replace(path=f"{parts.path.rstrip('/')}/fail").geturl()

@@ -5,10 +5,11 @@ Their links are made when an email is sent, so that the database holds no token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from threading import Event
 
 from newsletter.actions.owner.links import tokens
@@ -16,9 +17,10 @@ from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.actions.subscribers.preferences import move_token
 from newsletter.actions.subscribers.unsubscribe import is_still_unsubscribed, resubscribe_token
 from newsletter.actions.trouble import record_key
+from newsletter.domain.delivery.circuit_breaker import CircuitBreaker
 from newsletter.domain.delivery.delivery import GIVE_UP_AFTER, Claim
 from newsletter.domain.delivery.outcome import Cause, Envelope, InDoubt, Outcome, Rejected, Sent
-from newsletter.domain.errors import NewsletterError, SenderError
+from newsletter.domain.errors import NewsletterError, RelayRefusal, SenderError
 from newsletter.domain.site import Site
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscriber import Subscriber
@@ -34,8 +36,11 @@ from newsletter.ports.sending import Sender, Session
 from newsletter.ports.store import Store
 from newsletter.ports.transactional import TransactionalEmail
 
+log = logging.getLogger(__name__)
+
 Values = Mapping[str, object]
 
+WAIT_FOR_RELAY = timedelta(minutes=5)  # after the relay has refused us
 PAUSE_WHILE_SERVING = 0.01  # seconds between two emails, in which this process can answer web requests
 
 
@@ -61,13 +66,15 @@ class Transactional:
         """Send what is due over one session, one email at a time; how many were accepted. 0 for a database on hold.
 
         An email is claimed before it is sent and its outcome is recorded after that, so a crash costs it one attempt.
-        Raises SenderError for a connection error; the remaining emails wait for the next call. An email that cannot be
-        composed is deferred, the others are sent, and then its error is raised (mostly TemplateError).
+        Raises SenderError for a connection error and RelayRefusal if the circuit breaker trips; the remaining emails wait.
+        An email that cannot be composed is deferred, the others are sent, and then its error is raised (mostly
+        TemplateError).
         """
         if self.store.hold_reason():
             return 0
         composer, sent = _Composer(self.store, self.renderer, self.site, self.signer, self.clock, self.dkim), 0
         broken: NewsletterError | None = None
+        breaker, by_id = CircuitBreaker(), dict[int, TransactionalEmail]()
         pause = PAUSE_WHILE_SERVING if self.serves else 0.0
         with ExitStack() as stack:
             session: Session | None = None
@@ -84,13 +91,30 @@ class Transactional:
                     outcome = session.send(Envelope(self.site.from_address, mailbox(email.address)), message)
                 except SenderError as error:
                     self._defer(email, str(error))
+                    if isinstance(error, RelayRefusal):  # every attempt might lock the account a little longer
+                        self._wait_for_relay(())
                     raise
                 self._record(email, outcome)
+                by_id[email.id] = email
                 sent += isinstance(outcome, Sent)
+                if why := breaker.record_outcome(email.id, outcome) or _quota(breaker):
+                    self._wait_for_relay([by_id[one] for one in breaker.run])
+                    raise RelayRefusal(f"transactional emails wait: {why}")
         # The broken email was deferred, so it did not keep the others from being sent.
         if broken:
             raise broken
         return sent
+
+    def _wait_for_relay(self, rejected: Sequence[TransactionalEmail]) -> None:
+        """Let all emails wait for a while, and undo rejections that were not about single mailboxes."""
+        now = self.clock()
+        with self.store.write() as tx:
+            for email in rejected:
+                tx.transactional.reopen(email.id)
+                # Only an address that was not suppressed before gets an email, so the suppression is that of this run.
+                if "subscriber_key" in email.values:
+                    tx.suppressions.remove(parse_address(email.address).key)
+            tx.transactional.postpone(now + WAIT_FOR_RELAY)
 
     def _claim(self) -> TransactionalEmail | None:
         with self.store.write() as tx:
@@ -112,6 +136,8 @@ class Transactional:
         match outcome:
             case Sent():
                 self._finish(email, "sent", str(outcome.reply))
+            case Rejected(cause=Cause.POLICY):  # about us: as for an issue, it is tried again for two days
+                self._defer(email, str(outcome.reply))
             case Rejected():
                 bounced = outcome.cause is Cause.BAD_ADDRESS and "subscriber_key" in email.values
                 self._finish(email, "rejected", str(outcome.reply), suppress=bounced)
@@ -126,6 +152,11 @@ class Transactional:
 
     def _finish(self, email: TransactionalEmail, state: str, reply: str, *, suppress: bool = False) -> None:
         now = self.clock()
+        if state in ("deferred", "failed", "rejected"):
+            # An alert that cannot leave by the relay must reach the log at least.
+            level = logging.ERROR if email.kind == "alert" else logging.WARNING
+            about = f": {email.values.get('headline')}" if email.kind == "alert" else ""
+            log.log(level, "transactional email %d (%s%s) is %s: %s", email.id, email.kind, about, state, reply)
         with self.store.write() as tx:
             tx.transactional.done(email.id, state, reply, now)
             if state == "sent":
@@ -261,6 +292,10 @@ class _Composer:
     def _message_id(self, email: TransactionalEmail) -> str:
         """The same on every retry. The space separates this sealed text from every possible sealed address."""
         return f"<{self.signer.seal(Purpose.BOUNCE, f'notice {email.id}')}@{self.site.from_domain}>"
+
+
+def _quota(breaker: CircuitBreaker) -> str:
+    return f"the limit of the mail server is reached: {breaker.over_quota}" if breaker.over_quota else ""
 
 
 def _applies(email: TransactionalEmail, subscriber: Subscriber) -> bool:

@@ -25,6 +25,22 @@ class TransactionalEmail:
     unanswered: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class UnsentEmails:
+    """Emails of one kind that could not be sent.
+
+    is_waiting: they are tried again. newest: the id of the newest one, and reply: what its last attempt led to. oldest:
+    when the oldest one was queued; aware.
+    """
+
+    kind: str
+    is_waiting: bool
+    number: int
+    newest: int
+    reply: str
+    oldest: datetime
+
+
 class TransactionalEmails(Protocol):
     """Emails that wait to be sent: confirmations, welcomes, emails to the owner."""
 
@@ -42,4 +58,16 @@ class TransactionalEmails(Protocol):
 
     def waiting(self) -> int:
         """How many emails are still to be sent, now or later."""
+        ...
+
+    def unsent(self, since: datetime) -> list[UnsentEmails]:
+        """What waits after a failed attempt, and what failed or was rejected since then, by kind."""
+        ...
+
+    def postpone(self, until: datetime) -> None:
+        """Let everything that waits wait at least until then."""
+        ...
+
+    def reopen(self, email_id: int) -> None:
+        """Undo a rejection: the email waits again."""
         ...

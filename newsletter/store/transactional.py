@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from newsletter.domain.delivery.delivery import back_off
-from newsletter.ports.transactional import TransactionalEmail
+from newsletter.ports.transactional import TransactionalEmail, UnsentEmails
 from newsletter.store.times import from_text, to_text
 
 WAITING = ("pending", "deferred")
@@ -28,6 +28,13 @@ _DUE = f"""SELECT id, kind, address, data, state, attempts, created_at FROM noti
 _CLAIM = "UPDATE notice SET attempts = ?, next_attempt_at = ?, state = 'pending' WHERE id = ?"
 _DONE = "UPDATE notice SET state = ?, reply = ?, done_at = coalesce(?, done_at) WHERE id = ?"
 _WAITING = f"SELECT count(*) FROM notice WHERE {_IS_WAITING}"
+_UNSENT = f"""SELECT g.kind, g.waits, g.number, g.newest, n.reply, g.oldest FROM (
+        SELECT kind, {_IS_WAITING} AS waits, count(*) AS number, max(id) AS newest, min(created_at) AS oldest FROM notice
+        WHERE ({_IS_WAITING} AND reply <> '') OR (state IN ('failed', 'rejected') AND done_at > ?)
+        GROUP BY kind, {_IS_WAITING}, state = 'rejected') g
+    JOIN notice n ON n.id = g.newest ORDER BY g.newest"""
+_POSTPONE = f"UPDATE notice SET next_attempt_at = :until WHERE {_IS_WAITING} AND next_attempt_at < :until"
+_REOPEN = "UPDATE notice SET state = 'deferred', done_at = NULL WHERE id = ?"
 ERASE = "DELETE FROM notice WHERE address = :address"
 DELETE_UNCONFIRMED = """DELETE FROM notice WHERE address IN
     (SELECT address FROM subscriber WHERE status = 'expired' AND signup_at <= :confirm)"""
@@ -65,3 +72,19 @@ class SqlTransactionalEmails:
     def waiting(self) -> int:
         """How many emails are still to be sent."""
         return int(self._db.execute(_WAITING).fetchone()[0])
+
+    def unsent(self, since: datetime) -> list[UnsentEmails]:
+        """What waits after a failed attempt, and what failed or was rejected since then, by kind."""
+        rows = self._db.execute(_UNSENT, (to_text(since),)).fetchall()
+        return [
+            UnsentEmails(kind, bool(is_waiting), number, newest, reply, from_text(oldest))
+            for kind, is_waiting, number, newest, reply, oldest in rows
+        ]
+
+    def postpone(self, until: datetime) -> None:
+        """Let everything that waits wait at least until then."""
+        self._db.execute(_POSTPONE, {"until": to_text(until)})
+
+    def reopen(self, email_id: int) -> None:
+        """Undo a rejection: the email waits again."""
+        self._db.execute(_REOPEN, (email_id,))

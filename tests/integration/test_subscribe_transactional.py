@@ -154,13 +154,15 @@ def test_an_unknown_mailbox_is_suppressed_and_the_others_are_sent(app: App) -> N
     assert found.reason == "hard_bounce"
 
 
-@pytest.mark.parametrize("reply", ["550 5.7.1 blocked", "552 5.2.2 mailbox full"])
-def test_a_rejection_that_is_not_about_the_address_suppresses_nobody(app: App, reply: str) -> None:
+@pytest.mark.parametrize(
+    ("reply", "state"), [("550 5.7.1 blocked", "deferred"), ("552 5.2.2 mailbox full", "rejected")]
+)
+def test_a_rejection_that_is_not_about_the_address_suppresses_nobody(app: App, reply: str, state: str) -> None:
     refusal = answer("rcpt", reply)
     assert isinstance(refusal, Rejected)
     sign_up(app)
     send_all(app, MemorySender([refusal]))
-    assert states(app) == [("confirm", "rejected")]
+    assert states(app) == [("confirm", state)]
     with app.store.read() as tx:
         assert tx.suppressions.get(ANNA) is None
 

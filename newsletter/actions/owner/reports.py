@@ -15,6 +15,8 @@ from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_i
 from newsletter.actions.issues.audience import shares_for, shares_of
 from newsletter.actions.issues.errors import Errors
 from newsletter.actions.tips.lint import LintResult, lint_tips
+from newsletter.actions.unsent import FOR_THE_OWNER, unsent_emails
+from newsletter.actions.unsent import in_words as in_words_of
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
 from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.dates import AMERICAN, moment_in_words
@@ -48,6 +50,7 @@ def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime
         queued += notify_of_pauses(tx, owner, now)
         queued += _missed(tx, rules, owner, coming, now)
         queued += _missed_extras(tx, rules, owner, now)
+        queued += _unsent(tx, rules, owner, now)
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
         tonight = is_night and tx.calendar.mark_notified("night", rules.schedule.day_of(now).isoformat(), now)
     return queued + (_nightly(store, rules, owner, now) if tonight else 0)
@@ -218,6 +221,20 @@ def _after_missed(coming: NextIssue) -> str:
     if coming.tip is None:
         return find_out
     return f"{find_out} The next issue is “{coming.tip.title}”, on {in_words(coming.slot)}."
+
+
+def _unsent(tx: Tx, rules: Rules, owner: Sequence[str], now: datetime) -> int:
+    """Alert the owner, at most once a day, to emails for subscribers that the mail server did not accept."""
+    lines = [in_words_of(one) for one in unsent_emails(tx, now) if one.kind not in FOR_THE_OWNER]
+    if not lines:
+        return 0
+    day = rules.schedule.day_of(now).isoformat()
+    values = alert_values(
+        "Emails to subscribers could not be sent",
+        [sentence(ended(line)) for line in lines],
+        "Emails that wait are tried again for 48 hours. To see what the mail server says, run newsletter doctor",
+    )
+    return _notify(tx, "unsent", day, owner, values, now)
 
 
 # -- at night ----------------------------------------------------------------------------------------
