@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from textwrap import shorten
 from threading import Event
 
 from newsletter.actions.owner.links import tokens
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 Values = Mapping[str, object]
 
+REFUSED_IN_REPORT = 10
 WAIT_FOR_RELAY = timedelta(minutes=5)  # after the relay has refused us
 PAUSE_WHILE_SERVING = 0.01  # seconds between two emails, in which this process can answer web requests
 
@@ -230,14 +232,27 @@ class _Composer:
             values = self._values(email, subscriber)
         elif email.kind == "report":
             coming = _with_dates([values["next"]] if values["next"] else [])
+            refused = self._refused(int(str(values["number"])))
             values = {
                 "quarter": "",
                 **values,
+                "refused": refused[:REFUSED_IN_REPORT],
+                "more_refused": len(refused) - REFUSED_IN_REPORT,
                 "title": values["subject"],
                 "fresh_until": _day(values["fresh_until"] or None),
                 "next": next(iter(coming), None),
             }
         return self.renderer.transactional(email.kind, values)
+
+    def _refused(self, number: int) -> list[tuple[str, str]]:
+        """(address, reason) of each delivery that was refused. Read when the report is sent, so that no copy is kept."""
+        with self.store.read() as tx:
+            found = [one for state in ("rejected", "failed", "deferred") for one in tx.issues.deliveries(number, state)]
+        return [
+            (one.address, shorten(one.reply.partition(" ")[2], 120, placeholder="…"))
+            for one in found
+            if one.address and one.reply
+        ]
 
     def _recipient(self, email: TransactionalEmail) -> Subscriber | None:
         """The subscriber, if the email still applies to them: a lot may have happened since it was queued."""

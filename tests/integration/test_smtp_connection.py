@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,45 @@ def test_a_server_that_does_not_greet_us_is_trouble(stage: str, does: str) -> No
     with FaultySmtp([Fault(stage, does)]) as server:
         trouble_with(server.url("reply_timeout=0.5s"))
         assert not any(command.startswith("MAIL") for command in server.commands)
+
+
+@pytest.mark.parametrize("line", [b"220-hello\r\n", b"220-" + b"x" * 60])
+def test_a_reply_that_does_not_end_is_trouble(line: bytes) -> None:
+    def greet(client: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client.sendall(line)
+
+    with talking(greet) as url:
+        trouble_with(url)
+
+
+def test_a_reply_that_comes_byte_by_byte_has_the_time_of_one_reply() -> None:
+    closed = threading.Event()
+
+    def greet(client: socket.socket) -> None:
+        with suppress(OSError):
+            while not closed.wait(0.05):
+                client.sendall(b"2")
+
+    with talking(greet) as url:
+        assert "no reply in time" in trouble_with(f"{url}?reply_timeout=0.3s").message
+        closed.set()
+
+
+@contextmanager
+def talking(greet: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The URL of a server that only greets its first client."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as client:
+                greet(client)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"smtp://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(10)
 
 
 def test_a_server_that_does_not_know_ehlo_is_greeted_with_helo() -> None:

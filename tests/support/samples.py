@@ -80,6 +80,8 @@ REPORT = {
     "fresh_weeks": 41,
     "fresh_until": date(2026, 3, 17),
     "warning": "",
+    "refused": [("anna@a.example", "550 5.1.1 no such user"), ("bob@b.example", "552 5.2.2 mailbox full")],
+    "more_refused": 7,
 }
 MANAGE_LINK = {"preferences_url": RECIPIENT["preferences_url"]}
 CONFIRM_ADDRESS = {"move_url": "https://news.example/move/ada.1748952000.0123456789012345678901"}

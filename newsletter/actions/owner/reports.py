@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_issue, upcoming_slots
 from newsletter.actions.issues.audience import shares_for, shares_of
@@ -27,8 +27,10 @@ from newsletter.domain.tips.season_rule import in_words
 from newsletter.ports.store import Store, Tx
 
 PREVIEW_BEFORE = timedelta(days=1)
-REPORT_OPEN_AFTER = timedelta(days=1)
-"""An issue that still has deferred deliveries is reported on after this time."""
+REPORT_BY = time(12)  # in the newsletter's time zone, even if some deliveries are still open
+REPORT_AFTER = timedelta(hours=4)
+"""When an issue with open deliveries is reported on, if it started too late for REPORT_BY."""
+SENDING_TIME = timedelta(hours=1)  # of an issue that is not in trouble
 REPORT_WITHIN = timedelta(days=6)
 """An issue that started longer ago is no longer reported on."""
 COMING = 3  # slots listed in an email
@@ -112,12 +114,12 @@ def _preview(
 
 
 def _report(tx: Tx, rules: Rules, owner: Sequence[str], issue: IssueFacts, now: datetime) -> int:
-    """Report on an issue when it is done, or after a day if some deliveries are still open."""
+    """Report on an issue when it is done, or by noon even if some deliveries are still open."""
     started = issue.started_at
     if started is None or now - started > REPORT_WITHIN or tx.calendar.was_notified("report", str(issue.number)):
         return 0
     if issue.state is not IssueState.DONE and (
-        issue.state is not IssueState.SENDING or now - started < REPORT_OPEN_AFTER
+        issue.state is not IssueState.SENDING or now < _report_by(rules, started)
     ):
         return 0
     issue, lines = tx.issues.get(issue.number), upcoming_slots(tx, rules, now, HORIZON).lines()
@@ -147,6 +149,12 @@ def _report(tx: Tx, rules: Rules, owner: Sequence[str], issue: IssueFacts, now: 
         "next": _line(first) if first else None,
     }
     return _notify(tx, "report", str(issue.number), owner, values, now, kind="report")
+
+
+def _report_by(rules: Rules, started: datetime) -> datetime:
+    """When the report on an issue goes out at the latest. started: when its audience was frozen; aware."""
+    noon = datetime.combine(rules.schedule.day_of(started), REPORT_BY, rules.schedule.zone)
+    return noon if noon - started >= SENDING_TIME else started + REPORT_AFTER
 
 
 def notify_of_pauses(tx: Tx, owner: Sequence[str], now: datetime) -> int:

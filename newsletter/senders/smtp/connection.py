@@ -8,6 +8,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -93,11 +94,20 @@ class Connection(smtplib.SMTP):
             self.sock = None
 
     def _read_reply(self, timeout: float) -> tuple[int, bytes]:
-        """Wait for one whole reply. timeout: seconds without a byte."""
+        """Wait for one whole reply. timeout: in seconds, for all of it: a server may not send it byte by byte."""
+        deadline = time.monotonic() + timeout
         while (reply := self.replies.take()) is None:
-            self.open_socket.settimeout(timeout)
+            self.open_socket.settimeout(remaining(deadline))
             self.replies.feed(self.open_socket.recv(CHUNK))
         return reply
+
+
+def remaining(deadline: float) -> float:
+    """Seconds until a deadline, for `settimeout`, where 0 would mean "do not wait at all". Raises TimeoutError."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
 
 
 class TlsConnection(Connection, smtplib.SMTP_SSL):

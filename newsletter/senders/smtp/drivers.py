@@ -7,7 +7,7 @@ import select
 import time
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome
-from newsletter.senders.smtp.connection import CHUNK, Connection
+from newsletter.senders.smtp.connection import CHUNK, Connection, remaining
 from newsletter.senders.smtp.dialogue import Lost
 
 
@@ -17,6 +17,7 @@ def send_blocking(connection: Connection, envelope: Envelope, message: bytes) ->
     Raises Stale if the connection was gone before the message began and had sent others before.
     """
     dialogue, options, unsent = connection.dialogue, connection.options, False
+    deadline = time.monotonic() + options.reply_timeout
     try:
         step = dialogue.start(envelope, message)
         while isinstance(step, bytes):
@@ -25,8 +26,9 @@ def send_blocking(connection: Connection, envelope: Envelope, message: bytes) ->
                 connection.open_socket.settimeout(options.reply_timeout)
                 connection.open_socket.sendall(step)
                 unsent = False
-                if dialogue.awaits_final_reply:
-                    connection.open_socket.settimeout(options.final_timeout)
+                timeout = options.final_timeout if dialogue.awaits_final_reply else options.reply_timeout
+                deadline = time.monotonic() + timeout
+            connection.open_socket.settimeout(remaining(deadline))
             step = dialogue.advance() or dialogue.receive(connection.open_socket.recv(CHUNK))
     except OSError as error:
         return connection.abort(error, unsent=unsent)
