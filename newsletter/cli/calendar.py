@@ -227,8 +227,12 @@ def runway(context: CliContext) -> None:
 
     def draw(output: Output) -> None:
         until = f", until {output.day(left.fresh_until)}" if left.fresh_until else ""
-        total = "ten years or more" if left.with_reruns is None else f"{left.with_reruns} weeks; then nothing is left"
-        output.facts([("fresh tips last", f"{left.fresh_weeks} weeks{until}"), ("with reruns", total)])
+        total = (
+            "ten years or more"
+            if left.with_reruns is None
+            else f"{plural(left.with_reruns, 'week')}; then nothing is left"
+        )
+        output.facts([("fresh tips last", f"{plural(left.fresh_weeks, 'week')}{until}"), ("with reruns", total)])
         if warning := left.warning():
             output.line(f"{sentence(warning)}.", "yellow")
 

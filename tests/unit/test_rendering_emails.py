@@ -19,7 +19,7 @@ from newsletter.mail.compiled import compile_email, twin_sentinels
 from newsletter.mail.headers import issue_headers
 from newsletter.mail.message import build
 from newsletter.rendering.emails import EmailTemplates, shorten
-from tests.support.samples import CONFIRM, RECIPIENT, SHIPPED, SITE, TIP, every_email, issue
+from tests.support.samples import CONFIRM, RECIPIENT, REPORT, SHIPPED, SITE, TIP, every_email, issue
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TEMPLATES = EmailTemplates(SITE, [SHIPPED])
@@ -226,3 +226,15 @@ def test_our_own_issue_can_be_filled_and_equals_the_built_message() -> None:
         assert fast_parts[1].get_payload(decode=True) == slow_parts[1].get_payload(decode=True)
         pages = [lxml.html.document_fromstring(parts[2].get_payload(decode=True)) for parts in (fast_parts, slow_parts)]
         assert lxml.html.tostring(pages[0]) == lxml.html.tostring(pages[1])
+
+
+def test_a_report_writes_one_week_in_the_singular() -> None:
+    report = TEMPLATES.transactional("report", REPORT | {"fresh_weeks": 1})
+    assert "There is a fresh tip for one week, until March 17, 2026." in " ".join(report.text.split())
+    assert "1 weeks" not in report.text + report.html
+
+
+def test_no_separator_dangles_where_the_links_of_a_footer_wrap() -> None:
+    for kind, email in EMAILS.items():
+        footer = email.html.partition('role="contentinfo"')[2]
+        assert "·" not in footer, kind
