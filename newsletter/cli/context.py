@@ -20,7 +20,7 @@ import click
 
 from newsletter.domain.errors import Refused, UsageError
 from newsletter.domain.read_dates import is_day_first
-from newsletter.domain.written_dates import WrittenDates
+from newsletter.domain.written_dates import WrittenDates, require_year
 
 if TYPE_CHECKING:
     from newsletter.app import App
@@ -132,6 +132,7 @@ def parse_time(text: str, zone: str, *, day_first: bool = False) -> datetime:
     """
     try:
         found = datetime.fromisoformat(text.strip())
+        require_year(found.year, text)
     except ValueError:
         dates = WrittenDates(datetime.now(UTC), ZoneInfo(zone), day_first)
         try:

@@ -37,7 +37,13 @@ STATUSES = [*(status.value for status in Status), "suppressed"]
 COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated", "confirmed", "proven", "asked")
 T = TypeVar("T", RejectedRow, SkippedLines)
 
-_LABELS = {"left": "unsubscribed", "repeated": "duplicates", "asked": "emails to be sent"}
+_LABELS = {
+    "suppressed": "not to be emailed",
+    "left": "unsubscribed here before",
+    "proven": "of these, with proof in the file",
+    "repeated": "duplicates",
+    "asked": "confirmation emails",
+}
 
 confirmed_option = click.option(
     "--confirmed", is_flag=True, help="They have already agreed; send no confirmation email."

@@ -39,6 +39,7 @@ _AT_THE_END = re.compile(
     rf"(?:\s+(?:at|um|@)\s+|\s*t(?=\d\d:)|\s+|\A)(?:{_CLOCK}\s*(?P<half>[ap])\.?m\b\.?|{_CLOCK.replace('<', '<b_')}\s*(?:uhr|o'clock)"
     r"|(?P<c_hour>\d{1,2}):(?P<c_minute>\d\d)(?::(?P<c_second>\d\d))?|(?P<named>noon|midday|midnight|mittag|mitternacht))\Z"
 )
+YEARS = range(1970, 3000)
 _ISO = re.compile(r"(?P<year>\d{4})[-/.]?(?P<month>\d{1,2})[-/.]?(?P<day>\d{1,2})")
 _SLASHES = re.compile(r"(?P<first>\d{1,2})[/-](?P<second>\d{1,2})(?:[/-](?P<year>\d{4}|\d\d))?")
 _DOTS = re.compile(r"(?P<day>\d{1,2})\.\s*(?P<month>\d{1,2})\.?(?:\s*(?P<year>\d{4}|\d\d))?")
@@ -75,9 +76,11 @@ class WrittenDates:
     def moment(self, text: str) -> tuple[date, time | None]:
         """A date, and the time in the newsletter's zone if there is one. Raises UsageError."""
         try:
-            return self._iso(text) or self._written(text)
+            day, at = self._iso(text) or self._written(text)
         except (ValueError, OverflowError):
             raise self._unreadable(text) from None
+        require_year(day.year, text)
+        return day, at
 
     def aware(self, day: date, at: time) -> datetime:
         """The moment (aware) of a local time; in the hour that daylight saving time skips, the one after it."""
@@ -153,6 +156,14 @@ class WrittenDates:
 
     def _unreadable(self, text: str) -> UsageError:
         return UsageError(f"{text[:40]!r} is not a date", fix=_AS_IN_DAY_FIRST if self.day_first else _AS_IN)
+
+
+def require_year(year: int, text: str) -> None:
+    """Raises UsageError for a year outside `YEARS`, which nobody means, and in which calculations with dates overflow."""
+    if year not in YEARS:
+        raise UsageError(
+            f"{text[:40]!r} is in the year {year}", fix=f"Use a year from {YEARS.start} to {YEARS.stop - 1}"
+        )
 
 
 def _is_leap(year: int) -> bool:

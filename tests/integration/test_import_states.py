@@ -168,6 +168,14 @@ def test_a_time_that_cannot_be_read_is_named_with_its_column_and_line() -> None:
     assert (unread.column, unread.line, unread.text, unread.count) == ("created_at", 3, "soon", 2)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00", "1900-01-01", "1970-01-01", "9999-12-31T23:59:59"])
+def test_times_at_the_edges_of_the_calendar_are_no_times(text: str) -> None:
+    rows = reader()
+    (row,) = rows.read(["email,created_at,confirmed_at\n", f"ok@tips.example,{text},{text}\n"])
+    for time in (row[6], row[7]):
+        assert time is None or time == "2026-11-30 00:00:00.000000", "a future time is the time of the import"
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_a_title_above_the_header_row_is_skipped_and_named(separator: str) -> None:
     skipped: list[SkippedLines] = []

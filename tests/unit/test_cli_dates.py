@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from newsletter.cli.context import parse_time
 from newsletter.cli.output import Output
+from newsletter.domain.errors import UsageError
+from newsletter.domain.written_dates import WrittenDates
 from newsletter.rendering.catalogs import date_form
 from newsletter.rendering.data import data_dir
 
@@ -35,3 +39,11 @@ def test_a_date_without_a_time_has_its_weekday() -> None:
 
 def test_an_unknown_time_is_a_dash() -> None:
     assert (Output("UTC").when(None), Output("UTC").day(None)) == ("–", "–")
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "1969-12-31T23:00", "9999-12-31T23:59:59", "3000-01-01"])
+def test_a_year_that_nobody_means_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="Use a year from 1970 to 2999"):
+        parse_time(text, "America/New_York")
+    with pytest.raises(UsageError, match="Use a year from 1970 to 2999"):
+        WrittenDates(datetime(2026, 5, 5, tzinfo=UTC), ZoneInfo("America/New_York")).moment(text)

@@ -118,9 +118,13 @@ class ImportRequest:
     day_first: bool = False
 
 
+EARLIEST = "1970-01-02"
+
+
 def parse_time(text: str, latest: str, read: Callable[[str], datetime | None]) -> str | None:
     """A time of a row in the format of `StagedSubscriber`, at most `latest`; None if there is no readable time.
 
+    Computers write a time before `EARLIEST` where they do not know it, so it counts as none.
     read: understands what is not ISO 8601, or has an offset; it returns UTC without a time zone, since attaching one
     costs more than everything else here.
     """
@@ -133,7 +137,9 @@ def parse_time(text: str, latest: str, read: Callable[[str], datetime | None]) -
     if found is None or found.tzinfo:
         found = _to_utc(found) if found else read(text)
     written = found.isoformat(" ", "microseconds") if found else None
-    return written if written is None or written < latest else latest
+    if written is None or written < EARLIEST:
+        return None
+    return min(written, latest)
 
 
 def _to_utc(time: datetime) -> datetime | None:
