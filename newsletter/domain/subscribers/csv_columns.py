@@ -81,8 +81,8 @@ _TITLES = {
 _TOPICS = tuple((topic, re.compile(pattern)) for topic, pattern in _TITLES.items())
 # The state of something else. "Email status", "Subscription status" and the like are not among them.
 _OTHER_SUBJECTS = re.compile(
-    r"(?:order|payment|financial|fulfil+ment|marital|employment|lead|deal|ticket|attendee|relationship|billing|shipping"
-    r"|delivery|invoice|civil|job|project|tax|rsvp)\w*(?:status|state)|zivilstand|familienstand|estadocivil|statocivile|etatcivil"
+    r"(?:order|payment|financial|fulfil+ment|marital|employment|ticket|attendee|relationship|billing|shipping"
+    r"|invoice|civil|project|tax|rsvp)\w*(?:status|state)|zivilstand|familienstand|estadocivil|statocivile|etatcivil"
 )
 _PERMISSION = re.compile(
     r"^(?:ok(?:ay)?to|okfor|can(?:i|we)?|may(?:i|we)?|allow(?:ed)?to|wants?|wishesto)(?:be)?(?:e?mail|contact)"
