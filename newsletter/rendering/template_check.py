@@ -20,6 +20,7 @@ from newsletter.rendering.emails import EmailTemplates
 from newsletter.rendering.pages import PageTemplates
 
 FOLDERS = ("email", "web")
+ISSUE_FOLDERS = ("email/issue", "email/preview", "email/quarterly")
 _SCHEDULE = Schedule.parse("tue 08:00", "UTC")
 _SAMPLE = TipText("A title", "A text with *marks* and a [link](https://example.org/).", takeaway="A takeaway.")
 _BESIDE = ArchiveLinks(Mention("one", "Another tip"), Mention("two", "An old tip"), 10)
@@ -33,6 +34,9 @@ _ISSUE_NAMES = sentinels("x").keys() | {
     "body_text",
     "subject",
 }
+STILL_PASSED = {"web": {"thanks"}, "email": set()}
+"""Variables that our templates no longer use, and that are passed to copies of old ones."""
+
 RENAMED = {
     "email/_base/shares.html": "email/_base/substitutes.html",
     "email/_base/shares.txt": "email/_base/substitutes.txt",
@@ -147,7 +151,8 @@ def _allowed_names(engine: Environment, name: str, names: set[str], ours: Path) 
     near = [one for one in names if one.rpartition("/")[0] in (folder, base)]
     return (engine.globals.keys() - DEFAULT_NAMESPACE.keys()).union(
         *(_names_in(engine, ours / one) for one in near),
-        _ISSUE_NAMES if folder in ("email/issue", "email/quarterly") else (),
+        _ISSUE_NAMES if folder in ISSUE_FOLDERS else (),
+        STILL_PASSED[name.partition("/")[0]],
     )
 
 
