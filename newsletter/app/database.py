@@ -1,18 +1,18 @@
-"""The database as a file: its schema version, backups, and the hold on a copy."""
+"""The database as a file: its schema version, its owner, and the hold on a copy."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter import files
+from newsletter.app.backups import Backups
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store
-from newsletter.store.sqlite.backup import backup
+from newsletter.settings import Settings
 from newsletter.store.sqlite.database import HEAD, revision, sqlite_path, upgrade
-from newsletter.store.transactions import open_store
 
 _MOST_FILES = 5  # that a sentence names
 
@@ -32,11 +32,20 @@ class SchemaStatus:
 
 @dataclass(frozen=True)
 class Database:
-    """Upgrades, backs up, restores and adopts the database. store: opened when first needed."""
+    """The schema, the files, and the hold of the database. store: opened when first needed."""
 
-    url: str
+    settings: Settings
     clock: Clock
     store: Callable[[], Store]
+
+    @property
+    def url(self) -> str:
+        """The URL of the database."""
+        return self.settings.database_url
+
+    def backups(self, environ: Mapping[str, str], env_file: Path) -> Backups:
+        """Make, check and restore backups. environ, env_file: where the settings were found."""
+        return Backups(self.settings, environ, env_file, self.clock)
 
     def schema_status(self) -> SchemaStatus:
         """The schema version, even of a database that this program would refuse."""
@@ -67,15 +76,3 @@ class Database:
     def hold_reason(self) -> str:
         """Why nothing may be sent from this database (it is a copy, or was restored), or ""."""
         return self.store().hold_reason()
-
-    def adopt(self) -> None:
-        """Send from this database from now on."""
-        self.store().adopt(self.clock())
-
-    def backup(self, path: Path) -> None:
-        """Write a consistent copy of the live database to a new file."""
-        backup(sqlite_path(self.url), path)
-
-    def restore(self, path: Path) -> Path:
-        """Replace the database with a backup and return where the old one is kept. Nothing is sent until `adopt`."""
-        return open_store(self.url).restore(path, self.clock())

@@ -30,7 +30,7 @@ GROUPS = {
     "web": ("serve", "Run only the web server."),
     "doctor": ("setup", "Check the installation and suggest fixes."),
     "config": ("setup", "View your settings: show."),
-    "db": ("database", "Manage the database: upgrade, status, backup, restore, adopt."),
+    "db": ("database", "Manage the database: upgrade, status, backup, verify, backups, restore, adopt."),
     "tips": ("tips", "Manage the library of tips: import, list, show, add, edit, export, retire, unretire, move, pin, unpin, rerun, lint, why."),
     "calendar": ("calendar", "Show and change the coming weeks: skip, unskip, hold, approve, runway, simulate."),
     "issues": ("issues", "Preview, send, and control the weekly issues: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),

@@ -85,6 +85,10 @@ class Store(ImportsSubscribers, Protocol):
         """Why nothing may be sent from this database (it was copied or restored); "" if it may send."""
         ...
 
+    def known_until(self) -> datetime | None:
+        """If this database was restored: the time of its newest knowledge. None if it is not held as an older state."""
+        ...
+
     def adopt(self, now: datetime) -> None:
         """Make this database the one that sends."""
         ...

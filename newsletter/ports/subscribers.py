@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from newsletter.domain.errors import NotFound
@@ -217,6 +217,18 @@ class Maintenance(Protocol):
 
         Sign-ups expire and are deleted, origins are shortened, unsubscribes become anonymous, sent emails are deleted.
         """
+        ...
+
+    def emails_waiting(self, until: datetime) -> int:
+        """How many transactional emails were queued until then and are not sent yet."""
+        ...
+
+    def drop_emails(self, until: datetime, now: datetime) -> int:
+        """Do not send them; how many there were."""
+        ...
+
+    def count_as_sent(self, tip_id: int, day: date) -> None:
+        """A tip ran on this day in another installation, so it is not the next one."""
         ...
 
 

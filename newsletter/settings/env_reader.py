@@ -23,15 +23,8 @@ def read_env(path: Path) -> dict[str, str]:
     As people save it: a BOM or UTF-16, CRLF, `export NAME=`, comments after values, curly quotes around values. Raises
     SettingsError that names the line that cannot be read, without quoting it, since it may hold a secret.
     """
-    try:
-        octets = path.read_bytes()
-        text = octets.decode(marked_encoding(octets) or "utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} cannot be read: {error}", fix="Save it as UTF-8, and make it readable for this user"
-        ) from None
     found: dict[str, str] = {}
-    for binding in parse_stream(StringIO(_CURLY_LINE.sub(_straight, text))):
+    for binding in parse_stream(StringIO(env_source(path))):
         if binding.error:
             before = len(binding.original.string) - len(binding.original.string.lstrip())
             line = binding.original.line + binding.original.string[:before].count("\n")
@@ -42,6 +35,18 @@ def read_env(path: Path) -> dict[str, str]:
         if binding.key is not None and binding.value is not None:
             found[binding.key] = binding.value
     return found
+
+
+def env_source(path: Path) -> str:
+    """The text of an env file with straight quotes around its values. Raises SettingsError if it cannot be read."""
+    try:
+        octets = path.read_bytes()
+        text = octets.decode(marked_encoding(octets) or "utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error}", fix="Save it as UTF-8, and make it readable for this user"
+        ) from None
+    return _CURLY_LINE.sub(_straight, text)
 
 
 def unwrapped(text: str) -> str:

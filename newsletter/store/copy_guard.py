@@ -6,6 +6,7 @@ one and never ahead. From this follows what each difference means:
 - No file, or a file with another key: the database was copied without the file.
 - The file is ahead: an older state of the database was restored, which does not know what was sent since.
 - The database is ahead by more than one: the file was restored.
+- A row in `restored`: a backup, which is held wherever it is put.
 - Another machine: both were copied to it. Containers have no machine id of their own, so this is not checked there.
 - Another inode: both were copied. A file keeps its inode when it is moved, and when its volume is mounted again, perhaps
   with another device number. If device and path are both new, the whole disk was copied. File systems that assign inodes
@@ -22,16 +23,43 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlmodel import Session, select
+from sqlmodel import Field, Session, SQLModel, select
 
 from newsletter import files
-from newsletter.store.tables import Installation
+from newsletter.store.sqlite.columns import at
 
 FIX = "If no other copy of it sends, run: newsletter db adopt"
 _MACHINE_ID = Path("/etc/machine-id")
 _MOUNTS = Path("/proc/self/mountinfo")
 _UNSTABLE = ("fuse", "9p", "virtiofs", "vboxsf", "prl_fs")
 """File systems whose inodes may differ after the next mount."""
+
+
+class Installation(SQLModel, table=True):
+    """One row: the mark of the installation that this database belongs to.
+
+    beat: the counter. inode, device, path: of the database file, when the counter was last raised.
+    """
+
+    __tablename__ = "installation"
+
+    key: str = Field(primary_key=True)
+    machine: str = ""
+    host: str = ""
+    inode: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    device: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    path: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    beat: int = 0
+    beat_at: datetime = at()
+
+
+class Restored(SQLModel, table=True):
+    """At most one row: this database is a backup that was made at this time, and it was not adopted since."""
+
+    __tablename__ = "restored"
+
+    id: int = Field(default=1, primary_key=True)
+    made_at: datetime = at()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +85,24 @@ def path_of(database: Path) -> Path:
 
 
 def hold(session: Session, database: Path) -> str:
-    """Why this database may not send, or "". A database that has never sent is not a copy of one that has."""
+    """Why this database may not send, or ""."""
+    if why := _copied(session, database):
+        return why
+    row = session.exec(select(Restored)).first()
+    return f"it is a backup of {row.made_at:%b %d, %Y, %H:%M} UTC, and what happened since is not known" if row else ""
+
+
+def known_until(session: Session, database: Path) -> datetime | None:
+    """From when on a restored database knows nothing; None for one that is no older than the newsletter."""
+    restored, row = session.exec(select(Restored)).first(), session.exec(select(Installation)).first()
+    if restored:
+        return restored.made_at
+    mark = _read(path_of(database))
+    return row.beat_at if row and mark and mark.key == row.key and mark.beat > row.beat else None
+
+
+def _copied(session: Session, database: Path) -> str:
+    """Why this file is not the one that sent, or "". One that has never sent is not a copy of one that has."""
     row = session.exec(select(Installation)).first()
     mark, machine = _read(path_of(database)), machine_id()
     if row is None:
@@ -97,8 +142,9 @@ def advance(session: Session, database: Path, now: datetime) -> Mark:
 
 def adopt(session: Session, database: Path, now: datetime) -> Mark:
     """Make a new key, by which every earlier copy is known as a copy from now on; returns the mark."""
-    for old in session.exec(select(Installation)):
-        session.delete(old)
+    for table in (Installation, Restored):
+        for old in session.exec(select(table)):
+            session.delete(old)
     session.flush()
     row = Installation(key=secrets.token_hex(16), machine=machine_id(), host=platform.node()[:100], beat=1, beat_at=now)
     _write_file(row, file_of(database))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 
 from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.domain.subscribers.subscription import (
@@ -16,7 +16,7 @@ from newsletter.domain.subscribers.subscription import (
     MONTH,
     REMIND_AFTER,
 )
-from newsletter.store import signup_limits, subscribers, transactional, unsubscribes
+from newsletter.store import signup_limits, subscribers, tips, transactional, unsubscribes
 from newsletter.store.consent import add_resumed, shorten_origins
 from newsletter.store.times import to_ms, to_text
 
@@ -69,3 +69,15 @@ class SqlMaintenance:
         }
         counts = {what: self._db.execute(sql, before).rowcount for what, sql in _DELETE.items()}
         return counts | {"origins": shorten_origins(self._db, now - KEEP_ORIGIN_FOR, BATCH)}
+
+    def emails_waiting(self, until: datetime) -> int:
+        """See ports.subscribers."""
+        return int(self._db.execute(transactional.WAITING_SINCE, {"until": to_text(until)}).fetchone()[0])
+
+    def drop_emails(self, until: datetime, now: datetime) -> int:
+        """See ports.subscribers."""
+        return self._db.execute(transactional.DROP, {"until": to_text(until), "now": to_text(now)}).rowcount
+
+    def count_as_sent(self, tip_id: int, day: date) -> None:
+        """See ports.subscribers."""
+        self._db.execute(tips.COUNT_AS_SENT, {"tip": tip_id, "day": day.isoformat()})

@@ -237,24 +237,6 @@ class HeartbeatRow(SQLModel, table=True):
     reply: str = ""
 
 
-class Installation(SQLModel, table=True):
-    """One row: the mark of the installation that this database belongs to; see `store.copy_guard`.
-
-    beat: the counter. inode, device, path: of the database file, when the counter was last raised.
-    """
-
-    __tablename__ = "installation"
-
-    key: str = Field(primary_key=True)
-    machine: str = ""
-    host: str = ""
-    inode: str = Field(default="", sa_column_kwargs={"server_default": ""})
-    device: str = Field(default="", sa_column_kwargs={"server_default": ""})
-    path: str = Field(default="", sa_column_kwargs={"server_default": ""})
-    beat: int = 0
-    beat_at: datetime = at()
-
-
 class Issue(SQLModel, table=True):
     """An issue. slot: NULL outside the calendar. day: its date in the newsletter's zone. run: 1 for the first run of its tip. tip_was: the tip's earlier state.
 

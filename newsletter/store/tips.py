@@ -19,6 +19,10 @@ from newsletter.domain.tips.names import nearest_keys
 from newsletter.domain.tips.tip import TipCard, TipFull, TipRules, TipState, TipText
 from newsletter.store.tables import FormerKey, OwnerNotified, SlotOverrideRow, Tip, TipLabel, TipSource, Vote
 
+# A tip that another installation sent: it ran on that day, as far as this one knows.
+COUNT_AS_SENT = """UPDATE tip SET state = 'sent', last_sent_on = :day, published_on = coalesce(published_on, :day)
+    WHERE id = :tip"""
+
 
 class SqlTips:
     """Implements ports.tips.Tips on one session."""

@@ -35,6 +35,9 @@ _UNSENT = f"""SELECT g.kind, g.waits, g.number, g.newest, n.reply, g.oldest FROM
     JOIN notice n ON n.id = g.newest ORDER BY g.newest"""
 _POSTPONE = f"UPDATE notice SET next_attempt_at = :until WHERE {_IS_WAITING} AND next_attempt_at < :until"
 _REOPEN = "UPDATE notice SET state = 'deferred', done_at = NULL WHERE id = ?"
+WAITING_SINCE = f"{_WAITING} AND created_at <= :until"
+DROP = f"""UPDATE notice SET state = 'skipped', reply = 'the backup is older than its answer', done_at = :now
+    WHERE {_IS_WAITING} AND created_at <= :until"""
 ERASE = "DELETE FROM notice WHERE address = :address"
 DELETE_UNCONFIRMED = """DELETE FROM notice WHERE address IN
     (SELECT address FROM subscriber WHERE status = 'expired' AND signup_at <= :confirm)"""

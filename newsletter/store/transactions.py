@@ -23,7 +23,6 @@ from newsletter.store.maintenance import SqlMaintenance
 from newsletter.store.pictures import SqlPictures
 from newsletter.store.sender_runs import end_run, start_run
 from newsletter.store.signup_limits import SqlSignupLimits
-from newsletter.store.sqlite.backup import restore
 from newsletter.store.sqlite.connection import connect, connect_to_write
 from newsletter.store.sqlite.database import Access, Database, sqlite_path
 from newsletter.store.sqlite.errors import translated
@@ -197,6 +196,11 @@ class SqlStore:
         with self._database.reading() as access:
             return copy_guard.hold(access.session, self.path)
 
+    def known_until(self) -> datetime | None:
+        """See ports.store."""
+        with self._database.reading() as access:
+            return copy_guard.known_until(access.session, self.path)
+
     def adopt(self, now: datetime) -> None:
         """Make this database the one that sends."""
         with self._database.writing() as access:
@@ -216,15 +220,6 @@ class SqlStore:
         self._database.check_schema()
         with closing(self._connect()) as connection:
             return import_subscribers.import_staged(connection, self._database.write_lock, rows, options)
-
-    def restore(self, source: Path, now: datetime) -> Path:
-        """Replace the database with a backup, while nobody can send; returns the path of the old database."""
-        kept = self.path.with_name(f"{self.path.name}.before-{now:%Y%m%d-%H%M%S}")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with sending_lock(self.path, "restore", now):
-            self.close()
-            restore(self.path, source, kept)
-        return kept
 
     def close(self) -> None:
         """Close every connection."""

@@ -83,16 +83,6 @@ def test_config_show_masks_secrets_and_shows_where_values_come_from(run_cli: Com
     assert rows["NEWSLETTER_LANGUAGE"]["origin"] == "default"
 
 
-def test_the_database_is_created_checked_and_backed_up(run_cli: Command, home: Path) -> None:
-    assert run_cli("db", "status").returncode == 1
-    first, second = (json.loads(run_cli("db", "upgrade", "--json").stdout) for _ in range(2))
-    assert (first["changed"], second["changed"]) == (True, False)
-    assert json.loads(run_cli("db", "status", "--json").stdout)["ok"] is True
-    assert run_cli("db", "backup", "copy.db").returncode == 0
-    assert run_cli("tips", "list", env={"NEWSLETTER_DATABASE_URL": f"sqlite:///{home}/copy.db"}).returncode == 0
-    assert run_cli("db", "backup", "copy.db").returncode == 1
-
-
 def test_doctor_finds_no_problem_in_a_newsletter_that_is_set_up(newsletter: Command) -> None:
     done = newsletter("doctor", "--json")
     problems = [check for check in json.loads(done.stdout)["checks"] if not check["ok"]]
@@ -133,32 +123,6 @@ def test_doctor_works_without_a_database(run_cli: Command) -> None:
     (check,) = [check for check in json.loads(done.stdout)["checks"] if check["id"] == "database"]
     assert check["level"] == "error"
     assert "newsletter" in check["fix"]
-
-
-def test_a_backup_can_be_restored_and_the_replaced_database_is_kept(newsletter: Command, home: Path) -> None:
-    proof = ("--confirmed", "--source", "paper list")
-    newsletter("subscribers", "add", "anna@tips.example.com", *proof)
-    assert newsletter("db", "backup", "then.db").returncode == 0
-    newsletter("subscribers", "add", "berta@tips.example.com", *proof)
-    assert newsletter("db", "restore", "then.db").returncode == 2, "not without --yes"
-    done = json.loads(newsletter("db", "restore", "then.db", "--yes", "--json").stdout)
-    subscribers = json.loads(newsletter("subscribers", "list", "--json").stdout)["subscribers"]
-    assert [subscriber["address"] for subscriber in subscribers] == ["anna@tips.example.com"]
-    assert newsletter("db", "restore", str(home / done["kept"]), "--yes").returncode == 0
-    assert len(json.loads(newsletter("subscribers", "list", "--json").stdout)["subscribers"]) == 2
-
-
-def test_a_file_that_is_not_a_backup_is_not_restored(newsletter: Command, home: Path) -> None:
-    (home / "list.csv").write_text("email\n", encoding="utf-8")
-    done = newsletter("db", "restore", "list.csv", "--yes")
-    assert (done.returncode, "not a database" in done.stderr) == (1, True)
-    assert newsletter("tips", "list").returncode == 0
-
-
-def test_a_missing_database_cannot_be_backed_up(run_cli: Command, home: Path) -> None:
-    done = run_cli("db", "backup", "then.db")
-    assert (done.returncode, "newsletter init" in done.stderr) == (1, True)
-    assert not (home / "then.db").exists()
 
 
 def test_the_error_about_a_missing_directory_says_what_to_do(newsletter: Command) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from newsletter.domain.errors import Refused
 from newsletter.store.copy_guard import file_of, machine_id, path_of
+from newsletter.store.sqlite.backup import backup
 from newsletter.store.transactions import SqlStore
 from newsletter.testing import MemorySender
 from tests.support.library import TUESDAY, add_subscribers, add_tip
@@ -30,7 +31,7 @@ def harness(tmp_path: Path) -> Iterator[AppHarness]:
 
 def copy_of(harness: AppHarness, directory: Path, *, whole: bool) -> SqlStore:
     directory.mkdir()
-    harness.database.backup(directory / "newsletter.db")
+    backup(harness.files.path, directory / "newsletter.db", TUESDAY)
     if whole:
         shutil.copy(path_of(harness.files.path), directory)
     return SqlStore(directory / "newsletter.db")
@@ -67,7 +68,7 @@ def test_a_copy_sends_nothing_until_it_is_adopted_and_the_original_keeps_sending
 
 
 def test_an_older_state_that_is_restored_is_held(harness: AppHarness, tmp_path: Path) -> None:
-    harness.database.backup(tmp_path / "backup.db")
+    backup(harness.files.path, tmp_path / "backup.db", TUESDAY)
     harness.store.mark_active(TUESDAY)
     harness.close()
     for rest in ("-wal", "-shm"):
@@ -203,5 +204,5 @@ def test_doctor_reports_the_hold_and_queued_emails_wait_for_the_adoption(harness
     assert (held.ok, held.level) == (False, "error")
     assert harness.transactional.send() == 0
     assert memory.tried == []
-    harness.database.adopt()
+    harness.adoption.adopt()
     assert harness.transactional.send() == 1

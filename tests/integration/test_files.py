@@ -15,6 +15,7 @@ import pytest
 from newsletter import files
 from newsletter.app.database import Database
 from newsletter.domain.errors import Busy, NewsletterError
+from newsletter.settings import load_settings
 from newsletter.store.sqlite import errors
 from newsletter.store.sqlite.database import files_of, revision, upgrade
 from newsletter.store.transactions import SqlStore
@@ -61,7 +62,9 @@ def test_a_database_that_everyone_can_read_is_reported_and_an_upgrade_closes_it(
     upgrade(path)
     path.chmod(0o644)
     path.parent.chmod(0o755)
-    checked = Database(f"sqlite:///{path}", lambda: TUESDAY, lambda: SqlStore(path))
+    checked = Database(
+        load_settings({"NEWSLETTER_DATABASE_URL": f"sqlite:///{path}"}), lambda: TUESDAY, lambda: SqlStore(path)
+    )
     ((message, fix),) = checked.wrong_files()
     upgrade(path)
 
@@ -96,7 +99,9 @@ def test_a_file_that_root_left_is_named_with_the_command_that_gives_it_back(tmp_
     for one in (tmp_path, path):
         os.chown(one, NOBODY, NOBODY)
     (tmp_path / "newsletter.db.sender").touch()
-    checked = Database(f"sqlite:///{path}", lambda: TUESDAY, lambda: SqlStore(path))
+    checked = Database(
+        load_settings({"NEWSLETTER_DATABASE_URL": f"sqlite:///{path}"}), lambda: TUESDAY, lambda: SqlStore(path)
+    )
     ((message, fix),) = checked.wrong_files()
     with SqlStore(path).sending("root", TUESDAY):  # the next command that root runs gives it back, too
         pass

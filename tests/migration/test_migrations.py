@@ -150,11 +150,11 @@ def test_a_database_url_that_is_not_supported_is_refused(url: str) -> None:
 
 def test_a_backup_is_a_complete_database_and_never_overwrites_a_file(tmp_path: Path) -> None:
     upgrade(tmp_path / "n.db")
-    backup(tmp_path / "n.db", tmp_path / "copy.db")
+    backup(tmp_path / "n.db", tmp_path / "copy.db", FRIDAY)
 
     assert revision(tmp_path / "copy.db") == HEAD
     with pytest.raises(NewsletterError):
-        backup(tmp_path / "n.db", tmp_path / "copy.db")
+        backup(tmp_path / "n.db", tmp_path / "copy.db", FRIDAY)
 
 
 def test_a_database_of_the_first_schema_keeps_its_suppressions_when_it_is_upgraded(tmp_path: Path) -> None:

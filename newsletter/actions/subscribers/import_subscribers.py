@@ -45,7 +45,7 @@ def import_subscribers(
     reject, skip = request.reject or report.rejected.append, request.skip or report.skipped.append
     reader = RowReader(
         RowOptions(
-            reject, skip, make_key, _erasures(store, signer), now, request.ignored, request.name,
+            reject, skip, make_key, erasures(store, signer), now, request.ignored, request.name,
             Dates(day_first=request.day_first),
         )
     )  # fmt: skip
@@ -73,7 +73,7 @@ def read_lines(path: Path) -> Iterator[str]:
         yield from lines
 
 
-def _erasures(store: Store, signer: Signer) -> Callable[[str], bool]:
+def erasures(store: Store, signer: Signer) -> Callable[[str], bool]:
     """A function that tells whether an address was erased. It keeps the hashes in memory, since they are few."""
     with store.read() as tx:
         hashes = {entry.address_key for entry in tx.suppressions.each() if entry.reason == ERASED}

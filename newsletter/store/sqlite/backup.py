@@ -1,49 +1,157 @@
-"""Backs up a live SQLite database, and restores one from a backup."""
+"""Copies a live SQLite database into a backup, checks a backup, and puts it in the place of the database."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from newsletter.domain.errors import NewsletterError
-from newsletter.store.sqlite.database import HEAD, no_database, revision, upgrade, wrong_schema
-from newsletter.store.sqlite.errors import translated
+from newsletter import files
+from newsletter.domain.errors import Busy, InputError, NewsletterError, SchemaError
+from newsletter.store.invariants import broken_invariants
+from newsletter.store.sqlite.database import HEAD, no_database, open_backup, open_to_read, revision, upgrade
+from newsletter.store.sqlite.errors import DamagedDatabase, translated
+from newsletter.store.sqlite.members import Member, has_members, read_members
+from newsletter.store.times import from_text, to_text
+
+_COUNTED = ("subscriber", "suppression", "tip", "issue")
+_NEWEST = """SELECT max(at) FROM (SELECT max(at) AS at FROM consent UNION ALL SELECT max(started_at) FROM issue
+    UNION ALL SELECT max(beat_at) FROM installation)"""
+_OTHER = "Nothing was changed. Choose another backup; see: newsletter db backups"
 
 
-def backup(path: Path, target: Path) -> None:
-    """Copy the database into one consistent file, with SQLite's backup API.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in a backup. made_at: None for the bare database that older versions wrote. counts: rows by table."""
 
-    Others may write meanwhile. Raises NewsletterError if the target exists, SchemaError if there is no database.
+    schema: str
+    made_at: datetime | None
+    counts: Mapping[str, int]
+    members: tuple[Member, ...]
+
+
+def backup(path: Path, target: Path, now: datetime) -> None:
+    """Copy the database into one consistent private file, with SQLite's backup API.
+
+    Others may write meanwhile. The copy sends nothing, wherever it is put, until it is adopted. Raises NewsletterError if
+    the target exists, SchemaError if there is no database.
     """
     if target.exists():
         raise NewsletterError(f"{target} already exists", fix="Choose a file that does not exist")
     if revision(path) is None:
         raise no_database(path)
     _copy(path, target)
+    with translated(target), closing(sqlite3.connect(target)) as db, db:
+        db.execute("PRAGMA journal_mode = DELETE").close()  # one file, which can be read from any medium
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'restored'").fetchone():  # else an older schema
+            mark(db, now)
 
 
-def restore(path: Path, source: Path, kept: Path) -> None:
-    """Replace the database with a backup, in one transaction; a copy of the old database is saved as `kept`.
+def mark(db: sqlite3.Connection, made_at: datetime) -> None:
+    """Hold the database as restored: it knows nothing that happened after `made_at`."""
+    db.execute("DELETE FROM restored")
+    db.execute("INSERT INTO restored (id, made_at) VALUES (1, ?)", (to_text(made_at),))
 
-    Raises NewsletterError if the source is not a newsletter database, SchemaError if a newer program made it.
+
+def stage(source: Path, staged: Path) -> Contents:
+    """Copy the database in a backup to a new file, check all of it, and upgrade the copy.
+
+    Raises InputError for a file that is damaged, forged, or no backup, and SchemaError for one of a newer program.
     """
-    found = revision(source)
-    if found is None:
-        raise NewsletterError(
-            f"{source} is not a newsletter database", fix="Choose a file that `newsletter db backup` made"
-        )
-    if found > HEAD:
-        raise wrong_schema(found)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        # Before anything is replaced: a crash from here on loses neither database.
+    schema = _schema(source)
+    with closing(open_backup(source)) as db:
+        _check(db, source)
+        members = tuple(read_members(db, source))
+    _copy(source, staged, open_backup)
+    with translated(staged), closing(sqlite3.connect(staged)) as db, db:
+        if has_members(db):
+            db.execute("PRAGMA secure_delete = ON").close()  # no keys in the database that sends
+            db.execute("DROP TABLE sqlar")
+    upgrade(staged)
+    with translated(staged), closing(sqlite3.connect(staged)) as db, db:
+        row = db.execute("SELECT made_at FROM restored").fetchone()
+        newest = db.execute(_NEWEST).fetchone()[0]
+        if row is None:
+            mark(db, from_text(newest or "1970-01-01 00:00:00.000000"))
+        if broken := broken_invariants(db):
+            raise InputError(f"the records in {source} contradict each other: {broken[0]}", fix=_OTHER)
+        counts = {name: int(db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]) for name in _COUNTED}  # noqa: S608
+    return Contents(schema, from_text(row[0]) if row else None, counts, members)
+
+
+def replace(path: Path, staged: Path, kept: Path) -> bool:
+    """Put a staged backup in the place of the database, which is kept as `kept`; False if there was none.
+
+    A sound database is overwritten in one transaction, since other processes may have it open: they must not go on with
+    the old one. A damaged one is renamed. A crash loses neither.
+    """
+    files.make_directory(path.parent)
+    if not path.exists():
+        staged.replace(path)
+        files.give_to_owner_of(path.parent, path)
+        return False
+    if _is_sound(path):
         _copy(path, kept)
-    _copy(source, path)
-    # The backup may be of an older program.
-    upgrade(path)
+        _copy(staged, path)
+    else:
+        for suffix in ("-wal", "-shm", ""):
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                part.replace(kept.with_name(kept.name + suffix))
+        staged.replace(path)
+        files.give_to_owner_of(kept, path)
+    return True
 
 
-def _copy(path: Path, target: Path) -> None:
-    with translated(), closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+def _is_sound(path: Path) -> bool:
+    try:
+        if revision(path) is None:
+            return False
+        with translated(path), closing(open_to_read(path)) as db:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+    except Busy:
+        raise
+    except NewsletterError:
+        return False
+
+
+def _schema(source: Path) -> str:
+    try:
+        found = revision(source)
+    except DamagedDatabase as error:
+        raise InputError(f"{source} is damaged: {error.why}", fix=_OTHER) from None
+    if found is None:
+        raise InputError(f"{source} is not a backup of a newsletter", fix=_OTHER)
+    if found > HEAD:
+        raise SchemaError(
+            f"a newer program made {source} (schema {found}; this one reads up to {HEAD})",
+            fix="Upgrade the program first",
+        )
+    return found
+
+
+def _check(db: sqlite3.Connection, source: Path) -> None:
+    try:
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        raise InputError(f"{source} is damaged: {found.strip().splitlines()[-1]}", fix=_OTHER)
+
+
+def _copy(path: Path, target: Path, opened: Callable[[Path], sqlite3.Connection] = sqlite3.connect) -> None:
+    """Copy a database into a new private file, or over another one in one transaction."""
+    is_new = not target.exists()
+    if is_new:
+        os.close(files.create(target))
+    try:
+        with translated(target), closing(opened(path)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+    except BaseException:
+        if is_new:
+            target.unlink(missing_ok=True)
+        raise

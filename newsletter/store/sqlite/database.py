@@ -207,19 +207,26 @@ def revision(path: Path) -> str | None:
         tables = _tables(path)
         if "alembic_version" not in tables or "suppression" not in tables:
             return None
-        with closing(_open_to_read(path)) as connection:
+        with closing(open_to_read(path)) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return str(row[0]) if row else None
 
 
 def _tables(path: Path) -> list[str]:
-    with translated(path), closing(_open_to_read(path)) as connection:
+    with translated(path), closing(open_to_read(path)) as connection:
         rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
         return [str(name) for (name,) in rows]
 
 
-def _open_to_read(path: Path) -> sqlite3.Connection:
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, and does not create the file."""
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_FOR)
+
+
+def open_backup(path: Path) -> sqlite3.Connection:
+    """As `open_to_read`, for a file that nobody writes: no -shm file appears beside it, even on a medium for writing."""
+    how = "ro" if path.with_name(f"{path.name}-wal").exists() else "ro&immutable=1"
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode={how}", uri=True, timeout=BUSY_FOR)
 
 
 def upgrade(path: Path, now: datetime | None = None) -> tuple[str | None, str]:

@@ -22,6 +22,17 @@ _READ_ONLY_FLAG = os.ST_RDONLY if hasattr(os, "ST_RDONLY") else 1
 _URL = "Check NEWSLETTER_DATABASE_URL and NEWSLETTER_DATA_DIR"
 
 
+class DamagedDatabase(NewsletterError):
+    """A database that cannot be read any more. why: what SQLite says."""
+
+    def __init__(self, name: str, why: str, newest: Path | None) -> None:
+        super().__init__(
+            f"{name} is damaged ({why}); nothing was changed",
+            fix=f"Stop the newsletter, then restore the newest backup: newsletter db restore {newest or 'FILE'}",
+        )
+        self.why = why
+
+
 class translated:  # noqa: N801 - used as a function
     """Translates errors of SQLite into errors for people: Busy for a lock that was not released in time.
 
@@ -68,13 +79,9 @@ def translate(error: BaseException | None, path: Path | None = None) -> Newslett
     )
 
 
-def damaged(name: str, why: str, path: Path | None) -> NewsletterError:
+def damaged(name: str, why: str, path: Path | None) -> DamagedDatabase:
     """The error for a damaged database; it names the newest backup in the data directory, if there is one."""
-    newest = newest_backup(path) if path else None
-    return NewsletterError(
-        f"{name} is damaged ({why.partition(chr(10))[0]}); nothing was changed",
-        fix=f"Stop the newsletter, then restore the newest backup: newsletter db restore {newest or 'FILE'}",
-    )
+    return DamagedDatabase(name, why.partition("\n")[0], newest_backup(path) if path else None)
 
 
 def newest_backup(database: Path) -> Path | None:

@@ -1,0 +1,189 @@
+"""Adopt a held database: what is not known since its backup, and what must not be sent because of that.
+
+The rule is: if the original may have sent it already, it is not sent by itself. Slots that have begun since the backup are
+skipped, and their tips count as sent; open issues are paused; queued emails and reminders of that time are dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from newsletter.actions.calendar.plan import Rules, choice_for, is_over, is_skipped
+from newsletter.actions.owner.reports import PAUSED
+from newsletter.actions.subscribers.import_rows import RowOptions, RowReader
+from newsletter.actions.subscribers.import_subscribers import erasures, read_lines
+from newsletter.domain.calendar.overrides import Override, SlotOverride
+from newsletter.domain.calendar.quarterly import Quarter
+from newsletter.domain.calendar.schedule import WEEK
+from newsletter.domain.csv_records import SkippedLines
+from newsletter.domain.delivery.issue import IssueEvent, IssueState
+from newsletter.domain.errors import InputError
+from newsletter.domain.subscribers.csv_states import SourceStatus
+from newsletter.domain.subscribers.imported import ImportOptions, RejectedRow, StagedSubscriber
+from newsletter.mail.tokens import Signer
+from newsletter.ports.clock import Clock
+from newsletter.ports.store import Store, Tx
+
+_FARTHEST = timedelta(days=2 * 365)  # slots before that are not looked at
+_WHY = "it may have been sent after the backup"
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """What a held database does not know. why: of the hold, "" without one. since: None for a copy that is not older.
+
+    slots: those that have begun since then without an issue here. waiting: queued emails of that time.
+    """
+
+    why: str
+    since: datetime | None
+    slots: tuple[date, ...] = ()
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What was done. slots: skipped. paused: numbers of issues. dropped: queued emails that are not sent."""
+
+    slots: tuple[date, ...]
+    paused: tuple[int, ...]
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribedFile:
+    """What a list of unsubscribed addresses changed.
+
+    unsubscribed: subscribers who were active or pending. unknown: addresses that are now recorded as unsubscribed.
+    already: addresses that got no email before. active: rows that the file itself calls active; they were left out.
+    """
+
+    unsubscribed: int
+    unknown: int
+    already: int
+    active: int
+    rejected: tuple[RejectedRow, ...]
+    skipped: tuple[SkippedLines, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """Ends the hold of one database. make_key: a fresh subscriber key at each call."""
+
+    store: Store
+    rules: Rules
+    signer: Callable[[], Signer]
+    make_key: Callable[[], str]
+    clock: Clock
+
+    def unknown(self, sent_through: date | None = None) -> Unknown:
+        """What is not known. sent_through: the last slot that the original may have sent; now, unless it is given."""
+        why, since = self.store.hold_reason(), self.store.known_until()
+        if not why:
+            return Unknown("", None)
+        with self.store.read() as tx:
+            waiting = tx.maintenance.emails_waiting(since) if since else 0
+            return Unknown(why, since, tuple(self._slots(tx, since, sent_through)), waiting)
+
+    def unsubscribe(self, path: Path) -> UnsubscribedFile:
+        """Unsubscribe every address in a file, for ever or until the person signs up again.
+
+        A file with a column of states is read as an import reads it, and its active rows are left out. Unknown addresses
+        are recorded, so that no later import makes them active. Raises InputError; OSError becomes one.
+        """
+        now, rejected, skipped = self.clock(), list[RejectedRow](), list[SkippedLines]()
+        is_erased = erasures(self.store, self.signer())
+        reader = RowReader(RowOptions(rejected.append, skipped.append, self.make_key, is_erased, now))
+        left_out = [0]
+        before = self._counts()
+        try:
+            counts = self.store.import_staged(
+                _as_unsubscribed(reader, read_lines(path), left_out),
+                ImportOptions(f"unsubscribed after a backup: {path.name}", now),
+            )
+        except InputError as error:
+            error.source = error.source or str(path)
+            raise
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", source=str(path)) from None
+        after = self._counts()
+        unknown, gone = after[0] - before[0], before[1] - after[1]
+        already = max(counts.suppressed + counts.left - unknown - gone, 0)
+        return UnsubscribedFile(gone, unknown, already, left_out[0], tuple(rejected), tuple(skipped))
+
+    def adopt(self, sent_through: date | None = None) -> Adopted:
+        """Send from this database from now on; see `unknown`."""
+        now, since = self.clock(), self.store.known_until()
+        with self.store.write() as tx:
+            slots = tuple(self._slots(tx, since, sent_through))
+            paused = self._pause(tx, now) if since or sent_through else []
+            dropped = tx.maintenance.drop_emails(since, now) if since else 0
+            if since:
+                tx.maintenance.skip_reminders(datetime.min.replace(tzinfo=UTC), now)
+                self._pass_quarter(tx, since, now)
+            for slot in slots:
+                self._pass_slot(tx, slot, now)
+        self.store.adopt(now)
+        return Adopted(slots, tuple(paused), dropped)
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def _slots(self, tx: Tx, since: datetime | None, sent_through: date | None) -> list[date]:
+        now, schedule = self.clock(), self.rules.schedule
+        if since is None and sent_through is None:
+            return []
+        begin = max(since or now - WEEK, now - _FARTHEST)
+        found, slot = [], schedule.next_slot(begin)
+        while schedule.starts_at(slot) <= now and (sent_through is None or slot <= sent_through):
+            if not is_over(tx.issues.for_slot(slot)) and not is_skipped(tx, slot):
+                found.append(slot)
+            slot += WEEK
+        return found
+
+    def _pass_slot(self, tx: Tx, slot: date, now: datetime) -> None:
+        issue = tx.issues.for_slot(slot)
+        if issue and issue.state in (IssueState.SENDING, IssueState.PAUSED):
+            return
+        tip = (issue.tip_key if issue else None) or choice_for(tx, self.rules, slot).tip
+        if issue and issue.state in (IssueState.PLANNED, IssueState.PREPARING):
+            tx.issues.change(issue.number, IssueEvent.CANCEL, now, reason=_WHY)
+        if tip:
+            tx.maintenance.count_as_sent(tx.tips.get(tip).card.id, slot)
+        tx.calendar.set_override(slot, SlotOverride(Override.SKIP, _WHY))
+
+    def _pause(self, tx: Tx, now: datetime) -> list[int]:
+        numbers = [issue.number for issue in tx.issues.open() if issue.state is IssueState.SENDING]
+        for number in numbers:
+            tx.calendar.mark_notified(PAUSED, str(number), now)
+            tx.issues.change(number, IssueEvent.PAUSE, now, reason=_WHY)
+        return numbers
+
+    def _pass_quarter(self, tx: Tx, since: datetime, now: datetime) -> None:
+        schedule = self.rules.schedule
+        quarter = Quarter.of(schedule.day_of(now))
+        due_at = quarter.due_at(schedule)
+        ran = tx.issues.ran_between(quarter.before.first, quarter.first - timedelta(days=1))
+        if since < due_at <= now and ran and tx.issues.for_quarter(str(quarter)) is None:
+            issue = tx.issues.plan_quarter(str(quarter), ran[0].tip_id, due_at, now)
+            tx.issues.change(issue.number, IssueEvent.CANCEL, now, reason=_WHY)
+
+    def _counts(self) -> tuple[int, int]:
+        """(subscribers in all, those who could get an email, now or after a pause or a confirmation)."""
+        with self.store.read() as tx:
+            counts = tx.subscribers.count()
+        return sum(counts.values()), sum(counts.get(one, 0) for one in ("confirmed", "paused", "pending"))
+
+
+def _as_unsubscribed(reader: RowReader, lines: Iterable[str], left_out: list[int]) -> Iterator[StagedSubscriber]:
+    """The rows as unsubscribed ones; in a file with states, those that are unsubscribed or bounced."""
+    for row in reader.read(lines):
+        status = row[5]
+        if status in (SourceStatus.ACTIVE.value, SourceStatus.UNCONFIRMED.value):
+            if reader.columns and reader.columns.states:
+                left_out[0] += 1
+                continue
+            status = SourceStatus.UNSUBSCRIBED.value
+        yield (*row[:5], status, *row[6:11], None)
