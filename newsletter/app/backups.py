@@ -259,7 +259,7 @@ class Backups:
         return text
 
     def _replace_env(self, text: str, done: Restored, stamp: str) -> None:
-        path = self.env_file.resolve()  # perhaps a link to a file elsewhere
+        path = self.env_file.resolve() if self.env_file.is_symlink() else self.env_file
         if not path.exists():
             files.make_directory(path.parent)
             files.write(path, text.encode())

@@ -315,9 +315,12 @@ def _document(report: Report) -> dict[str, object]:
 
 
 def _in_words(report: Report) -> str:
-    counted = [plural(report.counts[name], name) for name in ("subscriber", "tip", "issue")]
-    rest = f"the settings and {plural(len(report.files) - 2, 'more file')}" if report.is_complete else "no settings"
-    return f"{', '.join(counted)}, and {rest}"
+    parts = [plural(report.counts[name], name) for name in ("subscriber", "tip", "issue")]
+    if not report.is_complete:
+        return f"{', '.join(parts)}, and no settings"
+    parts.append("the settings")
+    more = len(report.files) - 2  # without the list of files and the settings
+    return f"{', '.join(parts)}, and {plural(more, 'other file')}" if more else ", ".join(parts)
 
 
 def _new_passphrase(file: Path | None) -> str:
