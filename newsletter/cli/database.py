@@ -15,7 +15,6 @@ import click
 
 from newsletter.cli.context import CliContext, CommandGroup, as_of, yes
 from newsletter.cli.issue_view import iso
-from newsletter.domain.calendar.plan import parse_day
 from newsletter.domain.english import plural
 from newsletter.domain.errors import UsageError
 
@@ -199,7 +198,7 @@ def db_adopt(context: CliContext, *, unsubscribed: tuple[Path, ...], sent_throug
 
     Before that, it says what cannot be known since the backup. What may have been sent already is not sent again.
     """
-    through = parse_day(sent_through.strip()) if sent_through else None
+    through = context.app.rules.dates(context.clock()).day(sent_through) if sent_through else None
     adoption = context.app.adoption
     unknown = adoption.unknown(through)
     if not unknown.why and not unsubscribed:
