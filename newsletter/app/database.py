@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from newsletter import files
+from newsletter.actions.adopt import Adoption
+from newsletter.actions.calendar.plan import Rules
 from newsletter.app.backups import Backups
+from newsletter.keys import fresh_key
+from newsletter.mail.tokens import Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store
 from newsletter.settings import Settings
@@ -46,6 +50,10 @@ class Database:
     def backups(self, environ: Mapping[str, str], env_file: Path) -> Backups:
         """Make, check and restore backups. environ, env_file: where the settings were found."""
         return Backups(self.settings, environ, env_file, self.clock)
+
+    def adoption(self, rules: Rules, signer: Callable[[], Signer]) -> Adoption:
+        """Adopt a database that was restored or copied."""
+        return Adoption(self.store(), rules, signer, fresh_key, self.clock)
 
     def schema_status(self) -> SchemaStatus:
         """The schema version, even of a database that this program would refuse."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from newsletter.actions.adopt import Adoption
 from newsletter.actions.archive.read import PublicArchive
 from newsletter.actions.calendar.calendar import Calendar
 from newsletter.actions.calendar.plan import Rules
@@ -386,11 +385,6 @@ class App:
         from newsletter.app.database import Database  # noqa: PLC0415 - imports sqlmodel and alembic
 
         return Database(self.settings, self.clock, lambda: self.store)
-
-    @cached_property
-    def adoption(self) -> Adoption:
-        """Adopt a database that was restored or copied."""
-        return Adoption(self.store, self.rules, lambda: self.signer, fresh_key, self.clock)
 
     @cached_property
     def doctor(self) -> Doctor:

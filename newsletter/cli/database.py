@@ -199,7 +199,8 @@ def db_adopt(context: CliContext, *, unsubscribed: tuple[Path, ...], sent_throug
     Before that, it says what cannot be known since the backup. What may have been sent already is not sent again.
     """
     through = context.app.rules.dates(context.clock()).day(sent_through) if sent_through else None
-    adoption = context.app.adoption
+    app = context.app
+    adoption = app.database.adoption(app.rules, lambda: app.signer)
     unknown = adoption.unknown(through)
     if not unknown.why and not unsubscribed:
         text = "Nothing to do: this database is allowed to send email."

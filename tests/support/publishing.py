@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
 
+from newsletter.actions.adopt import Adoption
 from newsletter.actions.delivery.batch import BatchResult
 from newsletter.app import App
 from newsletter.domain.delivery.issue import IssueFacts
@@ -79,6 +80,10 @@ class AppHarness(App):
         issue = self.issues.publish_due()
         assert issue
         return issue.number
+
+    @property
+    def adoption(self) -> Adoption:
+        return self.database.adoption(self.rules, lambda: self.signer)
 
     @property
     def files(self) -> SqlStore:
