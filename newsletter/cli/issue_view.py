@@ -9,6 +9,8 @@ from newsletter.domain.delivery.delivery import OPEN, SkipReason, State
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueState, how_to_fix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from newsletter.actions.calendar.plan import NextIssue
     from newsletter.cli.output import Output
     from newsletter.domain.calendar.substitutes import Shares
@@ -58,8 +60,13 @@ def exit_code_of(issue: IssueFacts) -> int:
     return PARTLY if waiting or issue.state in IN_PROGRESS else 0
 
 
-def draw_issue(output: Output, issue: IssueFacts, *, took: float | None = None) -> None:
-    """A panel with the issue, its tip and the number of deliveries in each state. took: seconds."""
+def draw_issue(
+    output: Output, issue: IssueFacts, *, replies: Sequence[tuple[str, int]] = (), took: float | None = None
+) -> None:
+    """A panel with the issue, its tip and the number of deliveries in each state.
+
+    replies: as `issues.replies`. took: seconds.
+    """
     counts = [(state.value, issue.counts.get(state.value, 0)) for state in State]
     skipped = ", ".join(f"{number} {reason}" for reason, number in issue.skipped_for.items())
     facts: list[tuple[str, object]] = [
@@ -74,6 +81,7 @@ def draw_issue(output: Output, issue: IssueFacts, *, took: float | None = None) 
         ),
         ("audience", issue.audience),
         *((name, number) for name, number in counts if number),
+        *((f"{number} replies" if number > 1 else "reply", reply.partition(" ")[2]) for reply, number in replies),
         *([("skipped for", skipped)] if skipped else []),
         ("started", output.when(issue.started_at)),
         ("done", output.when(issue.done_at)),

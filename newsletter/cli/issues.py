@@ -275,7 +275,8 @@ def status(context: CliContext, *, number: int | None) -> None:
 
 
 def _report(context: CliContext, issue: IssueFacts) -> None:
-    context.report(issue_document(issue), lambda output: draw_issue(output, issue))
+    replies = context.app.issues.replies(issue.number)
+    context.report(issue_document(issue), lambda output: draw_issue(output, issue, replies=replies))
 
 
 @issues.command("pause")

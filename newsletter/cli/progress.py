@@ -33,8 +33,8 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
         document = {"issue": None, "slot": None, "state": None, "next": next_document(coming)}
         context.report(document, lambda output: output.line(next_issue_text(output, coming)))
         return 0
-    took = time.monotonic() - began
-    context.report(issue_document(issue), lambda output: draw_issue(output, issue, took=took))
+    took, replies = time.monotonic() - began, context.app.issues.replies(issue.number)
+    context.report(issue_document(issue), lambda output: draw_issue(output, issue, replies=replies, took=took))
     code = exit_code_of(issue)
     if context.app.stop.is_set() and code:
         context.print_note(

@@ -98,5 +98,5 @@ OF_ISSUE = f"{LIST} WHERE d.issue_id = :issue ORDER BY d.subscriber_id"
 OF_ISSUE_IN_STATE = f"{LIST} WHERE d.issue_id = :issue AND d.state = :state ORDER BY d.subscriber_id"
 OF_SUBSCRIBER = f"{LIST} WHERE d.subscriber_id = :id ORDER BY d.issue_id DESC"
 REPLIES = """SELECT reply, count(*) AS n FROM delivery
-    WHERE issue_id = :issue AND state IN ('failed', 'rejected', 'held') AND reply IS NOT NULL
+    WHERE issue_id = :issue AND state IN ('deferred', 'failed', 'rejected', 'held') AND reply IS NOT NULL
     GROUP BY reply ORDER BY n DESC, reply LIMIT :limit"""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Command
+from tests.support.faulty_smtp import Fault, FaultySmtp
 
 TUESDAY = "2026-11-24T08:01"  # in the newsletter's zone
 MONDAY = "2026-11-23T12:00"
@@ -145,3 +146,12 @@ def test_the_preview_shows_plain_lines(newsletter: Command) -> None:
     assert done.returncode == 0
     assert "TAKEAWAY" in done.stdout
     assert "\ufffd" not in done.stdout
+
+
+def test_the_status_says_why_emails_wait(three_subscribers: Command) -> None:
+    with FaultySmtp([Fault("rcpt", "550 5.4.5 Daily user sending limit exceeded")]) as server:
+        busy = {"NEWSLETTER_SENDER_URL": f"smtp://127.0.0.1:{server.port}"}
+        sent = three_subscribers("issues", "send", "--as-of", TUESDAY, env=busy)
+    assert sent.returncode == 4
+    assert "3 replies" in sent.stdout
+    assert "Daily user sending limit exceeded" in three_subscribers("issues", "status").stdout

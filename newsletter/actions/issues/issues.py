@@ -19,6 +19,7 @@ from newsletter.actions.issues.quarterly import NextQuarterlyIssue, next_quarter
 from newsletter.actions.issues.watch import watch
 from newsletter.actions.owner.reports import PAUSED, RESUMED
 from newsletter.domain.calendar.substitutes import Shares
+from newsletter.domain.delivery.circuit_breaker import RESUME_ADVICE
 from newsletter.domain.delivery.issue import IN_PROGRESS, PAUSED_BY_HAND, IssueEvent, IssueFacts, IssueState
 from newsletter.domain.delivery.processes import SenderRole
 from newsletter.domain.errors import Busy, NotFound, Refused
@@ -86,6 +87,11 @@ class Issues:
             if number is None and not tx.issues.last_number():
                 raise NotFound("there is no issue yet", fix="See what comes next: newsletter issues next")
             return tx.issues.get(tx.issues.last_number() if number is None else number)
+
+    def replies(self, number: int) -> Sequence[tuple[str, int]]:
+        """The two most frequent replies to emails that were not accepted, with their numbers."""
+        with self.store.read() as tx:
+            return tx.issues.replies(number, 2)
 
     @contextmanager
     def deliveries(self, number: int, state: str | None = None) -> Iterator[tuple[IssueFacts, Iterator[DeliveryFacts]]]:
@@ -221,7 +227,7 @@ class Issues:
                 raise Refused(f"issue {number} is {issue.state}, so it cannot be resumed", fix=_SEE)
             if issue.state is IssueState.PAUSED:
                 tx.issues.change(number, IssueEvent.RESUME, now)
-                if issue.pause_reason != PAUSED_BY_HAND:
+                if RESUME_ADVICE in issue.pause_reason:  # the owner confirms what the mail server said about mailboxes
                     tx.calendar.mark_notified(RESUMED, str(number), now)
                 tx.calendar.clear_notified(PAUSED, only=str(number))
             return number

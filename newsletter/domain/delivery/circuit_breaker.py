@@ -15,7 +15,7 @@ QUOTA_IN_A_ROW = 10
 POLICY_TRIED, POLICY_SHARE = 20, 1 / 4  # while sending: this share of at least so many emails
 REJECTED_TRIED, REJECTED_SHARE = 30, 1 / 3
 ALL_REJECTED = 3  # the fewest rejections that say something if nothing at all was accepted
-_RESUME = "If these mailboxes really do not exist, resume the issue; they are then left out for good"
+RESUME_ADVICE = "If these mailboxes really do not exist, resume the issue; they are then left out for good"
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class CircuitBreaker:
         if self._policy > self.accepted:
             return self._trip(f"{self._policy} emails were refused because of us, not because of the subscribers")
         if not self.accepted and ALL_REJECTED <= self._rejected == self._tried:
-            return self._trip(f"all {self._rejected} emails were rejected", _RESUME)
+            return self._trip(f"all {self._rejected} emails were rejected", RESUME_ADVICE)
         return ""
 
     def _record_rejection(self, subscriber_id: int, outcome: Rejected) -> str:
@@ -86,14 +86,14 @@ class CircuitBreaker:
             )
             return self._because(words)
         if self._rejected_in_a_row >= REJECTED_IN_A_ROW:
-            return self._because(f"{self._rejected_in_a_row} emails in a row were rejected", _RESUME)
+            return self._because(f"{self._rejected_in_a_row} emails in a row were rejected", RESUME_ADVICE)
         return self._by_share()
 
     def _by_share(self) -> str:
         if self._tried >= POLICY_TRIED and self._policy >= POLICY_SHARE * self._tried:
             return self._trip(f"{self._policy} of {self._tried} emails were refused because of us")
         if self._tried >= REJECTED_TRIED and self._rejected >= REJECTED_SHARE * self._tried:
-            return self._trip(f"{self._rejected} of {self._tried} emails were rejected", _RESUME)
+            return self._trip(f"{self._rejected} of {self._tried} emails were rejected", RESUME_ADVICE)
         return ""
 
     def _trip(self, words: str, advice: str = "") -> str:
