@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from threading import Event
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi import FastAPI
 from starlette.responses import Response
@@ -39,7 +39,7 @@ def make_web(app: App, table: RouteTable = route_table) -> FastAPI:
     )
     answer_errors(web, pages, strict)
     web.add_middleware(strict.around)
-    prefix = OptionalPrefix(urlsplit(app.site.base_url).path, (row.path for row in rows))
+    prefix = OptionalPrefix(unquote(urlsplit(app.site.base_url).path), (row.path for row in rows))
     web.add_middleware(prefix.around)  # the last one is the outermost, so the others see the path without the prefix
     return web
 
