@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from textwrap import shorten
 from threading import Event
 
+from newsletter.actions.calendar.plan import Rules, coming_issue
 from newsletter.actions.owner.links import tokens
 from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.actions.subscribers.preferences import move_token
@@ -51,6 +52,7 @@ class Transactional:
     """Sends the transactional emails that are due. serves: this process runs the website too."""
 
     store: Store
+    rules: Rules
     renderer: Renderer
     site: Site
     signer: Signer
@@ -74,7 +76,8 @@ class Transactional:
         """
         if self.store.hold_reason():
             return 0
-        composer, sent = _Composer(self.store, self.renderer, self.site, self.signer, self.clock, self.dkim), 0
+        composer = _Composer(self.store, self.rules, self.renderer, self.site, self.signer, self.clock, self.dkim)
+        sent = 0
         broken: NewsletterError | None = None
         breaker, by_id = CircuitBreaker(), dict[int, TransactionalEmail]()
         pause = PAUSE_WHILE_SERVING if self.serves else 0.0
@@ -99,6 +102,8 @@ class Transactional:
                 self._record(email, outcome)
                 by_id[email.id] = email
                 sent += isinstance(outcome, Sent)
+                if isinstance(outcome, Sent):
+                    self._note_welcome_tip(composer, email)
                 if why := breaker.record_outcome(email.id, outcome) or _quota(breaker):
                     self._wait_for_relay([by_id[one] for one in breaker.run])
                     raise RelayRefusal(f"transactional emails wait: {why}")
@@ -117,6 +122,11 @@ class Transactional:
                 if "subscriber_key" in email.values:
                     tx.suppressions.remove(parse_address(email.address).key)
             tx.transactional.postpone(now + WAIT_FOR_RELAY)
+
+    def _note_welcome_tip(self, composer: _Composer, email: TransactionalEmail) -> None:
+        if email.id in composer.brought:
+            with self.store.write() as tx:
+                tx.subscribers.record_welcome_tip(*composer.brought[email.id])
 
     def _claim(self) -> TransactionalEmail | None:
         with self.store.write() as tx:
@@ -169,14 +179,19 @@ class Transactional:
 
 @dataclass(frozen=True, slots=True)
 class _Composer:
-    """Composes the message of one email from its kind and its values."""
+    """Composes the message of one email from its kind and its values.
+
+    brought: by the id of a welcome email, the subscriber and the tip that it brings.
+    """
 
     store: Store
+    rules: Rules
     renderer: Renderer
     site: Site
     signer: Signer
     clock: Clock
     dkim: Dkim | None = None
+    brought: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def compose(self, email: TransactionalEmail) -> bytes | None:
         """The whole message; None if it is no longer wanted."""
@@ -190,6 +205,9 @@ class _Composer:
             message_id=self._message_id(email),
             date=self.clock(),
             kind=email.kind,
+            unsubscribe_url=self._unsubscribe_url(str(email.values["subscriber_key"]))
+            if email.kind == "welcome"
+            else "",
         )
         message = build(headers, rendered, "notice")
         return self.dkim.sign(message, self.clock()) if self.dkim else message
@@ -201,7 +219,7 @@ class _Composer:
         with self.store.read() as tx:
             tip = tx.tips.by_id(tip_id)
             archive_links = tx.archive.archive_links(tip_id, slot)
-        claim = Claim(0, 0, SAMPLE_KEY, email.address, "", self.clock().date().isoformat(), 1, self.clock())
+        claim = Claim(0, 0, SAMPLE_KEY, email.address, "", self.site.day_of(self.clock()).isoformat(), 1, self.clock())
         links = {
             action: self.site.url(f"/owner/{token}")
             for action, token in tokens(self.signer, slot, tip_id, tip.text).items()
@@ -268,8 +286,7 @@ class _Composer:
                 token = move_token(self.signer, subscriber.key, int(str(email.values["asked_at"])))
                 return {"address": email.address, "move_url": self.site.url(f"/move/{token}")}
             case "welcome":
-                next_slot = _day(email.values.get("next_slot"))
-                return {**self._personal(subscriber), **self._latest(), "next_slot": next_slot}
+                return {**self._personal(subscriber), **self._welcome(email.id, subscriber)}
             case "unsubscribed":
                 return {"back_url": self.site.url(f"/back/{resubscribe_token(self.signer, subscriber.key)}")}
             case _:
@@ -280,13 +297,22 @@ class _Composer:
         token = confirm_token(self.signer, subscriber.key, int(subscriber.signup_at.timestamp()))
         return {"address": subscriber.address, "confirm_url": self.site.url(f"/confirm/{token}")}
 
-    def _latest(self) -> Values:
-        """The tip that was sent last, so that nobody has to wait a week for their first one."""
+    def _welcome(self, email_id: int, subscriber: Subscriber) -> Values:
+        """The day of the next issue, and the tip that was sent last, so that nobody has to wait a week for their first one.
+
+        A tip that the subscriber has received already is left out.
+        """
         with self.store.read() as tx:
+            next_slot = coming_issue(tx, self.rules, self.clock())
             latest = next(iter(tx.archive.latest(1)), None)
+            if latest and any(one.tip == latest.entry.key for one in tx.subscribers.deliveries(subscriber.id)):
+                latest = None
+            if latest:
+                self.brought[email_id] = (subscriber.id, tx.tips.get(latest.entry.key).card.id)
         if latest is None:
-            return {}
+            return {"next_slot": next_slot}
         return {
+            "next_slot": next_slot,
             "latest_url": self.site.url(f"/tips/{latest.entry.key}"),
             "latest_title": latest.entry.title,
             "latest_body": latest.body,
@@ -294,15 +320,18 @@ class _Composer:
         }
 
     def _personal(self, subscriber: Subscriber) -> Values:
-        joined_on = subscriber.confirmed_at.date().isoformat() if subscriber.confirmed_at else ""
+        joined_day = self.site.day_of(subscriber.confirmed_at) if subscriber.confirmed_at else None
         return {
             "address": subscriber.address,
             "name": subscriber.name,
-            "joined_on": format_join_date(joined_on, self.site.dates),
-            "joined_day": subscriber.confirmed_at.date() if subscriber.confirmed_at else None,
-            "unsubscribe_url": self.site.url(f"/u/{self.signer.sign(Purpose.UNSUBSCRIBE, subscriber.key)}"),
+            "joined_on": format_join_date(joined_day.isoformat() if joined_day else "", self.site),
+            "joined_day": joined_day,
+            "unsubscribe_url": self._unsubscribe_url(subscriber.key),
             "preferences_url": self.site.url(f"/p/{self.signer.sign(Purpose.PREFERENCES, subscriber.key)}"),
         }
+
+    def _unsubscribe_url(self, subscriber_key: str) -> str:
+        return self.site.url(f"/u/{self.signer.sign(Purpose.UNSUBSCRIBE, subscriber_key)}")
 
     def _message_id(self, email: TransactionalEmail) -> str:
         """The same on every retry. The space separates this sealed text from every possible sealed address."""

@@ -85,7 +85,8 @@ class App:
     @cached_property
     def site(self) -> Site:
         """The facts of this newsletter that emails and pages show, with dates in the form of its language."""
-        return replace(self.settings.site(), dates=date_form(self.settings.language, self._template_dirs))
+        dates = date_form(self.settings.language, self._template_dirs)
+        return replace(self.settings.site(), dates=dates, zone=self.schedule.zone)
 
     @property
     def _template_dirs(self) -> list[Path]:
@@ -286,7 +287,9 @@ class App:
     @cached_property
     def subscribers(self) -> Subscribers:
         """Manage subscribers as the owner."""
-        return Subscribers(self.store, lambda: self.signer, fresh_keys, self.clock, day_first=self.day_first)
+        return Subscribers(
+            self.store, lambda: self.signer, fresh_keys, self.clock, zone=self.schedule.zone, day_first=self.day_first
+        )
 
     @property
     def day_first(self) -> bool:
@@ -315,9 +318,7 @@ class App:
     @cached_property
     def confirm_links(self) -> ConfirmLinks:
         """Follow the link of a confirmation email."""
-        return ConfirmLinks(
-            self.store, self.signer, self.schedule, self.signup_limiter, self.clock, self.email_queued.set
-        )
+        return ConfirmLinks(self.store, self.signer, self.signup_limiter, self.clock, self.email_queued.set)
 
     @cached_property
     def unsubscribe_links(self) -> UnsubscribeLinks:
@@ -334,6 +335,7 @@ class App:
             self.signer,
             self.signup_limiter,
             self.schedule.zone,
+            self.rules.day_first,
             fresh_key,
             self.clock,
             self.email_queued.set,
@@ -349,6 +351,7 @@ class App:
         """Send the queued transactional emails. Raises SettingsError and TemplateError."""
         return Transactional(
             store=self.store,
+            rules=self.rules,
             renderer=self.renderer,
             site=self.site,
             signer=self.signer,

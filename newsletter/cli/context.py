@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from difflib import get_close_matches
 from functools import cached_property
@@ -77,6 +77,12 @@ class CliContext:
         from newsletter.cli.output import Output  # noqa: PLC0415 - rich is slow to import, and `--json` needs none of it
 
         return Output(self.settings.timezone, self.app.site.dates)
+
+    def iso(self, at: date | None) -> str | None:
+        """A date, or a time with its offset in the newsletter's zone, for JSON and CSV."""
+        if isinstance(at, datetime):
+            at = at.astimezone(ZoneInfo(self.settings.timezone))
+        return at.isoformat() if at else None
 
     def print_note(self, text: str) -> None:
         """Print a note on stderr; stdout is for data."""

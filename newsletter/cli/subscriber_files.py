@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Generic, Self, TextIO, TypeVar
 import click
 
 from newsletter.cli.context import CliContext, Subcommand, dry_run, yes
-from newsletter.cli.issue_view import iso
 from newsletter.domain.csv_records import SkippedLines
 from newsletter.domain.errors import UsageError
 from newsletter.domain.subscribers.imported import (
@@ -263,7 +262,7 @@ def export(context: CliContext, *, file: Path, status: str | None, yes: bool) ->
         for one in listing.rows:
             cells = (one.name, one.display_status, one.pace.value, one.source)
             times = (one.signup_at, one.confirmed_at, one.left_at, one.paused_until)
-            out.writerow([escape_address(one.address), *map(escape_formula, cells), *map(iso, times)])
+            out.writerow([escape_address(one.address), *map(escape_formula, cells), *map(context.iso, times)])
             number += 1
     document = {"file": str(file), "exported": number}
     context.report(

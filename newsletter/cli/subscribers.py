@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from newsletter.cli.context import CliContext, CommandGroup, all_, dry_run, yes
-from newsletter.cli.issue_view import iso
 from newsletter.cli.subscriber_files import (
     STATUSES,
     confirmed_option,
@@ -33,14 +32,14 @@ def subscribers() -> None:
     """Manage subscribers and their consent."""
 
 
-def _subscriber_json(subscriber: Subscriber) -> dict[str, object]:
+def _subscriber_json(context: CliContext, subscriber: Subscriber) -> dict[str, object]:
     return {
         "address": subscriber.address,
         "name": subscriber.name,
         "status": subscriber.display_status,
         "source": subscriber.source,
-        "signup_at": iso(subscriber.signup_at),
-        "confirmed_at": iso(subscriber.confirmed_at),
+        "signup_at": context.iso(subscriber.signup_at),
+        "confirmed_at": context.iso(subscriber.confirmed_at),
     }
 
 
@@ -66,7 +65,7 @@ def list_(context: CliContext, *, status: str | None, all_: bool) -> None:
                 of=None if all_ else listing.total(),
             )  # fmt: skip
 
-        context.report({"subscribers": map(_subscriber_json, listing.rows)}, draw)
+        context.report({"subscribers": (_subscriber_json(context, one) for one in listing.rows)}, draw)
 
 
 @subscribers.command("show")
@@ -77,14 +76,20 @@ def show(context: CliContext, *, address: str) -> None:
     record = context.app.subscribers.record(address)
     subscriber = record.subscriber
     document = {
-        **_subscriber_json(subscriber),
+        **_subscriber_json(context, subscriber),
         "pace": subscriber.pace.value,
-        "paused_until": iso(subscriber.paused_until),
-        "left_at": iso(subscriber.left_at),
-        "quarterly_at": iso(subscriber.quarterly_at),
-        "consent": [{**asdict(consent), "at": iso(consent.at)} for consent in record.consents],
+        "paused_until": context.iso(subscriber.paused_until),
+        "left_at": context.iso(subscriber.left_at),
+        "quarterly_at": context.iso(subscriber.quarterly_at),
+        "consent": [{**asdict(consent), "at": context.iso(consent.at)} for consent in record.consents],
         "deliveries": [
-            {"issue": one.issue, "slot": iso(one.slot), "tip": one.tip, "state": one.state, "reason": one.reason}
+            {
+                "issue": one.issue,
+                "slot": context.iso(one.slot),
+                "tip": one.tip,
+                "state": one.state,
+                "reason": one.reason,
+            }
             for one in record.deliveries
         ],
     }
@@ -121,7 +126,7 @@ def stats(context: CliContext) -> None:
         "quarterly": found.quarterly,
         "left_because": {one.reason or "not_said": one.number for one in found.by_reason},
         "left_by_tip": [{"issue": one.issue, "tip": one.tip, "left": one.number} for one in found.by_tip],
-        "words": [{"at": iso(at), "reason": reason, "words": words} for at, reason, words in found.comments],
+        "words": [{"at": context.iso(at), "reason": reason, "words": words} for at, reason, words in found.comments],
     }
     context.report(document, lambda output: _draw_stats(output, found))
 
@@ -197,7 +202,7 @@ def pause(context: CliContext, *, address: str, weeks: int) -> None:
     """Pause the emails to one subscriber for some weeks. They resume automatically."""
     until = context.app.subscribers.pause(address, weeks)
     after = context.app.subscribers.get(address)
-    document = {**_subscriber_json(after), "paused_until": iso(until)}
+    document = {**_subscriber_json(context, after), "paused_until": context.iso(until)}
     context.report(document, lambda output: output.line(f"{after.address} is paused until {output.when(until)}."))
 
 
@@ -210,7 +215,7 @@ def unsubscribe(context: CliContext, *, address: str) -> None:
     context.app.subscribers.unsubscribe(address)
     after = context.app.subscribers.get(address)
     context.report(
-        _subscriber_json(after),
+        _subscriber_json(context, after),
         lambda output: output.line(f"{after.address} is unsubscribed and gets no more emails."),
     )
 
@@ -237,11 +242,11 @@ def suppressions_list(context: CliContext, *, all_: bool) -> None:
                 of=None if all_ else listing.total(),
             )  # fmt: skip
 
-        context.report({"suppressions": map(_suppression_json, listing.rows)}, draw)
+        context.report({"suppressions": (_suppression_json(context, one) for one in listing.rows)}, draw)
 
 
-def _suppression_json(found: Suppression) -> dict[str, object]:
-    return {"address": found.address_key, "reason": found.reason, "source": found.source, "at": iso(found.at)}
+def _suppression_json(context: CliContext, found: Suppression) -> dict[str, object]:
+    return {"address": found.address_key, "reason": found.reason, "source": found.source, "at": context.iso(found.at)}
 
 
 @suppressions.command("add")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
 
 from newsletter.domain.colors import GREEN, Palette, palette
 from newsletter.domain.dates import AMERICAN, DateForm
@@ -13,6 +14,7 @@ class Site:
     """One newsletter.
 
     base_url: without a slash at its end. An empty string means that a setting is not set. owner: the addresses of the owners. dates: how `language` writes dates.
+    zone: in which days begin for this newsletter.
     """
 
     title: str
@@ -34,6 +36,7 @@ class Site:
     about: str = ""
     has_portrait: bool = False
     dates: DateForm = AMERICAN
+    zone: tzinfo = UTC
 
     @property
     def from_domain(self) -> str:
@@ -59,6 +62,10 @@ class Site:
     def reply_address(self) -> str:
         """The bare address that replies go to."""
         return self.reply_to.rpartition("<")[2].rstrip("> ") or self.from_address
+
+    def day_of(self, at: datetime) -> date:
+        """The date of a moment (aware) in the newsletter's zone."""
+        return at.astimezone(self.zone).date()
 
     def url(self, path: str) -> str:
         """An absolute URL on the site. path: begins with a slash."""

@@ -60,16 +60,25 @@ def issue_headers(
     ]
 
 
-def transactional_headers(site: Site, *, to: str, subject: str, message_id: str, date: datetime, kind: str) -> Headers:
-    """The header fields of a transactional email, which has no List-* fields: there is nothing to unsubscribe from.
+def transactional_headers(
+    site: Site, *, to: str, subject: str, message_id: str, date: datetime, kind: str, unsubscribe_url: str = ""
+) -> Headers:
+    """The header fields of a transactional email, without List-* fields if there is nothing to unsubscribe from.
 
-    date: aware. kind: the folder of its template. Raises InputError for a value that must not be in a header.
+    date: aware. kind: the folder of its template. unsubscribe_url: of the subscription that it welcomes. Raises InputError
+    for a value that must not be in a header.
     """
     return [
         *_start(site, to=mailbox(to), subject=subject, date=format_date(date), message_id=message_id),
+        *(_one_click(unsubscribe_url) if unsubscribe_url else []),
         ("Feedback-ID", _checked(f"{kind}:{_sender_id(site)}")),
         *_end(site),
     ]
+
+
+def _one_click(url: str) -> Headers:
+    """RFC 8058 section 3.1: the URL, and exactly these bytes in the second field."""
+    return [("List-Unsubscribe", link(url)), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]
 
 
 def _start(site: Site, *, to: str, subject: str, date: str, message_id: str) -> Headers:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 
-from newsletter.domain.dates import DateForm
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.site import Site
 from newsletter.mail.headers import mailbox
@@ -29,7 +28,7 @@ class RecipientValues:
     """The values of one compiled email for each subscriber. secret: the issue's own key."""
 
     def __init__(self, site: Site, signer: Signer, secret: bytes) -> None:
-        self._format_join_date = lru_cache(maxsize=4096)(partial(format_join_date, dates=site.dates))
+        self._format_join_date = lru_cache(maxsize=4096)(partial(format_join_date, site=site))
         self._leave_by_mail = SignedAddresses(site, signer).unsubscribe
         self._secret = secret
         self._domain = site.from_domain
@@ -56,6 +55,12 @@ class RecipientValues:
         }
 
 
-def format_join_date(joined_on: str, dates: DateForm) -> str:
-    """The day somebody subscribed, for a sentence: ISO or "" in; never empty, so that a template need not ask."""
-    return dates.day(date.fromisoformat(joined_on[:10])) if joined_on else dates.unknown
+def format_join_date(joined_on: str, site: Site) -> str:
+    """The day somebody subscribed in the newsletter's zone, for a sentence; never empty, so that a template need not ask.
+
+    joined_on: an ISO date, or a time in UTC as `2026-12-15 01:30`, or "".
+    """
+    if not joined_on:
+        return site.dates.unknown
+    at = datetime.fromisoformat(joined_on)
+    return site.dates.day(at.date() if len(joined_on) == 10 else site.day_of(at.replace(tzinfo=UTC)))

@@ -67,6 +67,10 @@ class Subscribers(Protocol):
         """The consent log, oldest entry first."""
         ...
 
+    def record_welcome_tip(self, subscriber_id: int, tip_id: int) -> None:
+        """Record that the welcome email has brought this tip, so that the subscriber counts as having received it."""
+        ...
+
     def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]:
         """Every delivery to this subscriber, newest first."""
         ...

@@ -210,7 +210,7 @@ class SqliteLedger:
                 self._db.execute(sql.SKIP, (to, skip, ms, issue, subscriber))
                 continue
             written.append((_CLAIMED[state], self._owner, first or ms, issue, subscriber))
-            joined_on = (confirmed_at or "")[:10]
+            joined_on = (confirmed_at or "")[:16]
             first_at = from_ms(first) if first else now
             claims.append(Claim(issue, subscriber, key or "", address, name, joined_on, attempts + 1, first_at, tip))
         self._db.executemany(sql.CLAIM, written)

@@ -235,6 +235,12 @@ class SqlSubscribers:
         """The consent log, oldest entry first."""
         return consents_of(self._db, subscriber_id)
 
+    def record_welcome_tip(self, subscriber_id: int, tip_id: int) -> None:
+        """Record that the welcome email has brought this tip, so that the subscriber counts as having received it."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO welcome_tip (tip_id, subscriber_id) VALUES (?, ?)", (tip_id, subscriber_id)
+        )
+
     def deliveries(self, subscriber_id: int) -> list[DeliveryFacts]:
         """Every delivery to this subscriber, newest first."""
         return [read_delivery(row) for row in self._db.execute(statements.OF_SUBSCRIBER, {"id": subscriber_id})]

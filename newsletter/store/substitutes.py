@@ -36,7 +36,7 @@ class WelcomeTip(SQLModel, table=True):
 class TipHistory:
     """A candidate and the history of its tip.
 
-    issues: those whose own tip it was. was_substitute: was it ever a substitute? published_on: a run before this system.
+    came_with_welcomes: was it ever in a welcome email? issues: those whose own tip it was. was_substitute: was it ever a substitute? published_on: a run before this system.
     The expression looks only into what there is: a hundred candidates for a million subscribers are many look-ups.
     """
 
@@ -45,6 +45,7 @@ class TipHistory:
     issues: tuple[int, ...]
     was_substitute: bool
     published_on: date | None
+    came_with_welcomes: bool = False
 
     def had(self) -> str:
         """The condition that subscriber `s` has received it, as `Candidate` defines it."""
@@ -57,6 +58,8 @@ class TipHistory:
         if since is None and self.issues:
             numbers = ", ".join(f"{number:d}" for number in self.issues)
             yield f"SELECT 1 FROM delivery d WHERE d.issue_id IN ({numbers}) AND d.tip_id IS NULL AND {_REACHED}"
+        if since is None and self.came_with_welcomes:
+            yield f"SELECT 1 FROM welcome_tip w WHERE w.tip_id = {self.tip:d} AND w.subscriber_id = s.id"
         if since is None and self.published_on:
             yield f"substr(coalesce(s.confirmed_at, s.signup_at), 1, 10) <= '{self.published_on.isoformat()}'"
 
@@ -74,8 +77,9 @@ def tip_histories(session: Session, candidates: Sequence[Candidate]) -> list[Tip
     ):
         issues[tip or 0].append(number or 0)
     substitutes = {tip for tip, _ in tips.values() if _was_substitute(session, tip)}
+    welcomes = set(session.exec(select(WelcomeTip.tip_id).distinct()))
     return [
-        TipHistory(tip, candidate, tuple(issues[tip]), tip in substitutes, day)
+        TipHistory(tip, candidate, tuple(issues[tip]), tip in substitutes, day, tip in welcomes)
         for candidate in candidates
         for tip, day in [tips[candidate.tip]]
     ]

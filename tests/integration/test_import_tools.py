@@ -12,7 +12,6 @@ from newsletter.actions.subscribers.confirm import ConfirmLinks, confirm_token
 from newsletter.actions.subscribers.import_subscribers import import_subscribers
 from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import subscribe
-from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.errors import InputError
 from newsletter.domain.read_dates import Dates
 from newsletter.domain.subscribers.address import parse_address
@@ -139,8 +138,7 @@ def test_anyone_unsubscribed_in_the_other_tool_can_only_sign_up_again_themselves
         assert subscribe(tx, address=address, name="", form="page/1", origin="", key="k", now=NOW)
     back = find(store, "left@a.example")
     assert back
-    schedule = Schedule.parse("Tue 08:00", "America/New_York")
-    links = ConfirmLinks(store, SIGNER, schedule, SignupLimiter(), lambda: NOW, lambda: None)
+    links = ConfirmLinks(store, SIGNER, SignupLimiter(), lambda: NOW, lambda: None)
     links.confirm(confirm_token(SIGNER, back.key, int(back.signup_at.timestamp())))
     with store.read() as tx:
         assert (tx.subscribers.mailable(), tx.suppressions.get("left@a.example")) == (1, None)

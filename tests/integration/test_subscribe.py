@@ -13,7 +13,6 @@ from newsletter.actions.subscribers.manage import Subscribers
 from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import MAX_NAME, Added, clean_name, subscribe
 from newsletter.actions.subscribers.unsubscribe import Unsubscribed, UnsubscribeLinks
-from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.errors import BadToken, InputError, NotFound, Refused, UsageError
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscriber import Subscriber
@@ -48,8 +47,7 @@ def find(store: SqlStore, address: str = ANNA) -> Subscriber:
 
 
 def confirm_links(store: SqlStore, now: datetime) -> ConfirmLinks:
-    schedule = Schedule.parse("Tue 08:00", "America/New_York")
-    return ConfirmLinks(store, SIGNER, schedule, SignupLimiter(), lambda: now, lambda: None)
+    return ConfirmLinks(store, SIGNER, SignupLimiter(), lambda: now, lambda: None)
 
 
 def confirm(store: SqlStore, token: str, now: datetime = TUESDAY) -> Confirmed:

@@ -10,6 +10,7 @@ from email import message_from_bytes
 from email.message import Message
 from email.policy import compat32
 from email.utils import format_datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -246,11 +247,19 @@ def test_message_ids_differ_by_subscriber_issue_and_secret() -> None:
     assert len(made) == 8
 
 
+def test_the_day_of_a_confirmation_is_that_of_the_newsletters_zone() -> None:
+    evening = "2026-12-15 01:30"  # in UTC
+    assert format_join_date(evening, replace(SITE, zone=ZoneInfo("America/New_York"))) == "December 14, 2026"
+    assert format_join_date(evening, replace(SITE, zone=ZoneInfo("Asia/Kolkata"))) == "December 15, 2026"
+
+
 def test_a_day_in_words_is_never_empty() -> None:
     british = DateForm("{day} {month} {year}", MONTHS)
-    assert format_join_date("2025-05-03", AMERICAN) == "May 3, 2025"
-    assert format_join_date("2025-05-03", british) == "3 May 2025"
-    assert [format_join_date("", dates) for dates in (AMERICAN, replace(british, unknown="–"))] == [
+    assert format_join_date("2025-05-03", SITE) == "May 3, 2025"
+    assert format_join_date("2025-05-03", replace(SITE, dates=british)) == "3 May 2025"
+    assert [
+        format_join_date("", replace(SITE, dates=dates)) for dates in (AMERICAN, replace(british, unknown="–"))
+    ] == [
         "some time ago",
         "–",
     ]

@@ -3,7 +3,7 @@
 import ast
 import re
 import tomllib
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from newsletter.web.errors import HEADINGS
 from newsletter.web.owner_links import ACTION_TEXTS
 from newsletter.web.unsubscribe import REASONS
 from tests.support.languages import ENGLISH
+from tests.support.samples import SITE
 
 ROOT = Path(__file__).resolve().parents[2]
 DIRS = [ROOT / "templates"]
@@ -269,9 +270,10 @@ def test_every_time_is_read_as_it_was_written() -> None:
 def test_the_day_somebody_joined_reads_as_every_other_day(language: str) -> None:
     days = [date(2026, month, month) for month in range(1, 13)]
     words = Translations(language, DIRS)
+    site = replace(SITE, dates=words.dates)
 
-    assert [format_join_date(day.isoformat(), words.dates) for day in days] == [words.dates.day(day) for day in days]
-    assert format_join_date("", words.dates) == {"de": "vor einiger Zeit"}.get(language, "some time ago")
+    assert [format_join_date(day.isoformat(), site) for day in days] == [words.dates.day(day) for day in days]
+    assert format_join_date("", site) == {"de": "vor einiger Zeit"}.get(language, "some time ago")
 
 
 def test_an_owners_catalog_decides_how_dates_are_written(tmp_path: Path) -> None:

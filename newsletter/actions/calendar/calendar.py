@@ -55,7 +55,7 @@ class Calendar:
 
     def neighbors(self, slot: date) -> list[ForecastSlot]:
         """What goes out within a week of this slot, for an answer to an override."""
-        weeks = min(max((slot - self.clock().date()).days // 7 + 3, 1), HORIZON)
+        weeks = min(max((slot - self.rules.schedule.day_of(self.clock())).days // 7 + 3, 1), HORIZON)
         return [line for line in self.forecast(weeks) if abs(line.date - slot) <= WEEK]
 
     def runway(self) -> Runway:

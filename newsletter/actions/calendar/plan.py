@@ -20,6 +20,7 @@ from newsletter.domain.written_dates import WrittenDates
 from newsletter.ports.store import Store, Tx
 
 ENDED = (IssueState.DONE, IssueState.CANCELLED, IssueState.MISSED)
+LOOK_AHEAD = 8  # slots, in which the next issue with a tip is looked for
 UNSENT = (IssueState.PLANNED, IssueState.PREPARING, IssueState.NO_CONTENT)
 
 
@@ -202,6 +203,13 @@ def coming_slot(tx: Tx, rules: Rules, now: datetime) -> date:
         return rules.schedule.starts_at(slot) > now and not is_frozen and not is_skipped
 
     return next(filter(is_ahead, open_slots(tx, rules, now)))
+
+
+def coming_issue(tx: Tx, rules: Rules, now: datetime) -> date | None:
+    """The day of the next issue that somebody who subscribes now will get; None if no tip is planned."""
+    slot = coming_slot(tx, rules, now)
+    lines = upcoming_slots(tx, rules, now, weeks_until(rules, slot, now) + LOOK_AHEAD).lines(extras=True)
+    return next((line.date for line in lines if line.tip and (line.at or line.date >= slot)), None)
 
 
 # -- the slots ahead ---------------------------------------------------------------------------------

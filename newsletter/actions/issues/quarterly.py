@@ -7,7 +7,7 @@ own, and it has an unsubscribe link of its own. It does not count as a run of it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.issues.publish import Publisher
@@ -38,18 +38,17 @@ def publish_quarterly_issue(publisher: Publisher, now: datetime) -> IssueFacts |
     store, rules = publisher.store, publisher.rules
     quarter = Quarter.of(rules.schedule.day_of(now))
     due_at = quarter.due_at(rules.schedule)
+    day = rules.schedule.day_of(due_at)
     if not timedelta() <= now - due_at <= LATE:
         return None
     with store.read() as tx:  # the daemon asks every two seconds: look before taking the write lock
-        if _open_tip(tx, quarter, due_at) is None:
+        if _open_tip(tx, quarter, due_at, day) is None:
             return None
     with store.write() as tx:
-        tip = _open_tip(tx, quarter, due_at)
+        tip = _open_tip(tx, quarter, due_at, day)
         if tip is None:  # another process was faster
             return None
-        issue = tx.issues.plan_quarter(
-            str(quarter), tip.tip_id, due_at, now, first=rules.first_issue, day=rules.schedule.day_of(due_at)
-        )
+        issue = tx.issues.plan_quarter(str(quarter), tip.tip_id, due_at, now, first=rules.first_issue, day=day)
     return publisher.freeze(issue, now)
 
 
@@ -60,16 +59,21 @@ def next_quarterly_issue(store: Store, rules: Rules, now: datetime) -> NextQuart
         if tx.issues.for_quarter(str(quarter)) or now - quarter.due_at(rules.schedule) > LATE:
             quarter = quarter.after
         due_at = quarter.due_at(rules.schedule)
-        tip = _tip(tx, quarter)
+        tip = _tip(tx, quarter, rules.schedule.day_of(due_at))
         audience = tx.subscribers.quarterly(due_at - ASKED_BEFORE, tip.tip_id if tip else None)
         return NextQuarterlyIssue(quarter, due_at, tip, audience, tx.subscribers.quarterly(max(now, due_at)))
 
 
-def _open_tip(tx: Tx, quarter: Quarter, due_at: datetime) -> QuarterRun | None:
+def _open_tip(tx: Tx, quarter: Quarter, due_at: datetime, day: date) -> QuarterRun | None:
     """The tip to send, if this quarter has no issue yet and somebody would get it."""
-    tip = None if tx.issues.for_quarter(str(quarter)) else _tip(tx, quarter)
+    if tx.issues.for_quarter(str(quarter)) or not tx.subscribers.quarterly(due_at - ASKED_BEFORE):
+        return None
+    tip = _tip(tx, quarter, day)
     return tip if tip and tx.subscribers.quarterly(due_at - ASKED_BEFORE, tip.tip_id) else None
 
 
-def _tip(tx: Tx, quarter: Quarter) -> QuarterRun | None:
-    return best(tx.issues.ran_between(quarter.before.first, quarter.first - timedelta(days=1)))
+def _tip(tx: Tx, quarter: Quarter, day: date) -> QuarterRun | None:
+    """The best tip of the quarter before, without those that are out of season on the day of the issue."""
+    ran = tx.issues.ran_between(quarter.before.first, quarter.first - timedelta(days=1))
+    plans = {tip.key: tip for tip in tx.calendar.plans()} if ran else {}
+    return best(run for run in ran if plans[run.key].is_in_season(day))

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from newsletter.actions.subscribers.erase import lift_suppressions
 from newsletter.actions.subscribers.signup_limits import SignupLimiter
-from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.errors import BadToken
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import Status, Verdict, on_confirm
@@ -44,7 +43,6 @@ class ConfirmLinks:
 
     store: Store
     signer: Signer
-    schedule: Schedule
     limiter: SignupLimiter
     clock: Clock
     email_queued: Callable[[], None]
@@ -78,8 +76,7 @@ class ConfirmLinks:
         tx.subscribers.change(subscriber.id, confirmation_mailed_at=None)
         lift_suppressions(tx, self.signer, subscriber.address_key)
         tx.subscribers.log_consent(subscriber.id, Consent(now, "confirm", "link in the confirmation email"))
-        values = {"subscriber_key": subscriber.key, "next_slot": self.schedule.next_slot(now).isoformat()}
-        tx.transactional.add("welcome", subscriber.address, values, now)
+        tx.transactional.add("welcome", subscriber.address, {"subscriber_key": subscriber.key}, now)
 
 
 def _open_token(signer: Signer, token: str) -> tuple[str, datetime]:

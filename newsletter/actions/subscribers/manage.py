@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from newsletter.actions.subscribers.erase import erase
@@ -55,13 +55,14 @@ class Subscribers:
     """The subscribers of one newsletter, for the owner. Addresses are texts; each method may raise InputError.
 
     signer: called only where it is needed, so that the other commands work without NEWSLETTER_SECRET_KEY.
-    make_keys: an endless iterator over fresh, unguessable subscriber keys. day_first: in files, 4/9/2024 is September 4.
+    make_keys: an endless iterator over fresh, unguessable subscriber keys. zone: the newsletter's. day_first: in files, 4/9/2024 is September 4.
     """
 
     store: Store
     signer: Callable[[], Signer]
     make_keys: Callable[[], Iterator[str]]
     clock: Clock
+    zone: tzinfo = UTC
     day_first: bool = False
 
     # -- look ----------------------------------------------------------------------------------
@@ -125,7 +126,7 @@ class Subscribers:
         if not now < until <= now + LONGEST_PAUSE:
             raise InputError("a pause can last 1 to 52 weeks")
         with self.store.write() as tx:
-            pause_until(tx, get_subscriber(tx.subscribers, wanted), until, now, "command")
+            pause_until(tx, get_subscriber(tx.subscribers, wanted), until.astimezone(self.zone), now, "command")
         return until
 
     def unsubscribe(self, address: str) -> Unsubscribed:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from newsletter.actions.subscribers.erase import erase
 from newsletter.actions.subscribers.signup_limits import SignupLimiter, origin_key
 from newsletter.actions.subscribers.subscribe import clean_name
-from newsletter.domain.errors import BadToken, InputError
+from newsletter.domain.errors import BadToken, InputError, UsageError
 from newsletter.domain.subscribers.address import Address, parse_address
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import (
@@ -24,6 +24,7 @@ from newsletter.domain.subscribers.subscription import (
     Status,
     Verdict,
 )
+from newsletter.domain.written_dates import WrittenDates
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
@@ -44,6 +45,7 @@ class Preferences:
     signer: Signer
     limiter: SignupLimiter
     zone: ZoneInfo
+    day_first: bool
     make_key: Callable[[], str]
     clock: Clock
     email_queued: Callable[[], None]
@@ -68,12 +70,13 @@ class Preferences:
             "source": subscriber.source,
             "new_address": subscriber.new_address.text if subscriber.new_address else None,
             **{
-                name: _iso(getattr(subscriber, name))
+                name: self._iso(getattr(subscriber, name))
                 for name in ("signup_at", "confirmed_at", "paused_until", "left_at", "quarterly_at")
             },
-            "consent": [{**asdict(consent), "at": _iso(consent.at)} for consent in consents],
+            "consent": [{**asdict(consent), "at": self._iso(consent.at)} for consent in consents],
             "deliveries": [
-                {"issue": one.issue, "slot": _iso(one.slot), "tip": one.tip, "state": one.state} for one in deliveries
+                {"issue": one.issue, "slot": self._iso(one.slot), "tip": one.tip, "state": one.state}
+                for one in deliveries
             ],
         }
 
@@ -93,22 +96,22 @@ class Preferences:
             raise InputError("a pause can last 4, 8, or 12 weeks", fix="Choose one of these, or a date")
 
         def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
-            pause_until(tx, subscriber, now + timedelta(weeks=weeks), now, "preferences")
+            pause_until(tx, subscriber, (now + timedelta(weeks=weeks)).astimezone(self.zone), now, "preferences")
 
         return self._change(token, change)
 
     def pause_until(self, token: str, day_text: str) -> Subscriber | None:
-        """Send no emails before an ISO date in the newsletter's time zone. Raises InputError unless it is within a year."""
+        """Send no emails before a date, as people write it, in the newsletter's time zone. Raises InputError unless it is within a year."""
         try:
-            day = date.fromisoformat(day_text.strip())
+            day = WrittenDates(self.clock(), self.zone, self.day_first).day(day_text)
             until = datetime.combine(day, time(), self.zone).astimezone(UTC)
-        except (ValueError, OverflowError):
+        except (UsageError, OverflowError):
             raise InputError("this is not a date", fix="Enter it as year-month-day, for example 2027-01-15") from None
 
         def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
             if not now < until <= now + LONGEST_PAUSE:
                 raise InputError("a pause can last up to one year", fix="Choose a date within the next year")
-            pause_until(tx, subscriber, until, now, "preferences")
+            pause_until(tx, subscriber, until.astimezone(self.zone), now, "preferences")
 
         return self._change(token, change)
 
@@ -210,6 +213,11 @@ class Preferences:
 
     # -- helpers -------------------------------------------------------------------------------
 
+    def _iso(self, at: date | None) -> str | None:
+        """A date, or a time in the newsletter's zone, for JSON."""
+        local = at.astimezone(self.zone) if isinstance(at, datetime) else at
+        return local.isoformat() if local else None
+
     def _open(self, token: str) -> str:
         return self.signer.open(Purpose.PREFERENCES, token)[0]
 
@@ -224,7 +232,10 @@ class Preferences:
 
 
 def pause_until(tx: Tx, subscriber: Subscriber, until: datetime, now: datetime, channel: str) -> None:
-    """Pause inside a transaction. channel: "preferences" or "command". Raises InputError unless they are subscribed."""
+    """Pause inside a transaction. until: aware, in the newsletter's zone. channel: "preferences" or "command".
+
+    Raises InputError unless they are subscribed.
+    """
     _require_subscribed(subscriber)
     tx.subscribers.set_status(subscriber.id, Status.PAUSED, now, paused_until=until)
     tx.subscribers.log_consent(subscriber.id, Consent(now, "pause", f"until {until.date().isoformat()}, {channel}"))
@@ -251,10 +262,6 @@ def _queue_link(tx: Tx, address: Address, key: str, now: datetime) -> None:
     with tx.rolled_back():
         tx.suppressions.add(nobody, "", "", now)
     tx.transactional.add("manage_link", nobody, {"subscriber_key": key}, now, wanted=False)
-
-
-def _iso(at: date | None) -> str | None:
-    return at.isoformat() if at else None
 
 
 def _subscriber(tx: Tx, subscriber_key: str) -> Subscriber:

@@ -66,6 +66,12 @@ class TipPlan:
         """Is it complete and not retired?"""
         return self.complete and self.state is not TipState.RETIRED
 
+    def is_in_season(self, day: date) -> bool:
+        """May it run on this day of the year, as far as its season and its months say?"""
+        if self.season:
+            return self.season.matches(day)
+        return not self.months or day.month in self.months
+
     @property
     def last_run(self) -> date:
         """The date of the last run; date.min when it never ran, or ran on an unknown date."""

@@ -153,7 +153,7 @@ def recover(crashes: int, *, hold_in_doubt: bool = False) -> Change:
 class Claim(NamedTuple):
     """One email a worker may send now: its row is committed as `sending` under the worker's owner.
 
-    joined_on: the date the subscriber confirmed, in ISO form, or "". attempts: this one included. first_attempt_at:
+    joined_on: when the subscriber confirmed, as an ISO date, or with the minute in UTC, or "". attempts: this one included. first_attempt_at:
     aware. tip_id: which of the issue's emails it is; None for the one about the issue's own tip.
     """
 
