@@ -310,6 +310,7 @@ def test_the_welcome_email_has_the_current_tip_and_the_date_of_the_first_issue(w
     add_tip(
         web_harness.app, "Say the name", date(2025, 4, 29), body="Use the *name*, once and early.", takeaway="Once."
     )
+    add_tip(web_harness.app, "Ask again", None)
     web_harness.http.post(web_harness.confirm_path(ANNA))
     web_harness.app.transactional.send()
     text = text_of(web_harness.emails()[-1])
@@ -330,6 +331,7 @@ def test_the_welcome_email_has_the_current_tip_and_the_date_of_the_first_issue(w
 def test_pages_and_emails_are_translated_to_german(tmp_path: Path) -> None:
     with open_web_harness(tmp_path, language="de") as web_harness:
         add_tip(web_harness.app, "Den Namen sagen", date(2025, 4, 29))
+        add_tip(web_harness.app, "Nachfragen", None)
         page = web_harness.http.get("/").text
         for words in ('<html lang="de" dir="ltr">', "Ihre E-Mail-Adresse", "Jeden Dienstag", "29. April 2025"):
             assert words in page
