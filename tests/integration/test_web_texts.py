@@ -45,6 +45,16 @@ def test_pages_name_the_day_of_the_next_issue_as_the_calendar_has_it(web_harness
         assert "on May 20, 2025" in web_harness.http.get(path).text
 
 
+def test_pages_and_the_welcome_email_name_the_same_day(web_harness: WebHarness) -> None:
+    web_harness.app.transactional.send()
+    add_tip(web_harness.app, "Say the name", None)
+    web_harness.app.calendar.skip(date(2025, 5, 6))
+    page = web_harness.http.post(web_harness.confirm_path(ANNA)).text
+    web_harness.app.transactional.send()
+    assert "on May 13, 2025" in page
+    assert "on May 13, 2025" in " ".join(text_of(web_harness.emails()[-1]).split())
+
+
 def test_the_page_that_asks_whether_to_unsubscribe_offers_less_with_one_click(web_harness: WebHarness) -> None:
     web_harness.http.post(web_harness.confirm_path(ANNA))
     page = web_harness.http.get(web_harness.unsubscribe_path(ANNA)).text

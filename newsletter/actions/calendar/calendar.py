@@ -9,6 +9,7 @@ from datetime import date, datetime
 from newsletter.actions.calendar.plan import (
     LastSlotStatus,
     Rules,
+    coming_issue,
     coming_slot,
     last_slot,
     must_be_open,
@@ -73,10 +74,14 @@ class Calendar:
         with self.store.read() as tx:
             return why_date(tx, self.rules, slot, self.clock())
 
-    def coming_slot(self) -> date:
-        """The slot of the next issue that somebody who subscribes now will get."""
+    def coming_day(self) -> date:
+        """The day of the next issue that somebody who subscribes now will get, as the welcome email names it.
+
+        While no tip is planned, the day of the next slot.
+        """
+        now = self.clock()
         with self.store.read() as tx:
-            return coming_slot(tx, self.rules, self.clock())
+            return coming_issue(tx, self.rules, now) or coming_slot(tx, self.rules, now)
 
     def last_slot(self) -> LastSlotStatus:
         """What became of the last slot that began."""
