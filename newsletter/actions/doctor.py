@@ -14,6 +14,7 @@ from newsletter.actions.unsent import in_words, unsent_emails
 from newsletter.domain.calendar.forecast import HORIZON, runway
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.delivery.issue import IssueState
+from newsletter.domain.english import plural
 from newsletter.domain.errors import NewsletterError, SchemaError
 from newsletter.domain.site import Site
 from newsletter.mail.dkim import Dkim
@@ -159,9 +160,9 @@ class Doctor:
             words = "; ".join(map(in_words, unsent))
             return check("notices", words, "They are retried for 48 hours. Try: newsletter issues test --to ADDRESS")
         if waiting and self.store.holder() is None:
-            message = f"{waiting} transactional emails are queued, but no daemon is running"
+            message = f"{plural(waiting, 'transactional email')} {'is' if waiting == 1 else 'are'} queued, but no daemon is running"
             return warning("notices", message, "Run: newsletter run")
-        queued = f"{waiting} transactional emails are queued for the daemon"
+        queued = f"{plural(waiting, 'transactional email')} {'is' if waiting == 1 else 'are'} queued for the daemon"
         return fine("notices", queued if waiting else "no transactional email is queued")
 
     def _next_email(self) -> Check:
@@ -219,7 +220,7 @@ def _tips(tx: Tx, rules: Rules, now: datetime) -> Iterator[Check]:
         fallback = f"{_IMPORT}; or mark some as fallbacks with fallback: true in their front matter"
         yield warning("runway", few, _IMPORT if left.with_reruns is None else fallback)
     else:
-        yield fine("runway", f"the fresh tips last for {left.fresh_weeks} weeks")
+        yield fine("runway", f"the fresh tips last for {plural(left.fresh_weeks, 'week')}")
 
 
 def _last_slot(last: LastSlotStatus) -> Check:
@@ -231,7 +232,9 @@ def _last_slot(last: LastSlotStatus) -> Check:
             last.words,
             "If it is not too late, run: newsletter issues send; and keep the daemon running: newsletter run",
         )
-    if last.state is None:
+    if last.fix:
+        fix = last.fix
+    elif last.state is None:
         fix = f"Approve it: newsletter calendar approve {last.slot}; or skip it: newsletter calendar skip {last.slot}"
     elif last.state is IssueState.NO_CONTENT:
         fix = _IMPORT

@@ -13,7 +13,7 @@ import click
 from newsletter.cli.context import CliContext, CommandGroup, as_of, common_options
 from newsletter.cli.issue_view import iso
 from newsletter.domain.calendar import forecast as forecasts
-from newsletter.domain.english import plural, sentence
+from newsletter.domain.english import people, plural, sentence
 from newsletter.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
 
     def draw(output: Output) -> None:
         if ics:
-            output.line(f"{ics} written, with {len(lines)} dates. Open it with a calendar program.")
+            output.line(f"{ics} written, with {plural(len(lines), 'date')}. Open it with a calendar program.")
         elif changes:
             _draw_changes(output, changed)
         else:
@@ -117,8 +117,8 @@ def _draw_quarter(output: Output, coming: NextQuarterlyIssue) -> None:
         if tip
         else "nothing, because no tip has run"
     )
-    people = f"{coming.audience} of the {coming.asked} people who asked for the best tip every three months"
-    output.line(f"Quarterly issue on {output.when(coming.due_at)}, to {people}: {what}.")
+    who = f"{coming.audience} of the {people(coming.asked)} who asked for the best tip every three months"
+    output.line(f"Quarterly issue on {output.when(coming.due_at)}, to {who}: {what}.")
 
 
 def _draw_changes(output: Output, changed: Sequence[tuple[ForecastSlot, ForecastSlot]]) -> None:
@@ -300,12 +300,12 @@ def _draw_simulation(output: Output, played: Simulation, years: int) -> None:
         if played.repeats
         else "no subscriber gets a tip twice"
     )
-    soonest = f"; the soonest after {played.soonest_repeat.days} days" if played.soonest_repeat else ""
+    soonest = f"; the soonest after {plural(played.soonest_repeat.days, 'day')}" if played.soonest_repeat else ""
     facts = [
         ("issues", f"{played.issues:,} in {played.slots:,} weeks: {kinds}"),
         ("empty weeks", empty),
         ("skipped by you", played.skipped),
-        ("longest gap", f"{played.longest_gap.days} days"),
+        ("longest gap", plural(played.longest_gap.days, "day")),
         ("first rerun", output.day(played.reruns_begin) if played.reruns_begin else "none"),
         ("repeats", repeats + soonest),
     ]

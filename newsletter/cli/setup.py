@@ -52,7 +52,13 @@ def init(context: CliContext, *, starter_tips: bool, yes: bool) -> None:
     document = {"env_file": str(context.env_path), "env_file_was": env_file, "database": database}
 
     def draw(output: Output) -> None:
-        tips = f"{added} starter tips added" if added else f"{found} tips already there" if found else "none yet"
+        tips = (
+            f"{plural(added, 'starter tip')} added"
+            if added
+            else f"{plural(found, 'tip')} already there"
+            if found
+            else "none yet"
+        )
         output.facts(
             [("settings", f"{context.env_path} {env_file}"), ("database", database), ("tips", tips)],
             title=context.settings.title,

@@ -17,6 +17,7 @@ import click
 
 from newsletter.cli.context import CliContext, Subcommand, dry_run, yes
 from newsletter.domain.csv_records import SkippedLines
+from newsletter.domain.english import plural
 from newsletter.domain.errors import UsageError
 from newsletter.domain.subscribers.imported import (
     ImportRequest,
@@ -167,8 +168,8 @@ def _lines(part: SkippedLines) -> str:
 
 
 def _question(report: Report) -> str:
-    people = "1 subscriber" if report.asked == 1 else f"{report.asked:,} subscribers"
-    emails = "1 confirmation email" if report.asked == 1 else f"{report.asked:,} confirmation emails"
+    people = plural(report.asked, "subscriber")
+    emails = plural(report.asked, "confirmation email")
     return (
         f"the file has no proof that {people} agreed, so nothing was written. If they agreed already, pass --confirmed"
         f' --source "where and when they agreed"; to ask them, pass --ask, which sends {emails}'
@@ -266,7 +267,10 @@ def export(context: CliContext, *, file: Path, status: str | None, yes: bool) ->
             number += 1
     document = {"file": str(file), "exported": number}
     context.report(
-        document, lambda output: output.line(f"{number:,} subscribers were written to {file}, which only you can read.")
+        document,
+        lambda output: output.line(
+            f"{plural(number, 'subscriber')} {'was' if number == 1 else 'were'} written to {file}, which only you can read."
+        ),
     )
 
 

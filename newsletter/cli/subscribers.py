@@ -17,6 +17,7 @@ from newsletter.cli.subscriber_files import (
     source_option,
     status_option,
 )
+from newsletter.domain.english import people
 from newsletter.domain.errors import NewsletterError, NotFound
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscription import Status
@@ -134,7 +135,7 @@ def stats(context: CliContext) -> None:
 def _draw_stats(output: Output, found: Stats) -> None:
     output.facts([(name, found.counts.get(name, 0)) for name in STATUSES], title="Subscribers")
     if found.quarterly:
-        output.line(f"{found.quarterly} unsubscribed people asked for the best tip every three months.")
+        output.line(f"{people(found.quarterly)} who unsubscribed asked for the best tip every three months.")
     reasons = [(one.reason or "not said", one.number) for one in found.by_reason]
     output.table(["!unsubscribed because", ">subscribers"], reasons, empty="Nobody has unsubscribed.")
     tips = [(one.tip, one.issue, one.number) for one in found.by_tip]

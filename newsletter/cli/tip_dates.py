@@ -11,6 +11,7 @@ import click
 from newsletter.cli.context import CliContext, Subcommand, as_of
 from newsletter.cli.issue_view import iso, substitutes_document
 from newsletter.cli.progress import progress
+from newsletter.domain.english import ended, plural
 
 if TYPE_CHECKING:
     from newsletter.actions.calendar.why import WhyDate
@@ -183,10 +184,10 @@ def _draw_findings(output: Output, linted: Sequence[LintResult]) -> None:
     for tip in (tip for tip in linted if tip.findings):
         output.line(f"{tip.title} ({tip.key})", "bold")
         rows = [
-            (mark(MARKS[f.level.value]), f"{f.part} {f.line}", f"{f.excerpt}\n{f.reason}. {f.suggestion}.")
+            (mark(MARKS[f.level.value]), f"{f.part} {f.line}", f"{f.excerpt}\n{f.reason}. {ended(f.suggestion)}")
             for f in tip.findings
         ]
         output.table(["!", "!", " "], rows, empty="")
         output.line()
     good = sum(not tip.findings for tip in linted)
-    output.line(f"{good} of {len(linted)} tips have nothing to fix.", "dim")
+    output.line(f"{good} of {plural(len(linted), 'tip')} {'has' if good == 1 else 'have'} nothing to fix.", "dim")

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 
 def plural(count: int, noun: str) -> str:
-    """For example 1 run, 2 runs."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """For example 1 run, 2 runs, 60,000 runs, 0 entries."""
+    several = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else several}"
+
+
+def people(count: int) -> str:
+    """For example 1 person, 2 people."""
+    return f"{count:,} {'person' if count == 1 else 'people'}"
 
 
 def ended(text: str) -> str:

@@ -104,6 +104,21 @@ def test_a_clock_that_is_set_back_sends_nothing_again(harness: AppHarness) -> No
     assert coming(harness)[0] == SLOT + 2 * WEEK
 
 
+def test_an_issue_far_ahead_of_the_clock_is_reported_with_what_follows(harness: AppHarness) -> None:
+    harness.fake_clock.now = harness.schedule.starts_at(date(2031, 1, 7))
+    send(harness)
+    harness.fake_clock.now = TUESDAY
+    silent, status = harness.issues.publish_due(), harness.calendar.last_slot()
+    alerts = [str(email["Subject"]) for email in (*owner_emails(harness), *owner_emails(harness))]
+
+    assert (silent, status.ok) == (None, False)
+    assert "the clock of this computer is wrong" in status.words
+    assert status.fix.endswith("the next issue goes out on January 14, 2031")
+    assert [subject for subject in alerts if "clock" in subject] == [
+        "[Tip of the Week] Check the clock of this computer"
+    ]
+
+
 def test_a_slot_before_the_newest_issue_can_no_longer_be_changed(harness: AppHarness) -> None:
     send(harness)
     reschedule(harness, "wed 08:00")

@@ -289,6 +289,8 @@ _STATE_WORDS = {
     IssueState.NO_CONTENT: "had no tip to send",
     IssueState.MISSED: "was missed",
 }
+FAR_AHEAD = timedelta(days=8)
+"""The slot of an issue that is sent early is at most a week ahead."""
 GRACE = timedelta(minutes=15)
 """How long after the start of a slot its issue may be missing without an alert: it is being compiled, or a server is booting."""
 
@@ -297,7 +299,7 @@ GRACE = timedelta(minutes=15)
 class LastSlotStatus:
     """What became of the last slot that began.
 
-    words: the status as a clause. ok: the issue was sent, is being sent, or was not meant to be sent. explained: the issue
+    words: the status as a clause. fix: what to do, if that depends on more than the state. ok: the issue was sent, is being sent, or was not meant to be sent. explained: the issue
     was sent, or the reason why not is known.
     """
 
@@ -307,10 +309,17 @@ class LastSlotStatus:
     explained: bool
     state: IssueState | None = None
     number: int = 0
+    fix: str = ""
 
 
 def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
     """What became of the last slot."""
+    newest = tx.issues.newest_slots()[0]
+    if newest and rules.schedule.starts_at(newest) - now > FAR_AHEAD:
+        coming = in_words(next(open_slots(tx, rules, now)))
+        words = f"there is an issue for {in_words(newest)} already, so the clock of this computer is wrong, or it was"
+        fix = f"Set the clock of this computer; as it is now, the next issue goes out on {coming}"
+        return LastSlotStatus(newest, words, ok=False, explained=True, fix=fix)
     due = current_slot(tx, rules, now)
     if due is None:
         return LastSlotStatus(rules.schedule.last_slot(now), "no issue has been due yet", ok=True, explained=True)

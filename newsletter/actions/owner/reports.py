@@ -184,6 +184,9 @@ def _missed(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: 
     last = last_slot(tx, rules, now)
     if last.ok or last.state is IssueState.PAUSED:
         return 0
+    if last.fix:
+        values = alert_values("Check the clock of this computer", [ended(sentence(last.words))], last.fix)
+        return _notify(tx, "alarm", f"{last.slot} clock", owner, values, now)
     begins = rules.schedule.starts_at(last.slot)
     until = (begins + rules.late_window).astimezone(rules.schedule.zone)
     late = (
@@ -191,7 +194,11 @@ def _missed(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: 
         if now > begins + rules.late_window
         else f"It can still be sent until {moment_in_words(until)}."
     )
-    fix_tip = "Fix the tip with newsletter tips edit, and the issue is sent. To send it as it is, run newsletter issues send --anyway"
+    key = coming.tip.key if coming.tip else "KEY"
+    fix_tip = (
+        f"Fix the tip with newsletter tips edit {key}, and the issue is sent. "
+        "To send it as it is, run newsletter issues send --anyway"
+    )
     steps = {
         IssueState.PLANNED: fix_tip,
         IssueState.PREPARING: fix_tip,
