@@ -76,3 +76,11 @@ def test_every_make_task_on_a_page_exists(page: Path) -> None:
     named = set(re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
 
     assert named - tasks == set()
+
+
+# These do not report, start a clock of their own, or print something that does not depend on the time.
+TIMELESS = {"completion", "demo", "run", "web"}
+
+
+def test_every_command_can_be_told_the_time() -> None:
+    assert {name for name, options in COMMANDS.items() if options and "--as-of" not in options} <= TIMELESS
