@@ -141,6 +141,7 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
     type=click.Choice([take.value for take in ConflictChoice]),
     help="Which version to keep if both you and the file changed a tip.",
 )
+@click.option("--pictures", is_flag=True, help="Load the pictures of posts from the site of the blog.")
 @dry_run
 @click.pass_obj
 def import_(
@@ -151,12 +152,19 @@ def import_(
     categories: Sequence[str],
     queue: bool,
     take: str | None,
+    pictures: bool,
     dry_run: bool,
 ) -> int:
     """Import tips from files or directories. Importing twice changes nothing, and your edits are kept."""
     choice = ConflictChoice(take) if take else None
     report = context.app.tips.import_files(
-        paths, format_=format_, queue=queue, dry_run=dry_run, take=choice, categories=categories
+        paths,
+        format_=format_,
+        queue=queue,
+        dry_run=dry_run,
+        take=choice,
+        categories=categories,
+        pictures=pictures,
     )
     return _report_import(context, report, dry_run=dry_run)
 
@@ -214,6 +222,8 @@ def _report_import(context: CliContext, report: Report, *, dry_run: bool) -> int
 
     def draw(output: Output) -> None:
         facts: list[tuple[str, object]] = [*counts.items(), ("rejected", len(report.rejected))]
+        if report.pictures or report.pictures_left_out:
+            facts.append(("pictures", f"{report.pictures} taken in, {report.pictures_left_out} not"))
         reasons = Counter(piece.reason.partition(":")[0] for piece in report.left_out)
         if reasons:
             words = ", ".join(f"{times} {reason}" for reason, times in reasons.most_common())

@@ -17,6 +17,7 @@ from newsletter.importers.file_kinds import decode_text, not_a_text
 from newsletter.importers.limits import MAX_EXPORT, MAX_FILE
 from newsletter.importers.xml import feed, wxr
 from newsletter.importers.xml.items import XmlFile, looks_like_xml, open_xml
+from newsletter.ports.pictures import EncodedPicture
 
 TEXT_FORMATS: dict[str, Callable[[str, str, Dates], Iterable[Piece]]] = {
     "archive-page": lambda text, source, _: archive_page.parse(text, source),
@@ -48,6 +49,18 @@ class Formats:
     def to_markdown_file(self, text: TipText) -> str:
         """See `export.to_markdown_file`."""
         return to_markdown_file(text)
+
+    def encode(self, raw: bytes) -> EncodedPicture:
+        """See `pictures.encode`."""
+        from newsletter.importers import pictures  # noqa: PLC0415 - Pillow, and few imports have pictures
+
+        return pictures.encode(raw)
+
+    def as_it_is(self, raw: bytes, name: str) -> EncodedPicture | None:
+        """See `pictures.as_it_is`."""
+        from newsletter.importers import pictures  # noqa: PLC0415 - as above
+
+        return pictures.as_it_is(raw, name)
 
 
 def read(paths: Sequence[Path], format_: str = "auto", dates: Dates | None = None) -> Iterator[Piece]:

@@ -50,7 +50,7 @@ def closing(blocks: list[str]) -> str:
     It is set apart if it is a paragraph of one sentence below the text. It is a call to action if it says what to
     do, if the author made it bold, italic, or a heading, or if it is called "the bottom line" or similar.
     """
-    if len(blocks) < MIN_BLOCKS or "\n" in blocks[-1]:
+    if len(blocks) < MIN_BLOCKS or "\n" in blocks[-1] or "![" in blocks[-1]:
         return ""
     styled = bool(_STYLED.match(blocks[-1]))
     text = plain(blocks[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from newsletter.domain.tips.pictures import as_exported
 from newsletter.domain.tips.tip import TipText
 
 
@@ -32,7 +33,7 @@ def to_markdown_file(text: TipText) -> str:
         "starter": text.starter or None,
     }
     lines = [f"{name}: {_yaml_value(value)}" for name, value in values.items() if value or value is False]
-    return "\n".join(["---", *lines, "---", text.body, ""])
+    return "\n".join(["---", *lines, "---", as_exported(text.body), ""])
 
 
 def _yaml_value(value: object) -> str:

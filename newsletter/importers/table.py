@@ -67,9 +67,10 @@ def _tip(cells: dict[str, str], source: str, line: int, dates: Dates) -> TipText
         reason = f"the date {written[:40]!r} is not valid; write it as 2014-08-12"
     if reason:
         return Rejected(source, line, reason)
+    pictures: dict[str, bytes] = {}
     tip = TipText(
         title=title,
-        body=to_markdown(body, keep_line_breaks=True) if _HTML.search(body) else body,
+        body=to_markdown(body, keep_line_breaks=True, pictures=pictures) if _HTML.search(body) else body,
         published_on=day,
         categories=labels(cells.get("categories", "").split(",")),
         tags=labels(cells.get("tags", "").split(",")),
@@ -77,6 +78,7 @@ def _tip(cells: dict[str, str], source: str, line: int, dates: Dates) -> TipText
         teaser=" ".join(cells.get("teaser", "").split()),
         source=source,
         line=line,
+        inline_pictures=tuple(pictures.items()),
     )
     return clean(tip)
 

@@ -8,9 +8,10 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-from newsletter.domain.archive.entries import NO_ARCHIVE_LINKS, ArchiveLinks
+from newsletter.domain.archive.entries import NO_ARCHIVE_LINKS, ArchiveLinks, preview_text
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
+from newsletter.domain.tips.pictures import FOLDER
 from newsletter.domain.tips.season_rule import WEEKDAYS
 from newsletter.domain.tips.tip import MAX_SUBJECT, TipText
 from newsletter.ports.rendering import NO_EXTRA_VALUES, Rendered
@@ -19,6 +20,7 @@ from newsletter.rendering.templates import Templates
 from newsletter.rendering.text import to_text, underlined, wrap
 from newsletter.rendering.translations import Translations, in_html, unbroken
 
+COLUMN = 504  # pixels: the width of the text in emails
 CACHE_SIZE = 32  # inlined emails that differ in more than links and addresses
 FOOTER = ("Contact", "More resources", "Home page")  # a subscriber has signed up already
 YEARS = {5: "Five years", 10: "Ten years", 15: "Fifteen years", 20: "Twenty years"}
@@ -70,8 +72,9 @@ class EmailTemplates:
             "number": number,
             "slot": slot,
             "beside": archive_links,
+            "preview_text": preview_text(tip),
             "online_url": self._site.url(f"/tips/{tip_key}"),
-            "body_html": in_html(tip.body),
+            "body_html": in_html(tip.body, self._site.url(f"/{FOLDER}/"), COLUMN),
             "body_text": to_text(tip.body),
             **recipient,
             **extra,

@@ -12,9 +12,10 @@ from markupsafe import Markup, escape
 from newsletter.domain.archive.entries import Entry
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.site import Site
+from newsletter.domain.tips.pictures import FOLDER
 from newsletter.domain.tips.season_rule import WEEKDAYS
 from newsletter.rendering.templates import Templates
-from newsletter.rendering.translations import Translations
+from newsletter.rendering.translations import Translations, in_html
 
 
 class PageTemplates:
@@ -46,6 +47,7 @@ class PageTemplates:
         self.templates.environment.filters |= {
             **self.translations.filters(),
             "byline": self._byline,
+            "markdown": lambda text: in_html(text, self.path(f"/{FOLDER}/")),
             "weekday": lambda day: self.translations.translate(WEEKDAYS[day.weekday()]),
         }
         self.templates.environment.tests["own_name"] = self._is_own_name

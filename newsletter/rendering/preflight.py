@@ -14,6 +14,7 @@ import lxml.html
 from lxml.html import HtmlElement
 
 from newsletter.domain.english import plural
+from newsletter.domain.tips.lint_patterns import LEFT_OVER, SHORTENED
 from newsletter.domain.tips.tip import MAX_SUBJECT
 from newsletter.rendering.contrast import low_contrast_text
 
@@ -23,7 +24,15 @@ WIDTH = 78
 ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058 section 3.1
 HEADERS = ("From", "To", "Subject", "Date", "Message-ID", "List-ID", "List-Unsubscribe", "List-Unsubscribe-Post")
 FORBIDDEN = ("script", "form", "iframe", "object", "embed", "link", "video", "audio", "input", "base")
-_LEFT_OVER = re.compile(r"\{\{|\}\}|\{%|recipient\.invalid|\blorem ipsum\b|\bTODO\b|\bXXX\b|\[(?:NAME|name)\]")
+_OF_TEMPLATES = re.compile(r"\{\{|\}\}|\{%|recipient\.invalid")
+_IN_SUBJECT = re.compile(r"\[(?:f?name|(?:first|last|your) ?name)\]", re.IGNORECASE)
+_SAYS_NOTHING = re.compile(
+    r"(?:(?:click|tap)(?: here| this| the link)?|here|this(?: link| page)?|link|(?:read|learn) more|more|hier)[.…!:>»→ ]*",
+    re.IGNORECASE,
+)
+_ATTACHED = re.compile(
+    r"\b(?:see|find|open|please find) (?:the |our )?attached\b|\b(?:is|are) attached\b(?! to)", re.IGNORECASE
+)
 _URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"”’)]+")
 
 
@@ -61,6 +70,7 @@ def preflight(raw: bytes) -> list[Finding]:
         ("contrast", _contrast, "4.5:1 or more, in light and dark mode"),
         ("markup", _markup, "nothing that email programs remove"),
         ("placeholders", _placeholders, "none left"),
+        ("attachments", _attachments, "none, and none is mentioned"),
     ):
         problems = [Finding(name, level, words) for level, words in check(email)]
         findings += problems or [Finding(name, "ok", well)]
@@ -134,6 +144,10 @@ def _links(email: _Email) -> Problems:
             here.append(f"“{place[:60]}”")
         elif parts.scheme == "http":
             plain_http.append(f"“{place[:60]}”")
+        if _SAYS_NOTHING.fullmatch(words):
+            yield "warning", f"the link “{words}” does not say where it leads: {url[:80]}"
+        if SHORTENED.match(url):
+            yield "warning", f"spam filters distrust shortened URLs: {url[:80]}"
         if not words and node.find(".//img") is None:
             yield "error", f"a link has no text: {url[:80]}"
     if here:
@@ -185,6 +199,12 @@ def _markup(email: _Email) -> Problems:
 
 
 def _placeholders(email: _Email) -> Problems:
-    parts = (str(email.message["Subject"] or ""), email.text, email.html)
-    for found in sorted({found[0] for part in parts for found in _LEFT_OVER.finditer(part)}):
+    subject = str(email.message["Subject"] or "")
+    parts = ((LEFT_OVER, subject), (LEFT_OVER, email.text), (_OF_TEMPLATES, email.html), (_IN_SUBJECT, subject))
+    for found in sorted({found[0] for pattern, part in parts for found in pattern.finditer(part)}):
         yield "error", f"{found!r} was left in the email"
+
+
+def _attachments(email: _Email) -> Problems:
+    if found := _ATTACHED.search(email.text):
+        yield "warning", f"“{found[0]}”, but nothing is attached"

@@ -88,6 +88,8 @@ def _inline(node: SyntaxTreeNode) -> str:  # noqa: PLR0911 - one result per kind
             return " "
         case "hardbreak":
             return "\n"
+        case "image":
+            return f"[{node.content}]" if node.content else ""
         case "link":
             return _link(_words(node), str(node.attrs.get("href", "")))
         case "em":

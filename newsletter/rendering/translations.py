@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from newsletter.domain.dates import read_time
 from newsletter.domain.english import sentence
+from newsletter.domain.tips.pictures import FOLDER, MAX_WIDTH
 from newsletter.domain.tips.season_rule import MONTHS, WEEKDAYS
 from newsletter.rendering.catalogs import read_catalog
 from newsletter.rendering.markdown import to_html
@@ -142,9 +143,9 @@ def unbroken(text: str) -> Markup:
     return Markup("").join(kept.format(words, day) if day else escape(words) for words, day in parts)
 
 
-def in_html(text: str) -> Markup:
-    """Markdown as HTML."""
-    return Markup(to_html(text))  # noqa: S704 - markdown-it escapes raw HTML
+def in_html(text: str, media: str = f"/{FOLDER}/", max_width: int = MAX_WIDTH) -> Markup:
+    """Markdown as HTML; media and max_width as in `to_html`."""
+    return Markup(to_html(text, media, max_width))  # noqa: S704 - markdown-it escapes raw HTML
 
 
 def link(words: object, url: str) -> Markup:

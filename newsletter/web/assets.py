@@ -41,6 +41,14 @@ class Assets:
         """The picture of the author; 404 if none is set."""
         return _picture(request, self._portrait, "portrait")
 
+    def media(self, name: str) -> Response:
+        """A picture of a tip. Its name follows from its content, so browsers may keep it for a year."""
+        content = self._app.media.read(name)
+        if content is None:
+            raise NotFound("there is no such picture")
+        headers = {"Cache-Control": f"public, max-age={ONE_YEAR}, immutable"}
+        return Response(content, media_type="image/png" if name.endswith(".png") else "image/jpeg", headers=headers)
+
     # -- for monitoring ------------------------------------------------------------------------
 
     def healthz(self) -> Response:

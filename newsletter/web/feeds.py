@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from newsletter.app import App
 from newsletter.domain.archive.entries import PublicTip
+from newsletter.domain.tips.pictures import FOLDER
 from newsletter.rendering.markdown import to_html
 from newsletter.web.cache import PageCache
 
@@ -53,7 +54,7 @@ class Feeds:
                 link=url,
                 unique_id=url,
                 description=_xml(entry.teaser),
-                content=_xml(to_html(found.body)),
+                content=_xml(to_html(found.body, self._site.url(f"/{FOLDER}/"))),
                 author_name=_xml(self._site.from_name or self._site.title),
                 categories=[_xml(label.name) for label in (*entry.categories, *entry.tags)],
                 pubdate=_noon(found.entry.ran_on),
@@ -91,7 +92,7 @@ class Feeds:
             "url": url,
             "title": entry.title,
             "summary": entry.teaser,
-            "content_html": to_html(found.body),
+            "content_html": to_html(found.body, self._site.url(f"/{FOLDER}/")),
             "date_published": _noon(entry.ran_on).isoformat(),
             "date_modified": max(entry.changed_at, _noon(entry.ran_on)).replace(microsecond=0).isoformat(),
             "tags": [label.name for label in (*entry.categories, *entry.tags)],

@@ -58,6 +58,7 @@ ONE_CLICK = OpenApiFacts(body="OneClick", errors=(400, 413, 503))
 CHANGE_PREFERENCES = OpenApiFacts({200: (HTML, "MyData")}, "Preferences", (*BODY_ERRORS, 422))
 SEND_LINK = OpenApiFacts({200: (HTML,), 202: ("CheckMail",)}, "SendLink", (*BODY_ERRORS, 422, 429))
 PICTURE = OpenApiFacts({200: ("image/png", "image/jpeg", "image/gif"), 304: ()}, errors=(404,))
+MEDIA = OpenApiFacts({200: ("image/png", "image/jpeg")}, errors=(404,))
 
 
 def _cacheable(kind: str) -> OpenApiFacts:
@@ -148,6 +149,7 @@ def route_table(app: App, pages: Pages) -> list[Route]:
         Route(GET, "/robots.txt", feeds.robots, OpenApiFacts({200: (TEXT,)}), quick=True),
         Route(GET, "/logo", assets.logo, PICTURE, quick=True),
         Route(GET, "/portrait", assets.portrait, PICTURE, quick=True),
+        Route(GET, "/media/{name}", assets.media, MEDIA),
         Route(GET, "/owner/{token}", owner.action_page, PERSONAL_PAGE),
         Route(POST, "/owner/{token}", owner.act, OpenApiFacts({200: (HTML,), 409: (HTML,)}, "Empty", BODY_ERRORS)),
         Route(GET, "/style.css", assets.style, _cacheable("text/css"), quick=True),

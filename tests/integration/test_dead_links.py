@@ -15,7 +15,8 @@ import pytest
 from newsletter.domain.tips.links import LinkAnswer, LinkProblem
 from newsletter.domain.tips.lint import Level
 from newsletter.http import link_checker as links
-from newsletter.http.link_checker import check_links, is_public
+from newsletter.http.link_checker import check_links
+from newsletter.http.public_web import is_public
 from newsletter.testing import MemorySender
 from tests.support.library import add_tip
 from tests.support.publishing import open_app_harness

@@ -163,6 +163,8 @@ def test_the_json_report_has_the_documented_keys(store: SqlStore) -> None:
             },
             {"key": "sweep", "title": "Sweep", "date": None, "complete": True, "categories": [], "tags": []},
         ],
+        "pictures": 0,
+        "pictures_left_out": 0,
     }
 
 

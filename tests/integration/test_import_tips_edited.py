@@ -20,6 +20,8 @@ from newsletter.actions.tips.tips import Tips
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.tips.tip import ConflictChoice, TipText
 from newsletter.http import link_checker
+from newsletter.http.download import download
+from newsletter.store.media import MediaFolder
 from newsletter.store.sqlite import database
 from newsletter.store.sqlite.database import make_engine, upgrade
 from newsletter.store.transactions import SqlStore
@@ -93,7 +95,7 @@ def test_an_edited_tip_stays_edited_when_its_rule_for_reruns_is_set(store: SqlSt
     run_import(store, TIP)
     edit(store, MINE)
     rules = Rules(Schedule.parse("TUE 08:00", "America/New_York"), timedelta(hours=24))
-    tips = Tips(store, rules, lambda: NOW, lambda: importers, link_checker.check_links)
+    tips = Tips(store, rules, lambda: NOW, importers.Formats, link_checker.check_links, MediaFolder(Path()), download)
     tips.rerun("sweep-the-floor", "after 2 years")
     assert counts(run_import(store, CHANGED)) == (0, 0, 1, 1)
     assert text_of(store).body == MINE.body

@@ -125,10 +125,12 @@ def test_stray_bytes_are_read_as_windows_1252_and_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_picture_of_ten_megabytes_inside_a_post_is_dropped_and_the_post_kept(tmp_path: Path) -> None:
+def test_a_picture_of_ten_megabytes_inside_a_post_is_kept_beside_its_text(tmp_path: Path) -> None:
     picture = f'<p>Look.</p><img alt="A desk" src="data:image/png;base64,{"A" * 10_500_000}">'
     found = pieces(tmp_path, HEAD + item("First", f"<![CDATA[{picture}]]>") + item("Second") + END)
-    assert bodies(found) == [("First", "Look.\n\nA desk"), ("Second", "Say hello.")]
+    (first, second) = [piece for piece in found if isinstance(piece, TipText)]
+    ((url, content),) = first.inline_pictures
+    assert (first.body, len(content), second.body) == (f"Look.\n\n![A desk]({url})", 7_875_000, "Say hello.")
 
 
 def test_nested_and_external_entities_are_never_defined(tmp_path: Path) -> None:

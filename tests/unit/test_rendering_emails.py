@@ -12,7 +12,7 @@ from pathlib import Path
 import lxml.html
 import pytest
 
-from newsletter.domain.archive.entries import ArchiveLinks, Mention
+from newsletter.domain.archive.entries import ArchiveLinks, Mention, preview_text
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.tips.tip import TipText
 from newsletter.mail.compiled import compile_email, twin_sentinels
@@ -98,10 +98,21 @@ def test_both_parts_of_the_issue_have_the_same_links() -> None:
     }
 
 
-def test_the_preview_text_of_the_issue_is_its_masthead_and_title() -> None:
+def test_the_first_line_of_the_issue_is_its_preview_text() -> None:
     body = lxml.html.document_fromstring(EMAILS["issue"].html).find("body")
     words = " ".join(body.text_content().split())
-    assert words.startswith("Tip of the Week No. 3 · June 3, 2025 Say what happens next A caller who hears")
+    assert words.startswith(
+        "End each call with a name, a step & an hour. Tip of the Week No. 3 · June 3, 2025 Say what"
+    )
+    assert EMAILS["issue"].text.startswith("End each call with a name, a step & an hour.\n\nTIP OF THE WEEK\n")
+
+
+def test_the_preview_text_is_the_owners_or_the_takeaway_or_the_first_sentence() -> None:
+    tip = TipText("T", "**Mr. Bell** called twice. Then he left.")
+    assert preview_text(tip) == "Mr. Bell called twice."
+    assert preview_text(replace(tip, takeaway="Call back.")) == "Call back."
+    assert preview_text(replace(tip, takeaway="Call back.", preview="Who is Mr. Bell?")) == "Who is Mr. Bell?"
+    assert len(preview_text(replace(tip, takeaway="word " * 100))) <= 140
 
 
 def test_the_footer_has_only_the_links_that_are_set() -> None:

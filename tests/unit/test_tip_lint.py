@@ -18,6 +18,7 @@ from newsletter.domain.tips.similarity import SimilarityIndex
 from newsletter.domain.tips.tip import TipText
 
 TODAY = date(2026, 11, 22)
+PICTURE = "/media/0123456789abcdef01234567-800x600.jpg"
 SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 PLAIN = "The phone rang, and Mira let it ring once more before she took it, because a smile needs a moment. " * 4
 GOOD = TipText("Let it ring once more", PLAIN, takeaway="Take one breath before you answer.")
@@ -57,8 +58,33 @@ def test_a_good_tip_has_no_findings() -> None:
         ("TODO: find an ending.", "placeholder"),
         ("Write to [insert name] today.", "placeholder"),
         ("“Write to [insert name] today,” she said.", "placeholder"),
+        ("Dear *|FNAME|*, thank you.", "placeholder"),
+        ("Dear \\*|FNAME|\\*, thank you.", "placeholder"),
+        ("Dear [First Name], thank you.", "placeholder"),
+        ("Dear \\[First Name\\], thank you.", "placeholder"),
+        ("Dear %%name%%, thank you.", "placeholder"),
+        ("Dear <<name>>, thank you.", "placeholder"),
+        ("Dear {name}, thank you.", "placeholder"),
+        ("Dear ${first_name}, thank you.", "placeholder"),
+        ("Dear %recipient.name%, thank you.", "placeholder"),
+        ("An ending, TK, goes here.", "placeholder"),
+        ("Lorem ipsum dolor sit amet.", "placeholder"),
+        ("XXX was the number.", "placeholder"),
+        ("Read it [here](https://example.org).", "link-text"),
+        ("[Click here](https://example.org) to read it.", "link-text"),
+        ("Open [this link](https://example.org) to read it.", "link-text"),
+        ("[**Read more…**](https://example.org)", "link-text"),
+        ("Read [the whole list](https://bit.ly/3abc).", "shortened-url"),
+        ("Read <https://t.co/abc>.", "shortened-url"),
+        ("See the attached checklist.", "attachment"),
+        ("The checklist is attached.", "attachment"),
+        ("Open the attachment.", "attachment"),
+        ("Next month we move.", "relative-time"),
+        ("![a queue](https://elsewhere.example/queue.png)", "picture-elsewhere"),
+        ("![a queue](queue.png)", "picture-missing"),
+        ("![a queue][1]", "picture-missing"),
         ("NEVER EVER DO THIS to a guest.", "shouting"),
-        ("![](queue.png)", "image-alt"),
+        (f"![]({PICTURE})", "image-alt"),
         ('<img src="queue.png" alt="">', "image-alt"),
         ("Read https://example.org/a/long/way today.", "bare-url"),
     ],
@@ -79,7 +105,7 @@ def test_text_that_ages_or_is_bad_for_delivery_has_one_finding(sentence: str, ru
         "The current was strong, and the event was small.",
         "Ask the NASA engineer for an FAQ.",
         "The IT team and the HR desk share an ID.",
-        "![a queue of three people](queue.png)",
+        f"![a queue of three people]({PICTURE})",
         '<img src="queue.png" alt="A queue of three people">',
         "Read [the whole story](https://example.org/2024/story).",
         "<https://example.org/2024>",
@@ -90,6 +116,11 @@ def test_text_that_ages_or_is_bad_for_delivery_has_one_finding(sentence: str, ru
 )  # fmt: skip
 def test_text_that_ages_well_has_no_finding(sentence: str) -> None:
     assert marks(sentence) == []
+
+
+def test_a_placeholder_in_brackets_may_be_an_example_in_a_quotation() -> None:
+    assert marks("Say: “Hello, [customer name].”") == [("placeholder", "warning")]
+    assert marks("Dear [customer name],") == [("placeholder", "fault")]
 
 
 def test_a_finding_gives_place_reason_and_suggestion() -> None:

@@ -41,7 +41,9 @@ SPOKEN = re.compile(
     r'\b(?:alt|title|aria-label|placeholder|label)="([^"]*)"'
 )  # attributes that somebody reads or hears
 BAD_WORDS = """Recently, last year, this summer, it is currently so. The election and the Olympics. It cost $20. Send a fax.
-TODO. Happy Easter! In 2024 we said so. See https://example.org/there and ![](clock.png)."""
+TODO. Happy Easter! In 2024 we said so. See https://example.org/there and ![](clock.png).
+See the attached form, and read it [here](https://bit.ly/a), next month. ![a](https://x.example/a.png)
+Dear [name], “[name]”."""
 
 
 def in_templates() -> set[str]:

@@ -64,16 +64,19 @@ class Errors:
         known = self._found.get((tip.text, slot))
         if known and timedelta() <= now - known[0] < KEPT_FOR:
             return known[1]
-        found = tuple(dict.fromkeys((*text_errors(tip.text, slot), *self._email_errors(tip, slot, now))))
+        in_text = text_errors(tip.text, slot)
+        # Lint has named what is left over in the text already, with its place.
+        in_email = [one for one in self._email_errors(tip, slot, now) if not (in_text and one.id == "placeholders")]
+        found = (*in_text, *dict.fromkeys(one.message for one in in_email))
         self._found.clear()  # only the coming tip is asked for again
         self._found[tip.text, slot] = (now, found)
         return found
 
-    def _email_errors(self, tip: TipFull, slot: date, now: datetime) -> list[str]:
+    def _email_errors(self, tip: TipFull, slot: date, now: datetime) -> list[Finding]:
         message = sample_email(self.store, self.render_context, self.rules, tip, slot).message(
             sample_claim(self.render_context.site.from_address, slot, now), now
         )
-        return [found.message for found in self.check(message) if found.level == "error"]
+        return [found for found in self.check(message) if found.level == "error"]
 
 
 def text_errors(text: TipText, day: date) -> list[str]:

@@ -50,6 +50,7 @@ class Report:
 
     teasers: how many of `tips` still lack their article. not_published, other_category: how many of `left_out` are no
     published posts, and how many have none of the wanted categories. remarks: what was dropped or repaired.
+    pictures, pictures_left_out: how many pictures were taken in, and how many were not.
     """
 
     added: int
@@ -62,6 +63,8 @@ class Report:
     left_out: tuple[LeftOut, ...]
     remarks: tuple[Remark, ...]
     tips: tuple[ImportedTip, ...]
+    pictures: int = 0
+    pictures_left_out: int = 0
 
     def as_json(self) -> dict[str, object]:
         """The document of `tips import --json`; dates as ISO strings."""

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from newsletter.actions.calendar.plan import Rules, must_be_open
 from newsletter.actions.tips.edit import edit_tip
 from newsletter.actions.tips.export import Exported, export_tips
 from newsletter.actions.tips.import_tips import Report, import_tips
 from newsletter.actions.tips.lint import LintResult, lint_links, lint_tips
+from newsletter.actions.tips.pictures import PictureIntake
 from newsletter.actions.tips.why import WhyTip, why_tip
 from newsletter.domain.archive.entries import Votes
 from newsletter.domain.errors import Refused
@@ -24,6 +25,7 @@ from newsletter.domain.tips.tip import (
     ConflictChoice,
     Piece,
     Rejected,
+    Remark,
     TipCard,
     TipFull,
     TipState,
@@ -31,11 +33,12 @@ from newsletter.domain.tips.tip import (
     state_by_history,
 )
 from newsletter.ports.clock import Clock
+from newsletter.ports.pictures import Media, PictureCodec
 from newsletter.ports.store import Store
 
 
-class FileFormats(Protocol):
-    """The formats in which tips are read from files and written to them; `newsletter.importers` implements it."""
+class FileFormats(PictureCodec, Protocol):
+    """The formats of tips and pictures; `newsletter.importers` implements it."""
 
     def read(self, paths: Sequence[Path], format_: str = "auto") -> Iterator[Piece]:
         """Every tip in these files and directories, one after the other. Raises UsageError for an unknown format."""
@@ -59,6 +62,8 @@ class Tips:
     clock: Clock
     formats: Callable[[], FileFormats]  # called on first use, since it takes long to import
     check_links: LinkChecker
+    media: Media
+    download: Callable[[str], bytes]
 
     # -- read ------------------------------------------------------------------------------------------
 
@@ -95,16 +100,22 @@ class Tips:
         dry_run: bool = False,
         take: ConflictChoice | None = None,
         categories: Sequence[str] = (),
+        pictures: bool = False,
     ) -> Report:
-        """Import tips from files and directories; see `import_tips` for the options."""
-        found = self.formats().read(paths, format_)
-        return import_tips(
+        """Import tips from files and directories; see `import_tips` for the options.
+
+        pictures: load the pictures of posts from the host of the post.
+        """
+        intake = self._intake(load=pictures, dry_run=dry_run)
+        found = list(intake.all(self.formats().read(paths, format_)))
+        report = import_tips(
             self.store, found, queue=queue, dry_run=dry_run, now=self.clock(), take=take, categories=categories
         )
+        return replace(report, pictures=intake.taken, pictures_left_out=intake.left)
 
     def export(self, directory: Path, *, dry_run: bool = False) -> Exported:
         """Write every tip to a Markdown file of its own, which imports as unchanged."""
-        return export_tips(self.store, directory, self.formats().to_markdown_file, dry_run=dry_run)
+        return export_tips(self.store, self.media, directory, self.formats().to_markdown_file, dry_run=dry_run)
 
     def as_file(self, key: str) -> str:
         """One tip as the text of a Markdown file."""
@@ -116,7 +127,11 @@ class Tips:
         Another key in the file renames the tip, and its old web address redirects to the new one.
         """
         found = self.formats().parse_markdown(written, f"{key}.md")
-        return edit_tip(self.store, key, found, now=self.clock())
+        intake = self._intake()
+        tip, *remarks = intake.all([found])
+        report = edit_tip(self.store, key, cast("TipText | Rejected", tip), now=self.clock())
+        more = tuple(remark for remark in remarks if isinstance(remark, Remark))
+        return replace(report, remarks=more, pictures=intake.taken, pictures_left_out=intake.left)
 
     # -- order -----------------------------------------------------------------------------------------
 
@@ -220,6 +235,9 @@ class Tips:
         progress: called with (links checked so far, links in all).
         """
         return lint_links(self.store, tuple(keys), self.check_links, progress)
+
+    def _intake(self, *, load: bool = False, dry_run: bool = False) -> PictureIntake:
+        return PictureIntake(self.store, self.media, self.formats(), self.download, load=load, dry_run=dry_run)
 
     def _today(self) -> date:
         """The day in the time zone of the newsletter."""

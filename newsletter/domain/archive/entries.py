@@ -11,6 +11,7 @@ from html import unescape
 from newsletter.domain.tips.tip import TipText
 
 TEASER_WORDS = 50
+PREVIEW = 140  # characters of a preview text; no inbox shows more
 HIT, HIT_END = "\ue000", "\ue001"
 """Enclose the words that a search found in a `Hit`: private-use characters, which `plain` removes from every tip."""
 
@@ -120,6 +121,12 @@ def with_ellipsis(beginning: str) -> str:
     """The beginning of a text, with an ellipsis if it stops in the middle of a sentence."""
     shown = beginning.rstrip()
     return shown if not shown or _ENDED.search(shown) else shown.rstrip(" ,;–—-") + " …"
+
+
+def preview_text(tip: TipText) -> str:
+    """The line that an inbox shows beside the subject: the owner's own, the takeaway, or the first sentence."""
+    words = tip.preview or tip.takeaway or next(iter(sentences(plain(tip.body[:2_000]))), "")
+    return words if len(words) <= PREVIEW else words[: PREVIEW - 1].rsplit(None, 1)[0].rstrip(" ,;:.–—-") + "…"
 
 
 # -- lists and pages -----------------------------------------------------------------------------

@@ -9,11 +9,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
 
-from newsletter.domain.tips.season_rule import HOLIDAYS, MONTHS, Rule
+from newsletter.domain.tips.lint_patterns import PATTERNS, Level, compile_words
+from newsletter.domain.tips.pictures import CODE
+from newsletter.domain.tips.season_rule import HOLIDAYS, Rule
 from newsletter.domain.tips.similarity import SimilarityIndex
 from newsletter.domain.tips.tip import MAX_SUBJECT, TipText
+
+__all__ = ["Finding", "Level", "lint"]
 
 MAX_WORDS, MIN_WORDS = 900, 60
 _NEAR_HOLIDAY = timedelta(days=45)
@@ -21,19 +24,11 @@ _RECENT_YEARS = 12
 """An earlier year is history, which stays true; a year nearer to now shows the age of the tip."""
 
 
-class Level(StrEnum):
-    """How serious a finding is; the values are part of the JSON output."""
-
-    ERROR = "fault"  # the tip must not be sent like this
-    WARNING = "warning"  # it will read wrong, or it is bad for delivery
-    NOTE = "note"  # it may be fine
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One problem in a tip, with a suggestion how to fix it.
 
-    part: title, takeaway, or body. line: within that part, from 1. excerpt: the words in question with their context.
+    part: title, preview, takeaway, or body. line: within that part, from 1. excerpt: the words in question with their context.
     rule: the name of the rule, which stays the same in every language.
     """
 
@@ -46,129 +41,6 @@ class Finding:
     level: Level
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    """A rule that is a regular expression."""
-
-    rule: str
-    level: Level
-    pattern: re.Pattern[str]
-    reason: str
-    suggestion: str
-    in_quotes: bool = False  # applies within quotations too
-
-
-def _compile(words: str, *, case: bool = False) -> re.Pattern[str]:
-    """A pattern for whole words only. case: upper and lower case matter."""
-    return re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", 0 if case else re.IGNORECASE)
-
-
-_SPANS = "year|month|quarter|season|spring|summer|fall|autumn|winter"
-_TIED_TO_A_TIME = ("it ties the tip to a particular time", "Use something that happens every week")
-_PATTERNS = (
-    _Pattern(
-        "relative-time",
-        Level.WARNING,
-        _compile(
-            rf"(?:this|these|the) past (?:few |couple of |two |three )?(?:{_SPANS}|week|day|weekend)s?"
-            rf"|(?<!the )(?<!than )(?<!as )last (?:{_SPANS}|week|weekend|{'|'.join(MONTHS)})(?! of)"
-            rf"|(?:earlier|later|so far) this (?:{_SPANS}|week)|a (?:few|couple of) (?:months|weeks|days) ago"
-        ),
-        "it is relative to the day it was written, but subscribers read it on another day",
-        "Write “once” or “one winter,” or leave it out",
-    ),
-    _Pattern(
-        "this-year",
-        Level.NOTE,
-        _compile(r"(?:this|next) (?:year|spring|summer|fall|autumn|winter)"),
-        "the tip may run again in another year or season",
-        "Leave the time out, or give the tip a season",
-    ),
-    _Pattern(
-        "recency",
-        Level.WARNING,
-        _compile(
-            r"a recent (?:[\w’'-]+ ){0,4}?(?:article|study|survey|report|poll|post|book|news)|recently|lately|nowadays|these days|as of late|in recent (?:years|months|weeks|times|days)"
-            r"|the upcoming|just (?:released|published|came out)|in today['’]s (?:world|economy|market|climate|environment)"
-        ),
-        "it refers to the time of writing, which will have passed",
-        "Leave it out, or give the reason instead",
-    ),
-    _Pattern(
-        "currently",
-        Level.NOTE,
-        _compile(r"currently|(?<!the )upcoming|at present|state[- ]of[- ]the[- ]art|cutting[- ]edge"),
-        "it may no longer be true when the tip runs again",
-        "Leave it out if the sentence works without it",
-    ),
-    _Pattern(
-        "event",
-        Level.WARNING,
-        _compile(
-            r"(?:the |this )?(?:presidential|midterm|general|upcoming) elections?|election (?:season|year)|inauguration"
-            r"|COVID(?:-19)?|coronavirus|(?:the )?pandemic|lockdown|the recession"
-        ),
-        *_TIED_TO_A_TIME,
-    ),
-    _Pattern(
-        "event",
-        Level.NOTE,
-        _compile(
-            r"(?:(?:the|winter|summer) )?Olympics?(?: Games)?|(?:the )?World Cup|(?:the )?Super Bowl|(?:the )?World Series"
-            r"|March Madness|elections?"
-        ),
-        *_TIED_TO_A_TIME,
-    ),
-    _Pattern(
-        "price",
-        Level.NOTE,
-        re.compile(
-            r"(?:US)?[$€£]\s?\d[\d.,]*\d?(?:\s?(?:million|billion|k|K)\b)?|\b\d[\d.,]*\s?(?:dollars|euros|pounds sterling|USD|EUR)\b"
-        ),
-        "prices change, and currencies differ between countries",
-        "Write what it means: “a week’s wages,” “as much as the repair”",
-    ),
-    _Pattern(
-        "technology",
-        Level.NOTE,
-        _compile(
-            r"fax(?:es|ed)?(?: machines?)?|pagers?|floppy disks?|CD-ROMs?|DVDs?|VHS|VCR|answering machines?|phone ?books?|Yellow Pages|beepers?"
-            r"|BlackBerr(?:y|ies)|iPods?|iPhone \d+|Palm ?Pilots?|MySpace|Google\+|Skype|Windows (?:XP|Vista|\d+)|Twitter|tweet(?:s|ed)?|smart phones?|ChatGPT"
-        ),
-        "this technology or brand will age faster than the tip",
-        "Write what it is for: “the message,” “the phone,” “the chat”",
-    ),
-    _Pattern(
-        "placeholder",
-        Level.ERROR,
-        re.compile(
-            r"\{\{[^{}\n]{0,80}\}\}|\{%[^%\n]{0,80}%\}|\b(?:TODO|FIXME|TBD|XXX+)\b|\blorem ipsum\b|\[(?:insert|your|name|company|date|link|first name|todo)[^\]\n]{0,40}\](?![(\[])",
-            re.IGNORECASE,
-        ),
-        "it is a placeholder that was never filled in",
-        "Fill it in or delete it",
-        in_quotes=True,
-    ),
-    _Pattern(
-        "shouting",
-        Level.WARNING,
-        re.compile(r"\b[A-Z]{2,}(?:[ ,'’-]+[A-Z]{2,}){2,}\b"),
-        "words in all caps read as shouting, and spam filters count them",
-        "Write it in lowercase, or *emphasize* one word",
-        in_quotes=True,
-    ),
-    _Pattern(
-        "image-alt",
-        Level.WARNING,
-        re.compile(
-            r"!\[\s*\](?:\(|\[)[^)\n]*|<img\b(?![^>]{0,2000}\balt\s*=\s*[\"'][^\"'>]{0,500}\w)[^>]{0,2000}>",
-            re.IGNORECASE,
-        ),
-        "the image has no alt text for people who cannot see it or do not load images",
-        "Describe the image in the square brackets: ![a queue of three people](…)",
-        in_quotes=True,
-    ),
-)
 _BARE_URL = re.compile(r"(?<![(<\[\w/\"'=])(?:https?://|www\.)[^\s<>)\]]+")
 # Four digits in an amount, a number, a date, or a path are not read as a year.
 _YEAR = re.compile(r"(?<![\w$€£#./-])(?:19|20)\d\d(?![\w%]|[.,/-]\d)")
@@ -183,7 +55,7 @@ _HOLIDAY_WORDS = {
     "Halloween": r"Halloween",
     "Valentine's Day": r"Valentine['’]?s(?: Day)?",
 }
-_HOLIDAYS = {name: _compile(words, case=True) for name, words in _HOLIDAY_WORDS.items()}
+_HOLIDAYS = {name: compile_words(words, case=True) for name, words in _HOLIDAY_WORDS.items()}
 _GREETING = re.compile(r"(?:happy|merry|this|this year['’]s|the coming|the upcoming)\W+\Z", re.IGNORECASE)
 
 
@@ -196,9 +68,10 @@ def lint(
     library: all tips, to find duplicates; key: the tip's own key in it.
     """
     found = [*_shape(tip), *_duplicates(tip, library, key)]
-    for part, text in (("title", tip.title), ("takeaway", tip.takeaway), ("body", tip.body)):
+    parts = (("title", tip.title), ("preview", tip.preview), ("takeaway", tip.takeaway), ("body", tip.body))
+    for part, text in parts:
         found += _PartLinter(part, text, today, season).findings()
-    order = ("title", "takeaway", "body")
+    order = [part for part, _ in parts]
     return sorted(found, key=lambda finding: (order.index(finding.part), finding.line))
 
 
@@ -211,14 +84,16 @@ class _PartLinter:
         self._today = today
         self._season = season
         # URLs are masked because the years and names in them are not read; their length keeps all positions right.
+        self._without_code = _masked(CODE, text)
         self._without_urls = _masked(_URL, text)
         self._outside_quotes = _masked(_QUOTED, self._without_urls)
 
     def findings(self) -> Iterator[Finding]:
         """All findings, in no particular order."""
         marked: set[tuple[str, int]] = set()
-        for pattern in _PATTERNS:
-            for found in pattern.pattern.finditer(self._without_urls if pattern.in_quotes else self._outside_quotes):
+        for pattern in PATTERNS:
+            text = self._without_urls if pattern.in_quotes else self._outside_quotes
+            for found in pattern.pattern.finditer(self._without_code if pattern.in_urls else text):
                 # Two patterns of one rule may match at the same place: "the upcoming election" and "elections".
                 if (pattern.rule, found.end()) not in marked and not self._is_title_year(found):
                     marked.add((pattern.rule, found.end()))

@@ -61,6 +61,7 @@ class TipText:
     key: the key of the tip in the library, if the source gives it; such a source replaces the whole text.
     file: the file in which it was found, if `source` is the URL of the post.
     preview: the line that inboxes show beside the subject; "" for the takeaway. starter: it came with the program.
+    inline_pictures: pictures that were part of the source, by the URL that `body` has for them; only until the import.
     """
 
     title: str
@@ -79,6 +80,7 @@ class TipText:
     file: str = ""
     preview: str = ""
     starter: bool = False
+    inline_pictures: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,12 @@ def source_name(source: str) -> str:
     kept = [part for part in query.split("&") if part and not re.match(r"(?i)utm_|fbclid=|gclid=|mc_[ce]id=", part)]
     host, slash, rest = path.rstrip("/").partition("/")
     return host.lower() + slash + rest + ("?" + "&".join(kept) if kept else "")
+
+
+def host_of(url: str) -> str:
+    """The host of a URL without "www."; "" if it is no URL."""
+    found = re.match(r"(?i)https?://(?:[^/@?#\s]*@)?(?:www\.)?([^/?#:\s]+)", url)
+    return found[1].lower() if found else ""
 
 
 def is_link(source: str) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import binascii
 import re
+from base64 import b64decode
 from collections.abc import Iterator
+from hashlib import blake2b
 from html import unescape
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import lxml.html
 import nh3
@@ -25,7 +28,13 @@ _IGNORED_WORDS = (
     "script style iframe object embed form input button select textarea noscript template svg math xml title"
 )
 _IGNORED = frozenset(_IGNORED_WORDS.split())
-_DATA_URL = re.compile(r"\b(?:src|href)\s*=\s*([\"'])\s*data:(?:(?!\1)[^<>])*+\1", re.IGNORECASE)
+_DATA_URL = re.compile(
+    r"\b(?P<name>src|href)\s*=\s*(?P<quote>[\"'])\s*data:(?P<data>(?:(?!(?P=quote))[^<>])*+)(?P=quote)", re.IGNORECASE
+)
+_INLINE_PICTURE = re.compile(r"image/[a-z+.-]+;base64,(?P<base64>[A-Za-z0-9+/=\s%]+)\Z", re.IGNORECASE)
+_TINY = re.compile(r"[012](?:px)?\Z")  # the size of a picture that counts who opens a page
+INLINE = "https://inline.invalid/"
+"""Begins the URLs that stand for pictures that were part of the HTML."""
 _STYLED = {name: {"class", "style"} for name in ("p", "span", "b", "strong", "i", "em", "font", "u")}
 _BULLET = re.compile(r"[•·▪◦●‣∙]\s*(?P<text>\S.*)\Z", re.DOTALL)
 _SPECIAL_CHARS = re.compile(r"[\\`*\[\]<]|~~|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
@@ -36,16 +45,20 @@ _BREAK, _PARAGRAPH = "\ue010", "\ue011"  # a line break and an empty line by the
 _PRIVATE = re.compile("[\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def to_markdown(html: str, *, base: str = "", keep_line_breaks: bool = False) -> str:
+def to_markdown(
+    html: str, *, base: str = "", keep_line_breaks: bool = False, pictures: dict[str, bytes] | None = None
+) -> str:
     """The HTML as Markdown. base: the URL of the page, for relative links.
 
     keep_line_breaks: line breaks in the source are kept and empty lines separate paragraphs, as WordPress displays them.
+    pictures: gets those that are part of the HTML, by the URLs that stand for them; without it, they are left out.
     """
+    html = _DATA_URL.sub(lambda found: _kept_picture(found, pictures), _PRIVATE.sub("", html))
     clean = nh3.clean(
-        without_shortcodes(_DATA_URL.sub("", _PRIVATE.sub("", html)))[0],
+        without_shortcodes(html)[0],
         tags=set(BLOCKS | _INLINE),
         clean_content_tags=set(_IGNORED),
-        attributes={"a": {"href"}, "img": {"src", "alt"}, "ol": {"start"}, **_STYLED},
+        attributes={"a": {"href"}, "img": {"src", "alt", "width", "height"}, "ol": {"start"}, **_STYLED},
         url_schemes={"http", "https", "mailto"},
         strip_comments=True,
         link_rel=None,
@@ -140,14 +153,13 @@ class _Writer:
             case "br":
                 return _BREAK
             case "img":
-                return self._link(self._text(node.get("alt")) or "Picture", node.get("src", ""))
+                return self._picture(node)
             case "code" | "kbd":
                 text = " ".join(node.text_content().split())
                 return f"`{text}`" if text and "`" not in text else self._text(text)
             case "a":
                 if node.find(".//img") is not None:
-                    words = " ".join(self._text(part) for part in _words_with_alt(node))
-                    return self._link(words.strip() or "Picture", node.get("href", ""))
+                    return self._linked_picture(node)
                 return self._link(self._inside(node, depth), node.get("href", ""))
             case "b" | "strong":
                 return _wrapped(self._inside(node, depth), "**")
@@ -155,6 +167,30 @@ class _Writer:
                 return _wrapped(self._inside(node, depth), "*")
             case _:
                 return self._inside(node, depth)
+
+    def _picture(self, node: HtmlElement) -> str:
+        """A picture; nothing for one that only counts who opens the page, or has no usable URL."""
+        if _TINY.match(node.get("width", "")) or _TINY.match(node.get("height", "")):
+            return ""
+        alt, url = self._text(node.get("alt")).strip(), node.get("src", "").strip()
+        try:
+            target = urljoin(self._base, url) if url else ""
+        except ValueError:
+            return alt
+        if re.search(r"[\s<>\"\\]", target) or not target:
+            return alt
+        return f"![{alt}]({f'<{target}>' if re.search('[()]', target) else target})"
+
+    def _linked_picture(self, node: HtmlElement) -> str:
+        """A link with a picture in it. A link to a larger copy of the picture is left out."""
+        words = "".join(self._text(part) for part in _words(node)).strip()
+        pictures = "".join(self._picture(image) for image in node.iter("img"))
+        if words or not pictures:
+            return pictures + self._link(
+                words or " ".join(image.get("alt", "") for image in node.iter("img")), node.get("href", "")
+            )
+        is_copy = re.search(r"(?i)\.(?:jpe?g|png|gif|webp)(?:\?|\Z)", node.get("href", ""))
+        return pictures if is_copy or pictures.count("![") > 1 else self._link(pictures, node.get("href", ""))
 
     def _link(self, words: str, url: str) -> str:
         """A Markdown link, or only its words if the URL is missing, relative without a base, or of another scheme."""
@@ -176,15 +212,27 @@ def _escaped(text: str) -> str:
     return _SPECIAL_CHARS.sub(lambda sign: "".join("\\" + one for one in sign[0]), re.sub(r"[\s\xa0]+", " ", text))
 
 
-def _words_with_alt(node: HtmlElement) -> Iterator[str]:
-    """The words of a link, with the alternative texts of its images."""
+def _words(node: HtmlElement) -> Iterator[str]:
+    """The words of a link, without its pictures."""
     for child in node.iter():
-        if child.tag == "img":
-            yield child.get("alt", "")
-        elif child.text:
+        if child.text:
             yield child.text
         if child is not node and child.tail:
             yield child.tail
+
+
+def _kept_picture(found: re.Match[str], pictures: dict[str, bytes] | None) -> str:
+    """The attribute with a URL that stands for the picture; "" for data that is no picture."""
+    picture = _INLINE_PICTURE.match(found["data"])
+    if picture is None or pictures is None or found["name"].lower() != "src":
+        return ""
+    try:
+        content = b64decode(unquote(picture["base64"]), validate=False)
+    except (ValueError, binascii.Error):
+        return ""
+    url = INLINE + blake2b(content, digest_size=12).hexdigest()
+    pictures[url] = content
+    return f'src="{url}"'
 
 
 def _wrapped(text: str, mark: str) -> str:

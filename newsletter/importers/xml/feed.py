@@ -11,7 +11,7 @@ from lxml import etree
 
 from newsletter.domain.archive.entries import plain
 from newsletter.domain.read_dates import Dates
-from newsletter.domain.tips.tip import LeftOut, Piece, Remark
+from newsletter.domain.tips.tip import LeftOut, Piece, Remark, TipText
 from newsletter.importers.cleaner import clean
 from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.importers.xml.items import Item, XmlFile, child_text, children, read_items, text_of, tip_from
@@ -47,18 +47,18 @@ def _read(found: Item, source: str, dates: Dates) -> Iterator[Piece]:
     day = next((day for _, day in written if day), None)
     if written and day is None:
         yield Remark(source, line, f"{title[:60]!r}: the date {written[0][0][:40]!r} was not understood")
-    tip = tip_from(
+    pictures: dict[str, bytes] = {}
+    tip = TipText(
         title=title,
-        body=to_markdown(full or summary, base=link),
+        body=to_markdown(full or summary, base=link, pictures=pictures),
         published_on=day,
-        categories=(),
-        tags=_labels(item),
+        tags=tuple(_labels(item)),
         teaser="",
-        link=link,
         source=source,
         line=line,
+        inline_pictures=tuple(pictures.items()),
     )
-    yield clean(tip, line=line, file=source, is_summary=not full)
+    yield clean(tip_from(tip, link), line=line, file=source, is_summary=not full)
 
 
 def _not_published(item: _Element, html: str) -> str:

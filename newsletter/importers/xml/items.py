@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from newsletter.domain.tips.tip import Piece, Rejected, Remark, TipText
+from newsletter.domain.tips.tip import Piece, Rejected, Remark, TipText, is_link
 from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, problem
 from newsletter.importers.xml.scan import Span, breaks_off, spans
 from newsletter.importers.xml.text import decode, repair
@@ -162,38 +161,26 @@ def text_of(element: _Element) -> str:
     return "".join(parts).strip()
 
 
-def tip_from(
-    *,
-    title: str,
-    body: str,
-    published_on: date | None,
-    categories: Iterable[str],
-    tags: Iterable[str],
-    teaser: str,
-    link: str,
-    source: str,
-    line: int,
-) -> TipText | Rejected:
-    """The tip, or why it cannot be one. link: the URL of the published post, which becomes the source of the tip.
+def tip_from(found: TipText, link: str) -> TipText | Rejected:
+    """The tip within the limits, or why it cannot be one. found: as it is in the file, which is its source.
 
-    Without a body, the tip is a teaser.
+    link: the URL of the published post, which becomes the source of the tip. Without a body, the tip is a teaser.
     """
-    title, teaser = one_line(title), one_line(teaser)
+    title, body, teaser = one_line(found.title), found.body, one_line(found.teaser)
     if reason := problem(title, body):
-        return Rejected(source, line, f"{reason} ({link})" if link else reason)
+        return Rejected(found.source, found.line, f"{reason} ({link})" if link else reason)
     if not body and not teaser:
-        return Rejected(source, line, f"there is no text below the title {title!r}")
-    return TipText(
+        return Rejected(found.source, found.line, f"there is no text below the title {title!r}")
+    return replace(
+        found,
         title=title,
-        body=body,
         complete=bool(body),
-        published_on=published_on,
-        categories=labels(categories),
-        tags=labels(tags),
+        categories=labels(found.categories),
+        tags=labels(found.tags),
         teaser=teaser if len(teaser) <= MAX_FIELD else "" if body else teaser[:MAX_FIELD],
         already_run=True,
-        source=link if re.match(r"https?://", link) else source,
-        line=0 if re.match(r"https?://", link) else line,
+        source=link if is_link(link) else found.source,
+        line=0 if is_link(link) else found.line,
     )
 
 

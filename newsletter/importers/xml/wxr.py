@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from newsletter.domain.archive.entries import plain
 from newsletter.domain.read_dates import Dates
-from newsletter.domain.tips.tip import LeftOut, Piece, Remark
+from newsletter.domain.tips.tip import LeftOut, Piece, Remark, TipText
 from newsletter.importers.cleaner import clean
 from newsletter.importers.html.shortcodes import without_shortcodes
 from newsletter.importers.html.to_markdown import to_markdown
@@ -50,18 +50,19 @@ def _read(found: Item, source: str, dates: Dates) -> Iterator[Piece]:
     if lost := [name for name in codes if name not in WHOLE]:
         names = ", ".join(f"[{name}]" for name in lost)[:200]
         yield Remark(source, line, f"{title[:60]!r}: shortcodes were dropped, and the words in them kept: {names}")
-    tip = tip_from(
+    pictures: dict[str, bytes] = {}
+    tip = TipText(
         title=title,
-        body=to_markdown(html, base=link, keep_line_breaks=True),
+        body=to_markdown(html, base=link, keep_line_breaks=True, pictures=pictures),
         published_on=dates.day_of(child_text(item, "post_date")) or dates.day_of(child_text(item, "pubDate")),
-        categories=_labels(item, "category"),
-        tags=_labels(item, "post_tag"),
+        categories=tuple(_labels(item, "category")),
+        tags=tuple(_labels(item, "post_tag")),
         teaser=plain(to_markdown(child_text(item, "encoded", "excerpt"), keep_line_breaks=True)),
-        link=link,
         source=source,
         line=line,
+        inline_pictures=tuple(pictures.items()),
     )
-    yield clean(tip, line=line, file=source)
+    yield clean(tip_from(tip, link), line=line, file=source)
 
 
 def _not_published(item: _Element) -> str:
