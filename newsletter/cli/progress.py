@@ -92,6 +92,6 @@ def progress(doing: str) -> Iterator[Progress | None]:
 
         def show(done: int, audience: int) -> None:
             speed = bar.tasks[0].speed
-            bar.update(task, completed=done, total=audience, rate=f"{speed:,.0f}/s" if speed else "")
+            bar.update(task, completed=done, total=audience or None, rate=f"{speed:,.0f}/s" if speed else "")
 
         yield show

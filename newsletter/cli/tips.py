@@ -12,6 +12,7 @@ import click
 from newsletter.cli import tip_dates
 from newsletter.cli.context import CliContext, CommandGroup, dry_run, yes
 from newsletter.cli.issue_view import iso
+from newsletter.cli.progress import progress
 from newsletter.domain.calendar.why_not import standing
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NewsletterError, UsageError
@@ -157,15 +158,17 @@ def import_(
 ) -> int:
     """Import tips from files or directories. Importing twice changes nothing, and your edits are kept."""
     choice = ConflictChoice(take) if take else None
-    report = context.app.tips.import_files(
-        paths,
-        format_=format_,
-        queue=queue,
-        dry_run=dry_run,
-        take=choice,
-        categories=categories,
-        pictures=pictures,
-    )
+    with progress("importing") as show:
+        report = context.app.tips.import_files(
+            paths,
+            progress=show,
+            format_=format_,
+            queue=queue,
+            dry_run=dry_run,
+            take=choice,
+            categories=categories,
+            pictures=pictures,
+        )
     return _report_import(context, report, dry_run=dry_run)
 
 

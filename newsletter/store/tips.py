@@ -22,6 +22,14 @@ from newsletter.store.tables import FormerKey, OwnerNotified, SlotOverrideRow, T
 # A tip that another installation sent: it ran on that day, as far as this one knows.
 COUNT_AS_SENT = """UPDATE tip SET state = 'sent', last_sent_on = :day, published_on = coalesce(published_on, :day)
     WHERE id = :tip"""
+_RECORD_SOURCE = text(
+    "INSERT OR REPLACE INTO tip_source (tip_id, source, identity, fingerprint)"
+    " VALUES (:tip_id, :source, :identity, :fingerprint)"
+)
+_FORGET_WORDS = text("DELETE FROM tip_search WHERE rowid = :id")
+_ADD_WORDS = text(
+    "INSERT INTO tip_search (rowid, title, takeaway, labels, body) VALUES (:id, :title, :takeaway, :labels, :body)"
+)
 
 
 class SqlTips:
@@ -29,6 +37,7 @@ class SqlTips:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._last: int | None = None  # the last position in the queue, once it is known
 
     def cards(self) -> list[TipCard]:
         """Every tip without its text, in queue order; two queries."""
@@ -87,8 +96,9 @@ class SqlTips:
 
     def record_source(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None:
         """Record what a source contained."""
-        self._session.merge(TipSource(tip_id=tip_id, source=source, identity=identity, fingerprint=fingerprint))
-        self._session.flush()
+        self._session.connection().execute(
+            _RECORD_SOURCE, {"tip_id": tip_id, "source": source, "identity": identity, "fingerprint": fingerprint}
+        )
 
     def add(self, text: TipText, identity: str, key: str, state: TipState, now: datetime) -> TipCard:
         """Append a tip to the queue."""
@@ -97,7 +107,7 @@ class SqlTips:
             identity=identity,
             state=state.value,
             published_on=text.published_on,
-            position=self._last_position() + 1,
+            position=self._next_position(),
             source=text.source,
             source_line=text.line,
             added_at=now,
@@ -108,8 +118,8 @@ class SqlTips:
             ran_before=text.already_run or text.published_on is not None,
         )
         self._session.add(row)
-        self._write(row, text)
-        return self._full(row).card
+        self._write(row, text, is_new=True)
+        return _card(row, {CATEGORY: list(text.categories), TAG: list(text.tags)})
 
     def rewrite(
         self,
@@ -180,6 +190,7 @@ class SqlTips:
 
     def move(self, key: str, *, before: str | None = None, first: bool = False) -> None:
         """Renumber the queue with `key` in its new place; raises NotFound for either key."""
+        self._last = None
         moved, order = self._row(key), list(self._in_order())
         order.remove(moved)
         place = order.index(self._row(before)) if before is not None else 0 if first else len(order)
@@ -224,24 +235,29 @@ class SqlTips:
         query = select(Tip.key, func.count()).join(Vote, col(Vote.tip_id) == Tip.id).where(Vote.useful)
         return dict(self._session.exec(query.group_by(Tip.key)).all())
 
-    def _last_position(self) -> int:
-        return self._session.exec(select(func.max(Tip.position))).one() or 0
+    def _next_position(self) -> int:
+        """The next position at the end of the queue. Asked once: the query reads all tips, and an import adds thousands."""
+        if self._last is None:
+            self._last = self._session.exec(select(func.max(Tip.position))).one() or 0
+        self._last += 1
+        return self._last
 
-    def _write(self, row: Tip, found: TipText) -> None:
+    def _write(self, row: Tip, found: TipText, *, is_new: bool = False) -> None:
         row.title, row.body, row.complete = found.title, found.body, found.complete
         row.takeaway, row.teaser, row.shown_teaser = found.takeaway, found.teaser, teaser(found)
         row.preview, row.starter = found.preview, found.starter
         for name, value in asdict(found.rules).items():
             setattr(row, name, value)
         self._session.flush()
-        self._session.exec(delete(TipLabel).where(col(TipLabel.tip_id) == row.id))
+        if not is_new:
+            self._session.exec(delete(TipLabel).where(col(TipLabel.tip_id) == row.id))
         for kind, names in ((CATEGORY, found.categories), (TAG, found.tags)):
             for place, name in enumerate(names):
                 self._session.add(TipLabel(tip_id=row.id or 0, kind=kind, name=name, slug=slug_of(name), place=place))
         self._session.flush()
-        self._make_findable(row.id or 0, found)
+        self._make_findable(row.id or 0, found, is_new=is_new)
 
-    def _make_findable(self, tip_id: int, found: TipText) -> None:
+    def _make_findable(self, tip_id: int, found: TipText, *, is_new: bool) -> None:
         """Write the words of a tip into the full-text index."""
         words = {
             "id": tip_id,
@@ -251,14 +267,9 @@ class SqlTips:
             "body": plain(found.body) or found.teaser,
         }
         connection = self._session.connection()
-        connection.execute(text("DELETE FROM tip_search WHERE rowid = :id"), words)
-        connection.execute(
-            text(
-                "INSERT INTO tip_search (rowid, title, takeaway, labels, body)"
-                " VALUES (:id, :title, :takeaway, :labels, :body)"
-            ),
-            words,
-        )
+        if not is_new:
+            connection.execute(_FORGET_WORDS, {"id": tip_id})
+        connection.execute(_ADD_WORDS, words)
 
     def _full(self, row: Tip) -> TipFull:
         labels: dict[str, list[str]] = defaultdict(list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from functools import reduce
@@ -106,13 +106,15 @@ def import_tips(
     now: datetime,
     take: ConflictChoice | None = None,
     categories: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Add new tips and merge known ones, in one transaction. The same import again changes nothing.
 
     A text that its source has given before is not imported again, so a tip stays as its owner has edited it since. If
     the source has changed too, `take` chooses the version to keep; without it, the tip is left alone and rejected.
     queue: put tips that were published before this system was in use in the queue. dry_run: report without writing.
-    categories: import only tips in one of them; no categories means all tips.
+    categories: import only tips in one of them; no categories means all tips. progress: called with how many tips were
+    written, and of how many.
     """
     pieces = list(found)
     rejected = [piece for piece in pieces if isinstance(piece, Rejected)]
@@ -127,7 +129,7 @@ def import_tips(
         wanted = [(one, stored) for one, stored in matched if _is_in(categories, one, stored)]
         plans = list(_plan(tx.tips, library, wanted, rejected, queue=queue, take=take))
         if not dry_run:
-            _write(tx.tips, plans, now)
+            _write(tx.tips, plans, now, progress)
     remarks = tuple(piece for piece in pieces if isinstance(piece, Remark))
     return _report(plans, rejected, left_out, others, remarks)
 
@@ -231,8 +233,10 @@ def _free_key(tips: Tips, text: TipText, new_keys: set[str]) -> str:
     return next(key for key in chain([slug], dated, numbered) if key not in new_keys and not tips.key_taken(key))
 
 
-def _write(tips: Tips, plans: Sequence[_Plan], now: datetime) -> None:
-    for plan in plans:
+def _write(tips: Tips, plans: Sequence[_Plan], now: datetime, progress: Callable[[int, int], None] | None) -> None:
+    for done, plan in enumerate(plans):
+        if progress and done % 10 == 0:
+            progress(done, len(plans))
         if plan.stored is None:
             tip_id = tips.add(plan.text, plan.identity, plan.key, plan.state or TipState.FRESH, now).id
         else:

@@ -36,6 +36,8 @@ from newsletter.ports.clock import Clock
 from newsletter.ports.pictures import Media, PictureCodec
 from newsletter.ports.store import Store
 
+Progress = Callable[[int, int], None]
+
 
 class FileFormats(PictureCodec, Protocol):
     """The formats of tips and pictures; `newsletter.importers` implements it."""
@@ -101,15 +103,27 @@ class Tips:
         take: ConflictChoice | None = None,
         categories: Sequence[str] = (),
         pictures: bool = False,
+        progress: Progress | None = None,
     ) -> Report:
         """Import tips from files and directories; see `import_tips` for the options.
 
-        pictures: load the pictures of posts from the host of the post.
+        pictures: load the pictures of posts from the host of the post. progress: called with how many tips were read (of
+        0, as long as nobody knows how many there are), then with how many were written, and of how many.
         """
-        intake = self._intake(load=pictures, dry_run=dry_run)
-        found = list(intake.all(self.formats().read(paths, format_)))
+        intake, found = self._intake(load=pictures, dry_run=dry_run), list[Piece]()
+        for piece in intake.all(self.formats().read(paths, format_)):
+            found.append(piece)
+            if progress and len(found) % 10 == 0:
+                progress(len(found), 0)
         report = import_tips(
-            self.store, found, queue=queue, dry_run=dry_run, now=self.clock(), take=take, categories=categories
+            self.store,
+            found,
+            queue=queue,
+            dry_run=dry_run,
+            now=self.clock(),
+            take=take,
+            categories=categories,
+            progress=progress,
         )
         return replace(report, pictures=intake.taken, pictures_left_out=intake.left)
 
