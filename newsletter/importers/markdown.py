@@ -14,6 +14,7 @@ from newsletter.domain.errors import InputError
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import Rejected, TipRules, TipText
+from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, problem
 
 RULES = ("season", "series", "part", "rerun", "months", "fallback")
@@ -21,6 +22,8 @@ KEYS = ("title", "date", "categories", "tags", "takeaway", "preview", "teaser", 
 MAX_FRONT = 20_000  # characters
 MAX_PART = 99
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+# A text that was pasted from Word, Google Docs, or a web page; one tag inside a Markdown text is left as it is.
+_PASTED = re.compile(r"\s*<(?:!doctype|html|body|meta|div|p|ul|ol|h[1-6]|table|span|b|strong)\b[^<>]*>", re.IGNORECASE)
 _FENCE = re.compile(r"\s*-{3,}[ \t]*(?:\r?\n|\Z)")
 
 
@@ -102,6 +105,9 @@ class _FrontMatter:
         title = self._text("title")
         if not title:
             raise self._error("title", "the title is missing; add a line title: …")
+        pictures: dict[str, bytes] = {}
+        if _PASTED.match(body):
+            body = to_markdown(body, pictures=pictures)
         complete = self._values.get("complete") is None or self._yes("complete")
         if complete and not body:
             raise self._error("", "there is no text below the front matter; write the tip there")
@@ -122,6 +128,7 @@ class _FrontMatter:
             starter=self._yes("starter"),
             source=source,
             line=self._at("title"),
+            inline_pictures=tuple(pictures.items()),
         )
 
     def _key(self) -> str:

@@ -123,3 +123,16 @@ def test_exceptions_of_the_yaml_library_never_reach_the_caller() -> None:
     with pytest.raises(yaml.YAMLError):
         yaml.safe_load("a: b: c")
     assert rejection("---\na: b: c\n---\nx")[0] == 2
+
+
+def test_a_pasted_text_keeps_its_lists_and_bold_words() -> None:
+    pasted = (
+        '<meta charset="utf-8"><b style="font-weight:normal" id="docs-internal-guid-1"><p><span style="font-weight:700">'
+        "Say it.</span></p><ul><li><p>one</p></li><li><p>two</p></li></ul></b>"
+    )
+    (found,) = parse(f"---\ntitle: Pasted\n---\n{pasted}\n", "a.md")
+    assert isinstance(found, TipText)
+    assert found.body == "**Say it.**\n\n- one\n- two"
+    (found,) = parse("---\ntitle: Written\n---\nA <b>word</b> in *Markdown*.\n", "a.md")
+    assert isinstance(found, TipText)
+    assert found.body == "A <b>word</b> in *Markdown*."

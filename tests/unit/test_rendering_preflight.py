@@ -108,8 +108,8 @@ def test_the_preview_page_begins_with_what_an_inbox_shows() -> None:
     raw = message(OURS)
     page = side_by_side(raw, preflight(raw))
     inbox = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.partition('class="inbox"')[2].partition("</div>")[0]))
-    assert "Tip of the Week Say what happens next Tip of the Week No. 3 · June 3, 2025" in inbox
-    assert "9 checks passed" in page
+    assert "Tip of the Week Say what happens next End each call with a name, a step &amp; an hour." in inbox
+    assert "10 checks passed" in page
     assert "octets" not in page
 
 
