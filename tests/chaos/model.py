@@ -60,14 +60,14 @@ class Ledger:
             return subscriber._replace(state=transition(subscriber.state, Event.SKIP))
         return subscriber._replace(state=transition(subscriber.state, Event.CLAIM), hand="claimed")
 
-    def finish(self, subscriber: Subscriber) -> Subscriber:
-        """T3: record the outcome."""
+    def finish(self, subscriber: Subscriber, attempts: int = 1) -> Subscriber:
+        """T3: record the outcome. attempts: not part of the model's state, which has two faults at most."""
         outcome = OUTCOMES[subscriber.hand]
         if outcome is None:
             state = transition(subscriber.state, Event.REQUEUE)
         else:
             state = apply_outcome(
-                outcome, attempts=1, first_attempt_at=NOW, now=NOW, hold_in_doubt=self.hold_in_doubt
+                outcome, attempts=attempts, first_attempt_at=NOW, now=NOW, hold_in_doubt=self.hold_in_doubt
             ).state
         return subscriber._replace(state=state, hand="")
 

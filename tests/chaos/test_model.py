@@ -100,9 +100,9 @@ class IsDoneWhenABatchIsEmpty(Ledger):
 class TriesOnTrouble(Ledger):
     """Requeues an email whose reply was lost as if it had not been sent."""
 
-    def finish(self, subscriber: Subscriber) -> Subscriber:
+    def finish(self, subscriber: Subscriber, attempts: int = 1) -> Subscriber:
         lost = subscriber.hand == "unanswered"
-        return subscriber._replace(state=State.PENDING, hand="", doubts=0) if lost else super().finish(subscriber)
+        return subscriber._replace(state=State.PENDING, hand="", doubts=0) if lost else super().finish(subscriber, attempts)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ class Walk:
         assert self.right
         ended = [place for place, subscriber in enumerate(self.subscribers) if subscriber.hand in OUTCOMES]
         finished = [Finished(self.claims.pop(p), OUTCOMES[self.subscribers[p].hand], NOW + self.now) for p in ended]
-        for place in ended:
-            self.subscribers[place] = self.model.finish(self.subscribers[place])
+        for place, one in zip(ended, finished, strict=True):
+            self.subscribers[place] = self.model.finish(self.subscribers[place], one.claim.attempts)
         free = 2 - sum(bool(subscriber.hand) for subscriber in self.subscribers)
         claims = self.right.ledger.advance(self.number, finished, min(free, 1), NOW + self.now)
         if free:

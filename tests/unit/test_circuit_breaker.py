@@ -60,6 +60,15 @@ def test_a_large_share_trips_it_although_others_are_accepted() -> None:
         assert breaker.run == list(range(1, len(answers), 2)), "every rejection of the batch is doubtful"
 
 
+def test_emails_in_flight_change_nothing_after_it_has_tripped() -> None:
+    breaker = CircuitBreaker()
+    assert any(breaker.record_outcome(n, BLOCKED) for n in range(POLICY_IN_A_ROW))
+    breaker.record_outcome(50, SENT)
+    breaker.record_outcome(51, rejection())
+
+    assert breaker.run == [*range(POLICY_IN_A_ROW), 51]
+
+
 def test_a_small_share_does_not_trip_it() -> None:
     breaker = CircuitBreaker()
 

@@ -132,6 +132,15 @@ def test_an_email_in_doubt_is_not_retried_before_ten_minutes() -> None:
     assert (change.state, change.next_attempt_at) == (State.DEFERRED, NOW + timedelta(minutes=10))
 
 
+def test_a_lost_reply_is_held_at_the_third_attempt() -> None:
+    changes = [
+        apply_outcome(InDoubt(Reply(Stage.DOT, 0)), attempts=n, first_attempt_at=NOW, now=NOW)
+        for n in range(1, MAX_CRASHES + 1)
+    ]
+
+    assert [change.state for change in changes] == [State.DEFERRED, State.DEFERRED, State.HELD]
+
+
 def test_an_email_in_doubt_is_held_if_the_settings_say_so() -> None:
     change = apply_outcome(InDoubt(Reply(Stage.DOT, 0)), attempts=1, first_attempt_at=NOW, now=NOW, hold_in_doubt=True)
 

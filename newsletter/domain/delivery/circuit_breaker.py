@@ -39,6 +39,7 @@ class CircuitBreaker:
     _rejected_in_a_row: int = 0
     _quota_in_a_row: int = 0
     _last: Reply | None = None
+    _tripped: bool = False
 
     def record_outcome(self, subscriber_id: int, outcome: Outcome | None) -> str:
         """Count one outcome; the reason to pause the issue, or "" to continue."""
@@ -47,7 +48,7 @@ class CircuitBreaker:
         self._tried += 1
         if type(outcome) is Sent:
             self.accepted += 1
-            if self.run or self._quota_in_a_row:
+            if (self.run or self._quota_in_a_row) and not self._tripped:  # later outcomes are those of emails in flight
                 self.run.clear()
                 self._policy_in_a_row = self._rejected_in_a_row = self._quota_in_a_row = 0
             return ""
@@ -102,4 +103,5 @@ class CircuitBreaker:
         return self._because(words, advice)
 
     def _because(self, words: str, advice: str = "") -> str:
+        self._tripped = True
         return f"{words}; the last reply: {self._last}{f'. {advice}' if advice else ''}"

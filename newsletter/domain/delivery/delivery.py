@@ -139,7 +139,8 @@ def apply_outcome(
         case Rejected(cause=cause):
             return _change(Event.REJECT, suppress=cause is Cause.BAD_ADDRESS)
         case InDoubt():
-            if hold_in_doubt:
+            # A server that never answers would get a copy for every attempt of 48 hours.
+            if hold_in_doubt or attempts >= MAX_CRASHES:
                 return _change(Event.HOLD)
             # The copy has the same Message-ID, so that receivers can drop it.
             return _later(max(back_off(attempts), IN_DOUBT_FOR), first_attempt_at, now)
