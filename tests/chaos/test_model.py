@@ -102,7 +102,11 @@ class TriesOnTrouble(Ledger):
 
     def finish(self, subscriber: Subscriber, attempts: int = 1) -> Subscriber:
         lost = subscriber.hand == "unanswered"
-        return subscriber._replace(state=State.PENDING, hand="", doubts=0) if lost else super().finish(subscriber, attempts)
+        return (
+            subscriber._replace(state=State.PENDING, hand="", doubts=0)
+            if lost
+            else super().finish(subscriber, attempts)
+        )
 
 
 @pytest.mark.parametrize(
