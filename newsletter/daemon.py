@@ -44,6 +44,7 @@ class Daemon:
         self._lock = lock
         self._one_run = threading.Lock()
         self._failures = 0
+        self._is_clear = False  # trouble of an earlier process is recorded too
         self._not_before = app.clock()
         self._alerted: set[str] = set()
 
@@ -108,16 +109,18 @@ class Daemon:
         if result.trouble and not result.paused:
             self._back_off(result.trouble)
         elif result.final:
-            if self._failures:
+            if not self._is_clear:
                 self._app.trouble.clear()
-            self._failures = 0
+            self._failures, self._is_clear = 0, True
 
     def _back_off(self, why: str) -> None:
         pause = RETRY_DELAYS[min(self._failures, len(RETRY_DELAYS) - 1)]
         self._failures += 1
         self._not_before = self._app.clock() + pause
         log.warning("%s; next attempt in %d s", why, pause.total_seconds())
-        self._app.trouble.record(why)
+        self._is_clear = False
+        with suppress(NewsletterError):  # the database may be what is in trouble
+            self._app.trouble.record(why)
 
     def _alert_once(self, error: str) -> None:
         if error not in self._alerted:

@@ -131,11 +131,13 @@ class Doctor:
                 if self.has_heartbeat:
                     yield _heartbeat(tx.calendar.last_heartbeat())
                 waiting, unsent = tx.transactional.waiting(), unsent_emails(tx, now)
+                has_tips = bool(tx.tips.cards())
         except SchemaError as found:
             yield error("database", found.message, found.fix or "Run: newsletter db upgrade")
             return
         yield self._transactional(waiting, unsent)
-        yield self._next_email()
+        if has_tips:
+            yield self._next_email()
 
     def _sent(self, tx: Tx, now: datetime) -> Iterator[Check]:
         last, is_sending = last_slot(tx, self.rules, now), self.store.holder() is not None
@@ -212,6 +214,9 @@ def _invariants(tx: Tx) -> Check:
 def _tips(tx: Tx, rules: Rules, now: datetime) -> Iterator[Check]:
     lines = upcoming_slots(tx, rules, now, HORIZON).lines()
     first, left = next((line for line in lines if line.skip_reason is None), lines[0]), runway(lines)
+    if first.tip is None and not tx.tips.cards() and not tx.issues.last_number():
+        yield warning("next_tip", "there are no tips yet", _IMPORT)
+        return
     if first.tip is None:
         yield error("next_tip", first.reason, _IMPORT)
         return

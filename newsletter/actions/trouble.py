@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from newsletter.actions.calendar.plan import Rules, last_slot
+from newsletter.actions.unsent import in_words, unsent_emails
 from newsletter.domain.delivery.issue import PAUSED_BY_HAND
 from newsletter.domain.english import plural
 from newsletter.mail.tokens import Signer
@@ -59,13 +60,14 @@ class Trouble:
         """Everything that should have left by now and cannot."""
         if why := self.store.hold_reason():
             return [Blocked(f"nothing is sent from this database: {why}", "newsletter db adopt")]
-        is_sending = self.store.holder() is not None
+        is_sending, now = self.store.holder() is not None, self.clock()
         with self.store.read() as tx:
-            found = list(find_blocked(tx, self.clock(), is_sending=is_sending))
-            last = last_slot(tx, self.rules, self.clock())
+            found = list(find_blocked(tx, now, is_sending=is_sending))
+            last, unsent = last_slot(tx, self.rules, now), unsent_emails(tx, now)
         if not last.ok and last.explained and last.state is None:
             found.append(Blocked(last.words, f"newsletter calendar approve {last.slot}"))
-        return found
+        late = (one for one in unsent if one.is_waiting and now - one.oldest >= BLOCKED_AFTER)
+        return [*found, *(Blocked(in_words(one), "newsletter doctor") for one in late)]
 
 
 def find_blocked(tx: Tx, now: datetime, *, is_sending: bool) -> Iterator[Blocked]:

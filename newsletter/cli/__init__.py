@@ -24,7 +24,7 @@ from newsletter.domain.errors import NewsletterError
 FAILED, INTERRUPTED = 1, 130
 
 GROUPS = {
-    "init": ("setup", "Write .env with a new key, create the database, and import the starter tips."),
+    "init": ("setup", "Ask for what a newsletter needs, write .env, and create the database."),
     "demo": ("demo", "Run through one Tuesday without any configuration."),
     "run": ("serve", "Run the daemon: the scheduler, the sender, and the web server in one process."),
     "web": ("serve", "Run only the web server."),

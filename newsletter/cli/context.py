@@ -71,6 +71,12 @@ class CliContext:
         )
         return lambda: start + timedelta(seconds=time.monotonic() - began)
 
+    def forget(self) -> None:
+        """Read the settings again on their next use, because the env file has changed."""
+        self.close()
+        self.__dict__.pop("app", None)
+        self.__dict__.pop("settings", None)
+
     @property
     def output(self) -> Output:
         """Reports for people, on stdout."""

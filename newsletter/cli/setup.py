@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,18 +13,19 @@ import click
 from click.shell_completion import get_completion_class
 
 from newsletter.cli.context import CliContext, CommandGroup, Subcommand, as_of, yes
+from newsletter.cli.setup_questions import Interview, keep_setting
 from newsletter.domain.english import plural
-from newsletter.domain.errors import Refused, SettingsError
+from newsletter.domain.errors import NewsletterError, Refused, SettingsError
 from newsletter.files import create
 from newsletter.rendering.data import data_dir
-from newsletter.settings import TABLE, Setting, check, env_text
+from newsletter.settings import env_text
 
 if TYPE_CHECKING:
     from newsletter.cli.output import Output
 
 PROBLEMS = 3
 KEY = "NEWSLETTER_SECRET_KEY"
-ASKED = ("TITLE", "FROM", "BASE_URL", "TIMEZONE", "SENDER_URL", "OWNER")
+NEEDED = tuple(f"NEWSLETTER_{name}" for name in ("FROM", "OWNER", "POSTAL_ADDRESS", "BASE_URL", "SENDER_URL"))
 
 
 # -- init ------------------------------------------------------------------------------------------
@@ -37,55 +38,52 @@ ASKED = ("TITLE", "FROM", "BASE_URL", "TIMEZONE", "SENDER_URL", "OWNER")
 @yes
 @click.pass_obj
 def init(context: CliContext, *, starter_tips: bool, yes: bool) -> None:
-    """Write .env with a new key and create the database.
+    """Ask for what a newsletter needs, write it to .env with a new key, and create the database.
 
-    It is safe to run this twice. The library starts empty unless you want the starter tips.
+    Run it again to continue after Ctrl-C, or to answer what you have skipped; what is there is kept. With --yes, or
+    without a terminal, it asks nothing. The library starts empty unless you want the starter tips.
     """
     ask = not yes and sys.stdin.isatty()
-    env_file = _env_file(context, ask=ask)
+    env_file = _env_file(context)
+    relay = Interview(context).ask() if ask else None
     before = context.app.database.schema_status()
     after = context.app.database.upgrade()
     database = "already there" if before.current == after.current else "created" if not before.current else "upgraded"
     found = len(context.app.tips.cards())
-    wanted = starter_tips or (ask and not found and _wants_starter_tips())
+    wanted = starter_tips or (ask and not found and not before.current and _wants_starter_tips())
     added = _add_starter_tips(context) if wanted else 0
+    if relay and relay.is_real:
+        _offer_test_email(context)
+    missing = [name for name in NEEDED if context.settings.origin(name) == "default"]
+    next_steps = _next_steps(context, missing, has_tips=bool(found + added))
     document = {"env_file": str(context.env_path), "env_file_was": env_file, "database": database}
 
     def draw(output: Output) -> None:
-        tips = (
-            f"{plural(added, 'starter tip')} added"
-            if added
-            else f"{plural(found, 'tip')} already there"
-            if found
-            else "none yet"
-        )
-        output.facts(
-            [("settings", f"{context.env_path} {env_file}"), ("database", database), ("tips", tips)],
-            title=context.settings.title,
-        )
-        output.line(
-            "Next: run `newsletter doctor` to see what is still missing, and `newsletter issues preview` to see the next issue."
-            if found + added
-            else "Next: run `newsletter tips import PATH…` to add your tips, and `newsletter doctor` to see what is still missing."
-        )
+        there = f"{plural(found, 'tip')} already there" if found else "none yet"
+        tips = f"{plural(added, 'starter tip')} added" if added else there
+        facts = [("settings", f"{context.env_path} {env_file}"), ("database", database), ("tips", tips)]
+        output.facts(facts + [("not set", missing)] * bool(missing), title=context.settings.title)
+        output.line("\nWhat comes next:")
+        output.lines(f"  {number}. {what}: {command}" for number, (what, command) in enumerate(next_steps, start=1))
 
-    context.report({**document, "tips": found + added, "tips_added": added}, draw)
+    steps = [{"what": what, "command": command} for what, command in next_steps]
+    counts = {"tips": found + added, "tips_added": added}
+    context.report({**document, **counts, "missing": missing, "next": steps}, draw)
 
 
-def _env_file(context: CliContext, *, ask: bool) -> str:
+def _env_file(context: CliContext) -> str:
     """Write the env file, or add a key to an existing one that has none; returns what was done."""
     path, new_key = context.env_path, secrets.token_urlsafe(32)
     if path.exists():
         if context.settings.secret_key:
             return "already there"
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"\n{KEY}={new_key}\n")
-        del context.settings
-        return "already there; a key was added at the end"
+        keep_setting(path, KEY, new_key)
+        context.forget()
+        return "already there; a key was added"
     key_elsewhere = os.environ.get(KEY) or os.environ.get(f"{KEY}_FILE")
-    values = ({} if key_elsewhere else {KEY: new_key}) | (_answers() if ask else {})
-    _write_private(path, values)
+    _write_private(path, {} if key_elsewhere else {KEY: new_key})
     context.env_file = path
+    context.forget()
     return "written; only you can read it"
 
 
@@ -101,26 +99,41 @@ def _write_private(path: Path, values: Mapping[str, str]) -> None:
         ) from None
 
 
-def _answers() -> dict[str, str]:
-    """Ask for the most important settings; returns the answers that differ from the default, by name."""
+def _offer_test_email(context: CliContext) -> None:
+    """Send an email to the owner as the newsletter would send it, if the owner wants to."""
+    owner = ", ".join(context.settings.owner)
+    if context.settings.origin("NEWSLETTER_OWNER") == "default":
+        return
+    if not click.confirm(f"Send a test email to {owner}?", default=True, err=True):
+        return
+    try:
+        context.app.owner.alert(
+            "Your mail server works",
+            ["This email came from your newsletter, through your mail server."],
+            "Import your tips and your subscribers; the getting-started page explains each step",
+        )
+        context.app.transactional.send()
+    except NewsletterError as error:
+        context.print_note(f"  It was not sent: {error}")
+    else:
+        context.print_note("  Sent. If it does not arrive, look for it in the spam folder.")
 
-    def ask(row: Setting) -> str:
-        def checked(text: str) -> str:
-            try:
-                check(row, text)
-            except SettingsError as error:
-                raise click.UsageError(str(error)) from None
-            return text
 
-        return str(click.prompt(row.meaning.rstrip("."), default=row.default, value_proc=checked, err=True)).strip()
-
-    rows = [row for row in TABLE if row.name.removeprefix("NEWSLETTER_") in ASKED and not os.environ.get(row.name)]
-    answers = {row: ask(row) for row in rows}
-    return {row.name: text for row, text in answers.items() if text and text != row.default}
+def _next_steps(context: CliContext, missing: Sequence[str], *, has_tips: bool) -> list[tuple[str, str]]:
+    """What to do now, as (what, command) in order."""
+    settings = f"newsletter init, or edit {context.env_path}"
+    return [
+        *([("Answer what is not set", settings)] if missing else []),
+        *([] if has_tips else [("Import your tips", "newsletter tips import PATH…")]),
+        ("Import your subscribers", "newsletter subscribers import FILE.csv --dry-run"),
+        ("See the next issue", "newsletter issues preview --open"),
+        ("Check everything", "newsletter doctor"),
+        ("Start it", "newsletter run"),
+    ]
 
 
 def _wants_starter_tips() -> bool:
-    question = f"Add {len(_seeds())} starter tips? They are sent only when you have no tip of your own"
+    question = f"Add {len(_seeds())} starter tips, which are sent only while you have no tip of your own?"
     return click.confirm(question, default=False, err=True)
 
 

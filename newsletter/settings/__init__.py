@@ -1,7 +1,20 @@
 """The settings: a table of every setting, reading and checking it, and writing env files."""
 
-from newsletter.settings.env_file import env_text, quote
+from newsletter.settings.env_file import env_text, env_with, quote
 from newsletter.settings.reading import check, load_settings
 from newsletter.settings.table import TABLE, Setting, Settings
+from newsletter.settings.times import machine_zone
+from newsletter.settings.values import formatted_mailbox
 
-__all__ = ["TABLE", "Setting", "Settings", "check", "env_text", "load_settings", "quote"]
+__all__ = [
+    "TABLE",
+    "Setting",
+    "Settings",
+    "check",
+    "env_text",
+    "env_with",
+    "formatted_mailbox",
+    "load_settings",
+    "machine_zone",
+    "quote",
+]

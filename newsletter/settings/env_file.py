@@ -20,6 +20,16 @@ def env_text(values: Mapping[str, str] | None = None) -> str:
     return "\n".join(lines)
 
 
+def env_with(text: str, name: str, value: str) -> str:
+    """The text of an env file in which a setting has this value: in its line, even if that is commented out, or at the end."""
+    line = f"{name}={quote(value)}"
+    found = [*re.finditer(rf"(?m)^(?P<mark>#?)[^\S\n]*(?:export[^\S\n]+)?{name}[^\S\n]*=.*$", text)]
+    last = next((one for one in reversed(found) if not one["mark"]), found[-1] if found else None)
+    if last is None:
+        return f"{text.rstrip()}\n{line}\n".lstrip()
+    return f"{text[: last.start()]}{line}{text[last.end() :]}"
+
+
 def quote(value: str) -> str:
     """A value as it is written in an env file: as it is if that is unambiguous, else in double quotes."""
     if re.fullmatch(r"[\w@%+=:,./*?&-]*", value, re.ASCII):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 _DAYS = {
@@ -90,6 +91,12 @@ def read_zone(text: str) -> str:
     if found:
         return found[0]
     raise ValueError(_zone_advice(text, word, names))
+
+
+def machine_zone() -> str:
+    """The zone of this machine, "" if it has none of its own: servers mostly run in UTC, and people do not."""
+    zone = Path("/etc/localtime").resolve().as_posix().partition("/zoneinfo/")[2]
+    return zone if "/" in zone and not zone.startswith("Etc/") and _is_zone(zone) else ""
 
 
 def _is_zone(text: str) -> bool:

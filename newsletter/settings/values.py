@@ -111,6 +111,12 @@ def split_mailbox(text: str) -> tuple[str, str]:
     return _display_name(name), parse_address(re.sub(r"(?i)\Amailto:", "", found_address.strip())).text
 
 
+def formatted_mailbox(text: str, name: str) -> str:
+    """`Name <address>`, with this name if the text has none. Raises InputError."""
+    own, found = split_mailbox(text)
+    return f"{own or re.sub('[<>]', '', name).strip()} <{found}>".strip()
+
+
 def _display_name(text: str) -> str:
     name = " ".join(text.split())
     quoted = re.fullmatch(r'"(.*)"', name)  # RFC 5322 section 3.2.4: a backslash comes before a quotation mark

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CHECKOUT, Command
-from tests.support.faulty_smtp import STALL, Fault, FaultySmtp
+from tests.support.faulty_smtp import STALL, Fault, FaultySmtp, ServerBehavior
 
 TUESDAY = "2026-11-24T08:01"
 PROOF = ("--confirmed", "--source", "paper list")
@@ -36,13 +37,17 @@ class Terminal:
         )
         os.close(theirs)
         self.output = ""
+        self.seen = 0
 
     def until(self, words: str) -> None:
-        while words not in self.output:
+        """Read until these words arrive, after those that were waited for before."""
+        while (at := self.output.find(words, self.seen)) < 0:
             piece = self.read()
             assert piece, f"{words!r} never arrived: {self.output}"
+        self.seen = at + len(words)
 
     def read(self) -> str:
+        assert select.select([self.screen], [], [], 30)[0], f"nothing more arrives: {self.output}"
         try:
             piece = os.read(self.screen, 4096).decode(errors="replace")
         except OSError:  # on Linux: the other side of the terminal is closed
@@ -84,36 +89,92 @@ def with_subscribers(newsletter: Command) -> Command:
     return newsletter
 
 
-def test_init_asks_with_defaults_and_asks_again_after_a_bad_answer(
-    start: Start, run_cli: Command, tmp_path: Path
-) -> None:
-    folder = tmp_path / "fresh"
-    folder.mkdir()
-    terminal = start(folder, "init")
-    for question, answer in (
-        ("The name of the newsletter", "Anna's Tips"),
-        ("The From address of every email", "nobody"),
-        ("NEWSLETTER_FROM cannot be used", "Anna <anna@tips.example>"),
-        ("Your email address", ""),
-        ("The public address of the web pages", "https://tips.example"),
-        ("Outgoing mail server", "console:"),
-        ("The time zone of the schedule", "Europe/Berlin"),
-        ("starter tips? They are sent only when you have no tip of your own [y/N]", ""),
-    ):
+def interview(terminal: Terminal, answers: list[tuple[str, str]]) -> None:
+    for question, answer in answers:
         terminal.until(question)
         terminal.answer(answer)
-    code, _ = terminal.end()
-    assert code == 0, terminal.output
+
+
+def kept(run_cli: Command, folder: Path) -> dict[str, str]:
     shown = json.loads(run_cli("config", "show", "--json", cwd=folder).stdout)["settings"]
-    set_here = {row["name"].removeprefix("NEWSLETTER_"): row["value"] for row in shown if row["origin"] == ".env"}
-    assert set_here == {
-        "TITLE": "Anna's Tips",
-        "FROM": "Anna <anna@tips.example>",
+    return {row["name"].removeprefix("NEWSLETTER_"): row["value"] for row in shown if row["origin"] == ".env"}
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    return folder
+
+
+def test_init_asks_checks_each_answer_and_tries_the_mail_server(start: Start, run_cli: Command, fresh: Path) -> None:
+    with FaultySmtp(behavior=ServerBehavior(users={"anna@tips.example": "p@ss/w:rd"})) as server:
+        terminal = start(fresh, "init")
+        interview(
+            terminal,
+            [
+                ("What is the newsletter called? [Tip of the Week]", "Anna's Tips: weekly"),
+                ("Which address should the emails come from?", "nobody"),
+                ("it has no @. Enter it as name@example.com", "anna@tips.example"),
+                ("Which address is yours, for previews, reports, and alerts? [anna@tips.example]", ""),
+                ("Which postal address goes into the footer, as the law requires?", "1 Market Street, Springfield"),
+                ("When does the tip go out each week? [tue 08:00]", "teusday 8am"),
+                ('Did you mean "tue 08:00"?', "Thursdays at 9 a.m."),
+                ("Understood as thu 09:00", ""),
+                ("What is the public web address of the newsletter? [http://localhost:8000]", "tips.example/"),
+                ("Which mail server sends your emails, for example smtp.example.org?", f"127.0.0.1:{server.port}"),
+                ("Which user name signs in there? (none: without) [none]", "anna@tips.example"),
+                ("What is the password?", "wrong"),
+                ("Do you want to change the answers about the mail server? [Y/n]", ""),
+                (f"[127.0.0.1:{server.port}]", ""),
+                ("[anna@tips.example]", ""),
+                ("What is the password?", "p@ss/w:rd"),
+                ("It works: connected, signed in as anna@tips.example", ""),
+                ("starter tips", ""),
+                ("Send a test email to anna@tips.example? [Y/n]", ""),
+            ],
+        )
+        code, out = terminal.end()
+    assert code == 0, terminal.output
+    assert "p@ss" not in terminal.output
+    assert [email.recipient for email in server.emails] == ["anna@tips.example"]
+    assert re.findall(r"^  \d\. .*: (newsletter .*)$", out, re.MULTILINE)[0] == "newsletter tips import PATH…"
+    zone = kept(run_cli, fresh).pop("TIMEZONE")
+    assert kept(run_cli, fresh) == {
+        "TITLE": "Anna's Tips: weekly",
+        "FROM": "Anna's Tips: weekly <anna@tips.example>",
+        "OWNER": "anna@tips.example",
+        "POSTAL_ADDRESS": "1 Market Street, Springfield",
+        "SCHEDULE": "thu 09:00",
+        "TIMEZONE": zone,
         "BASE_URL": "https://tips.example",
-        "SENDER_URL": "console:",
-        "TIMEZONE": "Europe/Berlin",
+        "SENDER_URL": f"smtp://anna%40tips.example:********@127.0.0.1:{server.port}",
         "SECRET_KEY": "********",
     }
+    assert run_cli("doctor", cwd=fresh, env={"NEWSLETTER_SENDER_URL": "console:"}).returncode == 0
+
+
+def test_init_continues_after_ctrl_c(start: Start, run_cli: Command, fresh: Path) -> None:
+    first = start(fresh, "init")
+    interview(first, [("called?", "Mine"), ("come from?", "Anna <anna@tips.example>"), ("is yours", "\x04")])
+    code, _ = first.end()
+    assert (code, "To continue, run: newsletter init" in first.output) == (130, True)
+    assert kept(run_cli, fresh) == {
+        "TITLE": "Mine",
+        "FROM": "Anna <anna@tips.example>",
+        "SECRET_KEY": "********",
+    }
+    second = start(fresh, "init")
+    skipped = [("is yours", ""), ("postal", ""), ("each week?", ""), ("zone?", ""), ("web address", ""), ("server", "")]
+    interview(second, [*skipped, ("starter tips, which are sent only while you have no tip of your own? [y/N]", "y")])
+    code, out = second.end()
+    assert (code, "called?" in second.output) == (0, False), second.output
+    assert "starter tips added" in out
+    assert kept(run_cli, fresh)["OWNER"] == "anna@tips.example"
+    third = start(fresh, "init")
+    interview(third, [("Which postal address", "1 Market Street"), ("Which mail server", "console:")])
+    assert third.end()[0] == 0
+    assert "web address" not in third.output
 
 
 def test_sending_shows_a_progress_bar_and_keeps_stdout_clean(

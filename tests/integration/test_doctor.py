@@ -259,6 +259,15 @@ def test_an_unfinished_issue_that_nobody_sends_is_stuck(store: SqlStore) -> None
         assert blocked(store, LATER) == []
 
 
+def test_an_alert_that_cannot_leave_is_seen_by_monitoring(store: SqlStore) -> None:
+    with store.write() as tx:
+        tx.transactional.add("alert", "owner@tips.example", {}, TUESDAY)
+        (email,) = tx.transactional.due(TUESDAY, 1)
+        tx.transactional.done(email.id, "deferred", "relay: connection refused", TUESDAY)
+    assert blocked(store, TUESDAY + timedelta(minutes=1)) == []
+    assert blocked(store, LATER) == ["1 alert email waits after a failed attempt: relay: connection refused"]
+
+
 # -- keys -------------------------------------------------------------------------------------------
 
 

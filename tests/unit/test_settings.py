@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.errors import SettingsError
-from newsletter.settings import TABLE, Settings, env_text, load_settings, quote
+from newsletter.settings import TABLE, Settings, env_text, env_with, load_settings, quote
 from newsletter.settings.values import parse_duration
 
 SECRET = "correct-horse-battery-staple"
@@ -306,3 +306,17 @@ def test_several_owners_are_read_with_or_without_names(text: str, owners: tuple[
 def test_an_owner_without_an_address_is_an_error(text: str) -> None:
     with pytest.raises(SettingsError, match="NEWSLETTER_OWNER"):
         load_settings({"NEWSLETTER_OWNER": text}, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "NEWSLETTER_TITLE=Mine\n"),
+        ("A=1", "A=1\nNEWSLETTER_TITLE=Mine\n"),
+        ('#NEWSLETTER_TITLE="Tip"\nA=1\n', "NEWSLETTER_TITLE=Mine\nA=1\n"),
+        ("#NEWSLETTER_TITLE=a\nexport NEWSLETTER_TITLE=b # c\n", "#NEWSLETTER_TITLE=a\nNEWSLETTER_TITLE=Mine\n"),
+        ("NEWSLETTER_TITLES=a\n", "NEWSLETTER_TITLES=a\nNEWSLETTER_TITLE=Mine\n"),
+    ],
+)
+def test_one_setting_is_changed_in_its_line(before: str, after: str) -> None:
+    assert env_with(before, "NEWSLETTER_TITLE", "Mine") == after
