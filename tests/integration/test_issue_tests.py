@@ -89,7 +89,7 @@ def test_every_link_of_a_test_email_opens_a_page_and_changes_nothing(web_harness
     before, base = web_harness.rows(), web_harness.app.site.base_url
     personal = [url for url in links_in(text_of(email)) if urlsplit(url).path.split("/")[1] in ("u", "p", "useful")]
     online = [url for url in links_in(text_of(email)) if "/tips/" in url]
-    assert (len(personal), len(online)) == (4, 2)
+    assert (len(personal), len(online) > 0) == (4, True)
     for url in personal + online:
         page = web_harness.http.get(url.removeprefix(base))
         assert (page.status_code, "This is a test" in page.text) == (200, True), url
