@@ -30,6 +30,7 @@ from newsletter.domain.calendar.schedule import Due
 from newsletter.domain.calendar.substitutes import Candidate, SubstituteEmail, SubstitutesMissing
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, how_to_fix, why_held
 from newsletter.domain.errors import Refused
+from newsletter.domain.tips.season_rule import in_words
 from newsletter.ports.store import Store, Tx
 
 _TOO_LATE = "the newsletter was not running in time"
@@ -90,11 +91,12 @@ class Publisher:
             if override and override.kind is not Override.APPROVE:
                 words = {Override.SKIP: "skipped", Override.HOLD: "on hold"}[override.kind]
                 raise Refused(
-                    f"the issue for {slot} is {words}", fix=f"Run this first: newsletter calendar approve {slot}"
+                    f"the issue for {in_words(slot)} is {words}",
+                    fix=f"Run this first: newsletter calendar approve {slot}",
                 )
             issue = tx.issues.plan(slot, self.rules.schedule.starts_at(slot), now, first=self.rules.first_issue)
         if is_over(issue):
-            raise Refused(f"the issue for {slot} is already {issue.state}", fix="See: newsletter issues list")
+            raise Refused(f"the issue for {in_words(slot)} is already {issue.state}", fix="See: newsletter issues list")
         return replace(self, rules=replace(self.rules, approval=False)).prepare(issue, now)
 
     def publish_extra(self, tip_key: str, now: datetime) -> IssueFacts:
