@@ -27,6 +27,7 @@ def test_the_demo_sends_one_email_to_each_of_three_subscribers(tmp_path: Path) -
     rows = re.findall(r"^ +(\w+@home\.example) .*\d+\.\d KB +yes", done.stdout, re.MULTILINE)
     assert rows == ["amara@home.example", "joaquin@home.example", "mei@home.example"]
     assert "reached 3 of 3 subscribers" in done.stdout
+    assert "“Welcome" not in done.stdout
     assert re.search(r"Mon 9:00 AM +the owner knows +owner@home\.example", done.stdout)
     assert list(tmp_path.iterdir()) == []
 
