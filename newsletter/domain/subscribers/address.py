@@ -23,7 +23,7 @@ _SPECIAL = re.compile(r"@(?:.*\.)?(?:arpa|invalid|local|localhost|onion|test)\Z|
 class AddressProblem(StrEnum):
     """Why an address is not accepted. docs/reference/email-addresses.md lists the public test cases under each problem."""
 
-    TOO_LONG = "it is longer than 254 octets"
+    TOO_LONG = "it is longer than 254 bytes"
     NO_AT = "it has no @"
     NO_NAME = "there is nothing before the @"
     NO_DOMAIN = "there is nothing after the @"
@@ -33,7 +33,7 @@ class AddressProblem(StrEnum):
     SPACE = "it contains a space or a control character"
     SECOND_AT = "it has more than one @"
     DOT = "a dot is at the start or end of a part, or next to another dot"
-    LONG_NAME = "there are more than 64 octets before the @"
+    LONG_NAME = "there are more than 64 bytes before the @"
     HYPHEN = "a part of its domain begins or ends with a hyphen"
     LONG_LABEL = "a part of its domain is longer than 63 characters"
     ONE_LABEL = "its domain has no dot"
