@@ -22,9 +22,10 @@ CHECKS = {
         SELECT quarter, count(*) FROM issue WHERE quarter IS NOT NULL GROUP BY quarter HAVING count(*) > 1""",
     "I2 a tip had its first run more than once": """
         SELECT tip_id, count(*) FROM issue WHERE run = 1 GROUP BY tip_id HAVING count(*) > 1""",
-    "I3 a delivery is `sent`, but the server did not reply 250 to the message": """
-        SELECT issue_id, subscriber_id FROM delivery WHERE state = 'sent' AND coalesce(reply, '') NOT LIKE 'dot 250%'
-        LIMIT 5""",
+    # RFC 5321 section 4.2.1: every reply 2yz accepts. Erasing a subscriber deletes the replies of the deliveries to them.
+    "I3 a delivery is `sent`, but the server did not accept the message": """
+        SELECT issue_id, subscriber_id FROM delivery WHERE state = 'sent' AND coalesce(reply, '') NOT LIKE 'dot 2__%'
+        AND (coalesce(reply, '') <> '' OR EXISTS (SELECT 1 FROM subscriber s WHERE s.id = subscriber_id)) LIMIT 5""",
     "I4 a delivery is `sending`, but not by the latest sender run": """
         SELECT issue_id, subscriber_id FROM delivery INDEXED BY delivery_sending
         WHERE state = 'sending' AND owner IS NOT (SELECT max(id) FROM sender_run) LIMIT 5""",

@@ -96,6 +96,15 @@ def test_an_email_accepted_without_a_reply_is_sent_again_with_the_same_message_i
         assert harness.issue().state is IssueState.DONE
 
 
+def test_an_erasure_and_another_positive_reply_break_no_invariant(tmp_path: Path) -> None:
+    with app_harness(tmp_path, Fault("dot", "251 2.1.5 will forward", to=ODD)) as (harness, server):
+        harness.start(3)
+        harness.round()
+        assert harness.broken() == []
+        harness.subscribers.erase("reader1@a.example")
+        assert (harness.broken(), len(server.emails)) == ([], 2)
+
+
 def test_a_policy_rejection_for_everybody_pauses_and_a_resume_sends_to_all(tmp_path: Path) -> None:
     with app_harness(tmp_path, Fault("rcpt", "554 5.7.1 your address is listed")) as (harness, server):
         harness.start(12)
