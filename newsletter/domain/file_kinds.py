@@ -40,6 +40,29 @@ _BY_SUFFIX = {
     "numbers": ("a Numbers spreadsheet", _NUMBERS),
     "docx": ("a Word document (.docx)", "Copy the table into a spreadsheet, and save it as CSV"),
 }
+_AS_TABLE = "Export the subscribers as CSV instead"
+_TEXTS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
+    (re.compile(rb'\s*[\[{]\s*["{\[]'), "a JSON file", _AS_TABLE),
+    (
+        re.compile(rb"\s*(?:version: ?1\s+)?dn: ", re.IGNORECASE),
+        "an address book as LDIF",
+        "Export the contacts as CSV instead",
+    ),
+    (re.compile(rb"From \S+ .*\r?\n[A-Z][\w-]*:"), "a mailbox with emails", _AS_TABLE),
+    (
+        re.compile(
+            rb"(?:[A-Z][\w-]*:.*\r?\n(?:[ \t].*\r?\n)*){0,40}?(?:Subject|MIME-Version|Message-ID): .*", re.IGNORECASE
+        ),
+        "an email",
+        "Write the address into a file of its own",
+    ),
+    (
+        re.compile(rb"\s*(?:--.*\s+|/\*.*\s+)*(?:INSERT INTO|CREATE TABLE|SET |DROP TABLE|LOCK TABLES)", re.IGNORECASE),
+        "a database dump",
+        _AS_TABLE,
+    ),
+    (re.compile(rb"ID;P"), "a SYLK spreadsheet (.slk)", _AS_CSV),
+)
 _MARKUP = re.compile(rb"\s*<(?:!doctype html|html|head|body|table|meta|\?xml)", re.IGNORECASE)
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -84,4 +107,9 @@ def _kind(head: bytes, name: str) -> tuple[str, str] | None:
         )
     if _MARKUP.match(head.removeprefix(codecs.BOM_UTF8)):
         return "a web page or an XML file", f"If a spreadsheet opens it: {_AS_CSV[0].lower()}{_AS_CSV[1:]}"
-    return None
+    return kind_of_text(head)
+
+
+def kind_of_text(head: bytes) -> tuple[str, str] | None:
+    """What a text is that has no table in it, and what to do instead; None if it may be one."""
+    return next(((kind, fix) for pattern, kind, fix in _TEXTS if pattern.match(head)), None)

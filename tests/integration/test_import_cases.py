@@ -161,6 +161,11 @@ def test_a_huge_cell_costs_one_line(store: SqlStore) -> None:
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1....", "old Excel workbook"),
         (b"%PDF-1.4", "PDF"),
         (b"<html><table>", "web page"),
+        (b'[\n {"email": "a@t.example.com"}]', "a JSON file.*as CSV"),
+        (b"dn: mail=a@t.example.com\nmail: a@t.example.com\n", "LDIF"),
+        (b"From a@t.example.com Mon Jan  1 00:00:00 2024\nFrom: a@t.example.com\n", "a mailbox"),
+        (b"From: a@t.example.com\nTo: b@t.example.com,\n c@t.example.com\nSubject: stop\n", "this is an email"),
+        (b"-- dump\nINSERT INTO people VALUES ('a@t.example.com');", "a database dump"),
     ],
 )
 def test_another_kind_of_file_is_named_with_what_to_save_instead(store: SqlStore, content: bytes, kind: str) -> None:

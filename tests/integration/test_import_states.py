@@ -64,6 +64,20 @@ TOOLS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "Email,Would you like our newsletter?",
         [("Yes please!", ACTIVE), ('"No, thanks"', LEFT), ("Yes", ACTIVE)],
     ),
+    "Mailjet": (
+        "Email,IsExcludedFromCampaigns,IsUnsubscribed,IsOptInPending,IsSpamComplaining",
+        [
+            ("false,false,false,false", ACTIVE),
+            ("true,false,false,false", LEFT),
+            ("false,false,true,false", WAITS),
+            ("false,false,false,true", DEAD),
+        ],
+    ),
+    "Zoho": ("Email,Email Opt Out,Unsubscribed Mode", [("false,", ACTIVE), ("false,Manual", LEFT)]),
+    "phpList": (
+        "Email,Is the email of this user confirmed,Disable this user",
+        [("1,0", ACTIVE), ("0,0", WAITS), ("1,1", LEFT)],
+    ),
     "Infomaniak": ("Adresse e-mail;Statut", [("Actif", ACTIVE), ("Désinscrit", LEFT), ("NPAI", DEAD)]),
     "French": ("Courriel;Adresse invalide", [("non", ACTIVE), ("oui", DEAD)]),
     "Spanish": ("Correo electrónico;Fecha de baja", [("", ACTIVE), ("01/02/2021", LEFT)]),
@@ -108,7 +122,9 @@ def test_every_state_is_read(tool: str) -> None:
     [
         "unsubscribed 3/2021", "please remove from list", "STOP", "don't email", "Do not contact!", "no more emails",
         "take her off the list", "abgemeldet am 3.2.", "keine Mails mehr", "bitte löschen", "ne plus contacter",
-        "dado de baja", "wil niet meer mailen", "bounced twice",
+        "dado de baja", "wil niet meer mailen", "bounced twice", "asked to be taken off the list", "wants out", "deceased",
+        "no longer works here", "wrong address", "Adresse ungültig", "wil geen mail meer", "pediu para sair",
+        "ne souhaite plus recevoir", "non vuole più", "nie chce", "vil ikke ha mail", "не хочет", "istemiyor", "配信停止",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("others", [3, 300])
@@ -128,7 +144,7 @@ def test_other_notes_do_not(note: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["unsubscribed_members_export_1.csv", "cleaned.csv", "Bounces 2024.csv", "suppression-list.csv", "opt-outs.csv",
-     "Abgemeldete.csv", "do_not_email.csv"],
+     "Abgemeldete.csv", "do_not_email.csv", "nonsubscribed_email_audience_export.csv", "desuscritos.csv"],
 )  # fmt: skip
 def test_a_file_of_people_who_left_is_not_imported_as_subscribers(name: str) -> None:
     with pytest.raises(InputError, match="rename the file"):
@@ -190,3 +206,49 @@ def test_a_title_above_the_header_row_is_skipped_and_named(separator: str) -> No
     text = "\n".join([*lines[:2], *(line.replace(",", separator) for line in lines[2:])])
     assert [(row[2], row[5]) for row in rows.read(text.splitlines(keepends=True))] == [("ok@tips.example", LEFT)]
     assert [(part.first, part.last) for part in skipped] == [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("title", "yes", "no"),
+    [
+        ("Kein Newsletter", LEFT, ACTIVE), ("No consent", LEFT, ACTIVE), ("Unmailable", LEFT, ACTIVE),
+        ("Newsletter abgelehnt", LEFT, ACTIVE), ("I disagree", LEFT, ACTIVE), ("Non-subscriber", LEFT, ACTIVE),
+        ("配信不可", LEFT, ACTIVE), ("DNC", LEFT, ACTIVE), ("Deceased", LEFT, ACTIVE), ("Remove?", LEFT, ACTIVE),
+        ("Unconfirmed", WAITS, ACTIVE), ("Not verified", WAITS, ACTIVE), ("Nicht bestätigt", WAITS, ACTIVE),
+        ("Mail?", ACTIVE, LEFT), ("Consent to email", ACTIVE, LEFT), ("Samtykke", ACTIVE, LEFT), ("Согласие", ACTIVE, LEFT),
+    ],
+)  # fmt: skip
+def test_a_title_with_a_negation_turns_the_answer_round(title: str, yes: str, no: str) -> None:
+    found = read(f"Email,{title}\na@tips.example,yes\nb@tips.example,no\n")
+    assert [row[5] for row in found] == [yes, no]
+
+
+@pytest.mark.parametrize(("title", "cell"), [("", "x"), ("配", "no"), ("Subscription ends", "2021-03-01")])
+def test_an_answer_to_a_question_that_nobody_can_read_stops_the_import(title: str, cell: str) -> None:
+    with pytest.raises(InputError, match="seems to say who may get email"):
+        read(f"Email,{title}\na@tips.example,\nb@tips.example,{cell}\n")
+
+
+@pytest.mark.parametrize(
+    ("titles", "encoding"),
+    [("Имя;Email;Статус", "cp1251"), ("名前;Email;状態", "shift_jis"), ("Όνομα;Email", "cp1253")],
+)
+def test_an_alphabet_that_cannot_be_read_stops_the_import(titles: str, encoding: str) -> None:
+    lines = f"{titles}\nA;a@tips.example;x\n".encode(encoding).decode("utf-8", "surrogateescape")
+    with pytest.raises(InputError, match=r"text of this file cannot be read.*save it as CSV UTF-8"):
+        read(lines)
+
+
+def test_the_header_row_again_is_skipped() -> None:
+    rows = read("Email,Status\na@tips.example,active\nEmail,Status\nb@tips.example,unsubscribed\n")
+    assert [row[5] for row in rows] == [ACTIVE, LEFT]
+
+
+def test_another_header_row_stops_the_import() -> None:
+    with pytest.raises(InputError, match="a second table begins here, with other columns: Email, Unsubscribed"):
+        read("Email,Subscribed\na@tips.example,yes\nEmail,Unsubscribed\nb@tips.example,yes\n")
+
+
+@pytest.mark.parametrize("first", ["", "# our list\n", "email\n"])
+def test_a_line_of_a_list_that_is_crossed_out_is_no_address(first: str) -> None:
+    assert [row[2] for row in read(f"{first}a@tips.example\n#b@tips.example\n-c@tips.example\n")] == ["a@tips.example"]

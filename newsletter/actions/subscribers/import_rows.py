@@ -5,7 +5,6 @@ Everything here runs before the first row is written: an error in the last line 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +12,13 @@ from functools import lru_cache
 from itertools import chain, islice
 
 from newsletter.actions.subscribers.erase import ERASED
+from newsletter.actions.subscribers.import_refusals import (
+    MAX_WORDS,
+    Watch,
+    refuse,
+    refuse_by_name,
+    refuse_garbled,
+)
 from newsletter.actions.subscribers.subscribe import clean_name
 from newsletter.domain.csv_records import MAX_TITLES, CsvRecords, Record, SkippedLines
 from newsletter.domain.errors import InputError, UsageError
@@ -24,11 +30,8 @@ from newsletter.domain.subscribers.csv_columns import (
     UnknownCell,
     columns_without_header,
     find_columns,
-    is_about_something_else,
 )
 from newsletter.domain.subscribers.csv_states import (
-    CLEAR_WORDS,
-    PLAN_WORDS,
     STATUS_BY_WORD,
     SourceStatus,
     fold,
@@ -45,17 +48,15 @@ from newsletter.domain.subscribers.imported import (
     parse_time,
     unescape_formula,
 )
-from newsletter.domain.subscribers.state_words import opt_outs
 from newsletter.domain.subscribers.subscription import Frequency
 
 _NEVER = "9999"  # later than any time in a file, as text
 FREQUENCIES = frozenset(pace.value for pace in Frequency)
 _IP_LENGTH = 45  # of the longest IPv6 address as text
-_MAX_VALUES = 50  # a column with more different values is no column of states
-_NOTES_TOGETHER = 1_000
-_MAX_WORDS = 5  # how many unknown words of a column are worth reading on for
 Times = tuple[str | None, str | None, str | None, str | None]
 """Signed up, confirmed, unsubscribed, and the evidence of the confirmation; see `StagedSubscriber`."""
+_MARKS = ("#", "-", "/", "*", "~", "!", ";")
+_CROSSED_OUT = "the line begins with a mark, as if it were crossed out. Remove the mark, or the line"
 _NO_ADDRESS = "there is no address in this row. Add one, or remove the row"
 
 
@@ -103,11 +104,11 @@ class RowReader:
         source = CsvRecords(lines, self.options.skip)
         columns, records = self._find_columns(iter(source))
         self.columns = columns
-        _refuse_by_name(self.options.file_name, columns)
+        refuse_by_name(self.options.file_name, columns)
         at = columns.address
         source.width = len(columns.titles)
         source.looks_like_row = lambda cells: len(cells) > at and "@" in cells[at]
-        watch = _Watch(columns)
+        watch = Watch(columns)
         yield from self._rows(records, columns, watch)
         self._refuse_unknown()
         watch.refuse_states()
@@ -129,6 +130,7 @@ class RowReader:
                 line=line,
                 fix="Name the column email in the header row",
             )
+        refuse_garbled(columns.titles, line)
         known = {fold(title) for title in columns.titles}
         for title in (title for title in self.options.ignored if fold(title) not in known):
             shown = ", ".join(columns.titles)[:200]
@@ -154,15 +156,16 @@ class RowReader:
         (at,) = found
         return find_columns([*header[:at], "email", *header[at + 1 :]], self.options.ignored)
 
-    def _rows(self, records: Iterator[Record], columns: Columns, watch: _Watch) -> Iterator[StagedSubscriber]:
+    def _rows(self, records: Iterator[Record], columns: Columns, watch: Watch) -> Iterator[StagedSubscriber]:
         parse, make_key = address_parser(), self.options.make_key
         at, first, last, is_erased = columns.address, columns.first, columns.last, self.options.is_erased
         paused, pace, width, status_of = columns.paused, columns.pace, len(columns.titles), columns.status_reader()
         watched, times_of = watch.watched, self._times_reader(columns)
         missing, is_plain = [""] * (width + 1), columns.is_plain
-        active, has_status, check = SourceStatus.ACTIVE.value, bool(columns.states), self._check_width
+        active, has_status, check = SourceStatus.ACTIVE.value, bool(columns.states), self._check_row
         for line, cells in records:  # this loop runs a million times, so it makes few calls and no objects
-            if len(cells) != width and not check(line, cells, columns):
+            cell = cells[at] if len(cells) == width else ""
+            if ("@" not in cell or cell.startswith(_MARKS)) and not check(line, cells, columns):
                 continue
             several = is_plain and len(cells) > 1
             cells.extend(missing)  # the last cell, which is empty, stands for a column that does not exist
@@ -201,10 +204,31 @@ class RowReader:
                     evidence,
                 )
 
-    def _check_width(self, line: int, cells: Sequence[str], columns: Columns) -> bool:
-        """Is a row usable that has more or fewer cells than the header row? Otherwise it is rejected."""
+    def _is_header(self, line: int, cells: Sequence[str], columns: Columns) -> bool:
+        """Is this the header row again, as in files that were put together? Raises InputError if it is another one.
+
+        Its columns may mean the opposite: a "yes" below "Subscribed", and below "Unsubscribed".
+        """
+        if any("@" in cell for cell in cells) or find_columns(cells, self.options.ignored) is None:
+            return False
+        titles = [fold(cell) for cell in cells if cell.strip()]
+        if columns.is_headless or titles != [fold(title) for title in columns.titles if title]:
+            raise InputError(
+                f"a second table begins here, with other columns: {', '.join(filter(None, cells))[:200]}",
+                line=line,
+                fix="Put each table into a file of its own, and import the files one by one",
+            )
+        self.options.skip(SkippedLines(line, line, "this is the header row again"))
+        return True
+
+    def _check_row(self, line: int, cells: Sequence[str], columns: Columns) -> bool:
+        """Is a row usable that does not look like the others? Otherwise it is rejected, or skipped as a header row."""
+        if self._is_header(line, cells, columns):
+            return False
         width, reason = len(columns.titles), ""
-        if len(cells) > width and any(cell.strip() for cell in cells[width:]) and not columns.is_plain:
+        if columns.is_plain and "".join(cells[columns.address : columns.address + 1]).startswith(_MARKS):
+            reason = _CROSSED_OUT
+        elif len(cells) > width and any(cell.strip() for cell in cells[width:]) and not columns.is_plain:
             reason = (
                 f"the row has {len(cells)} cells, and the header row has {width}. Put a cell with a separator in quotes"
             )
@@ -242,9 +266,9 @@ class RowReader:
     def _note_unknown(self, unknown: UnknownCell, line: int) -> None:
         words = self.unknown.setdefault(unknown.column.title, {})
         lines = words.setdefault(unknown.word, [])
-        if len(lines) < _MAX_WORDS:
+        if len(lines) < MAX_WORDS:
             lines.append(line)
-        if len(words) >= _MAX_WORDS:
+        if len(words) >= MAX_WORDS:
             self._refuse_unknown()
 
     def _times_reader(self, columns: Columns) -> Callable[[int, Sequence[str]], Times]:
@@ -274,7 +298,7 @@ class RowReader:
     def _refuse_unknown(self) -> None:
         for title, words in self.unknown.items():
             shown = ", ".join(f"{word!r} (line {', '.join(map(str, lines))})" for word, lines in words.items())
-            _refuse(title, f"and this is not understood: {shown}")
+            refuse(title, f"and this is not understood: {shown}")
 
 
 def _no_other_form(_: str) -> None:
@@ -286,79 +310,3 @@ def _evidence(cell: str, confirmed_at: str | None, ip: str) -> str | None:
     if confirmed_at is None and not is_time(cell):
         return None
     return ip if len(ip) <= _IP_LENGTH and not ip.isalpha() else ""
-
-
-_FOR_NOBODY = re.compile(
-    r"unsub|opt(?:ed)?[ _-]?outs?\b|bounce|cleaned|suppress|bla?cklist|blocklist|complain|do[ _-]?not[ _-]?(?:e?mail|contact)"
-    r"|abgemeldet|abmeldungen|d[eé]sabonn|d[eé]sinscri|disiscritt|uitgeschreven|dados?[ _-]?de[ _-]?baja",
-    re.IGNORECASE,
-)
-
-
-def _refuse_by_name(file_name: str, columns: Columns) -> None:
-    """Tools export unsubscribed people to files of their own, which may say so only in their names."""
-    if _FOR_NOBODY.search(file_name) and not columns.states:
-        raise InputError(
-            f"the name {file_name!r} seems to say that nobody in this file must be emailed, and no column says who may be",
-            fix="Add a column named status that says unsubscribed in each row; or, if they may be emailed, rename the file",
-        )
-
-
-class _Watch:
-    """Looks at unused columns, to notice states under another title, and notes that ask not to be emailed.
-
-    Only the values of columns that have few of them are remembered.
-    """
-
-    def __init__(self, columns: Columns) -> None:
-        self._titles = dict(columns.unused)
-        self._ignored = {
-            at for at, title in columns.unused if fold(title) in columns.ignored or is_about_something_else(title)
-        }
-        self._seen: dict[int, dict[str, int]] = {at: {} for at in self._titles if at not in self._ignored}
-        self._waiting: dict[int, list[tuple[str, int]]] = {
-            at: [] for at in self._seen
-        }  # (value, line), not yet searched
-        self._requests: dict[int, dict[str, int]] = {at: {} for at in self._seen}  # values that ask for no email
-        self.watched = list(self._seen.items())  # (index, values) of each column
-
-    def note(self, at: int, value: str, line: int) -> None:
-        """Look at a value that is not remembered, and remember it unless the column has many."""
-        seen, waiting = self._seen[at], self._waiting[at]
-        if len(seen) <= _MAX_VALUES:
-            seen[value] = line
-        waiting.append((value, line))
-        if len(waiting) >= _NOTES_TOGETHER:
-            self._search(at)
-
-    def _search(self, at: int) -> None:
-        waiting, found = self._waiting[at], self._requests[at]
-        found.update(waiting[index] for index in opt_outs([value for value, _ in waiting])[:_MAX_WORDS])
-        waiting.clear()
-
-    def refuse_states(self) -> None:
-        """Raises InputError if a column that was not used has state words."""
-        for at, seen in self._seen.items():
-            self._search(at)
-            values = {value: line for value, line in seen.items() if value.strip()}
-            words = {value: [fold(part) for part in re.split(r"[,;|/]", value)] for value in values}
-            clear = [value for value, parts in words.items() if not CLEAR_WORDS.isdisjoint(parts)]
-            states = [value for value in values if fold(value) in STATUS_BY_WORD and fold(value) not in PLAN_WORDS]
-            if self._requests[at]:
-                values, clear = self._requests[at], list(self._requests[at])
-            if clear or (len(seen) <= _MAX_VALUES and states and 2 * len(states) >= len(values)):
-                found = clear or states
-                shown = ", ".join(f"{value.strip()[:80]!r} (line {values[value]})" for value in found[:_MAX_WORDS])
-                _refuse(self._titles[at], f"and its title is not understood: {shown}")
-
-
-def _refuse(title: str, what: str) -> None:
-    raise InputError(
-        f"the column {title!r} seems to say who may get email, {what}",
-        fix="Change these cells to active, unconfirmed, unsubscribed or cleaned and the title to status; or, if nothing"
-        f' in that column means "do not email this person", pass --ignore-column {_quoted(title)}',
-    )
-
-
-def _quoted(title: str) -> str:
-    return title if re.fullmatch(r"[\w.-]+", title) else f'"{title}"'

@@ -59,13 +59,21 @@ _HARMLESS = frozenset(
     subscriptionplan subscribername subscribertype subscriptiontypes subscriptiontier subscriptionsource
     subscribersource""")
 )
+_WAITS = (
+    r"pending|awaiting|unconfirm|(?:not|non|no|never|nicht|niet|nao|sin)(?:yet)?(?:confirm|verif|bestat|bevestig|conferm)|unverif"
+    r"|unbest[aä]t|onbevestig|ausstehend|enattente|pendient|pendente|inattesa"
+)
+_NOT = r"^(?:no|not|non|never|kein|keine|keinen|nicht|nie|geen|niet|sans|sin|sem|nao|inte|ikke|ingen|bez|nechce|не|нет|без)$"
 _TITLES = {
-    Topic.BOUNCED: r"bounc|complain|spam(?!filter)|undeliver|suppress|quarantin|clean|invalid|unzustellbar|ungultig"
+    Topic.BOUNCED: rf"{_WAITS}|bounc|complain|spam(?!filter)|undeliver|suppress|quarantin|clean|invalid|unzustellbar|ungultig"
     r"|rebot|rejet|rimbalz|beschwerde|plainte|queja|reclam|klacht|abuse|onhold|^hold|^held|junk|^npai",
     Topic.OPTED_OUT: r"unsub|opt(?:ed|s|ing)?out|donot|dont(?:contact|mail|email|send)|nomail|noemail|nocontact|bla?cklist"
     r"|blocklist|blocked|revok|withdr[ae]w|exclude|disabled|deleted|removed|cancel|inactive|wypis|rezygn|odhlas|avregist|avprenum|avmeld|afmeld|peruut|отпис|解除|停止|退订|退会|austritt|deactivat|neveremail"
     r"|abgemeld|abmeld|abbestell|ausgetragen|kundig|kuendig|gesperrt|widerruf|widerspr|geloscht|geloescht|inaktiv|keinewerbung"
-    r"|keinemail|deaktiv|desabonn|desinscri|bloqu|resili|supprim|nepascontacter|desuscri|darsedebaja|^baja|baja$|eliminad|^stop(?:time|date)"
+    r"|keinemail|deaktiv|desabonn|desinscri|bloqu|resili|supprim|nepascontacter|desuscri|darsedebaja|^baja|baja$|eliminad|^stop(?:time|date)|disable|refus|ablehn|abgelehnt"
+    r"|verweiger|rechaz|rifiut|weiger|disagree|unmail|unreach|banned|deceased|verstorben|decede|falleci|decedut|overleden|molest"
+    r"|disturb|listanegra|listenoire|seminteresse|geenmail|sperr|ausgetreten|radie|^remove|^delete|^trash|archived|^dn[ce]$"
+    r"|^mute|iptal|unwant|unerwunsch|whyleft|leaving|^stop|stopped|stopp$|beendet|declined|denied|拒否|不可|不要|不同意|отказ"
     r"|disiscri|blocca|annullat|uitgeschre|uitschrij|afgemeld|opgezegd|geblokk|verwijderd|descadast|removid",
     Topic.CONFIRMED: r"confirm|verified|verific|doubleopt|^doi|bestatig|bestaetig|conferm|bevestig|^activated|^activation|^aktiviert"
     r"|freigeschaltet|potwierdz|bekraft|bekraeft|bekreft|vahvist|potvrz|подтвер|onaylandi|確認|确认",
@@ -76,7 +84,9 @@ _TITLES = {
     r"|subscri|^active$|^isactive$|^aktiv$|^actif$|^activo$|^attivo$|^ativo$|^actief$|^enabled$|mailable|^opt$"
     r"|^sends?$|^sendto|^sendemail|^mailings?$|^onlist|^onthelist|^inlist|^wants|^wishes|^gets|^receives?|toreceive|^allow"
     r"|contactable|accett|accept|acept|aceit|akzept|^erhalt"
-    r"|^mochte|empfang|recevoir|recibir|ricevere|ontvangen|receber|versand|подпис|購読|配信|订阅|구독",
+    r"|^mochte|empfang|recevoir|recibir|ricevere|ontvangen|receber|versand|подпис|購読|配信|订阅|구독"
+    r"|samtyk|samtyck|souhlas|^zgod|соглас|^izin|^riza|同意|メルマガ|rassyl|рассыл|^nl$|^nljanein|^abo$|emailerlaubt|contactallowed"
+    r"|mailok|mailsok|consent|sendme|keepme|stayin|emailme|mailme|wouldyoulike|gewunscht|erwunscht|emailnotif|emailvalid|validemail",
 }
 _TOPICS = tuple((topic, re.compile(pattern)) for topic, pattern in _TITLES.items())
 # The state of something else. "Email status", "Subscription status" and the like are not among them.
@@ -92,13 +102,16 @@ _TOKENS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_A-Za-z\d]+")
 _TIMES = frozenset(words_of("time date at on datum since timestamp fecha data heure zeit zeitpunkt dato"))
 _REASONS = frozenset(
     words_of(
-        """reason reasons campaign title comment cause by grund motif motivo reden via code type id source origin method"""
+        """reason reasons campaign title comment cause by why mode modo modus grund motif motivo reden via code type id source origin method"""
     )
 )
 _INDIFFERENT = frozenset(
     words_of("""id ip source url link plan key uuid page form method country city count name email mail language timezone tier
     zip text description wording version""")
 )
+_BY = frozenset(words_of("to by via per for receive receiving"))  # "Consent to email" is no address
+_NEGATION = re.compile(_NOT)
+_ENDS = frozenset(words_of("end ends ended until bis expires expired expiry expiration"))
 _OTHER_CHANNELS = frozenset(words_of("sms phone whatsapp push mobile telefon postal call calls tel viber"))
 _KNOWN = frozenset((*SIGNED_UP, *CONFIRMED, *CONFIRM_IP, *EMAIL, *NAME))
 
@@ -153,6 +166,11 @@ class Columns:
     titles: tuple[str, ...] = ()
     is_plain: bool = False
     ignored: frozenset[str] = frozenset()
+
+    @property
+    def is_headless(self) -> bool:
+        """Was there no header row?"""
+        return self.is_plain and self.titles[self.address].startswith("column ")
 
     @property
     def required(self) -> tuple[int, ...]:
@@ -272,13 +290,16 @@ def _state_columns(shown: Sequence[str], folded: Sequence[str], address: int) ->
         if at == address or not folded[at] or (title.lower() == "cancel date" and "stripeplan" in folded):
             continue
         topic = topic_of(title)
+        if topic is None and folded[at] in EMAIL and title.rstrip().endswith("?"):  # "Mail?" beside "Email"
+            topic = Topic.AGREED
         if topic is None and from_buttondown and folded[at] in BUTTONDOWN:
             topic = Topic.STATUS
         if topic:
             tokens = _tokens(title)
             negative = topic in {Topic.OPTED_OUT, Topic.BOUNCED}
             any_text = negative and (bool(set(tokens) & (_TIMES | _REASONS)) or "reason" in folded[at])
-            columns.append(StateColumn(at, title, topic, any_text, soft=topic is Topic.BOUNCED and "soft" in tokens))
+            soft = topic is Topic.BOUNCED and ("soft" in tokens or bool(re.search(_WAITS, folded[at])))
+            columns.append(StateColumn(at, title, topic, any_text, soft))
     return columns
 
 
@@ -295,7 +316,10 @@ def topic_of(title: str) -> Topic | None:
     topic = _subject(title)
     if topic in {Topic.OPTED_OUT, Topic.BOUNCED, Topic.STATUS}:
         return topic
-    return None if set(_tokens(title)[-1:]) & (_TIMES | _INDIFFERENT) else topic
+    *before, last = ["", *_tokens(title)]
+    if last in _TIMES | _INDIFFERENT and not (before[-1] in _BY and last in {"email", "mail"}):
+        return None
+    return topic
 
 
 def is_about_something_else(title: str) -> bool:
@@ -310,7 +334,12 @@ def _subject(title: str) -> Topic | None:
         return None
     word = fold(title)
     found = next((topic for topic, pattern in _TOPICS if pattern.search(word)), None)
-    return Topic.AGREED if found is None and "opt" in tokens else found
+    found = Topic.AGREED if found is None and "opt" in tokens else found
+    # "No newsletter" and "Kein Newsletter" turn the answer round. "No. of newsletters" is about numbers.
+    if found is Topic.AGREED and _NEGATION.match(next(iter(_tokens(title)), "")) and "of" not in tokens:
+        return Topic.OPTED_OUT
+    # A date below "Subscription ends" may be in the past or not, so that it must not be taken for a yes.
+    return Topic.PLACE if found is Topic.AGREED and tokens & _ENDS else found
 
 
 def _tokens(title: str) -> list[str]:

@@ -81,7 +81,10 @@ STATUS_BY_WORD = {fold(word): was for was, words in reversed(_WORDS.items()) for
 STATUS_BY_WORD |= dict.fromkeys(map(fold, PLAN_WORDS), SourceStatus.ACTIVE)
 # A longer text may only make somebody stricter, never active: "Unsubscribed by the user", "Bounced (mailbox full)".
 _STEMS = (
-    (SourceStatus.UNCONFIRMED, re.compile(r"soft(?:ly)?bounc|notconfirm|unconfirm")),
+    (
+        SourceStatus.UNCONFIRMED,
+        re.compile(r"soft(?:ly)?bounc|notconfirm|unconfirm|nichtbestat|nonconfirm|noconfirm|nietbevestig"),
+    ),
     (
         SourceStatus.CLEANED,
         re.compile(

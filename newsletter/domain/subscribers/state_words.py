@@ -76,13 +76,30 @@ _PHRASES = (
     r"d[ée]sabonn|d[ée]sinscri|\bne (?:plus|pas) (?:contacter|envoyer|[ée]crire)|\bplus de (?:mails?|newsletters?)\b",
     r"\b(?:dar(?:se)?|dado|dada) de baja|\bno (?:enviar|contactar)|desuscri|disiscri|\bnon (?:contattare|inviare)",
     r"uitgeschreven|\buitschrijven|afgemeld|\bniet (?:meer )?(?:mailen|contacteren|benaderen)|descadastr",
-    r"\bn[ãa]o (?:enviar|contatar|contactar)",
+    r"\bn[ãa]o (?:enviar|contatar|contactar|quer|deseja)",
+    r"\btaken? off\b|\b(?:asked|wants?|wish(?:es)?|requested) (?:to )?(?:be )?(?:out|off|remov|delet|leave|stop|gone)",
+    r"\bdeceased\b|\bpassed away\b|\bno longer (?:works?|with|employed|at|interested|wants?|valid|there)|\bnot interested\b",
+    r"\b(?:wrong|invalid|dead|defunct) (?:e-?mail|address)|\b(?:e-?mail|address|mailbox) (?:is |was )?(?:invalid|dead|wrong|not valid)",
+    r"\bnever (?:agreed|consented|signed)|\bdid not (?:agree|consent|sign|subscribe)|\bwithout consent\b",
+    r"verstorben|\badresse (?:ung[üu]ltig|falsch|veraltet)|\bung[üu]ltige? (?:e-?mail|adresse)|\bkein interesse|\bwiderspr|\bwiderruf",
+    r"\b(?:möchte|will|wünscht) (?:\w+ ){0,3}(?:kein|nicht|raus|abgemeldet)|\bne (?:souhaite|veut|désire) (?:plus|pas)|\bdécédé",
+    r"\badresse (?:invalide|erron)|\bno (?:quiere|desea|le interesa)|\bfallecid|\bcorreo (?:inválido|incorrecto|erróneo)",
+    r"\b(?:pediu|quer|pidi[óo]) (?:para |p/ |a )?(?:sair|parar|remo|baja|ser remov)|\bfalecid|\bsem interesse",
+    r"\bnon (?:vuole|desidera|interessat)|\bdecedut|\bindirizzo (?:errato|non valido)",
+    r"\bwil (?:geen|niet)\b|\bgeen (?:\w+ ){0,2}(?:e-?mails?|nieuwsbrief|mailings?|interesse)|\boverleden\b|\badres (?:ongeldig|onjuist)",
+    r"\b(?:vill|vil|ønsker|önskar|skal|ska) (?:inte|ikke)\b|\bavliden\b|\bafdød\b|\bnie (?:chce|wysyłać|pisać)|wypisa|rezygn",
+    r"\bnechce|\bneposílat|\bnezasílat|odhlás|\bне (?:хочет|писать|отправлять|слать|присылать)|отпис|отказал|istemiyor|göndermeyin",
+    r"配信停止|停止希望|不要|退会|解除|退订|拒收|取消订阅|수신거부",
 )
 _OPT_OUT = re.compile("|".join(_PHRASES))
 # Each phrase contains one of these. To look for them in many notes together takes a fraction of the time.
 _HINT_WORDS = """unsub opt do_not don't don\u2019t dont never no_longer not_to_be no_ off from remove delete stop bounc unknown spam
     unzustell abgemeld abmeld abbestell ausgetragen austragen kein nicht bitte abonn inscri ne_p plus_de de_baja desuscri
-    iscri non_ uitge uitschr afgemeld niet descadastr n\u00e3o nao"""
+    iscri non_ uitge uitschr afgemeld niet descadastr n\u00e3o nao taken asked want wish request deceased passed wrong invalid dead defunct
+    not_ without verstorben ung adresse_ widerr widerspr m\u00f6chte will_ w\u00fcnscht ne_ d\u00e9c\u00e9d\u00e9 no_quier fallec correo_
+    pediu quer_ pidi falecid sem_int decedut indirizzo_ wil_ geen overleden adres_ vill vil_ \u00f8nsker \u00f6nskar skal ska_
+    avliden afd\u00f8d nie_ wypisa rezygn nechce neposí nezasí odhlás не_ отпис отказал istemiyor göndermeyin 停止 不要 退会 解除
+    退订 拒收 取消订阅 수신거부"""
 _HINTS = [hint.replace("_", " ") for hint in _HINT_WORDS.split()]
 
 
