@@ -6,23 +6,18 @@ skipped, and their tips count as sent; open issues are paused; queued emails and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from newsletter.actions.calendar.plan import Rules, choice_for, is_over, is_skipped
 from newsletter.actions.owner.reports import PAUSED
-from newsletter.actions.subscribers.import_rows import RowOptions, RowReader
-from newsletter.actions.subscribers.import_subscribers import erasures, read_lines
+from newsletter.actions.unsubscribed_files import UnsubscribedFile, UnsubscribedFiles
 from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.quarterly import Quarter
 from newsletter.domain.calendar.schedule import WEEK
-from newsletter.domain.csv_records import SkippedLines
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
-from newsletter.domain.errors import InputError
-from newsletter.domain.subscribers.csv_states import SourceStatus
-from newsletter.domain.subscribers.imported import ImportOptions, RejectedRow, StagedSubscriber
 from newsletter.mail.tokens import Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
@@ -54,22 +49,6 @@ class Adopted:
 
 
 @dataclass(frozen=True, slots=True)
-class UnsubscribedFile:
-    """What a list of unsubscribed addresses changed.
-
-    unsubscribed: subscribers who were active or pending. unknown: addresses that are now recorded as unsubscribed.
-    already: addresses that got no email before. active: rows that the file itself calls active; they were left out.
-    """
-
-    unsubscribed: int
-    unknown: int
-    already: int
-    active: int
-    rejected: tuple[RejectedRow, ...]
-    skipped: tuple[SkippedLines, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Adoption:
     """Ends the hold of one database. make_key: a fresh subscriber key at each call."""
 
@@ -89,30 +68,8 @@ class Adoption:
             return Unknown(why, since, tuple(self._slots(tx, since, sent_through)), waiting)
 
     def unsubscribe(self, path: Path) -> UnsubscribedFile:
-        """Unsubscribe every address in a file, for ever or until the person signs up again.
-
-        A file with a column of states is read as an import reads it, and its active rows are left out. Unknown addresses
-        are recorded, so that no later import makes them active. Raises InputError; OSError becomes one.
-        """
-        now, rejected, skipped = self.clock(), list[RejectedRow](), list[SkippedLines]()
-        is_erased = erasures(self.store, self.signer())
-        reader = RowReader(RowOptions(rejected.append, skipped.append, self.make_key, is_erased, now))
-        left_out = [0]
-        before = self._counts()
-        try:
-            counts = self.store.import_staged(
-                _as_unsubscribed(reader, read_lines(path), left_out),
-                ImportOptions(f"unsubscribed after a backup: {path.name}", now),
-            )
-        except InputError as error:
-            error.source = error.source or str(path)
-            raise
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", source=str(path)) from None
-        after = self._counts()
-        unknown, gone = after[0] - before[0], before[1] - after[1]
-        already = max(counts.suppressed + counts.left - unknown - gone, 0)
-        return UnsubscribedFile(gone, unknown, already, left_out[0], tuple(rejected), tuple(skipped))
+        """Unsubscribe everyone in a file; see `UnsubscribedFiles`."""
+        return UnsubscribedFiles(self.store, self.signer, self.make_key, self.clock).unsubscribe(path)
 
     def adopt(self, sent_through: date | None = None) -> Adopted:
         """Send from this database from now on; see `unknown`."""
@@ -169,21 +126,3 @@ class Adoption:
         if since < due_at <= now and ran and tx.issues.for_quarter(str(quarter)) is None:
             issue = tx.issues.plan_quarter(str(quarter), ran[0].tip_id, due_at, now)
             tx.issues.change(issue.number, IssueEvent.CANCEL, now, reason=_WHY)
-
-    def _counts(self) -> tuple[int, int]:
-        """(subscribers in all, those who could get an email, now or after a pause or a confirmation)."""
-        with self.store.read() as tx:
-            counts = tx.subscribers.count()
-        return sum(counts.values()), sum(counts.get(one, 0) for one in ("confirmed", "paused", "pending"))
-
-
-def _as_unsubscribed(reader: RowReader, lines: Iterable[str], left_out: list[int]) -> Iterator[StagedSubscriber]:
-    """The rows as unsubscribed ones; in a file with states, those that are unsubscribed or bounced."""
-    for row in reader.read(lines):
-        status = row[5]
-        if status in (SourceStatus.ACTIVE.value, SourceStatus.UNCONFIRMED.value):
-            if reader.columns and reader.columns.states:
-                left_out[0] += 1
-                continue
-            status = SourceStatus.UNSUBSCRIBED.value
-        yield (*row[:5], status, *row[6:11], None)

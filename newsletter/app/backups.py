@@ -22,7 +22,7 @@ from newsletter.store.encryption import decrypt, encrypt, is_encrypted
 from newsletter.store.sqlite.backup import Contents, backup, replace, stage
 from newsletter.store.sqlite.database import revision, sqlite_path
 from newsletter.store.sqlite.errors import BACKUPS
-from newsletter.store.sqlite.members import Member, add_members
+from newsletter.store.sqlite.members import LARGEST, Member, add_members
 from newsletter.store.sqlite.sending_lock import sending_lock
 from newsletter.store.transactions import SqlStore
 
@@ -191,7 +191,7 @@ class Backups:
             Member(ENV, env_for_backup(self.environ, self.env_file).encode()),
             *(Member(name, content) for one in named for name, content in one.contents.items()),
             *(
-                Member(f"{MEDIA}/{path.relative_to(media).as_posix()}", path.read_bytes())
+                Member(f"{MEDIA}/{path.relative_to(media).as_posix()}", _picture(path))
                 for path in sorted(media.rglob("*"))
                 if path.is_file()
             ),
@@ -296,6 +296,15 @@ class Backups:
             files.make_directory(path.parent)
             files.write(path, content)
             done.placed.append(path)
+
+
+def _picture(path: Path) -> bytes:
+    if path.stat().st_size > LARGEST:
+        raise NewsletterError(
+            f"{path} is larger than {LARGEST // 1_000_000} MB, so it cannot be in a backup",
+            fix="Nothing was written. Move that file to another directory",
+        )
+    return path.read_bytes()
 
 
 def _manifest(contents: Contents, file: Path) -> Mapping[str, object]:

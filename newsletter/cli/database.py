@@ -19,7 +19,8 @@ from newsletter.domain.english import plural
 from newsletter.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from newsletter.actions.adopt import Adopted, Unknown, UnsubscribedFile
+    from newsletter.actions.adopt import Adopted, Unknown
+    from newsletter.actions.unsubscribed_files import UnsubscribedFile
     from newsletter.app.backups import Backups, Report
     from newsletter.cli.output import Output
 
@@ -183,7 +184,7 @@ def db_restore(
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A list or CSV file of people who unsubscribed since the backup; can be repeated.",
+    help="People who unsubscribed since the backup: a list, a CSV file, or the log of your web server; can be repeated.",
 )
 @click.option(
     "--sent-through",
@@ -239,7 +240,7 @@ def _unknown_lines(context: CliContext, unknown: Unknown, *, has_list: bool) -> 
     yield f"What happened after {dates.day(at)}, {dates.time(at)} {at:%Z} is not known here:"
     if not has_list:
         yield "  - Whoever unsubscribed since then would get emails again. Pass a list of them: --unsubscribed FILE"
-        yield "    Look in the emails to you, in the log of your web server (/u/), and at your email provider."
+        yield "    Look in the emails to you and at your email provider; the log of your web server is such a file, too."
     yield "  - Whoever signed up since then is missing. Import them, or ask them to sign up again."
     if unknown.slots:
         days = ", ".join(dates.day(slot) for slot in unknown.slots)

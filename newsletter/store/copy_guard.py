@@ -86,10 +86,10 @@ def path_of(database: Path) -> Path:
 
 def hold(session: Session, database: Path) -> str:
     """Why this database may not send, or ""."""
-    if why := _copied(session, database):
-        return why
-    row = session.exec(select(Restored)).first()
-    return f"it is a backup of {row.made_at:%b %d, %Y, %H:%M} UTC, and what happened since is not known" if row else ""
+    why, row = _copied(session, database), session.exec(select(Restored)).first()
+    if row and why in ("", _no_mark(database)):  # a backup never has that file next to it
+        return f"it is a backup of {row.made_at:%b %d, %Y, %H:%M} UTC, and what happened since is not known"
+    return why
 
 
 def known_until(session: Session, database: Path) -> datetime | None:
@@ -110,13 +110,19 @@ def _copied(session: Session, database: Path) -> str:
     if row.machine and machine and row.machine != machine:
         return f"it was used on another machine ({row.host}) and may still be in use there"
     if mark is None or mark.key != row.key:
-        return f"it is a copy: {path_of(database).name}, which belongs next to it, is missing or belongs to another database"
+        return _no_mark(database)
     if mark.beat > row.beat:
         return f"it is an older state, of {row.beat_at:%b %d, %Y, %H:%M} UTC, that was restored; emails may have been sent since"
     # A difference of one is normal: the process died after the commit and before it wrote the file.
     if row.beat > mark.beat + 1:
         return f"{path_of(database).name} is older than the database; one of the two was restored from a copy"
     return _other_file(File(row.inode, row.device, row.path), file_of(database))
+
+
+def _no_mark(database: Path) -> str:
+    return (
+        f"it is a copy: {path_of(database).name}, which belongs next to it, is missing or belongs to another database"
+    )
 
 
 def _other_file(before: File, here: File) -> str:

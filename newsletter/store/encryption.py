@@ -64,7 +64,9 @@ def decrypt(source: Path, target: Path, passphrase: str) -> None:
 
 def _refused(source: Path, *, is_first: bool) -> InputError:
     if is_first:
-        return InputError(f"the passphrase of {source} is wrong", fix="Nothing was changed. Try again")
+        # The first piece tells no difference.
+        fix = "Nothing was changed. Try again, or use another backup"
+        return InputError(f"the passphrase of {source} is wrong, or the file is damaged", fix=fix)
     return InputError(f"{source} is damaged or incomplete", fix="Nothing was changed. Use another backup")
 
 

@@ -106,7 +106,7 @@ def test_a_backup_without_a_name_is_listed_verified_and_restored_with_a_passphra
     checked = newsletter("db", "verify", made["file"], "--passphrase-file", "words")
     assert (checked.returncode, "is sound and can be restored" in checked.stdout) == (0, True)
     wrong = newsletter("db", "restore", made["file"], "--yes", "--passphrase-file", "wrong")
-    assert (wrong.returncode, "is wrong. Nothing was changed" in wrong.stderr) == (1, True)
+    assert (wrong.returncode, "is wrong, or the file is damaged. Nothing was changed" in wrong.stderr) == (1, True)
     none = newsletter("db", "verify", made["file"])
     assert (none.returncode, "Pass --passphrase-file FILE" in none.stderr) == (2, True)
     assert newsletter("db", "restore", made["file"], "--yes", "--passphrase-file", "words").returncode == 0

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.errors import Refused
+from newsletter.domain.errors import InputError, Refused
 from newsletter.domain.subscribers.subscription import Status
+from newsletter.mail.tokens import Purpose
 from newsletter.store.sqlite.backup import backup, replace, stage
 from newsletter.testing import MemorySender
 from tests.support.library import TUESDAY, add_subscriber, add_subscribers, add_tip
@@ -17,6 +18,7 @@ from tests.support.publishing import AppHarness, open_app_harness, recipients
 
 WEEK = timedelta(days=7)
 FIRST = TUESDAY.date()
+JANUARY = "2024-01-09 10:00:00"
 
 
 @pytest.fixture
@@ -135,6 +137,7 @@ def test_a_moved_newsletter_sends_the_slot_that_is_due(harness: AppHarness) -> N
         ("email,status\nreader1@a.example,unsubscribed\nreader2@a.example,active\n", (1, 0, 0, 1), ["reader2@a.example"]),
         ("Email;Name\nReader1@A.example;Ada\nreader2@a.example;Ben\n", (2, 0, 0, 0), []),
         ("reader1@a.example\nreader1@a.example\n", (1, 0, 0, 0), ["reader2@a.example"]),
+        ("Email,UNSUB_TIME\nreader1@a.example,2001-01-01 10:00:00\n", (1, 0, 0, 0), ["reader2@a.example"]),
     ],
 )  # fmt: skip
 def test_a_list_of_people_who_unsubscribed_is_read_as_people_have_it(
@@ -148,3 +151,56 @@ def test_a_list_of_people_who_unsubscribed_is_read_as_people_have_it(
     assert (found.unsubscribed, found.unknown, found.already, found.active) == counts
     assert (again.unsubscribed, again.unknown) == (0, 0)
     assert left == active
+
+
+LOG = '198.51.100.7 - - [05/Mar/2024:13:00:00 +0000] "{} HTTP/1.1" 200 512 "-" "Mozilla/5.0 (+bot@a.example)"\n'
+
+
+@pytest.mark.parametrize(
+    ("form", "is_active"),
+    [
+        (LOG.format("GET /") + LOG.format("POST /u/{}") + LOG.format("POST /u/not.ours"), False),
+        (LOG.format("GET /u/{}"), True),
+        ('{{"request": {{"method": "POST", "uri": "/u/{}"}}}}\n', False),
+        ("https://tips.example/u/{}\n", False),
+    ],
+)
+def test_the_log_of_the_web_server_says_who_unsubscribed(
+    harness: AppHarness, tmp_path: Path, form: str, *, is_active: bool
+) -> None:
+    with harness.store.read() as tx:
+        one = next(iter(tx.subscribers.each("confirmed")))
+    (tmp_path / "access.log").write_text(form.format(harness.signer.sign(Purpose.UNSUBSCRIBE, one.key, "1")))
+    found = harness.adoption.unsubscribe(tmp_path / "access.log")
+    with harness.store.read() as tx:
+        after = tx.subscribers.by_key(one.key)
+    assert after
+    assert (after.status is Status.CONFIRMED, found.unsubscribed, found.rejected) == (is_active, 1 - is_active, ())
+
+
+def test_a_list_that_names_nobody_is_refused(harness: AppHarness, tmp_path: Path) -> None:
+    (tmp_path / "gone.csv").write_text("email,name\n")
+    with pytest.raises(InputError, match="there is no address in this file"):
+        harness.adoption.unsubscribe(tmp_path / "gone.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"), [("left@a.example\n", False), (f"email,unsubscribed_at\nleft@a.example,{JANUARY}\n", True)]
+)
+def test_the_list_ends_a_quarterly_email_unless_it_was_agreed_to_later(
+    harness: AppHarness, tmp_path: Path, text: str, *, is_kept: bool
+) -> None:
+    number = add_subscriber(harness.files, "left@a.example", Status.UNSUBSCRIBED)
+    with harness.store.write() as tx:
+        tx.subscribers.change(number, quarterly_at=TUESDAY)
+    (tmp_path / "gone.csv").write_text(text)
+    found = harness.adoption.unsubscribe(tmp_path / "gone.csv")
+    with harness.store.read() as tx:
+        kept = tx.subscribers.quarterly(TUESDAY)
+    assert (kept == 1, found.unsubscribed, found.already) == (is_kept, 1 - is_kept, int(is_kept))
+
+
+def test_a_backup_of_a_held_database_knows_no_more_than_the_first_one(harness: AppHarness, tmp_path: Path) -> None:
+    restored(harness, tmp_path, after=2 * WEEK)
+    backup(harness.files.path, tmp_path / "again.backup", harness.clock())
+    assert stage(tmp_path / "again.backup", tmp_path / "again").made_at == TUESDAY

@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 
 from newsletter import files
+from newsletter.app.backups import Backups
 from newsletter.app.database import Database
-from newsletter.domain.errors import Busy, NewsletterError
+from newsletter.domain.errors import Busy, InputError, NewsletterError
 from newsletter.settings import load_settings
 from newsletter.store.sqlite import errors
+from newsletter.store.sqlite.backup import stage
 from newsletter.store.sqlite.database import files_of, revision, upgrade
+from newsletter.store.sqlite.members import LARGEST
 from newsletter.store.transactions import SqlStore
 from tests.conftest import CHECKOUT
 from tests.support.library import TUESDAY, add_subscribers
@@ -198,6 +201,28 @@ def test_a_damaged_database_names_the_newest_backup(tmp_path: Path) -> None:
         (tmp_path / "backups" / name).touch()
         os.utime(tmp_path / "backups" / name, (0, 100 if hour == 0 else hour))
     assert f"newsletter db restore {tmp_path / 'backups' / 'later.backup'}" in why(tmp_path / "n.db")
+
+
+def test_a_file_that_is_no_backup_is_named_and_the_settings_are_not_blamed(tmp_path: Path) -> None:
+    (tmp_path / "export.csv").write_text("email\nanna@a.example\n")
+    with pytest.raises(InputError, match="is not a backup of a newsletter: it is a text file") as refused:
+        stage(tmp_path / "export.csv", tmp_path / "staged")
+    assert "NEWSLETTER_DATABASE_URL" not in f"{refused.value} {refused.value.fix}"
+
+
+def test_a_file_that_no_backup_can_hold_is_named_before_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / ".env").touch()
+    settings = load_settings(
+        {"NEWSLETTER_DATA_DIR": str(tmp_path), "NEWSLETTER_SECRET_KEY": "k" * 32}, tmp_path / ".env"
+    )
+    upgrade(tmp_path / "newsletter.db")
+    (tmp_path / "media").mkdir()
+    with (tmp_path / "media" / "film.png").open("wb") as file:
+        file.truncate(LARGEST + 1)  # a sparse file
+    backups = Backups(settings, {}, tmp_path / ".env", lambda: TUESDAY)
+    with pytest.raises(NewsletterError, match=r"media/film.png is larger than 100 MB"):
+        backups.backup(tmp_path / "a.backup")
+    assert not (tmp_path / "a.backup").exists()
 
 
 def test_the_database_of_another_program_is_not_set_up(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from newsletter import files
 from newsletter.domain.errors import Busy, InputError, NewsletterError, SchemaError
 from newsletter.store.invariants import broken_invariants
 from newsletter.store.sqlite.database import HEAD, no_database, open_backup, open_to_read, revision, upgrade
-from newsletter.store.sqlite.errors import DamagedDatabase, translated
+from newsletter.store.sqlite.errors import DamagedDatabase, NotDatabase, translated
 from newsletter.store.sqlite.members import Member, has_members, read_members
 from newsletter.store.times import from_text, to_text
 
@@ -48,7 +48,9 @@ def backup(path: Path, target: Path, now: datetime) -> None:
     with translated(target), closing(sqlite3.connect(target)) as db, db:
         db.execute("PRAGMA journal_mode = DELETE").close()  # one file, which can be read from any medium
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'restored'").fetchone():  # else an older schema
-            mark(db, now)
+            # A database that was not adopted yet knows no more than the backup that it came from.
+            held = db.execute("SELECT made_at FROM restored").fetchone()
+            mark(db, from_text(held[0]) if held else now)
 
 
 def mark(db: sqlite3.Connection, made_at: datetime) -> None:
@@ -124,6 +126,8 @@ def _schema(source: Path) -> str:
         found = revision(source)
     except DamagedDatabase as error:
         raise InputError(f"{source} is damaged: {error.why}", fix=_OTHER) from None
+    except NotDatabase as error:
+        raise InputError(f"{source} is not a backup of a newsletter: {error.kind}", fix=_OTHER) from None
     if found is None:
         raise InputError(f"{source} is not a backup of a newsletter", fix=_OTHER)
     if found > HEAD:

@@ -33,6 +33,14 @@ class DamagedDatabase(NewsletterError):
         self.why = why
 
 
+class NotDatabase(NewsletterError):
+    """A file that was never a database. kind: what it is instead."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        super().__init__(f"{path} is not a database: {kind}", fix=f"{_UNCHANGED}. {_URL}")
+        self.kind = kind
+
+
 class translated:  # noqa: N801 - used as a function
     """Translates errors of SQLite into errors for people: Busy for a lock that was not released in time.
 
@@ -110,7 +118,7 @@ def _not_ours(path: Path | None) -> NewsletterError | None:
     kind = "it has only zeros" if not head.strip(b"\0") else "it is a text file" if _is_text(head) else "it is not one"
     if not head.strip(b"\0"):
         return damaged(f"the database {path}", kind, path)
-    return NewsletterError(f"{path} is not a database: {kind}", fix=f"{_UNCHANGED}. {_URL}")
+    return NotDatabase(path, kind)
 
 
 def _is_text(head: bytes) -> bool:
