@@ -35,7 +35,7 @@ def test_a_backup_can_be_restored_and_the_replaced_database_is_kept(newsletter: 
 def test_a_file_that_is_not_a_backup_is_not_restored(newsletter: Command, home: Path) -> None:
     (home / "list.csv").write_text("email\n", encoding="utf-8")
     done = newsletter("db", "restore", "list.csv", "--yes")
-    assert (done.returncode, "not a database" in done.stderr) == (1, True)
+    assert (done.returncode, "not a backup" in done.stderr) == (1, True)
     assert newsletter("tips", "list").returncode == 0
 
 
