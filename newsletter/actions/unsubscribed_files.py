@@ -70,7 +70,9 @@ class UnsubscribedFiles:
         becomes one.
         """
         try:
-            if links := _links(read_lines(path)):
+            with path.open(encoding="utf-8", errors="replace") as log:  # any text, also JSON
+                links = _links(log)
+            if links:
                 return self._follow(links, path)
             done, number = self._import(path)
         except InputError as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +30,7 @@ from newsletter.store.transactions import SqlStore
 
 Passphrase = Callable[[], str]
 KEY = "NEWSLETTER_SECRET_KEY"
+_WORKSPACE = ".backup-"
 MANIFEST, ENV, MEDIA, RESTORED = "backup.json", "env", "media", "restored"
 
 
@@ -205,8 +208,15 @@ class Backups:
     @contextmanager
     def _workspace(self, place: Path | None) -> Iterator[Path]:
         """A private directory, on the disk of `place`, so that files can be renamed into place."""
-        with TemporaryDirectory(prefix=".backup-", dir=place) as directory:
-            yield Path(directory)
+        if place:
+            _remove_abandoned(place)
+        with TemporaryDirectory(prefix=_WORKSPACE, dir=place) as directory:
+            handle = os.open(directory, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield Path(directory)
+            finally:
+                os.close(handle)
 
     @contextmanager
     def _opened(self, source: Path, workspace: Path, passphrase: Passphrase) -> Iterator[Contents]:
@@ -296,6 +306,18 @@ class Backups:
             files.make_directory(path.parent)
             files.write(path, content)
             done.placed.append(path)
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Delete what killed backups and restores left behind: it has all keys, and may be large. Those at work lock theirs."""
+    for directory in place.glob(f"{_WORKSPACE}*"):
+        with suppress(OSError):
+            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(directory)
+            finally:
+                os.close(handle)
 
 
 def _picture(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -223,6 +224,20 @@ def test_a_file_that_no_backup_can_hold_is_named_before_it_is_written(tmp_path: 
     with pytest.raises(NewsletterError, match=r"media/film.png is larger than 100 MB"):
         backups.backup(tmp_path / "a.backup")
     assert not (tmp_path / "a.backup").exists()
+
+
+def test_the_next_backup_deletes_what_a_killed_one_left_behind(tmp_path: Path) -> None:
+    (tmp_path / ".env").touch()
+    upgrade(tmp_path / "newsletter.db")
+    for name in ("left", "at-work"):
+        (tmp_path / f".backup-{name}").mkdir()
+        (tmp_path / f".backup-{name}" / "plain").write_text("keys")
+    at_work = os.open(tmp_path / ".backup-at-work", os.O_RDONLY)
+    fcntl.flock(at_work, fcntl.LOCK_EX)
+    settings = load_settings({"NEWSLETTER_DATA_DIR": str(tmp_path)}, tmp_path / ".env")
+    Backups(settings, {}, tmp_path / ".env", lambda: TUESDAY).backup(tmp_path / "a.backup")
+    os.close(at_work)
+    assert [path.name for path in tmp_path.glob(".backup-*")] == [".backup-at-work"]
 
 
 def test_the_database_of_another_program_is_not_set_up(tmp_path: Path) -> None:
