@@ -30,13 +30,15 @@ _WHY = "it may have been sent after the backup"
 class Unknown:
     """What a held database does not know. why: of the hold, "" without one. since: None for a copy that is not older.
 
-    slots: those that have begun since then without an issue here. waiting: queued emails of that time.
+    slots: those that have begun since then without an issue here. waiting: queued emails of that time. sending: numbers of
+    the issues that were being sent.
     """
 
     why: str
     since: datetime | None
     slots: tuple[date, ...] = ()
     waiting: int = 0
+    sending: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Adoption:
             return Unknown("", None)
         with self.store.read() as tx:
             waiting = tx.maintenance.emails_waiting(since) if since else 0
-            return Unknown(why, since, tuple(self._slots(tx, since, sent_through)), waiting)
+            sending = tuple(_sending(tx)) if since or sent_through else ()
+            return Unknown(why, since, tuple(self._slots(tx, since, sent_through)), waiting, sending)
 
     def unsubscribe(self, path: Path) -> UnsubscribedFile:
         """Unsubscribe everyone in a file; see `UnsubscribedFiles`."""
@@ -112,7 +115,7 @@ class Adoption:
         tx.calendar.set_override(slot, SlotOverride(Override.SKIP, _WHY))
 
     def _pause(self, tx: Tx, now: datetime) -> list[int]:
-        numbers = [issue.number for issue in tx.issues.open() if issue.state is IssueState.SENDING]
+        numbers = _sending(tx)
         for number in numbers:
             tx.calendar.mark_notified(PAUSED, str(number), now)
             tx.issues.change(number, IssueEvent.PAUSE, now, reason=_WHY)
@@ -126,3 +129,7 @@ class Adoption:
         if since < due_at <= now and ran and tx.issues.for_quarter(str(quarter)) is None:
             issue = tx.issues.plan_quarter(str(quarter), ran[0].tip_id, due_at, now)
             tx.issues.change(issue.number, IssueEvent.CANCEL, now, reason=_WHY)
+
+
+def _sending(tx: Tx) -> list[int]:
+    return [issue.number for issue in tx.issues.open() if issue.state is IssueState.SENDING]

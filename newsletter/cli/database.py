@@ -246,7 +246,9 @@ def _unknown_lines(context: CliContext, unknown: Unknown, *, has_list: bool) -> 
         days = ", ".join(dates.day(slot) for slot in unknown.slots)
         yield f"  - Issues may have been sent. They are not sent again, and their tips count as sent: {days}"
         yield "    If some were not sent, pass the date of the last one that was: --sent-through DATE"
-    yield "  - An issue that was being sent is paused. Continue or cancel it: newsletter issues list"
+    if unknown.sending:
+        numbers = ", ".join(map(str, unknown.sending))
+        yield f"  - Issue {numbers} was being sent. It is paused until you continue or cancel it. See: newsletter issues list"
     if unknown.waiting:
         yield f"  - {plural(unknown.waiting, 'queued email')} of that time will not be sent."
 

@@ -80,10 +80,10 @@ def test_an_issue_that_was_being_sent_waits_for_the_owner(harness: AppHarness, t
     harness.fake_clock.now += WEEK
     harness.issues.publish_due()
     restored(harness, tmp_path, after=timedelta(hours=1))
-    done = harness.adoption.adopt()
+    unknown, done = harness.adoption.unknown(), harness.adoption.adopt()
     memory = harness.memory()
     harness.issues.send()
-    assert (done.paused, memory.tried) == ((2,), [])
+    assert (unknown.sending, done.paused, memory.tried) == ((2,), (2,), [])
     harness.issues.resume(2)
     assert recipients(memory.emails) == ["reader1@a.example", "reader2@a.example"]
 
