@@ -220,7 +220,7 @@ def export(context: CliContext, *, directory: Path, dry_run: bool) -> None:
 
 
 def _report_import(context: CliContext, report: Report, *, dry_run: bool) -> int:
-    """Report an import; exit code 1 if every tip was rejected."""
+    """Report an import; exit code 1 if anything was rejected."""
     counts = {name: int(getattr(report, name)) for name in COUNTED}
 
     def draw(output: Output) -> None:
@@ -240,7 +240,7 @@ def _report_import(context: CliContext, report: Report, *, dry_run: bool) -> int
             output.line("No tip has this category; the lines above name the categories that there are.", "yellow")
 
     context.report({**report.as_json(), "dry_run": dry_run}, draw)
-    return 1 if report.rejected and not any(counts.values()) else 0
+    return 1 if report.rejected else 0
 
 
 def _list(output: Output, lines: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from newsletter.domain.errors import UsageError
 from newsletter.domain.read_dates import Dates
-from newsletter.domain.tips.tip import Piece, Rejected, Remark, TipText
+from newsletter.domain.tips.tip import LeftOut, Piece, Rejected, Remark, TipText
 from newsletter.importers import archive_page, markdown, table
 from newsletter.importers.export import to_markdown_file
 from newsletter.importers.file_kinds import decode_text, not_a_text
@@ -21,13 +21,14 @@ from newsletter.ports.pictures import EncodedPicture
 
 TEXT_FORMATS: dict[str, Callable[[str, str, Dates], Iterable[Piece]]] = {
     "archive-page": lambda text, source, _: archive_page.parse(text, source),
-    "markdown": lambda text, source, _: markdown.parse(text, source),
+    "markdown": lambda text, source, _: markdown.parse_file(text, source),
     "csv": table.parse,
 }
 XML_FORMATS: dict[str, Callable[[XmlFile, str, Dates], Iterable[Piece]]] = {"wxr": wxr.parse, "feed": feed.parse}
 FORMATS = ("archive-page", "markdown", "csv", "wxr", "feed")
 _LARGE = frozenset({".xml", ".wxr", ".rss", ".atom", ".csv", ".tsv"})
 _SUFFIXES = frozenset({".md", ".markdown", ".txt", ".html", ".htm", *_LARGE})
+_PICTURES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".svg", ".avif"})
 _NO_FILES = "there is no .md, .txt, .csv, or .xml file in this directory"
 
 
@@ -93,11 +94,17 @@ def _read_path(path: Path, format_: str, dates: Dates) -> Iterator[Piece]:
     if not path.is_dir():
         yield from _read_file(path, format_, dates)
         return
-    files = [file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file()]
+    found = [file for file in sorted(path.rglob("*"), key=_natural) if file.is_file()]
+    files = [file for file in found if file.suffix.lower() in _SUFFIXES]
     if not files:
         yield Rejected(str(path), 0, _NO_FILES)
-    for file in sorted(files, key=_natural):
-        yield from _read_file(file, format_, dates)
+    for file in found:
+        if file.suffix.lower() in _SUFFIXES and "_drafts" not in file.parts:  # the drafts of Jekyll
+            yield from _read_file(file, format_, dates)
+        elif file.suffix.lower() in _SUFFIXES:
+            yield LeftOut(str(file), 0, file.name, "a draft")
+        elif file.suffix.lower() not in _PICTURES and not file.name.startswith("."):
+            yield Remark(str(file), 0, "this file was not read; only .md, .txt, .csv, and .xml files are")
 
 
 def _read_file(path: Path, format_: str, dates: Dates) -> Iterable[Piece]:

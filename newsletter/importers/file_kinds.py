@@ -17,12 +17,28 @@ _MAGIC = (
     (b"SQLite format 3", "a database; export the posts from the blog instead"),
 )
 _WEB_PAGE = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+    rb"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|p|div|article|section|table|h[1-6])\b",
+    re.IGNORECASE | re.DOTALL,
 )
 _MHTML = re.compile(rb"(?:From: <Saved by|MIME-Version: 1\.0\r?\n[^<]{0,2000}multipart/related)", re.IGNORECASE)
 SAVED_PAGE = (
     "this is a saved web page (HTML). Open it in a browser, copy its text into a .txt file, and import that; or export the"
     " posts from the blog, in WordPress under Tools, Export"
+)
+
+
+_FEED = "export the posts as WordPress XML or as an RSS feed instead, or copy each text into a .md file of its own"
+_TEXTS = (
+    (re.compile(rb'\s*[\[{]\s*["{]'), "a JSON file"),
+    (
+        re.compile(rb"(?:AUTHOR|TITLE|BASENAME): .*\r?\n(?:[A-Z ]+: ?.*\r?\n){0,30}-----\r?\n"),
+        "an export of Movable Type or TypePad",
+    ),
+    (re.compile(rb"From \S+ .*\r?\n[A-Z][\w-]*:"), "a mailbox with emails"),
+    (
+        re.compile(rb"(?:[A-Z][\w-]*:.*\r?\n(?:[ \t].*\r?\n)*){1,40}?(?:Subject|MIME-Version|Message-ID): "),
+        "an email",
+    ),
 )
 
 
@@ -34,7 +50,9 @@ def not_a_text(raw: bytes) -> str:
             return f"this is {what}"
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         start = start.replace(b"\0", b"")[2:]
-    return SAVED_PAGE if _WEB_PAGE.match(start) or _MHTML.match(start) else ""
+    if _WEB_PAGE.match(start) or _MHTML.match(start):
+        return SAVED_PAGE
+    return next((f"this is {what}; {_FEED}" for pattern, what in _TEXTS if pattern.match(start)), "")
 
 
 def decode_text(raw: bytes) -> tuple[str, int, int]:

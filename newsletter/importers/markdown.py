@@ -13,17 +13,25 @@ from frontmatter.default_handlers import YAMLHandler
 from newsletter.domain.errors import InputError
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
-from newsletter.domain.tips.tip import Rejected, TipRules, TipText
+from newsletter.domain.tips.tip import LeftOut, Piece, Rejected, Remark, TipRules, TipText
 from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, problem
 
 RULES = ("season", "series", "part", "rerun", "months", "fallback")
 KEYS = ("title", "date", "categories", "tags", "takeaway", "preview", "teaser", *RULES, "complete", "key", "starter")
+_FOREIGN = re.compile(
+    r"layout|authors?|slug|permalink|url|aliases|draft|published|status|visibility|lastmod|modified|updated(?:at)?|createdat"
+    r"|(?:feature|featured)?images?|cover|thumbnail|description|excerpt|customexcerpt|subtitle|comments|type|weight|toc"
+    r"|keywords|lang(?:uage)?|u?u?id|guid"
+)
+"""Keys of Jekyll, Hugo, Ghost and the like that say nothing about a tip, without hyphens and underscores."""
+_IS_PUBLIC = frozenset(("publish", "published", "public", "live", "true", "yes", "done"))
 MAX_FRONT = 20_000  # characters
 MAX_PART = 99
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 # A text that was pasted from Word, Google Docs, or a web page; one tag inside a Markdown text is left as it is.
 _PASTED = re.compile(r"\s*<(?:!doctype|html|body|meta|div|p|ul|ol|h[1-6]|table|span|b|strong)\b[^<>]*>", re.IGNORECASE)
+_DAY_AND_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]\d{1,2}:\d{2}[\d:. Z+-]*")  # Jekyll: 2019-05-06 10:00:00 +0200
 _FENCE = re.compile(r"\s*-{3,}[ \t]*(?:\r?\n|\Z)")
 
 
@@ -40,14 +48,55 @@ def has_front_matter(text: str) -> bool:
     return bool(_FENCE.match(text))
 
 
+class _NotPublished(Exception):
+    """The front matter says that this is a draft, or private. title: of the post."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        self.title = title
+
+
 def parse(text: str, source: str) -> list[TipText | Rejected]:
-    """One element: the tip, or the first problem with its line and the fix."""
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    """One element: the tip, or the first problem with its line and the fix. Keys of other programs are a problem."""
     try:
-        front, body, line = _split(text)
-        return [_FrontMatter(_load(front, line), front, line).tip(body, source)]
+        return [_read(text, source)[0]]
     except _InvalidFrontMatter as error:
         return [Rejected(source, error.line, str(error))]
+
+
+def parse_file(text: str, source: str) -> list[Piece]:
+    """As `parse`, for a file that may come from Jekyll, Hugo, or Ghost: drafts are left out, and foreign keys named."""
+    try:
+        tip, foreign = _read(text, source, strict=False)
+    except _InvalidFrontMatter as error:
+        return [Rejected(source, error.line, str(error))]
+    except _NotPublished as error:
+        return [LeftOut(source, 1, error.title, "a draft")]
+    return [*([Remark(source, 1, f"keys that were not used: {', '.join(foreign)}")] if foreign else []), tip]
+
+
+def _read(text: str, source: str, *, strict: bool = True) -> tuple[TipText, list[str]]:
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    front, body, line = _split(text)
+    values = _load(front, line)
+    foreign = [] if strict else [str(key) for key in values if key not in KEYS and _FOREIGN.fullmatch(_plain(key))]
+    if foreign and not _is_published({_plain(key): value for key, value in values.items()}):
+        raise _NotPublished(str(values.get("title", source)))
+    known = {key: value for key, value in values.items() if str(key) not in foreign}
+    return _FrontMatter(known, front, line).tip(body, source), foreign
+
+
+def _plain(key: object) -> str:
+    return str(key).lower().replace("-", "").replace("_", "")
+
+
+def _is_published(values: Mapping[str, object]) -> bool:
+    """By the keys `draft` (Hugo), `published` (Jekyll), `status` and `visibility` (Ghost, Pelican)."""
+    said = [
+        str(values[key]).strip().lower() for key in ("published", "status", "visibility") if values.get(key) is not None
+    ]
+    is_draft = str(values.get("draft", "")).strip().lower() in {"true", "yes"}
+    return not is_draft and all(word in _IS_PUBLIC or word[:2].isdigit() for word in said)
 
 
 def _split(text: str) -> tuple[str, str, int]:
@@ -198,8 +247,9 @@ class _FrontMatter:
     def _day(self, key: str) -> date | None:
         value = self._values.get(key)
         if isinstance(value, str):
+            found = _DAY_AND_TIME.fullmatch(value.strip())
             try:
-                value = date.fromisoformat(value.strip())
+                value = date.fromisoformat(found[1] if found else value.strip())
             except ValueError:
                 raise self._error(key, f"{key} is not a valid date; write it as 2014-08-12") from None
         if isinstance(value, datetime):

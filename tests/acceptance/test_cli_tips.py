@@ -38,7 +38,8 @@ def test_a_dry_run_of_an_import_writes_nothing(newsletter: Command, home: Path) 
 
 def test_a_rejected_tip_is_reported_with_file_line_and_reason(newsletter: Command, home: Path) -> None:
     (home / "empty.md").write_text("---\ntitle: Nothing in it\n---\n", encoding="utf-8")
-    done = newsletter("tips", "import", "empty.md")
+    (home / "whole.md").write_text("---\ntitle: A whole one\n---\nIt is imported.\n", encoding="utf-8")
+    done = newsletter("tips", "import", "whole.md", "empty.md")
     assert done.returncode == 1
     assert "empty.md:" in done.stdout
     (rejected,) = json.loads(newsletter("tips", "import", "empty.md", "--json").stdout)["rejected"]

@@ -8,12 +8,18 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.errors import UsageError
-from newsletter.domain.tips.tip import Rejected, Remark, TipText
+from newsletter.domain.tips.tip import LeftOut, Rejected, Remark, TipText
 from newsletter.importers import read
 from newsletter.importers.limits import MAX_FILE
 
 PAGE = "tag | Site\n\nBread – 8/12/14\n\nPosted on in\u00a0Baking Please leave a comment\n\n\nIt’s warm.\n"
 TIP = "---\ntitle: Sweep\n---\nNow.\n"
+
+
+def write(directory: Path, name: str, text: str) -> Path:
+    path = directory / name
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def rejection(path: Path, format_: str = "auto") -> Rejected:
@@ -129,3 +135,46 @@ def test_an_unknown_format_is_a_usage_error_before_any_file_is_read(format_: str
 def test_every_starter_tip_can_be_imported() -> None:
     seeds = Path(__file__).parents[2] / "seeds"
     assert len(titles(seeds)) == len(list(seeds.glob("*.md")))
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('[\n {"title": "Listen"}]', "a JSON file"),
+        ("AUTHOR: sue\nTITLE: Listen\nSTATUS: Publish\n-----\nBODY:\nListen.\n", "Movable Type or TypePad"),
+        ("From sue@tips.example Tue Apr  9 08:00:00 2024\nFrom: sue@tips.example\n", "a mailbox"),
+        ("From: sue@tips.example\nSubject: Listen\n\nListen.\n", "this is an email"),
+        ("<p>Listen.</p>", "a saved web page"),
+        ("<?xml version='1.0'?><urlset><url><loc>https://tips.example/a</loc></url></urlset>", "no tip in this file"),
+    ],
+)
+def test_a_text_that_holds_no_tips_is_named(tmp_path: Path, text: str, what: str) -> None:
+    (found,) = read([write(tmp_path, "given.txt", text)])
+    assert isinstance(found, Rejected)
+    assert what in found.reason
+
+
+@pytest.mark.parametrize("said", ["draft: true", "published: false", "status: Draft", "visibility: members"])
+def test_a_draft_of_a_blog_is_left_out(tmp_path: Path, said: str) -> None:
+    (found,) = read([write(tmp_path, "post.md", f"---\ntitle: Listen\n{said}\n---\nNot ready.\n")])
+    assert found == LeftOut(str(tmp_path / "post.md"), 1, "Listen", "a draft")
+
+
+def test_keys_of_a_blog_are_named_and_its_dates_are_read(tmp_path: Path) -> None:
+    front = "title: Listen\nlayout: post\ndraft: false\ndate: 2019-05-06 10:00:00 +0200"
+    remark, tip = read([write(tmp_path, "post.md", f"---\n{front}\n---\nListen first.\n")])
+    assert isinstance(remark, Remark)
+    assert remark.text == "keys that were not used: layout, draft"
+    assert isinstance(tip, TipText)
+    assert str(tip.published_on) == "2019-05-06"
+
+
+def test_files_of_a_directory_that_are_not_read_are_named(tmp_path: Path) -> None:
+    drafts = tmp_path / "_drafts"
+    drafts.mkdir()
+    write(drafts, "later.md", "---\ntitle: Later\n---\nNot ready.\n")
+    write(tmp_path, "notes.docx", "x")
+    write(tmp_path, "photo.jpg", "x")
+    found = list(read([tmp_path]))
+    assert [type(piece) for piece in found] == [LeftOut, Remark]
+    assert [piece.source for piece in found] == [str(drafts / "later.md"), str(tmp_path / "notes.docx")]

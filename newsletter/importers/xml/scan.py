@@ -11,6 +11,7 @@ _TOKEN = re.compile(rf"<!\[CDATA\[|<!--|<(?P<end>/?)(?P<name>{_ITEM})(?=[\s/>])"
 _BETWEEN_ITEMS = re.compile(rf"</{_ITEM}\s*>\s*(?:<{_ITEM}[\s>]|</(?:channel|rss|feed|rdf:RDF)\s*>)", re.ASCII)
 _PARENT = re.compile(r"<([A-Za-z_][\w.:-]*)(?:\s[^<>]*)?>\s*\Z")
 _END = re.compile(r"</(?:[\w.-]+:)?(?:channel|rss|feed|RDF)\s*>", re.IGNORECASE)
+_ROOT = re.compile(r"\s*(?:<[?!][^<>]*>\s*)*<(?P<name>[A-Za-z_][\w.:-]*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,9 @@ def spans(text: str) -> Iterator[Span]:
 
 def breaks_off(text: str) -> bool:
     """Does the file end without closing its root element?"""
-    return not _END.search(text, max(len(text) - 10_000, 0))
+    root = _ROOT.match(text[:4_000])
+    ends = bool(root) and text[-200:].rstrip().endswith(f"</{root['name'] if root else ''}>")
+    return not ends and not _END.search(text, max(len(text) - 10_000, 0))
 
 
 class _Scanner:
