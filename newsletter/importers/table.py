@@ -20,6 +20,29 @@ ALIASES = {
     "text": "body",
     "tip": "body",
     "published": "date",
+    "publish date": "date",
+    "date published": "date",
+    "published on": "date",
+    "plain content": "body",
+    "post body": "body",
+    "titel": "title",
+    "titre": "title",
+    "título": "title",
+    "titolo": "title",
+    "texte": "body",
+    "texto": "body",
+    "testo": "body",
+    "tekst": "body",
+    "contenu": "body",
+    "contenido": "body",
+    "inhalt": "body",
+    "datum": "date",
+    "fecha": "date",
+    "data": "date",
+    "kategorie": "categories",
+    "catégorie": "categories",
+    "categoría": "categories",
+    "schlagwörter": "tags",
     "category": "categories",
     "tag": "tags",
     "excerpt": "teaser",
@@ -43,8 +66,9 @@ def parse(text: str, source: str, dates: Dates) -> Iterator[Piece]:
     names = _names(lines[head : head + 1], delimiter)
     unknown = [name for name in names if name and name not in COLUMNS]
     if "title" not in names or "body" not in names or unknown:
-        reason = f"unknown columns: {', '.join(unknown)[:80]}" if unknown else "the columns title and body are missing"
-        yield Rejected(source, head + 1, f"{reason}; the header row may have {', '.join(COLUMNS)}")
+        reason = f"unknown columns: {', '.join(unknown)[:400]}" if unknown else "the columns title and body are missing"
+        fix = "delete the rows of drafts and these columns, or rename them" if unknown else "rename the columns"
+        yield Rejected(source, head + 1, f"{reason}; {fix}; the header row may have {', '.join(COLUMNS)}")
         return
     day = names.index("date") if "date" in names else None
 
