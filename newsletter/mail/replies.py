@@ -23,6 +23,7 @@ from newsletter.domain.delivery.outcome import (
 from newsletter.mail.reply_words import About, about
 
 MAX_TEXT = 500
+FEW_WORDS = 5
 _ABOUT_THE_MESSAGE = (Stage.DOT, Stage.RCPT, Stage.DATA)
 _EXACTLY_NOBODY = ((1, 1), (1, 10))
 _ABOUT_THE_SENDER = ((1, 7), (1, 8))  # RFC 3463 section 3.2
@@ -98,7 +99,8 @@ def refusal(reply: Reply) -> Outcome:
     """The outcome of a 5yz about one email. The words win where they contradict the code.
 
     An address is suppressed only if the words say that there is no such mailbox and the code does not contradict them, or
-    if the code says exactly that (5.1.1 or 5.1.10 of RFC 3463 and RFC 7505) and the words say nothing else.
+    if the code says exactly that (5.1.1 or 5.1.10 of RFC 3463 and RFC 7505) and the words are few: a whole sentence that
+    nothing here understands may be about us.
     """
     code = _numbers(reply.enhanced)
     what = _about(reply, code)
@@ -158,6 +160,8 @@ def _is_sure(reply: Reply, code: tuple[int, int]) -> bool:
     """May "no such user" suppress the address? After DATA the reply may be about the message, so the code must agree."""
     if reply.stage is not Stage.RCPT:
         return code in _EXACTLY_NOBODY and about(reply.text) is About.NOBODY
+    if about(reply.text) is About.UNKNOWN and len(reply.text.split()) > FEW_WORDS:
+        return False
     return code[0] not in (2, 3, 6, 7) and code not in _ABOUT_THE_SENDER
 
 

@@ -132,3 +132,34 @@ def test_deferrals_doubts_and_connection_errors_do_not_count() -> None:
     for n in range(ALL_REJECTED):
         breaker.record_outcome(n, rejection())
     assert breaker.conclude() == "", "others may still be accepted"
+
+
+def test_one_domain_that_refuses_us_does_not_keep_the_issue_from_the_others() -> None:
+    breaker = CircuitBreaker(accepted=20)
+    answers = [breaker.record_outcome(n, BLOCKED, "firm.example") for n in range(REJECTED_IN_A_ROW)]
+
+    assert [bool(answer) for answer in answers] == [False] * (REJECTED_IN_A_ROW - 1) + [True]
+
+    breaker = CircuitBreaker(accepted=20)
+    assert any(breaker.record_outcome(n, BLOCKED, f"firm{n}.example") for n in range(POLICY_IN_A_ROW))
+
+    breaker = CircuitBreaker()
+    assert any(breaker.record_outcome(n, BLOCKED, "firm.example") for n in range(POLICY_IN_A_ROW)), "nothing accepted"
+
+
+def test_the_same_few_emails_refused_again_do_not_pause_an_issue_that_most_people_have() -> None:
+    breaker = CircuitBreaker(accepted=60)
+
+    assert not any(breaker.record_outcome(n, BLOCKED, f"firm{n}.example", is_retry=True) for n in range(30))
+    assert breaker.conclude() == ""
+
+    breaker = CircuitBreaker(accepted=2)
+    assert not any(breaker.record_outcome(n, BLOCKED, f"firm{n}.example", is_retry=True) for n in range(3))
+    assert breaker.conclude().startswith("3 emails were refused because of the sender")
+
+
+def test_a_single_refusal_is_told_in_the_singular() -> None:
+    breaker = CircuitBreaker()
+    breaker.record_outcome(1, BLOCKED)
+
+    assert breaker.conclude().startswith("1 email was refused because of the sender")

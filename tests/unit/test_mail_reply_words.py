@@ -41,8 +41,41 @@ rcpt 554 5.7.1 Rate limit exceeded
 dot 554 5.7.1 <tips@x.example>: Sender address rejected: hourly limit of 200 messages reached
 rcpt 550 5.7.232 Your message can't be sent because your trial tenant has exceeded its daily limit for sending email to external recipients
 rcpt 550 User tips@example.org has reached the daily limit of 500 outgoing emails
+rcpt 550 5.1.1 Maximum number of messages exceeded for this account; upgrade
+rcpt 550 5.1.1 you have sent too much today
+rcpt 550 5.1.1 Limit of 100 recipients reached
+rcpt 550 5.1.1 Free plan exhausted. Please upgrade.
+rcpt 550 5.1.1 Tageslimit erreicht, Empfänger nicht bekannt gemacht
+rcpt 550 Sie haben die maximale Anzahl Empfänger pro Tag erreicht
+rcpt 550 5.1.1 Quota journalier dépassé
+rcpt 550 Límite diario de envíos superado
+rcpt 550 Limite giornaliero di invio raggiunto
 """
 ABOUT_US = """
+rcpt 550 5.1.1 unpaid invoice: outgoing email disabled
+rcpt 550 5.1.1 outgoing email has been disabled for this domain
+rcpt 550 5.1.1 Email sending is not enabled for this mailbox
+rcpt 550 5.1.1 TLS required
+rcpt 550 5.1.1 You must login with POP before SMTP
+rcpt 550 5.1.1 no valid subscription for this IP
+rcpt 550 5.1.1 Domain not configured for outbound relay
+rcpt 550 5.1.1 Recipient not in your list of verified recipients (trial account)
+rcpt 550 Trial accounts may only send to verified addresses. The address a@b.example is unverified and cannot be found
+rcpt 550 5.1.1 Invalid API key
+rcpt 550 5.1.1 Connection from unknown host
+rcpt 550 5.1.1 reverse lookup failed: host not found
+rcpt 550 5.1.1 unknown client
+rcpt 550 Client host unknown
+rcpt 550 5.1.1 Your email address is not in our list of allowed senders
+rcpt 550 5.1.1 Your address is unknown here
+rcpt 550 5.1.1 domain tips.example not found in account
+rcpt 550 Absenderadresse existiert nicht
+rcpt 550 expéditeur inconnu
+rcpt 550 5.1.1 adresse de l'expéditeur n'existe pas
+rcpt 550 5.1.1 remitente desconocido
+rcpt 550 mittente sconosciuto
+dot 554 Message rejected: Sending suspended for this account. For more information, please check the inbox
+rcpt 550 5.7.1 Account disabled due to unpaid invoice
 rcpt 550 5.4.6 Unusual sending activity detected. Please try after sometime
 rcpt 554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org; https://www.spamhaus.org/query/ip/192.0.2.1
 rcpt 550 5.1.1 Service unavailable; Client host [192.0.2.1] blocked using Spamhaus
@@ -231,3 +264,11 @@ def test_no_real_policy_reply_is_taken_for_a_dead_mailbox_and_none_the_other_way
                 about_nobody or "userunknown" in mail.read_text("utf-8", "replace") or found is not Cause.BAD_ADDRESS
             ), row
             assert found is not Cause.POLICY or "y" not in row["hard_2025"] + row["hard_2024"], row
+
+
+def test_a_sentence_that_nobody_understands_suppresses_nobody() -> None:
+    sentence = parse_reply(Stage.RCPT, 550, "5.1.1 the flux capacitor of this hosting package needs more plutonium")
+    short = parse_reply(Stage.RCPT, 550, "5.1.1 <ada@x.example> gone")
+
+    assert classify(sentence) == Rejected(sentence, Cause.MAILBOX_CLOSED)
+    assert classify(short) == Rejected(short, Cause.BAD_ADDRESS)

@@ -159,7 +159,9 @@ class Batch:
         """Count an outcome; if it trips the circuit breaker, all workers stop."""
         result = self.result
         with result.lock:
-            reason = self.breaker.record_outcome(claim.subscriber_id, outcome)
+            domain = claim.address.rpartition("@")[2]
+            is_retry = claim.attempts > 1
+            reason = self.breaker.record_outcome(claim.subscriber_id, outcome, domain, is_retry=is_retry)
             if type(outcome) is Sent:
                 result.sent += 1
                 result.final += 1

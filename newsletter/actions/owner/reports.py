@@ -170,8 +170,8 @@ def notify_of_pauses(tx: Tx, owner: Sequence[str], now: datetime) -> int:
             owner,
             alert_values(
                 f"Issue {issue.number} is paused",
-                [issue.pause_reason],
-                f"Fix that, then run: newsletter issues resume {issue.number}",
+                [ended(issue.pause_reason)],
+                f"See who: newsletter issues deliveries {issue.number}. To continue: newsletter issues resume {issue.number}",
             ),
             now,
         )

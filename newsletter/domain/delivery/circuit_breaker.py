@@ -15,7 +15,17 @@ QUOTA_IN_A_ROW = 10
 POLICY_TRIED, POLICY_SHARE = 20, 1 / 4  # while sending: this share of at least so many emails
 REJECTED_TRIED, REJECTED_SHARE = 30, 1 / 3
 ALL_REJECTED = 3  # the fewest rejections that say something if nothing at all was accepted
-RESUME_ADVICE = "If these mailboxes really do not exist, resume the issue; they are then left out for good"
+RESUME_ADVICE = (
+    "Nobody is left out yet. If this is really about the mailboxes, resume the issue: those that do not exist are then "
+    "left out for good, and the next issue tries the others again"
+)
+PROVIDER_ADVICE = "Ask your mail provider what this reply means, and resume the issue when the cause is fixed"
+
+_ABOUT_US = "because of the sender (your address, account, or content), not because of the subscribers"
+
+
+def _emails(number: int) -> str:
+    return "1 email was" if number == 1 else f"{number} emails were"
 
 
 @dataclass(slots=True)
@@ -25,6 +35,10 @@ class CircuitBreaker:
     accepted: emails of this issue that were accepted, those of earlier batches too. trusts_mailboxes: the owner has
     resumed the issue after a pause, so rejections because of single mailboxes do not trip it again. over_quota: the last
     of many replies in a row that name a quota; sending then stops for a while, but the issue is not paused.
+
+    One domain that refuses us must not keep the issue from the others: its refusals in a row count only while nothing was
+    accepted, or if there are as many as other rejections need. A second refusal of the same email says nothing new, so
+    only the end of the batch counts it; else an issue that was resumed would be paused by the same few for ever.
     """
 
     accepted: int = 0
@@ -34,15 +48,22 @@ class CircuitBreaker:
     _all: list[int] = field(default_factory=list)
     _tried: int = 0
     _policy: int = 0
+    _first_refusals: int = 0
     _rejected: int = 0
     _policy_in_a_row: int = 0
     _rejected_in_a_row: int = 0
     _quota_in_a_row: int = 0
+    _refusing: set[str] = field(default_factory=set)
     _last: Reply | None = None
     _tripped: bool = False
 
-    def record_outcome(self, subscriber_id: int, outcome: Outcome | None) -> str:
-        """Count one outcome; the reason to pause the issue, or "" to continue."""
+    def record_outcome(
+        self, subscriber_id: int, outcome: Outcome | None, domain: str = "", *, is_retry: bool = False
+    ) -> str:
+        """Count one outcome; the reason to pause the issue, or "" to continue.
+
+        domain: of the recipient, or "". is_retry: this email was tried before.
+        """
         if outcome is None:
             return ""
         self._tried += 1
@@ -50,10 +71,11 @@ class CircuitBreaker:
             self.accepted += 1
             if (self.run or self._quota_in_a_row) and not self._tripped:  # later outcomes are those of emails in flight
                 self.run.clear()
+                self._refusing.clear()
                 self._policy_in_a_row = self._rejected_in_a_row = self._quota_in_a_row = 0
             return ""
         if isinstance(outcome, Rejected):
-            return self._record_rejection(subscriber_id, outcome)
+            return self._record_rejection(subscriber_id, outcome, domain, is_retry=is_retry)
         if isinstance(outcome, Deferred) and outcome.is_quota:
             self._quota_in_a_row += 1
             if self._quota_in_a_row >= QUOTA_IN_A_ROW:
@@ -63,12 +85,12 @@ class CircuitBreaker:
     def conclude(self) -> str:
         """The reason to pause the issue at the end of a batch, or "": the share counts, however small the list is."""
         if self._policy > self.accepted:
-            return self._trip(f"{self._policy} emails were refused because of us, not because of the subscribers")
+            return self._trip(f"{_emails(self._policy)} refused {_ABOUT_US}", PROVIDER_ADVICE)
         if not self.accepted and ALL_REJECTED <= self._rejected == self._tried:
             return self._trip(f"all {self._rejected} emails were rejected", RESUME_ADVICE)
         return ""
 
-    def _record_rejection(self, subscriber_id: int, outcome: Rejected) -> str:
+    def _record_rejection(self, subscriber_id: int, outcome: Rejected, domain: str, *, is_retry: bool) -> str:
         if self.trusts_mailboxes and outcome.cause in ABOUT_THE_MAILBOX:
             self._tried -= 1
             return ""
@@ -77,25 +99,32 @@ class CircuitBreaker:
         self._all.append(subscriber_id)
         if outcome.cause is Cause.POLICY:
             self._policy += 1
+            if is_retry:
+                self._tried -= 1
+                return ""
+            self._first_refusals += 1
             self._policy_in_a_row += 1
+            self._refusing.add(domain)
         else:
             self._rejected += 1
             self._rejected_in_a_row += 1
-        if self._policy_in_a_row >= POLICY_IN_A_ROW:
-            words = (
-                f"{self._policy_in_a_row} emails in a row were refused because of us, not because of the subscribers"
-            )
-            return self._because(words)
+        if self._policy_in_a_row >= (REJECTED_IN_A_ROW if self._is_one_domain() else POLICY_IN_A_ROW):
+            return self._because(f"{self._policy_in_a_row} emails in a row were refused {_ABOUT_US}", PROVIDER_ADVICE)
         if self._rejected_in_a_row >= REJECTED_IN_A_ROW:
             return self._because(f"{self._rejected_in_a_row} emails in a row were rejected", RESUME_ADVICE)
         return self._by_share()
 
     def _by_share(self) -> str:
-        if self._tried >= POLICY_TRIED and self._policy >= POLICY_SHARE * self._tried:
-            return self._trip(f"{self._policy} of {self._tried} emails were refused because of us")
+        if self._tried >= POLICY_TRIED and self._first_refusals >= POLICY_SHARE * self._tried:
+            words = f"{self._first_refusals} of {self._tried} emails were refused {_ABOUT_US}"
+            return self._trip(words, PROVIDER_ADVICE)
         if self._tried >= REJECTED_TRIED and self._rejected >= REJECTED_SHARE * self._tried:
             return self._trip(f"{self._rejected} of {self._tried} emails were rejected", RESUME_ADVICE)
         return ""
+
+    def _is_one_domain(self) -> bool:
+        """Do the refusals in a row come from one domain, while emails were accepted?"""
+        return self.accepted > 0 and len(self._refusing) == 1 and "" not in self._refusing
 
     def _trip(self, words: str, advice: str = "") -> str:
         """With accepted emails in between, every rejection of the batch is doubtful."""
