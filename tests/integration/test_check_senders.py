@@ -39,6 +39,8 @@ def test_an_encrypted_connection_is_named(tmp_path: Path) -> None:
     ("fault", "words", "fix", "is_temporary"),
     [
         (Fault("mail", "550 5.7.1 not your address"), "not your address", "NEWSLETTER_FROM", False),
+        (Fault("mail", "530 5.7.0 Authentication required"), "Authentication", "user and password", False),
+        (Fault("mail", "550 5.7.1 account suspended"), "suspended", "Check your account", False),
         (Fault("rcpt", "553 5.7.1 sender rejected"), "sender rejected", "your account", False),
         (Fault("rcpt", "451 4.7.1 greylisted"), "greylisted", "Try again later", True),
         (Fault("mail", "drop"), "hung up", "Try again later", True),

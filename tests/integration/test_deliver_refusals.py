@@ -77,6 +77,24 @@ def test_a_quota_defers_and_does_not_pause(harness: AppHarness, reply: str) -> N
     assert harness.counts() == {"sent": 5}
 
 
+def test_one_domain_that_refuses_us_for_days_pauses_nothing_and_fails_by_name(tmp_path: Path) -> None:
+    """A paused issue that pauses again after each resume would be a dead end."""
+    with open_app_harness(tmp_path) as harness:
+        harness.start(30)
+        few = subscriber_addresses(30)[::6]
+        harness.memory({address: [answer("rcpt", "550 5.7.1 blocked using Spamhaus")] * 99 for address in few})
+        harness.round()
+        if harness.issue().state is IssueState.PAUSED:
+            harness.issues.resume(1)
+        for _ in range(60):
+            harness.fake_clock.forward(hours=1)
+            harness.round()
+
+        assert harness.issue().state is IssueState.DONE
+        assert harness.counts() == {"sent": 25, "failed": 5}
+        assert harness.suppressed() == []
+
+
 def test_a_long_list_is_not_tried_to_its_end_against_a_quota(tmp_path: Path) -> None:
     with open_app_harness(tmp_path) as harness:
         harness.start(30)

@@ -84,6 +84,17 @@ def test_a_reply_that_comes_byte_by_byte_has_the_time_of_one_reply() -> None:
         closed.set()
 
 
+def test_a_port_of_the_other_kind_is_named_and_not_the_error_of_openssl(certificate: Certificate, trusted: str) -> None:
+    with FaultySmtp() as server:
+        trouble = trouble_with(server.url(trusted, scheme="smtps"))
+    assert "does not speak TLS from the start" in trouble.message
+    assert "smtp:// instead of smtps://" in trouble.fix
+
+    with FaultySmtp(behavior=ServerBehavior(implicit=certificate.server_context())) as server:
+        trouble = trouble_with(server.url("reply_timeout=0.3s"))
+    assert "smtps:// instead of smtp://" in trouble.fix
+
+
 @contextmanager
 def talking(greet: Callable[[socket.socket], None]) -> Iterator[str]:
     """The URL of a server that only greets its first client."""

@@ -12,6 +12,7 @@ from newsletter.mail.replies import parse_reply
 from newsletter.ports.sending import RelayCheck
 from newsletter.senders.smtp.connect import connect
 from newsletter.senders.smtp.connection import Connection
+from newsletter.senders.smtp.dialogue import NOT_SIGNED_IN, SIGN_IN_FIX
 from newsletter.senders.smtp.options import SmtpOptions
 
 PATIENCE = 8.0  # seconds for each reply; somebody is waiting
@@ -55,9 +56,17 @@ def _envelopes(connection: Connection, found: RelayCheck, senders: Sequence[str]
     if None in refusals:
         return replace(found, problem=problem, fix="Set NEWSLETTER_ENVELOPE=plain")
     if refusal.stage is Stage.MAIL:
-        return replace(found, problem=problem, fix="Set NEWSLETTER_FROM to an address that your account may send from")
+        return replace(found, problem=problem, fix=_fix_of_refused_sender(refusal, connection.options))
     fix = "Check that your account may send from NEWSLETTER_FROM, and that NEWSLETTER_OWNER is right"
     return replace(found, problem=problem, fix=fix)
+
+
+def _fix_of_refused_sender(refusal: Reply, options: SmtpOptions) -> str:
+    if refusal.code == NOT_SIGNED_IN and not options.user:
+        return SIGN_IN_FIX
+    return (
+        "Check your account at your mail provider, and that NEWSLETTER_FROM is an address that the account may send from"
+    )
 
 
 def _refusal(connection: Connection, sender: str, recipient: str) -> Reply | None:

@@ -131,7 +131,14 @@ def _explain(stage: Stage, error: Exception) -> str:
         return f"its certificate cannot be trusted: {error.verify_message}"
     if isinstance(error, TimeoutError):
         return "no reply in time"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if _is_plain_text(error):
+        return "it does not speak TLS from the start"
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+
+
+def _is_plain_text(error: Exception) -> bool:
+    """Did a server answer a TLS handshake in plain text? OpenSSL takes that for a strange version of TLS."""
+    return isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 
 
 def _trouble(options: SmtpOptions, stage: Stage, error: Exception) -> SenderError:
@@ -140,6 +147,10 @@ def _trouble(options: SmtpOptions, stage: Stage, error: Exception) -> SenderErro
         reply = parse_reply(stage, error.smtp_code, error.smtp_error)
         if is_about_us(reply):
             return RelayRefusal(f"{options}: it refuses this server: {reply} ({stage})", fix="Ask your provider why")
+    if isinstance(error, TimeoutError) and stage is Stage.CONNECT and options.tls != "implicit":
+        fix += " If the port is 465 or for TLS only, write smtps:// instead of smtp://"
+    if _is_plain_text(error) and stage is Stage.CONNECT:
+        fix = "Write smtp:// instead of smtps://, or use the port for TLS (mostly 465)"
     if isinstance(error, ssl.SSLCertVerificationError):
         fix = "Use the host name in its certificate, or write ca_file=/path/to/its/authority.pem"
     return SenderError(f"{options}: {_explain(stage, error)} ({stage})", fix=fix)

@@ -30,6 +30,8 @@ REFUSED_FIX = (
     "Check that your mail server accepts the address in NEWSLETTER_FROM and your account; if it accepts no other envelope"
     " sender, set NEWSLETTER_ENVELOPE=plain"
 )
+NOT_SIGNED_IN = 530  # RFC 4954 section 6
+SIGN_IN_FIX = "Write user and password in NEWSLETTER_SENDER_URL, as in smtp://user:password@host:587"
 Step = bytes | Outcome  # bytes to send (none: wait for more from the server), or what became of the message
 
 
@@ -261,7 +263,8 @@ class Dialogue:
         if outcome is None:
             what = f"it answered {reply} to {reply.stage.upper()}"
             if is_about_us(reply):
-                raise RelayRefusal(f"{self._relay}: {what}", fix=REFUSED_FIX)
+                fix = SIGN_IN_FIX if reply.code == NOT_SIGNED_IN else REFUSED_FIX
+                raise RelayRefusal(f"{self._relay}: {what}", fix=fix)
             raise self._trouble(what)
         if isinstance(outcome, InDoubt):
             self.is_usable = False  # it may have answered another command
