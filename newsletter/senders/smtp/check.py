@@ -64,9 +64,7 @@ def _envelopes(connection: Connection, found: RelayCheck, senders: Sequence[str]
 def _fix_of_refused_sender(refusal: Reply, options: SmtpOptions) -> str:
     if refusal.code == NOT_SIGNED_IN and not options.user:
         return SIGN_IN_FIX
-    return (
-        "Check your account at your mail provider, and that NEWSLETTER_FROM is an address that the account may send from"
-    )
+    return "Check your account at your mail provider, and that NEWSLETTER_FROM is an address that the account may send from"
 
 
 def _refusal(connection: Connection, sender: str, recipient: str) -> Reply | None:
