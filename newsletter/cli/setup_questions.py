@@ -57,7 +57,9 @@ class Interview:
 
     def __init__(self, context: CliContext) -> None:
         self._context = context
-        self._server = self._user = ""  # the latest answers, offered again if the mail server could not be reached
+        self._server = self._user = self._password = (
+            ""  # the latest answers, offered again if the mail server could not be reached
+        )
 
     def ask(self) -> RelayCheck | None:
         """Ask every open question; returns what came of trying the mail server, None if that was not asked about."""
@@ -135,7 +137,7 @@ class Interview:
         return found
 
     def _sender_url(self) -> str:
-        """The URL of the mail server, "" if it is to be decided later."""
+        """The URL of the mail server, "" if it, or its password, is to be given later."""
         while True:
             text = _prompt("Which mail server sends your emails, for example smtp.example.org?", self._server)
             if not text or re.match(r"[a-z][a-z0-9+.-]*:(//|\Z)", text):
@@ -157,7 +159,18 @@ class Interview:
         self._server, self._user = f"{host}:{port}", user
         if user == _NO_USER:
             return f"{'smtps' if port == '465' else 'smtp'}://{host}:{port}"
-        password = click.prompt("What is the password?", hide_input=True, prompt_suffix=" ", err=True)
+        hint = " (Enter: as before)" if self._password else ""
+        password = click.prompt(
+            f"What is the password?{hint}",
+            default=self._password,
+            show_default=False,
+            hide_input=True,
+            prompt_suffix=" ",
+            err=True,
+        )
+        if not password:
+            return ""
+        self._password = password
         login = f"{percent_encode(user, safe='')}:{percent_encode(password, safe='')}"
         return f"{'smtps' if port == '465' else 'smtp'}://{login}@{host}:{port}"
 

@@ -16,7 +16,7 @@ USER_AGENT = "tip-of-the-week (import)"
 _MOVED = (301, 302, 303, 307, 308)
 _OK = 200
 _WORDS = {
-    LinkProblem.PRIVATE: "its address is not public",
+    LinkProblem.PRIVATE: "its address is not public, so it is not loaded; save it, and put it into the tip as a file",
     LinkProblem.TIMEOUT: "it takes too long",
     LinkProblem.NO_HOST: "there is no such site",
     LinkProblem.ENCRYPTION: "its certificate is not valid",

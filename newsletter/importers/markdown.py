@@ -16,6 +16,7 @@ from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import LeftOut, Piece, Rejected, Remark, TipRules, TipText
 from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, problem
+from newsletter.importers.typed import typed_markdown
 
 RULES = ("season", "series", "part", "rerun", "months", "fallback")
 KEYS = ("title", "date", "categories", "tags", "takeaway", "preview", "teaser", *RULES, "complete", "key", "starter")
@@ -155,8 +156,7 @@ class _FrontMatter:
         if not title:
             raise self._error("title", "the title is missing; add a line title: …")
         pictures: dict[str, bytes] = {}
-        if _PASTED.match(body):
-            body = to_markdown(body, pictures=pictures)
+        body = to_markdown(body, pictures=pictures) if _PASTED.match(body) else typed_markdown(body)
         complete = self._values.get("complete") is None or self._yes("complete")
         if complete and not body:
             raise self._error("", "there is no text below the front matter; write the tip there")

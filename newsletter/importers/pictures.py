@@ -29,7 +29,7 @@ class EncodedPicture:
 
 
 def encode(raw: bytes) -> EncodedPicture:
-    """The picture as JPEG, or as PNG if it is a drawing or transparent. Of an animation, only the first frame is kept.
+    """The picture as JPEG, or as PNG if it is a drawing. Of an animation, only the first frame is kept.
 
     Raises InputError for what is not a picture, is damaged, or is too large.
     """
@@ -42,6 +42,11 @@ def encode(raw: bytes) -> EncodedPicture:
                 _check(opened.width, opened.height)
                 opened.seek(0)
                 picture = _upright(opened)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            raise InputError(
+                f"the picture has more than {MAX_PIXELS // 1_000_000} million pixels",
+                fix=f"Make it at most {MAX_WIDTH} pixels wide",
+            ) from None
         except UnidentifiedImageError:
             raise InputError("this is not a JPEG, PNG, GIF, or WebP picture", fix="Save it as JPEG or PNG") from None
         except (
@@ -51,8 +56,6 @@ def encode(raw: bytes) -> EncodedPicture:
             EOFError,
             OverflowError,
             MemoryError,
-            Image.DecompressionBombError,
-            Image.DecompressionBombWarning,
         ) as error:
             raise InputError(f"the picture is damaged: {error}", fix="Save it again as JPEG or PNG") from None
     width = min(picture.width, MAX_WIDTH)
@@ -93,16 +96,17 @@ def _check(width: int, height: int) -> None:
 
 
 def _upright(opened: Image.Image) -> Image.Image:
-    """The pixels, turned as the camera was held, without any metadata; in RGB, RGBA, or gray."""
+    """The pixels, turned as the camera was held, without any metadata; in RGB or gray."""
     opened.load()
     picture = ImageOps.exif_transpose(opened)
     has_alpha = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
     if has_alpha:
-        picture = picture.convert("RGBA")
-        if picture.getchannel("A").getextrema() == (255, 255):
-            picture = picture.convert("RGB")
+        ground = Image.new("RGBA", picture.size, "white")  # black lines on nothing vanish in dark mode
+        picture = Image.alpha_composite(ground, picture.convert("RGBA")).convert("RGB")
+    elif picture.mode.startswith("I"):  # 16 bits per pixel: converting them directly makes nearly everything white
+        picture = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     elif picture.mode not in ("RGB", "L"):
-        picture = picture.convert("L" if picture.mode in ("1", "I;16", "I") else "RGB")
+        picture = picture.convert("L" if picture.mode == "1" else "RGB")
     clean = Image.new(picture.mode, picture.size)
     clean.paste(picture)
     clean.info["was"] = opened.format or ""
@@ -111,13 +115,10 @@ def _upright(opened: Image.Image) -> Image.Image:
 
 def _written(picture: Image.Image) -> tuple[bytes, str]:
     """The smallest form that looks well, and its kind. A drawing stays a PNG; a photo becomes a JPEG."""
-    is_transparent = picture.mode == "RGBA"
-    if is_transparent or picture.info.get("was") in ("PNG", "GIF"):
+    if picture.info.get("was") in ("PNG", "GIF"):
         png = _saved(picture, "PNG", optimize=True)
         if len(png) <= MAX_BYTES:
             return png, "png"
-        if is_transparent:
-            return _saved(picture.quantize(256, method=Image.Quantize.FASTOCTREE), "PNG", optimize=True), "png"
     jpegs = (_saved(picture, "JPEG", quality=quality, optimize=True, progressive=True) for quality in _QUALITIES)
     smallest = b""
     for smallest in jpegs:

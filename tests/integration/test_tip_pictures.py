@@ -118,6 +118,45 @@ def test_a_picture_that_is_not_taken_in_is_named_and_stops_the_issue(
     assert not (tmp_path / "data" / "media").exists()
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("<a queue.jpg>", "a queue.jpg"),
+        ("a%20queue.jpg", "a queue.jpg"),
+        ("Pics/Queue.JPG", "pics/queue.jpg"),
+        (r"pics\\queue.jpg", "pics/queue.jpg"),
+        ("<Schlange fu\u0308r zwo\u0308lf.jpg>", "Schlange für zwölf.jpg"),
+    ],
+)
+def test_a_link_from_another_editor_or_computer_finds_the_file(
+    harness: AppHarness, tmp_path: Path, url: str, name: str
+) -> None:
+    (tmp_path / "pics").mkdir()
+    (tmp_path / name).write_bytes(picture())
+    report = add(harness, tmp_path, f"Look.\n\n![A line]({url})")
+    assert (report.pictures, report.pictures_left_out) == (1, 0), report.remarks
+
+
+@pytest.mark.parametrize(
+    "url", ["..%2fsecret.jpg", r"..\\secret.jpg", "%2e%2e/SECRET.jpg", "a%00.jpg", "x" * 300 + ".jpg"]
+)
+def test_a_link_that_is_written_otherwise_does_not_leave_the_folder(
+    harness: AppHarness, tmp_path: Path, url: str
+) -> None:
+    (tmp_path / "secret.jpg").write_bytes(picture())
+    (tmp_path / "tips").mkdir()
+    report = add(harness, tmp_path / "tips", f"Look.\n\n![A line]({url})")
+    assert (report.pictures, report.pictures_left_out) == (0, 1)
+
+
+def test_a_dry_run_says_of_the_pictures_of_the_blog_what_the_import_says(with_web: AppHarness, tmp_path: Path) -> None:
+    with blog() as (base, _requests):
+        (tmp_path / "feed.xml").write_text(feed(base, "/a.jpg", "/none.jpg"))
+        dry = with_web.tips.import_files([tmp_path / "feed.xml"], pictures=True, dry_run=True)
+        real = with_web.tips.import_files([tmp_path / "feed.xml"], pictures=True)
+    assert (dry.pictures, dry.pictures_left_out) == (real.pictures, real.pictures_left_out) == (1, 1)
+
+
 def test_a_dry_run_writes_no_picture_and_reports_the_same(harness: AppHarness, tmp_path: Path) -> None:
     (tmp_path / "queue.jpg").write_bytes(picture())
     (tmp_path / "line.md").write_text(f"{FRONT}![A line](queue.jpg) ![B](nowhere.jpg)", encoding="utf-8")

@@ -11,7 +11,15 @@ import pytest
 from PIL import Image
 
 from newsletter.domain.errors import InputError
-from newsletter.domain.tips.pictures import MAX_BYTES, MAX_WIDTH, as_exported, own_picture, picture_links, pictures_of
+from newsletter.domain.tips.pictures import (
+    MAX_BYTES,
+    MAX_WIDTH,
+    as_exported,
+    original_url,
+    own_picture,
+    picture_links,
+    pictures_of,
+)
 from newsletter.importers.pictures import as_it_is, encode
 from newsletter.rendering.markdown import to_html
 from newsletter.rendering.text import to_text
@@ -60,13 +68,25 @@ def test_every_usual_kind_is_read(form: str, mode: str, kind: str) -> None:
     assert encode(found.content).name.endswith(f"-300x200.{kind}")
 
 
-def test_a_large_transparent_drawing_stays_transparent() -> None:
-    drawing = noise(1400, 900).convert("RGBA")
-    drawing.putalpha(128)
+def test_a_picture_of_16_bits_keeps_its_grays() -> None:
+    shades = b"".join((shade * 257).to_bytes(2, "little") for _ in range(20) for shade in range(256))
+    found = opened(encode(saved(Image.frombytes("I;16", (256, 20), shades), "PNG")).content)
+    assert [found.getpixel((x, 9)) for x in (0, 64, 128, 255)] == [0, 64, 128, 255]
+
+
+def test_a_transparent_drawing_gets_a_white_ground_so_that_black_lines_stay_visible_in_dark_mode() -> None:
+    drawing = Image.new("RGBA", (300, 200), (0, 0, 0, 0))
+    drawing.putpixel((5, 5), (0, 0, 0, 255))
     found = encode(saved(drawing, "PNG"))
-    assert len(found.content) <= MAX_BYTES
     assert found.name.endswith(".png")
-    assert opened(found.content).convert("RGBA").getpixel((5, 5))[3] < 255  # type: ignore[index]
+    assert opened(found.content).mode == "RGB"
+    assert [opened(found.content).getpixel(at) for at in ((5, 5), (6, 6))] == [(0, 0, 0), (255, 255, 255)]
+
+
+def test_the_copy_that_wordpress_com_serves_is_the_picture_of_the_blog() -> None:
+    assert original_url("https://i2.wp.com/blog.example/a/b.jpg?w=300&ssl=1") == "https://blog.example/a/b.jpg"
+    assert original_url("https://blog.example/a.jpg?w=1") == "https://blog.example/a.jpg?w=1"
+    assert original_url("https://i0.wp.com/localhost/a.jpg") == "https://i0.wp.com/localhost/a.jpg"
 
 
 def bomb() -> bytes:

@@ -85,7 +85,12 @@ def test_a_good_tip_has_no_findings() -> None:
         ("![a queue][1]", "picture-missing"),
         ("NEVER EVER DO THIS to a guest.", "shouting"),
         (f"![]({PICTURE})", "image-alt"),
-        ('<img src="queue.png" alt="">', "image-alt"),
+        ('Look: <img src="queue.png" alt="A queue"> there.', "html"),
+        ("One line.<br>Another line.", "html"),
+        ("<!-- write the end --> The guest left.", "html"),
+        ("Watch <video src='queue.mp4'> today.", "html"),
+        ("Look: ![[queue.jpg]] there.", "html"),
+        ("[A queue](https://blog.example/queue.jpg?w=300)", "picture-link"),
         ("Read https://example.org/a/long/way today.", "bare-url"),
     ],
 )
@@ -106,7 +111,8 @@ def test_text_that_ages_or_is_bad_for_delivery_has_one_finding(sentence: str, ru
         "Ask the NASA engineer for an FAQ.",
         "The IT team and the HR desk share an ID.",
         f"![a queue of three people]({PICTURE})",
-        '<img src="queue.png" alt="A queue of three people">',
+        "Write `<br>` or \\<br> for a new line, and a < b for less than, <Name>, and C++ <vector>.",
+        "Write to <info@example.org> or <https://example.org/>.",
         "Read [the whole story](https://example.org/2024/story).",
         "<https://example.org/2024>",
         "Write [your form](https://example.org) in plain words.",
@@ -276,3 +282,8 @@ def test_no_text_takes_long(piece: str) -> None:
     lint(TipText("T", piece * (100_000 // len(piece))), today=TODAY)
 
     assert time.process_time() - started < 5
+
+
+def test_code_in_a_title_is_a_warning_because_its_author_may_have_meant_it() -> None:
+    found = [finding for finding in lint(replace(GOOD, title="What <b> means"), today=TODAY) if finding.rule == "html"]
+    assert [finding.level for finding in found] == [Level.WARNING]

@@ -6,17 +6,20 @@ owner wants it, and only from the host of the post itself. All of this happens b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
+from newsletter.actions.tips.picture_files import file_beside
 from newsletter.domain.english import plural
 from newsletter.domain.errors import InputError
 from newsletter.domain.tips.pictures import (
     FOLDER,
     PictureLink,
     exported_picture,
+    original_url,
     own_picture,
     replace_pictures,
 )
@@ -25,8 +28,7 @@ from newsletter.ports.pictures import EncodedPicture, Media, PictureCodec
 from newsletter.ports.store import Store
 
 NOT_WANTED = "pass --pictures to load it"
-_PENDING = "0" * 24 + "-1x1.png"
-"""The name of a picture that a dry run would load."""
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _SHOWN = 60  # characters of a URL
 
 
@@ -88,23 +90,25 @@ class PictureIntake:
             return self._taken_in(inline)
         if not host_of(url):
             return self._from_file(url, text)
+        url = original_url(url)
         if known := self._lookup(url):
             return known
         if host_of(url) != host_of(text.source):
             raise _LeftOutside("it is on another site; save it, and put it into the tip as a file")
         if not self.load:
             raise _LeftOutside(NOT_WANTED)
-        if self.dry_run:
-            return _PENDING
         name = self._keep(self.codec.encode(self.download(url)))
         self._record(url, name)
         return name
 
     def _from_file(self, url: str, text: TipText) -> str:
         folder = Path(text.file or text.source).parent
-        path = folder / url.lstrip("/") if own_picture(url) else folder / url
-        if Path(url).is_absolute() and not own_picture(url):
+        if (url.startswith(("/", "\\")) or _SCHEME.match(url)) and not own_picture(url):
             raise _LeftOutside("put the file beside the tip, and write only its name")
+        try:
+            path = file_beside(folder, url.lstrip("/"))
+        except OSError as error:
+            raise _LeftOutside(f"it cannot be read: {error.strerror}") from None
         if not path.resolve().is_relative_to(folder.resolve()):
             raise _LeftOutside("it is outside of the folder of the tip; put it beside the tip")
         exported = exported_picture(url) or own_picture(url)

@@ -97,7 +97,9 @@ class _PartLinter:
                 # Two patterns of one rule may match at the same place: "the upcoming election" and "elections".
                 if (pattern.rule, found.end()) not in marked and not self._is_title_year(found):
                     marked.add((pattern.rule, found.end()))
-                    yield self._finding(found, pattern.rule, pattern.level, pattern.reason, pattern.suggestion)
+                    # A title shows code as it is, which its author may have wanted: "What <b> means".
+                    level = Level.WARNING if pattern.rule == "html" and self._part != "body" else pattern.level
+                    yield self._finding(found, pattern.rule, level, pattern.reason, pattern.suggestion)
         yield from self._years()
         yield from self._holidays()
         yield from self._urls()

@@ -58,6 +58,12 @@ _SHORTENERS = (
 SHORTENED = re.compile(
     rf"(?<![\w.-])(?:https?://)?(?:www\.)?(?:{'|'.join(map(re.escape, _SHORTENERS.split()))})/[\w-]+", re.IGNORECASE
 )
+_TAGS = (
+    "a|abbr|address|article|aside|audio|b|big|blockquote|body|br|button|center|cite|code|dd|del|details|div|dl|dt|em|embed"
+    "|figcaption|figure|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|ins|kbd|label|li|link|main|mark|meta"
+    "|nav|object|ol|option|p|picture|pre|q|s|script|section|select|small|source|span|strike|strong|style|sub|summary|sup|svg"
+    "|table|tbody|td|textarea|tfoot|th|thead|tr|u|ul|video|wbr"
+)
 _SPANS = "year|month|quarter|season|spring|summer|fall|autumn|winter"
 _TIED_TO_A_TIME = ("it ties the tip to a particular time", "Use something that happens every week")
 PATTERNS = (
@@ -209,8 +215,31 @@ PATTERNS = (
             rf"!\[[^\[\]\n]{{0,2000}}\]\((?!\s*<?(?:https?:)?//)(?!{OWN}\))[^()\n]{{0,2000}}\)|!\[[^\[\]\n]{{0,2000}}\]\[[^\[\]\n]{{0,200}}\]",
             re.IGNORECASE,
         ),
-        "the picture was not found when the tip was imported",
-        "Put the file beside the Markdown file, write ![a description](its-name.jpg), and import the file again",
+        "the picture was not taken in when the tip was imported",
+        "Put a JPEG or PNG file beside the Markdown file, write ![a description](its-name.jpg), and import the file again",
+        in_urls=True,
+    ),
+    Pattern(
+        "picture-link",
+        Level.WARNING,
+        re.compile(
+            r"(?<!!)\[(?:[^\[\]\\\n]|\\.){0,2000}\]\(\s*<?https?://[^\s()<>?#]{1,2000}\.(?:jpe?g|png|gif|webp)(?:[?#][^\s()<>]{0,500})?>?\s*\)",
+            re.IGNORECASE,
+        ),
+        "it is a link to a picture, so the email does not show the picture",
+        "Import the posts again with --pictures, or save the picture and put it into the tip as a file",
+        in_urls=True,
+    ),
+    Pattern(
+        "html",
+        Level.ERROR,
+        re.compile(
+            rf"(?<!\\)</?(?:{_TAGS})(?=[\s/>])[^<>]{{0,4000}}>|(?<!\\)<!--|(?<!\\)!\[\[[^\[\]\n]{{1,400}}\]\]",
+            re.IGNORECASE,
+        ),
+        "a tip is Markdown, so subscribers would see this code",
+        "Delete it, or write it as Markdown: **bold**, *italic*, [a link](https://…), ![a picture](its-name.jpg); for an example of code, put it between backticks",
+        in_quotes=True,
         in_urls=True,
     ),
     Pattern(
@@ -225,7 +254,7 @@ PATTERNS = (
         "image-alt",
         Level.WARNING,
         re.compile(
-            r"!\[\s*\](?:\(|\[)[^)\n]*|<img\b(?![^>]{0,2000}\balt\s*=\s*[\"'][^\"'>]{0,500}\w)[^>]{0,2000}>",
+            r"!\[\s*\](?:\(|\[)[^)\n]*",
             re.IGNORECASE,
         ),
         "the image has no alt text for people who cannot see it or do not load images",

@@ -60,6 +60,12 @@ def picture_links(markdown: str) -> Iterator[PictureLink]:
         yield PictureLink(found["alt"], url, start, end, in_link)
 
 
+def original_url(url: str) -> str:
+    """The URL of a picture at its own blog, if the link goes to the copy that WordPress.com serves (i0.wp.com); or the URL."""
+    found = re.match(r"(?i)https?://i[0-3]\.wp\.com/(?P<original>[\w-]+(?:\.[\w-]+)+/[^?#\s]+)", url)
+    return f"https://{found['original']}" if found else url
+
+
 def replace_pictures(markdown: str, replace: Callable[[PictureLink], str]) -> str:
     """The text with something else in the place of each picture."""
     parts, at = [], 0

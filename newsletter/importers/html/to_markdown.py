@@ -33,6 +33,8 @@ _DATA_URL = re.compile(
 )
 _INLINE_PICTURE = re.compile(r"image/[a-z+.-]+;base64,(?P<base64>[A-Za-z0-9+/=\s%]+)\Z", re.IGNORECASE)
 _TINY = re.compile(r"[012](?:px)?\Z")  # the size of a picture that counts who opens a page
+_LAZY = ("data-lazy-src", "data-src", "data-original", "data-orig-file")
+"""Attributes with the real URL of a picture whose `src` is a placeholder until somebody scrolls there."""
 INLINE = "https://inline.invalid/"
 """Begins the URLs that stand for pictures that were part of the HTML."""
 _STYLED = {name: {"class", "style"} for name in ("p", "span", "b", "strong", "i", "em", "font", "u")}
@@ -58,7 +60,7 @@ def to_markdown(
         without_shortcodes(html)[0],
         tags=set(BLOCKS | _INLINE),
         clean_content_tags=set(_IGNORED),
-        attributes={"a": {"href"}, "img": {"src", "alt", "width", "height"}, "ol": {"start"}, **_STYLED},
+        attributes={"a": {"href"}, "img": {"src", "alt", "width", "height", *_LAZY}, "ol": {"start"}, **_STYLED},
         url_schemes={"http", "https", "mailto"},
         strip_comments=True,
         link_rel=None,
@@ -172,7 +174,8 @@ class _Writer:
         """A picture; nothing for one that only counts who opens the page, or has no usable URL."""
         if _TINY.match(node.get("width", "")) or _TINY.match(node.get("height", "")):
             return ""
-        alt, url = self._text(node.get("alt")).strip(), node.get("src", "").strip()
+        lazy = next((url for name in _LAZY if (url := node.get(name, "").strip())), "")
+        alt, url = self._text(node.get("alt")).strip(), lazy or node.get("src", "").strip()
         try:
             target = urljoin(self._base, url) if url else ""
         except ValueError:
