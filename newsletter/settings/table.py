@@ -82,7 +82,7 @@ class Settings:
     deprecations: settings that were given under an old name.
     """
 
-    title: str = _setting("Tip of the Week", "The name of the newsletter.", group="The newsletter")
+    title: str = _setting("Tip of the Week", "The name of the newsletter.", v.short_line, group="The newsletter")
     from_: str = _setting("Tip of the Week <tips@example.org>", "The From address of every email.", v.mailbox)
     reply_to: str = _setting("", "The address for replies, if it is not the From address.", v.optional(v.mailbox))
     postal_address: str = _setting(

@@ -80,6 +80,7 @@ def matching(pattern: str, advice: str) -> Callable[[str], str]:
 
 
 one_line = matching(r"[^\x00-\x1f\x7f]*", "Write it on one line")
+short_line = matching(r"[^\x00-\x1f\x7f]{0,200}", "Write it on one line, with at most 200 characters")
 _several_lines = matching(r"[^\x00-\x09\x0b-\x1f\x7f]*", "Write plain text")
 
 

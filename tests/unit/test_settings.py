@@ -165,6 +165,7 @@ def test_anything_else_is_not_a_duration(text: str) -> None:
         ("NEWSLETTER_FROM", "Tips <nobody>", "name@example.com"),
         ("NEWSLETTER_FROM", "Tips\nBcc: x <a@b.example>", "one line"),
         ("NEWSLETTER_TITLE", "Tips\nBcc: x", "one line"),
+        ("NEWSLETTER_TITLE", "x" * 201, "200 characters"),
         ("NEWSLETTER_OWNER", "nobody", "name@example.com"),
         ("NEWSLETTER_BASE_URL", "tips", "https://"),
         ("NEWSLETTER_BASE_URL", "https://tips.example/?a=1", "without a query"),
