@@ -165,7 +165,8 @@ def test_init_continues_after_ctrl_c(start: Start, run_cli: Command, fresh: Path
         "SECRET_KEY": "********",
     }
     second = start(fresh, "init")
-    skipped = [("is yours", ""), ("postal", ""), ("each week?", ""), ("zone?", ""), ("web address", ""), ("server", "")]
+    skipped = [("is yours", ""), ("postal", ""), ("each week?", ""), ("zone?", ""), ("web address", "")]
+    skipped += [("mail server", "mail.tips.example"), ("which port?", ""), ("user name", ""), ("password?", "")]
     interview(second, [*skipped, ("starter tips, which are sent only while you have no tip of your own? [y/N]", "y")])
     code, out = second.end()
     assert (code, "called?" in second.output) == (0, False), second.output

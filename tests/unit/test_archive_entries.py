@@ -14,6 +14,7 @@ from newsletter.domain.archive.entries import (
     MAX_TERMS,
     anniversary,
     plain,
+    preview_text,
     search_terms,
     sentences,
     teaser,
@@ -110,3 +111,17 @@ def test_search_terms_are_limited_in_number_and_are_words(typed: str) -> None:
 def test_only_a_web_url_becomes_a_link_to_a_source(source: str) -> None:
     assert web_address(source) == ""
     assert web_address("https://x.example/a?b=1") == "https://x.example/a?b=1"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("![A queue](/media/a.jpg)\n\nLook up first. Then speak.", "Look up first."),
+        ("[![A queue](/media/a.jpg)](https://blog.example/) Look up first.", "Look up first."),
+        ("![A queue of guests](/media/a.jpg)", "A queue of guests"),
+    ],
+)
+def test_the_description_of_a_picture_does_not_run_into_the_first_sentence(body: str, words: str) -> None:
+    text = TipText("Look", body)
+    assert preview_text(text) == words
+    assert teaser(text).startswith(words)

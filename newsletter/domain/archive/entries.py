@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from html import unescape
 
+from newsletter.domain.tips.pictures import replace_pictures
 from newsletter.domain.tips.tip import TipText
 
 TEASER_WORDS = 50
@@ -92,13 +93,19 @@ def sentences(text: str) -> list[str]:
     return [*found, text[start:].strip()] if text[start:].strip() else found
 
 
+def _prose(body: str) -> str:
+    """A text without its pictures, whose descriptions would run into the sentences; as it is if it has only pictures."""
+    without = replace_pictures(body, lambda _link: "") if "![" in body else body
+    return without if plain(without) else body
+
+
 def teaser(text: TipText, words: int = TEASER_WORDS) -> str:
     """The teaser of a tip in lists: its own, or about this many words of its text, up to the end of a sentence."""
     if text.teaser:
         return text.teaser
     parts: list[str] = []
     counts: list[int] = []
-    blocks = (block for is_heading, block in _blocks(text.body) if not is_heading)
+    blocks = (block for is_heading, block in _blocks(_prose(text.body)) if block and not is_heading)
     # Stop reading as soon as there are too many words: the rest of a long text cannot change the teaser.
     while (not counts or counts[-1] <= words * _MOST) and (block := next(blocks, "")):
         for part in sentences(block):
@@ -125,7 +132,7 @@ def with_ellipsis(beginning: str) -> str:
 
 def preview_text(tip: TipText) -> str:
     """The line that an inbox shows beside the subject: the owner's own, the takeaway, or the first sentence."""
-    words = tip.preview or tip.takeaway or next(iter(sentences(plain(tip.body[:2_000]))), "")
+    words = tip.preview or tip.takeaway or next(iter(sentences(plain(_prose(tip.body[:2_000])))), "")
     return words if len(words) <= PREVIEW else words[: PREVIEW - 1].rsplit(None, 1)[0].rstrip(" ,;:.–—-") + "…"
 
 
