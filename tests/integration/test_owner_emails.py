@@ -115,6 +115,20 @@ def test_an_issue_with_deferred_deliveries_is_reported_on_by_noon(
     assert "Waiting 1" in text
     assert "reader2@a.example: 451 4.7.1 later" in text
     assert "newsletter issues deliveries 1" in text
+    assert f"{SLOT:%B} {SLOT.day}, {SLOT.year}:" not in text, "what is coming up is the issue after this one"
+
+
+def test_the_report_does_not_say_sent_while_nothing_was_accepted(harness: AppHarness) -> None:
+    harness.fake_clock.now = datetime.combine(SLOT, time(8), harness.schedule.zone)
+    harness.issues.publish_due()
+    harness.memory({f"reader{n}@a.example": [answer("rcpt", "451 4.7.1 later")] * 9 for n in range(9)})
+    harness.round()
+    harness.fake_clock.now = datetime.combine(SLOT, time(12), harness.schedule.zone)
+    email = next(email for email in owner_emails(harness) if "No. 1" in str(email["Subject"]))
+
+    text = " ".join(text_of(email).split())
+    assert "has not reached anyone yet" in text
+    assert "was sent" not in text
 
 
 def test_a_tuesday_without_an_issue_causes_one_alert(harness: AppHarness) -> None:

@@ -130,7 +130,8 @@ def _report(tx: Tx, rules: Rules, owner: Sequence[str], issue: IssueFacts, now: 
     ]
     week = tx.calendar.list_growth(before[0] if before else started - WEEK, now)
     shares = shares_of(tx, issue)
-    left, first = runway(lines), next((line for line in lines if line.tip), None)
+    after = [line for line in lines if line.tip and (issue.slot is None or line.date > issue.slot)]
+    left, first = runway(lines), next(iter(after), None)
     values = {
         "number": issue.number,
         "subject": issue.subject,
