@@ -271,6 +271,5 @@ def _listen_to_signals() -> socket.socket:
 
 
 def _next_issue_text(app: App) -> str:
-    slot = app.schedule.next_slot(app.clock())
-    due_at, dates = app.schedule.starts_at(slot).astimezone(app.schedule.zone), app.site.dates
+    due_at, dates = app.issues.next().due_at.astimezone(app.schedule.zone), app.site.dates
     return f"{due_at:%A}, {dates.day(due_at)}, {dates.time(due_at)} {due_at:%Z}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,7 +66,7 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
         elif changes:
             _draw_changes(output, changed)
         else:
-            _draw(output, lines, context.app.calendar.runway())
+            _draw(output, lines, context.app.calendar.waiting(lines), context.app.calendar.runway())
             _draw_quarter(output, quarter)
 
     context.report(document, draw)
@@ -79,8 +79,8 @@ def _line(line: ForecastSlot) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _draw(output: Output, lines: Sequence[ForecastSlot], left: Runway) -> None:
-    rows = [_row(output, line) for line in lines]
+def _draw(output: Output, lines: Sequence[ForecastSlot], waits: Mapping[date, str], left: Runway) -> None:
+    rows = [_row(output, line, waits) for line in lines]
     output.table(["!goes out on", "tip", "why this one"], rows, empty="No dates.")
     output.line()
     if warning := left.warning():  # of the whole library, however few weeks are shown
@@ -92,8 +92,11 @@ def _draw(output: Output, lines: Sequence[ForecastSlot], left: Runway) -> None:
     )
 
 
-def _row(output: Output, line: ForecastSlot) -> tuple[str, str, str]:
-    return output.when(line.at) if line.at else output.day(line.date), _title(line), line.reason
+def _row(output: Output, line: ForecastSlot, waits: Mapping[date, str]) -> tuple[str, str, str]:
+    if line.at:
+        return output.when(line.at), _title(line), line.reason
+    why = waits.get(line.date)
+    return output.day(line.date), _title(line), f"{line.reason}; {why}" if why else line.reason
 
 
 def _title(line: ForecastSlot) -> str:
@@ -146,12 +149,13 @@ def _slot(context: CliContext, text: str) -> date:
 def _report_change(context: CliContext, slot: date, words: str) -> None:
     """Report what was changed, and what goes out around that date now. words: with {day} in place of the date."""
     near = context.app.calendar.neighbors(slot)
+    waits = context.app.calendar.waiting(near)
 
     def draw(output: Output) -> None:
         output.line(words.replace("{day}", output.day(slot)))
         output.table(
             ["!goes out on", "tip", "why this one"],
-            [_row(output, line) for line in near],
+            [_row(output, line, waits) for line in near],
             empty="",
         )
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from newsletter.actions.calendar.plan import NextIssue
     from newsletter.cli.output import Output
+    from newsletter.domain.calendar.forecast import ForecastSlot
     from newsletter.domain.calendar.substitutes import Shares
     from newsletter.domain.delivery.issue import IssueFacts
 
@@ -121,10 +122,13 @@ def subscriber_count(number: int) -> str:
     return f"{number:,} subscriber{'' if number == 1 else 's'}"
 
 
-def next_issue_text(output: Output, coming: NextIssue) -> str:
-    """When the next issue is due, and what it will be."""
+def next_issue_text(output: Output, coming: NextIssue, extra: ForecastSlot | None) -> str:
+    """When the next issue is due, and what it will be. extra: the extra issue before it."""
     what = f"“{coming.tip.title}”" if coming.tip else f"nothing yet: {coming.reason}"
     if coming.waits:
         title = coming.tip.title if coming.tip else coming.slot
         return f"“{title}” of {output.day(coming.slot)} is not sent: {coming.waits}."
+    if extra and extra.at:
+        before = f"The next is an extra issue, {output.when(extra.at)}: “{extra.title}”"
+        return f"No issue is due. {before}. After that: {output.when(coming.due_at)}: {what}."
     return f"No issue is due. The next is {output.when(coming.due_at)}: {what}, to {subscriber_count(coming.audience)}."

@@ -57,6 +57,7 @@ tip_option = click.option("--tip", metavar="KEY", help="Use this tip instead of 
 def next_(context: CliContext) -> None:
     """Show the next issue: its slot, its tip, and the size of its audience."""
     coming, shares = context.app.issues.next(), context.app.issues.next_shares()
+    extra = context.app.calendar.next_extra()
 
     def draw(output: Output) -> None:
         tip = f"{coming.tip.title} ({coming.tip.key})" if coming.tip else "none"
@@ -66,6 +67,8 @@ def next_(context: CliContext) -> None:
             facts.append(("sent to", shares.words()))
         if coming.waits:
             facts.append(("waiting", f"{coming.waits}: newsletter calendar approve {coming.slot}"))
+        if extra and extra.at:
+            facts.append(("before that", f"an extra issue, {output.when(extra.at)}: {extra.title} ({extra.tip})"))
         output.facts(facts, title="Due now" if coming.due_at <= context.clock() else "Next")
         if coming.tip is None:
             output.line("Import tips: newsletter tips import PATH…", "dim")
@@ -83,7 +86,7 @@ def next_(context: CliContext) -> None:
 @click.pass_obj
 def preview(context: CliContext, *, tip: str | None, out: Path | None, open_: bool) -> None:
     """Show the next issue as a subscriber will receive it, and check it. Nothing is sent or stored."""
-    raw = context.app.preview.message(tip)
+    raw = context.app.preview.message(context.app.tips.key_of(tip) if tip else None)
     findings = context.app.preview.check(raw)
     page = context.app.preview.open_page(raw) if open_ else None
     message = message_from_bytes(raw, policy=default)
@@ -136,6 +139,7 @@ def _draw_checks(output: Output, findings: Sequence[Finding]) -> None:
 def test(context: CliContext, *, addresses: tuple[str, ...], tip: str | None, dry_run: bool) -> int:
     """Send the next issue as a test: what a subscriber would get, marked [Test]. It is not recorded, and its links do nothing."""
     wanted = tuple(dict.fromkeys(parse_address(address).text for address in addresses))
+    tip = context.app.tips.key_of(tip) if tip else None
     if dry_run:
         size = len(context.app.preview.message(tip))
         document: dict[str, object] = {"to": wanted[0], "outcome": None, "bytes": size, "dry_run": True}
@@ -220,10 +224,11 @@ def _would_send(context: CliContext, *, early: bool, tip: str | None, anyway: bo
     words += f" {shares.words()}" if shares else ""
     document = {"issue": None, "dry_run": True, "would_send": would, "next": next_document(coming),
                 "shares": substitutes_document(shares), "errors": list(errors)}  # fmt: skip
+    extra = context.app.calendar.next_extra()
 
     def draw(output: Output) -> None:
         if not errors:
-            output.line(words if would else next_issue_text(output, coming))
+            output.line(words if would else next_issue_text(output, coming, extra))
             return
         output.line(f"“{title}” would not be sent, because it has errors:", "red")
         for error in errors:

@@ -29,9 +29,9 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
     with _graceful_interrupt(context), progress("sending") as show:
         issue = send(show)
     if issue is None:
-        coming = context.app.issues.next()
+        coming, extra = context.app.issues.next(), context.app.calendar.next_extra()
         document = {"issue": None, "slot": None, "state": None, "next": next_document(coming)}
-        context.report(document, lambda output: output.line(next_issue_text(output, coming)))
+        context.report(document, lambda output: output.line(next_issue_text(output, coming, extra)))
         return 0
     took, replies = time.monotonic() - began, context.app.issues.replies(issue.number)
     context.report(issue_document(issue), lambda output: draw_issue(output, issue, replies=replies, took=took))

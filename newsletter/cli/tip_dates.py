@@ -56,13 +56,13 @@ def pin(context: CliContext, *, key: str, on: str) -> None:
 def unpin(context: CliContext, *, key: str) -> None:
     """Unpin a tip, so that it returns to its place in the queue."""
     key = context.app.tips.key_of(key)
-    title = context.app.tips.unpin(key)
+    title, was_pinned = context.app.tips.unpin(key)
     line = context.app.tips.why(key).line
     when = line.date.isoformat() if line else None
 
     def draw(output: Output) -> None:
         then = f"; it goes out on {output.day(line.date)}" if line else ""
-        output.line(f"“{title}” is no longer pinned{then}.")
+        output.line(f"“{title}” {'is no longer pinned' if was_pinned else 'was not pinned'}{then}.")
 
     context.report({"key": key, "title": title, "pinned_to": None, "date": when}, draw)
 
@@ -105,6 +105,9 @@ def why(context: CliContext, *, what: str, on: str | None) -> None:
     calendar, tips = context.app.calendar, context.app.tips
     key = tips.find_key(what)
     if key is None and calendar.is_date(what):
+        if extra := calendar.extra_on(what):
+            _report_tip(context, tips.why(extra), asked=False)
+            return
         _report_date(context, calendar.why(calendar.parse_slot(what)))
     else:
         _report_tip(context, tips.why(key or what, calendar.parse_slot(on) if on else None), asked=bool(on))

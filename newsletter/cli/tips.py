@@ -86,6 +86,7 @@ def list_(context: CliContext, *, state: str | None) -> None:
 @click.pass_obj
 def show(context: CliContext, *, key: str) -> None:
     """Show one tip and its text."""
+    key = context.app.tips.key_of(key)
     tip, votes = context.app.tips.get(key), context.app.tips.votes(key)
     card, text = tip.card, tip.text
     reason = standing(card)
@@ -187,6 +188,7 @@ def add(context: CliContext, *, file: Path, dry_run: bool) -> int:
 @click.pass_obj
 def edit(context: CliContext, *, key: str) -> int:
     """Edit a tip in your editor ($VISUAL or $EDITOR). A new key renames the tip; its old web address redirects."""
+    key = context.app.tips.key_of(key)
     before = context.app.tips.as_file(key)
     written = click.edit(before, extension=".md", require_save=True)
     if written is None or written == before:
@@ -262,7 +264,7 @@ def retire(context: CliContext, *, keys: Sequence[str], starter: bool, yes: bool
     """Retire tips, so that they are never sent again; `tips unretire` takes it back."""
     if bool(keys) == starter:
         raise UsageError("which tips do you want to retire?", fix="Pass their keys, or --starter for the starter tips")
-    chosen = list(keys) or [card.key for card in context.app.tips.starters()]
+    chosen = [context.app.tips.key_of(key) for key in keys] or [card.key for card in context.app.tips.starters()]
     if chosen:
         what = chosen[0] if len(chosen) == 1 else plural(len(chosen), "tip")
         context.require_confirmation(f"Retire {what}? To take it back, run newsletter tips unretire", yes=yes)
@@ -274,7 +276,7 @@ def retire(context: CliContext, *, keys: Sequence[str], starter: bool, yes: bool
 @click.pass_obj
 def unretire(context: CliContext, *, keys: Sequence[str]) -> None:
     """Take the retirement of tips back: they return to the queue or the archive."""
-    _report_state(context, context.app.tips.unretire(*keys), "no longer retired")
+    _report_state(context, context.app.tips.unretire(*map(context.app.tips.key_of, keys)), "no longer retired")
 
 
 def _report_state(context: CliContext, cards: Sequence[TipCard], words: str) -> None:
@@ -298,6 +300,7 @@ def move(context: CliContext, *, key: str, first: bool, before: str | None, last
     """Move a tip to another place in the queue."""
     if first + last + (before is not None) != 1:
         raise UsageError("a tip can move to only one place", fix="Pass only one of --first, --before KEY, or --last")
+    key, before = context.app.tips.key_of(key), context.app.tips.key_of(before) if before else None
     card = context.app.tips.move(key, before=before, first=first)
     place = "is now first" if first else f"is now before {before}" if before else "is now last"
     place += "; your own tips are still sent before starter tips" if card.starter and not last else ""

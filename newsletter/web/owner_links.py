@@ -63,6 +63,8 @@ class OwnerLinks:
 
     def _page(self, view: SlotView, *, done: bool = False, problem: str = "", status: int = 200) -> Response:
         left_out = {view.action, Action.UNDO}
+        if view.line and view.line.tip is None:  # skipped, or nothing is left to send
+            left_out |= {Action.SWAP, Action.SKIP}
         others = [(action.value, words.label) for action, words in ACTION_TEXTS.items() if action not in left_out]
         return self._pages.page(
             "owner",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.delivery.issue import IssueState
-from newsletter.domain.errors import NotFound, UsageError
+from newsletter.domain.errors import NotFound, Refused, UsageError
 from newsletter.testing import MemorySender
 from tests.support.library import SLOT, TUESDAY, add_subscribers, add_tip
 from tests.support.publishing import AppHarness, open_app_harness, owner_emails, text_of
@@ -133,3 +133,32 @@ def test_an_unknown_tip_is_answered_with_the_nearest(harness: AppHarness) -> Non
     add_tip(harness.files, "Say the name")
     with pytest.raises(NotFound, match="Did you mean say-the-name"):
         harness.tips.get(harness.tips.key_of("Say a name"))
+
+
+def test_a_tip_cannot_be_pinned_to_a_skipped_slot(harness: AppHarness) -> None:
+    harness.calendar.skip(SLOT + WEEK)
+    with pytest.raises(Refused, match=r"March 12, 2024 is skipped. .*calendar unskip 2024-03-12"):
+        harness.tips.pin("tip-number-2", *harness.calendar.parse_pin("march 12 8:00"))
+
+
+def test_unpin_says_whether_the_tip_was_pinned(harness: AppHarness) -> None:
+    assert [harness.tips.unpin("tip-number-1")[1] for _ in range(2)] == [True, False]
+
+
+def test_the_next_extra_issue_is_named_and_explained(harness: AppHarness) -> None:
+    harness.calendar.skip(SLOT)
+    found = harness.calendar.next_extra()
+    assert found
+    assert (found.tip, found.at) == ("tip-number-1", AT)
+    assert harness.calendar.extra_on("thu") == "tip-number-1"
+    with pytest.raises(UsageError, match="run: newsletter tips unpin tip-number-1"):
+        harness.calendar.parse_slot("thu")
+    harness.tips.unpin("tip-number-1")
+    assert (harness.calendar.next_extra(), harness.calendar.extra_on("thu")) == (None, None)
+
+
+def test_a_slot_that_has_passed_is_no_advice(harness: AppHarness) -> None:
+    harness.fake_clock.now = TUESDAY + timedelta(hours=1)
+    with pytest.raises(UsageError, match="Use March 12, 2024;") as refused:
+        harness.calendar.parse_pin("friday")
+    assert "March 5" not in str(refused.value)

@@ -111,6 +111,38 @@ def test_the_page_after_a_click_shows_the_plan_as_it_is_and_takes_the_decision_b
         assert SLOT not in tx.calendar.overrides()
 
 
+def test_a_skipped_week_offers_only_what_is_possible(harness: AppHarness, visit: httpx.Client) -> None:
+    page = visit.post(links(previews(harness)[0])["skip"]).text
+    offered = re.findall(r'<a class="button quiet" href="/owner/(\w+)\.', page)
+    answers = [
+        visit.post(path).status_code for path in re.findall(r'<a class="button quiet" href="(/owner/[^"]*)"', page)
+    ]
+
+    assert offered == ["approve", "hold"]
+    assert answers == [200, 200]
+
+
+def test_an_issue_on_hold_says_so_in_the_calendar(harness: AppHarness) -> None:
+    harness.calendar.approve(SLOT)
+    harness.calendar.hold(SLOT + timedelta(days=7), "the lawyer reads it")
+    waits = harness.calendar.waiting(harness.calendar.forecast(3))
+
+    assert waits == {
+        SLOT + timedelta(days=7): "you put it on hold: the lawyer reads it",
+        SLOT + timedelta(days=14): "it is waiting for your approval",
+    }
+
+
+@pytest.mark.parametrize("hours", [1, 30])
+def test_the_owner_is_told_that_the_first_issue_was_not_approved(harness: AppHarness, hours: int) -> None:
+    harness.fake_clock.now = TUESDAY + timedelta(hours=hours)
+    harness.issues.publish_due()
+    subjects = [str(email["Subject"]) for email in owner_emails(harness)]
+
+    assert any("March 5, 2024" in subject for subject in subjects)
+    assert not harness.calendar.last_slot().ok
+
+
 def test_a_link_only_shows_what_it_would_do(harness: AppHarness, visit: httpx.Client) -> None:
     found = links(previews(harness)[0])
     visit.post(found["hold"])

@@ -226,6 +226,26 @@ def test_a_change_to_an_unknown_tip_is_refused() -> None:
         fresh(1).with_change("pin b 2026-12-01")
 
 
+@pytest.mark.parametrize("name", ["t3", "A Question of Tone"])
+def test_a_change_names_a_tip_by_its_key_or_its_title(name: str) -> None:
+    plan = fresh(5)
+    titled = tuple(replace(tip, title="A question of tone") if tip.key == "t3" else tip for tip in plan.tips)
+    found = look(replace(plan, tips=titled).with_change(f"pin {name} 2026-12-08").with_change("retire t0"), 2)
+
+    assert [line.tip for line in found] == ["t1", "t3"]
+
+
+def test_the_pin_of_a_skipped_slot_moves_on_to_the_next_free_slot() -> None:
+    plan = fresh(5).with_change("pin t3 2026-12-08").with_change("pin t4 2026-12-15")
+    skipped = plan.with_change("skip 2026-12-08").with_change("skip 2026-12-22")
+    by_hand = FIRST + timedelta(days=9)
+    sent = tuple(tip.sent_on(by_hand) if tip.key == "t3" else tip for tip in skipped.tips)
+
+    assert [line.tip for line in look(skipped, 5)] == ["t0", None, "t4", None, "t3"]
+    assert [line.tip for line in look(skipped.with_change("unskip 2026-12-08"), 2)] == ["t0", "t3"]
+    assert "t3" not in [line.tip for line in look(replace(skipped, tips=sent), 5)]
+
+
 # -- runway ------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -15,10 +15,12 @@ from newsletter.actions.calendar.plan import (
     must_be_open,
     upcoming_slots,
     weeks_until,
+    why_waiting,
 )
 from newsletter.actions.calendar.why import WhyDate, why_date
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, Runway, runway
 from newsletter.domain.calendar.overrides import Override, SlotOverride
+from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.calendar.simulation import Simulation, simulate
 from newsletter.domain.dates import AMERICAN
@@ -54,10 +56,25 @@ class Calendar:
         with self.store.read() as tx:
             return upcoming_slots(tx, self.rules, self.clock(), weeks, changes).lines(extras=True)
 
+    def next_extra(self) -> ForecastSlot | None:
+        """The first extra issue before the next slot that is not skipped."""
+        ahead = (line for line in self.forecast(SWAP_WITHIN) if line.at or line.kind is not Kind.SKIPPED)
+        line = next(ahead, None)
+        return line if line and line.at else None
+
     def neighbors(self, slot: date) -> list[ForecastSlot]:
         """What goes out within a week of this slot, for an answer to an override."""
         weeks = min(max((slot - self.rules.schedule.day_of(self.clock())).days // 7 + 3, 1), HORIZON)
         return [line for line in self.forecast(weeks) if abs(line.date - slot) <= WEEK]
+
+    def waiting(self, lines: Sequence[ForecastSlot]) -> Mapping[date, str]:
+        """For each of these slots whose issue will not be sent before the owner approves it: why, as a clause."""
+        with self.store.read() as tx:
+            overrides = tx.calendar.overrides()
+        found = {
+            line.date: why_waiting(overrides.get(line.date), line.tip, self.rules) for line in lines if not line.at
+        }
+        return {slot: why for slot, why in found.items() if why}
 
     def runway(self) -> Runway:
         """How long the library lasts."""
@@ -94,6 +111,12 @@ class Calendar:
         """Read the day of a slot, as people write it. Raises UsageError; for another weekday it names the nearest slots."""
         return self._slot(self.rules.dates(self.clock()).day(text))
 
+    def extra_on(self, text: str) -> str | None:
+        """The key of the tip of an extra issue on this date, if that is not a day of the schedule. Raises UsageError."""
+        day = self.rules.dates(self.clock()).day(text)
+        with self.store.read() as tx:
+            return None if day.weekday() == self.rules.schedule.weekday else _extra_on(tx, day)
+
     def is_date(self, text: str) -> bool:
         """Is this a date as people write it?"""
         try:
@@ -123,11 +146,17 @@ class Calendar:
         with self.store.read() as tx:
             if tx.issues.for_slot(day):  # from before a change of the weekday
                 return day
-        before = schedule.slot_on_or_before(day)
+            extra = _extra_on(tx, day)
+        near = [schedule.slot_on_or_before(day) + step * WEEK for step in (0, 1)]
+        now = self.clock()
+        if day >= schedule.day_of(now):  # a slot that has passed is no advice then
+            near = [slot for slot in near if schedule.starts_at(slot) > now]
+        if extra:
+            more += f"; to take back the extra issue of that day, run: newsletter tips unpin {extra}"
         here, there = WEEKDAYS[day.weekday()], WEEKDAYS[schedule.weekday]
         raise UsageError(
             f"{in_words(day)} is a {here}, but issues go out on a {there}",
-            fix=f"Use {in_words(before)} or {in_words(before + WEEK)}{more}",
+            fix=f"Use {' or '.join(map(in_words, near))}{more}",
         )
 
     def skip(self, slot: date, reason: str = "") -> None:
@@ -200,6 +229,11 @@ class Calendar:
     def _line_of(self, tx: Tx, slot: date, now: datetime) -> ForecastSlot:
         lines = upcoming_slots(tx, self.rules, now, weeks_until(self.rules, slot, now)).lines()
         return next(line for line in lines if line.date == slot)
+
+
+def _extra_on(tx: Tx, day: date) -> str | None:
+    plans = (plan for plan in tx.calendar.plans() if plan.pin == day and plan.pin_at and plan.is_sendable)
+    return next((plan.key for plan in plans), None)
 
 
 def _one_line(text: str) -> str:

@@ -341,15 +341,15 @@ def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
 
 def _without_result(tx: Tx, rules: Rules, due: Due, override: SlotOverride | None, *, is_begun: bool) -> LastSlotStatus:
     """The status of a slot whose issue is missing or not frozen yet."""
-    held = override is not None and override.kind is Override.HOLD
-    # A new newsletter has missed nothing: its first slot is still ahead.
-    if not is_begun and not held and tx.issues.last_slot_before(due.slot) is None:
+    waits = why_waiting(override, choice_for(tx, rules, due.slot).tip, rules)
+    # A new newsletter has missed nothing: its first slot is still ahead, unless the owner has one to decide about.
+    if not is_begun and not waits and tx.issues.last_slot_before(due.slot) is None:
         return LastSlotStatus(due.slot, "no issue has been due yet", ok=True, explained=True)
     if tx.subscribers.mailable() == 0:
         return LastSlotStatus(
             due.slot, f"there were no subscribers for the issue of {in_words(due.slot)}", ok=True, explained=True
         )
-    if waits := why_waiting(override, choice_for(tx, rules, due.slot).tip, rules):
+    if waits:
         return LastSlotStatus(
             due.slot, f"the issue for {in_words(due.slot)} has not been sent: {waits}", ok=False, explained=True
         )

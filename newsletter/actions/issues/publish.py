@@ -264,10 +264,11 @@ def _has_work(tx: Tx, rules: Rules, due: Due) -> bool:
         return False
     issue = tx.issues.for_slot(due.slot)
     if due.missed:
-        last = (
-            tx.issues.last_slot()
-        )  # without an earlier issue it is a new newsletter; with a later one, a clock set back
-        return issue.state in UNSENT if issue else last is not None and last < due.slot
+        if issue:
+            return issue.state in UNSENT
+        # Without an earlier issue it is a new newsletter, unless it waited for the owner; with a later one, the clock was set back.
+        last = tx.issues.last_slot()
+        return last < due.slot if last else bool(_waits(tx, rules, due.slot, choice_for(tx, rules, due.slot).tip))
     if (issue and issue.state not in UNSENT) or tx.subscribers.mailable() == 0 or _waits(tx, rules, due.slot, None):
         return False
     if rules.approval or (issue and issue.state is IssueState.NO_CONTENT):

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol, cast
 
-from newsletter.actions.calendar.plan import Rules, must_be_open
+from newsletter.actions.calendar.plan import Rules, is_skipped, must_be_open
 from newsletter.actions.tips.edit import edit_tip
 from newsletter.actions.tips.export import Exported, export_tips
 from newsletter.actions.tips.import_tips import Report, import_tips
@@ -34,7 +34,7 @@ from newsletter.domain.tips.tip import (
 )
 from newsletter.ports.clock import Clock
 from newsletter.ports.pictures import Media, PictureCodec
-from newsletter.ports.store import Store
+from newsletter.ports.store import Store, Tx
 
 Progress = Callable[[int, int], None]
 
@@ -188,7 +188,7 @@ class Tips:
     def pin(self, key: str, slot: date, at: datetime | None = None) -> str:
         """Pin a tip to a slot, or to an extra issue at this moment (aware) of that day; its title on that day.
 
-        Raises Refused for a tip that cannot be sent, a slot that is over, and a slot to which another tip is pinned.
+        Raises Refused for a tip that cannot be sent, and for a slot that is over, skipped, or taken by another pinned tip.
         """
         now = self.clock()
         with self.store.write() as tx:
@@ -196,6 +196,7 @@ class Tips:
             _must_be_sendable(tip.card)
             if at is None:
                 must_be_open(tx, self.rules, slot, now)
+                _must_not_be_skipped(tx, slot)
             pinned = (plan for plan in tx.calendar.plans() if (plan.pin, plan.pin_at) == (slot, at))
             other = next((plan.key for plan in pinned if plan.key != key), None)
             if other:
@@ -206,11 +207,12 @@ class Tips:
             tx.calendar.pin(key, slot, at)
             return tip.dated(slot).card.title
 
-    def unpin(self, key: str) -> str:
-        """Remove the pin of a tip, which returns it to its place in the queue; its title."""
+    def unpin(self, key: str) -> tuple[str, bool]:
+        """Remove the pin of a tip, which returns it to its place in the queue; its title, and whether it was pinned."""
         with self.store.write() as tx:
+            was_pinned = any(plan.key == key and plan.pin for plan in tx.calendar.plans())
             tx.calendar.pin(key, None)
-            return tx.tips.get(key).card.title
+            return tx.tips.get(key).card.title, was_pinned
 
     def rerun(self, key: str, rule: str | None = None, *, unseen: bool | None = None) -> str:
         """Change a tip's own rule for re-runs; the whole rule in words, "" where the newsletter's rule applies.
@@ -256,6 +258,14 @@ class Tips:
     def _today(self) -> date:
         """The day in the time zone of the newsletter."""
         return self.rules.schedule.day_of(self.clock())
+
+
+def _must_not_be_skipped(tx: Tx, slot: date) -> None:
+    if is_skipped(tx, slot):
+        raise Refused(
+            f"{in_words(slot)} is skipped",
+            fix=f"Run this first: newsletter calendar unskip {slot}; or choose another date",
+        )
 
 
 def _must_be_sendable(card: TipCard) -> None:

@@ -5,7 +5,8 @@ The kinds of choices are tried in the order of `Kind`. Series need an explanatio
   only where no seasonal tip falls among its slots, and the tips behind it in the queue go first. It begins anyway when nothing
   else is fresh, or when there is no such stretch within a year. Parts that are retired or incomplete are left out.
 - A series runs again as a whole, from its first part, when all its parts have rested.
-A tip whose pin is still ahead is kept for it. A pin overrides seasons and rests.
+A tip whose pin is still ahead is kept for it. A pin overrides seasons and rests. The pin of a skipped slot moves on to the
+next slot that is neither skipped nor pinned.
 
 Starter tips, which came with the program, wait until no tip of the owner is fresh. This is true of seasonal ones too, but a
 series of starter tips that has begun is finished.
@@ -45,8 +46,9 @@ class TipChooser:
     def __init__(self, plan: Plan) -> None:
         self.policy = plan.policy
         self.skips = plan.skips
-        self.tips = {tip.key: tip for tip in plan.tips}
-        ordered = sorted(plan.tips, key=lambda tip: (tip.starter, tip.position, tip.key))
+        tips = _after_skips(plan)
+        self.tips = {tip.key: tip for tip in tips}
+        ordered = sorted(tips, key=lambda tip: (tip.starter, tip.position, tip.key))
         self.series = _series(ordered)
         self._pins = _pins(ordered)
         self._seasonal = [tip for tip in ordered if tip.is_sendable and tip.season]
@@ -306,6 +308,22 @@ class TipChooser:
         place = (max(part.last_run for part in self._unit(leader)), leader.position, leader.key)
         self._place[leader.key] = place
         insort(self._resting, place)
+
+
+def _after_skips(plan: Plan) -> Sequence[TipPlan]:
+    """The tips, with the pins of skipped slots moved on. A tip that has run in between keeps its old pin, which has no effect anymore."""
+    taken = {tip.pin for tip in plan.tips if tip.pin and not tip.pin_at} | plan.skips.keys()
+    moved = {}
+    for tip in plan.tips:
+        pin = tip.pin
+        if pin and pin in plan.skips and not tip.pin_at:
+            slot = pin
+            while slot in taken:
+                slot += WEEK
+            taken.add(slot)
+            if not any(pin <= day < slot for day in tip.runs):
+                moved[tip.key] = replace(tip, pin=slot)
+    return [moved.get(tip.key, tip) for tip in plan.tips]
 
 
 def _pins(tips: Sequence[TipPlan]) -> Mapping[date, list[str]]:

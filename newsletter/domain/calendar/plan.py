@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NotFound, UsageError
+from newsletter.domain.tips.names import find_key
 from newsletter.domain.tips.rerun_rule import Rerun
 from newsletter.domain.tips.season_rule import Rule, in_words, title_on
 from newsletter.domain.tips.tip import TipState
@@ -146,23 +147,35 @@ class Plan:
             case ["unskip", *day]:
                 gone = read_day(" ".join(day))
                 return replace(self, skips={slot: why for slot, why in self.skips.items() if slot != gone})
-            case ["pin", key, *day] if day:
-                return self._with(key, pin=read_day(" ".join(day)), pin_at=None)
-            case ["unpin", key]:
-                return self._with(key, pin=None, pin_at=None)
-            case ["retire", key]:
-                return self._with(key, state=TipState.RETIRED)
-            case ["unseen", key]:
+            case ["pin", _, _, *_]:
+                tip, when = self._name_and_day(change.split()[1:])
+                return self._with(tip, pin=read_day(when), pin_at=None)
+            case ["unpin", *name] if name:
+                return self._with(" ".join(name), pin=None, pin_at=None)
+            case ["retire", *name] if name:
+                return self._with(" ".join(name), state=TipState.RETIRED)
+            case ["unseen", *name] if name:
+                key = self._key(" ".join(name))
                 rule = next((tip.rerun for tip in self.tips if tip.key == key), _NO_RULE)
-                return self._with(key, rerun=replace(rule, unseen=True))
+                return self._with(" ".join(name), rerun=replace(rule, unseen=True))
         raise UsageError(
             f"{change[:80]!r} is not a change to the calendar",
             fix='Write "skip 2026-12-29", "unskip 2026-12-29", "pin KEY 2026-12-22", "unpin KEY", "retire KEY", or "unseen KEY"',
         )
 
-    def _with(self, key: str, **change: datetime | date | TipState | Rerun | None) -> Plan:
-        if all(tip.key != key for tip in self.tips):
-            raise NotFound(f"there is no tip {key[:80]!r}", fix="See: newsletter tips list")
+    def _key(self, name: str) -> str | None:
+        return find_key(name, {tip.key: tip.title for tip in self.tips})
+
+    def _name_and_day(self, words: Sequence[str]) -> tuple[str, str]:
+        """The longest beginning that is a key or a title, or else the first word, and the words after it."""
+        lengths = range(len(words) - 1, 0, -1)
+        length = next((length for length in lengths if self._key(" ".join(words[:length]))), 1)
+        return " ".join(words[:length]), " ".join(words[length:])
+
+    def _with(self, name: str, **change: datetime | date | TipState | Rerun | None) -> Plan:
+        key = self._key(name)
+        if key is None:
+            raise NotFound(f"there is no tip {name[:80]!r}", fix="See: newsletter tips list")
         return replace(self, tips=tuple(replace(tip, **change) if tip.key == key else tip for tip in self.tips))  # type: ignore[arg-type]
 
 
