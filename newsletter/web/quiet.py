@@ -53,8 +53,8 @@ def _last_line(trace: TracebackType | None) -> tuple[object, ...]:
 
 
 def quiet_logs() -> None:
-    """Apply the filter to the loggers that a visitor can reach. Safe to call twice."""
+    """Apply the filter to the loggers that a visitor can reach; if that was done before, begin anew."""
     for name in LOGGERS:
         logger = logging.getLogger(name)
-        if not any(isinstance(each, OncePerMinute) for each in logger.filters):
-            logger.addFilter(OncePerMinute())
+        logger.filters[:] = [each for each in logger.filters if not isinstance(each, OncePerMinute)]
+        logger.addFilter(OncePerMinute())
