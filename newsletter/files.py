@@ -11,7 +11,8 @@ import grp
 import os
 import pwd
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,29 @@ def give_to_owner_of(like: Path, target: int | Path) -> None:
     is_plain = stat.S_ISDIR(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink == 1)
     if is_plain and (found.st_uid, found.st_gid) != (wanted.st_uid, wanted.st_gid):
         os.chown(target, wanted.st_uid, wanted.st_gid)
+
+
+@contextmanager
+def reading_as_owner_of(path: Path) -> Iterator[None]:
+    """As root, read with the rights of the owner of a file or directory, and for any other user with their own.
+
+    Whoever can write a path into that file, or put a link into that directory, must not be given what only root can
+    read.
+    """
+    found = path.stat() if path.exists() else None
+    if os.geteuid() != 0 or found is None or found.st_uid == 0:
+        yield
+        return
+    group, groups = os.getegid(), os.getgroups()
+    os.setgroups([])
+    os.setegid(found.st_gid)
+    os.seteuid(found.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 def close_to_others(paths: Iterable[Path]) -> None:

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from newsletter import __version__, files
 from newsletter.domain.errors import InputError, NewsletterError
+from newsletter.files import reading_as_owner_of
 from newsletter.ports.clock import Clock
 from newsletter.settings import Settings, load_settings
 from newsletter.settings.bundle import edited, env_for_backup, env_here, named_files
@@ -181,8 +182,15 @@ class Backups:
     # -- what is in it -----------------------------------------------------------------------------
 
     def _members(self, now: datetime) -> list[Member]:
-        named = named_files(self.settings, self.environ, self.env_file)
+        with reading_as_owner_of(self.env_file or self.database):
+            named = named_files(self.settings, self.environ, self.env_file)
         media = self.settings.data_dir / MEDIA
+        with reading_as_owner_of(media):
+            pictures = [
+                Member(f"{MEDIA}/{path.relative_to(media).as_posix()}", _picture(path))
+                for path in sorted(media.rglob("*"))
+                if path.is_file()
+            ]
         manifest = {
             "format": 1,
             "made_at": now.isoformat(),
@@ -193,11 +201,7 @@ class Backups:
             Member(MANIFEST, json.dumps(manifest, indent=2).encode()),
             Member(ENV, env_for_backup(self.environ, self.env_file).encode()),
             *(Member(name, content) for one in named for name, content in one.contents.items()),
-            *(
-                Member(f"{MEDIA}/{path.relative_to(media).as_posix()}", _picture(path))
-                for path in sorted(media.rglob("*"))
-                if path.is_file()
-            ),
+            *pictures,
         ]
 
     def _report(self, file: Path, contents: Contents, *, encrypted: bool) -> Report:
@@ -326,7 +330,13 @@ def _picture(path: Path) -> bytes:
             f"{path} is larger than {LARGEST // 1_000_000} MB, so it cannot be in a backup",
             fix="Nothing was written. Move that file to another directory",
         )
-    return path.read_bytes()
+    try:
+        return path.read_bytes()
+    except PermissionError:
+        raise NewsletterError(
+            f"{path} cannot be read by the owner of its directory",
+            fix="Nothing was written. Remove that file or link, or change its owner",
+        ) from None
 
 
 def _manifest(contents: Contents, file: Path) -> Mapping[str, object]:
