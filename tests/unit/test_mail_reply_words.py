@@ -250,7 +250,8 @@ BOUNCES = Path(__file__).parents[3] / "shared" / "bounces" / "sisimai"
 
 @pytest.mark.skipif(not BOUNCES.exists(), reason="the labeled bounces of sisimai/set-of-emails are not here")
 def test_no_real_policy_reply_is_taken_for_a_dead_mailbox_and_none_the_other_way() -> None:
-    for row in csv.DictReader((BOUNCES / "labels.tsv").open(encoding="utf-8"), delimiter="\t"):
+    labels = (BOUNCES / "labels.tsv").read_text(encoding="utf-8").splitlines()
+    for row in csv.DictReader(labels, delimiter="\t"):
         mail = BOUNCES / "bsd" / row["file"]
         text = mail.read_text("utf-8", "replace") if mail.exists() else ""
         said = re.search(
