@@ -69,7 +69,7 @@ def fill(harness: AppHarness, scenario: Scenario) -> dict[str, date]:
         harness.calendar.skip(slot)
     pins: dict[str, date] = {}
     for place, slot in scenario.pins.items():
-        if place < len(scenario.tips) and slot not in pins.values():
+        if place < len(scenario.tips) and slot not in pins.values() and slot not in scenario.skips:
             harness.tips.pin(f"tip-{place}", slot)
             pins[f"tip-{place}"] = slot
     return pins
@@ -105,7 +105,7 @@ def test_what_was_forecast_for_months_is_what_was_then_sent(scenario: Scenario) 
 
         assert {line.date: line.tip for line in lines if line.kind is not Kind.SKIPPED} == went
         for key, slot in pins.items():
-            assert slot in scenario.skips or went[slot] == key
+            assert went[slot] == key
         assert harness.broken() == []
 
 
