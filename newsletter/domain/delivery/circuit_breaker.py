@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from newsletter.domain.delivery.outcome import ABOUT_THE_MAILBOX, Cause, Deferred, Outcome, Rejected, Reply, Sent
+from newsletter.domain.english import plural
 
 POLICY_IN_A_ROW = 3
 REJECTED_IN_A_ROW = 10
@@ -25,7 +26,7 @@ _ABOUT_US = "because of the sender (your address, account, or content), not beca
 
 
 def _emails(number: int) -> str:
-    return "1 email was" if number == 1 else f"{number} emails were"
+    return f"{plural(number, 'email')} {'was' if number == 1 else 'were'}"
 
 
 @dataclass(slots=True)
