@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import isleap
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -151,7 +152,7 @@ class WrittenDates:
             return date(int(year) + (2000 if len(year) == 2 else 0), month, day)
         today = self.today
         years = range(today.year, today.year + 9)  # February 29 is up to eight years away
-        coming = (date(year, month, day) for year in years if (month, day) != (2, 29) or _is_leap(year))
+        coming = (date(year, month, day) for year in years if (month, day) != (2, 29) or isleap(year))
         return next(one for one in coming if one >= today)
 
     def _unreadable(self, text: str) -> UsageError:
@@ -164,10 +165,6 @@ def require_year(year: int, text: str) -> None:
         raise UsageError(
             f"{text[:40]!r} is in the year {year}", fix=f"Use a year from {YEARS.start} to {YEARS.stop - 1}"
         )
-
-
-def _is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 def _month(name: str) -> int:

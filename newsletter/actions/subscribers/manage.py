@@ -55,7 +55,8 @@ class Subscribers:
     """The subscribers of one newsletter, for the owner. Addresses are texts; each method may raise InputError.
 
     signer: called only where it is needed, so that the other commands work without NEWSLETTER_SECRET_KEY.
-    make_keys: an endless iterator over fresh, unguessable subscriber keys. zone: the newsletter's. day_first: in files, 4/9/2024 is September 4.
+    make_keys: an endless iterator over fresh, unguessable subscriber keys. zone: the newsletter's.
+    day_first: in files, 4/9/2024 is September 4.
     """
 
     store: Store

@@ -25,10 +25,6 @@ PROVIDER_ADVICE = "Ask your mail provider what this reply means, and resume the 
 _ABOUT_US = "because of the sender (your address, account, or content), not because of the subscribers"
 
 
-def _emails(number: int) -> str:
-    return f"{plural(number, 'email')} {'was' if number == 1 else 'were'}"
-
-
 @dataclass(slots=True)
 class CircuitBreaker:
     """Counts the outcomes of one batch. `run` holds the ids of the subscribers whose rejections are to be undone.
@@ -86,7 +82,10 @@ class CircuitBreaker:
     def conclude(self) -> str:
         """The reason to pause the issue at the end of a batch, or "": the share counts, however small the list is."""
         if self._policy > self.accepted:
-            return self._trip(f"{_emails(self._policy)} refused {_ABOUT_US}", PROVIDER_ADVICE)
+            return self._trip(
+                f"{plural(self._policy, 'email')} {'was' if self._policy == 1 else 'were'} refused {_ABOUT_US}",
+                PROVIDER_ADVICE,
+            )
         if not self.accepted and ALL_REJECTED <= self._rejected == self._tried:
             return self._trip(f"all {self._rejected} emails were rejected", RESUME_ADVICE)
         return ""
