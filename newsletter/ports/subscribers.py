@@ -107,6 +107,14 @@ class Suppressions(Protocol):
     """The addresses that must never get an email, whatever their consent; `Tx.suppressions`."""
 
     def get(self, address_key: str) -> Suppression | None: ...
+    def get_older(self, older: str) -> Suppression | None:
+        """The suppression with this key, if the key was made before schema 0013 (`address.older_key`)."""
+        ...
+
+    def remove_older(self, older: str) -> None:
+        """From now on, that suppression only counts for the address that has its key today."""
+        ...
+
     def add(self, address_key: str, reason: str, source: str, now: datetime) -> bool:
         """False if the address is suppressed already; the first reason is kept."""
         ...

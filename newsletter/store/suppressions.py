@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from newsletter.domain.subscribers.address import older_key
 from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.store.times import from_text, to_text
 
@@ -23,6 +24,8 @@ ADD_IMPORTED = f"""{_INSERT}
         coalesce(left_at, :now), NULL
     FROM decided WHERE fate IN ('block', 'add_left', 'leave') ORDER BY address_key"""
 REMOVE = "DELETE FROM suppression WHERE address_key = :key"
+# From now on it only counts for the address that has its key.
+_UNFOLD = "UPDATE suppression SET folded = 0 WHERE address_key = ? AND folded"
 REMOVE_BOUNCED = """DELETE FROM suppression WHERE issue_id = ? AND address_key =
     (SELECT address_key FROM subscriber WHERE id = ?)"""
 _SELECT = "SELECT address_key, reason, source, at FROM suppression"
@@ -35,8 +38,15 @@ class SqlSuppressions:
         self._db = db
 
     def get(self, address_key: str) -> Suppression | None:
-        """The suppression of this address."""
+        """The suppression of this address, which may be one that was made when its key was another one."""
         row = self._db.execute(f"{_SELECT} WHERE address_key = ?", (address_key,)).fetchone()
+        if row is None and (older := older_key(address_key)) != address_key:
+            return self.get_older(older)
+        return _read(row) if row else None
+
+    def get_older(self, older: str) -> Suppression | None:
+        """See ports.subscribers."""
+        row = self._db.execute(f"{_SELECT} WHERE address_key = ? AND folded", (older,)).fetchone()
         return _read(row) if row else None
 
     def add(self, address_key: str, reason: str, source: str, now: datetime) -> bool:
@@ -45,7 +55,14 @@ class SqlSuppressions:
 
     def remove(self, address_key: str) -> bool:
         """False if the address was not suppressed."""
-        return self._db.execute(REMOVE, {"key": address_key}).rowcount > 0
+        removed = self._db.execute(REMOVE, {"key": address_key}).rowcount > 0
+        older = older_key(address_key)
+        unfolded = older != address_key and self._db.execute(_UNFOLD, (older,)).rowcount > 0
+        return removed or unfolded
+
+    def remove_older(self, older: str) -> None:
+        """See ports.subscribers."""
+        self._db.execute(_UNFOLD, (older,))
 
     def each(self) -> Iterator[Suppression]:
         """Every suppression, newest first; streams."""

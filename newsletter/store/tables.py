@@ -185,7 +185,10 @@ class UnsubscribeRow(SQLModel, table=True):
 
 
 class Suppression(SQLModel, table=True):
-    """An address that must never get an email. issue_id: the issue that bounced, if a bounce was the reason."""
+    """An address that must never get an email. issue_id: the issue that bounced, if a bounce was the reason.
+
+    folded: the key was made before schema 0013, when addresses such as straße@ and strasse@ had one key; it counts for both.
+    """
 
     __tablename__ = "suppression"
 
@@ -194,6 +197,7 @@ class Suppression(SQLModel, table=True):
     source: str = ""
     at: datetime = at()
     issue_id: int | None = None
+    folded: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class OwnKey(SQLModel, table=True):

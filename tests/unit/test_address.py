@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.domain.errors import InputError
-from newsletter.domain.subscribers.address import address_parser, parse_address
+from newsletter.domain.subscribers.address import address_key, address_parser, parse_address
 
 
 def test_the_domain_is_lowercased_and_the_local_part_keeps_its_case() -> None:
@@ -21,6 +21,50 @@ def test_the_domain_is_lowercased_and_the_local_part_keeps_its_case() -> None:
 
 def test_an_international_address_is_normalized() -> None:
     assert parse_address("käthe@bücher.example").text == "käthe@bücher.example"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Straße@example.org", "strasse@example.org"),
+        ("anna@straße.example", "anna@strasse.example"),
+        ("\u0131@example.org", "I@example.org"),  # Turkish: ı is the lower case of I
+        ("\u0130@example.org", "i@example.org"),
+        ("νικος@example.org", "νικοσ@example.org"),
+        ("anna@νικος.example", "anna@νικοσ.example"),
+        ("\ufb01n@example.org", "fin@example.org"),  # a ligature
+        ("\u017fam@example.org", "sam@example.org"),  # a long s
+        ("\uff41nna@example.org", "anna@example.org"),  # a full-width letter
+    ],
+)
+def test_addresses_with_different_letters_are_two_people(one: str, other: str) -> None:
+    assert parse_address(one).key != parse_address(other).key
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ["anna@example.org", "ANNA@EXAMPLE.org", "anna@ＥＸＡＭＰＬＥ。org"],
+        ["jos\u00e9@example.org", "jose\u0301@example.org", "JOS\u00c9@example.org"],
+        ["straße@example.org", "STRAẞE@EXAMPLE.org"],
+        ["anna@straße.example", "anna@xn--strae-oqa.example", "anna@STRAẞE.example"],
+        ["anna@bücher.example", "anna@BU\u0308CHER.example", "anna@xn--bcher-kva.example"],
+        ["\u212a@example.org", "k@example.org"],  # the Kelvin sign is the letter K in NFC
+        ["νικος@example.org", "ΝΙΚΟΣ@example.org"],
+    ],
+)
+def test_spellings_of_one_address_have_one_key(spellings: list[str]) -> None:
+    assert len({parse_address(text).key for text in spellings}) == 1
+    assert {address_parser()(text)[1] for text in spellings} == {parse_address(spellings[0]).key}
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=6))
+def test_a_key_is_the_key_of_itself(local: str) -> None:
+    try:
+        found = parse_address(f"{local}@example.org")
+    except InputError:
+        return
+    assert address_key(found.key) == found.key
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from newsletter.domain.subscribers.address import older_key
 from newsletter.domain.subscribers.subscriber import UNSUBSCRIBED_ELSEWHERE, Subscriber
 from newsletter.mail.tokens import Purpose, Signer, seal
 from newsletter.ports.store import Tx
@@ -19,7 +20,10 @@ def erase(tx: Tx, signer: Signer, subscriber: Subscriber, now: datetime) -> None
 
 def is_erased(tx: Tx, signer: Signer, address_key: str) -> bool:
     """Was this address erased? Checks the hashes of every key."""
-    return any(tx.suppressions.get(key) for key in erased_keys(tx.suppressions.erasure_key(), signer, address_key))
+    erasure_key, older = tx.suppressions.erasure_key(), older_key(address_key)
+    if any(tx.suppressions.get(key) for key in erased_keys(erasure_key, signer, address_key)):
+        return True
+    return older != address_key and any(map(tx.suppressions.get_older, erased_keys(erasure_key, signer, older)))
 
 
 def lift_suppressions(tx: Tx, signer: Signer, address_key: str) -> None:
@@ -27,8 +31,12 @@ def lift_suppressions(tx: Tx, signer: Signer, address_key: str) -> None:
     found = tx.suppressions.get(address_key)
     if found and found.reason == UNSUBSCRIBED_ELSEWHERE:
         tx.suppressions.remove(address_key)
-    for key in erased_keys(tx.suppressions.erasure_key(), signer, address_key):
+    erasure_key, older = tx.suppressions.erasure_key(), older_key(address_key)
+    for key in erased_keys(erasure_key, signer, address_key):
         tx.suppressions.remove(key)
+    if older != address_key:
+        for key in erased_keys(erasure_key, signer, older):
+            tx.suppressions.remove_older(key)
 
 
 def erased_keys(erasure_key: bytes, signer: Signer, address_key: str) -> tuple[str, ...]:

@@ -7,11 +7,13 @@ from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 
+from newsletter.actions.subscribers import erase
 from newsletter.actions.subscribers.erase import ERASED, erased_keys
 from newsletter.actions.subscribers.import_rows import RowOptions, RowReader
 from newsletter.domain.errors import UsageError
 from newsletter.domain.file_kinds import HEAD, text_encoding
 from newsletter.domain.read_dates import Dates
+from newsletter.domain.subscribers.address import older_key
 from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, ImportRequest, Report
 from newsletter.mail.tokens import Signer
 from newsletter.ports.store import Store
@@ -74,10 +76,18 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def erasures(store: Store, signer: Signer) -> Callable[[str], bool]:
-    """A function that tells whether an address was erased. It keeps the hashes in memory, since they are few."""
+    """A function that tells whether an address was erased, or suppressed when its key was another one.
+
+    It keeps the hashes in memory, since they are few. The store compares all other suppressions.
+    """
     with store.read() as tx:
         hashes = {entry.address_key for entry in tx.suppressions.each() if entry.reason == ERASED}
         erasure_key = tx.suppressions.erasure_key()
-    if not hashes:
-        return lambda _: False
-    return lambda address_key: not hashes.isdisjoint(erased_keys(erasure_key, signer, address_key))
+
+    def is_erased(address_key: str) -> bool:
+        if not address_key.isascii() and older_key(address_key) != address_key:
+            with store.read() as tx:
+                return erase.is_erased(tx, signer, address_key) or tx.suppressions.get(address_key) is not None
+        return bool(hashes) and not hashes.isdisjoint(erased_keys(erasure_key, signer, address_key))
+
+    return is_erased

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -150,7 +151,24 @@ def _checked_by_library(text: str) -> Address:
     except EmailNotValidError as error:
         problem = next((problem for problem, pattern in _PATTERNS if pattern.search(text)), AddressProblem.DOMAIN)
         raise BadAddress(problem, str(error) if problem in _WITH_DETAIL else "") from None
-    return Address(found.normalized, found.normalized.casefold())
+    return Address(found.normalized, address_key(found.normalized))
+
+
+def address_key(address: str) -> str:
+    """What is the same for all spellings of one address, and differs between two persons.
+
+    address: checked and normalized, as `Address.text`. Letters of the local part are compared in lower case, although RFC
+    5321 section 2.4 would allow a host to tell them apart; but no letter becomes another one: RFC 6531 section 3.2 and
+    RFC 6532 section 3.1 know only NFC, so that straße@ and strasse@ are two people, and so are ı@ and i@. The same holds
+    for the domain, where IDNA2008 (RFC 5894 section 7.2) made straße.de and strasse.de two domains.
+    """
+    local, _, domain = address.rpartition("@")
+    return f"{unicodedata.normalize('NFC', local.lower())}@{domain}"
+
+
+def older_key(key: str) -> str:
+    """The key that versions before schema 0013 gave to an address, for which ß was ss, and ς was σ."""
+    return key.casefold()
 
 
 def mailbox_key(address_key: str) -> str:
