@@ -27,6 +27,8 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     FORM = "form"
+    PROOF = "proof"  # of a calculation in a browser, while the form is abused
+    WAIT = "wait"  # the same without scripts
     RESUBSCRIBE = "back"  # in the email after an unsubscribe
     USEFUL = "useful"  # to answer whether a tip was useful
     OWNER = "owner"

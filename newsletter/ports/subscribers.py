@@ -197,8 +197,8 @@ class SignupLimits(Protocol):
         """The networks with the most unanswered emails since then, and how many those are."""
         ...
 
-    def answered(self, since: datetime) -> int:
-        """How many subscribers confirmed since then."""
+    def count(self, name: str, now: datetime) -> int:
+        """How many hits the current window has."""
         ...
 
     def unanswered(self, since: datetime) -> int:

@@ -131,7 +131,10 @@ class Settings:
         "127.0.0.1:8000", "The host and port that the web server listens on.", v.host_and_port
     )
     trusted_proxies: tuple[str, ...] = _setting(
-        "", "Addresses of reverse proxies whose X-Forwarded-For header is trusted.", v.networks
+        "",
+        "Addresses and networks of reverse proxies whose X-Forwarded-For header is trusted. `*`: whoever connects, which is"
+        " safe only if nobody but the proxy can.",
+        v.networks,
     )
     frame_ancestors: tuple[str, ...] = _setting("", "Sites that may show the sign-up form in an iframe.", v.origins)
     allowed_origins: tuple[str, ...] = _setting("", "Sites whose scripts may post to the sign-up form.", v.origins)

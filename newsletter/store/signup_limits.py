@@ -12,15 +12,16 @@ from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
 from newsletter.domain.subscribers.signup_limits import HOUR, SignupLimit
-from newsletter.store.times import from_ms, to_ms, to_text
+from newsletter.store.times import from_ms, to_ms
 
 MOST = 100_000
-"""How many counts are kept. Requests from more networks in an hour push out the oldest; the limit for all still applies."""
+"""How many counts are kept. Requests from more networks in an hour push out the oldest of those, and no other counts."""
 
 _HIT = """INSERT INTO tally (name, count, ends_at) VALUES (:name, :by, :ends)
     ON CONFLICT (name) DO UPDATE SET count = iif(ends_at <= :now, 0, count) + :by,
     ends_at = iif(ends_at <= :now, :ends, ends_at) WHERE ends_at <= :now OR count + :by <= :limit"""
-_TRIM = f"DELETE FROM tally WHERE rowid <= (SELECT max(rowid) FROM tally) - {MOST}"  # noqa: S608 - a number
+_TRIM = f"""DELETE FROM tally WHERE rowid <= (SELECT max(rowid) FROM tally) - {MOST}
+    AND (name GLOB 'link/*' OR name GLOB 'signup/*')"""  # noqa: S608 - a number
 _IS_USED_UP = "SELECT 1 FROM tally WHERE name = ? AND ends_at > ? AND count >= ?"
 _REFUND = "UPDATE tally SET count = count - 1 WHERE name = ? AND ends_at > ? AND count > 0"
 DELETE_OVER = "DELETE FROM tally WHERE ends_at <= :now_ms"
@@ -36,7 +37,7 @@ _TAKE = f"{ERASE} RETURNING lane, network"
 _FORGET = "DELETE FROM tally WHERE name = ?"
 _BUSIEST = """SELECT network, count(*) FROM asked WHERE at > ? AND network <> '' GROUP BY network
     ORDER BY count(*) DESC, network LIMIT ?"""
-_ANSWERED = "SELECT count(*) FROM subscriber WHERE confirmed_at > ?"
+_COUNT = "SELECT count FROM tally WHERE name = ? AND ends_at > ?"
 _UNANSWERED = "SELECT count(*) FROM asked WHERE at > ?"
 DELETE_UNANSWERED = "DELETE FROM asked WHERE at <= :day_ago_ms"
 
@@ -128,9 +129,9 @@ class SqlSignupLimits:
         """The networks with the most unanswered emails, and how many."""
         return [(str(name), int(count)) for name, count in self._db.execute(_BUSIEST, (to_ms(since), most))]
 
-    def answered(self, since: datetime) -> int:
-        """How many subscribers confirmed since then."""
-        return int(self._db.execute(_ANSWERED, (to_text(since),)).fetchone()[0])
+    def count(self, name: str, now: datetime) -> int:
+        """How many hits the current window has."""
+        return int((self._db.execute(_COUNT, (name, to_ms(now))).fetchone() or (0,))[0])
 
     def unanswered(self, since: datetime) -> int:
         """How many confirmation emails since then are unanswered."""

@@ -28,10 +28,11 @@ class Assets:
 
     def style(self, request: Request) -> Response:
         """The only stylesheet. Its address changes with its content, so browsers may cache it for a year."""
-        tag = self._pages.style_tag
-        max_age = ONE_YEAR if request.query_params.get("v") == tag else ONE_HOUR
-        headers = {"ETag": f'"{tag}"', "Cache-Control": f"public, max-age={max_age}"}
-        return conditional_response(request, self._pages.style, "text/css", headers)
+        return _versioned(request, self._pages.style, self._pages.style_tag, "text/css")
+
+    def proof_script(self, request: Request) -> Response:
+        """The only script of our pages: the calculation for a sign-up while the form is abused."""
+        return _versioned(request, self._pages.proof_script, self._pages.proof_tag, "text/javascript")
 
     def logo(self, request: Request) -> Response:
         """The owner's logo for the top of emails and pages; 404 if none is set."""
@@ -70,6 +71,13 @@ class Assets:
 
 def _read(path: Path | None) -> bytes:
     return path.read_bytes() if path else b""
+
+
+def _versioned(request: Request, body: bytes, tag: str, kind: str) -> Response:
+    max_age = ONE_YEAR if request.query_params.get("v") == tag else ONE_HOUR
+    return conditional_response(
+        request, body, kind, {"ETag": f'"{tag}"', "Cache-Control": f"public, max-age={max_age}"}
+    )
 
 
 def _picture(request: Request, picture: bytes, name: str) -> Response:

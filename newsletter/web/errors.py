@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from newsletter.domain.english import sentence
 from newsletter.domain.errors import BadToken, Busy, InputError, NewsletterError, NotFound, SampleLink, SchemaError
 from newsletter.domain.subscribers.address import BadAddress
-from newsletter.domain.subscribers.signup_limits import TooMany
+from newsletter.domain.subscribers.signup_limits import NeedsProof, TooMany
 from newsletter.web.headers import StrictHeaders
 from newsletter.web.pages import Pages
 from newsletter.web.requests import wants_json
@@ -79,7 +79,13 @@ def answer_for(error: Exception) -> Answer:
     if isinstance(error, InputError):
         return Answer(422, "Please check your entry", f"{sentence(error.message)}.", error.fix)
     if isinstance(error, TooMany):
-        return Answer(429, "Too many requests", f"{sentence(error.message)}.", error.fix)
+        text = f"{sentence(error.message)}."
+        may_repeat = isinstance(error, NeedsProof)
+        return (
+            Answer(403, "One more step", text, error.fix)
+            if may_repeat
+            else Answer(429, "Too many requests", text, error.fix)
+        )
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return NOT_FOUND

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CROSS_ORIGIN_PATHS = ("/subscribe", "/subscribe/sent")
+SCRIPTED_PATH = "/subscribe"  # while the form is abused, its answer is the only page with a script, which is our own
 
 
 class StrictHeaders:
@@ -36,7 +37,8 @@ class StrictHeaders:
     def apply(self, headers: MutableHeaders, path: str, origin: str = "") -> None:
         """Add the headers for a path. Pages behind a personal link are not cached, indexed or framed."""
         is_personal = path.startswith(self._personal_paths)
-        headers["Content-Security-Policy"] = self._csp + ("'none'" if is_personal else self._frame_ancestors)
+        script = "script-src 'self'; " if path == SCRIPTED_PATH else ""
+        headers["Content-Security-Policy"] = script + self._csp + ("'none'" if is_personal else self._frame_ancestors)
         if path in CROSS_ORIGIN_PATHS and self._allowed:
             # Even without an allowed origin: a shared cache must not serve this response to another site.
             headers.add_vary_header("Origin")

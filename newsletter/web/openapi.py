@@ -30,6 +30,7 @@ STATUS_DESCRIPTIONS = {
     303: "Accepted. The next page says what to do.",
     304: "Not modified.",
     400: "The link was not made by this site, or the request cannot be read.",
+    403: "The sign-up form is being abused: send it again with the solution of the challenge.",
     404: "Not found.",
     409: "The plan has changed since the email was sent.",
     410: "The link has expired.",
@@ -54,7 +55,23 @@ _TIME = {"type": ["string", "null"], "format": "date-time"}
 SCHEMAS: dict[str, Json] = {
     "Error": _object(("error", "fix"), error=_text(description="what happened"), fix=_text(description="what to do")),
     "CheckMail": _object(("status",), status={"const": "check_mail"}),
-    "SignUp": _object(("email",), email=_text(format="email"), name=_OPTIONAL),
+    "SignUp": _object(
+        ("email",),
+        email=_text(format="email"),
+        name=_OPTIONAL,
+        altcha=_text(description="the solution of a challenge by the ALTCHA protocol: Base64 of JSON"),
+    ),
+    "NeedsProof": _object(
+        ("error", "fix", "challenge"),
+        error=_text(),
+        fix=_text(),
+        challenge=_object(
+            ("algorithm", "challenge", "maxnumber", "salt", "signature"),
+            algorithm={"const": "SHA-256"},
+            maxnumber={"type": "integer"},
+            **{name: _text() for name in ("challenge", "salt", "signature")},
+        ),
+    ),
     "SendLink": _object(("email",), email=_text(format="email")),
     "OneClick": _object((), **{"List-Unsubscribe": {"const": "One-Click", "description": "RFC 8058"}}),
     "Reason": _object(

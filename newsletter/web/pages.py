@@ -25,6 +25,9 @@ class Pages(PageTemplates):
         self.style = self.templates.render("style.css", {"site": site}).encode()
         self.style_tag = sha256(self.style).hexdigest()[:16]
         self.templates.environment.globals["style_url"] = self.path(f"/style.css?v={self.style_tag}")
+        self.proof_script = self.templates.render("proof.js", {}).encode()
+        self.proof_tag = sha256(self.proof_script).hexdigest()[:16]
+        self.templates.environment.globals["proof_url"] = self.path(f"/proof.js?v={self.proof_tag}")
 
     def page(
         self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **values: object

@@ -51,7 +51,7 @@ SEARCH_QUERY = {
 }
 
 
-SUBSCRIBE = OpenApiFacts({202: ("CheckMail",), 303: ()}, "SignUp", (*BODY_ERRORS, 422, 429))
+SUBSCRIBE = OpenApiFacts({202: ("CheckMail",), 303: (), 403: (HTML, "NeedsProof")}, "SignUp", (*BODY_ERRORS, 422, 429))
 TIP = OpenApiFacts({200: (HTML,), 301: (), 304: ()}, errors=(404, 503))
 SEARCH = OpenApiFacts({200: (HTML,), 304: ()}, errors=(404, 503), query=SEARCH_QUERY)
 ONE_CLICK = OpenApiFacts(body="OneClick", errors=(400, 413, 503))
@@ -153,6 +153,7 @@ def route_table(app: App, pages: Pages) -> list[Route]:
         Route(GET, "/owner/{token}", owner.action_page, PERSONAL_PAGE),
         Route(POST, "/owner/{token}", owner.act, OpenApiFacts({200: (HTML,), 409: (HTML,)}, "Empty", BODY_ERRORS)),
         Route(GET, "/style.css", assets.style, _cacheable("text/css"), quick=True),
+        Route(GET, "/proof.js", assets.proof_script, _cacheable("text/javascript"), quick=True),
         Route(GET, "/healthz", assets.healthz, OpenApiFacts({200: (TEXT,)}, errors=()), quick=True),
         Route(GET, "/readyz", assets.readyz, OpenApiFacts({200: (TEXT,), 503: (TEXT,)}, errors=())),
         Route(GET, "/openapi.json", openapi.answer, OpenApiFacts({200: (JSON,)}, errors=()), quick=True),

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from newsletter.domain.errors import NewsletterError
 from newsletter.web.connections import BACKLOG, BoundedProtocol, ConnectionLimits, bounded_by, default_limits
+from newsletter.web.proxies import TrustedProxies
 from newsletter.web.quiet import quiet_logs
 
 STOP_WITHIN = 5  # seconds that open requests get to finish
@@ -20,7 +21,7 @@ STOP_WITHIN = 5  # seconds that open requests get to finish
 class WebServer:
     """Serves `app` on host and port until stopped. With port 0 the system picks one; read `port` after `start`.
 
-    trusted_proxies: addresses and networks whose X-Forwarded-For header is trusted; none by default.
+    trusted_proxies: addresses and networks whose X-Forwarded-For header is trusted, or `*`; none by default.
     limits: what a connection may cost; by default what the file descriptors of this process allow.
     """
 
@@ -38,7 +39,7 @@ class WebServer:
         self._listening = threading.Event()
         self._thread: threading.Thread | None = None
         config = uvicorn.Config(
-            app,
+            TrustedProxies(trusted_proxies).around(app) if trusted_proxies else app,
             http=bounded_by(limits or default_limits()),
             backlog=BACKLOG,
             log_config=None,
@@ -46,8 +47,7 @@ class WebServer:
             server_header=False,
             lifespan="off",
             ws="none",
-            proxy_headers=bool(trusted_proxies),
-            forwarded_allow_ips=list(trusted_proxies),
+            proxy_headers=False,  # with `*`, those of Uvicorn believe the first hop, which a visitor may forge
             timeout_graceful_shutdown=STOP_WITHIN,
         )
         self._server = _ObservableServer(config, self._listening)

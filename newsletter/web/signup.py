@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from newsletter.app import App
 from newsletter.domain.errors import Busy, InputError
-from newsletter.domain.subscribers.signup_limits import TooMany
+from newsletter.domain.subscribers.signup_limits import NeedsProof, TooMany
 from newsletter.domain.subscribers.subscription import Verdict
 from newsletter.web.errors import Answer, answer_for
 from newsletter.web.headers import is_among
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 FORM_VERSION = "1"  # of the text beside the form; kept as proof of consent, so raise it whenever that text changes
 HONEYPOT = "message"  # a hidden field that only bots fill in
+SOLUTION = "altcha"  # the field that ALTCHA's scripts use
 LATEST_TIPS = 5
 GONE = 410
 RETRY_AFTER = {"Retry-After": "3600"}
+VARY = {"Vary": "Accept"}
 SCRIPT = """(function (script) {
   var frame = document.createElement("iframe");
   frame.src = new URL(%s, script.src).href;
@@ -82,17 +84,21 @@ class SignupPages:
                     form=f"{kind}/{FORM_VERSION}",
                     origin=origin_of(request),
                     proven=self._is_proven(request, fields.get("ticket", "")),
+                    solution=fields.get(SOLUTION, ""),
+                    wait=fields.get("wait", ""),
                     no_wait=no_wait,
                 )
+            except NeedsProof as error:
+                return self._ask_for_proof(error, fields, in_json=in_json, framed=framed)
             except (InputError, TooMany) as error:
                 if in_json:
                     raise
                 return self._form("signup_embed" if framed else "signup", answer_for(error), email=email, name=name)
         if in_json:
-            return JSONResponse({"status": "check_mail"}, 202, {"Vary": "Accept"})
+            return JSONResponse({"status": "check_mail"}, 202, VARY)
         # 303: a reload of the next page must not send the form again (RFC 9110 section 15.4.4).
         path = "/signup/embed/sent" if framed else "/subscribe/sent"
-        return RedirectResponse(self._pages.path(path), 303, {"Vary": "Accept"})
+        return RedirectResponse(self._pages.path(path), 303, VARY)
 
     def preflight(self) -> Response:
         """CORS preflight of a script on another site; the headers name the allowed origin."""
@@ -117,6 +123,25 @@ class SignupPages:
         if is_among(request.headers.get("origin", ""), self._app.settings.allowed_origins):
             return True
         return self._app.signup.is_ticket_valid(ticket)
+
+    def _ask_for_proof(self, error: NeedsProof, fields: Mapping[str, str], *, in_json: bool, framed: bool) -> Response:
+        """The same for every address. RFC 9110 section 15.5.4: a client may repeat a refused request with other proof."""
+        email, answer = fields.get("email", ""), answer_for(error)
+        challenge = self._app.signup.new_challenge(email)
+        if in_json:
+            document = {"error": answer.text.rstrip("."), "fix": answer.next, "challenge": challenge}
+            return JSONResponse(document, answer.status, VARY)
+        wait = self._app.signup.new_wait(email, fields.get("wait", ""))
+        return self._pages.page(
+            "signup_embed_proof" if framed else "signup_proof",
+            answer.status,
+            VARY,
+            challenge=json.dumps(challenge),
+            wait=wait,
+            again=fields.get("wait") == wait.token,
+            fields={name: fields.get(name, "") for name in ("email", "name", "ticket")},
+            solution=SOLUTION,
+        )
 
     def _form(self, page: str, answer: Answer | None = None, *, email: str = "", name: str = "") -> Response:
         ticket = self._app.signup.new_ticket()

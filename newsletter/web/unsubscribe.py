@@ -120,6 +120,6 @@ class UnsubscribePages:
         """Sign up again. The answer is the same as that of the sign-up form, and a confirmation email follows."""
         subscriber = self._app.unsubscribe_links.resubscriber(token)
         self._app.signup.subscribe(
-            subscriber.address, subscriber.name, form=f"back/{FORM_VERSION}", origin=origin_of(request)
+            subscriber.address, subscriber.name, form=f"back/{FORM_VERSION}", origin=origin_of(request), personal=True
         )
         return self._pages.page("signup_sent")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.signup_limits import ATTACK
+from newsletter.actions.subscribers.signup_limits import ATTACK, STRONG_ATTACK, stream_alert
 from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.testing import MemorySender, answer
 from newsletter.web.owner_links import OwnerLinks
@@ -130,7 +130,8 @@ def test_no_mail_to_a_german_owner_has_english_in_it(harness: AppHarness) -> Non
     harness.fake_clock.now = TUESDAY + timedelta(days=13, hours=4)
     found += owner_emails(harness)
     with harness.store.write() as tx:
-        tx.transactional.add("alert", harness.site.owner[0], ATTACK, harness.fake_clock.now)
+        for values in (ATTACK, STRONG_ATTACK, stream_alert(48)):
+            tx.transactional.add("alert", harness.site.owner[0], values, harness.fake_clock.now)
     harness.owner.alert(
         "Issue 3 is paused", ["3 policy rejections in a row; the last one: 550 nein"], "newsletter doctor"
     )

@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from newsletter.actions.subscribers.signup_limits import origin_key
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.signup_limits import TooMany
+from newsletter.domain.subscribers.signup_limits import NeedsProof, TooMany
 from tests.support.web import WebHarness, open_web_harness
 
 JSON = {"Accept": "application/json"}
@@ -60,7 +60,7 @@ def test_ten_thousand_hostile_sign_ups_send_few_emails_and_real_ones_work_afterw
     mailed = confirmations(web_harness)
     assert 10 < len(mailed) <= 50
     assert len(set(mailed)) == len(mailed)
-    assert sign_up(web_harness, "early@host.example", ticket=seen).status_code == 429
+    assert sign_up(web_harness, "early@host.example", ticket=seen).status_code == 403
 
     web_harness.clock.forward(hours=25)
     seen = ticket(web_harness)
@@ -121,15 +121,20 @@ def test_each_network_has_a_limit_and_our_form_a_higher_one(
 
 
 def test_one_domain_is_not_flooded_through_many_addresses(web_harness: WebHarness) -> None:
-    def try_sign_up(address: str, origin: str) -> None:
-        web_harness.app.signup.subscribe(address, "", form="page/1", origin=origin)
+    def try_sign_up(address: str, origin: str, *, solved: bool = False) -> None:
+        web_harness.app.signup.subscribe(address, "", form="page/1", origin=origin, personal=solved)
 
     for number in range(15):
         try_sign_up(f"a{number}@big.example", f"203.0.113.{number}")
     for _ in range(2):  # first from the database, then from the cache
-        with pytest.raises(TooMany, match=r"big\.example"):
+        with pytest.raises(NeedsProof):
             try_sign_up("a@big.example", "203.0.113.99")
     try_sign_up("a@small.example", "198.51.100.1")
+    for number in range(15):
+        try_sign_up(f"b{number}@big.example", f"203.0.114.{number}", solved=True)
+    for _ in range(2):
+        with pytest.raises(TooMany, match=r"big\.example"):
+            try_sign_up("b@big.example", "203.0.114.99", solved=True)
 
 
 def test_a_limit_that_is_nearly_used_up_does_not_tell_who_subscribes(web_harness: WebHarness) -> None:
@@ -140,7 +145,7 @@ def test_a_limit_that_is_nearly_used_up_does_not_tell_who_subscribes(web_harness
         answers = [sign_up(web_harness, f"a{at}@{domain}", f"203.0.113.{at}").status_code for at in range(14)]
         victim = sign_up(web_harness, f"victim@{domain}", "203.0.113.50").status_code
         after = sign_up(web_harness, f"b@{domain}", "203.0.113.51").status_code
-        assert (set(answers), victim, after) == ({303}, 303, 429), name
+        assert (set(answers), victim, after) == ({303}, 303, 403), name
         web_harness.clock.forward(hours=3)
 
 
@@ -178,7 +183,7 @@ def test_few_networks_cannot_close_the_form_for_everybody(web_harness: WebHarnes
                 continue
         try:
             web_harness.app.signup.subscribe(
-                f"real{hour}@host1.example", "", form="page/1", origin=f"198.51.100.{hour}"
+                f"real{hour}@host1.example", "", form="page/1", origin=f"198.51.100.{hour}", personal=True
             )
         except TooMany:
             refused += 1

@@ -13,8 +13,9 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from newsletter.domain.subscribers.address import mailbox_key
 from newsletter.domain.subscribers.signup_limits import (
-    BUDGET_NAMES,
+    ASKED_FOR_PROOF,
     BUDGETS,
+    CHALLENGE_AGE,
     DAY,
     FEW_ORIGINS,
     HOUR,
@@ -25,26 +26,45 @@ from newsletter.domain.subscribers.signup_limits import (
     PER_DOMAIN,
     PER_MAILBOX,
     PER_ORIGIN,
+    PROOF_FOR,
     REFUSAL_CACHED_FOR,
-    STREAM,
     UNANSWERED_PER_ORIGIN,
     UNANSWERED_PER_ORIGIN_AND_DOMAIN,
+    WAIT_AGE,
     WEEK,
+    NeedsProof,
     SignupDecision,
     SignupLimit,
     TooMany,
+    is_stream,
 )
 from newsletter.ports.store import Tx
 
-ATTACK = {
+MOST_ANSWERS = 1_000_000
+ABUSED = "abused"  # the name of the count that says that a stream of false sign-ups goes on
+ATTACK: dict[str, object] = {
     "headline": "Your sign-up form is being abused",
     "lines": [
         """Within an hour, far more confirmation emails were sent than confirmed. To keep your form from being used to \
-spam people, confirmation emails are paused for an hour, and longer if this continues. Your issues are not affected.""",
-        "Visitors are asked to try again later. Once it is quiet, sign-ups resume automatically.",
+spam people, the browser of each visitor has to do a calculation before we send an email. It takes a few seconds.""",
+        "Once it is quiet, sign-ups work as usual again. Your issues are not affected.",
     ],
     "next_step": "Nothing; if this keeps happening, check your web server’s log to see where the requests come from.",
 }
+STRONG_ATTACK: dict[str, object] = {
+    "headline": "Your sign-up form is being abused",
+    "lines": [
+        """Somebody signs up strangers with much effort: each browser has to do a calculation first, and still far more \
+confirmation emails were sent than confirmed. Confirmation emails are paused for an hour, and longer if this continues.""",
+        "Visitors are asked to try again later. Your issues are not affected.",
+    ],
+    "next_step": "Check your web server’s log to see where the requests come from, and block those addresses there.",
+}
+
+
+def attack_alert(budget_name: str) -> dict[str, object]:
+    """The values of the alert about a budget of unanswered emails that was used up within an hour."""
+    return ATTACK if budget_name in ASKED_FOR_PROOF else STRONG_ATTACK
 
 
 def stream_alert(unanswered: int) -> dict[str, object]:
@@ -54,7 +74,8 @@ def stream_alert(unanswered: int) -> dict[str, object]:
         "lines": [
             f"""In the last 24 hours, {unanswered} people were asked to confirm a sign-up, and hardly any of them did. \
 Somebody may be signing up strangers.""",
-            "Each of them gets a few emails at most, and your issues are not affected.",
+            """Until this stops, the browser of each visitor has to do a calculation before we send an email. It takes a few \
+seconds. Each mailbox gets a few emails at most, and your issues are not affected.""",
         ],
         "next_step": "Check your web server’s log to see where the requests come from, and block those addresses there.",
     }
@@ -82,7 +103,7 @@ class Attempt:
     @property
     def counters(self) -> list[tuple[str, int]]:
         """The hourly counters of unanswered emails, and their limits."""
-        counters = [(f"domain/{self.domain}", PER_DOMAIN)]
+        counters = [(_to_domain(self.domain, self.budget_name), PER_DOMAIN)]
         if self.network:
             counters.append((_counter("open", self.network), UNANSWERED_PER_ORIGIN))
             counters.append((_counter(f"open/{self.domain}", self.network), UNANSWERED_PER_ORIGIN_AND_DOMAIN))
@@ -102,24 +123,25 @@ class SignupLimiter:
     _refused_until: dict[str, datetime] = field(default_factory=dict)
     _turned_away: dict[str, int] = field(default_factory=dict)
 
-    def refuse_cached(self, address_key: str, network: str, *, proven: bool, now: datetime) -> str:
-        """Raise TooMany if this was refused a moment ago, without a query.
+    def refuse_cached(self, address_key: str, network: str, name: str, now: datetime) -> str:
+        """Raise TooMany if this was refused a moment ago, without a query. name: of the budget.
 
         Returns "", or, once per suspension, the name of a budget that is under such pressure that `note_pressure`
         should be called.
         """
-        name = BUDGET_NAMES[proven]
+        if name in ASKED_FOR_PROOF and self._was_refused(ABUSED, now):
+            raise _needs_proof()
         if self._was_refused(name, now):
             with self._lock:
                 self._turned_away[name] = self._turned_away.get(name, 0) + 1
                 if self._turned_away[name] == BUDGETS[name] + 1:
                     return name
-            raise _suspended()
+            raise _suspended(name)
         if self._was_refused(_counter("signup", network), now):
             raise _too_many_from_network()
         domain = address_key.rpartition("@")[2]
-        if self._was_refused(f"domain/{domain}", now):
-            raise _too_many_to_domain(domain)
+        if self._was_refused(_to_domain(domain, name), now):
+            raise _too_many_to_domain(domain, name)
         return ""
 
     def note_pressure(self, tx: Tx, budget_name: str) -> TooMany:
@@ -127,19 +149,26 @@ class SignupLimiter:
         budget = tx.signup_limits.get(budget_name, BUDGETS[budget_name])
         budget.turned_away = max(budget.turned_away, budget.limit + 1)
         tx.signup_limits.save(budget_name, budget)
-        return _suspended()
+        return _suspended(budget_name)
 
-    def check(self, tx: Tx, address_key: str, network: str, *, proven: bool, now: datetime) -> Attempt:
+    def check(
+        self, tx: Tx, address_key: str, network: str, budget_name: str, now: datetime, *, once: str = ""
+    ) -> Attempt:
         """Let one sign-up pass, or raise TooMany; then the transaction has nothing to keep. Call `settle` afterward.
 
-        proven: it comes from someone who loaded a form of ours.
+        once: the name of the proof that it came with, which counts for one sign-up. Raises NeedsProof if the form is
+        abused and there is none.
         """
-        budget_name = BUDGET_NAMES[proven]
+        if budget_name in ASKED_FOR_PROOF and tx.signup_limits.is_used_up(ABUSED, 1, now):
+            self._cache_refusal(ABUSED, now + REFUSAL_CACHED_FOR)
+            raise _needs_proof()
+        if once and not tx.signup_limits.hit(f"once/{once}", 1, now, window=max(CHALLENGE_AGE, WAIT_AGE[1])):
+            raise _needs_proof()
         budget = tx.signup_limits.get(budget_name, BUDGETS[budget_name])
         if budget.closed_until and budget.is_closed(now):
             self._cache_refusal(budget_name, budget.closed_until)
-            raise _suspended()
-        self._count_network(tx, "signup", network, PER_ORIGIN[proven], now)
+            raise _suspended(budget_name)
+        self._count_network(tx, "signup", network, PER_ORIGIN[budget_name], now)
         attempt = Attempt(address_key, network, budget_name, budget)
         self._refuse_used_up(tx, attempt, now)
         if budget.try_one(now) is SignupDecision.CLOSES:
@@ -169,6 +198,8 @@ class SignupLimiter:
             tx.signup_limits.hit(name, limit, now)
         self.count_email(tx, attempt.address_key, now, mailed=mailed)
         tx.signup_limits.remember(attempt.address_key, attempt.budget_name, attempt.network, now, mailed=mailed)
+        if self._unanswered_stream(tx, now):
+            tx.signup_limits.hit(ABUSED, 1, now, window=PROOF_FOR)
 
     def count_link_request(self, tx: Tx, network: str, now: datetime) -> None:
         """Count one request for a personal link from this network. Raises TooMany."""
@@ -178,28 +209,36 @@ class SignupLimiter:
         """The error for a sign-up that used up the budget; raise it after the transaction."""
         if attempt.blocks:
             return _too_many_from_network()
-        return _suspended() if attempt.closes else None
+        return _suspended(attempt.budget_name) if attempt.closes else None
 
     def stream(self, tx: Tx, now: datetime) -> int:
         """How many confirmation emails of the last day are unanswered, if that looks like abuse; 0 if it does not.
 
         At most once a day: the next calls return 0.
         """
-        unanswered = tx.signup_limits.unanswered(now - DAY)
-        if unanswered < STREAM or tx.signup_limits.answered(now - DAY) >= unanswered // 4:
-            return 0
-        return unanswered if tx.signup_limits.hit("stream-alert", 1, now, window=DAY) else 0
+        unanswered = self._unanswered_stream(tx, now)
+        return unanswered if unanswered and tx.signup_limits.hit("stream-alert", 1, now, window=DAY) else 0
 
     def answered(self, tx: Tx, address_key: str, now: datetime) -> None:
         """Give the share of a confirmed sign-up back to its budget and to its domain."""
         budget_name, network = tx.signup_limits.take(address_key)
         tx.signup_limits.forget(_mailbox(address_key))
         if budget_name:
+            tx.signup_limits.hit(_answers(now), MOST_ANSWERS, now, window=2 * DAY)
             budget = tx.signup_limits.get(budget_name, BUDGETS[budget_name])
             budget.answered()
             tx.signup_limits.save(budget_name, budget)
             for name, _ in Attempt(address_key, network, budget_name, budget).counters:
                 tx.signup_limits.refund(name, now)
+
+    def _unanswered_stream(self, tx: Tx, now: datetime) -> int:
+        """How many emails of the last day are unanswered, if that looks like abuse; 0 if it does not.
+
+        Only answers to the form count: subscribers that the owner imports meanwhile hide nothing.
+        """
+        unanswered = tx.signup_limits.unanswered(now - DAY)
+        answered = sum(tx.signup_limits.count(_answers(day), now) for day in (now, now - DAY))
+        return unanswered if is_stream(unanswered, answered) else 0
 
     def _refuse_used_up(self, tx: Tx, attempt: Attempt, now: datetime) -> None:
         blocked = _counter("blocked", attempt.network)
@@ -210,7 +249,7 @@ class SignupLimiter:
             if tx.signup_limits.is_used_up(name, limit, now):
                 if name.startswith("domain/"):
                     self._cache_refusal(name, now + REFUSAL_CACHED_FOR)
-                    raise _too_many_to_domain(attempt.domain)
+                    raise _too_many_to_domain(attempt.domain, attempt.budget_name)
                 raise _too_many_from_network()
 
     def _block_few(self, tx: Tx, attempt: Attempt, now: datetime) -> Attempt:
@@ -253,15 +292,35 @@ def _mailbox(address_key: str) -> str:
     return f"mailbox/{mailbox_key(address_key)}"
 
 
+def _answers(day: datetime) -> str:
+    return f"answers/{day:%Y-%m-%d}"
+
+
 def _too_many_from_network() -> TooMany:
     return TooMany("there have been too many requests from your network", fix="Try again in an hour")
 
 
-def _too_many_to_domain(domain: str) -> TooMany:
+def _to_domain(domain: str, budget_name: str) -> str:
+    """The counter of emails to a domain. Those without proof must not use up the room of those with one."""
+    return f"domain/{'any' if budget_name in ASKED_FOR_PROOF else 'proof'}/{domain}"
+
+
+def _too_many_to_domain(domain: str, budget_name: str) -> TooMany:
+    if budget_name in ASKED_FOR_PROOF:
+        return _needs_proof()
     return TooMany(f"too many people are signing up from {domain} right now", fix="Try again in an hour")
 
 
-def _suspended() -> TooMany:
+def _needs_proof() -> NeedsProof:
+    return NeedsProof(
+        "someone is abusing the sign-up form, so your browser has to do a calculation first",
+        fix="Solve the challenge, and send the form again with the solution in the field altcha",
+    )
+
+
+def _suspended(budget_name: str) -> TooMany:
+    if budget_name in ASKED_FOR_PROOF:
+        return _needs_proof()
     return TooMany(
         "someone is abusing the sign-up form, so confirmation emails are paused for a while",
         fix="Try again in an hour",

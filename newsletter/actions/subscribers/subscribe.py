@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from newsletter.actions.subscribers.erase import is_erased
-from newsletter.actions.subscribers.signup_limits import ATTACK, SignupLimiter, origin_key
+from newsletter.actions.subscribers.proof_of_work import ProofOfWork, Wait
+from newsletter.actions.subscribers.signup_limits import SignupLimiter, attack_alert, origin_key
 from newsletter.domain.errors import BadToken, InputError, Refused, UsageError
 from newsletter.domain.subscribers.address import Address, parse_address
 from newsletter.domain.subscribers.signup_limits import FORM_AGE, HOUR
@@ -78,26 +79,39 @@ class Signup:
     email_queued: Callable[[], None]
 
     def subscribe(
-        self, email: str, name: str, *, form: str, origin: str, proven: bool = True, no_wait: bool = False
+        self,
+        email: str,
+        name: str,
+        *,
+        form: str,
+        origin: str,
+        proven: bool = True,
+        solution: str = "",
+        wait: str = "",
+        personal: bool = False,
+        no_wait: bool = False,
     ) -> None:
-        """Take one sign-up. Raises InputError and TooMany.
+        """Take one sign-up. Raises InputError and TooMany; NeedsProof if the form is abused and nothing proves otherwise.
 
         proven: it comes from someone who loaded a form of ours, or of a site that the owner allows.
+        solution, wait: what the visitor did for a challenge, or the token of a wait (`new_challenge`, `new_wait`).
+        personal: it comes from somebody with a link that only this mailbox got, so nothing needs to be proven.
         no_wait: raise Busy, with nothing done, if another process is writing to the database.
         """
         address, now = parse_address(email), self.clock()
         self._refuse_disposable(address)
         network, key = origin_key(origin), self.make_key()  # outside the transaction, which others wait for
-        if budget_name := self.limiter.refuse_cached(address.key, network, proven=proven, now=now):
+        budget_name, once = self._budget(address, now, solution, wait, proven=proven, personal=personal)
+        if pressed := self.limiter.refuse_cached(address.key, network, budget_name, now):
             with self.store.write() as tx:
-                under_pressure = self.limiter.note_pressure(tx, budget_name)
+                under_pressure = self.limiter.note_pressure(tx, pressed)
             raise under_pressure
         mailed = False
         with self.store.write(no_wait=no_wait) as tx:
-            attempt = self.limiter.check(tx, address.key, network, proven=proven, now=now)
+            attempt = self.limiter.check(tx, address.key, network, budget_name, now, once=once)
             refusal = self.limiter.refusal(attempt)
             if attempt.closes:
-                self._suspend_signups(tx, now)
+                self._suspend_signups(tx, budget_name, now)
             elif not refusal:
                 enough = self.limiter.has_enough(tx, address.key, now)
                 mailed = subscribe(
@@ -108,6 +122,14 @@ class Signup:
             self.email_queued()
         if refusal:
             raise refusal
+
+    def new_challenge(self, email: str) -> dict[str, str | int]:
+        """A calculation for the browser of somebody who signs up this address, as ALTCHA gives it. Raises InputError."""
+        return self._proof.challenge(parse_address(email).key, self.clock())
+
+    def new_wait(self, email: str, wait: str = "") -> Wait:
+        """The same for a browser without scripts; a wait that has begun goes on. Raises InputError."""
+        return self._proof.wait(parse_address(email).key, self.clock(), wait)
 
     def new_ticket(self) -> str:
         """A signed time for a hidden field of the form: proof that the form was loaded before it is sent."""
@@ -122,6 +144,22 @@ class Signup:
             return False
         return FORM_AGE[0] <= age <= FORM_AGE[1]
 
+    def _budget(
+        self, address: Address, now: datetime, solution: str, wait: str, *, proven: bool, personal: bool
+    ) -> tuple[str, str]:
+        """The name of the budget of a sign-up, and the name of the proof that it came with, if any."""
+        if personal:
+            return "solved", ""
+        if solution and (once := self._proof.solved(solution, address.key, now)):
+            return "solved", once
+        if wait and (once := self._proof.waited(wait, address.key, now)):
+            return "waited", once
+        return "proven" if proven else "unproven", ""
+
+    @cached_property
+    def _proof(self) -> ProofOfWork:
+        return ProofOfWork(self.signer)
+
     @cached_property
     def _blocked_domains(self) -> frozenset[str]:
         return self.read_blocked_domains()
@@ -132,10 +170,10 @@ class Signup:
         if not self._blocked_domains.isdisjoint(parents):
             raise InputError("disposable addresses are not accepted", fix="Use your regular email address")
 
-    def _suspend_signups(self, tx: Tx, now: datetime) -> None:
+    def _suspend_signups(self, tx: Tx, budget_name: str, now: datetime) -> None:
         tx.maintenance.skip_reminders(now - HOUR, now)  # most sign-ups of the last hour are part of the attack
         for owner in self.owner:
-            tx.transactional.add("alert", owner, ATTACK, now)
+            tx.transactional.add("alert", owner, attack_alert(budget_name), now)
 
 
 def subscribe(

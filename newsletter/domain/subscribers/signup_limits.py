@@ -11,11 +11,18 @@ from newsletter.domain.errors import Refused
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 LONGEST_SUSPENSION = timedelta(hours=24)
 
-# "proven" sign-ups come from someone who loaded a form of ours, "unproven" ones from programs and other forms.
-# Each of the two has a budget of its own, so that an attack by programs does not stop real visitors.
-BUDGET_NAMES = {True: "proven", False: "unproven"}
-BUDGETS = {"proven": 24, "unproven": 18}  # unanswered confirmation emails per hour
-PER_ORIGIN = {True: 20, False: 5}  # sign-ups per hour from one network: proven, unproven
+# "proven" sign-ups come from someone who loaded a form of ours, "unproven" ones from programs and other forms. When the
+# form is abused, both have to be "solved" by a calculation in the browser, or "waited" for without scripts.
+# Each has a budget of its own, so that an attack by programs does not stop real visitors.
+BUDGETS = {"proven": 24, "unproven": 18, "solved": 30, "waited": 6}  # unanswered confirmation emails per hour
+PER_ORIGIN = {"proven": 20, "unproven": 5, "solved": 20, "waited": 3}  # sign-ups per hour from one network
+ASKED_FOR_PROOF = frozenset({"proven", "unproven"})
+PROOF_FOR = timedelta(hours=6)  # how long a stream of false sign-ups makes the form ask for it, each time
+MAX_NUMBER = (
+    600_000  # of a challenge; half of them take 0.2 s on a laptop and 2 to 4 s on a phone (docs/performance.md)
+)
+CHALLENGE_AGE = timedelta(minutes=20)
+WAIT_AGE = (timedelta(seconds=30), timedelta(hours=1))  # how long a visitor without scripts waits, at least and at most
 UNANSWERED_PER_ORIGIN = 10  # unanswered confirmation emails per hour that one network may cause
 UNANSWERED_PER_ORIGIN_AND_DOMAIN = 5  # and those to one domain, so that two networks cannot use up PER_DOMAIN
 PER_MAILBOX = 4  # confirmation emails and reminders per week to one mailbox, whatever its tags, until one is answered
@@ -31,6 +38,17 @@ FORM_AGE = (timedelta(seconds=2), timedelta(hours=24))  # how long a person may 
 
 class TooMany(Refused):
     """Too many sign-ups, from one network or overall. The message is for the visitor."""
+
+
+class NeedsProof(TooMany):
+    """The form is abused, so this sign-up needs a calculation in the browser, or a wait."""
+
+
+def is_stream(unanswered: int, answered: int) -> bool:
+    """Do the sign-ups of a day look like false ones? Somebody who confirms a few of their own does not hide that."""
+    if unanswered < STREAM:
+        return False
+    return answered < unanswered // (2 if unanswered >= 5 * STREAM else 4)
 
 
 class SignupDecision(StrEnum):
