@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
@@ -270,9 +272,35 @@ def test_a_server_whose_reply_makes_no_sense_gets_no_other_message(answers: list
     assert not dialogue.is_usable
 
 
-@pytest.mark.parametrize("said", [b"hello\r\n", b"2500 ok\r\n", b"25\r\n", b"\r\n", b"250-ok\r\n" * 200])
+@pytest.mark.parametrize("early", [b"250 2.0.0 taken\r\n", b"354 go ahead\r\n", b"250 2.0", b"hello\r\n"])
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_a_reply_that_comes_before_the_message_does_not_count_for_it(early: bytes, *, pipelining: bool) -> None:
+    answers = [OK + OK + GO_AHEAD + early] if pipelining else [OK, OK, GO_AHEAD + early]
+    dialogue = make_dialogue(pipelining=pipelining)
+    with pytest.raises((SenderError, Lost)) as caught:
+        talk(dialogue, answers)
+    if isinstance(caught.value, Lost):
+        with pytest.raises(SenderError):
+            dialogue.lost(caught.value)
+    assert dialogue.is_busy
+
+
+def test_a_refusal_that_comes_before_the_message_is_one() -> None:
+    dialogue = make_dialogue()
+    sent, outcome = talk(dialogue, [OK + OK + GO_AHEAD + b"554 5.6.0 no\r\n"])
+    assert isinstance(outcome, Rejected)
+    assert (sent, outcome.reply.stage, dialogue.is_usable) == ([MAIL + RCPT + DATA], Stage.DATA, False)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *[b"hello\r\n", b"2500 ok\r\n", b"25\r\n", b"\r\n", b"250-ok\r\n" * 200],
+        *[b"250-ok\r\n550 no\r\n", b"550-no\r\n250 ok\r\n", b"250-ok\r\n421 closing\r\n"],
+    ],
+)
 def test_anything_but_a_reply_ends_the_connection(said: bytes) -> None:
-    with pytest.raises(Lost, match="not an SMTP reply"):
+    with pytest.raises(Lost, match=r"not an SMTP reply|two codes"):
         talk(make_dialogue(), [said])
 
 
@@ -302,17 +330,14 @@ def test_the_outcome_does_not_depend_on_how_replies_are_cut_into_chunks(
     pipelining: bool,  # noqa: FBT001 - hypothesis gives it by position
     messages: int,
 ) -> None:
+    """A 354 ends a chunk: a server that says more with it speaks before it has the message."""
     stream = b"".join(replies)
-    chunks, rest = [], stream
-    for cut in cuts:
-        chunks.append(rest[:cut])
-        rest = rest[cut:]
-    chunks = [chunk for chunk in [*chunks, rest] if chunk]
-    single = [stream[at : at + 1] for at in range(len(stream))]
-
-    results = [
-        drain(make_dialogue(pipelining=pipelining, messages=messages), iter(way)) for way in (chunks, single, [stream])
-    ]
+    waits = [0, *(found.end() for found in re.finditer(rb"354[^\n]*\n", stream)), len(stream)]
+    results = []
+    for way in ([*accumulate(cuts)], range(len(stream)), []):
+        at = sorted({*waits, *(end for end in way if end < len(stream))})
+        chunks = [stream[start:end] for start, end in pairwise(at)]
+        results.append(drain(make_dialogue(pipelining=pipelining, messages=messages), iter(chunks)))
     assert results[0] == results[1] == results[2]
 
 

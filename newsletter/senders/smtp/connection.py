@@ -24,11 +24,10 @@ _QUIT_TIMEOUT = 5.0
 class Connection(smtplib.SMTP):
     """A connection made by `senders.smtp.connect`; it can send messages until `is_open` is false."""
 
-    dialogue: Dialogue
-
     def __init__(self, options: SmtpOptions, **library: Any) -> None:
         self.options = options
         self.replies = ReplyReader()
+        self.dialogue = Dialogue(str(options), self.replies, Extensions())
         timeout = options.connect_timeout
         super().__init__(options.host, options.port, local_hostname=options.hostname, timeout=timeout, **library)
 
@@ -74,12 +73,16 @@ class Connection(smtplib.SMTP):
         return self.dialogue.lost(error, unsent=unsent, last=last)
 
     def quit_quietly(self) -> None:
-        """QUIT and close; never raises."""
+        """QUIT and close; never raises.
+
+        In the middle of a transaction it does not wait: the server may be waiting for a message, and other emails wait for us.
+        """
+        patience = 0 if self.dialogue.is_busy else min(_QUIT_TIMEOUT, self.options.reply_timeout)
         try:
             if self.sock is not None:
-                self.sock.settimeout(_QUIT_TIMEOUT)
+                self.sock.settimeout(patience)
                 self.sock.sendall(b"QUIT\r\n")
-                self._read_reply(_QUIT_TIMEOUT)
+                self._read_reply(patience)
         except OSError:
             pass
         finally:

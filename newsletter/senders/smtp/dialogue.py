@@ -106,6 +106,8 @@ class ReplyReader:
             code, mark = line[:3], line[3:4]
             if not (code.isdigit() and len(code) == 3 and mark in b" -\r") or len(lines) > _MAX_LINES:
                 raise Lost(f"this is not an SMTP reply: {line[:80].decode('ascii', 'replace')!r}")
+            if code[0] != self.unread[0]:  # section 4.2.1: all lines have the same code; nobody knows which one counts
+                raise Lost(f"its reply has two codes: {self.unread[:3].decode()} and {code.decode()}")
             lines.append(line[4:].strip())
             if mark != b"-":
                 break
@@ -139,6 +141,11 @@ class Dialogue:
         self._commands: list[bytes] = []
         self._data = b""
         self._refusal: Reply | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Has a transaction begun, and had no outcome?"""
+        return self._awaited != _MAIL
 
     def start(self, envelope: Envelope, message: bytes) -> Step:
         """Begin a transaction. The outcome is a refusal of our own if the server does not offer what the message needs.
@@ -253,9 +260,22 @@ class Dialogue:
             return b".\r\n" if is_accepted else b"RSET\r\n"
         return self._send_message() if stage is Stage.DATA else self._commands[self._awaited]
 
-    def _send_message(self) -> bytes:
+    def _send_message(self) -> Step:
+        if self._replies.unread:
+            return self._judge_early_reply()
         self._awaited, self.awaits_final_reply = _FINAL, True
         return self._data
+
+    def _judge_early_reply(self) -> Outcome:
+        """What came together with the 354 is no reply to the dot, which was not sent yet: a 250 would count for nothing.
+
+        Nothing was accepted, so a refusal is one of DATA, and anything else is trouble.
+        """
+        self._awaited, self.is_usable = _DATA, False
+        reply = self._replies.take()
+        if reply and reply[0] >= 400:
+            return self._judge(parse_reply(Stage.DATA, *reply))
+        raise self._trouble("it sent a reply before it had the message")
 
     def _judge(self, reply: Reply) -> Outcome:
         """The outcome of the reply that ended a transaction; a refusal at MAIL is not about the subscriber, so it is trouble."""
