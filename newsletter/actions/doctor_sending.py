@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from newsletter.actions.check import Check, error, fine, hint, warning
+from newsletter.actions.issues.health import health_of
 from newsletter.actions.trouble import Blocked, missing_key
+from newsletter.domain.delivery.issue import IN_PROGRESS
 from newsletter.domain.english import plural
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.mail.tokens import Signer
@@ -45,7 +47,10 @@ def last_issue(tx: Tx) -> Iterator[Check]:
         wrong = [f"{failed} failed"] * bool(failed) + [f"{rejected} rejected"] * bool(rejected)
         replies = "".join(f"; {number} × {reply}" for reply, number in tx.issues.replies(facts.number, 2))
         message = f"issue {facts.number}: {' and '.join(wrong)} of {plural(facts.audience, 'email')}{replies}"
-        if failed:
+        health = health_of(tx, facts.number) if rejected and facts.state not in IN_PROGRESS else None
+        if health and health.doubtful:
+            yield warning("last_issue", f"{message}. {' '.join(health.lines)}", health.next_step)
+        elif failed:
             yield warning("last_issue", message, f"Send them again: newsletter issues retry-failed {facts.number}")
         elif rejected:
             yield hint("last_issue", message, f"See who: newsletter issues deliveries {facts.number} --state rejected")

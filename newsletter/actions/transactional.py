@@ -31,6 +31,7 @@ from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox, transactional_headers
 from newsletter.mail.message import build
 from newsletter.mail.recipient import RecipientValues, format_join_date
+from newsletter.mail.replies import is_of_a_dead_mailbox
 from newsletter.mail.tokens import SAMPLE_KEY, Purpose, Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.rendering import Rendered, Renderer
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 Values = Mapping[str, object]
 
 REFUSED_IN_REPORT = 10
+BOUNCES_APART = timedelta(days=1)
+"""An address is suppressed when a second email is refused so much later, and the relay accepted others in between."""
 WAIT_FOR_RELAY = timedelta(minutes=5)  # after the relay has refused us
 PAUSE_WHILE_SERVING = 0.01  # seconds between two emails, in which this process can answer web requests
 
@@ -151,8 +154,8 @@ class Transactional:
             case Rejected(cause=Cause.POLICY):  # about us: as for an issue, it is tried again for two days
                 self._defer(email, str(outcome.reply))
             case Rejected():
-                bounced = outcome.cause is Cause.BAD_ADDRESS and "subscriber_key" in email.values
-                self._finish(email, "rejected", str(outcome.reply), suppress=bounced)
+                may_be_dead = outcome.cause is Cause.BAD_ADDRESS and "subscriber_key" in email.values
+                self._finish(email, "rejected", str(outcome.reply), may_be_dead=may_be_dead)
             case InDoubt() if email.kind == "unsubscribed":  # a second unsubscribe email would look like spam
                 self._finish(email, "failed", str(outcome.reply))
             case _:  # deferred, or in doubt: a second confirmation email does less harm than none
@@ -162,7 +165,8 @@ class Transactional:
         waited_for = self.clock() - email.created_at
         self._finish(email, "failed" if waited_for > GIVE_UP_AFTER else "deferred", reply)
 
-    def _finish(self, email: TransactionalEmail, state: str, reply: str, *, suppress: bool = False) -> None:
+    def _finish(self, email: TransactionalEmail, state: str, reply: str, *, may_be_dead: bool = False) -> None:
+        """may_be_dead: the reply says that there is no such mailbox. One such reply may be the relay's trouble."""
         now = self.clock()
         if state in ("deferred", "failed", "rejected"):
             # An alert that cannot leave by the relay must reach the log at least.
@@ -170,10 +174,14 @@ class Transactional:
             about = f": {email.values.get('headline')}" if email.kind == "alert" else ""
             log.log(level, "transactional email %d (%s%s) is %s: %s", email.id, email.kind, about, state, reply)
         with self.store.write() as tx:
+            is_dead = may_be_dead and any(
+                is_of_a_dead_mailbox(f"rcpt {earlier}")
+                for earlier in tx.transactional.rejections(email.address, now - BOUNCES_APART)
+            )
             tx.transactional.done(email.id, state, reply, now)
             if state == "sent":
                 record_key(tx, self.signer, now)
-            if suppress:
+            if is_dead:
                 tx.suppressions.add(parse_address(email.address).key, "hard_bounce", f"{email.kind} mail", now)
 
 

@@ -62,11 +62,16 @@ def exit_code_of(issue: IssueFacts) -> int:
 
 
 def draw_issue(
-    output: Output, issue: IssueFacts, *, replies: Sequence[tuple[str, int]] = (), took: float | None = None
+    output: Output,
+    issue: IssueFacts,
+    *,
+    replies: Sequence[tuple[str, int]] = (),
+    notes: Sequence[str] = (),
+    took: float | None = None,
 ) -> None:
     """A panel with the issue, its tip and the number of deliveries in each state.
 
-    replies: as `issues.replies`. took: seconds.
+    replies: as `issues.replies`. notes: sentences about its refusals. took: seconds.
     """
     counts = [(state.value, issue.counts.get(state.value, 0)) for state in State]
     skipped = ", ".join(f"{number} {reason}" for reason, number in issue.skipped_for.items())
@@ -84,6 +89,7 @@ def draw_issue(
         *((name, number) for name, number in counts if number),
         *((f"{number} replies" if number > 1 else "reply", reply.partition(" ")[2]) for reply, number in replies),
         *([("skipped for", skipped)] if skipped else []),
+        *(("note" if place == 0 else "", note) for place, note in enumerate(notes)),
         ("started", output.when(issue.started_at)),
         ("done", output.when(issue.done_at)),
     ]

@@ -13,7 +13,6 @@ import click
 from newsletter.cli.context import CliContext, CommandGroup, all_, as_of, dry_run, yes
 from newsletter.cli.issue_view import (
     FAILED,
-    draw_issue,
     iso,
     issue_document,
     next_document,
@@ -21,7 +20,7 @@ from newsletter.cli.issue_view import (
     subscriber_count,
     substitutes_document,
 )
-from newsletter.cli.progress import send_and_report
+from newsletter.cli.progress import report_issue, send_and_report
 from newsletter.domain.delivery.delivery import State
 from newsletter.domain.delivery.issue import how_to_fix
 from newsletter.domain.delivery.outcome import Deferred, InDoubt, Rejected, Sent
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from newsletter.actions.issues.errors import Finding
     from newsletter.actions.issues.preview import TestResult
     from newsletter.cli.output import Output
-    from newsletter.domain.delivery.issue import IssueFacts
     from newsletter.domain.subscribers.subscriber import DeliveryFacts
 
 TRY_LATER = 75
@@ -276,12 +274,7 @@ def list_(context: CliContext) -> None:
 @click.pass_obj
 def status(context: CliContext, *, number: int | None) -> None:
     """Show one issue and the number of deliveries in each state (default: the newest issue)."""
-    _report(context, context.app.issues.get(number))
-
-
-def _report(context: CliContext, issue: IssueFacts) -> None:
-    replies = context.app.issues.replies(issue.number)
-    context.report(issue_document(issue), lambda output: draw_issue(output, issue, replies=replies))
+    report_issue(context, context.app.issues.get(number))
 
 
 @issues.command("pause")
@@ -289,7 +282,7 @@ def _report(context: CliContext, issue: IssueFacts) -> None:
 @click.pass_obj
 def pause(context: CliContext, *, number: int) -> None:
     """Pause an issue once the emails in flight are finished; `issues resume` continues it."""
-    _report(context, context.app.issues.pause(number))
+    report_issue(context, context.app.issues.pause(number))
 
 
 @issues.command("cancel")
@@ -301,7 +294,7 @@ def cancel(context: CliContext, *, number: int, yes: bool) -> None:
     context.require_confirmation(
         f"Cancel issue {number}? Subscribers who have not received it yet will not get it.", yes=yes
     )
-    _report(context, context.app.issues.cancel(number))
+    report_issue(context, context.app.issues.cancel(number))
 
 
 @issues.command("retry-failed")
@@ -309,8 +302,8 @@ def cancel(context: CliContext, *, number: int, yes: bool) -> None:
 @dry_run
 @click.pass_obj
 def retry_failed(context: CliContext, *, number: int, dry_run: bool) -> None:
-    """Requeue what was not sent for a reason that is not the mailbox; `issues resume` or the daemon sends it."""
-    _report(context, context.app.issues.get(number) if dry_run else context.app.issues.retry_failed(number))
+    """Requeue what was not sent, but nothing to a suppressed address; `issues resume` or the daemon sends it."""
+    report_issue(context, context.app.issues.get(number) if dry_run else context.app.issues.retry_failed(number))
 
 
 @issues.command("deliveries")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from newsletter.cli.issue_view import draw_issue, exit_code_of, issue_document, next_document, next_issue_text
+from newsletter.domain.delivery.issue import IN_PROGRESS
 
 if TYPE_CHECKING:
     from newsletter.cli.context import CliContext
@@ -33,8 +34,7 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
         document = {"issue": None, "slot": None, "state": None, "next": next_document(coming)}
         context.report(document, lambda output: output.line(next_issue_text(output, coming, extra)))
         return 0
-    took, replies = time.monotonic() - began, context.app.issues.replies(issue.number)
-    context.report(issue_document(issue), lambda output: draw_issue(output, issue, replies=replies, took=took))
+    report_issue(context, issue, took=time.monotonic() - began)
     code = exit_code_of(issue)
     if context.app.stop.is_set() and code:
         context.print_note(
@@ -42,6 +42,15 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
         )
         return INTERRUPTED
     return code
+
+
+def report_issue(context: CliContext, issue: IssueFacts, *, took: float | None = None) -> None:
+    """Show an issue with the replies and the refusals of its mail server. took: seconds."""
+    replies, health = context.app.issues.replies(issue.number), context.app.issues.health(issue.number)
+    # While an issue is being sent, its refusals are not final.
+    notes = () if issue.state in IN_PROGRESS else (*health.lines, *([health.next_step] if health.doubtful else []))
+    document = {**issue_document(issue), "notes": list(notes)}
+    context.report(document, lambda output: draw_issue(output, issue, replies=replies, notes=notes, took=took))
 
 
 @contextmanager

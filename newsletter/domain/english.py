@@ -4,8 +4,10 @@ from __future__ import annotations
 
 
 def plural(count: int, noun: str) -> str:
-    """For example 1 run, 2 runs, 60,000 runs, 0 entries."""
-    several = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
+    """For example 1 run, 2 runs, 60,000 runs, 0 entries, 3 addresses."""
+    several = f"{noun}es" if noun.endswith("ss") else f"{noun}s"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        several = f"{noun[:-1]}ies"
     return f"{count:,} {noun if count == 1 else several}"
 
 

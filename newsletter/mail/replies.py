@@ -127,12 +127,21 @@ def is_about_us(reply: Reply) -> bool:
 
 def is_about_the_mailbox(reply: str) -> bool:
     """Was a delivery rejected because of its mailbox? reply: as the ledger keeps it, `rcpt 550 5.1.1 no such user`."""
+    return _cause_of(reply) in ABOUT_THE_MAILBOX
+
+
+def is_of_a_dead_mailbox(reply: str) -> bool:
+    """Was a delivery rejected because its mailbox does not exist? reply: as in `is_about_the_mailbox`."""
+    return _cause_of(reply) is Cause.BAD_ADDRESS
+
+
+def _cause_of(reply: str) -> Cause | None:
     stage, _, rest = reply.partition(" ")
     code, _, text = rest.partition(" ")
     if stage not in set(Stage) or not code.isdigit():
-        return False
+        return None
     outcome = refusal(parse_reply(Stage(stage), int(code), text))
-    return isinstance(outcome, Rejected) and outcome.cause in ABOUT_THE_MAILBOX
+    return outcome.cause if isinstance(outcome, Rejected) else None
 
 
 def _about(reply: Reply, code: tuple[int, int]) -> About:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, SubstituteEmail
+from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.ports.calendar import Quarters
@@ -138,7 +139,10 @@ class Issues(Quarters, Protocol):
         ...
 
     def retry_rejected(self, number: int, now: datetime) -> int:
-        """Requeue the rejected deliveries whose reply was not about the mailbox, as `retry` does; how many."""
+        """Requeue the rejected deliveries to addresses that are not suppressed, as `retry` does; how many.
+
+        A suppression that the issue has caused by a reply that is not about the mailbox is lifted first.
+        """
         ...
 
     def skip_open(self, number: int, reason: str, now: datetime) -> int:
@@ -151,6 +155,14 @@ class Issues(Quarters, Protocol):
 
     def replies(self, number: int, limit: int) -> list[tuple[str, int]]:
         """The most frequent replies to the emails that were not accepted, with their numbers, the most frequent first."""
+        ...
+
+    def results(self, number: int) -> Results:
+        """What came of an issue, for `domain.delivery.health.judge`. Not in a write transaction: it may read every row."""
+        ...
+
+    def rejected(self, number: int) -> Sequence[int]:
+        """The subscribers whose deliveries are rejected."""
         ...
 
     def broken_invariants(self) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
+from newsletter.domain.delivery.health import DeadMailbox
 from newsletter.domain.errors import NotFound
 from newsletter.domain.subscribers.address import Address
 from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
@@ -121,6 +122,21 @@ class Suppressions(Protocol):
 
     def remove(self, address_key: str) -> bool:
         """False if the address was not suppressed."""
+        ...
+
+    def add_bounced(self, issue: int, dead: Sequence[DeadMailbox], now: datetime) -> int:
+        """Suppress the mailboxes that an issue has found not to exist; how many are new.
+
+        One whose delivery is no longer rejected stays as it is.
+        """
+        ...
+
+    def of_issue(self, issue: int) -> list[Suppression]:
+        """The suppressions that an issue has caused, newest first."""
+        ...
+
+    def remove_of_issue(self, issue: int) -> int:
+        """Remove them; how many."""
         ...
 
     def each(self) -> Iterator[Suppression]:

@@ -68,6 +68,10 @@ class TransactionalEmails(Protocol):
         """Let everything that waits wait at least until then."""
         ...
 
+    def rejections(self, address: str, until: datetime) -> list[str]:
+        """The replies that rejected an email to this address until then, if another email was accepted since."""
+        ...
+
     def reopen(self, email_id: int) -> None:
         """Undo a rejection: the email waits again."""
         ...

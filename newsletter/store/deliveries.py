@@ -33,7 +33,7 @@ from newsletter.store import statements as sql
 from newsletter.store.sender_runs import record_recovered
 from newsletter.store.sqlite.connection import BUSY_FOR, transaction
 from newsletter.store.sqlite.errors import translated
-from newsletter.store.suppressions import ADD_BOUNCED, REMOVE_BOUNCED
+from newsletter.store.suppressions import REMOVE_BOUNCED
 from newsletter.store.times import from_ms, to_ms, to_text
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class SqliteLedger:
         return claims
 
     def reopen(self, issue: int, subscriber_ids: Iterable[int], now: datetime) -> None:
-        """Undo a run of rejections: rejected rows become pending, and the suppressions they caused are deleted.
+        """Undo a run of rejections: rejected rows become pending. Suppressions by an earlier end of the issue are deleted.
 
         Rows that were deferred because of a policy rejection are due immediately, and their 48 hours start again.
         """
@@ -263,9 +263,6 @@ class SqliteLedger:
         when = to_text(at)
         values = (claim.issue_id, claim.subscriber_id, when, event, reply.stage, reply.code, reply.enhanced, reply.text)
         self._db.execute(sql.ADD_ATTEMPT, values)
-        if change.suppress:
-            source = f"issue {claim.issue_id}: {reply}"
-            self._db.execute(ADD_BOUNCED, (source, when, claim.issue_id, claim.subscriber_id))
 
     def _first(self, query: str, *values: object) -> tuple[int | None, ...] | None:
         row: tuple[int | None, ...] | None = self._db.execute(query, values).fetchone()

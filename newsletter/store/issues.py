@@ -16,12 +16,14 @@ from sqlmodel.sql.expression import SelectOfScalar
 from newsletter.domain.calendar.quarterly import ASKED_BEFORE, QuarterRun
 from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, SubstituteEmail, SubstitutesMissing
 from newsletter.domain.delivery.delivery import Event, SkipReason, State, transition
+from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.errors import NotFound
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.domain.tips.tip import TipState
 from newsletter.mail.replies import is_about_the_mailbox
 from newsletter.store import statements
+from newsletter.store.health import results_of
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
 from newsletter.store.issue_facts import read_delivery, read_issues
 from newsletter.store.maintenance import SqlMaintenance
@@ -302,16 +304,18 @@ class SqlIssues:
         return changed
 
     def retry_rejected(self, number: int, now: datetime) -> int:
-        """Requeue rejected deliveries whose reply was not about the mailbox, and lift the suppressions they caused."""
-        rows = self._db.execute(statements.REJECTED, {"issue": number}).fetchall()
-        wrongly = [subscriber for subscriber, reply in rows if reply and not is_about_the_mailbox(reply)]
+        """Requeue rejected deliveries, but not to addresses that are suppressed.
+
+        A suppression that this issue has caused by a reply that is not about the mailbox is lifted first.
+        """
         to = transition(State.REJECTED, Event.RETRY).value
-        for subscriber in wrongly:
-            self._db.execute(statements.REOPEN, (to, number, subscriber))
-            self._db.execute(REMOVE_BOUNCED, (number, subscriber))
-        if wrongly and self._session.get_one(Issue, number).state == IssueState.DONE:
+        for subscriber, reply in self._db.execute(statements.REJECTED, {"issue": number}).fetchall():
+            if reply and not is_about_the_mailbox(reply):
+                self._db.execute(REMOVE_BOUNCED, (number, subscriber))
+        changed = self._execute(statements.REOPEN_ALL, to=to, issue=number)
+        if changed and self._session.get_one(Issue, number).state == IssueState.DONE:
             self.change(number, IssueEvent.REOPEN, now)
-        return len(wrongly)
+        return changed
 
     def skip_open(self, number: int, reason: str, now: datetime) -> int:
         """Skip what is pending or deferred (of a cancelled issue); the outcome of emails in flight is still recorded."""
@@ -331,6 +335,14 @@ class SqlIssues:
         """The most frequent replies to emails that were not accepted."""
         rows = self._db.execute(statements.REPLIES, {"issue": number, "limit": limit})
         return [(str(reply), int(count)) for reply, count in rows]
+
+    def results(self, number: int) -> Results:
+        """What came of an issue; see store.health."""
+        return results_of(self._db, number, self.get(number).counts)
+
+    def rejected(self, number: int) -> Sequence[int]:
+        """The subscribers whose deliveries are rejected."""
+        return [row[0] for row in self._db.execute(statements.REJECTED, {"issue": number})]
 
     def broken_invariants(self) -> list[str]:
         """A sentence for each invariant that does not hold."""

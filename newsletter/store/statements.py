@@ -76,6 +76,10 @@ NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt_
 
 REOPEN = """UPDATE delivery SET state = ?, attempts = 0, first_attempt_at = NULL
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'rejected'"""
+# An erased subscriber has no address, and the claim skips the row.
+REOPEN_ALL = """UPDATE delivery SET state = :to, attempts = 0, first_attempt_at = NULL
+    WHERE issue_id = :issue AND state = 'rejected' AND NOT EXISTS (SELECT 1 FROM subscriber s
+        JOIN suppression x ON x.address_key = s.address_key WHERE s.id = delivery.subscriber_id)"""
 DUE_NOW = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attempt_at = NULL
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'deferred'"""
 RETRY = """UPDATE delivery SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL, next_attempt_at = NULL

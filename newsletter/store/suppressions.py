@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from newsletter.domain.delivery.health import DeadMailbox
 from newsletter.domain.subscribers.address import older_key
 from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.store.times import from_text, to_text
@@ -16,8 +17,11 @@ from newsletter.store.times import from_text, to_text
 _INSERT = "INSERT INTO suppression (address_key, reason, source, at, issue_id)"
 # The first reason is kept. ON CONFLICT after a SELECT needs its WHERE, or SQLite reads it as a join condition.
 _ADD = f"{_INSERT} VALUES (?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING"
-ADD_BOUNCED = f"""{_INSERT}
-    SELECT s.address_key, 'hard_bounce', ?, ?, ? FROM subscriber s WHERE s.id = ? ON CONFLICT DO NOTHING"""
+# The row is checked again: between the judgment and this, the delivery may have been requeued.
+_ADD_BOUNCED = f"""{_INSERT}
+    SELECT s.address_key, 'hard_bounce', :source, :at, :issue FROM subscriber s
+    JOIN delivery d ON d.subscriber_id = s.id AND d.issue_id = :issue AND d.state = 'rejected'
+    WHERE s.id = :id ON CONFLICT DO NOTHING"""
 # Reads `decided`, a staging view of `store.import_subscribers`.
 ADD_IMPORTED = f"""{_INSERT}
     SELECT address_key, CASE fate WHEN 'block' THEN 'hard_bounce' ELSE 'unsubscribed' END, :source,
@@ -28,6 +32,7 @@ REMOVE = "DELETE FROM suppression WHERE address_key = :key"
 _UNFOLD = "UPDATE suppression SET folded = 0 WHERE address_key = ? AND folded"
 REMOVE_BOUNCED = """DELETE FROM suppression WHERE issue_id = ? AND address_key =
     (SELECT address_key FROM subscriber WHERE id = ?)"""
+REMOVE_OF_ISSUE = "DELETE FROM suppression WHERE issue_id = :issue"
 _SELECT = "SELECT address_key, reason, source, at FROM suppression"
 
 
@@ -63,6 +68,22 @@ class SqlSuppressions:
     def remove_older(self, older: str) -> None:
         """See ports.subscribers."""
         self._db.execute(_UNFOLD, (older,))
+
+    def add_bounced(self, issue: int, dead: Sequence[DeadMailbox], now: datetime) -> int:
+        """Suppress the mailboxes that an issue has found not to exist; how many are new."""
+        at, added = to_text(now), 0
+        for one in dead:
+            values = {"source": f"issue {issue}: {one.reply}", "at": at, "issue": issue, "id": one.subscriber_id}
+            added += self._db.execute(_ADD_BOUNCED, values).rowcount
+        return added
+
+    def of_issue(self, issue: int) -> list[Suppression]:
+        """Those that an issue has caused, newest first."""
+        return [_read(row) for row in self._db.execute(f"{_SELECT} WHERE issue_id = ? ORDER BY at DESC", (issue,))]
+
+    def remove_of_issue(self, issue: int) -> int:
+        """Remove those that an issue has caused; how many."""
+        return self._db.execute(REMOVE_OF_ISSUE, {"issue": issue}).rowcount
 
     def each(self) -> Iterator[Suppression]:
         """Every suppression, newest first; streams."""

@@ -33,6 +33,8 @@ _UNSENT = f"""SELECT g.kind, g.waits, g.number, g.newest, n.reply, g.oldest FROM
         WHERE ({_IS_WAITING} AND reply <> '') OR (state IN ('failed', 'rejected') AND done_at > ?)
         GROUP BY kind, {_IS_WAITING}, state = 'rejected') g
     JOIN notice n ON n.id = g.newest ORDER BY g.newest"""
+_REJECTIONS = """SELECT r.reply FROM notice r WHERE r.address = ? AND r.state = 'rejected' AND r.done_at <= ?
+    AND EXISTS (SELECT 1 FROM notice s WHERE s.state = 'sent' AND s.done_at >= r.done_at)"""
 _POSTPONE = f"UPDATE notice SET next_attempt_at = :until WHERE {_IS_WAITING} AND next_attempt_at < :until"
 _REOPEN = "UPDATE notice SET state = 'deferred', done_at = NULL WHERE id = ?"
 WAITING_SINCE = f"{_WAITING} AND created_at <= :until"
@@ -87,6 +89,10 @@ class SqlTransactionalEmails:
     def postpone(self, until: datetime) -> None:
         """Let everything that waits wait at least until then."""
         self._db.execute(_POSTPONE, {"until": to_text(until)})
+
+    def rejections(self, address: str, until: datetime) -> list[str]:
+        """The replies that rejected an email to this address until then, if another email was accepted since."""
+        return [reply for (reply,) in self._db.execute(_REJECTIONS, (address, to_text(until)))]
 
     def reopen(self, email_id: int) -> None:
         """Undo a rejection: the email waits again."""

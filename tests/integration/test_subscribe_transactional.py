@@ -139,19 +139,36 @@ def test_an_email_fails_after_two_days(app: App) -> None:
     assert 40 < len(sender.tried) < 60
 
 
-def test_an_unknown_mailbox_is_suppressed_and_the_others_are_sent(app: App) -> None:
-    sender = MemorySender({ANNA: [answer("rcpt", "550 5.1.1 no such user")]})
+def test_an_unknown_mailbox_is_suppressed_when_a_later_email_is_refused_as_well(app: App) -> None:
+    gone = answer("rcpt", "550 5.1.1 no such user")
+
+    def is_suppressed() -> bool:
+        with app.store.read() as tx:
+            return tx.suppressions.get(ANNA) is not None
+
     sign_up(app)
     sign_up(app, "bob@host.example")
-
-    assert send_all(app, sender) == 1
-
+    assert send_all(app, MemorySender({ANNA: [gone]})) == 1
     assert states(app) == [("confirm", "rejected"), ("confirm", "sent")]
+    assert not is_suppressed(), "it may be the relay's bad hour"
+
+    forward(app, hours=25)
+    sign_up(app)
+    send_all(app, MemorySender([answer("rcpt", "552 5.2.2 mailbox full")]))
+    assert not is_suppressed()
+    forward(app, hours=25)
+    sign_up(app)
+    send_all(app, MemorySender([gone]))
+    assert is_suppressed()
+
+
+def test_a_relay_that_has_accepted_nothing_in_between_suppresses_nobody(app: App) -> None:
+    for _ in range(3):
+        sign_up(app)
+        send_all(app, MemorySender([answer("rcpt", "550 5.1.1 no such user")]))
+        forward(app, hours=25)
     with app.store.read() as tx:
-        found = tx.suppressions.get(ANNA)
-        assert tx.suppressions.get("bob@host.example") is None
-    assert found
-    assert found.reason == "hard_bounce"
+        assert tx.suppressions.get(ANNA) is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from newsletter.domain.delivery.circuit_breaker import (
     ALL_REJECTED,
+    ONE_DOMAIN_IN_A_ROW,
     POLICY_IN_A_ROW,
     QUOTA_IN_A_ROW,
     REJECTED_IN_A_ROW,
@@ -99,10 +100,13 @@ def test_emails_accepted_before_speak_for_us() -> None:
 
 
 def test_an_issue_that_the_owner_has_resumed_is_not_paused_again_because_of_mailboxes() -> None:
-    breaker = CircuitBreaker(trusts_mailboxes=True)
+    breaker = CircuitBreaker(accepted=1, trusts_mailboxes=True)
 
     assert not any(breaker.record_outcome(n, rejection()) for n in range(100))
     assert breaker.conclude() == ""
+    assert CircuitBreaker(trusts_mailboxes=True).record_outcome(0, rejection()) == ""
+    unheard = CircuitBreaker(trusts_mailboxes=True)
+    assert any(unheard.record_outcome(n, rejection()) for n in range(100)), "nothing at all arrives"
     assert any(breaker.record_outcome(n, BLOCKED) for n in range(POLICY_IN_A_ROW))
 
 
@@ -145,6 +149,17 @@ def test_one_domain_that_refuses_us_does_not_keep_the_issue_from_the_others() ->
 
     breaker = CircuitBreaker()
     assert any(breaker.record_outcome(n, BLOCKED, "firm.example") for n in range(POLICY_IN_A_ROW)), "nothing accepted"
+
+
+def test_a_domain_that_rejects_everybody_does_not_keep_the_issue_from_the_others() -> None:
+    breaker = CircuitBreaker(accepted=1)
+    assert not any(breaker.record_outcome(n, rejection(), "firm.example") for n in range(100))
+    assert not any(breaker.record_outcome(n, rejection() if n % 10 == 0 else SENT, "other.example") for n in range(100))
+    assert any(breaker.record_outcome(n, rejection(), "other.example") for n in range(REJECTED_IN_A_ROW))
+
+    breaker = CircuitBreaker()
+    answers = [breaker.record_outcome(n, rejection(), "firm.example") for n in range(ONE_DOMAIN_IN_A_ROW)]
+    assert [bool(answer) for answer in answers] == [False] * (ONE_DOMAIN_IN_A_ROW - 1) + [True], "nothing accepted yet"
 
 
 def test_the_same_few_emails_refused_again_do_not_pause_an_issue_that_most_people_have() -> None:

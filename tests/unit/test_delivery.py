@@ -92,7 +92,7 @@ def test_the_back_off_grows_to_an_hour_and_stays_there() -> None:
 def test_a_250_reply_to_the_final_dot_means_sent() -> None:
     change = apply_outcome(Sent(Reply(Stage.DOT, 250)), attempts=1, first_attempt_at=NOW, now=NOW)
 
-    assert (change.state, change.next_attempt_at, change.suppress) == (State.SENT, None, False)
+    assert (change.state, change.next_attempt_at) == (State.SENT, None)
 
 
 def test_a_4yz_reply_defers_by_the_back_off() -> None:
@@ -108,22 +108,17 @@ def test_a_delivery_fails_when_its_next_attempt_would_come_after_48_hours() -> N
     assert change.state is State.FAILED
 
 
-def test_an_unknown_mailbox_is_rejected_and_suppressed() -> None:
-    change = apply_outcome(Rejected(REPLY, Cause.BAD_ADDRESS), attempts=1, first_attempt_at=NOW, now=NOW)
+def test_a_rejection_about_the_mailbox_is_final() -> None:
+    for cause in (Cause.BAD_ADDRESS, Cause.MAILBOX_FULL, Cause.OTHER):
+        change = apply_outcome(Rejected(REPLY, cause), attempts=1, first_attempt_at=NOW, now=NOW)
 
-    assert (change.state, change.suppress) == (State.REJECTED, True)
-
-
-def test_a_full_mailbox_is_rejected_and_not_suppressed() -> None:
-    change = apply_outcome(Rejected(REPLY, Cause.MAILBOX_FULL), attempts=1, first_attempt_at=NOW, now=NOW)
-
-    assert (change.state, change.suppress) == (State.REJECTED, False)
+        assert (change.state, change.next_attempt_at) == (State.REJECTED, None)
 
 
 def test_a_policy_rejection_defers_because_it_is_about_us() -> None:
     change = apply_outcome(Rejected(REPLY, Cause.POLICY), attempts=1, first_attempt_at=NOW, now=NOW)
 
-    assert (change.state, change.suppress) == (State.DEFERRED, False)
+    assert change.state is State.DEFERRED
 
 
 def test_an_email_in_doubt_is_not_retried_before_ten_minutes() -> None:

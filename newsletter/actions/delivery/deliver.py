@@ -16,6 +16,7 @@ from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.delivery.batch import Batch, BatchResult, EnvelopeFrom, SendingContext
 from newsletter.actions.delivery.workers import run_batch
 from newsletter.actions.issues.compile import IssueEmails, RenderContext, load_issue_emails
+from newsletter.actions.issues.health import health_at_the_end, why_pause
 from newsletter.actions.owner.reports import RESUMED, notify_of_pauses
 from newsletter.domain.delivery.delivery import SkipReason
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
@@ -125,19 +126,25 @@ def _settle(store: Store, batch: Batch) -> None:
     """After the last worker: pause, skip or finish.
 
     When the circuit breaker tripped, its rejections are reopened before the issue is paused, so that a crash between
-    the two only sends those emails again.
+    the two only sends those emails again. Addresses are suppressed in the transaction that finishes the issue.
     """
     context, number, result = batch.context, batch.number, batch.result
-    now = context.clock()
+    now, doubted = context.clock(), batch.breaker.run
     if not batch.is_over:
         result.paused = batch.breaker.conclude()
+    health = None if result.paused else health_at_the_end(store, number)
+    if health:
+        with store.read() as tx:
+            result.paused = why_pause(tx, health, trusts_mailboxes=context.trusts_mailboxes)
+            doubted = list(tx.issues.rejected(number)) if result.paused else doubted
     if result.paused:
         log.error("issue %d is paused: %s", number, result.paused)
-        # T3 has committed these rejections already, with their suppressions.
-        context.ledger.reopen(number, batch.breaker.run, now)
+        context.ledger.reopen(number, doubted, now)  # T3 has committed these rejections already
     with store.write() as tx:
         # The statement checks that no delivery is open: a batch that came back empty proves nothing (T5).
         if not result.paused and tx.issues.finish_if_done(number, now):
+            if health:
+                tx.suppressions.add_bounced(number, health.verdict.suppress, now)
             return
         state = tx.issues.get(number).state
         if state is IssueState.CANCELLED:  # emails that were in flight when it was cancelled may have been requeued

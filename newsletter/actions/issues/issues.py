@@ -14,6 +14,7 @@ from threading import Event
 from newsletter.actions.calendar.plan import NextIssue, Rules, next_issue
 from newsletter.actions.delivery.deliver import Delivery, Progress
 from newsletter.actions.issues.audience import shares_for
+from newsletter.actions.issues.health import Health, health_of
 from newsletter.actions.issues.publish import Publisher
 from newsletter.actions.issues.quarterly import NextQuarterlyIssue, next_quarterly_issue, publish_quarterly_issue
 from newsletter.actions.issues.watch import watch
@@ -92,6 +93,11 @@ class Issues:
         """The two most frequent replies to emails that were not accepted, with their numbers."""
         with self.store.read() as tx:
             return tx.issues.replies(number, 2)
+
+    def health(self, number: int) -> Health:
+        """What the refusals of an issue mean, as far as it was sent. Raises NotFound."""
+        with self.store.read() as tx:
+            return health_of(tx, number)
 
     @contextmanager
     def deliveries(self, number: int, state: str | None = None) -> Iterator[tuple[IssueFacts, Iterator[DeliveryFacts]]]:
@@ -180,18 +186,20 @@ class Issues:
         Emails in flight still finish and are recorded. Raises NotFound, Refused.
         """
         now = self.clock()
+        health = self.health(number)
         with self.store.write() as tx:
             issue = tx.issues.get(number)
             if issue.state not in _CANCELLABLE:
                 raise Refused(f"issue {number} is {issue.state}, so it cannot be canceled", fix=_SEE)
             tx.issues.skip_open(number, "cancelled", now)
+            tx.suppressions.add_bounced(number, health.verdict.suppress, now)
             return tx.issues.change(number, IssueEvent.CANCEL, now, reason="cancelled by hand")
 
     def retry_failed(self, number: int) -> IssueFacts:
-        """Requeue what was not sent for a reason that is not the mailbox; `send`, `resume` or the daemon sends it.
+        """Requeue what was not sent; `send`, `resume` or the daemon sends it.
 
-        That is every failed and held delivery, and the rejected ones whose reply was not about the mailbox; addresses
-        that such a reply had suppressed are no longer suppressed. Raises NotFound, Refused.
+        That is every failed, held, and rejected delivery, but none to an address that is suppressed. Addresses that an
+        earlier version suppressed for another reason than the mailbox are no longer suppressed. Raises NotFound, Refused.
         """
         now = self.clock()
         with self.store.write() as tx:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.issues.errors import Errors
-from newsletter.actions.owner.reports import alert_values, notify_owner
+from newsletter.actions.owner.queue import alert_values
+from newsletter.actions.owner.reports import notify_owner
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store
 

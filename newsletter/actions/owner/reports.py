@@ -9,34 +9,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_issue, upcoming_slots
-from newsletter.actions.issues.audience import shares_for, shares_of
+from newsletter.actions.issues.audience import shares_for
 from newsletter.actions.issues.errors import Errors
+from newsletter.actions.owner.queue import add, alert_values, calendar_line, notify
+from newsletter.actions.owner.results import due_results, nobody_left, tell_result
 from newsletter.actions.tips.lint import LintResult, lint_tips
 from newsletter.actions.unsent import FOR_THE_OWNER, unsent_emails
 from newsletter.actions.unsent import in_words as in_words_of
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
-from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.dates import AMERICAN, moment_in_words
-from newsletter.domain.delivery.issue import IssueFacts, IssueState
+from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.english import ended, plural, sentence
 from newsletter.domain.tips.lint import Level
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.ports.store import Store, Tx
 
 PREVIEW_BEFORE = timedelta(days=1)
-REPORT_BY = time(12)  # in the newsletter's time zone, even if some deliveries are still open
-REPORT_AFTER = timedelta(hours=4)
-"""When an issue with open deliveries is reported on, if it started too late for REPORT_BY."""
-SENDING_TIME = timedelta(hours=1)  # of an issue that is not in trouble
-REPORT_WITHIN = timedelta(days=6)
-"""An issue that started longer ago is no longer reported on."""
 COMING = 3  # slots listed in an email
 LINTED = 8  # slots ahead whose tips are checked each night
 NIGHT = 3  # hour, in the newsletter's time zone
-RECENT = 3  # issues
 PAUSED = "paused"
 RESUMED = "resumed"  # the owner has seen why the issue was paused, and wants it sent
 
@@ -45,10 +39,11 @@ def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime
     """Queue everything the owner should know by now and has not been told; how many emails. owner: email addresses."""
     queued = 0
     coming = next_issue(store, rules, now)  # outside of the write transaction, to keep that short
-    found = _errors_of(store, coming, now, errors)
+    found, results = _errors_of(store, coming, now, errors), due_results(store, rules, now)
     with store.write() as tx:
         queued += _preview(tx, rules, owner, coming, now, found)
-        queued += sum(_report(tx, rules, owner, issue, now) for issue in tx.issues.recent(RECENT))
+        queued += sum(tell_result(tx, rules, owner, result, now) for result in results)
+        queued += nobody_left(tx, rules, owner, now)
         queued += notify_of_pauses(tx, owner, now)
         queued += _missed(tx, rules, owner, coming, now)
         queued += _missed_extras(tx, rules, owner, now)
@@ -86,7 +81,7 @@ def _preview(
             f"to skip the date, run newsletter calendar skip {coming.slot}"
         )
         about = f"There is nothing to send on {in_words(coming.slot)}"
-        return _notify(tx, "empty", coming.slot.isoformat(), owner, alert_values(about, lines, next_step), now)
+        return notify(tx, "empty", coming.slot.isoformat(), owner, alert_values(about, lines, next_step), now)
     about = f"{coming.slot} {coming.tip.key}"
     if tx.calendar.was_notified("preview", about):
         return 0
@@ -107,55 +102,10 @@ def _preview(
         "key": coming.tip.key,
         "then": _lines(upcoming_slots(tx, rules, now, COMING + 1).lines(), after=coming.slot),
     }
-    return _notify(tx, "preview", about, owner, values, now, kind="preview")
+    return notify(tx, "preview", about, owner, values, now, kind="preview")
 
 
-# -- after the issue ---------------------------------------------------------------------------------
-
-
-def _report(tx: Tx, rules: Rules, owner: Sequence[str], issue: IssueFacts, now: datetime) -> int:
-    """Report on an issue when it is done, or by noon even if some deliveries are still open."""
-    started = issue.started_at
-    if started is None or now - started > REPORT_WITHIN or tx.calendar.was_notified("report", str(issue.number)):
-        return 0
-    if issue.state is not IssueState.DONE and (
-        issue.state is not IssueState.SENDING or now < _report_by(rules, started)
-    ):
-        return 0
-    issue, lines = tx.issues.get(issue.number), upcoming_slots(tx, rules, now, HORIZON).lines()
-    before = [
-        other.started_at
-        for other in tx.issues.recent(RECENT)
-        if other.number < issue.number and other.started_at and not other.quarter
-    ]
-    week = tx.calendar.list_growth(before[0] if before else started - WEEK, now)
-    shares = shares_of(tx, issue)
-    after = [line for line in lines if line.tip and (issue.slot is None or line.date > issue.slot)]
-    left, first = runway(lines), next(iter(after), None)
-    values = {
-        "number": issue.number,
-        "subject": issue.subject,
-        "quarter": issue.quarter,
-        "audience": issue.audience,
-        "shares": asdict(shares) if shares else None,
-        "sent": issue.counts.get("sent", 0),
-        "deferred": issue.counts.get("deferred", 0) + issue.counts.get("pending", 0),
-        "rejected": issue.counts.get("rejected", 0) + issue.counts.get("failed", 0),
-        "held": issue.counts.get("held", 0),
-        "joined": week.joined,
-        "left": week.left,
-        "fresh_weeks": left.fresh_weeks,
-        "fresh_until": left.fresh_until.isoformat() if left.fresh_until else "",
-        "warning": left.warning(),
-        "next": _line(first) if first else None,
-    }
-    return _notify(tx, "report", str(issue.number), owner, values, now, kind="report")
-
-
-def _report_by(rules: Rules, started: datetime) -> datetime:
-    """When the report on an issue goes out at the latest. started: when its audience was frozen; aware."""
-    noon = datetime.combine(rules.schedule.day_of(started), REPORT_BY, rules.schedule.zone)
-    return noon if noon - started >= SENDING_TIME else started + REPORT_AFTER
+# -- after the issue; `actions.owner.results` has the report ------------------------------------------
 
 
 def notify_of_pauses(tx: Tx, owner: Sequence[str], now: datetime) -> int:
@@ -164,7 +114,7 @@ def notify_of_pauses(tx: Tx, owner: Sequence[str], now: datetime) -> int:
     The sender that pauses an issue calls this immediately; `notify_owner` calls it again in case the sender was killed.
     """
     return sum(
-        _notify(
+        notify(
             tx,
             PAUSED,
             str(issue.number),
@@ -187,7 +137,7 @@ def _missed(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: 
         return 0
     if last.fix:
         values = alert_values("Check the clock of this computer", [ended(sentence(last.words))], last.fix)
-        return _notify(tx, "alarm", f"{last.slot} clock", owner, values, now)
+        return notify(tx, "alarm", f"{last.slot} clock", owner, values, now)
     begins = rules.schedule.starts_at(last.slot)
     until = (begins + rules.late_window).astimezone(rules.schedule.zone)
     late = (
@@ -210,7 +160,7 @@ def _missed(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: 
     find_out = "Run newsletter doctor to find out what is wrong"
     next_step = steps.get(last.state, find_out) if last.explained else find_out
     values = alert_values(f"No issue was sent on {in_words(last.slot)}", [ended(sentence(last.words)), late], next_step)
-    return _notify(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
+    return notify(tx, "alarm", f"{last.slot} {last.state or last.explained}", owner, values, now)
 
 
 def _missed_extras(tx: Tx, rules: Rules, owner: Sequence[str], now: datetime) -> int:
@@ -226,7 +176,7 @@ def _missed_extras(tx: Tx, rules: Rules, owner: Sequence[str], now: datetime) ->
             [f"“{extra.title}” was planned for {when}, but {why}.", "The tip is no longer pinned."],
             f"To send it now, run newsletter issues send --extra --tip {extra.key}",
         )
-        queued += _add(tx, owner, values, now)
+        queued += add(tx, owner, values, now)
         tx.calendar.pin(extra.key, None)
     return queued
 
@@ -250,7 +200,7 @@ def _unsent(tx: Tx, rules: Rules, owner: Sequence[str], now: datetime) -> int:
         [sentence(ended(line)) for line in lines],
         "Emails that wait are tried again for 48 hours. To see what the mail server says, run newsletter doctor",
     )
-    return _notify(tx, "unsent", day, owner, values, now)
+    return notify(tx, "unsent", day, owner, values, now)
 
 
 # -- at night ----------------------------------------------------------------------------------------
@@ -279,7 +229,7 @@ def _runway(tx: Tx, owner: Sequence[str], lines: Sequence[ForecastSlot], now: da
         [ended(sentence(warning))],
         "To import tips, run newsletter tips import PATH…; to see the plan, run newsletter calendar",
     )
-    return _notify(tx, "runway", level, owner, values, now)
+    return notify(tx, "runway", level, owner, values, now)
 
 
 def _notify_of_lint(
@@ -299,42 +249,11 @@ def _notify_of_lint(
         return 0
     about = f"{plural(len(lines), 'passage')} to check in the coming tips"
     next_step = f"To fix them, run {'; '.join(keys.values())}"
-    return _add(tx, owner, alert_values(about, lines, next_step), now)
+    return add(tx, owner, alert_values(about, lines, next_step), now)
 
 
-# -- queueing ----------------------------------------------------------------------------------------
-
-
-def _notify(
-    tx: Tx,
-    what: str,
-    about: str,
-    owner: Sequence[str],
-    values: Mapping[str, object],
-    now: datetime,
-    *,
-    kind: str = "alert",
-) -> int:
-    """Queue an email unless the owner was notified of this already; how many were queued. what, about: the two keys."""
-    if not tx.calendar.mark_notified(what, about, now):
-        return 0
-    return _add(tx, owner, values, now, kind)
-
-
-def _add(tx: Tx, owner: Sequence[str], values: Mapping[str, object], now: datetime, kind: str = "alert") -> int:
-    for address in owner:
-        tx.transactional.add(kind, address, values, now)
-    return len(owner)
-
-
-def alert_values(headline: str, lines: Sequence[str], next_step: str) -> Mapping[str, object]:
-    """The values of the `alert` template."""
-    return {"headline": headline, "lines": list(lines), "next_step": next_step}
+# -- the calendar in an email -------------------------------------------------------------------------
 
 
 def _lines(lines: Sequence[ForecastSlot], *, after: date) -> list[Mapping[str, str]]:
-    return [_line(line) for line in lines if line.date > after][:COMING]
-
-
-def _line(line: ForecastSlot) -> Mapping[str, str]:
-    return {"date": line.date.isoformat(), "title": line.title, "reason": line.reason}
+    return [calendar_line(line) for line in lines if line.date > after][:COMING]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from newsletter.actions.subscribers.listing import Listing
+from newsletter.domain.delivery.health import DeadMailbox
+from newsletter.domain.delivery.issue import IssueState
+from newsletter.domain.errors import Refused
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store
+
+_SEE = "See: newsletter issues status"
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,38 @@ class Suppressions:
         with self.store.write() as tx:
             return tx.suppressions.add(key, reason, "by hand", self.clock())
 
+    def is_suppressed(self, address: str) -> bool:
+        """Is this address suppressed? Raises InputError."""
+        with self.store.read() as tx:
+            return tx.suppressions.get(parse_address(address).key) is not None
+
     def remove(self, address: str) -> bool:
         """Remove a suppression, so that consent decides again; False if there was none. Raises InputError."""
         key = parse_address(address).key
         with self.store.write() as tx:
             return tx.suppressions.remove(key)
+
+    def of_issue(self, number: int) -> Sequence[Suppression]:
+        """The suppressions that an issue has caused, newest first. Raises NotFound if there is no such issue."""
+        with self.store.read() as tx:
+            tx.issues.get(number)
+            return tx.suppressions.of_issue(number)
+
+    def remove_of_issue(self, number: int) -> int:
+        """Undo what an issue has suppressed; how many."""
+        with self.store.write() as tx:
+            return tx.suppressions.remove_of_issue(number)
+
+    def doubtful(self, number: int) -> Sequence[DeadMailbox]:
+        """The addresses that an issue was told not to exist, and that are not suppressed. Raises NotFound, Refused."""
+        with self.store.read() as tx:
+            state = tx.issues.get(number).state
+            if state not in (IssueState.DONE, IssueState.CANCELLED):
+                raise Refused(f"issue {number} is {state}, so its refusals are not final", fix=_SEE)
+            return [one for one in tx.issues.results(number).dead if not one.is_suppressed]
+
+    def add_doubtful(self, number: int) -> int:
+        """Suppress them, because the owner says that they do not exist; how many. Raises NotFound, Refused."""
+        dead = self.doubtful(number)
+        with self.store.write() as tx:
+            return tx.suppressions.add_bounced(number, dead, self.clock())

@@ -5,6 +5,7 @@ It looks at rejections in a row and at their share, so that it protects a list o
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from newsletter.domain.delivery.outcome import ABOUT_THE_MAILBOX, Cause, Deferred, Outcome, Rejected, Reply, Sent
@@ -12,13 +13,14 @@ from newsletter.domain.english import plural
 
 POLICY_IN_A_ROW = 3
 REJECTED_IN_A_ROW = 10
+ONE_DOMAIN_IN_A_ROW = 50  # before anything was accepted: the others may still be
 QUOTA_IN_A_ROW = 10
 POLICY_TRIED, POLICY_SHARE = 20, 1 / 4  # while sending: this share of at least so many emails
 REJECTED_TRIED, REJECTED_SHARE = 30, 1 / 3
 ALL_REJECTED = 3  # the fewest rejections that say something if nothing at all was accepted
 RESUME_ADVICE = (
-    "Nobody is left out yet. If this is really about the mailboxes, resume the issue: those that do not exist are then "
-    "left out for good, and the next issue tries the others again"
+    "No address is suppressed, and everybody is tried again when you resume the issue. Resume it when the mail server "
+    "works again, or if this is really about the mailboxes"
 )
 PROVIDER_ADVICE = "Ask your mail provider what this reply means, and resume the issue when the cause is fixed"
 
@@ -34,7 +36,8 @@ class CircuitBreaker:
     of many replies in a row that name a quota; sending then stops for a while, but the issue is not paused.
 
     One domain that refuses us must not keep the issue from the others: its refusals in a row count only while nothing was
-    accepted, or if there are as many as other rejections need. A second refusal of the same email says nothing new, so
+    accepted, or if there are as many as other rejections need. The rejections of one domain that has accepted nothing do
+    not count, up to ONE_DOMAIN_IN_A_ROW of the first emails; when the issue ends, they are judged. A second refusal of the same email says nothing new, so
     only the end of the batch counts it; else an issue that was resumed would be paused by the same few for ever.
     """
 
@@ -51,6 +54,9 @@ class CircuitBreaker:
     _rejected_in_a_row: int = 0
     _quota_in_a_row: int = 0
     _refusing: set[str] = field(default_factory=set)
+    _rejecting: Counter[str] = field(default_factory=Counter)
+    _accepting: set[str] = field(default_factory=set)
+    _row: Counter[str] = field(default_factory=Counter)
     _last: Reply | None = None
     _tripped: bool = False
 
@@ -66,9 +72,11 @@ class CircuitBreaker:
         self._tried += 1
         if type(outcome) is Sent:
             self.accepted += 1
+            self._accepting.add(domain)
             if (self.run or self._quota_in_a_row) and not self._tripped:  # later outcomes are those of emails in flight
                 self.run.clear()
                 self._refusing.clear()
+                self._row.clear()
                 self._policy_in_a_row = self._rejected_in_a_row = self._quota_in_a_row = 0
             return ""
         if isinstance(outcome, Rejected):
@@ -91,7 +99,7 @@ class CircuitBreaker:
         return ""
 
     def _record_rejection(self, subscriber_id: int, outcome: Rejected, domain: str, *, is_retry: bool) -> str:
-        if self.trusts_mailboxes and outcome.cause in ABOUT_THE_MAILBOX:
+        if self.trusts_mailboxes and self.accepted and outcome.cause in ABOUT_THE_MAILBOX:
             self._tried -= 1
             return ""
         self._last = outcome.reply
@@ -108,9 +116,11 @@ class CircuitBreaker:
         else:
             self._rejected += 1
             self._rejected_in_a_row += 1
+            self._rejecting[domain] += 1
+            self._row[domain] += 1
         if self._policy_in_a_row >= (REJECTED_IN_A_ROW if self._is_one_domain() else POLICY_IN_A_ROW):
             return self._because(f"{self._policy_in_a_row} emails in a row were refused {_ABOUT_US}", PROVIDER_ADVICE)
-        if self._rejected_in_a_row >= REJECTED_IN_A_ROW:
+        if self._is_too_long_a_row():
             return self._because(f"{self._rejected_in_a_row} emails in a row were rejected", RESUME_ADVICE)
         return self._by_share()
 
@@ -118,9 +128,22 @@ class CircuitBreaker:
         if self._tried >= POLICY_TRIED and self._first_refusals >= POLICY_SHARE * self._tried:
             words = f"{self._first_refusals} of {self._tried} emails were refused {_ABOUT_US}"
             return self._trip(words, PROVIDER_ADVICE)
-        if self._tried >= REJECTED_TRIED and self._rejected >= REJECTED_SHARE * self._tried:
-            return self._trip(f"{self._rejected} of {self._tried} emails were rejected", RESUME_ADVICE)
+        alone = self._by_one_domain(self._rejecting)
+        rejected, tried = self._rejected - alone, self._tried - alone
+        if tried >= REJECTED_TRIED and rejected >= REJECTED_SHARE * tried:
+            return self._trip(f"{rejected} of {tried} emails were rejected", RESUME_ADVICE)
         return ""
+
+    def _is_too_long_a_row(self) -> bool:
+        """Are there too many rejections in a row, apart from those of one domain that accepts nothing?"""
+        if self._rejected_in_a_row - self._by_one_domain(self._row) >= REJECTED_IN_A_ROW:
+            return True
+        return not self.accepted and not self.trusts_mailboxes and self._rejected_in_a_row >= ONE_DOMAIN_IN_A_ROW
+
+    def _by_one_domain(self, rejecting: Counter[str]) -> int:
+        """How many of these rejections are those of the domain with the most, if it has accepted nothing."""
+        domain, number = next(iter(rejecting.most_common(1)), ("", 0))
+        return number if domain and domain not in self._accepting else 0
 
     def _is_one_domain(self) -> bool:
         """Do the refusals in a row come from one domain, while emails were accepted?"""

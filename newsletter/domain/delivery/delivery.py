@@ -96,19 +96,15 @@ def back_off(attempts: int) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to write to the row: the event, the new state, and when to try again.
-
-    suppress: also add the address to the suppressions, as a hard bounce.
-    """
+    """What to write to the row: the event, the new state, and when to try again."""
 
     event: Event
     state: State
     next_attempt_at: datetime | None = None
-    suppress: bool = False
 
 
-def _change(event: Event, next_attempt_at: datetime | None = None, *, suppress: bool = False) -> Change:
-    return Change(event, transition(State.SENDING, event), next_attempt_at, suppress)
+def _change(event: Event, next_attempt_at: datetime | None = None) -> Change:
+    return Change(event, transition(State.SENDING, event), next_attempt_at)
 
 
 def _later(wait_for: timedelta, first_attempt_at: datetime, now: datetime) -> Change:
@@ -136,8 +132,8 @@ def apply_outcome(
             return _later(back_off(attempts), first_attempt_at, now)
         case Rejected(cause=Cause.POLICY):
             return _later(back_off(attempts), first_attempt_at, now)
-        case Rejected(cause=cause):
-            return _change(Event.REJECT, suppress=cause is Cause.BAD_ADDRESS)
+        case Rejected():  # whether its address is suppressed is decided when the issue ends
+            return _change(Event.REJECT)
         case InDoubt():
             # A server that never answers would get a copy for every attempt of 48 hours.
             if hold_in_doubt or attempts >= MAX_CRASHES:
