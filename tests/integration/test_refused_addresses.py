@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class Relay(MemorySender):
 
     def __init__(self, harness: AppHarness, stage: str = "rcpt", reply: str = GONE) -> None:
         super().__init__()
-        self.refuse = lambda _number, _address: False
+        self.refuse: Callable[[int, str], bool] = lambda _number, _address: False
         self._clock, self._stage, self._reply = harness.fake_clock, stage, reply
 
     def take(self, email: SentEmail) -> Outcome:

@@ -7,9 +7,9 @@ import pytest
 from newsletter.domain.delivery.health import FEW, RUN, DeadMailbox, Results, Verdict, judge
 
 
-def dead(number: int, domain: str = "", **fields: object) -> list[DeadMailbox]:
+def dead(number: int, domain: str = "", *, in_a_row: int = 1, again: bool = False) -> list[DeadMailbox]:
     """Mailboxes of one domain, or each of another one."""
-    return [DeadMailbox(n, domain or f"d{n}.example")._replace(**fields) for n in range(number)]
+    return [DeadMailbox(n, domain or f"d{n}.example", in_a_row=in_a_row, again=again) for n in range(number)]
 
 
 def verdict(sent: int, found: list[DeadMailbox], *, others: int = 0, sent_to: dict[str, int] | None = None) -> Verdict:

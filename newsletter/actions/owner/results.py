@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, time, timedelta
 
@@ -26,7 +26,7 @@ REPORT_WITHIN = timedelta(days=6)
 """An issue that started longer ago is no longer reported on."""
 RECENT = 3  # issues
 LATELY = timedelta(days=10)  # the issue of the week before, even if the schedule has changed
-REPORT, DOUBTFUL = "report", "doubtful"
+REPORT, WAITS, DOUBTFUL = "report", "report_waits", "doubtful"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +97,15 @@ def _is_reportable(tx: Tx, rules: Rules, issue: IssueFacts, now: datetime) -> bo
     started = issue.started_at
     if started is None or now - started > REPORT_WITHIN or tx.calendar.was_notified(REPORT, str(issue.number)):
         return False
-    is_sending = issue.state is IssueState.SENDING
-    return issue.state is IssueState.DONE or (is_sending and now >= _report_by(rules, started))
+    if issue.state is IssueState.SENDING:
+        return now >= _report_by(rules, started) and not tx.calendar.was_notified(WAITS, str(issue.number))
+    return issue.state is IssueState.DONE
 
 
 def _report(tx: Tx, rules: Rules, owner: Sequence[str], health: Health, now: datetime) -> int:
     issue = tx.issues.get(health.number)
+    if issue.state is IssueState.SENDING and not health.results.sent:  # the report follows when it is done
+        return notify(tx, WAITS, str(issue.number), owner, _alert(tx, issue, health, is_open=True), now)
     if issue.audience and (not health.results.sent or health.results.little_arrived):
         return notify(tx, REPORT, str(issue.number), owner, _alert(tx, issue, health), now)
     lines = upcoming_slots(tx, rules, now, HORIZON).lines()
@@ -137,8 +140,8 @@ def _report(tx: Tx, rules: Rules, owner: Sequence[str], health: Health, now: dat
     return notify(tx, REPORT, str(issue.number), owner, values, now, kind="report")
 
 
-def _alert(tx: Tx, issue: IssueFacts, health: Health) -> dict[str, object]:
-    """In place of a report, if at most a few emails arrived."""
+def _alert(tx: Tx, issue: IssueFacts, health: Health, *, is_open: bool = False) -> Mapping[str, object]:
+    """In place of a report, if at most a few emails arrived. is_open: the others are tried again."""
     counts = [(state, number) for state, number in issue.counts.items() if number and state != "sent"]
     replies = [
         f"{number:,} replies were: {reply.partition(' ')[2]}" for reply, number in tx.issues.replies(issue.number, 2)
@@ -147,17 +150,16 @@ def _alert(tx: Tx, issue: IssueFacts, health: Health) -> dict[str, object]:
     if issue.subject:
         states = f"“{issue.subject}”: {states}"
     lines = [ended(sentence(line)) for line in (states, *replies)]
-    sent = health.results.sent
-    who = (
-        f"Only {sent:,} of {plural(issue.audience, 'subscriber')}"
-        if sent
-        else f"None of {plural(issue.audience, 'subscriber')}"
-    )
+    if is_open:
+        next_step = "The emails are tried again automatically. To see what is wrong, run newsletter doctor"
+        return alert_values(f"Issue {issue.number} has not reached anyone yet", lines, next_step)
+    sent, all_ = health.results.sent, plural(issue.audience, "subscriber")
+    who = f"Only {sent:,} of {all_}" if sent else f"None of {all_}"
     next_step = (
         f"See who: newsletter issues deliveries {issue.number}. When the mail server works, run "
         f"newsletter issues retry-failed {issue.number}"
     )
-    return dict(alert_values(f"{who} received issue {issue.number}", [*lines, *health.lines], next_step))
+    return alert_values(f"{who} received issue {issue.number}", [*lines, *health.lines], next_step)
 
 
 def _report_by(rules: Rules, started: datetime) -> datetime:
