@@ -49,7 +49,7 @@ def test_the_keys_on_the_page_are_those_of_the_program(newsletter: Command, home
         "`subscribers add`"
     )
     assert set(printed("subscribers show", "ada@host.example")) == keys_of("`subscribers show`") | subscriber
-    assert set(printed("issues send", "--now")) == keys_of("an issue")
+    assert set(printed("issues send", "--now")) == keys_of("an issue") | {"notes"}
     assert set(printed("calendar simulate", "--years", "1", "--readers", "5")) == keys_of("`calendar simulate`")
     for command in ("doctor", "config show", "db status", "calendar", "calendar runway", "issues next", "issues list",
                     "subscribers list", "subscribers stats", "suppressions list", "templates list", "form"):  # fmt: skip
