@@ -82,3 +82,17 @@ def newsletter(run_cli: Command, home: Path, library: Path) -> Command:
     """`run_cli` for a newsletter that is set up, with a database and the starter tips."""
     shutil.copytree(library, home / "data")
     return run_cli
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker of the long tests."""
+    config.addinivalue_line("markers", "long: takes many minutes; run by `make chaos`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests out unless they are asked for."""
+    if "long" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
