@@ -11,10 +11,15 @@ import grp
 import os
 import pwd
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EISDIR
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from newsletter.domain.errors import Refused
 
 PRIVATE, PRIVATE_DIRECTORY = 0o600, 0o700
 _EVERYONE = stat.S_IROTH | stat.S_IWOTH
@@ -51,6 +56,48 @@ def write(path: Path, content: bytes, like: Path | None = None) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def refuse_links(paths: Iterable[Path]) -> None:
+    """Raise Refused for the first of these paths that is a symbolic link: it could point at any file."""
+    for path in paths:
+        if path.is_symlink():
+            raise Refused(
+                f"{path} is a symbolic link, and nothing is written through one",
+                fix="Remove it, or name the place that it points to",
+            )
+
+
+def write_all(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write files that others may read, all of them or none, in place of older ones.
+
+    files: contents by names below the directory, which may have one folder in them. They are written beside the directory
+    of their name and renamed when all of them are complete. Nothing is written through a symbolic link.
+    """
+    make_directory(directory, mode=0o777)
+    if not files:
+        return
+    staging = Path(mkdtemp(prefix=".export-", dir=directory))
+    try:
+        for name, content in files.items():
+            part = staging / name
+            part.parent.mkdir(exist_ok=True)
+            with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            give_to_owner_of(directory, part)
+        for name in files:  # now, since nothing should fail between the first renaming and the last
+            make_directory((directory / name).parent, mode=0o777)
+            refuse_links([(directory / name).parent])
+            if (directory / name).is_dir():
+                raise IsADirectoryError(
+                    EISDIR, "this is a directory, and a file must be written here", str(directory / name)
+                )
+        for name in files:
+            (staging / name).replace(directory / name)  # a link in its place is replaced, and not followed
+    finally:
+        rmtree(staging, ignore_errors=True)
 
 
 def open_shared(path: Path, like: Path) -> int:

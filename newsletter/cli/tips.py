@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMATS = ["auto", "markdown", "archive-page", "csv", "wxr", "feed"]
 COUNTED = ("added", "updated", "unchanged", "teasers")
+SHOWN_FILES = 3  # names in a question
 SHOWN = 50  # lines of one kind in a report
 
 
@@ -207,9 +208,18 @@ def edit(context: CliContext, *, key: str) -> int:
 @tips.command("export")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @dry_run
+@yes
 @click.pass_obj
-def export(context: CliContext, *, directory: Path, dry_run: bool) -> None:
-    """Write every tip to a Markdown file. Edit the files anywhere; `tips import DIR` imports what changed."""
+def export(context: CliContext, *, directory: Path, dry_run: bool, yes: bool) -> None:
+    """Write every tip to a Markdown file, with its state, its place in the queue, its pin, and the days it was sent.
+
+    Edit the files anywhere; `tips import DIR` imports what changed. In a new newsletter, it restores the whole library.
+    """
+    would_be = context.app.tips.export(directory, dry_run=True)
+    if would_be.replaced and not dry_run:
+        shown = ", ".join(would_be.replaced[:SHOWN_FILES]) + (", …" if len(would_be.replaced) > SHOWN_FILES else "")
+        files = plural(len(would_be.replaced), "file")
+        context.require_confirmation(f"{directory} has {files} with another text: {shown}. Overwrite?", yes=yes)
     done = context.app.tips.export(directory, dry_run=dry_run)
     would = "would be " if dry_run else ""
 
@@ -217,7 +227,14 @@ def export(context: CliContext, *, directory: Path, dry_run: bool) -> None:
         output.line(f"{done.written} files {would}written to {directory}, {done.unchanged} were up to date.")
 
     context.report(
-        {"written": done.written, "unchanged": done.unchanged, "files": list(done.files), "dry_run": dry_run}, draw
+        {
+            "written": done.written,
+            "unchanged": done.unchanged,
+            "files": list(done.files),
+            "replaced": list(done.replaced),
+            "dry_run": dry_run,
+        },
+        draw,
     )
 
 

@@ -6,10 +6,11 @@ import json
 
 from newsletter.domain.tips.pictures import as_exported
 from newsletter.domain.tips.tip import TipText
+from newsletter.importers.history_keys import history_lines
 
 
 def to_markdown_file(text: TipText) -> str:
-    """The front matter and the body. Empty keys are left out.
+    """The front matter and the body. Empty keys are left out; `text.history` adds its own.
 
     Strings and lists are written as JSON, which is YAML too (YAML 1.2.2 section 1.2), so that nothing needs escaping twice.
     """
@@ -33,7 +34,7 @@ def to_markdown_file(text: TipText) -> str:
         "starter": text.starter or None,
     }
     lines = [f"{name}: {_yaml_value(value)}" for name, value in values.items() if value or value is False]
-    return "\n".join(["---", *lines, "---", as_exported(text.body), ""])
+    return "\n".join(["---", *lines, *history_lines(text.history), "---", as_exported(text.body), ""])
 
 
 def _yaml_value(value: object) -> str:

@@ -11,15 +11,18 @@ import yaml
 from frontmatter.default_handlers import YAMLHandler
 
 from newsletter.domain.errors import InputError
+from newsletter.domain.tips.history import problem as history_problem
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
-from newsletter.domain.tips.tip import LeftOut, Piece, Rejected, Remark, TipRules, TipText
+from newsletter.domain.tips.tip import LeftOut, Piece, Rejected, Remark, TipHistory, TipRules, TipText
+from newsletter.importers.history_keys import HISTORY, InvalidKey, read_history
 from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, problem
 from newsletter.importers.typed import typed_markdown
 
 RULES = ("season", "series", "part", "rerun", "months", "fallback")
-KEYS = ("title", "date", "categories", "tags", "takeaway", "preview", "teaser", *RULES, "complete", "key", "starter")
+TEXT = ("title", "date", "categories", "tags", "takeaway", "preview", "teaser")
+KEYS = (*TEXT, *RULES, "complete", "key", "starter", *HISTORY)
 _FOREIGN = re.compile(
     r"layout|authors?|slug|permalink|url|aliases|draft|published|status|visibility|lastmod|modified|updated(?:at)?|createdat"
     r"|(?:feature|featured)?images?|cover|thumbnail|description|excerpt|customexcerpt|subtitle|comments|type|weight|toc"
@@ -27,6 +30,8 @@ _FOREIGN = re.compile(
 )
 """Keys of Jekyll, Hugo, Ghost and the like that say nothing about a tip, without hyphens and underscores."""
 _IS_PUBLIC = frozenset(("publish", "published", "public", "live", "true", "yes", "done"))
+# Controls, halves of surrogate pairs, and ends of lines. Format characters join emoji, and new ones are not known yet.
+_NOT_IN_A_LINE = frozenset(("Cc", "Cs", "Zl", "Zp"))
 MAX_FRONT = 20_000  # characters
 MAX_PART = 99
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
@@ -178,7 +183,18 @@ class _FrontMatter:
             source=source,
             line=self._at("title"),
             inline_pictures=tuple(pictures.items()),
+            history=self._history(),
         )
+
+    def _history(self) -> TipHistory:
+        try:
+            found = read_history(self._values)
+        except InvalidKey as error:
+            raise self._error(error.key, f"{error.key} {error}") from None
+        key, reason = history_problem(found)
+        if reason:
+            raise self._error(key, reason)
+        return found
 
     def _key(self) -> str:
         key = self._text("key")
@@ -238,7 +254,7 @@ class _FrontMatter:
         if not isinstance(value, str):
             raise self._error(key, f"{key} is not text; put it in quotes")
         text = value.strip()
-        if not all(char.isprintable() or category(char) == "Zs" for char in text):
+        if any(category(char) in _NOT_IN_A_LINE for char in text):
             raise self._error(key, f"{key} must be one line without control characters")
         if len(text) > MAX_FIELD:
             raise self._error(key, f"{key} has {len(text)} characters; shorten it to {MAX_FIELD}")

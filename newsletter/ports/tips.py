@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
 from newsletter.domain.archive.entries import Votes
-from newsletter.domain.tips.tip import TipCard, TipFull, TipState, TipText
+from newsletter.domain.tips.tip import TipCard, TipFull, TipHistory, TipState, TipText
 
 
 class Tips(Protocol):
@@ -83,6 +83,22 @@ class Tips(Protocol):
     def is_key(self, key: str) -> bool: ...
     def change_key(self, tip_id: int, key: str) -> None:
         """Give a tip another key; the old one redirects to it from now on."""
+        ...
+
+    def histories(self) -> Mapping[int, TipHistory]:
+        """What is known about every tip beside its text, by its id, in the order of the queue."""
+        ...
+
+    def restore(self, tip_id: int, history: TipHistory) -> None:
+        """Write a history, except for the order. Former keys that are taken are left out."""
+        ...
+
+    def arrange(self, tip_ids: Sequence[int]) -> None:
+        """Give these tips the places that they have now, in this order; all others stay where they are."""
+        ...
+
+    def has_sent(self) -> bool:
+        """Was an issue ever sent from this database?"""
         ...
 
     def vote(self, tip_id: int, subscriber_id: int, *, useful: bool) -> None:

@@ -32,6 +32,7 @@ from newsletter.store.tables import (
     Tip,
     UnsubscribeRow,
 )
+from newsletter.store.tip_history import days_of
 from newsletter.store.tips import SqlTips
 
 _read_season = lru_cache(maxsize=4096)(parse_rule)
@@ -55,7 +56,7 @@ class SqlCalendar:
             runs[tip_id or 0].add(day or due_at.date())
         columns = (
             Tip.id, Tip.key, Tip.title, Tip.position, Tip.complete, Tip.state, Tip.season, Tip.series, Tip.part,
-            Tip.pin_on, Tip.pin_at, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on, Tip.starter,
+            Tip.pin_on, Tip.pin_at, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on, Tip.starter, Tip.earlier_runs,
         )  # fmt: skip
         rows = self._session.connection().execute(select(*columns).order_by(col(Tip.position), col(Tip.id)))  # type: ignore[call-overload]
         return [
@@ -73,7 +74,7 @@ class SqlCalendar:
                 rerun=_read_rerun(row.rerun),
                 months=_read_months(row.months),
                 fallback=row.fallback,
-                runs=tuple(sorted(runs[row.id] | ({row.published_on} if row.published_on else set()))),
+                runs=tuple(sorted(runs[row.id].union(days_of(row.earlier_runs), filter(None, [row.published_on])))),
                 starter=row.starter,
             )
             for row in rows

@@ -31,8 +31,9 @@ from newsletter.store.sqlite.database import Access
 from newsletter.store.subscribers import DELIVERABLE, QUARTERLY
 from newsletter.store.substitutes import shares, tip_histories, was_substitute
 from newsletter.store.suppressions import REMOVE_BOUNCED
-from newsletter.store.tables import CompiledIssue, Delivery, Issue, SubstituteEmailRow
+from newsletter.store.tables import CompiledIssue, Delivery, Issue, SubstituteEmailRow, Tip
 from newsletter.store.times import to_ms, to_text
+from newsletter.store.tip_history import days_of
 from newsletter.store.tips import SqlTips
 
 _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
@@ -360,9 +361,9 @@ class SqlIssues:
                 col(Issue.started_at).is_not(None),
             )
             last = self._session.exec(before).one()
-            SqlTips(self._session).unmark_sent(
-                row.tip_id, TipState(row.tip_was), date.fromisoformat(str(last)) if last else None
-            )
+            earlier = days_of(self._session.get_one(Tip, row.tip_id).earlier_runs)
+            days = [*earlier, *([date.fromisoformat(str(last))] if last else [])]
+            SqlTips(self._session).unmark_sent(row.tip_id, TipState(row.tip_was), max(days, default=None))
         row.run, row.tip_was = None, ""
 
     def _execute(self, sql: str, **values: object) -> int:

@@ -21,7 +21,8 @@ class Tip(SQLModel, table=True):
     ran_before: it was published before this system was in use, so it stays public while it waits to run again.
     shown_teaser: what lists show, the owner's teaser or the beginning of the text; set when the text is written.
     starter: it came with the program. preview: the preview text in the inbox, "" for the takeaway.
-    retired_from: the state that a retired tip had before.
+    retired_from: the state that a retired tip had before. earlier_runs: days on which it was sent elsewhere, before it came
+    here; ISO 8601, separated by spaces. earlier_useful, earlier_not_useful: votes from there.
     """
 
     __tablename__ = "tip"
@@ -54,6 +55,9 @@ class Tip(SQLModel, table=True):
     starter: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     preview: str = Field(default="", sa_column_kwargs={"server_default": ""})
     retired_from: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    earlier_runs: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    earlier_useful: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    earlier_not_useful: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     added_at: datetime = at()
     changed_at: datetime = at()
 

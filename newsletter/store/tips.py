@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime
 
@@ -16,11 +16,13 @@ from newsletter.domain.archive.index import CATEGORY, TAG
 from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.errors import NotFound
 from newsletter.domain.tips.names import nearest_keys
-from newsletter.domain.tips.tip import TipCard, TipFull, TipRules, TipState, TipText
+from newsletter.domain.tips.tip import TipCard, TipFull, TipHistory, TipRules, TipState, TipText
+from newsletter.store import tip_history
 from newsletter.store.tables import FormerKey, OwnerNotified, SlotOverrideRow, Tip, TipLabel, TipSource, Vote
 
 # A tip that another installation sent: it ran on that day, as far as this one knows.
-COUNT_AS_SENT = """UPDATE tip SET state = 'sent', last_sent_on = :day, published_on = coalesce(published_on, :day)
+COUNT_AS_SENT = """UPDATE tip SET state = 'sent', last_sent_on = :day, published_on = coalesce(published_on, :day),
+    earlier_runs = trim(earlier_runs || ' ' || :day)
     WHERE id = :tip"""
 _RECORD_SOURCE = text(
     "INSERT OR REPLACE INTO tip_source (tip_id, source, identity, fingerprint)"
@@ -227,13 +229,34 @@ class SqlTips:
     def votes(self, tip_id: int) -> Votes:
         """How many subscribers found a tip useful, and how many did not."""
         query = select(Vote.useful, func.count()).where(Vote.tip_id == tip_id).group_by(col(Vote.useful))
-        counts = dict(self._session.exec(query).all())
-        return Votes(counts.get(True, 0), counts.get(False, 0))
+        counts, tip = dict(self._session.exec(query).all()), self._session.get_one(Tip, tip_id)
+        return Votes(counts.get(True, 0) + tip.earlier_useful, counts.get(False, 0) + tip.earlier_not_useful)
 
     def useful(self) -> Mapping[str, int]:
         """Tip key to the number of subscribers who found it useful; tips without one are left out."""
         query = select(Tip.key, func.count()).join(Vote, col(Vote.tip_id) == Tip.id).where(Vote.useful)
-        return dict(self._session.exec(query.group_by(Tip.key)).all())
+        here = dict(self._session.exec(query.group_by(Tip.key)).all())
+        earlier = dict(self._session.exec(select(Tip.key, Tip.earlier_useful).where(Tip.earlier_useful > 0)).all())
+        return {key: here.get(key, 0) + earlier.get(key, 0) for key in {**here, **earlier}}
+
+    # -- what exports carry along: see store.tip_history ------------------------------------------
+
+    def histories(self) -> Mapping[int, TipHistory]:
+        """The history of every tip by its id; four queries."""
+        return tip_history.histories(self._session)
+
+    def restore(self, tip_id: int, history: TipHistory) -> None:
+        """Write a history, except for the order."""
+        tip_history.restore(self._session, tip_id, history)
+
+    def arrange(self, tip_ids: Sequence[int]) -> None:
+        """Give these tips the places that they have now, in this order; all others stay where they are."""
+        self._last = None
+        tip_history.arrange(self._session, tip_ids)
+
+    def has_sent(self) -> bool:
+        """Was an issue ever frozen in this database?"""
+        return tip_history.has_sent(self._session)
 
     def _next_position(self) -> int:
         """The next position at the end of the queue. Asked once: the query reads all tips, and an import adds thousands."""

@@ -2,54 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from newsletter.domain.tips.pictures import FOLDER, pictures_of
-from newsletter.domain.tips.tip import TipText
-from newsletter.files import give_to_owner_of, make_directory
+from newsletter.domain.tips.tip import TipFull, TipText
+from newsletter.files import refuse_links, write_all
 from newsletter.ports.pictures import Media
 from newsletter.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export did, or would do in a dry run. files: the names of all files, in queue order."""
+    """What an export did, or would do in a dry run. files: the names of all files, in queue order.
+
+    replaced: those of them that were there with another content.
+    """
 
     written: int
     unchanged: int
     files: tuple[str, ...]
+    replaced: tuple[str, ...] = ()
 
 
 def export_tips(
     store: Store, media: Media, directory: Path, to_markdown_file: Callable[[TipText], str], *, dry_run: bool
 ) -> Exported:
-    """Write each tip to DIRECTORY/KEY.md unless the file is the same already; other files are left alone.
+    """Write each tip to DIRECTORY/KEY.md, with its state, its place in the queue, and its history.
 
-    Pictures are written to DIRECTORY/media.
+    Files that are the same already are left alone, and so are other files. Pictures are written to DIRECTORY/media. All
+    files are written, or none. Raises Refused if one of them, or the directory, is a symbolic link.
     """
     with store.read() as tx:
+        histories = tx.tips.histories()
         tips = tx.tips.all()
+    texts = [replace(tip.text, history=histories[tip.card.id]) for tip in tips]
+    contents = {f"{text.key}.md": to_markdown_file(text).encode() for text in texts}
+    refuse_links([directory, directory / FOLDER, *(directory / name for name in contents)])
+    new = {name: content for name, content in contents.items() if not _is(directory / name, content)}
+    replaced = tuple(name for name in new if (directory / name).exists())
     if not dry_run:
-        make_directory(directory, mode=0o777)
-    written = 0
-    for tip in tips:
-        path, content = directory / f"{tip.card.key}.md", to_markdown_file(tip.text).encode()
-        if path.is_file() and path.read_bytes() == content:
-            continue
-        written += 1
-        if not dry_run:
-            path.write_bytes(content)
-            give_to_owner_of(directory, path)
-    if not dry_run:
-        _export_pictures(media, directory / FOLDER, {one.name for tip in tips for one in pictures_of(tip.text.body)})
-    return Exported(written, len(tips) - written, tuple(f"{tip.card.key}.md" for tip in tips))
+        write_all(directory, {**new, **_pictures(media, directory, tips)})
+    return Exported(len(new), len(tips) - len(new), tuple(contents), replaced)
 
 
-def _export_pictures(media: Media, folder: Path, names: Collection[str]) -> None:
-    for name in sorted(names):
-        content = media.read(name)
-        if content is not None and not (folder / name).exists():
-            folder.mkdir(exist_ok=True)
-            (folder / name).write_bytes(content)
+def _is(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _pictures(media: Media, directory: Path, tips: list[TipFull]) -> dict[str, bytes]:
+    """The pictures that are not there yet; the name of a picture says what is in it."""
+    names = {one.name for tip in tips for one in pictures_of(tip.text.body)}
+    refuse_links(directory / FOLDER / name for name in names)
+    found = {name: media.read(name) for name in sorted(names) if not (directory / FOLDER / name).exists()}
+    return {f"{FOLDER}/{name}": content for name, content in found.items() if content is not None}

@@ -10,6 +10,7 @@ from itertools import chain, count
 
 from slugify import slugify
 
+from newsletter.actions.tips.import_history import Histories
 from newsletter.actions.tips.match_tips import Group, Library, group
 from newsletter.domain.tips.tip import (
     ConflictChoice,
@@ -18,6 +19,7 @@ from newsletter.domain.tips.tip import (
     Rejected,
     Remark,
     TipFull,
+    TipHistory,
     TipState,
     TipText,
     fingerprint,
@@ -79,7 +81,8 @@ class _Plan:
 
     identity: the new one, or "" to keep it. state: None leaves the state as it is. pieces: the text from each source, by
     its name. stored: the tip that is in the library. replaces_all: the source gives the key of the tip, so its text
-    replaces the stored one. edited: the tip has edits by the owner afterwards.
+    replaces the stored one. edited: the tip has edits by the owner afterwards. history: the new one, or None to keep it.
+    order: what the file says, if the tip is known.
     """
 
     identity: str
@@ -90,11 +93,18 @@ class _Plan:
     stored: TipFull | None = None
     replaces_all: bool = False
     edited: bool = False
+    history: TipHistory | None = None
+    order: TipText | None = None
+
+    @property
+    def rewrites(self) -> bool:
+        """Does the text or the state change?"""
+        return self.stored is None or self.state is not None or self.text != self.stored.text
 
     @property
     def changes(self) -> bool:
         """Does the tip itself change?"""
-        return self.stored is None or self.state is not None or self.text != self.stored.text
+        return self.rewrites or self.history is not None
 
 
 def import_tips(
@@ -126,11 +136,12 @@ def import_tips(
         library = Library(tx.tips)
         matched = list(zip(groups, library.match(groups), strict=True))
         others = [_other_category(one.text) for one, stored in matched if not _is_in(categories, one, stored)]
+        histories = Histories(tx.tips, [one.text for one in groups], now, queue=queue)
         wanted = [(one, stored) for one, stored in matched if _is_in(categories, one, stored)]
-        plans = list(_plan(tx.tips, library, wanted, rejected, queue=queue, take=take))
+        plans = list(_plan(tx.tips, library, histories, histories.in_order(wanted), rejected, queue=queue, take=take))
         if not dry_run:
-            _write(tx.tips, plans, now, progress)
-    remarks = tuple(piece for piece in pieces if isinstance(piece, Remark))
+            _write(tx.tips, plans, now, progress, histories)
+    remarks = (*(piece for piece in pieces if isinstance(piece, Remark)), *histories.remarks)
     return _report(plans, rejected, left_out, others, remarks)
 
 
@@ -149,6 +160,7 @@ def _other_category(text: TipText) -> LeftOut:
 def _plan(
     tips: Tips,
     library: Library,
+    histories: Histories,
     groups: Iterable[tuple[Group, TipFull | None]],
     rejected: list[Rejected],
     *,
@@ -162,10 +174,14 @@ def _plan(
     new_keys: set[str] = set()  # not in the database yet, but taken
     for one, stored in groups:
         text = one.text
+        if refusal := histories.refusal(text, stored):
+            rejected.append(refusal)
+            continue
         if stored is None:
             key = text.key if text.key and not tips.key_taken(text.key) else _free_key(tips, text, new_keys)
             new_keys.add(key)
-            yield _Plan(library.free_identity(text), key, text, first_state(text, queue=queue), one.pieces)
+            fresh, history = first_state(text, queue=queue), histories.of_new(text)
+            yield _Plan(library.free_identity(text), key, text, fresh, one.pieces, history=history)
             continue
         by_key = text.key == stored.card.key
         if by_key and (twin := _twin(library, stored, text)):
@@ -174,6 +190,7 @@ def _plan(
             continue
         state = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
         plan = _Plan("", stored.card.key, stored.text, state, one.pieces, stored, by_key, stored.edited)
+        plan = replace(plan, history=histories.of_known(text, stored), order=text)
         changed = _new_text(library, stored, one.pieces)
         for each in _with_new_text(plan, stored, changed, rejected, take) if changed else [plan]:
             same = library.free_identity(each.text, stored.card.id) if each.text != stored.text else ""
@@ -233,7 +250,14 @@ def _free_key(tips: Tips, text: TipText, new_keys: set[str]) -> str:
     return next(key for key in chain([slug], dated, numbered) if key not in new_keys and not tips.key_taken(key))
 
 
-def _write(tips: Tips, plans: Sequence[_Plan], now: datetime, progress: Callable[[int, int], None] | None) -> None:
+def _write(
+    tips: Tips,
+    plans: Sequence[_Plan],
+    now: datetime,
+    progress: Callable[[int, int], None] | None,
+    histories: Histories,
+) -> None:
+    placed: list[tuple[int, TipText]] = []
     for done, plan in enumerate(plans):
         if progress and done % 10 == 0:
             progress(done, len(plans))
@@ -241,13 +265,17 @@ def _write(tips: Tips, plans: Sequence[_Plan], now: datetime, progress: Callable
             tip_id = tips.add(plan.text, plan.identity, plan.key, plan.state or TipState.FRESH, now).id
         else:
             tip_id = plan.stored.card.id
-            if plan.changes:
+            if plan.rewrites:
                 same = plan.identity or None
                 tips.rewrite(tip_id, plan.text, now, complete_state=plan.state, identity=same, edited=plan.edited)
+        if plan.history:
+            tips.restore(tip_id, plan.history)
+        placed.append((tip_id, plan.order or plan.text))
         for name, piece in plan.pieces.items():
             if name:
                 tips.record_source(tip_id, name, identity(piece.title, piece.published_on), fingerprint(piece))
-    if sum(plan.changes for plan in plans) >= MANY:
+    histories.arrange(placed)
+    if sum(plan.rewrites for plan in plans) >= MANY:
         tips.optimize_search()
 
 

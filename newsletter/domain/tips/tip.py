@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, replace
-from datetime import date
+from dataclasses import astuple, dataclass, field, replace
+from datetime import date, datetime
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -52,6 +52,32 @@ NO_RULES = TipRules()
 
 
 @dataclass(frozen=True, slots=True)
+class TipHistory:
+    """What a library knows about a tip beside its text; an export carries it along (`domain.tips.history`).
+
+    state: None if a file does not say. order: its place in the queue, from 1; 0 if unknown. sent: the days on which it was
+    sent, oldest first. pin, pin_at: as `TipPlan` has them. retired_from: the state that a retired tip had before.
+    ran_before: it was published before this system was in use. former_keys: their web addresses redirect to it.
+    useful, not_useful: the votes of subscribers. edited: as `TipFull` has it.
+    """
+
+    state: TipState | None = None
+    order: int = 0
+    sent: tuple[date, ...] = ()
+    pin: date | None = None
+    pin_at: datetime | None = None
+    retired_from: TipState | None = None
+    ran_before: bool = False
+    former_keys: tuple[str, ...] = ()
+    useful: int = 0
+    not_useful: int = 0
+    edited: bool = False
+
+
+NO_HISTORY = TipHistory()
+
+
+@dataclass(frozen=True, slots=True)
 class TipText:
     """The text of a tip as an importer found it or as the store keeps it.
 
@@ -62,6 +88,7 @@ class TipText:
     file: the file in which it was found, if `source` is the URL of the post.
     preview: the line that inboxes show beside the subject; "" for the takeaway. starter: it came with the program.
     inline_pictures: pictures that were part of the source, by the URL that `body` has for them; only until the import.
+    history: what an exported file says about the tip; it is no part of the text.
     """
 
     title: str
@@ -81,6 +108,7 @@ class TipText:
     preview: str = ""
     starter: bool = False
     inline_pictures: tuple[tuple[str, bytes], ...] = ()
+    history: TipHistory = field(default=NO_HISTORY, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +251,10 @@ def merge(old: TipText, new: TipText) -> TipText:
     field never replaces a filled one. Merging the same texts again changes nothing.
     """
     labels = replace(
-        old, categories=merge_labels(old.categories, new.categories), tags=merge_labels(old.tags, new.tags)
+        old,
+        categories=merge_labels(old.categories, new.categories),
+        tags=merge_labels(old.tags, new.tags),
+        history=new.history if old.history == NO_HISTORY else old.history,
     )
     if new.complete:
         return replace(

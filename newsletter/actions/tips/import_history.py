@@ -1,0 +1,100 @@
+"""What the files of an import say about tips beside their texts: states, days, pins, and the order of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from functools import cached_property
+
+from newsletter.actions.tips.match_tips import Group
+from newsletter.domain.tips.history import joined, of_new_tip, open_pin, problem
+from newsletter.domain.tips.tip import (
+    NO_HISTORY,
+    Rejected,
+    Remark,
+    TipFull,
+    TipHistory,
+    TipState,
+    TipText,
+    first_state,
+)
+from newsletter.ports.tips import Tips
+
+
+class Histories:
+    """The histories of one import, checked against the library. remarks: what was not taken over, and why."""
+
+    def __init__(self, tips: Tips, texts: Sequence[TipText], now: datetime, *, queue: bool) -> None:
+        self._tips = tips
+        self._now = now
+        self._queue = queue
+        self._given = any(text.history != NO_HISTORY for text in texts)
+        self._former = {key for text in texts for key in text.history.former_keys}
+        self._pins: set[tuple[date, datetime | None]] = set()
+        self.remarks: list[Remark] = []
+
+    @cached_property
+    def _known(self) -> dict[int, TipHistory]:
+        return dict(self._tips.histories()) if self._given else {}
+
+    @cached_property
+    def _is_new_library(self) -> bool:
+        return self._given and not self._tips.has_sent()
+
+    def refusal(self, text: TipText, stored: TipFull | None) -> Rejected | None:
+        """Why a file cannot be used: its history cannot be true, or it is an older file of a tip that has another key now."""
+        _, reason = problem(text.history, self._now.date())
+        if text.key and stored is None and (text.key in self._former or self._is_former_key(text.key)):
+            reason = f"{text.key!r} is a former key of another tip; delete this file, or give it another key"
+        return Rejected(text.source, text.line, reason) if reason else None
+
+    def _is_former_key(self, key: str) -> bool:
+        return self._tips.key_taken(key) and not self._tips.is_key(key)
+
+    def of_new(self, text: TipText) -> TipHistory | None:
+        """The history of a tip that was not in the library; None if its file says nothing."""
+        given = text.history
+        if given == NO_HISTORY:
+            return None
+        state = given.state or (TipState.SENT if given.sent else first_state(text, queue=self._queue))
+        return self._with_open_pin(of_new_tip(replace(given, state=state), queue=self._queue), text)
+
+    def of_known(self, text: TipText, stored: TipFull) -> TipHistory | None:
+        """The new history of a tip of the library; None if nothing changes."""
+        given, mine = text.history, self._known.get(stored.card.id)
+        if given == NO_HISTORY or mine is None:
+            return None
+        found = joined(mine, given, is_new_library=self._is_new_library)
+        if found.pin != mine.pin:
+            found = self._with_open_pin(found, text)
+        if given.state and given.state is not found.state:
+            self._remark(text, f"it is {found.state} here, and {given.state} in the file; the state was not changed")
+        elif found.state is not mine.state:
+            self._remark(text, f"it was {mine.state} here, and is {found.state} now, as in the file")
+        return found if found != mine else None
+
+    def _with_open_pin(self, history: TipHistory, text: TipText) -> TipHistory:
+        others = {(one.pin, one.pin_at) for one in self._known.values() if one.pin}
+        reason = open_pin(history, [*self._pins, *((pin, at) for pin, at in others if pin)], self._now)
+        if reason:
+            self._remark(text, f"it was not pinned to {history.pin}: {reason}")
+            return replace(history, pin=None, pin_at=None)
+        if history.pin:
+            self._pins.add((history.pin, history.pin_at))
+        return history
+
+    def _remark(self, text: TipText, words: str) -> None:
+        self.remarks.append(Remark(text.source, text.line, f"{text.title!r}: {words}"))
+
+    def in_order(self, groups: Iterable[tuple[Group, TipFull | None]]) -> list[tuple[Group, TipFull | None]]:
+        """The tips in the order that their files give; tips without one follow."""
+        return sorted(groups, key=lambda one: one[0].text.history.order or float("inf"))
+
+    def arrange(self, placed: Iterable[tuple[int, TipText]]) -> None:
+        """Bring the tips of the files into their order, if nothing was ever sent. placed: (id, text) of each."""
+        ordered = sorted(
+            ((text.history.order, tip_id) for tip_id, text in placed if text.history.order), key=lambda one: one[0]
+        )
+        if self._is_new_library and len(ordered) > 1:
+            self._tips.arrange([tip_id for _, tip_id in ordered])
