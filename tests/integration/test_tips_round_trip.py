@@ -136,7 +136,7 @@ def test_an_export_restores_states_order_pins_and_history(made: list[Made], has_
         fill(old, made)
         export(old, folder / "one")
         if has_starters and made:  # `newsletter init` has imported starter tips already
-            first = sorted((folder / "one").glob("*.md"))[0]
+            first = min((folder / "one").glob("*.md"))
             text = next(iter(read([first])))
             assert isinstance(text, TipText)
             with new.write() as tx:
