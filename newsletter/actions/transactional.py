@@ -14,6 +14,7 @@ from textwrap import shorten
 from threading import Event
 
 from newsletter.actions.calendar.plan import Rules, coming_issue
+from newsletter.actions.delivery.opening import open_session
 from newsletter.actions.owner.links import tokens
 from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.actions.subscribers.preferences import move_token
@@ -95,7 +96,7 @@ class Transactional:
                 if message is None:
                     continue
                 try:
-                    session = session or stack.enter_context(closing(self.sender().open()))
+                    session = session or stack.enter_context(closing(open_session(self.sender(), self.stop)))
                     outcome = session.send(Envelope(self.site.from_address, mailbox(email.address)), message)
                 except SenderError as error:
                     self._defer(email, str(error))

@@ -99,6 +99,8 @@ def _send(task: WorkerTask, connections: int, parent: int, reporter: Reporter) -
         paused=result.paused,
         run=batch.breaker.run,
         failure=_failure_text(result.failure),
+        has_opened=result.has_opened,
+        refusal=result.refusal,
         is_done=True,
     )
 

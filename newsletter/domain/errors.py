@@ -13,6 +13,7 @@ NewsletterError
 ├── TemplateError            a template that cannot be used (source, line)
 ├── Busy                     another process is working on this: try again later
 └── SenderError              the mail server or the connection failed, not one delivery
+    ├── ConnectionEnded      the connection ended between two messages; another one may work
     └── RelayRefusal         the mail server refuses us: our address, our account, our reputation; retrying cannot help
         └── AuthenticationFailed  … our user name and password
 """
@@ -101,6 +102,10 @@ class SenderError(NewsletterError):
     """The mail server or the connection failed, not one delivery; nothing is known to be accepted."""
 
     exit_code = 75
+
+
+class ConnectionEnded(SenderError):
+    """The connection had sent messages and was gone when the next one began; another connection may work."""
 
 
 class RelayRefusal(SenderError):

@@ -15,7 +15,11 @@ from newsletter.domain.delivery.outcome import Envelope, Outcome
 
 
 class Session(Protocol):
-    """One connection to the next hop; used by one thread at a time."""
+    """One connection to the next hop; used by one thread at a time.
+
+    Optional: `is_spent`, whether it should send no other message; `reconnects`, which may be set to False: then it raises
+    ConnectionEnded instead of opening another connection while a message waits.
+    """
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
         """Send one message (CRLF line endings, not dot-stuffed) to one recipient.
@@ -79,6 +83,11 @@ class MultiplexSession(Session, Protocol):
     @property
     def can_multiplex(self) -> bool:
         """Can this connection be driven without blocking?"""
+        ...
+
+    @property
+    def is_spent(self) -> bool:
+        """Should it send no other message, since the connection ended or has sent its number of messages?"""
         ...
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
@@ -169,7 +178,8 @@ class WorkerUpdate:
 
     sent: how many emails were accepted. final: how many deliveries need no further attempt. trouble: what the next hop
     replied. paused: why the circuit breaker paused the issue. run: the subscribers of its latest rejections in a row.
-    failure: an error it could not handle. died: the process ended without a last update.
+    failure: an error it could not handle. died: the process ended without a last update. has_opened, refusal: as in
+    BatchResult.
     """
 
     sent: int = 0
@@ -179,6 +189,8 @@ class WorkerUpdate:
     run: Sequence[int] = ()
     failure: str = ""
     died: bool = False
+    has_opened: bool = False
+    refusal: str = ""
 
 
 class Worker(Protocol):

@@ -41,6 +41,12 @@ def test_time_limits_are_those_of_rfc_5321_unless_set() -> None:
     assert options("smtp://mail.example?final_timeout=20m").final_timeout == 1200
 
 
+def test_the_greeting_has_less_time_than_rfc_5321_allows_unless_the_url_says_more() -> None:
+    assert options("smtp://mail.example").greeting_timeout == 30
+    assert options("smtp://mail.example?reply_timeout=5s").greeting_timeout == 5
+    assert options("smtp://mail.example?greeting_timeout=5m").greeting_timeout == 300
+
+
 def test_certificates_are_checked_except_where_encryption_is_optional_and_no_password_is_sent() -> None:
     assert options("smtps://mail.example").context.verify_mode is ssl.CERT_REQUIRED
     assert options("smtp://me:pw@mail.example?tls=optional").context.verify_mode is ssl.CERT_REQUIRED

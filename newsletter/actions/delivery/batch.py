@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event, Lock
 
+from newsletter.actions.delivery.opening import CHECK_STOP_EVERY, Opener
 from newsletter.domain.delivery.circuit_breaker import CircuitBreaker
 from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.delivery.rate_limit import RateLimiter
-from newsletter.domain.errors import InputError, NewsletterError, RelayRefusal, SenderError
+from newsletter.domain.errors import ConnectionEnded, InputError, NewsletterError, RelayRefusal, SenderError
 from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Ledger, Sender, Session, Worker, WorkerUpdate
 
 log = logging.getLogger(__name__)
 
 MAX_WAIT = timedelta(minutes=1)  # a longer wait ends the batch; the next one seeds its limiter from the ledger
-CHECK_STOP_EVERY = 0.25  # seconds
 _RETRYABLE = (Deferred, InDoubt)
 FAILURES_IN_A_ROW = 2  # a connection is reopened once before this batch gives it up
 
@@ -35,7 +35,8 @@ class BatchResult:
     """How one batch ended. sent: accepted emails; final: deliveries that need no further attempt, sent ones included.
 
     trouble: the last error of a connection. paused: why the circuit breaker paused the issue. failure: what no worker
-    could handle. worker_died: the second process ended without a last update.
+    could handle. worker_died: the second process ended without a last update. has_opened: a connection has opened.
+    refusal: why the mail server refuses every connection.
     """
 
     sent: int = 0
@@ -44,6 +45,8 @@ class BatchResult:
     paused: str = ""
     failure: BaseException | None = None
     worker_died: bool = False
+    has_opened: bool = False
+    refusal: str = ""
     lock: Lock = field(default_factory=Lock)
 
 
@@ -183,6 +186,8 @@ class Batch:
             result.trouble = update.trouble or result.trouble
             result.paused = result.paused or update.paused
             result.worker_died |= update.died
+            result.has_opened |= update.has_opened
+            result.refusal = result.refusal or update.refusal
             # `deliver` reopens the rejections of both processes together.
             self.breaker.run.extend(update.run)
             self.breaker.accepted += update.sent
@@ -191,18 +196,29 @@ class Batch:
         if update.paused:
             self.halt.set()
 
-    def open(self, connection: RelayConnection) -> bool:
-        """Is it connected? It connects before an email is claimed, so that an error here touches no delivery."""
-        while connection.session is None and not connection.is_given_up:
-            try:
-                connection.session = self.context.sender.open()
-            except SenderError as error:
-                self.take(error, connection)
-        return connection.session is not None
+    def note_openings(self, opener: Opener) -> None:
+        """At the end of a batch: a mail server that opens no connection, or none anymore, is in trouble."""
+        with self.result.lock:
+            self.result.has_opened |= opener.has_worked
+            if opener.is_hopeless and opener.error:
+                self.result.trouble = str(opener.error)
+                if isinstance(opener.error, RelayRefusal):
+                    self.result.refusal = str(opener.error)
+
+    def conclude_openings(self) -> None:
+        """Pause the issue if the mail server refused every connection of both processes.
+
+        If it has taken one, it may only refuse more of them: the next batch will know.
+        """
+        if self.result.refusal and not self.result.has_opened:
+            self.result.paused = self.result.paused or self.result.refusal
+            self.halt.set()
 
     def take(self, error: SenderError, connection: RelayConnection) -> None:
         """Handle an error of a connection: it is reopened once, then given up. A refusal of us pauses the issue."""
         connection.session = None
+        if isinstance(error, ConnectionEnded):
+            return
         connection.failures += 1
         log.warning("issue %d: %s", self.number, error)
         with self.result.lock:

@@ -116,6 +116,7 @@ def deliver(store: Store, context: SendingContext, number: int, *, on_progress: 
     if result.worker_died and not batch.is_over:  # its deliveries may have been requeued after our workers had ended
         batch.context = alone
         run_batch(batch, connections, on_tick)
+    batch.conclude_openings()
     _settle(store, batch)
     if result.failure:
         raise result.failure

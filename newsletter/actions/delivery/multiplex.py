@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from newsletter.actions.delivery.batch import Batch, RelayConnection
+from newsletter.actions.delivery.opening import CHECK_STOP_EVERY, Opener, close_all
 from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Envelope, Outcome, Rejected
 from newsletter.domain.errors import SenderError
@@ -23,10 +24,14 @@ READ_TIMEOUT = 0.25  # seconds without a reply, after which the loop checks whet
 class Multiplexer:
     """Drives the sessions of a MultiplexSender: `loop` until nothing is due, then `close`."""
 
-    def __init__(self, batch: Batch, sender: MultiplexSender, connections: Sequence[RelayConnection]) -> None:
+    def __init__(
+        self, batch: Batch, sender: MultiplexSender, opener: Opener, connections: Sequence[RelayConnection]
+    ) -> None:
         self._batch = batch
         self._sender = sender
-        self._idle = list(connections)
+        self._opener = opener
+        self._idle = [connection for connection in connections if connection.session]
+        self._closed = [connection for connection in connections if not connection.session]
         self._busy: dict[MultiplexSession, tuple[RelayConnection, Claim]] = {}
         self._finished: list[Finished] = []
 
@@ -36,7 +41,7 @@ class Multiplexer:
         Whatever is raised, emails in flight finish first: a row left in `sending` would wait for the next restart.
         """
         try:
-            while self._claim() or self._busy or self._batch.wait_for_rate():
+            while self._claim() or self._busy or self._batch.wait_for_rate() or self._wait_for_connection():
                 self._read_replies()
         except Exception as error:
             # Claim nothing more, but read the replies to the emails in flight.
@@ -51,12 +56,13 @@ class Multiplexer:
             if self._finished:
                 self._record(0)
         finally:
-            for connection in self._idle:
-                connection.close()
+            close_all([connection.session for connection in self._idle if connection.session])
 
     def _claim(self) -> bool:
         """Record the outcomes and claim an email for each idle connection, in one commit; was anything claimed?"""
-        idle = [] if self._batch.is_over else [connection for connection in self._idle if self._batch.open(connection)]
+        if self._closed and not self._opener.is_complete:
+            self._take_opened()
+        idle = [] if self._batch.is_over else list(self._idle)
         if not idle and not self._finished:
             return False
         # T3 and T2 are committed here, before a byte of these emails is sent.
@@ -67,6 +73,21 @@ class Multiplexer:
         if failure:
             raise failure
         return bool(claims)
+
+    def _take_opened(self, seconds: float = 0.0) -> None:
+        """Use the connections that have opened meanwhile; waits at most `seconds` for the first."""
+        while self._closed and (session := self._opener.get(seconds)):
+            connection = self._closed.pop()
+            connection.session = session
+            self._idle.append(connection)
+            seconds = 0.0
+
+    def _wait_for_connection(self) -> bool:
+        """Wait a moment for a connection to open. False: nothing is due, or no connection can be had."""
+        if self._batch.is_over or self._idle or self._opener.is_hopeless:
+            return False
+        self._take_opened(CHECK_STOP_EVERY)
+        return True
 
     def _compose(self, claims: Sequence[Claim]) -> tuple[list[ComposedEmail], Exception | None]:
         """Compose all emails before the first byte is sent: waking the server ten times costs as much as composing.
@@ -88,7 +109,7 @@ class Multiplexer:
         return self._batch.record(finished, take)
 
     def _start(self, connection: RelayConnection, claim: Claim, email: ComposedEmail) -> None:
-        session: MultiplexSession = connection.session  # type: ignore[assignment]  # `open` made it, `_workers` checked its kind
+        session: MultiplexSession = connection.session  # type: ignore[assignment]  # `_workers` checked its kind
         self._idle.remove(connection)
         self._busy[session] = (connection, claim)
         if isinstance(email, Rejected):
@@ -125,7 +146,17 @@ class Multiplexer:
 
     def _end(self, session: MultiplexSession, outcome: Outcome | None) -> None:
         connection, claim = self._busy.pop(session)
-        self._idle.append(connection)
+        if connection.session is None or session.is_spent:
+            self._lose(connection)
+        else:
+            self._idle.append(connection)
         self._finished.append(Finished(claim, outcome, self._batch.context.clock()))
         if outcome is not None:
             self._batch.count(claim, outcome)
+
+    def _lose(self, connection: RelayConnection) -> None:
+        """Have another connection opened beside the sending, unless this one failed too often."""
+        session, connection.session = connection.session, None
+        self._opener.lost(session, for_good=connection.is_given_up)
+        if not connection.is_given_up:
+            self._closed.append(connection)

@@ -6,19 +6,38 @@ from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from typing import Protocol, cast
 
-from newsletter.actions.delivery.batch import CHECK_STOP_EVERY, Batch, BatchResult, RelayConnection
+from newsletter.actions.delivery.batch import Batch, BatchResult, RelayConnection
 from newsletter.actions.delivery.multiplex import Multiplexer
+from newsletter.actions.delivery.opening import CHECK_STOP_EVERY, Opener
 from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Outcome, Rejected
 from newsletter.domain.errors import SenderError
-from newsletter.ports.sending import MultiplexSender, Worker
+from newsletter.ports.sending import MultiplexSender, Session, Worker
 
 
 def run_batch(batch: Batch, connections: int, on_tick: Callable[[], object]) -> None:
-    """Run a batch over at most this many connections. `on_tick` is called every CHECK_STOP_EVERY, and at the end."""
+    """Run a batch over at most this many connections. `on_tick` is called every CHECK_STOP_EVERY, and at the end.
+
+    A second process gets half of the connections, or all. With rate limits there is none: this process counts them.
+    """
+    process = None if batch.limiter.longest_window else batch.context.worker
+    if process and batch.context.worker_takes_all:
+        _run([] if batch.is_over else [_WorkerProcess(batch, process, connections)], batch, on_tick)
+        return
+    theirs = connections // 2 if process else 0
+    opener = Opener(batch.context.sender, connections - theirs, batch.number)
+    try:
+        workers = _workers(batch, opener, connections - theirs, on_tick)
+        others = [_WorkerProcess(batch, process, theirs)] if process and theirs and workers else []
+        _run([*others, *workers], batch, on_tick)
+    finally:
+        opener.close()
+        batch.note_openings(opener)
+
+
+def _run(workers: Sequence[_Worker], batch: Batch, on_tick: Callable[[], object]) -> None:
     threads = [
-        Thread(target=_work, args=(batch, worker), name=f"sender-{n}", daemon=True)
-        for n, worker in enumerate(_workers(batch, connections))
+        Thread(target=_work, args=(batch, worker), name=f"sender-{n}", daemon=True) for n, worker in enumerate(workers)
     ]
     for thread in threads:
         thread.start()
@@ -32,23 +51,23 @@ class _Worker(Protocol):
     def close(self) -> None: ...
 
 
-def _workers(batch: Batch, connections: int) -> Sequence[_Worker]:
+def _workers(batch: Batch, opener: Opener, number: int, on_tick: Callable[[], object]) -> Sequence[_Worker]:
     """One worker for all connections if the sender can multiplex them, else one for each; none without a connection.
 
-    A second process gets half of the connections, or all. With rate limits there is none: this process counts them.
+    The first connection that opens shows what the mail server can do. The others follow while it sends already.
     """
-    process = None if batch.limiter.longest_window else batch.context.worker
-    if process and batch.context.worker_takes_all:
-        return [] if batch.is_over else [_WorkerProcess(batch, process, connections)]
-    theirs = connections // 2 if process else 0
-    ours = [RelayConnection() for _ in range(connections - theirs)]
-    # One connection is opened before any thread starts: it shows whether the server is there, and what it can do.
-    if batch.is_over or batch.is_rate_limited or not batch.open(ours[0]):
+    if batch.is_rate_limited:
         return []
-    others: list[_Worker] = [_WorkerProcess(batch, process, theirs)] if process and theirs else []
-    if getattr(ours[0].session, "can_multiplex", False):
-        return [*others, Multiplexer(batch, cast("MultiplexSender", batch.context.sender), ours)]
-    return [*others, *(_SingleConnection(batch, connection) for connection in ours)]
+    session: Session | None = None
+    while session is None and not batch.is_over and not opener.is_hopeless:
+        session = opener.get(CHECK_STOP_EVERY)
+        on_tick()
+    if session is None:
+        return []
+    ours = [RelayConnection(session), *(RelayConnection() for _ in range(number - 1))]
+    if getattr(session, "can_multiplex", False):
+        return [Multiplexer(batch, cast("MultiplexSender", batch.context.sender), opener, ours)]
+    return [_SingleConnection(batch, opener, connection) for connection in ours]
 
 
 def _wait(
@@ -102,28 +121,48 @@ class _WorkerProcess:
 class _SingleConnection:
     """One connection that sends one email at a time and waits for each reply."""
 
-    def __init__(self, batch: Batch, connection: RelayConnection) -> None:
+    def __init__(self, batch: Batch, opener: Opener, connection: RelayConnection) -> None:
         self._batch = batch
+        self._opener = opener
         self._connection = connection
+        self._is_used = connection.session is not None
         self._finished: list[Finished] = []
 
     def loop(self) -> None:
         """Send until nothing is due, the batch is over, or the connection fails twice in a row."""
-        while not self._batch.is_over and self._batch.open(self._connection):
+        while not self._batch.is_over and self._is_connected():
+            losses = self._opener.losses
             # The last outcome and the next claim share this commit (T3 and T2).
             claims = self._record(1)
             if claims:
                 self._send(claims[0])
             elif not self._batch.wait_for_rate():
+                self._opener.finish(losses)
                 return
 
     def close(self) -> None:
         """Record the last outcome and end the connection."""
         try:
-            if self._finished:
-                self._record(0)
+            self._record_last()
         finally:
             self._connection.close()
+
+    def _is_connected(self) -> bool:
+        """Have a connection, or wait for one. False: none is needed, or none can be had."""
+        connection, opener = self._connection, self._opener
+        if self._is_used and (connection.session is None or getattr(connection.session, "is_spent", False)):
+            self._is_used = False
+            self._record_last()  # before another thread may see that nothing is due
+            session, connection.session = connection.session, None
+            opener.lost(session, for_good=connection.is_given_up)
+        while connection.session is None and not (self._batch.is_over or opener.is_done or connection.is_given_up):
+            connection.session = opener.get(CHECK_STOP_EVERY)
+        self._is_used = connection.session is not None
+        return self._is_used
+
+    def _record_last(self) -> None:
+        if self._finished:
+            self._record(0)
 
     def _record(self, take: int) -> list[Claim]:
         finished, self._finished = self._finished, []

@@ -24,6 +24,7 @@ def check_relay(options: SmtpOptions, senders: Sequence[str], recipient: str) ->
     quick = replace(
         options,
         connect_timeout=min(options.connect_timeout, PATIENCE),
+        greeting_timeout=min(options.greeting_timeout, PATIENCE),
         reply_timeout=min(options.reply_timeout, PATIENCE),
     )
     try:

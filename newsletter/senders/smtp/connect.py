@@ -9,7 +9,7 @@ import ssl
 from newsletter.domain.delivery.outcome import Stage
 from newsletter.domain.errors import AuthenticationFailed, RelayRefusal, SenderError
 from newsletter.mail.replies import is_about_us, parse_reply
-from newsletter.senders.smtp.connection import Connection, TlsConnection
+from newsletter.senders.smtp.connection import Connection, NoReply, TlsConnection
 from newsletter.senders.smtp.options import SmtpOptions
 
 
@@ -129,6 +129,8 @@ def _explain(stage: Stage, error: Exception) -> str:
         return str(parse_reply(stage, error.smtp_code, error.smtp_error))
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate cannot be trusted: {error.verify_message}"
+    if isinstance(error, NoReply):
+        return str(error)
     if isinstance(error, TimeoutError):
         return "no reply in time"
     if _is_plain_text(error):
@@ -149,6 +151,8 @@ def _trouble(options: SmtpOptions, stage: Stage, error: Exception) -> SenderErro
             return RelayRefusal(f"{options}: it refuses this server: {reply} ({stage})", fix="Ask your provider why")
     if isinstance(error, TimeoutError) and stage is Stage.CONNECT and options.tls != "implicit":
         fix += " If the port is 465 or for TLS only, write smtps:// instead of smtp://"
+    if isinstance(error, NoReply):
+        fix = f"{fix}. " * bool(fix) + "If it is always this slow, add greeting_timeout=5m to its URL"
     if _is_plain_text(error) and stage is Stage.CONNECT:
         fix = "Write smtp:// instead of smtps://, or use the port for TLS (mostly 465)"
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -15,10 +15,15 @@ from typing import Any
 from newsletter.domain.delivery.outcome import Outcome
 from newsletter.senders.smtp.dialogue import Dialogue, Extensions, Lost, ReplyReader
 from newsletter.senders.smtp.options import SmtpOptions
+from newsletter.senders.smtp.reach import reach
 
 CHUNK = 448  # octets: longer than nearly all replies, and small enough for Python's fast allocator
 _LAST_REPLY_TIMEOUT = 2.0  # seconds to wait for the reply of a server that hung up in the middle of a message
 _QUIT_TIMEOUT = 5.0
+
+
+class NoReply(TimeoutError):
+    """The server was connected and did not reply in time; its text is a clause that says so."""
 
 
 class Connection(smtplib.SMTP):
@@ -28,6 +33,7 @@ class Connection(smtplib.SMTP):
         self.options = options
         self.replies = ReplyReader()
         self.dialogue = Dialogue(str(options), self.replies, Extensions())
+        self._patience = options.greeting_timeout
         timeout = options.connect_timeout
         super().__init__(options.host, options.port, local_hostname=options.hostname, timeout=timeout, **library)
 
@@ -51,16 +57,25 @@ class Connection(smtplib.SMTP):
     def ready(self) -> None:
         """Take over from smtplib, after its last EHLO."""
         self.dialogue = Dialogue(str(self.options), self.replies, Extensions.parse(self.esmtp_features))
+        self._patience = self.options.reply_timeout
         # Nagle's algorithm would hold a short segment back until the server has acknowledged the one before.
         self.open_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def getreply(self) -> tuple[int, bytes]:
         """Read one reply for smtplib's commands. Raises Lost or another OSError, and is then closed."""
         try:
-            return self._read_reply(self.options.reply_timeout)
-        except OSError:
+            reply = self._read_reply(self._patience)
+        except OSError as error:
             self.close()
+            if isinstance(error, TimeoutError):
+                raise NoReply(f"no reply in time ({self._patience:g} s)") from None
             raise
+        self.open_socket.settimeout(self._patience)  # of the TLS handshake, which may follow
+        return reply
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """As smtplib has it: connect."""
+        return reach(host, port, timeout)
 
     def abort(self, error: OSError, *, unsent: bool) -> Outcome:
         """Close a connection that failed during a transaction; returns and raises as `Dialogue.lost`."""
@@ -115,3 +130,12 @@ def remaining(deadline: float) -> float:
 
 class TlsConnection(Connection, smtplib.SMTP_SSL):
     """A connection that is encrypted from the first byte (RFC 8314)."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """As smtplib has it: connect and encrypt."""
+        plain = super()._get_socket(host, port, timeout)
+        try:
+            return self.options.context.wrap_socket(plain, server_hostname=host)
+        except OSError:
+            plain.close()
+            raise

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from newsletter.domain.delivery.outcome import Envelope, InDoubt, Outcome, Rejected, Reply, Stage
-from newsletter.domain.errors import RelayRefusal, SenderError
+from newsletter.domain.errors import ConnectionEnded, RelayRefusal, SenderError
 from newsletter.mail.replies import classify, is_about_us, parse_reply
 from newsletter.senders.base import rejected
 
@@ -43,7 +43,7 @@ class Closing(Lost):
     """A 421: the server closes the connection and has not done what was asked (section 3.8)."""
 
 
-class Stale(SenderError):
+class Stale(ConnectionEnded):
     """A connection that had sent messages before was gone when the next one began; a new connection may work."""
 
 

@@ -9,7 +9,10 @@ from functools import cached_property
 from newsletter.domain.errors import SettingsError
 from newsletter.senders.url import SenderUrl
 
-_OPTIONS = ("tls", "ca_file", "per_connection", "connect_timeout", "reply_timeout", "final_timeout")
+_OPTIONS = (
+    "tls", "ca_file", "per_connection", "connect_timeout", "greeting_timeout", "reply_timeout", "final_timeout"
+)  # fmt: skip
+GREETING_TIMEOUT = 30.0
 _TLS = ("starttls", "required", "optional", "none")
 
 
@@ -17,6 +20,9 @@ _TLS = ("starttls", "required", "optional", "none")
 class SmtpOptions:
     """One relay. Times in seconds (RFC 5321 section 4.5.3.2).
 
+    greeting_timeout: for the greeting, and for each other reply before the first message. RFC 5321 section 4.5.3.2.1 has
+    5 minutes for the greeting; we wait for less, because a relay that serves few connections at a time greets the others
+    when it is too late to be of use, and a relay that is down should be known before the next relay is tried.
     tls: `implicit` (port 465), `required`, `optional` (encrypt if offered), `none`.
     per_connection: messages after which a connection is renewed.
     """
@@ -32,6 +38,7 @@ class SmtpOptions:
     ca_file: str = ""
     per_connection: int = 1000
     connect_timeout: float = 30
+    greeting_timeout: float = GREETING_TIMEOUT
     reply_timeout: float = 300
     final_timeout: float = 600
 
@@ -47,6 +54,7 @@ class SmtpOptions:
         if bool(url.user) != bool(url.password):
             raise url.make_error("needs both a user and a password, or neither", "Write smtp://user:password@host")
         implicit = url.scheme == "smtps"
+        reply_timeout = url.get_seconds("reply_timeout", 300)
         tls = url.get_choice(
             "tls", ("required",) if implicit else _TLS, "required" if implicit or not url.is_local else "none"
         )
@@ -62,7 +70,8 @@ class SmtpOptions:
             ca_file=url.options.get("ca_file", ""),
             per_connection=url.get_integer("per_connection", 1000),
             connect_timeout=url.get_seconds("connect_timeout", 30),
-            reply_timeout=url.get_seconds("reply_timeout", 300),
+            greeting_timeout=url.get_seconds("greeting_timeout", min(GREETING_TIMEOUT, reply_timeout)),
+            reply_timeout=reply_timeout,
             final_timeout=url.get_seconds("final_timeout", 600),
         )
         if options.ca_file:

@@ -57,9 +57,13 @@ class SmtpSender:
 
 
 class SmtpSession:
-    """Sends messages over one connection at a time, and over a new one when that is used up or lost."""
+    """Sends messages over one connection at a time, and over a new one when that is used up or lost.
+
+    reconnects: as in `ports.sending.Session`.
+    """
 
     def __init__(self, options: SmtpOptions) -> None:
+        self.reconnects = True
         self.driver: NonblockingDriver | None = None
         self._options = options
         self._closed = False
@@ -70,6 +74,12 @@ class SmtpSession:
     def can_multiplex(self) -> bool:
         """As `ports.sending.MultiplexSession.can_multiplex`."""
         return self._connection.can_multiplex
+
+    @property
+    def is_spent(self) -> bool:
+        """As `ports.sending.MultiplexSession.is_spent`."""
+        connection = self._connection
+        return connection.sock is None or connection.dialogue.finished >= self._options.per_connection
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
         """As `ports.sending.Session.send`."""
@@ -101,6 +111,8 @@ class SmtpSession:
             try:
                 return self.driver.proceed()
             except Stale:
+                if not self.reconnects:
+                    raise
                 return self._start()
         except BaseException:
             self.close()
@@ -122,6 +134,8 @@ class SmtpSession:
         try:
             return send_blocking(self._usable(), *self._email)
         except Stale:
+            if not self.reconnects:
+                raise
             return send_blocking(self._usable(), *self._email)
 
     def _start(self) -> Outcome | None:
@@ -133,6 +147,8 @@ class SmtpSession:
         try:
             return self.driver.start(*self._email)
         except Stale:
+            if not self.reconnects:
+                raise
             return self._start()
 
     def _take(self, envelope: Envelope, message: bytes) -> Outcome | None:
@@ -144,7 +160,7 @@ class SmtpSession:
 
     def _usable(self) -> Connection:
         """The connection, or a new one if it is closed or has sent its number of messages."""
-        if not self._connection.is_open or self._connection.dialogue.finished >= self._options.per_connection:
+        if self.is_spent:
             self._connection.quit_quietly()
             self._connection = connect(self._options)
         return self._connection
