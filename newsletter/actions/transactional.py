@@ -274,7 +274,11 @@ class _Composer:
     def _refused(self, number: int) -> list[tuple[str, str]]:
         """(address, reason) of each delivery that was refused. Read when the report is sent, so that no copy is kept."""
         with self.store.read() as tx:
-            found = [one for state in ("rejected", "failed", "deferred") for one in tx.issues.deliveries(number, state)]
+            found = [
+                one
+                for state in ("rejected", "failed", "held", "deferred")
+                for one in tx.issues.deliveries(number, state)
+            ]
         return [
             (one.address, shorten(one.reply.partition(" ")[2], 120, placeholder="…"))
             for one in found

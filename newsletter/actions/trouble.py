@@ -79,8 +79,10 @@ def find_blocked(tx: Tx, now: datetime, *, is_sending: bool) -> Iterator[Blocked
             )
     for issue in tx.issues.recent(1):
         if held := tx.issues.get(issue.number).counts.get("held", 0):
-            fix = f"newsletter issues retry-failed {issue.number}"
-            yield Blocked(f"{plural(held, 'email')} of issue {issue.number} cannot be sent without your decision", fix)
+            # Never `--held` by itself: that is another copy, which only the owner may want.
+            fix = f"newsletter issues deliveries {issue.number} --state held"
+            words = f"{plural(held, 'email')} of issue {issue.number} may have arrived, and wait for your decision"
+            yield Blocked(words, fix)
     begun = [issue for issue in tx.issues.open() if issue.due_at <= now]
     if begun and (trouble := current_trouble(tx, now)):
         yield Blocked(f"issue {begun[0].number} cannot be sent: {trouble}", "newsletter doctor")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from newsletter.domain.delivery.delivery import OPEN, SkipReason, State
+from newsletter.domain.delivery.delivery import OPEN, WHY_HELD, SkipReason, State, how_to_send_held
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueState, how_to_fix
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def draw_issue(
     replies: as `issues.replies`. notes: sentences about its refusals. took: seconds.
     """
     counts = [(state.value, issue.counts.get(state.value, 0)) for state in State]
+    held = issue.counts.get(State.HELD.value, 0)
     skipped = ", ".join(f"{number} {reason}" for reason, number in issue.skipped_for.items())
     facts: list[tuple[str, object]] = [
         ("tip", f"{issue.subject} ({issue.tip_key})" if issue.subject else issue.tip_key),
@@ -87,6 +88,7 @@ def draw_issue(
         ),
         ("audience", issue.audience),
         *((name, number) for name, number in counts if number),
+        *([("why held", WHY_HELD), ("to send them once more", how_to_send_held(issue.number))] if held else []),
         *((f"{number} replies" if number > 1 else "reply", reply.partition(" ")[2]) for reply, number in replies),
         *([("skipped for", skipped)] if skipped else []),
         *(("note" if place == 0 else "", note) for place, note in enumerate(notes)),

@@ -299,11 +299,16 @@ def cancel(context: CliContext, *, number: int, yes: bool) -> None:
 
 @issues.command("retry-failed")
 @click.argument("number", type=int)
+@click.option("--held", is_flag=True, help="Also send held emails again that may have arrived twice already.")
 @dry_run
 @click.pass_obj
-def retry_failed(context: CliContext, *, number: int, dry_run: bool) -> None:
-    """Requeue what was not sent, but nothing to a suppressed address; `issues resume` or the daemon sends it."""
-    report_issue(context, context.app.issues.get(number) if dry_run else context.app.issues.retry_failed(number))
+def retry_failed(context: CliContext, *, number: int, held: bool, dry_run: bool) -> None:
+    """Requeue what was not sent, but nothing to a suppressed address; `issues resume` or the daemon sends it.
+
+    An email whose reply was lost twice is held, and stays so unless --held is passed: its subscriber may have two copies.
+    """
+    issues_ = context.app.issues
+    report_issue(context, issues_.get(number) if dry_run else issues_.retry_failed(number, held=held))
 
 
 @issues.command("deliveries")
@@ -325,7 +330,7 @@ def deliveries(context: CliContext, *, number: int, state: str | None, all_: boo
                     *([d.tip] if has_several else []),
                     d.state,
                     d.attempts,
-                    d.reason or d.reply,
+                    d.why,
                     d.next_attempt_at and output.when(d.next_attempt_at),
                 )
                 for d in found

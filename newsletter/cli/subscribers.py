@@ -90,6 +90,7 @@ def show(context: CliContext, *, address: str) -> None:
                 "tip": one.tip,
                 "state": one.state,
                 "reason": one.reason,
+                "reply": one.reply,
             }
             for one in record.deliveries
         ],
@@ -111,9 +112,7 @@ def _draw_record(output: Output, record: SubscriberRecord) -> None:
     output.facts(facts, title=subscriber.address)
     rows = [(when(consent.at), consent.what, consent.proof, consent.origin) for consent in record.consents]
     output.table(["!when", "!consent", "proof", "origin"], rows, empty="No consent is on record.")
-    emails = [
-        (one.issue, output.day(one.slot), one.tip, one.state, one.reason or one.reply) for one in record.deliveries
-    ]
+    emails = [(one.issue, output.day(one.slot), one.tip, one.state, one.why) for one in record.deliveries]
     output.table([">issue", "!slot", "tip", "!email", "why"], emails, empty="No email has been sent yet.")
 
 

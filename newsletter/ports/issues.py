@@ -134,8 +134,11 @@ class Issues(Quarters, Protocol):
         """T5: mark an issue as done if no open delivery exists."""
         ...
 
-    def retry(self, number: int, states: Sequence[str], now: datetime) -> int:
-        """Requeue the deliveries in these states (event RETRY) and reopen the issue if it was done; how many."""
+    def retry(self, number: int, states: Sequence[str], now: datetime, *, again: bool = False) -> int:
+        """Requeue the deliveries in these states (event RETRY) and reopen the issue if it was done; how many.
+
+        again: also held ones whose subscribers may have two copies already, because a reply was lost.
+        """
         ...
 
     def retry_rejected(self, number: int, now: datetime) -> int:

@@ -161,8 +161,8 @@ class SqliteLedger:
 
     def _recover_sending(self, now: datetime, owner: int | None = None) -> int:
         rows = self._db.execute(sql.SENDING, (owner, owner)).fetchall()
-        for issue, subscriber, crashes in rows:
-            change = recover(crashes + 1, hold_in_doubt=self._hold)
+        for issue, subscriber, crashes, doubts in rows:
+            change = recover(crashes + 1, doubts=doubts, hold_in_doubt=self._hold)
             self._db.execute(sql.RECOVER, (change.state, issue, subscriber))
             values = (
                 issue,
@@ -236,11 +236,16 @@ class SqliteLedger:
         if outcome is None:
             self._db.execute(sql.REQUEUE, (transition(State.SENDING, Event.REQUEUE), *row))
             return
+        doubts, crashes = 0, 0
+        if isinstance(outcome, InDoubt):
+            doubts, crashes = self._db.execute(sql.DOUBTS, row[:2]).fetchone() or (0, 0)
         change = apply_outcome(
             outcome,
             attempts=claim.attempts,
             first_attempt_at=claim.first_attempt_at,
             now=one.at,
+            doubts=doubts,
+            crashes=crashes,
             hold_in_doubt=self._hold,
         )
         next_ms = to_ms(change.next_attempt_at) if change.next_attempt_at else None

@@ -294,12 +294,15 @@ class SqlIssues:
         """T5: the statement itself looks for open deliveries, so no other process can add one in between."""
         return self._execute(_FINISH, issue=number, now=to_text(now)) > 0
 
-    def retry(self, number: int, states: Sequence[str], now: datetime) -> int:
-        """Requeue deliveries and, if there were any, reopen an issue that was done."""
+    def retry(self, number: int, states: Sequence[str], now: datetime, *, again: bool = False) -> int:
+        """Requeue deliveries and, if there were any, reopen an issue that was done. See ports.issues."""
         changed = 0
         for state in states:
             to = transition(State(state), Event.RETRY)
-            changed += self._execute(statements.RETRY, to=to.value, issue=number, state=state)
+            if state == State.HELD and not again:
+                changed += self._execute(statements.RETRY_HELD_ONCE, to=to.value, issue=number)
+            else:
+                changed += self._execute(statements.RETRY, to=to.value, issue=number, state=state)
         if changed and self._session.get_one(Issue, number).state == IssueState.DONE:
             self.change(number, IssueEvent.REOPEN, now)
         return changed

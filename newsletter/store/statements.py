@@ -60,8 +60,12 @@ ADD_ATTEMPT = """INSERT INTO attempt (issue_id, subscriber_id, at, event, stage,
 
 # -- Tr: what a dead process leaves ------------------------------------------------------------------
 
-SENDING = """SELECT issue_id, subscriber_id, crashes FROM delivery INDEXED BY delivery_sending
-    WHERE state = 'sending' AND (? IS NULL OR owner = ?)"""
+# Counted from the list of attempts, so that nothing that requeues a delivery can forget them.
+_DOUBTS = """(SELECT count(*) FROM attempt a
+    WHERE a.issue_id = d.issue_id AND a.subscriber_id = d.subscriber_id AND a.event = 'in_doubt')"""
+DOUBTS = f"SELECT {_DOUBTS}, d.crashes FROM delivery d WHERE d.issue_id = ? AND d.subscriber_id = ?"
+SENDING = f"""SELECT d.issue_id, d.subscriber_id, d.crashes, {_DOUBTS} FROM delivery d INDEXED BY delivery_sending
+    WHERE d.state = 'sending' AND (? IS NULL OR d.owner = ?)"""
 RECOVER = """UPDATE delivery SET state = ?, owner = NULL, crashes = crashes + 1
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'sending'"""
 # Emails in flight when an issue was cancelled may have been requeued after that.
@@ -84,6 +88,10 @@ DUE_NOW = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attemp
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'deferred'"""
 RETRY = """UPDATE delivery SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL, next_attempt_at = NULL
     WHERE issue_id = :issue AND state = :state"""
+# Held with a lost reply and another attempt in doubt: only if the owner asks for another copy.
+RETRY_HELD_ONCE = f"""UPDATE delivery AS d SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL,
+    next_attempt_at = NULL WHERE d.issue_id = :issue AND d.state = 'held'
+    AND ({_DOUBTS} = 0 OR {_DOUBTS} + d.crashes <= 1)"""
 REJECTED = "SELECT subscriber_id, reply FROM delivery WHERE issue_id = :issue AND state = 'rejected'"
 SKIP_ALL = """UPDATE delivery SET state = :to, reason = :reason, next_attempt_at = NULL, last_at = :now
     WHERE issue_id = :issue AND state = :state"""

@@ -35,6 +35,7 @@ class Subscriber(NamedTuple):
     crashes: int = 0  # as counted in the row
     copies: int = 0  # emails the server has accepted
     doubts: int = 0  # replies that were lost
+    recorded: int = 0  # of these, as listed in the attempts of the row
     hand: str = ""  # "", "claimed", "taken" (by the server), or a key of OUTCOMES
 
 
@@ -61,22 +62,30 @@ class Ledger:
         return subscriber._replace(state=transition(subscriber.state, Event.CLAIM), hand="claimed")
 
     def finish(self, subscriber: Subscriber, attempts: int = 1) -> Subscriber:
-        """T3: record the outcome. attempts: not part of the model's state, which has two faults at most."""
+        """T3: record the outcome. attempts: not part of the model's state."""
         outcome = OUTCOMES[subscriber.hand]
         if outcome is None:
             state = transition(subscriber.state, Event.REQUEUE)
         else:
             state = apply_outcome(
-                outcome, attempts=attempts, first_attempt_at=NOW, now=NOW, hold_in_doubt=self.hold_in_doubt
+                outcome,
+                attempts=attempts,
+                first_attempt_at=NOW,
+                now=NOW,
+                doubts=subscriber.recorded,
+                crashes=subscriber.crashes,
+                hold_in_doubt=self.hold_in_doubt,
             ).state
-        return subscriber._replace(state=state, hand="")
+        recorded = subscriber.recorded + isinstance(outcome, InDoubt)
+        return subscriber._replace(state=state, hand="", recorded=recorded)
 
     def recover(self, subscriber: Subscriber) -> Subscriber:
         """Tr: recover what a dead sender had in flight."""
         if subscriber.state is not State.SENDING:
             return subscriber
         crashes = subscriber.crashes + 1
-        return subscriber._replace(state=recover(crashes, hold_in_doubt=self.hold_in_doubt).state, crashes=crashes)
+        change = recover(crashes, doubts=subscriber.recorded, hold_in_doubt=self.hold_in_doubt)
+        return subscriber._replace(state=change.state, crashes=crashes)
 
     def is_done(self, subscribers: tuple[Subscriber, ...]) -> bool:
         """T5: nothing is open."""
@@ -192,7 +201,8 @@ def broken_promise(world: World, model: Model) -> str:
 def _broken_to(subscriber: Subscriber, ledger: Ledger, is_up: bool) -> str:  # noqa: FBT001
     """The promise to this subscriber that is broken, or ""."""
     unseen = not is_up and subscriber.state is State.SENDING  # a crash that is not recorded yet
-    if subscriber.copies > 1 + subscriber.crashes + unseen + subscriber.doubts:
+    for_crashes = 1 + subscriber.crashes + unseen
+    if subscriber.copies > min(for_crashes + subscriber.doubts, max(for_crashes, 2)):
         return f"I8: {subscriber.copies} copies after {subscriber.crashes} crashes and {subscriber.doubts} lost replies"
     if ledger.hold_in_doubt and subscriber.copies > 1:
         return "a second copy although emails in doubt are held"

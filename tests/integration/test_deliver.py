@@ -34,7 +34,7 @@ from tests.support.publishing import (
 ODD = "reader2@a.example"
 LATER = "451 4.7.1 greylisted"
 BLOCKED = "550 5.7.1 blocked by our list"
-NO_REPLY = InDoubt(Reply(Stage.DOT, 0, "", "no reply to the dot"))
+NO_REPLY = InDoubt(Reply(Stage.DOT, 0, "", "to the dot"))
 
 
 @pytest.fixture

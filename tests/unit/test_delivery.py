@@ -127,13 +127,18 @@ def test_an_email_in_doubt_is_not_retried_before_ten_minutes() -> None:
     assert (change.state, change.next_attempt_at) == (State.DEFERRED, NOW + timedelta(minutes=10))
 
 
-def test_a_lost_reply_is_held_at_the_third_attempt() -> None:
-    changes = [
-        apply_outcome(InDoubt(Reply(Stage.DOT, 0)), attempts=n, first_attempt_at=NOW, now=NOW)
-        for n in range(1, MAX_CRASHES + 1)
-    ]
+@pytest.mark.parametrize(
+    ("doubts", "crashes", "state"),
+    [(0, 0, State.DEFERRED), (0, 1, State.HELD), (0, 2, State.HELD), (1, 0, State.HELD), (2, 0, State.HELD)],
+)
+@pytest.mark.parametrize("attempts", [1, 9])
+def test_a_second_lost_reply_is_held_whatever_happened_in_between(
+    doubts: int, crashes: int, state: State, attempts: int
+) -> None:
+    outcome = InDoubt(Reply(Stage.DOT, 0))
+    change = apply_outcome(outcome, attempts=attempts, first_attempt_at=NOW, now=NOW, doubts=doubts, crashes=crashes)
 
-    assert [change.state for change in changes] == [State.DEFERRED, State.DEFERRED, State.HELD]
+    assert change.state is state
 
 
 def test_an_email_in_doubt_is_held_if_the_settings_say_so() -> None:
@@ -146,3 +151,4 @@ def test_an_email_in_doubt_is_held_if_the_settings_say_so() -> None:
 def test_a_delivery_is_requeued_after_a_crash_and_held_after_the_third(crashes: int, state: State) -> None:
     assert recover(crashes).state is state
     assert recover(crashes, hold_in_doubt=True).state is State.HELD
+    assert recover(crashes, doubts=1).state is State.HELD, "a lost reply and a crash"

@@ -205,7 +205,7 @@ def test_only_a_message_that_was_sent_to_its_dot_is_in_doubt(error: OSError) -> 
     talk(dialogue, [OK + OK + GO_AHEAD])
     outcome = dialogue.lost(error)
     assert isinstance(outcome, InDoubt)
-    assert outcome.reply.text.startswith("no reply to the dot: ")
+    assert str(outcome.reply).startswith("no reply to the dot: ")
 
 
 @pytest.mark.parametrize("error", [END, TimeoutError()])

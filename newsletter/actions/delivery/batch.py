@@ -16,6 +16,7 @@ from newsletter.domain.delivery.circuit_breaker import CircuitBreaker
 from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.delivery.rate_limit import RateLimiter
+from newsletter.domain.delivery.whose_trouble import WhoseTrouble
 from newsletter.domain.errors import ConnectionEnded, InputError, NewsletterError, RelayRefusal, SenderError
 from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Ledger, Sender, Session, Worker, WorkerUpdate
@@ -81,6 +82,7 @@ class Batch:
         self.number = number
         self.result = BatchResult()
         self.breaker = CircuitBreaker(accepted, context.trusts_mailboxes)
+        self.whose_trouble = WhoseTrouble()
         self.halt = Event()
         self.limiter = RateLimiter(getattr(context.sender, "rates", ()))
         if self.limiter.longest_window:
@@ -156,7 +158,7 @@ class Batch:
     def in_doubt(self, error: Exception) -> InDoubt:
         """The outcome when a sender raises what its interface does not allow. Nobody knows how far it got: stop."""
         self.halt_for(error)
-        return InDoubt(Reply(Stage.DOT, 0, "", f"a bug in the program: {error!r}"))
+        return InDoubt(Reply(Stage.DOT, 0, "", f"to the dot: a bug in the program: {error!r}"))
 
     def count(self, claim: Claim, outcome: Outcome) -> None:
         """Count an outcome; if it trips the circuit breaker, all workers stop."""
@@ -166,9 +168,12 @@ class Batch:
             is_retry = claim.attempts > 1
             reason = self.breaker.record_outcome(claim.subscriber_id, outcome, domain, is_retry=is_retry)
             if type(outcome) is Sent:
+                self.whose_trouble.record_sent()
                 result.sent += 1
                 result.final += 1
                 return
+            if isinstance(outcome, InDoubt):
+                reason = reason or self.whose_trouble.record_doubt(outcome.reply)
             result.final += not isinstance(outcome, _RETRYABLE)
             if reason and not result.paused:
                 result.paused = reason
@@ -191,6 +196,7 @@ class Batch:
             # `deliver` reopens the rejections of both processes together.
             self.breaker.run.extend(update.run)
             self.breaker.accepted += update.sent
+            self.whose_trouble.sent += update.sent
         if update.failure:
             self.halt_for(NewsletterError(update.failure))
         if update.paused:

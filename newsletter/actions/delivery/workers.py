@@ -56,6 +56,7 @@ def _workers(batch: Batch, opener: Opener, number: int, on_tick: Callable[[], ob
 
     The first connection that opens shows what the mail server can do. The others follow while it sends already.
     """
+    batch.whose_trouble.connections = number
     if batch.is_rate_limited:
         return []
     session: Session | None = None

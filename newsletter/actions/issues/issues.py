@@ -195,18 +195,19 @@ class Issues:
             tx.suppressions.add_bounced(number, health.verdict.suppress, now)
             return tx.issues.change(number, IssueEvent.CANCEL, now, reason="cancelled by hand")
 
-    def retry_failed(self, number: int) -> IssueFacts:
+    def retry_failed(self, number: int, *, held: bool = False) -> IssueFacts:
         """Requeue what was not sent; `send`, `resume` or the daemon sends it.
 
         That is every failed, held, and rejected delivery, but none to an address that is suppressed. Addresses that an
-        earlier version suppressed for another reason than the mailbox are no longer suppressed. Raises NotFound, Refused.
+        earlier version suppressed for another reason than the mailbox are no longer suppressed. held: also held ones
+        that may have arrived twice already, for one more attempt. Raises NotFound, Refused.
         """
         now = self.clock()
         with self.store.write() as tx:
             issue = tx.issues.get(number)
             if issue.state in _NOT_RETRYABLE:
                 raise Refused(f"issue {number} is {issue.state}, so nothing more of it is sent", fix=_SEE)
-            tx.issues.retry(number, ("failed", "held"), now)
+            tx.issues.retry(number, ("failed", "held"), now, again=held)
             tx.issues.retry_rejected(number, now)
             return tx.issues.get(number)
 

@@ -31,6 +31,14 @@ class State(StrEnum):
 OPEN = frozenset({State.PENDING, State.SENDING, State.DEFERRED})
 
 
+WHY_HELD = "nobody knows whether the mail server accepted them, so they may have arrived"
+
+
+def how_to_send_held(number: int) -> str:
+    """What the owner can do about the held deliveries of an issue: always a choice to send another copy."""
+    return f"newsletter issues retry-failed {number} --held"
+
+
 class Event(StrEnum):
     """What can happen to a delivery."""
 
@@ -117,11 +125,19 @@ _ACCEPTED = _change(Event.ACCEPT)
 
 
 def apply_outcome(
-    outcome: Outcome, *, attempts: int, first_attempt_at: datetime, now: datetime, hold_in_doubt: bool = False
+    outcome: Outcome,
+    *,
+    attempts: int,
+    first_attempt_at: datetime,
+    now: datetime,
+    doubts: int = 0,
+    crashes: int = 0,
+    hold_in_doubt: bool = False,
 ) -> Change:
     """The change that an outcome makes to a delivery in `sending`.
 
-    attempts: how many were made, this one included. first_attempt_at, now: aware.
+    attempts: how many were made, this one included. first_attempt_at, now: aware. doubts, crashes: as in
+    `may_arrive_twice`, without this attempt; only an outcome in doubt needs them.
     A policy rejection is about us and not about the address, so the delivery is deferred, and the circuit breaker
     decides about the issue.
     """
@@ -136,15 +152,25 @@ def apply_outcome(
             return _change(Event.REJECT)
         case InDoubt():
             # A server that never answers would get a copy for every attempt of 48 hours.
-            if hold_in_doubt or attempts >= MAX_CRASHES:
+            if hold_in_doubt or may_arrive_twice(doubts + 1, crashes):
                 return _change(Event.HOLD)
             # The copy has the same Message-ID, so that receivers can drop it.
             return _later(max(back_off(attempts), IN_DOUBT_FOR), first_attempt_at, now)
 
 
-def recover(crashes: int, *, hold_in_doubt: bool = False) -> Change:
+def recover(crashes: int, *, doubts: int = 0, hold_in_doubt: bool = False) -> Change:
     """The change to a delivery in `sending` whose owner is dead (Tr); `crashes` includes this one."""
-    return _change(Event.HOLD if hold_in_doubt or crashes >= MAX_CRASHES else Event.REQUEUE)
+    return _change(Event.HOLD if hold_in_doubt or may_arrive_twice(doubts, crashes) else Event.REQUEUE)
+
+
+def may_arrive_twice(doubts: int, crashes: int) -> bool:
+    """Has an email been in doubt so often that it must not be sent again by itself?
+
+    doubts: attempts whose reply to the final dot was lost, so that the subscriber probably has a copy of each. crashes:
+    attempts during which the sender died, mostly before the dot. Two lost replies are enough, or a lost reply and a
+    crash, or three crashes; so a subscriber gets at most two copies if no more than one crash hit this email.
+    """
+    return 2 * doubts + crashes >= MAX_CRASHES
 
 
 class Claim(NamedTuple):
@@ -178,7 +204,7 @@ class Finished(NamedTuple):
 
 
 __all__ = [
-    "BACK_OFF", "GIVE_UP_AFTER", "IN_DOUBT_FOR", "MAX_CRASHES", "OPEN", "TABLE",
+    "BACK_OFF", "GIVE_UP_AFTER", "IN_DOUBT_FOR", "MAX_CRASHES", "OPEN", "TABLE", "WHY_HELD",
     "Change", "Claim", "Event", "Finished", "Reply", "SkipReason", "State",
-    "apply_outcome", "back_off", "recover", "transition",
+    "apply_outcome", "back_off", "how_to_send_held", "may_arrive_twice", "recover", "transition",
 ]  # fmt: skip

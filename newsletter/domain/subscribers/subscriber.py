@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from newsletter.domain.delivery.delivery import State
 from newsletter.domain.subscribers.address import Address
 from newsletter.domain.subscribers.subscription import Frequency, Status
 
 UNSUBSCRIBED_ELSEWHERE = "unsubscribed"
+_NO_REPLY = "dot no reply"  # of an email in doubt, as the ledger keeps it
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +119,14 @@ class DeliveryFacts:
     reply: str
     next_attempt_at: datetime | None
     tip: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why it is in its state, in words: the reason, or the reply of the mail server."""
+        if self.reason:
+            return self.reason
+        if self.state == State.HELD and not self.reply.startswith(_NO_REPLY):
+            return "may have arrived: the program was killed while it sent this email"
+        return (
+            f"may have arrived: {self.reply.removeprefix('dot ')}" if self.reply.startswith(_NO_REPLY) else self.reply
+        )

@@ -204,7 +204,7 @@ class Dialogue:
         # Section 3.8: with a 421, the server has not done what was asked, so the message was not accepted.
         if isinstance(error, Closing):
             raise self._trouble(what) from None
-        return InDoubt(Reply(Stage.DOT, 0, "", f"no reply to the dot: {what}"))
+        return InDoubt(Reply(Stage.DOT, 0, "", f"to the dot: {what}"))
 
     # -- inside ----------------------------------------------------------------------------------
 
