@@ -17,6 +17,7 @@ from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NewsletterError, SchemaError
 from newsletter.domain.site import Site
+from newsletter.domain.tips.tip import TipState
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.tokens import Signer
 from newsletter.ports.clock import Clock
@@ -221,6 +222,11 @@ def _tips(tx: Tx, rules: Rules, now: datetime) -> Iterator[Check]:
         yield error("next_tip", first.reason, _IMPORT)
         return
     yield fine("next_tip", f"the next tip is “{first.title}”")
+    broken = [card for card in tx.tips.cards() if card.problem and card.state is not TipState.RETIRED]
+    if broken:
+        what = f"{plural(len(broken), 'tip')} cannot be sent and {'is' if len(broken) == 1 else 'are'} passed over"
+        named = "; ".join(f"{card.key}: {card.problem}" for card in broken[:3])
+        yield warning("passed_over", f"{what}: {named}", f"Fix it: newsletter tips edit {broken[0].key}")
     if few := left.warning():
         fallback = f"{_IMPORT}; or mark some as fallbacks with fallback: true in their front matter"
         yield warning("runway", few, _IMPORT if left.with_reruns is None else fallback)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.issues.compile import RenderContext
 from newsletter.actions.tips.tips import FileFormats
+from newsletter.actions.unsent import FOR_THE_OWNER
 from newsletter.app.process import available_cores, system_clock
 from newsletter.app.worker import WorkerStarter
 from newsletter.domain.calendar.plan import Policy
@@ -130,6 +131,16 @@ class Parts:
 
             check_templates(self.site, self.settings.templates)
         return EmailTemplates(self.site, self._template_dirs)
+
+    @cached_property
+    def transactional_renderer(self) -> Renderer:
+        """The same for transactional emails; emails to the owner use our templates if hers are broken."""
+        from newsletter.rendering.emails import EmailTemplates  # noqa: PLC0415 - as above
+        from newsletter.rendering.fallback import FallbackRenderer  # noqa: PLC0415 - as above
+
+        return FallbackRenderer(
+            lambda: self.renderer, lambda: EmailTemplates(self.site, self._template_dirs[-1:]), FOR_THE_OWNER
+        )
 
     @cached_property
     def render_context(self) -> RenderContext:

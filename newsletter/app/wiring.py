@@ -53,7 +53,14 @@ class App(Parts):
     def tips(self) -> Tips:
         """Import, edit, order, pin, check and explain tips."""
         return Tips(
-            self.store, self.rules, self.clock, self.file_formats, link_checker.check_links, self.media, download
+            self.store,
+            self.rules,
+            self.clock,
+            self.file_formats,
+            link_checker.check_links,
+            self.media,
+            download,
+            lambda: self.errors,
         )
 
     @cached_property
@@ -90,7 +97,7 @@ class App(Parts):
         """What stops an issue. Raises SettingsError and TemplateError."""
         from newsletter.rendering.preflight import preflight  # noqa: PLC0415 - lxml is slow
 
-        return Errors(self.store, self.render_context, self.rules, preflight)
+        return Errors(self.store, self.render_context, self.rules, preflight, self.media.has)
 
     @cached_property
     def delivery(self) -> Delivery:
@@ -192,11 +199,11 @@ class App(Parts):
 
     @cached_property
     def transactional(self) -> Transactional:
-        """Send the queued transactional emails. Raises SettingsError and TemplateError."""
+        """Send the queued transactional emails. Raises SettingsError."""
         return Transactional(
             store=self.store,
             rules=self.rules,
-            renderer=self.renderer,
+            renderer=self.transactional_renderer,
             site=self.site,
             signer=self.signer,
             sender=self.sender,

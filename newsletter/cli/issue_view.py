@@ -82,7 +82,7 @@ def draw_issue(
         ("state", issue.state.value),
         *([("because", issue.pause_reason)] if issue.pause_reason else []),
         *(
-            [("to send it", how_to_fix(issue.tip_key or "KEY"))]
+            [("to send it", how_to_fix(issue.tip_key or "KEY", issue.pause_reason))]
             if issue.pause_reason and issue.state in NOT_FROZEN
             else []
         ),

@@ -181,7 +181,7 @@ def send(
 ) -> int:
     """Do what the daemon would do now: send the issue if a slot is due; otherwise, show when the next one is.
 
-    An issue whose tip has errors is held. The exit code is 0 if every delivery is final, 4 if some are still open, and 1
+    A tip with errors is passed over, and the next one is sent; if it is the only one, the issue is held. The exit code is 0 if every delivery is final, 4 if some are still open, and 1
     if the issue is held.
     """
     if extra != (tip is not None) or (extra and now) or (on and not extra):
@@ -212,26 +212,28 @@ def _send_later(context: CliContext, tip: str, on: str, *, dry_run: bool) -> int
 def _would_send(context: CliContext, *, early: bool, tip: str | None, anyway: bool) -> int:
     context.app.issues.refuse_on_hold()
     coming = context.app.issues.next()
-    errors = () if anyway else context.app.issues.errors(tip)
-    title = context.app.tips.title_today(tip) if tip else coming.tip.title if coming.tip else "no tip"
-    key = tip or (coming.tip.key if coming.tip else "")
+    rehearsal = None if anyway else context.app.issues.rehearse(tip)
+    errors, passed_over = (rehearsal.errors, rehearsal.passed_over) if rehearsal else ((), {})
+    key = tip or (rehearsal.choice.tip if rehearsal else coming.tip.key if coming.tip else None) or ""
+    title = context.app.tips.title_today(key) if key else "no tip"
     is_due = bool(tip) or early or (coming.due_at <= context.clock() and (not coming.waits or anyway))
     would = is_due and not errors
     shares = None if tip else context.app.issues.next_shares()
     words = f"Would send “{title}” to {subscriber_count(shares.own if shares else coming.audience)}."
     words += f" {shares.words()}" if shares else ""
     document = {"issue": None, "dry_run": True, "would_send": would, "next": next_document(coming),
-                "shares": substitutes_document(shares), "errors": list(errors)}  # fmt: skip
+                "shares": substitutes_document(shares), "errors": list(errors), "tip": key or None, "passed_over": passed_over}  # fmt: skip
     extra = context.app.calendar.next_extra()
 
     def draw(output: Output) -> None:
+        output.lines(f"{passed} is passed over: {why}." for passed, why in passed_over.items())
         if not errors:
             output.line(words if would else next_issue_text(output, coming, extra))
             return
         output.line(f"“{title}” would not be sent, because it has errors:", "red")
         for error in errors:
             output.line(f"✗ {error}.", "red")
-        output.line(f"{how_to_fix(key)}.")
+        output.line(f"{how_to_fix(key, rehearsal.hold if rehearsal else '')}.")
 
     context.report(document, draw)
     return FAILED if is_due and errors else 0

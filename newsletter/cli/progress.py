@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from newsletter.domain.delivery.issue import IssueFacts
 
 INTERRUPTED = 130
+NAMED = 10  # tips that are passed over
 Progress = Callable[[int, int], None]
 
 
@@ -34,6 +35,10 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
         document = {"issue": None, "slot": None, "state": None, "next": next_document(coming)}
         context.report(document, lambda output: output.line(next_issue_text(output, coming, extra)))
         return 0
+    for card in [card for card in context.app.tips.cards() if card.problem and card.state.value != "retired"][:NAMED]:
+        context.print_note(
+            f"newsletter: {card.key} is passed over: {card.problem}. Fix it: newsletter tips edit {card.key}"
+        )
     report_issue(context, issue, took=time.monotonic() - began)
     code = exit_code_of(issue)
     if context.app.stop.is_set() and code:

@@ -49,11 +49,16 @@ def _card(card: TipCard) -> dict[str, object]:
         "tags": list(card.tags),
         "last_sent_on": iso(card.last_sent_on),
         "starter": card.starter,
+        "problem": card.problem or None,
     }
 
 
 def _state(card: TipCard) -> str:
-    more = [word for word, is_true in (("teaser", not card.complete), ("starter", card.starter)) if is_true]
+    more = [
+        word
+        for word, is_true in (("teaser", not card.complete), ("starter", card.starter), ("passed over", card.problem))
+        if is_true
+    ]
     return ", ".join([card.state.value, *more])
 
 
@@ -253,6 +258,8 @@ def _report_import(context: CliContext, report: Report, *, dry_run: bool) -> int
         output.facts(facts, title="Nothing written" if dry_run else "Tips")
         for rejected in report.rejected:
             output.line(f"{rejected.source}:{rejected.line}: {rejected.reason}", "yellow")
+        for one in report.problems:
+            output.line(f"{one.key} is passed over until it is fixed: {one.problem}", "yellow")
         _list(output, [f"{piece.source}:{piece.line}: {piece.text}" for piece in report.remarks])
         _list(output, [f"left out: {piece.title!r} is {piece.reason}" for piece in report.left_out])
         if report.other_category and not any(counts.values()):
@@ -286,6 +293,11 @@ def retire(context: CliContext, *, keys: Sequence[str], starter: bool, yes: bool
         what = chosen[0] if len(chosen) == 1 else plural(len(chosen), "tip")
         context.require_confirmation(f"Retire {what}? To take it back, run newsletter tips unretire", yes=yes)
     _report_state(context, context.app.tips.retire(*chosen), "retired")
+    for issue in context.app.tips.in_progress(*chosen):
+        context.print_note(
+            f"newsletter: issue {issue.number}, which is {issue.state}, has the tip {issue.tip_key} already. "
+            f"To end it, run: newsletter issues cancel {issue.number}"
+        )
 
 
 @tips.command("unretire")

@@ -81,6 +81,10 @@ class Issues(Quarters, Protocol):
         """Apply an event; raises IllegalTransition. A missed issue gives its number back, and gets one below zero."""
         ...
 
+    def discard(self, number: int) -> None:
+        """Delete an issue that is still preparing, so that its number is free and its quarter gets another one."""
+        ...
+
     def bind(self, number: int, tip_id: int) -> None:
         """Give an issue its tip."""
         ...

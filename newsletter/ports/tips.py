@@ -68,6 +68,13 @@ class Tips(Protocol):
         ...
 
     def set_state(self, tip_id: int, state: TipState, *, sent_on: date | None = None) -> None: ...
+    def set_problem(self, tip: TipFull, problem: str) -> bool:
+        """Record why no email can be made of a tip, as a clause, or that nothing is wrong (""); did that change anything?
+
+        tip: as it was checked; nothing is recorded about a text that has been changed since.
+        """
+        ...
+
     def unretire(self, tip_id: int, *, otherwise: TipState) -> None:
         """Give a retired tip the state back that it had before; `otherwise` if an older version retired it."""
         ...

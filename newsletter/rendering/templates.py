@@ -8,15 +8,15 @@ from types import TracebackType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.domain.errors import TemplateError
+from newsletter.rendering.limits import LimitedEnvironment, joined
 
 MAX_CACHED = 2_000  # pairs of a type and a name; templates have a few dozen
 
 
-class _SandboxedEnvironment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox with a cache of its answers, which depend only on the type of an object and the attribute's name."""
+class _SandboxedEnvironment(LimitedEnvironment):
+    """The sandbox with a cache of its answers, which depend only on the type of an object and the attribute's name."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -53,7 +53,11 @@ class Templates:
     def render(self, name: str, values: Mapping[str, object]) -> str:
         """Render one template. Raises TemplateError for any error in it."""
         try:
-            return self.environment.get_template(name).render(values)
+            template = self.environment.get_template(name)
+            if isinstance(self.environment, LimitedEnvironment):
+                self.environment.start()
+                return joined(template.generate(values))
+            return template.render(values)
         except TemplateSyntaxError as error:
             raise TemplateError(_message(error), source=error.filename or name, line=error.lineno) from error
         except TemplateNotFound as error:

@@ -56,7 +56,7 @@ class SqlCalendar:
             runs[tip_id or 0].add(day or due_at.date())
         columns = (
             Tip.id, Tip.key, Tip.title, Tip.position, Tip.complete, Tip.state, Tip.season, Tip.series, Tip.part,
-            Tip.pin_on, Tip.pin_at, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on, Tip.starter, Tip.earlier_runs,
+            Tip.pin_on, Tip.pin_at, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on, Tip.starter, Tip.earlier_runs, Tip.problem,
         )  # fmt: skip
         rows = self._session.connection().execute(select(*columns).order_by(col(Tip.position), col(Tip.id)))  # type: ignore[call-overload]
         return [
@@ -76,6 +76,7 @@ class SqlCalendar:
                 fallback=row.fallback,
                 runs=tuple(sorted(runs[row.id].union(days_of(row.earlier_runs), filter(None, [row.published_on])))),
                 starter=row.starter,
+                problem=row.problem,
             )
             for row in rows
         ]

@@ -45,7 +45,7 @@ _RAN = """SELECT t.id, t.key, t.title, max(i.day),
     sum((SELECT count(*) FROM farewell f WHERE f.issue_id = i.id))
     FROM issue i JOIN tip t ON t.id = i.tip_id
     WHERE i.quarter IS NULL AND i.state IN ('sending', 'paused', 'done')
-    AND i.day BETWEEN :first AND :last AND t.complete AND t.state <> 'retired'
+    AND i.day BETWEEN :first AND :last AND t.complete AND t.state <> 'retired' AND t.problem = ''
     GROUP BY t.id"""
 _FINISH = f"""UPDATE issue SET state = 'done', done_at = :now
     WHERE id = :issue AND state = 'sending' AND NOT ({HAS_OPEN})"""  # noqa: S608 - a constant
@@ -186,10 +186,17 @@ class SqlIssues:
             row.done_at = now
         if event in (IssueEvent.CANCEL, IssueEvent.MISS):
             self._restore_tip(row)
+        if event is IssueEvent.UNBIND:
+            row.tip_id, row.run = None, None
         if event is IssueEvent.MISS:  # it was never frozen, so nothing refers to its number
             row.id = min(self._session.exec(select(func.min(col(Issue.id)))).one() or 0, 0) - 1
         self._session.flush()
         return self.get(row.id or number)
+
+    def discard(self, number: int) -> None:
+        """Delete an issue that was never frozen, so nothing refers to it."""
+        self._session.delete(self._session.get_one(Issue, number))
+        self._session.flush()
 
     def bind(self, number: int, tip_id: int) -> None:
         """Bind a tip. `run` counts its runs; UNIQUE(tip, run) prevents a second first run."""

@@ -23,6 +23,7 @@ class Tip(SQLModel, table=True):
     starter: it came with the program. preview: the preview text in the inbox, "" for the takeaway.
     retired_from: the state that a retired tip had before. earlier_runs: days on which it was sent elsewhere, before it came
     here; ISO 8601, separated by spaces. earlier_useful, earlier_not_useful: votes from there.
+    problem: why no email can be made of it, or "".
     """
 
     __tablename__ = "tip"
@@ -58,6 +59,7 @@ class Tip(SQLModel, table=True):
     earlier_runs: str = Field(default="", sa_column_kwargs={"server_default": ""})
     earlier_useful: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     earlier_not_useful: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    problem: str = Field(default="", sa_column_kwargs={"server_default": ""})
     added_at: datetime = at()
     changed_at: datetime = at()
 
@@ -214,13 +216,17 @@ class OwnKey(SQLModel, table=True):
 
 
 class SlotOverrideRow(SQLModel, table=True):
-    """The owner's override of a slot. wish: skip, hold or approve. about: the reason, or the key of the approved tip."""
+    """The owner's override of a slot. wish: skip, hold or approve. about: the reason, or the key of the approved tip.
+
+    words: a digest of what was approved; "" for an approval by an older version.
+    """
 
     __tablename__ = "slot_wish"
 
     slot: date = Field(primary_key=True)
     wish: str
     about: str = ""
+    words: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class OwnerNotified(SQLModel, table=True):

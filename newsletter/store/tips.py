@@ -137,7 +137,7 @@ class SqlTips:
         row = self._session.get_one(Tip, tip_id)
         if replace(self.by_id(tip_id).text, rules=found.rules) != found:
             self._forget_decisions(row.key)
-        row.changed_at, row.edited = now, edited
+        row.changed_at, row.edited, row.problem = now, edited, ""
         if complete_state is not None:
             row.state = complete_state.value
         if identity is not None:
@@ -165,6 +165,15 @@ class SqlTips:
         if sent_on is not None:
             row.last_sent_on = sent_on
         self._session.flush()
+
+    def set_problem(self, tip: TipFull, problem: str) -> bool:
+        """Record why no email can be made of a tip; see ports.tips."""
+        row = self._session.get(Tip, tip.card.id)
+        if row is None or row.problem == problem or self.by_id(tip.card.id).text != tip.text:
+            return False
+        row.problem = problem
+        self._session.flush()
+        return True
 
     def unretire(self, tip_id: int, *, otherwise: TipState) -> None:
         """Give a retired tip its earlier state back; see ports.tips."""
@@ -345,6 +354,7 @@ def _card(row: Tip, labels: dict[str, list[str]]) -> TipCard:
         categories=_names(labels, CATEGORY),
         tags=_names(labels, TAG),
         starter=row.starter,
+        problem=row.problem,
     )
 
 

@@ -77,7 +77,7 @@ def test_early_and_extra_issues_with_errors_are_refused_before_anything_is_writt
             harness.issues.send(**options)
         assert "newsletter tips edit bad" in caught.value.fix
     assert harness.issues.list() == []
-    assert harness.issues.errors()[0].startswith("body, line 1")
+    assert harness.issues.rehearse("bad").errors[0].startswith("body, line 1")
     done = harness.issues.send(extra_tip="bad", anyway=True)
     assert done
     assert done.state is IssueState.DONE

@@ -14,10 +14,12 @@ from alembic.config import Config
 
 from newsletter import importers
 from newsletter.actions.calendar.plan import Rules
+from newsletter.actions.issues.errors import Errors
 from newsletter.actions.tips.edit import edit_tip
 from newsletter.actions.tips.import_tips import Report, import_tips
 from newsletter.actions.tips.tips import Tips
 from newsletter.domain.calendar.schedule import Schedule
+from newsletter.domain.errors import SettingsError
 from newsletter.domain.tips.tip import ConflictChoice, TipText
 from newsletter.http import link_checker
 from newsletter.http.download import download
@@ -91,11 +93,16 @@ def test_a_tip_changed_on_both_sides_is_rejected_until_one_version_is_chosen(sto
     assert text_of(store).body == MINE.body
 
 
+def not_set_up() -> Errors:
+    raise SettingsError("there is no secret key yet")
+
+
 def test_an_edited_tip_stays_edited_when_its_rule_for_reruns_is_set(store: SqlStore) -> None:
     run_import(store, TIP)
     edit(store, MINE)
     rules = Rules(Schedule.parse("TUE 08:00", "America/New_York"), timedelta(hours=24))
-    tips = Tips(store, rules, lambda: NOW, importers.Formats, link_checker.check_links, MediaFolder(Path()), download)
+    media = MediaFolder(Path())
+    tips = Tips(store, rules, lambda: NOW, importers.Formats, link_checker.check_links, media, download, not_set_up)
     tips.rerun("sweep-the-floor", "after 2 years")
     assert counts(run_import(store, CHANGED)) == (0, 0, 1, 1)
     assert text_of(store).body == MINE.body

@@ -53,7 +53,8 @@ def got(harness: AppHarness, number: int) -> dict[str, str]:
 def archive_tip(harness: AppHarness, title: str, ran_on: date) -> None:
     text = TipText(title, "Use it.", published_on=ran_on)
     with harness.store.write() as tx:
-        tx.tips.add(text, identity(title, ran_on), title.lower().replace(" ", "-"), TipState.ARCHIVE, TUESDAY)
+        key = title.lower().replace(" {{ year }}", "").replace(" ", "-")
+        tx.tips.add(text, identity(title, ran_on), key, TipState.ARCHIVE, TUESDAY)
 
 
 def test_new_subscribers_get_the_tip_and_those_who_received_all_tips_are_skipped_with_a_reason(

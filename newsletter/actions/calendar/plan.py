@@ -71,9 +71,16 @@ def plan_of(tx: Tx, rules: Rules) -> Plan:
     return Plan(tuple(tx.calendar.plans()), rules.policy, skips)
 
 
-def choice_for(tx: Tx, rules: Rules, slot: date) -> Choice:
-    """What goes out in this slot."""
-    return choose(slot, plan_of(tx, rules))
+def choice_for(tx: Tx, rules: Rules, slot: date, problems: Mapping[str, str] | None = None) -> Choice:
+    """What goes out in this slot. problems: of tips by their keys, in place of those that are recorded."""
+    plan, known = plan_of(tx, rules), problems or {}
+    tips = (replace(tip, problem=known.get(tip.key, tip.problem)) for tip in plan.tips)
+    return choose(slot, replace(plan, tips=tuple(tips)) if known else plan)
+
+
+def choice_as_it_is(tx: Tx, rules: Rules, slot: date) -> Choice:
+    """What goes out in this slot if no tip had a problem."""
+    return choice_for(tx, rules, slot, {tip.key: "" for tip in plan_of(tx, rules).tips})
 
 
 def is_skipped(tx: Tx, slot: date) -> bool:

@@ -23,6 +23,7 @@ EXPLANATIONS = {
     Kind.FRESH: "No tip is pinned to this date or in season, and no series is running. So the next tip in the queue is sent.",
     Kind.RERUN: "Every tip that could be sent on this date has run before. So the tip that has rested longest runs again.",
     Kind.FALLBACK: "No fresh tip is left, and no other tip has rested long enough. So a tip that you marked as a fallback is sent.",
+    Kind.PROBLEM: "Only tips are left that cannot be sent as they are. Fix this one with newsletter tips edit, or import others.",
     Kind.NONE: "No tip can be sent on this date. Import tips (newsletter tips import), or mark some with fallback: true.",
 }
 BOUND = "The issue for this date is already being prepared with this tip."

@@ -15,19 +15,30 @@ from newsletter.actions.calendar.plan import NextIssue, Rules, next_issue
 from newsletter.actions.delivery.deliver import Delivery, Progress
 from newsletter.actions.issues.audience import shares_for
 from newsletter.actions.issues.health import Health, health_of
-from newsletter.actions.issues.publish import Publisher
+from newsletter.actions.issues.pass_over import Settled, settle
+from newsletter.actions.issues.publish import Publisher, hold_due
 from newsletter.actions.issues.quarterly import NextQuarterlyIssue, next_quarterly_issue, publish_quarterly_issue
 from newsletter.actions.issues.watch import watch
 from newsletter.actions.owner.reports import PAUSED, RESUMED
+from newsletter.domain.calendar.plan import Choice, Kind
 from newsletter.domain.calendar.substitutes import Shares
 from newsletter.domain.delivery.circuit_breaker import RESUME_ADVICE
-from newsletter.domain.delivery.issue import IN_PROGRESS, PAUSED_BY_HAND, IssueEvent, IssueFacts, IssueState
+from newsletter.domain.delivery.issue import (
+    IN_PROGRESS,
+    PAUSED_BY_HAND,
+    IssueEvent,
+    IssueFacts,
+    IssueState,
+    why_every_email,
+    why_held,
+)
 from newsletter.domain.delivery.processes import SenderRole
-from newsletter.domain.errors import Busy, NotFound, Refused
+from newsletter.domain.errors import Busy, NotFound, Refused, TemplateError
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
+from newsletter.domain.tips.tip import TipState
 from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Sender, SendingLock
-from newsletter.ports.store import Store
+from newsletter.ports.store import Store, Tx
 
 _SEE = "See: newsletter issues list"
 _CANCELLABLE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING, IssueState.PAUSED)
@@ -57,13 +68,13 @@ class Issues:
         """The issue that is due or comes next: its slot, its tip, and the size of its audience."""
         return next_issue(self.store, self.rules, self.clock())
 
-    def errors(self, tip_key: str | None = None) -> tuple[str, ...]:
-        """The errors that stop the next issue, or an issue with this tip now, as sentences."""
-        coming, now = self.next(), self.clock()
-        key = tip_key or (coming.tip.key if coming.tip else None)
-        slot = self.rules.schedule.day_of(now) if tip_key else coming.slot
-        errors = self.publisher().errors
-        return errors.of(key, slot, now) if errors and key else ()
+    def rehearse(self, tip_key: str | None = None) -> Settled:
+        """What the next issue, or an issue with this tip now, would send, and the errors that stop it; writes nothing."""
+        now, errors = self.clock(), self.publisher().errors
+        if tip_key is None or errors is None:
+            return settle(self.store, self.rules, errors, self.next().slot, now)
+        found = errors.of(tip_key, self.rules.schedule.day_of(now), now)
+        return Settled(Choice(tip_key, Kind.PINNED, ""), why_held(tip_key, found), found)
 
     def next_shares(self) -> Shares | None:
         """How many would get which tip of the next issue; None if all get the same one, or there is none."""
@@ -124,7 +135,12 @@ class Issues:
 
         The last issue it froze or held, or None. Safe to call from several processes, at any time, again.
         """
-        publisher, now = self._publisher(anyway=anyway), self.clock()
+        now = self.clock()
+        try:
+            publisher = self._publisher(anyway=anyway)
+        except TemplateError as error:
+            hold_due(self.store, self.rules, why_every_email(str(error)), now)
+            raise
         publisher.finish_preparing(now)
         issue = publisher.publish_due(now)
         extra = publisher.publish_extras(now)
@@ -235,6 +251,7 @@ class Issues:
             if issue.state not in IN_PROGRESS:
                 raise Refused(f"issue {number} is {issue.state}, so it cannot be resumed", fix=_SEE)
             if issue.state is IssueState.PAUSED:
+                _refuse_retired(tx, issue)
                 tx.issues.change(number, IssueEvent.RESUME, now)
                 if RESUME_ADVICE in issue.pause_reason:  # the owner confirms what the mail server said about mailboxes
                     tx.calendar.mark_notified(RESUMED, str(number), now)
@@ -260,3 +277,13 @@ class Issues:
             if not self.store.holder():
                 raise
             watch(self.store, numbers, self.stop, progress)
+
+
+def _refuse_retired(tx: Tx, issue: IssueFacts) -> None:
+    """A retired tip is never sent, also not the rest of a paused issue. Raises Refused."""
+    if issue.tip_key and tx.tips.get(issue.tip_key).card.state is TipState.RETIRED:
+        raise Refused(
+            f"the tip {issue.tip_key} of issue {issue.number} is retired",
+            fix=f"To send it, run newsletter tips unretire {issue.tip_key}; "
+            f"to end the issue, run newsletter issues cancel {issue.number}",
+        )

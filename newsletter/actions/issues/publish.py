@@ -13,6 +13,7 @@ from datetime import date, datetime
 from newsletter.actions.calendar.plan import (
     UNSENT,
     Rules,
+    choice_as_it_is,
     choice_for,
     current_slot,
     is_over,
@@ -23,14 +24,18 @@ from newsletter.actions.calendar.plan import (
 from newsletter.actions.issues.audience import candidates_for
 from newsletter.actions.issues.compile import INCOMPLETE, RenderContext, compile_issue, issue_content
 from newsletter.actions.issues.errors import Errors
+from newsletter.actions.issues.pass_over import MAX_PASSED_OVER, Settled, problem_of, record, settle
+from newsletter.actions.issues.release import release
 from newsletter.actions.trouble import record_key
 from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.calendar.plan import Kind
+from newsletter.domain.calendar.quarterly import LATE
 from newsletter.domain.calendar.schedule import Due
 from newsletter.domain.calendar.substitutes import Candidate, SubstituteEmail, SubstitutesMissing
-from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, how_to_fix, why_held
+from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, how_to_fix, why_every_email, why_held
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.season_rule import in_words
+from newsletter.domain.tips.tip import TipFull, TipState
 from newsletter.ports.store import Store, Tx
 
 _TOO_LATE = "the newsletter was not running in time"
@@ -61,8 +66,9 @@ class Publisher:
             due = current_slot(tx, self.rules, now)
             if due is None or not _has_work(tx, self.rules, due):
                 return None
-            held, key = tx.issues.for_slot(due.slot), choice_for(tx, self.rules, due.slot).tip
-        if held and held.pause_reason and not due.missed and self._why_held(key, due.slot, now) == held.pause_reason:
+            held = tx.issues.for_slot(due.slot)
+        is_held = held and held.state is IssueState.PLANNED and held.pause_reason and not due.missed
+        if is_held and held and self._settle(due.slot, now).hold == held.pause_reason:
             return held  # nothing has changed since it was held
         with self.store.write() as tx:
             due = current_slot(tx, self.rules, now)
@@ -135,29 +141,39 @@ class Publisher:
         return issue
 
     def finish_preparing(self, now: datetime) -> None:
-        """Finish issues that a crash left between T0 and T1, unless it is too late or the owner holds them."""
+        """Finish issues that a crash left between T0 and T1, unless it is too late or the owner holds them.
+
+        An extra issue or a quarterly email that has been held until then is given up as well.
+        """
         with self.store.read() as tx:
             left = [issue for issue in tx.issues.open() if issue.state is IssueState.PREPARING]
             has_audience = bool(left) and tx.subscribers.mailable() > 0
             held = {issue.number for issue in left if _waits(tx, self.rules, issue.slot, issue.tip_key)}
         for issue in left:
-            if issue.slot and now - issue.due_at > self.rules.late_window:
+            is_late = now - issue.due_at > (LATE if issue.quarter else self.rules.late_window)
+            if is_late and (issue.slot or issue.pause_reason):
                 self._miss(issue, now)
             elif issue.number not in held and (has_audience or issue.quarter):
                 self.freeze(issue, now)
 
     def prepare(self, issue: IssueFacts, now: datetime) -> IssueFacts:
         """Choose the tip of an issue and freeze it, as far as it is not done; the issue as it then is."""
-        if issue.state in (IssueState.PLANNED, IssueState.NO_CONTENT):
-            issue = self._choose(issue, now)
-        if issue.state is IssueState.PREPARING:
-            issue = self.freeze(issue, now)
+        for _attempt in range(MAX_PASSED_OVER):  # once, unless a tip is retired or damaged while it is compiled
+            if issue.state in (IssueState.PLANNED, IssueState.NO_CONTENT):
+                issue = self._choose(issue, now)
+            if issue.state is IssueState.PREPARING:
+                issue = self.freeze(issue, now)
+            if issue.state is not IssueState.PLANNED or issue.pause_reason:
+                break
         return issue
 
     def freeze(self, issue: IssueFacts, now: datetime) -> IssueFacts:
-        """Compile outside any transaction, since it takes a moment, then save emails and audience in one (T1)."""
-        if why := self._why_held(issue.tip_key, issue.slot or self.rules.schedule.day_of(issue.due_at), now):
-            return self._hold(issue, why, now)
+        """Compile outside any transaction, since it takes a moment, then save emails and audience in one (T1).
+
+        A tip that cannot be sent after all is taken out of the issue, unless the owner asked for this one: then it is held.
+        """
+        if stopped := self._stop_bound(issue, now):
+            return stopped
         key, emails = issue.tip_key or "", dict[str, SubstituteEmail]()
         with self.store.read() as tx:
             candidates = candidates_for(tx, self.rules, issue.slot, key)
@@ -165,31 +181,76 @@ class Publisher:
         while True:
             with self.store.read() as tx:
                 # In the second round, only the tips that are new are compiled.
-                missing_tips = (tx.tips.get(tip) for tip in sorted(wanted - emails.keys()))
-                contents = [issue_content(tx, self.rules, issue, tip) for tip in missing_tips]
+                tips = [tx.tips.get(tip) for tip in sorted(wanted - emails.keys())]
+                contents = [issue_content(tx, self.rules, issue, tip) for tip in tips]
+            if self._has_broken_substitute(tips, issue, now):
+                return self.freeze(issue, now)  # without that one
             for content in contents:
                 subject, compiled = compile_issue(self.render_context, content)
                 emails[content.tip.card.key] = SubstituteEmail(subject, compiled.dumps())
             try:
-                return self._freeze_with(issue.number, emails, candidates, now)
+                return self._freeze_with(issue.number, emails, candidates, now) or self.freeze(issue, now)
             except SubstitutesMissing as missing:  # somebody confirmed meanwhile, and gets a tip nobody needed before
                 wanted |= missing.tips
 
     # -- steps -------------------------------------------------------------------------------------
 
-    def _why_held(self, key: str | None, slot: date, now: datetime) -> str:
-        """The errors of the tip in words; "" if it may be sent."""
-        return why_held(key, self.errors.of(key, slot, now)) if self.errors and key else ""
+    def _settle(self, slot: date, now: datetime) -> Settled:
+        settled = settle(self.store, self.rules, self.errors, slot, now)
+        record(self.store, settled.checked)
+        return settled
+
+    def _errors_of(self, tip: TipFull, slot: date, now: datetime) -> tuple[str, ...]:
+        return self.errors.of_tip(tip, slot, now) if self.errors else ()
 
     def _refuse_errors(self, slot: date, now: datetime, key: str | None = None) -> None:
-        """Raises Refused if the tip of the slot, or this one, has errors."""
+        """Raises Refused if the tip of the slot, or this one, has errors. For a slot, other tips are passed over first."""
         with self.store.read() as tx:
-            card = tx.tips.get(key).card if key else None
-            issue = tx.issues.for_slot(slot) if card is None else None
-            bound = issue.tip_key if issue else None
-            chosen = card.key if card else bound or choice_for(tx, self.rules, slot).tip
-        if (card is None or card.complete) and (why := self._why_held(chosen, slot, now)):
-            raise Refused(f"the issue is not sent, because {why}", fix=how_to_fix(chosen or ""))
+            bound = tx.issues.for_slot(slot) if key is None else None
+            name = key or (bound.tip_key if bound else None)
+            tip = tx.tips.get(name) if name else None
+        if tip is None:
+            settled = self._settle(slot, now)
+            why, name = settled.hold, settled.choice.tip
+        else:
+            why = why_held(tip.card.key, self._errors_of(tip, slot, now)) if tip.card.complete else ""
+        if why:
+            raise Refused(f"the issue is not sent, because {why}", fix=how_to_fix(name or "", why))
+
+    def _stop_bound(self, issue: IssueFacts, now: datetime) -> IssueFacts | None:
+        """The issue without its tip, or held, if the tip it is bound to cannot be sent; None if it can."""
+        with self.store.read() as tx:
+            issue = tx.issues.get(issue.number)
+            tip = tx.tips.get(issue.tip_key) if issue.tip_key else None
+        if issue.state is not IssueState.PREPARING or tip is None:
+            return issue
+        slot = issue.slot or self.rules.schedule.day_of(issue.due_at)
+        is_gone = not tip.card.complete or tip.card.state is TipState.RETIRED
+        found = () if is_gone else self._errors_of(tip, slot, now)
+        if not (is_gone or found):
+            return None
+        if found and self.errors and (every := self.errors.of_every_email(slot, now)):
+            return self._hold(issue, why_every_email(problem_of(every)), now)
+        if found:
+            record(self.store, {tip.card.key: (tip, found)})
+        if found and not issue.slot and not issue.quarter:  # the owner asked for this tip
+            return self._hold(issue, why_held(tip.card.key, found), now)
+        return self._release(issue, tip, now)
+
+    def _release(self, issue: IssueFacts, tip: TipFull, now: datetime) -> IssueFacts:
+        with self.store.write() as tx:
+            current = tx.issues.get(issue.number)
+            if current.state is IssueState.PREPARING and current.tip_id == tip.card.id:
+                release(tx, current, now, f"its tip {tip.card.key} cannot be sent")
+            return replace(issue, state=IssueState.CANCELLED) if issue.quarter else tx.issues.get(issue.number)
+
+    def _has_broken_substitute(self, tips: Sequence[TipFull], issue: IssueFacts, now: datetime) -> bool:
+        """Has one of these tips an error? It is recorded, so the next look does not take it as a substitute."""
+        slot = issue.slot or self.rules.schedule.day_of(issue.due_at)
+        others = [tip for tip in tips if tip.card.key != issue.tip_key]
+        checked = {tip.card.key: (tip, self._errors_of(tip, slot, now)) for tip in others}
+        record(self.store, checked)
+        return any(found for _tip, found in checked.values())
 
     def _hold(self, issue: IssueFacts, why: str, now: datetime) -> IssueFacts:
         """Record why the issue is held; it is sent once the errors are gone."""
@@ -207,20 +268,23 @@ class Publisher:
                 tx.issues.change(issue.number, IssueEvent.MISS, now, reason=reason)
 
     def _choose(self, issue: IssueFacts, now: datetime) -> IssueFacts:
-        """Bind the next tip to the issue. Without one it becomes `no_content`, until a tip is added in time.
+        """Bind the next tip that can be sent. Without any tip the issue becomes `no_content`, until one is added in time.
 
-        A tip with errors is not bound, so that the owner can fix it or choose another one.
+        If only tips with errors are left, or the email of every tip has one, it is held.
         """
-        with self.store.read() as tx:
-            checked = choice_for(tx, self.rules, issue.slot).tip if issue.slot else None
-        if issue.slot and (why := self._why_held(checked, issue.slot, now)):
-            return self._hold(issue, why, now)
+        if issue.slot is None:
+            return issue
+        settled = self._settle(issue.slot, now)
+        if settled.hold:
+            return self._hold(issue, settled.hold, now)
         with self.store.write() as tx:
             issue = tx.issues.get(issue.number)
             if issue.slot is None or issue.state not in (IssueState.PLANNED, IssueState.NO_CONTENT):
                 return issue  # another process chose meanwhile
-            choice = choice_for(tx, self.rules, issue.slot)
-            if choice.kind is Kind.SKIPPED or _waits(tx, self.rules, issue.slot, choice.tip) or choice.tip != checked:
+            choose = choice_for if self.errors else choice_as_it_is
+            choice = choose(tx, self.rules, issue.slot)
+            is_other = choice.tip != settled.choice.tip
+            if choice.kind is Kind.SKIPPED or _waits(tx, self.rules, issue.slot, choice.tip) or is_other:
                 return issue  # the owner decided meanwhile
             if choice.tip is None:
                 if issue.state is IssueState.PLANNED:
@@ -232,19 +296,39 @@ class Publisher:
 
     def _freeze_with(
         self, number: int, emails: Mapping[str, SubstituteEmail], candidates: Sequence[Candidate], now: datetime
-    ) -> IssueFacts:
+    ) -> IssueFacts | None:
+        """T1; the issue as it then is. None if one of the tips has been retired meanwhile."""
         with self.store.write() as tx:
             issue = tx.issues.get(number)
             key = issue.tip_key or ""
             is_held = _waits(tx, self.rules, issue.slot, key)
             has_audience = bool(issue.quarter) or tx.subscribers.mailable() > 0
             # Asked again in the transaction: while we compiled, another process may have frozen or cancelled the issue,
-            # or the owner may have put it on hold.
-            if issue.state is IssueState.PREPARING and has_audience and not is_held:
-                own = emails[key]
-                tx.issues.freeze(number, own.subject, own.compiled, now, candidates=candidates, others=emails)
-                record_key(tx, self.render_context.signer, now)
+            # or the owner may have put it on hold, or retired its tip or one of the substitutes.
+            if issue.state is not IssueState.PREPARING or not has_audience or is_held:
+                return issue
+            if key not in emails or not all(_is_sendable(tx, tip) for tip in emails):
+                return None
+            own = emails[key]
+            tx.issues.freeze(number, own.subject, own.compiled, now, candidates=candidates, others=emails)
+            record_key(tx, self.render_context.signer, now)
             return tx.issues.get(number)
+
+
+def hold_due(store: Store, rules: Rules, why: str, now: datetime) -> None:
+    """Hold the issue of the slot that is due, because no email can be made at all. why: a clause."""
+    with store.write() as tx:
+        due = current_slot(tx, rules, now)
+        if due is None or due.missed or not _has_work(tx, rules, due):
+            return
+        issue = tx.issues.plan(due.slot, due.due_at, now, first=rules.first_issue)
+        if issue.state in UNSENT and issue.pause_reason != why:
+            tx.issues.change(issue.number, IssueEvent.HOLD, now, reason=why)
+
+
+def _is_sendable(tx: Tx, key: str) -> bool:
+    card = tx.tips.get(key).card
+    return card.complete and card.state is not TipState.RETIRED
 
 
 def _early_slot(tx: Tx, rules: Rules, now: datetime) -> date:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from newsletter.actions.calendar.plan import Rules
+from newsletter.actions.issues.pass_over import MAX_PASSED_OVER
 from newsletter.actions.issues.publish import Publisher
 from newsletter.domain.calendar.quarterly import ASKED_BEFORE, LATE, Quarter, QuarterRun, best
-from newsletter.domain.delivery.issue import IssueFacts
+from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.ports.store import Store, Tx
 
 
@@ -44,12 +45,16 @@ def publish_quarterly_issue(publisher: Publisher, now: datetime) -> IssueFacts |
     with store.read() as tx:  # the daemon asks every two seconds: look before taking the write lock
         if _open_tip(tx, quarter, due_at, day) is None:
             return None
-    with store.write() as tx:
-        tip = _open_tip(tx, quarter, due_at, day)
-        if tip is None:  # another process was faster
-            return None
-        issue = tx.issues.plan_quarter(str(quarter), tip.tip_id, due_at, now, first=rules.first_issue, day=day)
-    return publisher.freeze(issue, now)
+    for _attempt in range(MAX_PASSED_OVER):
+        with store.write() as tx:
+            tip = _open_tip(tx, quarter, due_at, day)
+            if tip is None:  # another process was faster, or the only tip cannot be sent
+                return None
+            issue = tx.issues.plan_quarter(str(quarter), tip.tip_id, due_at, now, first=rules.first_issue, day=day)
+        issue = publisher.freeze(issue, now)
+        if issue.state is not IssueState.CANCELLED:
+            return issue
+    return None
 
 
 def next_quarterly_issue(store: Store, rules: Rules, now: datetime) -> NextQuarterlyIssue:

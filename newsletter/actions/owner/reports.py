@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_issue, upcoming_slots
 from newsletter.actions.issues.audience import shares_for
 from newsletter.actions.issues.errors import Errors
+from newsletter.actions.owner.problems import check_coming, errors_of_next, problem_alert
 from newsletter.actions.owner.queue import add, alert_values, calendar_line, notify
 from newsletter.actions.owner.results import due_results, nobody_left, tell_result
 from newsletter.actions.tips.lint import LintResult, lint_tips
@@ -21,7 +22,7 @@ from newsletter.actions.unsent import FOR_THE_OWNER, unsent_emails
 from newsletter.actions.unsent import in_words as in_words_of
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
 from newsletter.domain.dates import AMERICAN, moment_in_words
-from newsletter.domain.delivery.issue import IssueState
+from newsletter.domain.delivery.issue import IssueState, is_about_every_email
 from newsletter.domain.english import ended, plural, sentence
 from newsletter.domain.tips.lint import Level
 from newsletter.domain.tips.season_rule import in_words
@@ -39,8 +40,12 @@ def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime
     """Queue everything the owner should know by now and has not been told; how many emails. owner: email addresses."""
     queued = 0
     coming = next_issue(store, rules, now)  # outside of the write transaction, to keep that short
-    found, results = _errors_of(store, coming, now, errors), due_results(store, rules, now)
+    found, results = tuple[str, ...](), due_results(store, rules, now)
+    if _is_preview_due(store, coming, now):
+        found = errors_of_next(store, rules, coming, now, errors)
+        coming = next_issue(store, rules, now)  # another one, if a tip is passed over
     with store.write() as tx:
+        queued += _problems(tx, owner, coming, now)
         queued += _preview(tx, rules, owner, coming, now, found)
         queued += sum(tell_result(tx, rules, owner, result, now) for result in results)
         queued += nobody_left(tx, rules, owner, now)
@@ -50,20 +55,25 @@ def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime
         queued += _unsent(tx, rules, owner, now)
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
         tonight = is_night and tx.calendar.mark_notified("night", rules.schedule.day_of(now).isoformat(), now)
-    return queued + (_nightly(store, rules, owner, now) if tonight else 0)
+    return queued + (_nightly(store, rules, owner, now, errors) if tonight else 0)
 
 
 # -- before the issue --------------------------------------------------------------------------------
 
 
-def _errors_of(store: Store, coming: NextIssue, now: datetime, errors: Callable[[], Errors]) -> tuple[str, ...]:
-    """The errors that will stop the issue, if its preview is due."""
+def _is_preview_due(store: Store, coming: NextIssue, now: datetime) -> bool:
     if coming.tip is None or coming.audience == 0 or coming.due_at - now > PREVIEW_BEFORE:
-        return ()
+        return False
     with store.read() as tx:
-        if tx.calendar.was_notified("preview", f"{coming.slot} {coming.tip.key}"):
-            return ()
-    return errors().of(coming.tip.key, coming.slot, now)
+        return not tx.calendar.was_notified("preview", f"{coming.slot} {coming.tip.key}")
+
+
+def _problems(tx: Tx, owner: Sequence[str], coming: NextIssue, now: datetime) -> int:
+    """Alert the owner to tips that are passed over. The one that stops the issue is in the preview or in its own alert."""
+    is_near = coming.due_at - now <= PREVIEW_BEFORE and coming.audience > 0
+    held = {coming.tip.key} if coming.tip and coming.tip.problem and is_near else set[str]()
+    found = problem_alert(tx, held, now)
+    return add(tx, owner, alert_values(*found), now) if found else 0
 
 
 def _preview(
@@ -147,7 +157,9 @@ def _missed(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: 
     )
     key = coming.tip.key if coming.tip else "KEY"
     fix_tip = (
-        f"Fix the tip with newsletter tips edit {key}, and the issue is sent. "
+        "Run newsletter templates check, and fix what it names"
+        if is_about_every_email(coming.waits)
+        else f"Fix the tip with newsletter tips edit {key}, and the issue is sent. "
         "To send it as it is, run newsletter issues send --anyway"
     )
     steps = {
@@ -206,8 +218,9 @@ def _unsent(tx: Tx, rules: Rules, owner: Sequence[str], now: datetime) -> int:
 # -- at night ----------------------------------------------------------------------------------------
 
 
-def _nightly(store: Store, rules: Rules, owner: Sequence[str], now: datetime) -> int:
-    """Once a day: check how long the tips last, and lint the tips of the next slots."""
+def _nightly(store: Store, rules: Rules, owner: Sequence[str], now: datetime, errors: Callable[[], Errors]) -> int:
+    """Once a day: check how long the tips last, and check and lint the tips of the next slots."""
+    check_coming(store, rules, LINTED, now, errors)
     with store.read() as tx:
         lines = upcoming_slots(tx, rules, now, HORIZON).lines()
     # Forecast and lint run before the write transaction, because a long one would block the sender.

@@ -47,12 +47,22 @@ class ImportedTip:
 
 
 @dataclass(frozen=True, slots=True)
+class TipProblem:
+    """A tip that is passed over. problem: why no email can be made of it, as a clause."""
+
+    key: str
+    title: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What an import did, or would do in a dry run.
 
     teasers: how many of `tips` still lack their article. not_published, other_category: how many of `left_out` are no
     published posts, and how many have none of the wanted categories. remarks: what was dropped or repaired.
-    pictures, pictures_left_out: how many pictures were taken in, and how many were not.
+    pictures, pictures_left_out: how many pictures were taken in, and how many were not. problems: tips of which no email can
+    be made, as far as they were checked.
     """
 
     added: int
@@ -67,11 +77,13 @@ class Report:
     tips: tuple[ImportedTip, ...]
     pictures: int = 0
     pictures_left_out: int = 0
+    problems: tuple[TipProblem, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The document of `tips import --json`; dates as ISO strings."""
         tips = [{**asdict(tip), "date": tip.date.isoformat() if tip.date else None} for tip in self.tips]
-        lists = {name: [asdict(piece) for piece in getattr(self, name)] for name in ("rejected", "left_out", "remarks")}
+        names = ("rejected", "left_out", "remarks", "problems")
+        lists = {name: [asdict(piece) for piece in getattr(self, name)] for name in names}
         return {**asdict(self), **lists, "tips": tips}
 
 

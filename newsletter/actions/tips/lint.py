@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from newsletter.domain.errors import NotFound
 from newsletter.domain.tips.links import LinkChecker, finding_for, links_of
-from newsletter.domain.tips.lint import Finding, lint
+from newsletter.domain.tips.lint import Finding, Level, lint
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.similarity import SimilarityIndex
 from newsletter.domain.tips.tip import TipCard, TipState, TipText
@@ -40,6 +40,15 @@ def lint_tips(store: Store, keys: tuple[str, ...], today: date) -> list[LintResu
         LintResult(key, tips[key].card.title, tuple(_lint(tips[key].text, today, library, key)))
         for key in (keys or tuple(usable))
     ]
+
+
+def with_problem(linted: LintResult, problem: str) -> LintResult:
+    """The result with one finding more, if no email can be made of the tip. problem: why, as a clause."""
+    if not problem:
+        return linted
+    fix = "Fix it; until then, other tips are sent"
+    found = Finding("email", 1, linted.title[:60], "email", problem, fix, Level.ERROR)
+    return replace(linted, findings=(*linted.findings, found))
 
 
 def lint_links(

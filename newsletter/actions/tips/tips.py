@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from newsletter.actions.calendar.plan import Rules, is_skipped, must_be_open
+from newsletter.actions.issues.errors import Errors
+from newsletter.actions.issues.pass_over import check, problem_of, record
+from newsletter.actions.issues.release import release_retired
 from newsletter.actions.tips.edit import edit_tip
 from newsletter.actions.tips.export import Exported, export_tips
-from newsletter.actions.tips.import_tips import Report, import_tips
-from newsletter.actions.tips.lint import LintResult, lint_links, lint_tips
+from newsletter.actions.tips.import_tips import Report, TipProblem, import_tips
+from newsletter.actions.tips.lint import LintResult, lint_links, lint_tips, with_problem
 from newsletter.actions.tips.pictures import PictureIntake
 from newsletter.actions.tips.why import WhyTip, why_tip
 from newsletter.domain.archive.entries import Votes
-from newsletter.domain.errors import Refused
+from newsletter.domain.delivery.issue import IN_PROGRESS, IssueFacts
+from newsletter.domain.errors import Refused, SettingsError, TemplateError
 from newsletter.domain.tips.links import LinkChecker
+from newsletter.domain.tips.lint import Level
 from newsletter.domain.tips.names import find_key
 from newsletter.domain.tips.rerun_rule import parse_rerun
 from newsletter.domain.tips.season_rule import in_words
@@ -37,6 +42,8 @@ from newsletter.ports.pictures import Media, PictureCodec
 from newsletter.ports.store import Store, Tx
 
 Progress = Callable[[int, int], None]
+CHECKED = 50
+"""Imported tips whose email is made at once; those that come next are checked each night, and every tip at its slot."""
 
 
 class FileFormats(PictureCodec, Protocol):
@@ -66,6 +73,7 @@ class Tips:
     check_links: LinkChecker
     media: Media
     download: Callable[[str], bytes]
+    errors: Callable[[], Errors]  # what keeps a tip from being sent; may raise SettingsError and TemplateError
 
     # -- read ------------------------------------------------------------------------------------------
 
@@ -125,7 +133,8 @@ class Tips:
             categories=categories,
             progress=progress,
         )
-        return replace(report, pictures=intake.taken, pictures_left_out=intake.left)
+        problems = () if dry_run else self._problems([tip.key for tip in report.tips][:CHECKED])
+        return replace(report, pictures=intake.taken, pictures_left_out=intake.left, problems=problems)
 
     def export(self, directory: Path, *, dry_run: bool = False) -> Exported:
         """Write every tip to a Markdown file of its own, which imports as unchanged."""
@@ -145,7 +154,8 @@ class Tips:
         tip, *remarks = intake.all([found])
         report = edit_tip(self.store, key, cast("TipText | Rejected", tip), now=self.clock())
         more = tuple(remark for remark in remarks if isinstance(remark, Remark))
-        return replace(report, remarks=more, pictures=intake.taken, pictures_left_out=intake.left)
+        problems = self._problems([one.key for one in report.tips])
+        return replace(report, remarks=more, pictures=intake.taken, pictures_left_out=intake.left, problems=problems)
 
     # -- order -----------------------------------------------------------------------------------------
 
@@ -154,12 +164,23 @@ class Tips:
         return [card for card in self.cards() if card.starter and card.state is not TipState.RETIRED]
 
     def retire(self, *keys: str) -> list[TipCard]:
-        """Never send these tips again: all of them, or (with an unknown key) none."""
+        """Never send these tips again: all of them, or (with an unknown key) none.
+
+        An issue that is being prepared with one of them gets another tip; see `in_progress` for those that are frozen.
+        """
+        now = self.clock()
         with self.store.write() as tx:
             cards = [tx.tips.get(key).card for key in keys]
             for card in cards:
                 tx.tips.set_state(card.id, TipState.RETIRED)
+                release_retired(tx, card, now)
             return [tx.tips.get(key).card for key in keys]
+
+    def in_progress(self, *keys: str) -> list[IssueFacts]:
+        """The issues about these tips that are being sent, or paused: their emails are frozen, and some may have arrived."""
+        with self.store.read() as tx:
+            issues = (*tx.issues.open(), *tx.issues.paused())
+            return [issue for issue in issues if issue.state in IN_PROGRESS and issue.tip_key in keys]
 
     def unretire(self, *keys: str) -> list[TipCard]:
         """Give retired tips the state back that they had; others stay as they are."""
@@ -239,9 +260,29 @@ class Tips:
         with self.store.read() as tx:
             return why_tip(tx, self.rules, key, now, on)
 
+    def _problems(self, keys: Sequence[str]) -> tuple[TipProblem, ...]:
+        try:
+            errors = self.errors()
+        except (
+            SettingsError,
+            TemplateError,
+        ):  # doctor and the daemon name it; tips can be imported before all is set up
+            return ()
+        checked = check(self.store, errors, keys, self._today(), self.clock())
+        record(self.store, checked)
+        return tuple(
+            TipProblem(key, tip.card.title, problem_of(found)) for key, (tip, found) in checked.items() if found
+        )
+
     def lint(self, keys: Sequence[str] = ()) -> list[LintResult]:
-        """What will not age well or is bad for delivery in these tips, or (without keys) in all that can be sent."""
-        return lint_tips(self.store, tuple(keys), self._today())
+        """What will not age well or is bad for delivery in these tips, or (without keys) in all that can be sent.
+
+        It makes the emails of these tips, or of the first CHECKED, and records of which none can be made.
+        """
+        linted = lint_tips(self.store, tuple(keys), self._today())
+        good = [one.key for one in linted if all(found.level is not Level.ERROR for found in one.findings)]
+        broken = {one.key: one.problem for one in self._problems(good if keys else good[:CHECKED])}
+        return [with_problem(one, broken.get(one.key, "")) for one in linted]
 
     def lint_links(
         self, keys: Sequence[str] = (), progress: Callable[[int, int], None] | None = None

@@ -10,6 +10,9 @@ next slot that is neither skipped nor pinned.
 
 Starter tips, which came with the program, wait until no tip of the owner is fresh. This is true of seasonal ones too, but a
 series of starter tips that has begun is finished.
+
+A tip of which no email can be made is passed over and keeps its place; the later parts of its series wait for it. It is
+chosen only when nothing else is left, so that the owner hears what stops the issue.
 """
 
 from __future__ import annotations
@@ -50,6 +53,11 @@ class TipChooser:
         self.tips = {tip.key: tip for tip in tips}
         ordered = sorted(tips, key=lambda tip: (tip.starter, tip.position, tip.key))
         self.series = _series(ordered)
+        broken = [tip for tip in ordered if tip.waits_for_repair]
+        self._broken = [tip.key for tip in broken]
+        # The first part of each series that cannot be sent.
+        in_series = sorted((tip for tip in broken if tip.series and not tip.season), key=lambda tip: -tip.part)
+        self._blocked = {tip.series: tip.part for tip in in_series}
         self._pins = _pins(ordered)
         self._seasonal = [tip for tip in ordered if tip.is_sendable and tip.season]
         # Caches: slots by (year, weekday), and whether a series of some length fits into a slot.
@@ -84,6 +92,7 @@ class TipChooser:
             or self._fresh_tip(slot)
             or self._rerun(slot)
             or self._fallback(slot)
+            or self._problem(slot)
             or Choice(None, Kind.NONE, self._why_none(slot))
         )
 
@@ -124,7 +133,7 @@ class TipChooser:
             key = self.next_part(name)
             if key is None:
                 self._open.discard(name)  # a cycle that is over stays over until its first part runs again
-            elif not self.is_kept_for_pin(self.tips[key], slot):
+            elif not self.is_kept_for_pin(self.tips[key], slot) and not self._is_blocked(self.tips[key]):
                 return Choice(key, Kind.SERIES, self.part_words(self.tips[key]))
         return None
 
@@ -154,6 +163,12 @@ class TipChooser:
         if best is None or (best.runs and slot - best.last_run < self.policy.fallback_rest):
             return None
         return Choice(best.key, Kind.FALLBACK, f"fallback, because nothing else is left: {last_sent(best, slot)}")
+
+    def _problem(self, slot: date) -> Choice | None:
+        tips = (self.tips[key] for key in self._broken)
+        waiting = (tip for tip in tips if tip.waits_for_repair and not tip.season and self._may_run(tip, slot))
+        tip = next(waiting, None)
+        return Choice(tip.key, Kind.PROBLEM, f"held until it is fixed: {tip.problem}") if tip else None
 
     def _why_none(self, slot: date) -> str:
         days = [day for place in self._resting if (day := self.rests_until(self.tips[place[2]]))]
@@ -258,7 +273,13 @@ class TipChooser:
         """Does this tip have a turn of its own? Seasonal tips have their dates, and later parts follow the first part."""
         if not tip.is_sendable or tip.season or (tip.series and tip.series not in self.series):
             return False
+        if self._is_blocked(tip):
+            return False
         return not tip.series or self.series[tip.series][0] == tip.key
+
+    def _is_blocked(self, tip: TipPlan) -> bool:
+        """Does it follow a part of its series that cannot be sent before it is fixed?"""
+        return bool(tip.series) and tip.part > self._blocked.get(tip.series, tip.part)
 
     # -- runs and rests ------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ WARN_AT = (8, 4, 2)
 """Weeks of fresh tips left at which the owner is warned."""
 HORIZON = 520
 """Weeks that a runway looks ahead: ten years."""
-_NOT_FRESH = (Kind.RERUN, Kind.FALLBACK, Kind.NONE)
+_NOT_FRESH = (Kind.RERUN, Kind.FALLBACK, Kind.PROBLEM, Kind.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Runway:
 def runway(lines: Sequence[ForecastSlot]) -> Runway:
     """How far a forecast is covered. lines: HORIZON slots, where the runway of the newsletter is meant."""
     fresh = _covered(lines, _NOT_FRESH)
-    empty = _covered(lines, (Kind.NONE,))
+    empty = _covered(lines, (Kind.PROBLEM, Kind.NONE))
     return Runway(fresh, lines[fresh - 1].date if fresh else None, None if empty == len(lines) else empty)
 
 

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     FRESH = "fresh"  # the next tip in the queue
     RERUN = "rerun"
     FALLBACK = "fallback"
+    PROBLEM = "problem"  # only a tip is left that cannot be sent before it is fixed
     NONE = "none"  # there is no tip to send
 
 
@@ -38,7 +39,8 @@ class TipPlan:
     position: its place in the queue. complete: it has a body, not only a teaser. runs: the dates it was sent, oldest first;
     one date from before this system may be among them. months: the months it may run in (1 is January); empty for all. pin:
     the slot the owner pinned it to, or with pin_at the day of an extra issue that goes out at that moment (aware).
-    fallback: it may be sent when no other tip is left. starter: it came with the program.
+    fallback: it may be sent when no other tip is left. starter: it came with the program. problem: why no email can be made
+    of it, or ""; it keeps its place, and others are sent until it is fixed.
     """
 
     key: str
@@ -56,16 +58,22 @@ class TipPlan:
     fallback: bool = False
     runs: tuple[date, ...] = ()
     starter: bool = False
+    problem: str = ""
 
     @property
     def is_fresh(self) -> bool:
         """Is it waiting for its first run in this system?"""
-        return self.complete and self.state is TipState.FRESH
+        return self.is_sendable and self.state is TipState.FRESH
 
     @property
     def is_sendable(self) -> bool:
-        """Is it complete and not retired?"""
-        return self.complete and self.state is not TipState.RETIRED
+        """Is it complete, not retired, and without a problem?"""
+        return self.complete and self.state is not TipState.RETIRED and not self.problem
+
+    @property
+    def waits_for_repair(self) -> bool:
+        """Would it be in the queue if it had no problem?"""
+        return self.complete and self.state is TipState.FRESH and bool(self.problem)
 
     def is_in_season(self, day: date) -> bool:
         """May it run on this day of the year, as far as its season and its months say?"""

@@ -17,6 +17,8 @@ def standing(tip: TipCard) -> str:
     """Why this tip is not waiting for its first run; "" when it is."""
     if not tip.complete:
         return "only its teaser is here; import the page with the full tip"
+    if tip.problem and tip.state is not TipState.RETIRED:
+        return f"it is passed over until it is fixed: {tip.problem}"
     return {
         TipState.FRESH: "",
         TipState.SENT: f"it was sent on {tip.last_sent_on}",
@@ -46,7 +48,9 @@ def why_not(key: str, slot: date, chooser: TipChooser) -> str:
 def _never(tip: TipPlan) -> str:
     if not tip.complete:
         return "only its teaser is here; import the page with the full tip"
-    return "it is retired" if tip.state is TipState.RETIRED else ""
+    if tip.state is TipState.RETIRED:
+        return "it is retired"
+    return f"it is passed over until it is fixed: {tip.problem}" if tip.problem else ""
 
 
 def _other_date(tip: TipPlan, slot: date, chooser: TipChooser) -> str:

@@ -33,6 +33,7 @@ class IssueEvent(StrEnum):
 
     PREPARE = "prepare"
     HOLD = "hold"  # its tip has errors
+    UNBIND = "unbind"  # its tip is not sent after all, so another one is chosen
     FREEZE = "freeze"
     PAUSE = "pause"
     RESUME = "resume"
@@ -54,6 +55,7 @@ ISSUE_TABLE: dict[tuple[IssueState, IssueEvent], IssueState] = {
     (IssueState.NO_CONTENT, IssueEvent.MISS): IssueState.MISSED,
     (IssueState.PREPARING, IssueEvent.PREPARE): IssueState.PREPARING,  # compile again after a crash
     (IssueState.PREPARING, IssueEvent.HOLD): IssueState.PREPARING,
+    (IssueState.PREPARING, IssueEvent.UNBIND): IssueState.PLANNED,
     (IssueState.PREPARING, IssueEvent.FREEZE): IssueState.SENDING,
     (IssueState.PREPARING, IssueEvent.MISS): IssueState.MISSED,
     (IssueState.PREPARING, IssueEvent.CANCEL): IssueState.CANCELLED,
@@ -114,6 +116,21 @@ def why_held(key: str, errors: Sequence[str]) -> str:
     return f"the tip {key} has an error: {errors[0]}{more}" if errors else ""
 
 
-def how_to_fix(key: str) -> str:
-    """What the owner can do about the errors of a tip."""
+_EVERY = "the email of every tip has this error"
+
+
+def why_every_email(error: str) -> str:
+    """The reason of an issue that is held because no email can be sent at all: a clause."""
+    return f"{_EVERY}: {error}"
+
+
+def is_about_every_email(reason: str) -> bool:
+    """Is the issue held for an error of the templates or the settings, and not of its tip?"""
+    return reason.startswith(_EVERY)
+
+
+def how_to_fix(key: str, why: str = "") -> str:
+    """What the owner can do about the errors of a tip. why: the reason why the issue is held."""
+    if is_about_every_email(why):
+        return "Fix the templates or the settings: newsletter templates check"
     return f"Fix it: newsletter tips edit {key}. To send it as it is: newsletter issues send --anyway"

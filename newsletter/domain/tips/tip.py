@@ -147,7 +147,8 @@ Piece = TipText | Rejected | LeftOut | Remark
 class TipCard:
     """A tip without its text, for lists and the queue. position: tips with lower positions are sent first.
 
-    starter: it came with the program, so the owner's own tips are sent before it.
+    starter: it came with the program, so the owner's own tips are sent before it. problem: why no email can be made of it, as
+    a clause; "" if nothing is known.
     """
 
     id: int
@@ -161,6 +162,7 @@ class TipCard:
     categories: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     starter: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

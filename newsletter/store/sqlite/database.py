@@ -24,7 +24,7 @@ from newsletter.store.sqlite.errors import is_about_the_file, translate, transla
 from newsletter.store.sqlite.wal import Checkpoints
 from newsletter.store.times import to_text
 
-HEAD = "0014"
+HEAD = "0015"
 """The schema version this program needs; a test compares it with the newest migration."""
 
 
