@@ -24,7 +24,7 @@ from newsletter.app import App
 from newsletter.app.process import lower_priority
 from newsletter.domain.calendar.schedule import WEEKDAYS
 from newsletter.domain.delivery.processes import SenderRole
-from newsletter.domain.errors import NewsletterError
+from newsletter.domain.errors import Busy, NewsletterError, Unavailable
 from newsletter.ports.sending import SendingLock
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 POLL_INTERVAL = timedelta(seconds=2)  # the longest that a sign-up, a resume or a retry waits
 SWITCH_INTERVAL = 0.0005  # seconds a sending thread keeps the interpreter while a web request waits; Python has 0.005
 OWNER_INTERVAL = timedelta(minutes=1)  # previews, reports and alerts
+WATCH_INTERVAL = timedelta(seconds=1)
+TELL_AGAIN = timedelta(hours=6)
 HEARTBEAT_INTERVAL = timedelta(seconds=30)
 RETRY_DELAYS = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 
@@ -47,6 +49,7 @@ class Daemon:
         self._is_clear = False  # trouble of an earlier process is recorded too
         self._not_before = app.clock()
         self._alerted: set[str] = set()
+        self._told: dict[str, datetime] = {}
 
     def send_issues(self) -> None:
         """Publish what is due and send what is open; after an error, back off a little longer each time."""
@@ -61,11 +64,34 @@ class Daemon:
                     self._send(number)
             except NewsletterError as error:
                 self._back_off(str(error))
+                if isinstance(error, Unavailable):  # `watch_database` tells the owner
+                    return
                 log.error("%s", error)  # noqa: TRY400 - a person reads this sentence, and needs no traceback
                 self._alert_once(str(error))
             except Exception:
                 self._back_off("a bug in the program")
                 log.exception("an error while sending; the next run tries again")
+
+    def watch_database(self) -> None:
+        """Look whether the database is still the one that was opened; tell the owner by every way that needs none."""
+        try:
+            self._app.store.check()
+        except Unavailable as error:
+            now = self._app.clock()
+            if now - self._told.get(error.message, now - TELL_AGAIN) < TELL_AGAIN:
+                return
+            self._told[error.message] = now
+            log.error("%s", error)  # noqa: TRY400 - as above
+            if failure := self._app.heartbeat.fail():
+                log.warning("the heartbeat could not report it: %s", failure)
+            with _timer_run("while alerting the owner"):
+                self._app.owner.alert_without_database("The database cannot be used", [error.message], error.fix)
+        except NewsletterError:
+            return  # another command is writing, for example
+        else:
+            if self._told:
+                log.info("the database can be used again")
+            self._told.clear()
 
     def notify_owner(self) -> None:
         """Queue the owner's emails; what was reported is recorded in the database, so nothing is reported twice."""
@@ -135,6 +161,8 @@ def _timer_run(doing: str) -> Iterator[None]:
     """Log an error and end only this run: the next one tries again."""
     try:
         yield
+    except Unavailable as error:
+        log.debug("%s", error)  # `watch_database` logs it, and not every two seconds
     except NewsletterError as error:
         log.warning("%s", error)
     except Exception:
@@ -204,9 +232,10 @@ def _is_adopted(app: App, stop_requested: socket.socket, *, web: bool) -> bool:
     log.error("on hold, nothing is sent: %s. If no other copy of it sends, run: newsletter db adopt", why)
     with _web_server(app, web=web):
         while not (app.stop.is_set() or select.select([stop_requested], [], [], 1)[0]):
-            if not app.database.hold_reason():
-                log.info("adopted")
-                return True
+            with suppress(Unavailable, Busy):
+                if not app.database.hold_reason():
+                    log.info("adopted")
+                    return True
         return False
 
 
@@ -240,6 +269,7 @@ def _make_scheduler(app: App, daemon: Daemon) -> BackgroundScheduler:
     scheduler.add_job(daemon.send_issues, slot, id="slot")
     # For deferred deliveries, for resumed issues, and for a slot that came while the daemon was down.
     scheduler.add_job(daemon.send_issues, _every(POLL_INTERVAL), id="issues")
+    scheduler.add_job(daemon.watch_database, _every(WATCH_INTERVAL), id="watch")
     # Without `next_run_time`, these would first run after their interval.
     now = datetime.now(schedule.zone)
     scheduler.add_job(daemon.notify_owner, _every(OWNER_INTERVAL), id="owner", next_run_time=now)

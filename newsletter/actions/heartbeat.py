@@ -73,6 +73,10 @@ class Heartbeat:
             return f"{about}; and the failure could not be reported to NEWSLETTER_PING_URL: {failure}"
         return about
 
+    def fail(self) -> str:
+        """Request URL/fail for trouble with the database itself, which is not used; why that failed, or ""."""
+        return self.request(fail_url(self.url)) if self.url else ""
+
     def claim(self) -> date | None:
         """The slot whose heartbeat is due, claimed for this caller; None when none is due."""
         now = self.clock()

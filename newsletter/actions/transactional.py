@@ -116,6 +116,20 @@ class Transactional:
             raise broken
         return sent
 
+    def send_alert(self, to: Sequence[str], values: Values) -> int:
+        """Send an alert without the database, which is what it is about; how many were accepted. Raises SenderError."""
+        composer = _Composer(self.store, self.rules, self.renderer, self.site, self.signer, self.clock, self.dkim)
+        sent, now = 0, self.clock()
+        with closing(self.sender().open()) as session:
+            for address in to:
+                # No row of the queue has a number below zero.
+                email = TransactionalEmail(-int(now.timestamp()), "alert", address, values, 1, now, unanswered=False)
+                message = composer.compose(email)
+                if message:
+                    envelope = Envelope(self.site.from_address, mailbox(address))
+                    sent += isinstance(session.send(envelope, message), Sent)
+        return sent
+
     def _wait_for_relay(self, rejected: Sequence[TransactionalEmail]) -> None:
         """Let all emails wait for a while, and undo rejections that were not about single mailboxes."""
         now = self.clock()

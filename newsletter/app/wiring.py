@@ -216,7 +216,15 @@ class App(Parts):
     @cached_property
     def owner(self) -> Owner:
         """Emails to the owner."""
-        return Owner(self.store, self.rules, self.site.owner, self.clock, self.email_queued.set, lambda: self.errors)
+        return Owner(
+            self.store,
+            self.rules,
+            self.site.owner,
+            self.clock,
+            self.email_queued.set,
+            lambda: self.errors,
+            lambda to, values: self.transactional.send_alert(to, values),  # noqa: PLW0108 - built only when it is needed
+        )
 
     @cached_property
     def preview_links(self) -> PreviewLinks:

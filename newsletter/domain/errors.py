@@ -12,6 +12,7 @@ NewsletterError
 │   └── SampleLink           a link in a preview or a test email, which belongs to no subscriber
 ├── TemplateError            a template that cannot be used (source, line)
 ├── Busy                     another process is working on this: try again later
+├── Unavailable              the database cannot be used now: it is damaged, was replaced, or its disk is full
 └── SenderError              the mail server or the connection failed, not one delivery
     ├── ConnectionEnded      the connection ended between two messages; another one may work
     └── RelayRefusal         the mail server refuses us: our address, our account, our reputation; retrying cannot help
@@ -96,6 +97,10 @@ class Busy(NewsletterError):
     """Another process is working on this; the same command works later."""
 
     exit_code = 75
+
+
+class Unavailable(NewsletterError):
+    """The database cannot be used now: its file is damaged, deleted, or replaced, or its disk is full or read-only."""
 
 
 class SenderError(NewsletterError):

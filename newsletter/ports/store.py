@@ -77,6 +77,10 @@ class Store(ImportsSubscribers, Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Raises Unavailable if the database was deleted, replaced, or overwritten since it was opened, or has no room."""
+        ...
+
     def holder(self) -> Holder | None:
         """The process that is sending on this database now."""
         ...

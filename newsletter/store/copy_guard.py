@@ -5,6 +5,8 @@ The database and a small file next to it (`newsletter.db.identity`) contain the 
 one and never ahead. From this follows what each difference means:
 - No file, or a file with another key: the database was copied without the file.
 - The file is ahead: an older state of the database was restored, which does not know what was sent since.
+- The file has a higher version than the database (PRAGMA user_version, which each checkpoint raises): the same, for a copy
+  that was made and put back while emails were being sent.
 - The database is ahead by more than one: the file was restored.
 - A row in `restored`: a backup, which is held wherever it is put.
 - Another machine: both were copied to it. Containers have no machine id of their own, so this is not checked there.
@@ -19,9 +21,10 @@ import json
 import os
 import platform
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 
 from sqlmodel import Field, Session, SQLModel, select
 
@@ -29,6 +32,7 @@ from newsletter import files
 from newsletter.store.sqlite.columns import at
 
 FIX = "If no other copy of it sends, run: newsletter db adopt"
+_writing = Lock()
 _MACHINE_ID = Path("/etc/machine-id")
 _MOUNTS = Path("/proc/self/mountinfo")
 _UNSTABLE = ("fuse", "9p", "virtiofs", "vboxsf", "prl_fs")
@@ -64,10 +68,11 @@ class Restored(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The content of the file next to the database."""
+    """The content of the file next to the database. version: the highest one that the database is known to have had."""
 
     key: str
     beat: int
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +102,22 @@ def known_until(session: Session, database: Path) -> datetime | None:
     restored, row = session.exec(select(Restored)).first(), session.exec(select(Installation)).first()
     if restored:
         return restored.made_at
-    mark = _read(path_of(database))
-    return row.beat_at if row and mark and mark.key == row.key and mark.beat > row.beat else None
+    mark = read(database)
+    is_older = row and mark and mark.key == row.key and (mark.beat > row.beat or mark.version > _version(session))
+    return row.beat_at if row and is_older else None
 
 
 def _copied(session: Session, database: Path) -> str:
     """Why this file is not the one that sent, or "". One that has never sent is not a copy of one that has."""
     row = session.exec(select(Installation)).first()
-    mark, machine = _read(path_of(database)), machine_id()
+    mark, machine = read(database), machine_id()
     if row is None:
         return f"{path_of(database).name} belongs to another database, which was here before" if mark else ""
     if row.machine and machine and row.machine != machine:
         return f"it was used on another machine ({row.host}) and may still be in use there"
     if mark is None or mark.key != row.key:
         return _no_mark(database)
-    if mark.beat > row.beat:
+    if mark.beat > row.beat or mark.version > _version(session):
         return f"it is an older state, of {row.beat_at:%b %d, %Y, %H:%M} UTC, that was restored; emails may have been sent since"
     # A difference of one is normal: the process died after the commit and before it wrote the file.
     if row.beat > mark.beat + 1:
@@ -159,9 +165,29 @@ def adopt(session: Session, database: Path, now: datetime) -> Mark:
 
 
 def write(database: Path, mark: Mark) -> None:
-    """Write the mark next to the database, completely or not at all."""
+    """Write the mark next to the database, completely or not at all; it keeps a higher version of the same key."""
+    with _writing:
+        before = read(database)
+        if before and before.key == mark.key:
+            mark = replace(mark, version=max(before.version, mark.version))
+        _write(database, mark)
+
+
+def note_version(database: Path, version: int) -> None:
+    """Raise the version in the mark; called only by the process that sends."""
+    with _writing:
+        before = read(database)
+        if before and before.version < version:
+            _write(database, replace(before, version=version))
+
+
+def _write(database: Path, mark: Mark) -> None:
     # Half a file would look like a copy of the database.
     files.write(path_of(database), (json.dumps(asdict(mark)) + "\n").encode(), like=database)
+
+
+def _version(session: Session) -> int:
+    return int(session.connection().exec_driver_sql("PRAGMA user_version").scalar_one())
 
 
 def _write_file(row: Installation, file: File) -> None:
@@ -199,9 +225,10 @@ def machine_id() -> str:
         return ""
 
 
-def _read(path: Path) -> Mark | None:
+def read(database: Path) -> Mark | None:
+    """The mark next to a database, if there is one that can be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return Mark(str(found["key"]), int(found["beat"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        found = json.loads(path_of(database).read_text(encoding="utf-8"))
+        return Mark(str(found["key"]), int(found["beat"]), int(found.get("version", 0)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -28,11 +28,12 @@ from newsletter.domain.delivery.delivery import (
     transition,
 )
 from newsletter.domain.delivery.outcome import InDoubt, Outcome, Sent
-from newsletter.domain.errors import NewsletterError
+from newsletter.domain.errors import NewsletterError, Unavailable
 from newsletter.store import statements as sql
 from newsletter.store.sender_runs import record_recovered
 from newsletter.store.sqlite.connection import BUSY_FOR, transaction
 from newsletter.store.sqlite.errors import translated
+from newsletter.store.sqlite.watch import FileWatch
 from newsletter.store.suppressions import REMOVE_BOUNCED
 from newsletter.store.times import from_ms, to_ms, to_text
 
@@ -50,7 +51,7 @@ class SqliteLedger:
     """Implements ports.sending.Ledger. Only the holder of the sending lock has one.
 
     connection: of `connect_to_write`. owner: the id of the sender run. busy_for: seconds it waits for another process
-    that writes. on_commit: called after each commit of `advance`.
+    that writes. on_commit: called after each commit of `advance`. watch: of the database file.
     """
 
     def __init__(
@@ -61,9 +62,11 @@ class SqliteLedger:
         *,
         hold_in_doubt: bool = False,
         on_commit: Callable[[], None] = lambda: None,
+        watch: FileWatch | None = None,
     ) -> None:
         self._db = connection
         self._on_commit = on_commit
+        self._watch = watch
         self.busy_for = BUSY_FOR
         self._lock = lock
         self._owner = owner
@@ -85,11 +88,10 @@ class SqliteLedger:
                 finished = [*self._unwritten, *finished]
             # Kept until the commit: if it fails, these emails are sent, and only this process knows that.
             self._unwritten = finished
+            if self._watch:
+                self._check_file(self._watch)
             with translated(), transaction(self._db, self.busy_for):
-                self._finish_sent(finished)
-                for one in finished:
-                    if type(one.outcome) is not Sent:
-                        self._finish(one)
+                self._write(finished)
                 claims = self._claim(issue, take, now) if take else []
             self._unwritten = ()
         # Outside the lock and the transaction: it may start a checkpoint.
@@ -155,9 +157,28 @@ class SqliteLedger:
                 if self._unwritten:
                     self.advance(0, (), 0, self._unwritten[-1].at)
             except NewsletterError as error:
-                log.error("%d outcomes are lost, and their emails are in doubt: %s", len(self._unwritten), error)  # noqa: TRY400
+                if self._unwritten:
+                    log.error("%d outcomes are lost, and their emails are in doubt: %s", len(self._unwritten), error)  # noqa: TRY400
             finally:
                 self._db.close()
+
+    def _check_file(self, watch: FileWatch) -> None:
+        """Raises Unavailable if the file was deleted or replaced. What was sent is recorded, if that may still help."""
+        try:
+            watch.check()
+        except Unavailable:
+            # A file that was renamed comes back, perhaps; it must know what was sent.
+            if self._unwritten and not watch.is_other:
+                with translated(), transaction(self._db, self.busy_for):
+                    self._write(self._unwritten)
+                self._unwritten = ()
+            raise
+
+    def _write(self, finished: Sequence[Finished]) -> None:
+        self._finish_sent(finished)
+        for one in finished:
+            if type(one.outcome) is not Sent:
+                self._finish(one)
 
     def _recover_sending(self, now: datetime, owner: int | None = None) -> int:
         rows = self._db.execute(sql.SENDING, (owner, owner)).fetchall()

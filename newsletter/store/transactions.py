@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from newsletter.domain.errors import Refused
+from newsletter.domain.errors import Refused, Unavailable
 from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
 from newsletter.ports.sending import Holder, SendingLock
 from newsletter.store import copy_guard, import_subscribers
@@ -27,6 +27,7 @@ from newsletter.store.sqlite.connection import connect, connect_to_write
 from newsletter.store.sqlite.database import Access, Database, sqlite_path
 from newsletter.store.sqlite.errors import translated
 from newsletter.store.sqlite.sending_lock import holder_of, sending_lock
+from newsletter.store.sqlite.watch import FileWatch, check_room
 from newsletter.store.subscribers import SqlSubscribers
 from newsletter.store.suppressions import SqlSuppressions
 from newsletter.store.tips import SqlTips
@@ -118,7 +119,8 @@ class SqlStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._database = Database(path)
+        self._watch = FileWatch(path, lambda: getattr(copy_guard.read(path), "key", ""))
+        self._database = Database(path, self._watch)
         self._page_lock = Lock()
         self._page_connection: sqlite3.Connection | None = None
         self._catalog_cache = CatalogCache()
@@ -143,6 +145,7 @@ class SqlStore:
             if why := self.hold_reason():
                 raise Refused(f"sending from this database is on hold: {why}", fix=copy_guard.FIX)
             self.mark_active(now)
+            self._watch.on_version = partial(copy_guard.note_version, self.path)
             with self._database.writing() as access:
                 # Every sender has an id of its own: rows in `sending` with another owner belong to a dead one.
                 run = start_run(access.db, role, now)
@@ -152,6 +155,7 @@ class SqlStore:
                 run,
                 hold_in_doubt=hold_in_doubt,
                 on_commit=self._database.note_commit,
+                watch=self._watch,
             )
             try:
                 # Tr runs before the first claim: rows in `sending` belong to dead senders now, since we hold the lock.
@@ -159,9 +163,11 @@ class SqlStore:
             finally:
                 # Before the lock is released: outcomes that could not be written get a last chance.
                 ledger.close()
-                with self._database.writing() as access:
-                    end_run(access.db, run)
-                self.mark_active(now)
+                self._watch.on_version = None
+                with suppress(Unavailable):  # whoever works on the database next sees that this run did not end
+                    with self._database.writing() as access:
+                        end_run(access.db, run)
+                    self.mark_active(now)
 
     def library_version(self) -> int:
         """See ports.store."""
@@ -185,6 +191,7 @@ class SqlStore:
             if self._page_connection is None:
                 self._database.check_schema()
                 self._page_connection = connect(self.path)
+            self._watch.check()
             yield self._page_connection
 
     def holder(self) -> Holder | None:
@@ -200,6 +207,12 @@ class SqlStore:
         """See ports.store."""
         with self._database.reading() as access:
             return copy_guard.known_until(access.session, self.path)
+
+    def check(self) -> None:
+        """See ports.store."""
+        self._watch.check(now=True)
+        self._database.check_schema()
+        check_room(self.path)
 
     def adopt(self, now: datetime) -> None:
         """Make this database the one that sends."""

@@ -12,6 +12,7 @@ from newsletter.store.deliveries import SqliteLedger
 from newsletter.store.sender_runs import end_run, start_run
 from newsletter.store.sqlite.connection import connect_to_write, transaction
 from newsletter.store.sqlite.errors import translated
+from newsletter.store.sqlite.watch import FileWatch
 
 
 @contextmanager
@@ -20,10 +21,13 @@ def worker_ledger(path: Path, now: datetime, *, hold_in_doubt: bool) -> Iterator
 
     It recovers nothing: rows in `sending` may belong to the first process, which is alive.
     """
+    watch = FileWatch(path)
+    watch.begin()
     connection = connect_to_write(path)
+    watch.note_open()
     with translated(), transaction(connection):
         run = start_run(connection, "second process", now)
-    ledger = SqliteLedger(connection, RLock(), run, hold_in_doubt=hold_in_doubt)
+    ledger = SqliteLedger(connection, RLock(), run, hold_in_doubt=hold_in_doubt, watch=watch)
     try:
         yield ledger, run
         with translated(), transaction(connection):

@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.responses import PlainTextResponse, Response
 
 from newsletter.app import App
-from newsletter.domain.errors import NewsletterError, NotFound
+from newsletter.domain.errors import NewsletterError, NotFound, Unavailable
 from newsletter.web.cache import conditional_response
 from newsletter.web.pages import Pages
 
@@ -57,9 +57,12 @@ class Assets:
         return PlainTextResponse("ok\n")
 
     def readyz(self) -> Response:
-        """Readiness: the database answers, its schema is current, no slot passed in silence, and no issue is stuck."""
+        """Readiness: the database is there and answers, its schema is current, no slot passed in silence, and no issue is stuck."""
         try:
+            self._app.store.check()
             last, blocked = self._app.calendar.last_slot(), self._app.trouble.blocked()
+        except Unavailable as error:
+            return PlainTextResponse(f"{error.message}\n", 503)
         except NewsletterError as error:
             return PlainTextResponse(f"{type(error).__name__}\n", 503)
         if not last.explained:

@@ -11,7 +11,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from newsletter.domain.english import sentence
-from newsletter.domain.errors import BadToken, Busy, InputError, NewsletterError, NotFound, SampleLink, SchemaError
+from newsletter.domain.errors import (
+    BadToken,
+    Busy,
+    InputError,
+    NewsletterError,
+    NotFound,
+    SampleLink,
+    SchemaError,
+    Unavailable,
+)
 from newsletter.domain.subscribers.address import BadAddress
 from newsletter.domain.subscribers.signup_limits import NeedsProof, TooMany
 from newsletter.web.headers import StrictHeaders
@@ -53,6 +62,12 @@ BAD_ADDRESS = Answer(
     422, "Please check your entry", "This is not a valid email address.", "Enter it as name@example.com"
 )
 BUSY = Answer(503, "One moment, please", "We’re busy right now. Nothing was lost.", "Try again in a minute.")
+CLOSED = Answer(
+    503,
+    "Please come back later",
+    "We can’t read or save anything right now, so nothing has changed.",
+    "Try again in a few hours.",
+)
 BROKEN = Answer(
     500, "Something went wrong", "This is our error, and it has been logged.", "Try again in a few minutes."
 )
@@ -62,6 +77,7 @@ BY_CLASS: dict[type[NewsletterError], Answer] = {
     NotFound: NOT_FOUND,
     Busy: BUSY,
     SchemaError: BUSY,
+    Unavailable: CLOSED,
     NewsletterError: BROKEN,
 }
 HEADINGS = {

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from newsletter.daemon import Daemon
-from tests.support.publishing import AppHarness, open_app_harness
+from newsletter.testing import MemorySender
+from tests.support.publishing import OWNER, AppHarness, open_app_harness
 
 
 def waiting(harness: AppHarness) -> int:
@@ -50,3 +51,26 @@ def test_an_error_ends_only_its_own_timer_run_and_is_logged(tmp_path: Path, capl
 
     (said,) = [record.getMessage() for record in caplog.records if record.name == "newsletter.daemon"]
     assert "told" in said
+
+
+def test_the_owner_is_told_once_by_email_without_the_database_when_it_is_gone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender = MemorySender()
+    with open_app_harness(tmp_path, sender) as harness, harness.store.sending("test", harness.clock()) as lock:
+        daemon, path = Daemon(harness, lock), tmp_path / "newsletter.db"
+        daemon.watch_database()
+        path.rename(tmp_path / "away.db")
+        for _ in range(3):
+            daemon.watch_database()
+            daemon.send_issues()
+            daemon.notify_owner()
+        (tmp_path / "away.db").rename(path)
+        daemon.watch_database()
+        daemon.watch_database()
+
+    (alert,) = sender.emails
+    assert alert.envelope.recipient == OWNER
+    assert b"somebody deleted or renamed the database" in b" ".join(alert.message.split())
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(said) == 1

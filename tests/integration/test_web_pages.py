@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import date
@@ -151,6 +152,20 @@ def test_a_site_without_a_database_is_alive_but_not_ready_and_hides_the_cause(tm
             assert str(tmp_path) not in page.text
     finally:
         server.stop()
+
+
+def test_a_database_that_is_replaced_under_the_website_takes_no_sign_ups(
+    web_harness: WebHarness, tmp_path: Path
+) -> None:
+    assert web_harness.http.post("/subscribe", data={"email": "in@a.example"}).status_code == 303
+    shutil.copyfile(tmp_path / "newsletter.db", tmp_path / "copy.db")
+    (tmp_path / "copy.db").replace(tmp_path / "newsletter.db")
+    ready = web_harness.http.get("/readyz")
+    answer = web_harness.http.post("/subscribe", data={"email": "out@a.example"})
+    assert (ready.status_code, answer.status_code) == (503, 503)
+    assert "another file was put in the place of the database" in ready.text
+    assert "nothing has changed" in answer.text
+    assert str(tmp_path) not in answer.text
 
 
 def test_a_broken_template_is_a_500_page_with_all_headers_and_no_details(

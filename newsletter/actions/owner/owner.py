@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from newsletter.actions.calendar.plan import Rules
@@ -19,7 +19,7 @@ class Owner:
 
     addresses: of the owners; without any, nothing is queued. email_queued: called after emails were
     queued, so that the sender of transactional emails does not wait for its next look. errors: finds what will stop the
-    issue.
+    issue. send_alert: sends one without the database.
     """
 
     store: Store
@@ -28,6 +28,7 @@ class Owner:
     clock: Clock
     email_queued: Callable[[], None]
     errors: Callable[[], Errors]
+    send_alert: Callable[[Sequence[str], Mapping[str, object]], int] = lambda _to, _values: 0
 
     def notify(self) -> int:
         """Queue what the owner does not know yet; how many emails. The daemon calls this every minute.
@@ -44,6 +45,10 @@ class Owner:
         if queued:
             self.email_queued()
         return queued
+
+    def alert_without_database(self, headline: str, lines: Sequence[str], next_step: str) -> int:
+        """Send an alert immediately, since the database cannot be used; how many were accepted. Raises SenderError."""
+        return self.send_alert(self.addresses, alert_values(headline, lines, next_step)) if self.addresses else 0
 
     def alert(self, headline: str, lines: Sequence[str], next_step: str) -> None:
         """Queue one alert. lines: sentences about what happened. next_step: a sentence about what to do."""

@@ -12,10 +12,13 @@ from pathlib import Path
 
 from newsletter import files
 from newsletter.domain.errors import Busy, InputError, NewsletterError, SchemaError
+from newsletter.store import copy_guard
 from newsletter.store.invariants import broken_invariants
 from newsletter.store.sqlite.database import HEAD, no_database, open_backup, open_to_read, revision, upgrade
 from newsletter.store.sqlite.errors import DamagedDatabase, NotDatabase, translated
 from newsletter.store.sqlite.members import Member, has_members, read_members
+from newsletter.store.sqlite.stale_log import check_log, keep_stale
+from newsletter.store.sqlite.watch import read_content
 from newsletter.store.times import from_text, to_text
 
 _COUNTED = ("subscriber", "suppression", "tip", "issue")
@@ -92,7 +95,9 @@ def replace(path: Path, staged: Path, kept: Path) -> bool:
     the old one. A damaged one is renamed. A crash loses neither.
     """
     files.make_directory(path.parent)
+    _raise_version(path, staged)
     if not path.exists():
+        keep_stale(path, kept)  # of a database that was deleted while it was in use
         staged.replace(path)
         files.give_to_owner_of(path.parent, path)
         return False
@@ -109,8 +114,19 @@ def replace(path: Path, staged: Path, kept: Path) -> bool:
     return True
 
 
+def _raise_version(path: Path, staged: Path) -> None:
+    """Let a process that has the database open see a newer state of it, and not an older one that was put there."""
+    before, mark = read_content(path), copy_guard.read(path)
+    with closing(sqlite3.connect(staged)) as db, db:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        newest = max(int(version), before.version if before else 0, mark.version if mark else 0)
+        db.execute(f"PRAGMA user_version = {newest + 1000:d}").close()  # more than the log may have
+        db.execute("UPDATE installation SET inode = '', device = ''").close()  # it is a new file, and held
+
+
 def _is_sound(path: Path) -> bool:
     try:
+        check_log(path)
         if revision(path) is None:
             return False
         with translated(path), closing(open_to_read(path)) as db:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -19,9 +19,12 @@ from sqlmodel import Session
 
 from newsletter import files
 from newsletter.domain.errors import Busy, SchemaError, SettingsError
+from newsletter.store import copy_guard
 from newsletter.store.sqlite.connection import BUSY_FOR, SHORT_WAIT, begin_writing, set_pragmas
-from newsletter.store.sqlite.errors import is_about_the_file, translate, translated, unusable
+from newsletter.store.sqlite.errors import is_about_the_file, newest_backup, translate, translated, unusable
+from newsletter.store.sqlite.stale_log import check_log
 from newsletter.store.sqlite.wal import Checkpoints
+from newsletter.store.sqlite.watch import FileWatch
 from newsletter.store.times import to_text
 
 HEAD = "0015"
@@ -47,8 +50,8 @@ def files_of(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm", ".sender", ".identity"))
 
 
-def make_engine(path: Path) -> Engine:
-    """An engine on a SQLite file.
+def make_engine(path: Path, on_connect: Callable[[], None] = lambda: None) -> Engine:
+    """An engine on a SQLite file. on_connect: called after each new connection.
 
     A transaction is deferred (to read), unless the execution option `immediate` gives the seconds a writer waits.
     """
@@ -60,6 +63,7 @@ def make_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(dbapi_connection: Any, _record: object) -> None:
         set_pragmas(dbapi_connection)
+        on_connect()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -112,11 +116,12 @@ class Database:
     One thread writes at a time (`write_lock`); between processes, SQLite's own lock decides, and a writer polls for it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, watch: FileWatch) -> None:
         self.path = path
+        self.watch = watch
         self.write_lock = RLock()
-        self._engine = make_engine(path)
-        self._checkpoints = Checkpoints(path)
+        self._engine = make_engine(path, watch.note_open)
+        self._checkpoints = Checkpoints(path, lambda: watch.check(now=True))
         self._checked = False
 
     @contextmanager
@@ -142,6 +147,7 @@ class Database:
             with _translated(self.path), self._engine.connect() as connection, closing(Access(connection)) as access:
                 begin_writing(access.db, busy_for)
                 yield access
+                self.watch.check_place()
                 access.commit()
         finally:
             self.write_lock.release()
@@ -152,24 +158,37 @@ class Database:
         self._checkpoints.note_commit()
 
     def check_schema(self) -> None:
-        """Raises SchemaError if the database is missing, or if its schema is older or newer; checked once per process."""
+        """Raises SchemaError if the database is missing, or if its schema is older or newer; checked once per process.
+
+        Afterwards, it raises Unavailable if the file was replaced since.
+        """
         if self._checked:
+            self.watch.check()
             return
+        check_log(self.path)
         found = revision(self.path)
         if found is None:
             raise no_database(self.path)
         if found != HEAD:
             raise wrong_schema(found)
+        self.watch.begin()
         self._checked = True
 
     def close(self) -> None:
         """Close every connection."""
         self._checkpoints.close()
+        self.watch.set_log_aside()
         self._engine.dispose()
 
 
 def no_database(path: Path) -> SchemaError:
     """The error for a database that does not exist, or for one of another program."""
+    if not path.exists() and copy_guard.read(path):
+        return SchemaError(
+            f"the database {path} is gone: what is next to it shows that it was here",
+            fix=f"Put it back, or restore a backup: newsletter db restore {newest_backup(path) or 'FILE'}. "
+            "To start a new newsletter instead: newsletter init",
+        )
     if not path.exists():
         return SchemaError(f"there is no newsletter database at {path}", fix="Run: newsletter init")
     if tables := _tables(path):

@@ -10,19 +10,19 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from newsletter.domain.errors import Busy, NewsletterError
+from newsletter.domain.errors import Busy, NewsletterError, Unavailable
 from newsletter.files import current_user, owner_of
 
 HEADER = b"SQLite format 3\0"  # sqlite.org/fileformat2.html, section 1.3
 BACKUPS = "backups"
 _UNCHANGED = "Nothing was changed"
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_NO_ROOM = 1_000_000  # bytes: SQLite reports some writes to a full disk as "disk I/O error"
+NO_ROOM = 1_000_000  # bytes: SQLite reports some writes to a full disk as "disk I/O error"
 _READ_ONLY_FLAG = os.ST_RDONLY if hasattr(os, "ST_RDONLY") else 1
 _URL = "Check NEWSLETTER_DATABASE_URL and NEWSLETTER_DATA_DIR"
 
 
-class DamagedDatabase(NewsletterError):
+class DamagedDatabase(Unavailable):
     """A database that cannot be read any more. why: what SQLite says."""
 
     def __init__(self, name: str, why: str, newest: Path | None) -> None:
@@ -33,11 +33,15 @@ class DamagedDatabase(NewsletterError):
         self.why = why
 
 
-class NotDatabase(NewsletterError):
+class NotDatabase(Unavailable):
     """A file that was never a database. kind: what it is instead."""
 
     def __init__(self, path: Path, kind: str) -> None:
-        super().__init__(f"{path} is not a database: {kind}", fix=f"{_UNCHANGED}. {_URL}")
+        restore = f"newsletter db restore {newest_backup(path) or 'FILE'}"
+        super().__init__(
+            f"{path} is not a database: {kind}",
+            fix=f"{_UNCHANGED}. {_URL}. If the database was overwritten, restore a backup: {restore}",
+        )
         self.kind = kind
 
 
@@ -74,17 +78,15 @@ def translate(error: BaseException | None, path: Path | None = None) -> Newslett
     if code in _DAMAGED:
         return _not_ours(path) or damaged(name, str(error), path)
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
-        return NewsletterError(f"the disk is full, so {name} cannot be written", fix=f"{_UNCHANGED}. Free some space")
+        return Unavailable(f"the disk is full, so {name} cannot be written", fix=f"{_UNCHANGED}. Free some space")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
-        return _no_access(name, path)
+        return no_access(name, path)
     if code == sqlite3.SQLITE_IOERR:
-        return NewsletterError(
+        return Unavailable(
             f"the disk failed while {name} was used: {error}",
             fix="Check the disk. If the database is damaged, restore a backup: newsletter db restore FILE",
         )
-    return NewsletterError(
-        f"{name} refused: {error}", fix="Check the disk space and the permissions of the data directory"
-    )
+    return NewsletterError(f"{name} refused: {error}", fix="Check the disk space and the permissions of the data directory")
 
 
 def damaged(name: str, why: str, path: Path | None) -> DamagedDatabase:
@@ -101,10 +103,10 @@ def newest_backup(database: Path) -> Path | None:
 def unusable(path: Path) -> NewsletterError | None:
     """Why this cannot be opened as a database, as far as that is known without SQLite; None for nothing wrong."""
     if path.is_dir():
-        return NewsletterError(
+        return Unavailable(
             f"{path} is a directory, not a database", fix="Add the name of the file, as in data/newsletter.db"
         )
-    return _not_ours(path) if os.access(path, os.R_OK) else _no_access(f"the database {path}", path)
+    return _not_ours(path) if os.access(path, os.R_OK) else no_access(f"the database {path}", path)
 
 
 def _not_ours(path: Path | None) -> NewsletterError | None:
@@ -128,32 +130,42 @@ def _is_text(head: bytes) -> bool:
         return False
 
 
-def _no_access(name: str, path: Path | None) -> NewsletterError:
+def no_access(name: str, path: Path | None) -> NewsletterError:
+    """The error for a database that may not be read or written, and who may."""
     if path is None:
-        return NewsletterError(f"{name} cannot be opened", fix="Check the permissions of the data directory")
-    missing = next((one for one in reversed((path, *path.parents)) if not one.exists()), None)
+        return Unavailable(f"{name} cannot be opened", fix="Check the permissions of the data directory")
+    missing = next((one for one in reversed((path, *path.parents)) if not exists(one)), None)
     if missing and missing != path:
-        return NewsletterError(f"{name} cannot be opened: there is no directory {missing}", fix=_URL)
-    where = path if path.exists() else path.parent
+        return Unavailable(f"{name} cannot be opened: there is no directory {missing}", fix=_URL)
+    where = path if exists(path) else path.parent
     if os.statvfs(where).f_flag & _READ_ONLY_FLAG:
-        return NewsletterError(
+        return Unavailable(
             f"{name} is on a disk that is mounted read-only", fix="Mount it for writing, or move the data directory"
         )
     for one in (path, path.parent):
-        if one.exists() and not os.access(one, os.R_OK | os.W_OK | (os.X_OK if one.is_dir() else 0)):
+        if exists(one) and not os.access(one, os.R_OK | os.W_OK | (os.X_OK if one.is_dir() else 0)):
             owner = owner_of(one)
-            return NewsletterError(
+            return Unavailable(
                 f"{name} cannot be opened: {one} belongs to {owner}, and this command runs as {current_user()}",
                 fix=f"Run it as {owner}: sudo -u {owner} newsletter …; or give the files to {current_user()}: "
                 f"sudo chown -R {current_user()} {path.parent}",
             )
-    return NewsletterError(
+    return Unavailable(
         f"{name} cannot be opened", fix=f"Check who owns {path.parent} and the files in it: newsletter doctor"
     )
 
 
+def exists(path: Path) -> bool:
+    """As Path.exists, but False for what is in a directory that this user may not enter."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
 def _is_full(path: Path | None) -> bool:
-    return path is not None and shutil.disk_usage(path.parent).free < _NO_ROOM
+    return path is not None and shutil.disk_usage(path.parent).free < NO_ROOM
 
 
 def _code(error: BaseException | None) -> int:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from threading import Event, Lock, Thread
 
+from newsletter.domain.errors import NewsletterError
 from newsletter.store.sqlite.connection import connect_to_write, transaction
 
 log = logging.getLogger(__name__)
@@ -22,13 +24,18 @@ LONG = 8000  # pages, 32 MB
 FEW = 500  # pages: two or three milliseconds
 ROUNDS = 4
 GIVE_UP_AFTER = 1.0  # seconds
+_VERSIONS = 1 << 31  # one for each second of 68 years
 
 
 class Checkpoints:
-    """The checkpoints of one process on one database. Safe for threads."""
+    """The checkpoints of one process on one database. Safe for threads.
 
-    def __init__(self, path: Path) -> None:
+    check: raises a NewsletterError if the file is not the one that the log belongs to.
+    """
+
+    def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
         self._path = path
+        self._check = check
         self._log = path.with_name(f"{path.name}-wal")
         self._counting = Lock()
         self._commits, self._began_at, self._seen = 0, time.monotonic(), 0
@@ -66,9 +73,13 @@ class Checkpoints:
 
     def _move(self) -> None:
         try:
+            self._check()
             while move(self._path) >= LONG and not self._closing.wait(AT_LEAST_EVERY / 2):
                 pass
-        except sqlite3.Error as error:  # harmless: the pages stay in the log, and the next checkpoint moves them
+        except (
+            sqlite3.Error,
+            NewsletterError,
+        ) as error:  # harmless: the pages stay in the log, and the next checkpoint moves them
             log.info("no checkpoint: %s", error)
         # Read after the checkpoint, which itself writes a page (see `_move_most`).
         self._seen = self._written_at()
@@ -102,12 +113,12 @@ def _restart_log(path: Path, mover: sqlite3.Connection, moved: int) -> None:
 def _move_most(mover: sqlite3.Connection) -> tuple[int, int]:
     """Move the pages that no read transaction needs; returns the pages in the log before, and those moved.
 
-    It writes one page first, without changing it. SQLite up to 3.51.2 can lose commits that are made while a checkpoint
+    It writes one page first, with a counter by which `sqlite.watch` and `copy_guard` know an older state. SQLite up to 3.51.2 can lose commits that are made while a checkpoint
     starts on a log that was moved completely before (sqlite.org/wal.html#walresetbug). With that page, it was not.
     """
     with transaction(mover, GIVE_UP_AFTER):
         (version,) = mover.execute("PRAGMA user_version").fetchone()
-        mover.execute(f"PRAGMA user_version = {version:d}").close()
+        mover.execute(f"PRAGMA user_version = {(version + 1) % _VERSIONS:d}").close()
     return _checkpoint(mover)
 
 
