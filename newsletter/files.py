@@ -100,6 +100,19 @@ def write_all(directory: Path, files: Mapping[str, bytes]) -> None:
         rmtree(staging, ignore_errors=True)
 
 
+def write_export(path: Path, content: bytes) -> None:
+    """Write a file whose path somebody has typed, as `write` does. Raises Refused for a link, and for what is no file."""
+    require_plain(path)
+    write(path, content)
+
+
+def require_plain(path: Path) -> None:
+    """Raise Refused unless the path is free or a plain file: a link could point at any file, and a pipe cannot be replaced."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        what = "a symbolic link" if path.is_symlink() else "a directory" if path.is_dir() else "no plain file"
+        raise Refused(f"{path} is {what}, so nothing is written there", fix="Remove it, or name another file")
+
+
 def open_shared(path: Path, like: Path) -> int:
     """Open a file for reading and writing, and create it if it is missing; returns its descriptor. like: as for `create`."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, PRIVATE)

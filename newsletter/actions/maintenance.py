@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from newsletter.actions.subscribers.erase import forget_replies
 from newsletter.actions.subscribers.signup_limits import SignupLimiter, stream_alert
 from newsletter.actions.subscribers.subscribe import ask_to_confirm
 from newsletter.domain.subscribers.subscriber import Subscriber
@@ -40,6 +41,7 @@ class Maintenance:
             woken = tx.maintenance.end_pauses(now)
             due = tx.maintenance.due_reminders(now, MAX_REMINDERS)
             reminded = [subscriber for subscriber in due if self._remind(tx, subscriber, now)]
+            forget_replies(tx, now)
             alerted = self._alert_stream(tx, now)
             counts = {"woken": woken, "reminded": len(reminded), **tx.maintenance.delete_expired(now)}
         if reminded or alerted:

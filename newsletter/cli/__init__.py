@@ -20,6 +20,7 @@ import click
 from newsletter import __version__
 from newsletter.cli.context import CliContext, CommandGroup, common_options
 from newsletter.domain.errors import NewsletterError
+from newsletter.domain.printable import printable
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -120,7 +121,7 @@ def _report_error(error: Exception) -> int:
         code = FAILED
     else:
         message, code = f"unexpected {type(error).__name__}: {error}. Run it again with -vv to see where", FAILED
-    line = "".join(char if char.isprintable() else "\ufffd" for char in " ".join(message.split()))
+    line = printable(" ".join(message.split()))
     click.echo(f"newsletter: {line}", err=True)
     return code
 

@@ -15,6 +15,7 @@ from newsletter.cli.issue_view import iso
 from newsletter.domain.calendar import forecast as forecasts
 from newsletter.domain.english import people, plural, sentence
 from newsletter.domain.errors import UsageError
+from newsletter.files import write_export
 
 if TYPE_CHECKING:
     from newsletter.actions.issues.quarterly import NextQuarterlyIssue
@@ -133,7 +134,7 @@ def _draw_changes(output: Output, changed: Sequence[tuple[ForecastSlot, Forecast
 def _write_ics(context: CliContext, path: Path, lines: Sequence[ForecastSlot]) -> None:
     host = urlsplit(context.settings.base_url).hostname or "localhost"
     text = forecasts.ics(lines, name=context.settings.title, domain=host, stamp=context.clock())
-    path.write_text(text, encoding="utf-8", newline="")
+    write_export(path, text.encode())
 
 
 # -- overrides ---------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from newsletter.domain.errors import Refused, UsageError
+from newsletter.domain.printable import escaped_json, printable
 from newsletter.domain.read_dates import is_day_first
 from newsletter.domain.written_dates import WrittenDates, require_year
 
@@ -92,7 +93,7 @@ class CliContext:
 
     def print_note(self, text: str) -> None:
         """Print a note on stderr; stdout is for data."""
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
     def report(self, document: Mapping[str, object], draw: Callable[[Output], None]) -> None:
         """Print a document as JSON with `--json`, else as a report for people.
@@ -100,7 +101,7 @@ class CliContext:
         An iterator among the values is written as a list, item by item, so that it never has to fit into memory.
         """
         if self.json:
-            sys.stdout.writelines(_json(document))
+            sys.stdout.writelines(map(escaped_json, _json(document)))
         else:
             draw(self.output)
 

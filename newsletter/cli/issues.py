@@ -26,6 +26,7 @@ from newsletter.domain.delivery.issue import how_to_fix
 from newsletter.domain.delivery.outcome import Deferred, InDoubt, Rejected, Sent
 from newsletter.domain.errors import UsageError
 from newsletter.domain.subscribers.address import parse_address
+from newsletter.files import write_export
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +91,7 @@ def preview(context: CliContext, *, tip: str | None, out: Path | None, open_: bo
     message = message_from_bytes(raw, policy=default)
     text, headers = _text_of(message), [(name, str(value)) for name, value in message.items()]
     if out:
-        out.write_bytes(raw)
+        write_export(out, raw)
     document = {
         "subject": str(message["Subject"]),
         "headers": headers,

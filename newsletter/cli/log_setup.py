@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.text import Text
 
+from newsletter.domain.printable import escaped_json, printable
+
 TIME = "%Y-%m-%d %H:%M:%S%z"  # with the offset of this machine, since a schedule is in the zone of the newsletter
 
 
@@ -27,7 +29,15 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return escaped_json(json.dumps(line, ensure_ascii=False))
+
+
+class LineFormatter(logging.Formatter):
+    """One line for each record, whatever is in its message; the traceback follows on lines of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name of the library
+        """The record without its traceback."""
+        return printable(super().formatMessage(record).replace("\n", " "))
 
 
 def start_logging(log_format: str, *, verbose: int = 0) -> None:
@@ -40,10 +50,10 @@ def start_logging(log_format: str, *, verbose: int = 0) -> None:
         handler = RichHandler(
             console=Console(stderr=True), show_path=False, omit_repeated_times=False, log_time_format=_stamp
         )
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(LineFormatter("%(message)s"))
     else:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", TIME))
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s", TIME))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     for name in ("apscheduler", "uvicorn", "alembic", "httpx", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from newsletter.domain.dates import AMERICAN, DateForm
+from newsletter.domain.printable import printable
 
 WIDE = 120  # characters: from this width on, a table has all of its columns
 PIPED_WIDTH = 100_000  # so that no line is wrapped where a program or a file reads it
@@ -32,11 +33,6 @@ def mark(level: str) -> Text:
     """The symbol of a level."""
     signs = {"ok": "✓", "hint": "·", "warning": "!", "error": "✗"}
     return Text(signs[level], style=STYLES[level])
-
-
-def clean(text: object) -> str:
-    """Replace control characters, so that text from outside cannot control the terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in str(text))
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -70,7 +66,7 @@ class Output:
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line; on a terminal, a long one is wrapped between words."""
-        self.console.print(Text(clean(text), style=style))
+        self.console.print(Text(printable(text), style=style))
 
     def lines(self, texts: Iterable[str], style: str = "") -> None:
         """Print many lines, PAGE_ROWS at a time."""
@@ -118,7 +114,7 @@ class Output:
         grid.add_column(overflow="fold")
         for name, value in pairs:
             grid.add_row(name, _cell(value))
-        inside = Panel.fit(grid, title=Text(clean(title)), title_align="left", box=box.ROUNDED, border_style="dim")
+        inside = Panel.fit(grid, title=Text(printable(title)), title_align="left", box=box.ROUNDED, border_style="dim")
         self._print(inside if title else grid)
 
     def _print(self, shown: RenderableType) -> None:
@@ -136,5 +132,5 @@ def _cell(value: object) -> Text:
         return value
     if isinstance(value, (list, tuple)):
         value = ", ".join(str(part) for part in value)
-    text = clean("–" if value in (None, "") else f"{value:,}" if type(value) is int else value)
+    text = printable("–" if value in (None, "") else f"{value:,}" if type(value) is int else value)
     return Text(text, style=STYLES.get(text, ""))

@@ -28,7 +28,7 @@ from newsletter.domain.subscribers.imported import (
     escape_formula,
 )
 from newsletter.domain.subscribers.subscription import Status
-from newsletter.files import create
+from newsletter.files import create, require_plain
 
 if TYPE_CHECKING:
     from newsletter.cli.output import Output
@@ -253,6 +253,7 @@ class _Progress:
 @click.pass_obj
 def export(context: CliContext, *, file: Path, status: str | None, yes: bool) -> None:
     """Export subscribers to a CSV file that is safe to open in a spreadsheet and can be imported again."""
+    require_plain(file)
     if file.exists():
         context.require_confirmation(f"{file} exists already. Overwrite it?", yes=yes)
     columns = ("address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at")

@@ -17,6 +17,7 @@ from newsletter.domain.calendar.why_not import standing
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NewsletterError, UsageError
 from newsletter.domain.tips.tip import ConflictChoice, TipState
+from newsletter.files import write_export
 
 if TYPE_CHECKING:
     from newsletter.actions.tips.import_tips import Report
@@ -204,7 +205,7 @@ def edit(context: CliContext, *, key: str) -> int:
         report = context.app.tips.edit(key, written)
     except NewsletterError:
         kept = Path(f"{key}.rejected.md")
-        kept.write_text(written, encoding="utf-8")
+        write_export(kept, written.encode())
         context.print_note(f"Your text was saved as {kept}. Fix it, then run: newsletter tips import {kept}")
         raise
     return _report_import(context, report, dry_run=False)

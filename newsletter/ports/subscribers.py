@@ -60,6 +60,10 @@ class Subscribers(Protocol):
         """Delete all personal data: the row, consent, emails, replies. Deliveries and reasons stay, anonymously."""
         ...
 
+    def erase_replies(self, subscriber_id: int) -> None:
+        """Delete what mail servers replied about an erased subscriber, whose email was in flight meanwhile."""
+        ...
+
     def log_consent(self, subscriber_id: int, consent: Consent) -> None:
         """Append to the consent log."""
         ...

@@ -29,7 +29,8 @@ _ENCODE = (
     "In the user and the password, write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, a space as %20, and % as %25"
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
-_SECRET = re.compile(r"key|token|secret|password", re.IGNORECASE)
+_SECRET = re.compile(r"key|token|secret|pass|pw|auth|sig|cred|user|login|account|bearer|hash|code", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}|[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")  # else it may be a token in place of a name
 _SECONDS = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)(?P<unit>s|m|h|)\Z")
 
 
@@ -51,9 +52,9 @@ class SenderUrl:
 
     def masked(self) -> str:
         """The URL for messages and logs: *** replaces the password, and options whose names sound like secrets."""
-        who = (
-            quote(self.user, safe="") if self.password else "***"
-        )  # without a password, the user may be a misplaced one
+        # Without a password, the user may be a misplaced one; some providers want a token in both places.
+        is_name = self.password not in ("", self.user) and _NAME.fullmatch(self.user)
+        who = quote(self.user, safe="") if is_name else "***"
         login = f"{who}{':***' if self.password else ''}@" if self.user or self.password else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         place = f"//{login}{host}{f':{self.port}' if self.port else ''}" if host or self.path.startswith("/") else ""
@@ -88,7 +89,7 @@ class SenderUrl:
         if text is None:
             return default
         if not (text.isascii() and text.isdigit() and len(text) <= 9 and minimum <= int(text) <= maximum):
-            raise self.make_error(f"{name} cannot be {text!r}", f"Write {minimum} to {maximum}")
+            raise self.make_error(f"the value of {name} cannot be used", f"Write {minimum} to {maximum}")
         return int(text)
 
     def rates(self) -> tuple[Rate, ...]:
@@ -107,14 +108,14 @@ class SenderUrl:
         found = _SECONDS.match(text)
         value = float(found["number"]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found["unit"]] if found else 0
         if not 0 < value <= 86_400:
-            raise self.make_error(f"{name} is not a duration: {text!r}", "Write it as 30s, 5m, or 1h")
+            raise self.make_error(f"the value of {name} is not a duration", "Write it as 30s, 5m, or 1h")
         return value
 
     def get_choice(self, name: str, allowed: Collection[str], default: str) -> str:
         """An option that is one of `allowed`; raises SettingsError."""
         text = self.options.get(name, default)
         if text not in allowed:
-            raise self.make_error(f"{name} cannot be {text!r}", _nearest(text, allowed))
+            raise self.make_error(f"the value of {name} cannot be used", _nearest(text, allowed))
         return text
 
     def make_error(self, message: str, fix: str) -> SettingsError:

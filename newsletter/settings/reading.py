@@ -34,7 +34,7 @@ class _Found:
 
 
 def load_settings(environ: Mapping[str, str], env_file: Path | None = None) -> Settings:
-    """Read every setting; raises SettingsError that names the setting, its value (masked), and the fix.
+    """Read every setting; raises SettingsError that names the setting and the fix, but never its value.
 
     env_file: a file that must exist, or None. Nothing is exported to the environment.
     """
@@ -57,7 +57,7 @@ def load_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
 
 
 def check(row: Setting, text: str, *, name: str = "") -> object:
-    """The value of a text; raises SettingsError that names the setting, the text (masked), and the fix.
+    """The value of a text; raises SettingsError that names the setting and the fix, but never the text.
 
     name: how the setting is called in the error, if it was given under its deprecated name.
     """
@@ -69,7 +69,8 @@ def check(row: Setting, text: str, *, name: str = "") -> object:
         advice = f"It is {error.message}. {error.fix}" if error.fix else f"It is {error.message}"
     except ValueError as error:
         advice = str(error)
-    raise SettingsError(f"{name or row.name} cannot be used: {row.masked(text)!r}", fix=advice)
+    # The value is not quoted, even if this setting is no secret: it may be a password that got into the wrong line.
+    raise SettingsError(f"{name or row.name} cannot be used", fix=advice)
 
 
 def _env_file_values(path: Path) -> dict[str, str]:
@@ -113,8 +114,10 @@ def _read_secret(name: str, path: str) -> str:
     try:
         with Path(path).open(encoding="utf-8") as file:
             text = file.read(MAX_SECRET_FILE).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{name} cannot be read: {error}", fix="Set it to a readable text file") from None
+    except (OSError, ValueError) as error:
+        # The path is not quoted: it may be the secret itself.
+        why = error.strerror if isinstance(error, OSError) else "it has characters that no text has"
+        raise SettingsError(f"{name} cannot be read: {why}", fix="Set it to the path of a text file") from None
     if not text:
         raise SettingsError(f"{name} points to an empty file: {path}", fix="Write the secret into it")
     return text

@@ -17,6 +17,7 @@ from newsletter.domain.colors import brand_color
 from newsletter.domain.errors import SettingsError
 from newsletter.domain.site import Site
 from newsletter.domain.subscribers.subscription import UnsubscribeEmail
+from newsletter.settings import masks
 from newsletter.settings import values as v
 from newsletter.settings.times import read_schedule, read_zone
 
@@ -155,7 +156,7 @@ class Settings:
         "sqlite:///data/newsletter.db",
         "The database. A relative path starts in the working directory. Unset: newsletter.db in the data directory.",
         v.sqlite_url,
-        mask=v.mask_passwords,
+        mask=masks.mask_urls,
     )
     sender_url: tuple[str, ...] = _setting(
         "",
@@ -163,7 +164,7 @@ class Settings:
         " maildir:///path, or console:. Several URLs, separated by spaces, are tried in order.",
         v.sender_urls,
         group="Sending",
-        mask=v.mask_passwords,
+        mask=masks.mask_urls,
     )
     schedule: str = _setting("tue 08:00", "The weekday and time of each issue.", read_schedule)
     timezone: str = _setting(
@@ -226,7 +227,7 @@ class Settings:
         "",
         "A URL to request after each issue, so that a dead man's switch such as Healthchecks notices if one is missing.",
         v.optional(v.web_url),
-        mask=v.mask_path,
+        mask=masks.mask_path,
     )
     dkim_selector: str = _setting(
         "",
@@ -235,18 +236,18 @@ class Settings:
         group="DKIM",
     )
     dkim_key: str = _setting(
-        "", "The private DKIM key in PEM format: RSA-2048 or Ed25519.", v.optional(v.private_key), mask=v.mask_all
+        "", "The private DKIM key in PEM format: RSA-2048 or Ed25519.", v.optional(v.private_key), mask=masks.mask_all
     )
     dkim_ed25519_selector: str = _setting("", "The selector of a second DKIM signature.", v.optional(v.selector))
     dkim_ed25519_key: str = _setting(
-        "", "The private key of the second DKIM signature.", v.optional(v.private_key), mask=v.mask_all
+        "", "The private key of the second DKIM signature.", v.optional(v.private_key), mask=masks.mask_all
     )
     secret_key: tuple[str, ...] = _setting(
         "",
         "The key that signs the links in emails. Several keys, separated by commas: the first one signs, all verify.",
         v.keys,
         group="Secrets, templates, logs",
-        mask=v.mask_all,
+        mask=masks.mask_all,
     )
     templates: Path | None = _setting(
         "", "The directory of your own templates. Each file there overrides ours.", v.optional(Path, unset=None)

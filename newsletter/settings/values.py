@@ -152,8 +152,9 @@ def web_url(text: str) -> str:
     host, slash, path = rest.partition("/")
     url = f"{scheme.lower()}://{host.lower()}{slash}{path}"
     if not _URL.fullmatch(url) or not (separator or _LOCAL_HOST.match(text) or "." in host):
-        near = re.sub(r"(?i)\Ahttps?(:/*|/+)", "", text)
-        near = near if near != text and _URL.fullmatch(f"https://{near}") else "tips.example.org"
+        # Only the host is quoted: what follows it may be a secret that belongs elsewhere.
+        near = re.sub(r"(?i)\Ahttps?(:/*|/+)", "", text).partition("/")[0]
+        near = near if near != text and "." in near and _URL.fullmatch(f"https://{near}") else "tips.example.org"
         raise ValueError(f"Write a full URL that starts with https://, as in https://{near}")
     return url
 
@@ -203,8 +204,13 @@ def origins(text: str) -> tuple[str, ...]:
 def networks(text: str) -> tuple[str, ...]:
     """IP addresses or networks, or `*`."""
     for word in split_list(text):
-        if word != "*":
-            ip_network(word, strict=False)  # raises ValueError with a message that names the word
+        try:
+            word == "*" or ip_network(word, strict=False)
+        except ValueError:
+            what = f"{word} is none. " if re.fullmatch(r"[\d./]+", word) else ""
+            raise ValueError(
+                f"{what}Write IP addresses or networks separated by commas, as in 10.0.0.0/8, or *"
+            ) from None
     return split_list(text)
 
 
@@ -239,7 +245,7 @@ def sqlite_url(text: str) -> str:
     if re.fullmatch(r"(sqlite:///|postgresql(\+psycopg)?://)\S.*", text):
         return text
     path = re.sub(r"\Asqlite:/{0,2}", "", text)
-    near = "" if not path or "://" in path else f"; did you mean sqlite:///{path}?"
+    near = f"; did you mean sqlite:///{path}?" if re.fullmatch(r"[\w./ -]+\.(db|sqlite3?)", path) else ""
     raise ValueError(f"Write sqlite:///path/to/newsletter.db{near}")
 
 
@@ -256,23 +262,6 @@ def language(text: str) -> str:
         raise ValueError("Write a language tag, as in en or pt-BR")
     parts = re.split(r"[-_]", found["rest"])[1:]
     return "-".join([found["language"].lower(), *(p.upper() if len(p) == 2 else p.title() for p in parts)])
-
-
-def mask_path(text: str) -> str:
-    """A URL whose path is the secret."""
-    found = re.match(r"(?i)https?://[^/?#@\s]+(?=/.|[?#]|\Z|/\Z)", text)
-    return (found[0] if found.end() == len(text) else f"{found[0]}/********") if found else mask_all(text)
-
-
-def mask_all(text: str) -> str:
-    """Hide a secret, including its length."""
-    return "********" if text else ""
-
-
-def mask_passwords(text: str) -> str:
-    """URLs with their passwords and secret options hidden."""
-    text = re.sub(r"://([^:/\s]*):\S*@", r"://\1:********@", text)
-    return re.sub(r"(?i)([?&](?:password|pass|secret|token|key)=)[^&\s]*", r"\1********", text)
 
 
 MAX_PICTURE = 200_000  # bytes

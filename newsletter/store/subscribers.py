@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from newsletter.domain.subscribers.address import Address, mailbox_key
+from newsletter.domain.subscribers.address import Address
 from newsletter.domain.subscribers.subscriber import (
     UNSUBSCRIBED_ELSEWHERE,
     Consent,
@@ -18,7 +18,7 @@ from newsletter.domain.subscribers.subscriber import (
     Subscriber,
 )
 from newsletter.domain.subscribers.subscription import Frequency, Status
-from newsletter.store import signup_limits, statements, suppressions, transactional, unsubscribes
+from newsletter.store import erasure, statements, suppressions
 from newsletter.store.consent import add_consent, consents_of
 from newsletter.store.issue_facts import read_delivery
 from newsletter.store.times import from_text, from_text_or_none, to_text, to_text_or_none
@@ -77,18 +77,6 @@ _CONFIRMED = """status = 'confirmed', paused_until = {paused_until},
 _UNSUBSCRIBED = "status = 'unsubscribed', left_at = {now}, paused_until = NULL"
 _CONFIRM = f"UPDATE subscriber SET {_CONFIRMED.format(paused_until=':paused_until', now=':now')} WHERE id = :id"
 _UNSUBSCRIBE = f"UPDATE subscriber SET {_UNSUBSCRIBED.format(now=':now')} WHERE id = :id"
-_ERASE = (
-    statements.ERASE_REPLIES,
-    statements.ERASE_ATTEMPTS,
-    unsubscribes.ERASE,
-    transactional.ERASE,
-    suppressions.REMOVE,
-    signup_limits.ERASE,
-    signup_limits.ERASE_MAILBOX,
-    "DELETE FROM subscriber WHERE id = :id",  # the consent log is deleted by its foreign key
-)
-"""Everything that names a person; every statement takes some of :id, :key (of the address) and :address."""
-
 # -- writing, by time alone: see store.maintenance ---------------------------------------------------------
 
 END_PAUSES = """UPDATE subscriber SET status = 'confirmed', paused_until = NULL
@@ -222,10 +210,11 @@ class SqlSubscribers:
 
     def erase(self, subscriber_id: int) -> None:
         """Delete all personal data; the counts of issues do not change."""
-        row = self._db.execute("SELECT address_key, address FROM subscriber WHERE id = ?", (subscriber_id,))
-        key, address = row.fetchone()
-        for sql in _ERASE:
-            self._db.execute(sql, {"id": subscriber_id, "key": key, "address": address, "mailbox": mailbox_key(key)})
+        erasure.erase(self._db, subscriber_id)
+
+    def erase_replies(self, subscriber_id: int) -> None:
+        """See ports.subscribers."""
+        erasure.erase_replies(self._db, subscriber_id)
 
     def log_consent(self, subscriber_id: int, consent: Consent) -> None:
         """Append to the consent log."""

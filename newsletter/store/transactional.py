@@ -40,7 +40,8 @@ _REOPEN = "UPDATE notice SET state = 'deferred', done_at = NULL WHERE id = ?"
 WAITING_SINCE = f"{_WAITING} AND created_at <= :until"
 DROP = f"""UPDATE notice SET state = 'skipped', reply = 'the backup is older than its answer', done_at = :now
     WHERE {_IS_WAITING} AND created_at <= :until"""
-ERASE = "DELETE FROM notice WHERE address = :address"
+ERASE = """DELETE FROM notice WHERE address = :address
+    OR (data LIKE '%subscriber_key%' AND json_extract(data, '$.subscriber_key') = :person)"""
 DELETE_UNCONFIRMED = """DELETE FROM notice WHERE address IN
     (SELECT address FROM subscriber WHERE status = 'expired' AND signup_at <= :confirm)"""
 # All but the owner's emails hold a subscriber's address, so a new kind is deleted too unless it is named here.

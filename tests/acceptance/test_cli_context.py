@@ -66,7 +66,7 @@ def test_an_old_name_of_a_setting_works_and_is_reported(run_cli: Command) -> Non
 def test_a_bad_setting_is_a_usage_error(run_cli: Command) -> None:
     done = run_cli("issues", "next", env={"NEWSLETTER_LATE_WINDOW": "soon"})
     assert done.returncode == 2
-    assert "NEWSLETTER_LATE_WINDOW cannot be used: 'soon'. Write a number and a unit" in done.stderr
+    assert "NEWSLETTER_LATE_WINDOW cannot be used. Write a number and a unit" in done.stderr
 
 
 def test_a_time_that_cannot_be_parsed_is_a_usage_error(newsletter: Command) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 import pytest
 
 from newsletter.actions.subscribers.erase import ERASED
+from newsletter.domain.delivery.outcome import Cause, Rejected, Reply, Stage
 from newsletter.domain.errors import Refused
+from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.imported import ImportRequest
 from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.mail.tokens import Purpose, Signer
-from tests.support.publishing import open_app_harness, subscriber_addresses
+from newsletter.testing import MemorySender
+from tests.support.publishing import HookedSender, open_app_harness, subscriber_addresses
 from tests.support.web import FRIDAY, KEY, WebHarness, open_web_harness
 
 ANNA = "anna@host.example"
@@ -79,3 +83,49 @@ def test_each_database_has_its_own_erasure_key(tmp_path: Path) -> None:
             (tmp_path / f"{name}.txt").write_text(hashes(web_harness)[0].address_key)
 
     assert (tmp_path / "one.txt").read_text() != (tmp_path / "two.txt").read_text()
+
+
+def bytes_of(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.glob("newsletter.db*"))
+
+
+def test_no_text_of_a_mail_server_or_an_alert_keeps_an_erased_address(tmp_path: Path) -> None:
+    with open_app_harness(tmp_path, MemorySender({ANNA: [refused("5.2.2")]})) as harness:
+        harness.subscribers.add(ANNA, confirmed_source=PROOF)
+        number = harness.start()
+        harness.issues.send()
+        harness.owner.alert("Nothing is sent", [f"550 5.7.1 <{ANNA.upper()}> is blocked"], f"ask about {ANNA}")
+        with harness.store.write() as tx:
+            tx.calendar.mark_notified("trouble", f"550 no {ANNA} here", harness.clock())
+            anna = tx.subscribers.by_address(parse_address(ANNA).key)
+            assert anna
+            tx.transactional.add("confirm_address", "new@host.example", {"subscriber_key": anna.key}, harness.clock())
+            before = tx.issues.get(number).counts
+        harness.subscribers.erase(ANNA)
+        with harness.store.read() as tx:
+            assert tx.issues.get(number).counts == before
+    found = bytes_of(tmp_path).lower()  # also free pages: what is deleted is overwritten
+    assert ANNA.encode() not in found
+    assert b"new@host.example" not in found
+
+
+def test_a_reply_that_comes_after_the_erasure_is_deleted_by_the_maintenance(tmp_path: Path) -> None:
+    with open_app_harness(tmp_path) as harness:
+        harness.subscribers.add(ANNA, confirmed_source=PROOF)
+        number = harness.start()
+
+        def erase() -> None:
+            harness.subscribers.erase(ANNA)
+
+        sender = HookedSender({1: erase})
+        sender._by_recipient[ANNA] = deque([refused("5.2.2")])
+        harness.sender_override = sender
+        harness.issues.send()
+        harness.maintenance.run()
+        with harness.store.read() as tx:
+            assert tx.issues.get(number).counts["rejected"] == 1
+    assert ANNA.encode() not in bytes_of(tmp_path)
+
+
+def refused(enhanced: str) -> Rejected:
+    return Rejected(Reply(Stage.RCPT, 550, enhanced, f"<{ANNA}>: mailbox full"), Cause.MAILBOX_FULL)

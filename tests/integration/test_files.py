@@ -16,7 +16,7 @@ import pytest
 from newsletter import files
 from newsletter.app.backups import Backups
 from newsletter.app.database import Database
-from newsletter.domain.errors import Busy, InputError, NewsletterError
+from newsletter.domain.errors import Busy, InputError, NewsletterError, Refused
 from newsletter.settings import load_settings
 from newsletter.store.sqlite import errors
 from newsletter.store.sqlite.backup import stage
@@ -323,3 +323,30 @@ def test_a_disk_that_is_mounted_read_only_is_named(tmp_path: Path) -> None:
         store.close()
     finally:
         assert run("umount", str(disk))
+
+
+@pytest.mark.parametrize("kind", ["link", "broken link", "directory", "pipe"])
+def test_an_export_is_written_through_no_link_and_in_place_of_no_pipe(tmp_path: Path, kind: str) -> None:
+    target, other = tmp_path / "out.csv", tmp_path / "precious"
+    other.write_text("precious")
+    if kind == "link":
+        target.symlink_to(other)
+    elif kind == "broken link":
+        target.symlink_to(tmp_path / "nowhere")
+    elif kind == "directory":
+        target.mkdir()
+    else:
+        os.mkfifo(target)
+    with pytest.raises(Refused, match="nothing is written there"):
+        files.write_export(target, b"new")
+    assert other.read_text() == "precious"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_an_export_takes_the_place_of_a_file_whole_and_private(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.write_text("old")
+    target.chmod(0o644)
+    files.write_export(target, b"new")
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"new", 0o600)
+    assert list(tmp_path.iterdir()) == [target]

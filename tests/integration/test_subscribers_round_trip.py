@@ -23,7 +23,7 @@ from tests.support.library import new_store
 
 NOW = datetime(2026, 5, 5, 12, tzinfo=UTC)
 SIGNER = Signer(["a-key-that-only-tests-have"])
-NASTY = st.text(st.sampled_from("=+-@'\",;\t\r\n ab|äß😀"), max_size=8)
+NASTY = st.text(st.sampled_from("=+-@＝＋－＠'\",;\t\r\n ab|äß😀\ufeff\u200b\xa0"), max_size=8)
 LOCAL = st.text(st.sampled_from("=+-'ab"), min_size=1, max_size=4)
 SUBSCRIBER = st.tuples(
     LOCAL, NASTY, st.sampled_from([Status.CONFIRMED, Status.PAUSED, Status.UNSUBSCRIBED]), st.sampled_from(Frequency)
@@ -34,6 +34,12 @@ SUBSCRIBER = st.tuples(
 def test_an_escaped_cell_is_no_formula_and_can_be_read_back(cell: str) -> None:
     assert unescape_formula(escape_formula(cell)) == cell
     assert not re.match(r"[=+\-@\t\r]", escape_formula(cell))
+
+
+@given(NASTY)
+def test_no_part_of_a_cell_is_a_formula_wherever_a_spreadsheet_splits_the_line(cell: str) -> None:
+    for part in re.split(r"[;\t\r\n|]", escape_formula(cell)):
+        assert not re.match(r"[=+\-@＝＋－＠]", part.strip('\ufeff\u200b\xa0 "'))
 
 
 @pytest.mark.usefixtures("capsys")

@@ -78,7 +78,7 @@ class Preview:
 
     def open_page(self, message: bytes) -> Path:
         """Write a page that shows a message with its checks, and open it in the browser, if there is one."""
-        path = self.page_path.resolve()
+        path = self.page_path.absolute()
         files.make_directory(path.parent)
         files.write(path, self.page(message).encode())
         webbrowser.open(path.as_uri())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from newsletter.domain.subscribers.address import older_key
 from newsletter.domain.subscribers.subscriber import UNSUBSCRIBED_ELSEWHERE, Subscriber
@@ -10,12 +10,23 @@ from newsletter.mail.tokens import Purpose, Signer, seal
 from newsletter.ports.store import Tx
 
 ERASED = "erased"
+IN_FLIGHT = "erased"
+_DAY = timedelta(days=1)
 
 
 def erase(tx: Tx, signer: Signer, subscriber: Subscriber, now: datetime) -> None:
     """Delete the subscriber and add the hash. Only their own new confirmation lifts it again (`lift_suppressions`)."""
     tx.subscribers.erase(subscriber.id)
+    tx.calendar.mark_notified(IN_FLIGHT, str(subscriber.id), now)
     tx.suppressions.add(erased_keys(tx.suppressions.erasure_key(), signer, subscriber.address_key)[0], ERASED, "", now)
+
+
+def forget_replies(tx: Tx, now: datetime) -> None:
+    """Delete what was recorded since about emails that were in flight to people who were erased within a day."""
+    for subscriber_id, at in tx.calendar.notified(IN_FLIGHT).items():
+        tx.subscribers.erase_replies(int(subscriber_id))
+        if now - at > _DAY:
+            tx.calendar.clear_notified(IN_FLIGHT, only=subscriber_id)
 
 
 def is_erased(tx: Tx, signer: Signer, address_key: str) -> bool:

@@ -149,17 +149,22 @@ def _to_utc(time: datetime) -> datetime | None:
         return None
 
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may run a cell that begins so (OWASP, CSV injection)
+# A spreadsheet may run a cell that begins so (OWASP, CSV injection), with full-width signs and after what it trims, too.
+# One that separates cells by something else than a comma begins a cell, or a line, where we have none.
+_SIGNS = r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212]"
+_BEGIN = r"(\A|[;|\t\r\n])([^\S\t\r\n]|[\"\u201c\u201d\u200b-\u200f\u2060\ufeff])*"
+_FORMULA = re.compile(f"(?P<begin>{_BEGIN})(?='*{_SIGNS})")
+_ESCAPED = re.compile(f"(?P<begin>{_BEGIN})'(?='*{_SIGNS})")
 
 
 def escape_formula(cell: str) -> str:
-    """The cell, quoted so that no spreadsheet takes it for a formula."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
+    """The cell, with an apostrophe wherever a spreadsheet could take what follows for a formula."""
+    return _FORMULA.sub(r"\g<begin>'", cell)
 
 
 def unescape_formula(cell: str) -> str:
     """The cell before `escape_formula`."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    return _ESCAPED.sub(r"\g<begin>", cell)
 
 
 def escape_address(address: str) -> str:

@@ -5,6 +5,7 @@ All bytes from the server pass one ReplyReader, including the replies to smtplib
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import socket
 import ssl
@@ -20,6 +21,8 @@ from newsletter.senders.smtp.reach import reach
 CHUNK = 448  # octets: longer than nearly all replies, and small enough for Python's fast allocator
 _LAST_REPLY_TIMEOUT = 2.0  # seconds to wait for the reply of a server that hung up in the middle of a message
 _QUIT_TIMEOUT = 5.0
+_HIDDEN = b"***"
+_SHORTEST = 4  # octets: a shorter password may be part of any word
 
 
 class NoReply(TimeoutError):
@@ -64,14 +67,14 @@ class Connection(smtplib.SMTP):
     def getreply(self) -> tuple[int, bytes]:
         """Read one reply for smtplib's commands. Raises Lost or another OSError, and is then closed."""
         try:
-            reply = self._read_reply(self._patience)
+            code, text = self._read_reply(self._patience)
         except OSError as error:
             self.close()
             if isinstance(error, TimeoutError):
                 raise NoReply(f"no reply in time ({self._patience:g} s)") from None
             raise
         self.open_socket.settimeout(self._patience)  # of the TLS handshake, which may follow
-        return reply
+        return code, without_credentials(text, self.options.user, self.options.password)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         """As smtplib has it: connect."""
@@ -139,3 +142,13 @@ class TlsConnection(Connection, smtplib.SMTP_SSL):
         except OSError:
             plain.close()
             raise
+
+
+def without_credentials(reply: bytes, user: str, password: str) -> bytes:
+    """A reply without what some servers repeat of the AUTH command, since replies are logged and shown."""
+    if not password:
+        return reply
+    forms = [f"\0{user}\0{password}", f"{user}\0{user}\0{password}", password, user]
+    for form in forms:
+        reply = reply.replace(base64.b64encode(form.encode()), _HIDDEN)
+    return reply.replace(password.encode(), _HIDDEN) if len(password) >= _SHORTEST else reply

@@ -37,6 +37,7 @@ def set_pragmas(connection: sqlite3.Connection) -> None:
         "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
+        "secure_delete = FAST",  # what is deleted is overwritten where that costs no further page
         "temp_store = MEMORY",
         "cache_size = -2000",  # 2 MB per connection; there may be dozens
         "wal_autocheckpoint = 0",  # `store.sqlite.wal` does it, and so does an import

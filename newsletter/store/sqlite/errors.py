@@ -86,7 +86,9 @@ def translate(error: BaseException | None, path: Path | None = None) -> Newslett
             f"the disk failed while {name} was used: {error}",
             fix="Check the disk. If the database is damaged, restore a backup: newsletter db restore FILE",
         )
-    return NewsletterError(f"{name} refused: {error}", fix="Check the disk space and the permissions of the data directory")
+    return NewsletterError(
+        f"{name} refused: {error}", fix="Check the disk space and the permissions of the data directory"
+    )
 
 
 def damaged(name: str, why: str, path: Path | None) -> DamagedDatabase:
