@@ -6,7 +6,7 @@ BIN         := $(VENV)/bin
 READY       := $(VENV)/.ready
 CONSTRAINTS := scripts/dev-constraints.txt
 
-.PHONY: help demo unit test chaos lint format docs constraints clean
+.PHONY: help demo unit test chaos nasty lint format docs constraints clean
 
 help: ## list all tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: lint ## run all checks: lint, then the full test suite
 
 chaos: $(READY) ## run the long chaos tests: 1,000 times kill -9 and 200 times SIGTERM; takes half an hour
 	$(BIN)/pytest -m long -s tests/chaos
+
+nasty: $(READY) ## send through every bad relay in every setting, and print a table; takes half an hour
+	$(BIN)/pytest -q -m long -s tests/nasty
 
 lint: $(READY) ## check style, types, and layers
 	$(BIN)/ruff check

@@ -133,6 +133,8 @@ class Daemon:
             log.info("issue %d: %d sent, %d not sent", number, result.sent, result.final - result.sent)
         # A paused issue is not tried again by itself, so there is nothing to back off from.
         if result.trouble and not result.paused:
+            if result.sent:  # a mail server with a limit is not one that is down
+                self._failures = 0
             self._back_off(result.trouble)
         elif result.final:
             if not self._is_clear:

@@ -123,6 +123,10 @@ class FaultySmtp:
         """A sender URL for this server, with options such as `reply_timeout=1s`."""
         return f"{scheme}://{login}{host}:{self.port}{'?' if options else ''}{'&'.join(options)}"
 
+    def session(self, connection: socket.socket) -> SmtpSession:
+        """What talks to one client."""
+        return SmtpSession(self, connection)
+
     def __enter__(self) -> Self:
         return self
 
@@ -150,8 +154,6 @@ class FaultySmtp:
 
     def fault(self, stage: str, recipient: str) -> Fault | None:
         """The first fault that happens now."""
-        if not self.faults:
-            return None
         with self._lock:
             return next((fault for fault in self.faults if fault.happens(stage, recipient)), None)
 
@@ -183,7 +185,7 @@ class FaultySmtp:
             self._threads[-1].start()
 
     def _serve(self, connection: socket.socket) -> None:
-        dialogue = _SmtpSession(self, connection)
+        dialogue = self.session(connection)
         with contextlib.suppress(OSError, EOFError):
             dialogue.run()
         self.track(dialogue.connection)
@@ -195,7 +197,7 @@ def _shut(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-class _SmtpSession:
+class SmtpSession:
     """One connection: commands in, replies out, strict enough about RFC 5321 to notice a client that is out of step."""
 
     def __init__(self, server: FaultySmtp, connection: socket.socket) -> None:
@@ -234,8 +236,7 @@ class _SmtpSession:
     # -- commands ------------------------------------------------------------------------------
 
     def _ehlo(self) -> None:
-        offered = ["faulty.example"]
-        polite = self.behavior
+        offered, polite = ["faulty.example"], self.behavior
         offered += ["PIPELINING"] * polite.pipelining + ["8BITMIME"] * polite.eightbit + ["SMTPUTF8"] * polite.smtputf8
         offered += [f"SIZE {polite.size}"] * (polite.size is not None) + ["AUTH PLAIN LOGIN"] * bool(polite.users)
         offered += ["STARTTLS"] * (polite.starttls is not None and not self.encrypted)
@@ -290,14 +291,14 @@ class _SmtpSession:
         self._reset()
         self._answer("rset", "250 2.0.0 ok")
 
+    def _reset(self) -> None:
+        self.sender, self.recipients = None, []
+
     def _quit(self) -> None:
         self._answer("quit", "221 2.0.0 bye")
         raise EOFError
 
     # -- words ---------------------------------------------------------------------------------
-
-    def _reset(self) -> None:
-        self.sender, self.recipients = None, []
 
     def _answer(self, stage: str, good: str) -> bool:
         """Send the good reply, or do what a fault says for this stage; returns whether nothing failed.
@@ -309,20 +310,20 @@ class _SmtpSession:
             if stage != "dot":
                 self._reply(f"{good[:3]}-first|{good}" if self.behavior.multiline and "|" not in good else good)
             return True
-        self._strike(fault)
-        return False
+        return self._strike(fault)
 
-    def _strike(self, fault: Fault) -> None:
-        if fault.does == STALL:
-            self._flush()
-            self.server.stalling.set()
-            self.server.released.wait()
+    def _strike(self, fault: Fault) -> bool:
+        """Do what a fault says; returns whether the dialogue goes on as if nothing had failed."""
         if fault.does in (DROP, STALL):
             self._flush()
+            if fault.does == STALL:
+                self.server.stalling.set()
+                self.server.released.wait()
             raise EOFError
         self._reply(fault.does)
         if fault.disconnect or fault.does.startswith("421"):
             raise EOFError
+        return False
 
     def _address(self) -> str:
         return self.line[self.line.index("<") + 1 : self.line.index(">")]
@@ -374,9 +375,8 @@ class _SmtpSession:
 
 def parse_fault(text: str) -> Fault:
     """`stage=what it does;to=pattern;every=n;first=n;times=n`."""
-    head, *more = text.split(";")
-    stage, _, does = head.partition("=")
-    fields = dict(part.split("=", 1) for part in more)
+    (stage, does), *more = (part.split("=", 1) for part in text.split(";"))
+    fields = dict(more)
     first, every, times = (int(fields.get(name, least)) for name, least in (("first", 0), ("every", 1), ("times", 0)))
     return Fault(stage, does, fields.get("to", "*"), first, every, times)
 
@@ -390,9 +390,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-pipelining", action="store_true")
     given = parser.parse_args(arguments)
     behavior = ServerBehavior(pipelining=not given.no_pipelining)
-    server = FaultySmtp(faults=given.fault, behavior=behavior, log=given.log, port=given.port, keep=False)
+    server = FaultySmtp(given.fault, behavior, log=given.log, port=given.port, keep=False)
     print(server.port, flush=True)  # noqa: T201 - the parent process reads it
-    threading.Event().wait()
+    server.released.wait()
 
 
 if __name__ == "__main__":
