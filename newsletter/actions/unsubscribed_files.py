@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from newsletter.actions.subscribers.import_rows import RowOptions, RowReader
@@ -21,8 +23,9 @@ from newsletter.domain.subscribers.subscriber import Consent
 from newsletter.domain.subscribers.subscription import Status, Verdict
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.ports.clock import Clock
-from newsletter.ports.store import Store
+from newsletter.ports.store import Store, Tx
 
+AT_ONCE = 50  # people in one transaction
 _LINK = re.compile(r"/u/([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+)")
 _METHOD = re.compile(r"\b(GET|HEAD|OPTIONS|POST)\b")
 
@@ -143,16 +146,23 @@ class UnsubscribedFiles:
             except BadToken as error:  # every web server is asked for addresses that it does not have
                 if not link.method:
                     rejected.append(RejectedRow(link.line, link.token, str(error)))
-        gone = 0
-        with self.store.write() as tx:
-            for key in keys:
-                if subscriber := tx.subscribers.by_key(key):
-                    done = end_subscription(tx, subscriber, proof, now).verdict is Verdict.DO
-                    if subscriber.quarterly_at:
-                        tx.subscribers.change(subscriber.id, quarterly_at=None)
-                        tx.subscribers.log_consent(subscriber.id, Consent(now, "no-quarterly", proof))
-                    gone += done or subscriber.quarterly_at is not None
+        gone, wanted = 0, iter(keys)
+        while some := list(islice(wanted, AT_ONCE)):
+            with self.store.write(after_others=True) as tx:
+                gone += sum(self._end(tx, key, proof, now) for key in some)
         return UnsubscribedFile(gone, 0, len(keys) - gone, 0, tuple(rejected), ())
+
+    @staticmethod
+    def _end(tx: Tx, key: str, proof: str, now: datetime) -> bool:
+        """End everything that somebody with this key gets; False if they got nothing."""
+        subscriber = tx.subscribers.by_key(key)
+        if subscriber is None:
+            return False
+        done = end_subscription(tx, subscriber, proof, now).verdict is Verdict.DO
+        if subscriber.quarterly_at:
+            tx.subscribers.change(subscriber.id, quarterly_at=None)
+            tx.subscribers.log_consent(subscriber.id, Consent(now, "no-quarterly", proof))
+        return done or subscriber.quarterly_at is not None
 
 
 def _links(lines: Iterable[str]) -> list[_Link]:

@@ -64,8 +64,11 @@ class Store(ImportsSubscribers, Protocol):
         """A read transaction: one snapshot from its first query on."""
         ...
 
-    def write(self, *, no_wait: bool = False) -> AbstractContextManager[Tx]:
-        """A write transaction: all or nothing. no_wait: raise Busy after 2 ms instead of waiting for other writers."""
+    def write(self, *, no_wait: bool = False, after_others: bool = False) -> AbstractContextManager[Tx]:
+        """A write transaction: all or nothing. no_wait: raise Busy after 2 ms instead of waiting for other writers.
+
+        after_others: first leave the database to writers that wait already, for callers with many transactions in a row.
+        """
         ...
 
     def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> AbstractContextManager[SendingLock]:

@@ -205,8 +205,8 @@ class SignupLimits(Protocol):
         """Forget all hits."""
         ...
 
-    def remember(self, address_key: str, limit: str, network: str, now: datetime, *, mailed: bool) -> None:
-        """If a confirmation email is sent (`mailed`), remember the name of the limit it counts against, and its network."""
+    def remember(self, address_key: str, limit: str, network: str, now: datetime) -> None:
+        """Remember the name of the limit that a sign-up counts against, and its network, until it is answered."""
         ...
 
     def take(self, address_key: str) -> tuple[str, str]:

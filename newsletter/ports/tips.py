@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from newsletter.domain.archive.entries import Votes
+from newsletter.domain.archive.entries import ShownWords, Votes
 from newsletter.domain.tips.tip import TipCard, TipFull, TipHistory, TipState, TipText
 
 
@@ -38,8 +38,14 @@ class Tips(Protocol):
         ...
 
     def record_source(self, tip_id: int, source: str, identity: str, fingerprint: str) -> None: ...
-    def add(self, text: TipText, identity: str, key: str, state: TipState, now: datetime) -> TipCard:
-        """Append a tip to the queue."""
+    def version(self) -> int:
+        """A number that grows with every change of any tip; within a transaction, it does not change by others."""
+        ...
+
+    def add(
+        self, text: TipText, identity: str, key: str, state: TipState, now: datetime, *, shown: ShownWords | None = None
+    ) -> TipCard:
+        """Append a tip to the queue. shown: what `shown_words` says of the text, if that was computed before."""
         ...
 
     def names(self) -> Mapping[str, str]:
@@ -55,11 +61,12 @@ class Tips(Protocol):
         edited: bool,
         complete_state: TipState | None = None,
         identity: str | None = None,
+        shown: ShownWords | None = None,
     ) -> None:
         """Replace the text of a tip. An approval of another text, and the preview that showed it, no longer count.
 
         edited: the text contains changes by the owner. complete_state: also set the state (a teaser was completed).
-        identity: also set the identity and the day of publication.
+        identity: also set the identity and the day of publication. shown: as in `add`.
         """
         ...
 

@@ -30,7 +30,7 @@ _SAVE = """INSERT INTO lane (name, budget, unanswered, seen_at, closed_until, cl
     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET budget = excluded.budget,
     unanswered = excluded.unanswered, seen_at = excluded.seen_at, closed_until = excluded.closed_until,
     closures = excluded.closures, turned_away = excluded.turned_away"""
-_REMEMBER = "INSERT OR REPLACE INTO asked (address_key, lane, network, at) SELECT ?, ?, ?, ? WHERE ?"
+_REMEMBER = "INSERT OR REPLACE INTO asked (address_key, lane, network, at) VALUES (?, ?, ?, ?)"
 ERASE = "DELETE FROM asked WHERE address_key = :key"
 ERASE_MAILBOX = "DELETE FROM tally WHERE name = 'mailbox/' || :mailbox"
 _TAKE = f"{ERASE} RETURNING lane, network"
@@ -116,9 +116,9 @@ class SqlSignupLimits:
         """Forget all hits."""
         self._db.execute(_FORGET, (name,))
 
-    def remember(self, address_key: str, limit: str, network: str, now: datetime, *, mailed: bool) -> None:
-        """One statement whether or not an email is sent, so that the response time does not tell."""
-        self._db.execute(_REMEMBER, (address_key, limit, network, to_ms(now), mailed))
+    def remember(self, address_key: str, limit: str, network: str, now: datetime) -> None:
+        """See ports.subscribers."""
+        self._db.execute(_REMEMBER, (address_key, limit, network, to_ms(now)))
 
     def take(self, address_key: str) -> tuple[str, str]:
         """Forget the unanswered email to this address; the name of its limit and its network, or twice ""."""

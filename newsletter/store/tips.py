@@ -11,7 +11,7 @@ from slugify import slugify
 from sqlalchemy import func
 from sqlmodel import Session, col, delete, select, text
 
-from newsletter.domain.archive.entries import Votes, plain, teaser
+from newsletter.domain.archive.entries import ShownWords, Votes, shown_words
 from newsletter.domain.archive.index import CATEGORY, TAG
 from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.errors import NotFound
@@ -28,6 +28,7 @@ _RECORD_SOURCE = text(
     "INSERT OR REPLACE INTO tip_source (tip_id, source, identity, fingerprint)"
     " VALUES (:tip_id, :source, :identity, :fingerprint)"
 )
+_VERSION = text("SELECT version FROM library")
 _FORGET_WORDS = text("DELETE FROM tip_search WHERE rowid = :id")
 _ADD_WORDS = text(
     "INSERT INTO tip_search (rowid, title, takeaway, labels, body) VALUES (:id, :title, :takeaway, :labels, :body)"
@@ -102,8 +103,14 @@ class SqlTips:
             _RECORD_SOURCE, {"tip_id": tip_id, "source": source, "identity": identity, "fingerprint": fingerprint}
         )
 
-    def add(self, text: TipText, identity: str, key: str, state: TipState, now: datetime) -> TipCard:
-        """Append a tip to the queue."""
+    def version(self) -> int:
+        """A number that grows with every change of any tip."""
+        return int(self._session.connection().execute(_VERSION).scalar_one())
+
+    def add(
+        self, text: TipText, identity: str, key: str, state: TipState, now: datetime, *, shown: ShownWords | None = None
+    ) -> TipCard:
+        """Append a tip to the queue; see ports.tips."""
         row = Tip(
             key=key,
             identity=identity,
@@ -120,7 +127,7 @@ class SqlTips:
             ran_before=text.already_run or text.published_on is not None,
         )
         self._session.add(row)
-        self._write(row, text, is_new=True)
+        self._write(row, text, shown or shown_words(text), is_new=True)
         return _card(row, {CATEGORY: list(text.categories), TAG: list(text.tags)})
 
     def rewrite(
@@ -132,17 +139,23 @@ class SqlTips:
         edited: bool,
         complete_state: TipState | None = None,
         identity: str | None = None,
+        shown: ShownWords | None = None,
     ) -> None:
         """Replace the text; see ports.tips."""
         row = self._session.get_one(Tip, tip_id)
-        if replace(self.by_id(tip_id).text, rules=found.rules) != found:
+        only_rules = replace(self.by_id(tip_id).text, rules=found.rules) == found
+        if not only_rules:
             self._forget_decisions(row.key)
         row.changed_at, row.edited, row.problem = now, edited, ""
         if complete_state is not None:
             row.state = complete_state.value
         if identity is not None:
             row.identity, row.published_on = identity, found.published_on
-        self._write(row, found)
+        if only_rules:
+            _set_rules(row, found.rules)
+            self._session.flush()
+        else:
+            self._write(row, found, shown or shown_words(found))
 
     def _forget_decisions(self, key: str) -> None:
         """The owner approved another text, and has seen a preview of it."""
@@ -274,12 +287,11 @@ class SqlTips:
         self._last += 1
         return self._last
 
-    def _write(self, row: Tip, found: TipText, *, is_new: bool = False) -> None:
+    def _write(self, row: Tip, found: TipText, shown: ShownWords, *, is_new: bool = False) -> None:
         row.title, row.body, row.complete = found.title, found.body, found.complete
-        row.takeaway, row.teaser, row.shown_teaser = found.takeaway, found.teaser, teaser(found)
+        row.takeaway, row.teaser, row.shown_teaser = found.takeaway, found.teaser, shown.teaser
         row.preview, row.starter = found.preview, found.starter
-        for name, value in asdict(found.rules).items():
-            setattr(row, name, value)
+        _set_rules(row, found.rules)
         self._session.flush()
         if not is_new:
             self._session.exec(delete(TipLabel).where(col(TipLabel.tip_id) == row.id))
@@ -287,16 +299,16 @@ class SqlTips:
             for place, name in enumerate(names):
                 self._session.add(TipLabel(tip_id=row.id or 0, kind=kind, name=name, slug=slug_of(name), place=place))
         self._session.flush()
-        self._make_findable(row.id or 0, found, is_new=is_new)
+        self._make_findable(row.id or 0, found, shown, is_new=is_new)
 
-    def _make_findable(self, tip_id: int, found: TipText, *, is_new: bool) -> None:
+    def _make_findable(self, tip_id: int, found: TipText, shown: ShownWords, *, is_new: bool) -> None:
         """Write the words of a tip into the full-text index."""
         words = {
             "id": tip_id,
             "title": found.title,
             "takeaway": found.takeaway,
             "labels": " · ".join((*found.categories, *found.tags)),
-            "body": plain(found.body) or found.teaser,
+            "body": shown.plain,
         }
         connection = self._session.connection()
         if not is_new:
@@ -309,6 +321,11 @@ class SqlTips:
         for label in self._session.exec(query):
             labels[label.kind].append(label.name)
         return _full(row, labels)
+
+
+def _set_rules(row: Tip, rules: TipRules) -> None:
+    for name, value in asdict(rules).items():
+        setattr(row, name, value)
 
 
 def slug_of(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
@@ -23,7 +24,7 @@ from newsletter.store.maintenance import SqlMaintenance
 from newsletter.store.pictures import SqlPictures
 from newsletter.store.sender_runs import end_run, start_run
 from newsletter.store.signup_limits import SqlSignupLimits
-from newsletter.store.sqlite.connection import connect, connect_to_write
+from newsletter.store.sqlite.connection import POLL, connect, connect_to_write
 from newsletter.store.sqlite.database import Access, Database, sqlite_path
 from newsletter.store.sqlite.errors import translated
 from newsletter.store.sqlite.sending_lock import holder_of, sending_lock
@@ -132,8 +133,10 @@ class SqlStore:
             yield SqlTx(access, self._catalog_cache, may_cache=True)
 
     @contextmanager
-    def write(self, *, no_wait: bool = False) -> Iterator[SqlTx]:
-        """A write transaction: all or nothing. See ports.store for `no_wait`."""
+    def write(self, *, no_wait: bool = False, after_others: bool = False) -> Iterator[SqlTx]:
+        """A write transaction: all or nothing. See ports.store for `no_wait` and `after_others`."""
+        if after_others:
+            time.sleep(2 * POLL[1])  # a writer that waits asks for the lock at least that often
         with self._database.writing(no_wait=no_wait) as access:
             yield SqlTx(access, self._catalog_cache, may_cache=False)
 

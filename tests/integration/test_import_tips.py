@@ -165,6 +165,7 @@ def test_the_json_report_has_the_documented_keys(store: SqlStore) -> None:
         ],
         "pictures": 0,
         "pictures_left_out": 0,
+        "problems": [],
     }
 
 

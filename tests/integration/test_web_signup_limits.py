@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from newsletter.actions.subscribers.signup_limits import origin_key
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.signup_limits import NeedsProof, TooMany
+from newsletter.domain.subscribers.signup_limits import STREAM, NeedsProof, TooMany
 from tests.support.web import WebHarness, open_web_harness
 
 JSON = {"Accept": "application/json"}
@@ -149,6 +149,49 @@ def test_a_limit_that_is_nearly_used_up_does_not_tell_who_subscribes(web_harness
         web_harness.clock.forward(hours=3)
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_stream_that_nearly_asks_for_a_proof_does_not_tell_who_subscribes(tmp_path: Path, more: int) -> None:
+    answers = []
+    for name in ("known", "waiting", "suppressed", "stranger"):
+        with open_web_harness(tmp_path / name, trusted_proxies="127.0.0.1") as harness:
+            harness.app.subscribers.add("known@host.example", confirmed_source="test")
+            harness.app.subscribers.add("waiting@host.example", confirmed_source=None)
+            harness.app.suppressions.add("suppressed@host.example")
+            for at in range(STREAM - 2 + more):
+                harness.clock.forward(minutes=20)
+                sign_up(harness, f"a@host{at}.example", f"203.0.{at}.1")
+            sign_up(harness, f"{name}@host.example", "203.0.113.50")
+            answers.append(sign_up(harness, "b@host.example", "203.0.113.51").status_code)
+    assert answers == [403 if more else 303] * 4
+
+
+STATES = ("new", "known", "paused", "left", "waiting", "expired", "suppressed", "erased")
+
+
+def test_every_kind_of_address_gets_the_same_answer(web_harness: WebHarness) -> None:
+    subscribers = web_harness.app.subscribers
+    for name in ("known", "paused", "left", "erased"):
+        subscribers.add(f"{name}@host.example", confirmed_source="test")
+    subscribers.add("expired@host.example", confirmed_source=None)
+    web_harness.clock.forward(days=40)
+    web_harness.app.maintenance.run()
+    subscribers.add("waiting@host.example", confirmed_source=None)
+    web_harness.http.post(web_harness.preferences_path("paused@host.example"), data={"action": "pause", "weeks": "2"})
+    web_harness.http.post(web_harness.unsubscribe_path("left@host.example"))
+    web_harness.app.suppressions.add("suppressed@host.example")
+    subscribers.erase("erased@host.example")
+    seen: set[tuple[object, ...]] = set()
+    for at, name in enumerate(STATES):
+        web_harness.clock.forward(hours=2)
+        given = {"email": f"{name}@host.example"}
+        origin = {"X-Forwarded-For": f"203.0.113.{at}"}
+        for path, headers in (("/subscribe", {}), ("/subscribe", JSON), ("/link", {}), ("/link", JSON)):
+            answer = web_harness.http.post(path, data=given, headers={**origin, **headers})
+            shown = sorted((key, value) for key, value in answer.headers.items() if key != "date")
+            seen.add((path, *headers, answer.status_code, answer.text, *shown))
+    assert len(seen) == 4
+
+
 def test_all_addresses_of_one_mailbox_get_few_emails_together(web_harness: WebHarness) -> None:
     forms = ["b.o.b+{}@gmail.com", "bo.b+{}@googlemail.com", "Bob+{}@gmail.com", "bob@gmail.com"]
     for hour in range(7 * 24):
@@ -159,6 +202,16 @@ def test_all_addresses_of_one_mailbox_get_few_emails_together(web_harness: WebHa
         web_harness.clock.forward(hours=1)
     to_bob = [email["To"] for email in web_harness.emails() if "owner" not in email["To"]]
     assert len(to_bob) == 4
+
+
+def test_changes_of_address_count_toward_the_limit_of_a_mailbox(web_harness: WebHarness) -> None:
+    for at in range(8):
+        web_harness.app.subscribers.add(f"a{at}@host.example", confirmed_source="test")
+        path = web_harness.preferences_path(f"a{at}@host.example")
+        page = web_harness.http.post(path, data={"action": "address", "email": f"bob+{at}@gmail.com"})
+        assert (page.status_code, f"bob+{at}@gmail.com" in page.text) == (200, True)
+    web_harness.app.transactional.send()
+    assert sum(email["To"].startswith("bob") for email in web_harness.emails()) == 4
 
 
 def test_an_answer_gives_a_mailbox_its_emails_back(web_harness: WebHarness) -> None:

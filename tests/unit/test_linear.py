@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.archive.entries import sentences, teaser
+from newsletter.domain.archive.entries import plain, sentences, teaser
 from newsletter.domain.read_dates import Dates
 from newsletter.domain.subscribers.csv_addresses import read_addresses
 from newsletter.domain.subscribers.state_words import opt_outs
@@ -23,7 +23,7 @@ from newsletter.importers.lines import before_read_more
 
 LENGTH = 400_000
 LIMIT = 20.0  # seconds; the slowest of these takes about one
-PIECES = [" ", "\t", "\xa0", ".", "!", "…", "Mr. ", "A. ", "-", "*", "<!--", "<b>", "no ", "off "]
+PIECES = [" ", "\t", "\xa0", ".", "!", "…", "Mr. ", "A. ", "-", "*", "- ", "> ", "<!--", "<b>", "no ", "off "]
 ITEM = "<item><title>T</title><description>{}</description></item>"
 
 
@@ -42,6 +42,7 @@ def time_limit() -> Iterator[None]:
 
 
 READERS: dict[str, Callable[[str], object]] = {
+    "plain": lambda text: plain(text + "x"),
     "sentences": sentences,
     "teaser": lambda text: teaser(TipText("T", text)),
     "before_read_more": lambda text: before_read_more(text + "x"),

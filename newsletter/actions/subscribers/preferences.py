@@ -142,8 +142,8 @@ class Preferences:
     def ask_to_move(self, token: str, address_text: str) -> Subscriber | None:
         """Email a link to a new address; the old one stays until that link is followed. Raises InputError.
 
-        The answer never tells whether the new address is known: an address of another subscriber, a suppressed address
-        and one that was asked within a day get no email, and the page is the same.
+        The answer never tells whether the new address is known: an address of another subscriber, a suppressed address,
+        one that was asked within a day, and one whose mailbox got enough emails get none, and the page is the same.
         """
         wanted = parse_address(address_text)
 
@@ -153,7 +153,13 @@ class Preferences:
             asked = subscriber.new_address_at is not None and subscriber.new_address_at > since
             if wanted.key == subscriber.address_key:
                 tx.subscribers.move(subscriber.id, wanted)  # only another spelling
-            elif not (asked or _is_taken(tx, wanted) or tx.subscribers.is_move_requested(wanted.key, since)):
+            elif not (
+                asked
+                or _is_taken(tx, wanted)
+                or tx.subscribers.is_move_requested(wanted.key, since)
+                or self.limiter.has_enough(tx, wanted.key, now)
+            ):
+                self.limiter.count_email(tx, wanted.key, now)
                 tx.subscribers.change(subscriber.id, new_address=wanted, new_address_at=now)
                 values = {"subscriber_key": subscriber.key, "asked_at": int(now.timestamp())}
                 tx.transactional.add("confirm_address", wanted.text, values, now)

@@ -187,8 +187,8 @@ class SignupLimiter:
         """Count one confirmation email or reminder to the mailbox of an address."""
         tx.signup_limits.hit(_mailbox(address_key), PER_MAILBOX, now, by=int(mailed), window=WEEK)
 
-    def settle(self, tx: Tx, attempt: Attempt, now: datetime, *, mailed: bool) -> None:
-        """Count one sign-up, also if it needed no email.
+    def settle(self, tx: Tx, attempt: Attempt, nobody: str, now: datetime, *, mailed: bool) -> None:
+        """Count one sign-up, also if it needed no email; then it is counted as that of `nobody`, a new address of no one.
 
         Otherwise a limit that is nearly used up would tell which addresses are known. The same statements run for both,
         since the response time must not tell either.
@@ -197,7 +197,8 @@ class SignupLimiter:
         for name, limit in attempt.counters:
             tx.signup_limits.hit(name, limit, now)
         self.count_email(tx, attempt.address_key, now, mailed=mailed)
-        tx.signup_limits.remember(attempt.address_key, attempt.budget_name, attempt.network, now, mailed=mailed)
+        asked = attempt.address_key if mailed else nobody
+        tx.signup_limits.remember(asked, attempt.budget_name, attempt.network, now)
         if self._unanswered_stream(tx, now):
             tx.signup_limits.hit(ABUSED, 1, now, window=PROOF_FOR)
 

@@ -117,7 +117,7 @@ class Signup:
                 mailed = subscribe(
                     tx, address=address, name=name, form=form, origin=origin, key=key, now=now, has_enough=enough
                 )
-                self.limiter.settle(tx, attempt, now, mailed=mailed)
+                self.limiter.settle(tx, attempt, f"{key}@nobody.invalid", now, mailed=mailed)
         if attempt.closes or mailed:
             self.email_queued()
         if refusal:

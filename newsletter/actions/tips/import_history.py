@@ -23,7 +23,7 @@ from newsletter.ports.tips import Tips
 
 
 class Histories:
-    """The histories of one import, checked against the library. remarks: what was not taken over, and why."""
+    """The histories of one import, checked against the library. tips: read while this is made and asked for plans."""
 
     def __init__(self, tips: Tips, texts: Sequence[TipText], now: datetime, *, queue: bool) -> None:
         self._tips = tips
@@ -32,15 +32,12 @@ class Histories:
         self._given = any(text.history != NO_HISTORY for text in texts)
         self._former = {key for text in texts for key in text.history.former_keys}
         self._pins: set[tuple[date, datetime | None]] = set()
-        self.remarks: list[Remark] = []
+        self._remarks: list[Remark] = []
+        self._is_new_library = self._given and not tips.has_sent()
 
     @cached_property
     def _known(self) -> dict[int, TipHistory]:
         return dict(self._tips.histories()) if self._given else {}
-
-    @cached_property
-    def _is_new_library(self) -> bool:
-        return self._given and not self._tips.has_sent()
 
     def refusal(self, text: TipText, stored: TipFull | None) -> Rejected | None:
         """Why a file cannot be used: its history cannot be true, or it is an older file of a tip that has another key now."""
@@ -85,16 +82,24 @@ class Histories:
         return history
 
     def _remark(self, text: TipText, words: str) -> None:
-        self.remarks.append(Remark(text.source, text.line, f"{text.title!r}: {words}"))
+        self._remarks.append(Remark(text.source, text.line, f"{text.title!r}: {words}"))
 
-    def in_order(self, groups: Iterable[tuple[Group, TipFull | None]]) -> list[tuple[Group, TipFull | None]]:
-        """The tips in the order that their files give; tips without one follow."""
-        return sorted(groups, key=lambda one: one[0].text.history.order or float("inf"))
+    def new_remarks(self) -> list[Remark]:
+        """The remarks since the last call."""
+        found, self._remarks = self._remarks, []
+        return found
 
-    def arrange(self, placed: Iterable[tuple[int, TipText]]) -> None:
-        """Bring the tips of the files into their order, if nothing was ever sent. placed: (id, text) of each."""
+    def arrangement(self, placed: Iterable[tuple[int, TipText]]) -> list[int]:
+        """The tips of the files in their order, if nothing was ever sent; [] to leave all as they are.
+
+        placed: (id, text) of each.
+        """
         ordered = sorted(
             ((text.history.order, tip_id) for tip_id, text in placed if text.history.order), key=lambda one: one[0]
         )
-        if self._is_new_library and len(ordered) > 1:
-            self._tips.arrange([tip_id for _, tip_id in ordered])
+        return [tip_id for _, tip_id in ordered] if self._is_new_library and len(ordered) > 1 else []
+
+
+def in_order(groups: Iterable[Group]) -> list[Group]:
+    """The tips in the order that their files give; tips without one follow."""
+    return sorted(groups, key=lambda one: one.text.history.order or float("inf"))

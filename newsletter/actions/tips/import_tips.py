@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from functools import reduce
 from itertools import chain, count
+from typing import TypeVar
 
 from slugify import slugify
 
-from newsletter.actions.tips.import_history import Histories
+from newsletter.actions.tips.import_history import Histories, in_order
 from newsletter.actions.tips.match_tips import Group, Library, group
+from newsletter.domain.archive.entries import ShownWords, shown_words
 from newsletter.domain.tips.tip import (
     ConflictChoice,
     LeftOut,
@@ -32,6 +34,8 @@ from newsletter.ports.tips import Tips
 
 MAX_KEY = 60  # characters; a longer key is cut after a word
 MANY = 20  # written tips that are worth optimizing the search index
+AT_ONCE = 10  # tips in one transaction, which takes about 20 ms; visitors sign up between two of them
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class _Plan:
     identity: the new one, or "" to keep it. state: None leaves the state as it is. pieces: the text from each source, by
     its name. stored: the tip that is in the library. replaces_all: the source gives the key of the tip, so its text
     replaces the stored one. edited: the tip has edits by the owner afterwards. history: the new one, or None to keep it.
-    order: what the file says, if the tip is known.
+    order: what the file says, if the tip is known. shown: computed from the text.
     """
 
     identity: str
@@ -107,6 +111,7 @@ class _Plan:
     edited: bool = False
     history: TipHistory | None = None
     order: TipText | None = None
+    shown: ShownWords | None = None
 
     @property
     def rewrites(self) -> bool:
@@ -130,7 +135,9 @@ def import_tips(
     categories: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Add new tips and merge known ones, in one transaction. The same import again changes nothing.
+    """Add new tips and merge known ones, a few in each transaction. The same import again changes nothing.
+
+    After an interruption, the same import again does the rest.
 
     A text that its source has given before is not imported again, so a tip stays as its owner has edited it since. If
     the source has changed too, `take` chooses the version to keep; without it, the tip is left alone and rejected.
@@ -139,22 +146,64 @@ def import_tips(
     written, and of how many.
     """
     pieces = list(found)
-    rejected = [piece for piece in pieces if isinstance(piece, Rejected)]
-    left_out = [piece for piece in pieces if isinstance(piece, LeftOut)]
     # Texts of one tip are grouped first, so that a teaser and its article on different pages give one tip.
-    groups = group(piece for piece in pieces if isinstance(piece, TipText))
-    # The plans are made inside the transaction: what they are based on must not change before they are written.
-    with store.read() if dry_run else store.write() as tx:
-        library = Library(tx.tips)
-        matched = list(zip(groups, library.match(groups), strict=True))
-        others = [_other_category(one.text) for one, stored in matched if not _is_in(categories, one, stored)]
-        histories = Histories(tx.tips, [one.text for one in groups], now, queue=queue)
-        wanted = [(one, stored) for one, stored in matched if _is_in(categories, one, stored)]
-        plans = list(_plan(tx.tips, library, histories, histories.in_order(wanted), rejected, queue=queue, take=take))
-        if not dry_run:
-            _write(tx.tips, plans, now, progress, histories)
-    remarks = (*(piece for piece in pieces if isinstance(piece, Remark)), *histories.remarks)
-    return _report(plans, rejected, left_out, others, remarks)
+    groups = in_order(group(piece for piece in pieces if isinstance(piece, TipText)))
+    planner = _Planner([one.text for one in groups], now, queue, take, categories)
+    done, placed = list[_Step](), list[tuple[int, TipText]]()
+    while True:
+        # Thousands of tips take seconds to compare and prepare, and visitors must not wait for that. So it is done before
+        # the transactions that write; if the library has changed meanwhile, it is done again for what is left.
+        with store.read() as tx:
+            version = tx.tips.version()
+            steps, histories = planner.plan(tx.tips, groups[len(done) :])
+        done += steps if dry_run else steps[: _write(store, steps, version, placed, now, progress)]
+        if len(done) == len(groups):
+            break
+    plans = [plan for step in done for plan in step.plans]
+    if not dry_run:
+        _finish(store, histories.arrangement(placed), optimize=sum(plan.rewrites for plan in plans) >= MANY)
+    return _report(plans, pieces, done)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What to do about one tip of the import. is_wanted: it has one of the wanted categories."""
+
+    group: Group
+    is_wanted: bool
+    plans: Sequence[_Plan]
+    rejected: Sequence[Rejected]
+    remarks: Sequence[Remark]
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """Decides what an import writes. texts: all of it; the other arguments are those of `import_tips`."""
+
+    texts: Sequence[TipText]
+    now: datetime
+    queue: bool
+    take: ConflictChoice | None
+    categories: Sequence[str]
+
+    def plan(self, tips: Tips, groups: Sequence[Group]) -> tuple[list[_Step], Histories]:
+        """One step for each group, in their order. Everything that takes time is done here, and not when it is written."""
+        library, histories = Library(tips), Histories(tips, self.texts, self.now, queue=self.queue)
+        new_keys: set[str] = set()  # not in the database yet, but taken
+        steps = []
+        for one, stored in zip(groups, library.match(groups), strict=True):
+            is_wanted, rejected, plans = _is_in(self.categories, one, stored), list[Rejected](), list[_Plan]()
+            if is_wanted:
+                found = _plan(
+                    tips, library, histories, one, stored, rejected, new_keys, queue=self.queue, take=self.take
+                )
+                plans = [_prepared(plan) for plan in found]
+            steps.append(_Step(one, is_wanted, plans, rejected, histories.new_remarks()))
+        return steps, histories
+
+
+def _prepared(plan: _Plan) -> _Plan:
+    return replace(plan, shown=shown_words(plan.text)) if plan.rewrites else plan
 
 
 def _is_in(categories: Sequence[str], one: Group, stored: TipFull | None) -> bool:
@@ -173,40 +222,40 @@ def _plan(
     tips: Tips,
     library: Library,
     histories: Histories,
-    groups: Iterable[tuple[Group, TipFull | None]],
+    one: Group,
+    stored: TipFull | None,
     rejected: list[Rejected],
+    new_keys: set[str],
     *,
     queue: bool,
     take: ConflictChoice | None,
 ) -> Iterator[_Plan]:
-    """What to write for each tip. groups: the texts of one tip, and the stored one. rejected: appended to.
+    """What to write for one tip. stored: the one in the library. rejected, new_keys: added to.
 
     A known tip keeps its state, even if its teaser is completed, unless the owner queues a tip of the archive.
     """
-    new_keys: set[str] = set()  # not in the database yet, but taken
-    for one, stored in groups:
-        text = one.text
-        if refusal := histories.refusal(text, stored):
-            rejected.append(refusal)
-            continue
-        if stored is None:
-            key = text.key if text.key and not tips.key_taken(text.key) else _free_key(tips, text, new_keys)
-            new_keys.add(key)
-            fresh, history = first_state(text, queue=queue), histories.of_new(text)
-            yield _Plan(library.free_identity(text), key, text, fresh, one.pieces, history=history)
-            continue
-        by_key = text.key == stored.card.key
-        if by_key and (twin := _twin(library, stored, text)):
-            reason = f"the tip {twin.card.key!r} has this title and date; change one of the two"
-            rejected.append(Rejected(text.source, text.line, reason))
-            continue
-        state = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
-        plan = _Plan("", stored.card.key, stored.text, state, one.pieces, stored, by_key, stored.edited)
-        plan = replace(plan, history=histories.of_known(text, stored), order=text)
-        changed = _new_text(library, stored, one.pieces)
-        for each in _with_new_text(plan, stored, changed, rejected, take) if changed else [plan]:
-            same = library.free_identity(each.text, stored.card.id) if each.text != stored.text else ""
-            yield replace(each, identity=same)
+    text = one.text
+    if refusal := histories.refusal(text, stored):
+        rejected.append(refusal)
+        return
+    if stored is None:
+        key = text.key if text.key and not tips.key_taken(text.key) else _free_key(tips, text, new_keys)
+        new_keys.add(key)
+        fresh, history = first_state(text, queue=queue), histories.of_new(text)
+        yield _Plan(library.free_identity(text), key, text, fresh, one.pieces, history=history)
+        return
+    by_key = text.key == stored.card.key
+    if by_key and (twin := _twin(library, stored, text)):
+        reason = f"the tip {twin.card.key!r} has this title and date; change one of the two"
+        rejected.append(Rejected(text.source, text.line, reason))
+        return
+    state = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
+    plan = _Plan("", stored.card.key, stored.text, state, one.pieces, stored, by_key, stored.edited)
+    plan = replace(plan, history=histories.of_known(text, stored), order=text)
+    changed = _new_text(library, stored, one.pieces)
+    for each in _with_new_text(plan, stored, changed, rejected, take) if changed else [plan]:
+        same = library.free_identity(each.text, stored.card.id) if each.text != stored.text else ""
+        yield replace(each, identity=same)
 
 
 def _twin(library: Library, stored: TipFull, text: TipText) -> TipFull | None:
@@ -263,41 +312,62 @@ def _free_key(tips: Tips, text: TipText, new_keys: set[str]) -> str:
 
 
 def _write(
-    tips: Tips,
-    plans: Sequence[_Plan],
+    store: Store,
+    steps: Sequence[_Step],
+    version: int,
+    placed: list[tuple[int, TipText]],
     now: datetime,
     progress: Callable[[int, int], None] | None,
-    histories: Histories,
-) -> None:
-    placed: list[tuple[int, TipText]] = []
-    for done, plan in enumerate(plans):
-        if progress and done % 10 == 0:
-            progress(done, len(plans))
-        if plan.stored is None:
-            tip_id = tips.add(plan.text, plan.identity, plan.key, plan.state or TipState.FRESH, now).id
-        else:
-            tip_id = plan.stored.card.id
-            if plan.rewrites:
-                same = plan.identity or None
-                tips.rewrite(tip_id, plan.text, now, complete_state=plan.state, identity=same, edited=plan.edited)
-        if plan.history:
-            tips.restore(tip_id, plan.history)
-        placed.append((tip_id, plan.order or plan.text))
-        for name, piece in plan.pieces.items():
-            if name:
-                tips.record_source(tip_id, name, identity(piece.title, piece.published_on), fingerprint(piece))
-    histories.arrange(placed)
-    if sum(plan.rewrites for plan in plans) >= MANY:
-        tips.optimize_search()
+) -> int:
+    """Write the steps, a few in each transaction; how many were written before the library changed.
+
+    version: of the library that the steps are for. placed: (id, text) of each tip is added.
+    """
+    for done in range(0, len(steps), AT_ONCE):
+        if progress:
+            progress(done, len(steps))
+        with store.write(after_others=done > 0) as tx:
+            if tx.tips.version() != version:
+                return done
+            plans = [plan for step in steps[done : done + AT_ONCE] for plan in step.plans]
+            written = [(_write_one(tx.tips, plan, now), plan.order or plan.text) for plan in plans]
+            version = tx.tips.version()
+        placed += written
+    return len(steps)
 
 
-def _report(
-    plans: Sequence[_Plan],
-    rejected: Iterable[Rejected],
-    not_published: Sequence[LeftOut],
-    others: Sequence[LeftOut],
-    remarks: tuple[Remark, ...],
-) -> Report:
+def _write_one(tips: Tips, plan: _Plan, now: datetime) -> int:
+    """Write one tip; its id."""
+    if plan.stored is None:
+        state = plan.state or TipState.FRESH
+        tip_id = tips.add(plan.text, plan.identity, plan.key, state, now, shown=plan.shown).id
+    else:
+        tip_id = plan.stored.card.id
+        if plan.rewrites:
+            same = plan.identity or None
+            tips.rewrite(
+                tip_id, plan.text, now, complete_state=plan.state, identity=same, edited=plan.edited, shown=plan.shown
+            )
+    if plan.history:
+        tips.restore(tip_id, plan.history)
+    for name, piece in plan.pieces.items():
+        if name:
+            tips.record_source(tip_id, name, identity(piece.title, piece.published_on), fingerprint(piece))
+    return tip_id
+
+
+def _finish(store: Store, arrangement: Sequence[int], *, optimize: bool) -> None:
+    if arrangement or optimize:
+        with store.write(after_others=True) as tx:
+            if arrangement:
+                tx.tips.arrange(arrangement)
+            if optimize:
+                tx.tips.optimize_search()
+
+
+def _report(plans: Sequence[_Plan], pieces: Sequence[Piece], steps: Sequence[_Step]) -> Report:
+    not_published = [piece for piece in pieces if isinstance(piece, LeftOut)]
+    others = [_other_category(step.group.text) for step in steps if not step.is_wanted]
     known = [plan for plan in plans if plan.stored is not None]
     updated = sum(plan.changes for plan in known)
     return Report(
@@ -307,9 +377,9 @@ def _report(
         teasers=sum(not plan.text.complete for plan in plans),
         not_published=len(not_published),
         other_category=len(others),
-        rejected=tuple(rejected),
+        rejected=_all_of(Rejected, pieces, (one for step in steps for one in step.rejected)),
         left_out=(*not_published, *others),
-        remarks=remarks,
+        remarks=_all_of(Remark, pieces, (one for step in steps for one in step.remarks)),
         tips=tuple(
             ImportedTip(
                 plan.key,
@@ -322,3 +392,7 @@ def _report(
             for plan in plans
         ),
     )
+
+
+def _all_of(kind: type[T], pieces: Sequence[Piece], more: Iterable[T]) -> tuple[T, ...]:
+    return (*(piece for piece in pieces if isinstance(piece, kind)), *more)

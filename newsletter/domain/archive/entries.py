@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from html import unescape
+from typing import NamedTuple
 
 from newsletter.domain.tips.pictures import replace_pictures
 from newsletter.domain.tips.tip import TipText
@@ -23,6 +24,7 @@ _HIDDEN = re.compile("[\uf021-\uf07e]")  # placeholders for escaped characters w
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _FENCE = re.compile(r" {0,3}(?:`{3,}|~{3,}).*")
 _RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|=+[ \t]*)\Z")
+_RULE_MARKS = ("*", "-", "_", "=")
 _HEADING = re.compile(r" {0,3}#{1,6}(?=[ \t]|\Z)")
 _START = re.compile(r"[ \t]*(?:(?P<item>[-+*]|\d{1,9}[.)])(?=[ \t]|\Z)|>)[ \t]*")
 _LINK = re.compile(r"!?\[(?P<words>[^\[\]]*)\](?:\([^()\s]*(?:\([^()\s]*\)[^()\s]*)?(?:\s+\"[^\"]*\")?\)|\[[^\]]*\])")
@@ -53,11 +55,14 @@ def _blocks(markdown: str) -> Iterator[tuple[bool, str]]:
 
 def _without_start(line: str) -> tuple[str, bool]:
     """A line without the markers of quotes and list items at its start, and whether it begins a list item."""
-    is_item = False
-    while not _RULE.match(line) and (start := _START.match(line)):
+    is_item, at = False, 0
+    # Where the rest of the line is a row of one mark: asked at each marker, a long row would take quadratic time.
+    bare = line.rstrip(" \t")
+    row = len(bare.rstrip(f"{bare[-1:]} \t")) if bare[-1:] in _RULE_MARKS else len(line) + 1
+    while not (at >= row and _RULE.match(line, at)) and (start := _START.match(line, at)):
         is_item = is_item or bool(start["item"])
-        line = line[start.end() :]
-    return line, is_item
+        at = start.end()
+    return line[at:], is_item
 
 
 def _words(text: str) -> str:
@@ -119,6 +124,18 @@ def teaser(text: TipText, words: int = TEASER_WORDS) -> str:
     if len(every) <= words * _MOST:
         return " ".join(every)
     return " ".join(every[:words]).rstrip(" ,;:–—-") + " …"
+
+
+class ShownWords(NamedTuple):
+    """What the library keeps beside the text of a tip: its teaser for lists, and its words for the search."""
+
+    teaser: str
+    plain: str
+
+
+def shown_words(text: TipText) -> ShownWords:
+    """Both of a text. A long text takes a moment, so it is done outside of transactions."""
+    return ShownWords(teaser(text), plain(text.body) or text.teaser)
 
 
 _ENDED = re.compile(r"[.!?…:][\"”’»“)\]]*\Z")
