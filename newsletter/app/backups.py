@@ -226,6 +226,8 @@ class Backups:
     def _opened(self, source: Path, workspace: Path, passphrase: Passphrase) -> Iterator[Contents]:
         """Decrypt, check, and upgrade a copy of the database, at `workspace/database`."""
         plain = source
+        if not source.is_file():  # a pipe would let us wait forever
+            raise InputError(f"{source} is not a plain file", fix="Nothing was changed. Name a backup")
         if is_encrypted(source):
             plain = workspace / "plain"
             decrypt(source, plain, passphrase())

@@ -211,6 +211,21 @@ def test_a_file_that_is_no_backup_is_named_and_the_settings_are_not_blamed(tmp_p
     assert "NEWSLETTER_DATABASE_URL" not in f"{refused.value} {refused.value.fix}"
 
 
+@pytest.mark.parametrize("kind", ["pipe", "directory", "device"])
+def test_a_pipe_or_a_directory_in_place_of_a_backup_is_refused_without_waiting(tmp_path: Path, kind: str) -> None:
+    settings = load_settings({"NEWSLETTER_DATA_DIR": str(tmp_path), "NEWSLETTER_SECRET_KEY": "k" * 32})
+    backups = Backups(settings, {}, tmp_path / ".env", lambda: TUESDAY)
+    source = Path("/dev/zero") if kind == "device" else tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(source)
+    elif kind == "directory":
+        source.mkdir()
+    for read in (backups.verify, backups.restore):
+        with pytest.raises(InputError, match="is not a plain file"):
+            read(source, lambda: "")
+    assert not (tmp_path / "newsletter.db").exists()
+
+
 def test_a_file_that_no_backup_can_hold_is_named_before_it_is_written(tmp_path: Path) -> None:
     (tmp_path / ".env").touch()
     settings = load_settings(
