@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import cast
 
 from newsletter.domain.errors import UsageError
 from newsletter.domain.read_dates import Dates
@@ -15,6 +16,7 @@ from newsletter.importers import archive_page, markdown, table
 from newsletter.importers.export import to_markdown_file
 from newsletter.importers.file_kinds import decode_text, not_a_text
 from newsletter.importers.limits import MAX_EXPORT, MAX_FILE
+from newsletter.importers.tidy import tidied
 from newsletter.importers.xml import feed, wxr
 from newsletter.importers.xml.items import XmlFile, looks_like_xml, open_xml
 from newsletter.ports.pictures import EncodedPicture
@@ -77,7 +79,7 @@ def read(paths: Sequence[Path], format_: str = "auto", dates: Dates | None = Non
     # A shell sorts what `*` matches by character, so that order is nobody's wish.
     ordered = sorted(paths, key=_natural) if list(paths) == sorted(paths) else paths
     # A generator expression and not `yield`, so that the error above is raised now and not at the first `next`.
-    return (piece for path in ordered for piece in _read_path(path, format_, dates or Dates()))
+    return tidied(piece for path in ordered for piece in _read_path(path, format_, dates or Dates()))
 
 
 def _natural(path: Path) -> tuple[tuple[tuple[int, int, str], ...], ...]:
@@ -169,7 +171,7 @@ def _format_of(text: str, path: Path) -> str:
 
 def parse_markdown(text: str, source: str) -> TipText | Rejected:
     """The tip in the text of one Markdown file. source: the name of the file, for messages."""
-    return markdown.parse(text, source)[0]
+    return cast("TipText | Rejected", next(tidied(markdown.parse(text, source))))
 
 
 __all__ = ["FORMATS", "Formats", "parse_markdown", "read", "to_markdown_file"]

@@ -58,7 +58,7 @@ class SenderUrl:
         login = f"{who}{':***' if self.password else ''}@" if self.user or self.password else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         place = f"//{login}{host}{f':{self.port}' if self.port else ''}" if host or self.path.startswith("/") else ""
-        shown = {name: "***" if _SECRET.search(name) else value for name, value in self.options.items()}
+        shown = {name: "***" if _SECRET.search(f"{name} {value}") else value for name, value in self.options.items()}
         return f"{self.scheme}:{place}{quote(self.path)}{'?' if shown else ''}{urlencode(shown, safe='*/')}"
 
     def __repr__(self) -> str:

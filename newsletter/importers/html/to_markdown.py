@@ -44,7 +44,7 @@ _WHOLE_EMPHASIS = re.compile(r"\*[^*\s](?:[^*]*[^*\s])?\*")
 _SOME_EMPHASIS = re.compile(r"[^*\s][^*]*(?: \*[^*\s](?:[^*]*[^*\s])?\* [^*]*)+[^*\s]")
 _START = re.compile(r"(?P<number>\d{1,9})(?=[.)](?:\s|\Z))|(?=#{1,6}(?:\s|\Z)|>|[-+](?:\s|\Z)|(?:[-=] ?)+\Z|~~~)")
 _BREAK, _PARAGRAPH = "\ue010", "\ue011"  # a line break and an empty line by the author
-_PRIVATE = re.compile("[\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_PRIVATE = re.compile("[\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def to_markdown(

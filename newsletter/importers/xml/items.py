@@ -141,13 +141,13 @@ def _namespaces(text: str, declared: dict[str, str]) -> str:
 
 def children(item: _Element, name: str) -> list[_Element]:
     """The children with this local name, in any namespace."""
-    return [child for child in item if isinstance(child.tag, str) and etree.QName(child).localname == name]
+    return [child for child in item if isinstance(child.tag, str) and child.tag.rpartition("}")[2] == name]
 
 
 def child_text(item: _Element, name: str, namespace: str = "") -> str:
     """The text of the first such child, or "". namespace: a part of its namespace; "" allows any."""
     for child in children(item, name):
-        if namespace in (etree.QName(child).namespace or ""):
+        if namespace in str(child.tag).rpartition("}")[0]:
             return text_of(child)
     return ""
 

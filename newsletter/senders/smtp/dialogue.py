@@ -115,7 +115,7 @@ class ReplyReader:
             return None
         self.unread = self.unread[start:]
         if code == b"421":
-            raise Closing(f"421 {b' '.join(lines)[:200].decode('utf-8', 'replace')}")
+            raise Closing(str(parse_reply(Stage.MAIL, 421, b"\n".join(lines)))[:204])
         return int(code), lines[0] if len(lines) == 1 else b"\n".join(lines)
 
 

@@ -1,0 +1,7 @@
+"""`python -m tests.fuzz`; see `session`."""
+
+import sys
+
+from tests.fuzz.session import main
+
+sys.exit(main())
