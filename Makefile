@@ -26,7 +26,7 @@ chaos: $(READY) ## run the long chaos tests: 1,000 times kill -9 and 200 times S
 nasty: $(READY) ## send through every bad relay in every setting, and print a table; takes half an hour
 	$(BIN)/pytest -q -m long -s tests/nasty
 
-fuzz: $(READY) ## try random inputs on every reader of files, requests, and replies for FUZZ_MINUTES (60); exit code 1 with a test case
+fuzz: $(READY) ## try random files, requests, and replies for FUZZ_MINUTES (60); prints a test case and exits with 1 if one fails
 	@$(BIN)/python -m tests.fuzz
 
 lint: $(READY) ## check style, types, and layers

@@ -185,7 +185,7 @@ def _as_unsubscribed(reader: RowReader, lines: Iterable[str], left_out: list[int
                 left_out[0] += 1
                 continue
             status = SourceStatus.UNSUBSCRIBED.value
-        yield (*row[:5], status, *row[6:11], None)
+        yield (*row[:5], status, *row[6:11], None, None)
 
 
 def _proof(path: Path) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, astuple
+from datetime import datetime
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 STATUSES = [*(status.value for status in Status), "suppressed"]
 COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated", "confirmed", "proven", "asked")
+COLUMNS = (
+    "address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at", "paused_until", "tip_record",
+)  # fmt: skip
 T = TypeVar("T", RejectedRow, SkippedLines)
 
 _LABELS = {
@@ -252,41 +257,56 @@ class _Progress:
 @yes
 @click.pass_obj
 def export(context: CliContext, *, file: Path, status: str | None, yes: bool) -> None:
-    """Export subscribers to a CSV file that is safe to open in a spreadsheet and can be imported again."""
+    """Export subscribers to a CSV file that is safe to open in a spreadsheet and can be imported again.
+
+    The file has the suppressed addresses too, and in the column tip_record what other programs have no column for: reasons,
+    proofs of consent, and the keys of the links in the emails. Importing it into a new newsletter restores all of this.
+    """
     require_plain(file)
     if file.exists():
         context.require_confirmation(f"{file} exists already. Overwrite it?", yes=yes)
-    columns = ("address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at")
-    number = 0
-    with context.app.subscribers.listing(status) as listing, private(file) as target:
+    number, suppressed = 0, 0
+    with context.app.subscribers.exported(status) as exported, private(file) as target:
         out = csv.writer(target)
-        out.writerow([*columns, "paused_until"])
-        for one in listing.rows:
-            cells = (one.name, one.display_status, one.pace.value, one.source)
-            times = (one.signup_at, one.confirmed_at, one.left_at, one.paused_until)
-            out.writerow([escape_address(one.address), *map(escape_formula, cells), *map(context.iso, times)])
-            number += 1
-    document = {"file": str(file), "exported": number}
-    context.report(
-        document,
-        lambda output: output.line(
-            f"{plural(number, 'subscriber')} {'was' if number == 1 else 'were'} written to {file}, which only you can read."
-        ),
-    )
+        out.writerow(COLUMNS)
+        for address, one, record in exported.rows:
+            cells: tuple[str, ...] = ("", "suppressed", "", "")
+            times: tuple[datetime | None, ...] = (None,) * 4
+            if one:
+                cells = (one.name, one.display_status, one.pace.value, one.source)
+                times = (one.signup_at, one.confirmed_at, one.left_at, one.paused_until)
+            out.writerow([escape_address(address), *map(escape_formula, cells), *map(context.iso, times), record])
+            number += one is not None
+            suppressed += one is None
+        erased = exported.erased
+    document = {"file": str(file), "exported": number, "suppressed": suppressed, "erased": erased}
+
+    def draw(output: Output) -> None:
+        were = "was" if number == 1 else "were"
+        output.line(f"{plural(number, 'subscriber')} {were} written to {file}, which only you can read.")
+        if suppressed:
+            output.line(f"It also has {plural(suppressed, 'suppressed address')} without a subscriber.")
+        if erased:
+            output.line(
+                f"Erased addresses: {erased}. They are only in backups (newsletter db backup), as hashes.", "dim"
+            )
+
+    context.report(document, draw)
 
 
 @contextmanager
 def private(file: Path) -> Iterator[TextIO]:
     """Write a text file that no other user can read. An existing file stays until the new one is complete."""
-    part = file.with_name(f"{file.name}.part")
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        part.unlink(missing_ok=True)
         handle = create(part)
     except OSError as error:
         raise type(error)(error.errno, error.strerror, str(file)) from None
     try:
         with open(handle, "w", encoding="utf-8-sig", newline="") as target:  # noqa: PTH123 - a descriptor
             yield target
+            target.flush()
+            os.fsync(target.fileno())
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)

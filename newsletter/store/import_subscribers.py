@@ -19,8 +19,9 @@ from itertools import chain, islice
 from threading import RLock
 
 from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
+from newsletter.domain.subscribers.record import ONLY_SUPPRESSED
 from newsletter.domain.subscribers.subscription import CONFIRM_EMAIL_EVERY
-from newsletter.store import consent, subscribers, suppressions, transactional
+from newsletter.store import consent, subscriber_records, subscribers, suppressions, transactional
 from newsletter.store.sqlite.connection import transaction
 from newsletter.store.sqlite.errors import translated
 from newsletter.store.times import to_text
@@ -37,16 +38,20 @@ PRAGMAS = (
 )
 
 _STAGE = """CREATE TEMP TABLE staged (line INTEGER, address TEXT, address_key TEXT, name TEXT, key TEXT, was TEXT,
-    signup_at TEXT, confirmed_at TEXT, left_at TEXT, paused_until TEXT, pace TEXT, evidence TEXT)"""
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    signup_at TEXT, confirmed_at TEXT, left_at TEXT, paused_until TEXT, pace TEXT, evidence TEXT, record TEXT)"""
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # If an address occurs more than once, the strictest row wins, then the first row. With min(),
 # SQLite takes the other columns from the row that has the minimum (sqlite.org/lang_select.html#bareagg).
 _ONCE = """CREATE TEMP TABLE once AS SELECT min(CASE was WHEN 'active' THEN 3
     WHEN 'unconfirmed' THEN 2 WHEN 'unsubscribed' THEN 1 ELSE 0 END * 4294967296 + line),
-    address_key, address, name, key, was, signup_at, confirmed_at, left_at, paused_until, pace, evidence
-    FROM staged GROUP BY address_key ORDER BY address_key"""
+    address_key, address, name, key, was, signup_at, confirmed_at, left_at, paused_until, pace, evidence,
+    record FROM staged GROUP BY address_key ORDER BY address_key"""
 _FATE = f"""CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(s.id, o.rowid + :ids) AS id, CASE
     WHEN o.was = 'erased' OR x.address_key IS NOT NULL THEN 'suppressed'
+    WHEN o.record IS NOT NULL AND s.id IS NULL AND o.record ->> 'status' = '{ONLY_SUPPRESSED}' THEN 'restore_block'
+    WHEN o.record IS NOT NULL AND s.id IS NULL THEN iif(o.was = 'active', 'restore', 'restore_out')
+    WHEN o.record ->> 'status' IN ('pending', 'expired') AND (o.was = 'unconfirmed' OR s.status = o.record ->> 'status')
+        THEN 'same'
     WHEN s.id IS NULL AND o.was = 'unsubscribed' THEN 'add_left'
     WHEN s.id IS NULL AND o.was = 'cleaned' THEN 'block'
     WHEN s.id IS NULL AND o.was = 'active' AND (:proven OR o.evidence IS NOT NULL) THEN 'add_confirmed'
@@ -64,7 +69,7 @@ _FATE = f"""CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(s.id, o.
     LEFT JOIN suppression x ON x.address_key = o.address_key WHERE o.rowid > :after AND o.rowid <= :after + {SLICE}"""  # noqa: S608 - a number
 
 _DECIDED = """CREATE TEMP VIEW decided AS SELECT f.id, f.fate, f.named, o.address_key, o.name, o.pace, o.signup_at,
-    o.confirmed_at, o.left_at, o.paused_until, o.key, o.evidence, coalesce(o.address, o.address_key) AS address
+    o.confirmed_at, o.left_at, o.paused_until, o.key, o.evidence, o.record, coalesce(o.address, o.address_key) AS address
     FROM fate f JOIN once o ON o.rowid = f.place"""
 
 _WRITE = {
@@ -76,6 +81,10 @@ _WRITE = {
     suppressions.ADD_IMPORTED: {"block", "add_left", "leave"},
     consent.ADD_IMPORTED: {"add_confirmed", "add_left", "add_asked", "confirm", "ask", "leave"},
     transactional.ADD_IMPORTED: {"add_asked", "ask"},
+    subscriber_records.RESTORE: {"restore", "restore_out"},
+    subscriber_records.RESTORE_KEYS: {"restore", "restore_out"},
+    subscriber_records.RESTORE_CONSENTS: {"restore", "restore_out"},
+    subscriber_records.RESTORE_SUPPRESSIONS: {"restore", "restore_out", "restore_block"},
 }
 """The statements in their order, each with the fates it is about; most slices have one fate and need few of them."""
 
@@ -159,11 +168,11 @@ def _count(connection: sqlite3.Connection, counts: ImportCounts) -> set[str]:
     groups = connection.execute("SELECT fate, coalesce(named, 0), proven, count(*) FROM fate GROUP BY 1, 2, 3")
     for fate, named, proven, number in groups:
         fates.add(fate)
-        counts.added += number * (fate in {"add_confirmed", "add_asked"})
+        counts.added += number * (fate in {"add_confirmed", "add_asked", "restore", "restore_out"})
         counts.asked += number * (fate in {"add_asked", "ask"})
-        counts.confirmed += number * (fate in {"add_confirmed", "confirm"})
-        counts.proven += number * (proven and fate in {"add_confirmed", "confirm"})
-        counts.suppressed += number * (fate in {"suppressed", "block", "add_left", "leave"})
+        counts.confirmed += number * (fate in {"add_confirmed", "confirm", "restore"})
+        counts.proven += number * (proven and fate in {"add_confirmed", "confirm", "restore"})
+        counts.suppressed += number * (fate in {"suppressed", "block", "add_left", "leave", "restore_block"})
         counts.left += number * (fate == "left")
         updated = fate in {"confirm", "ask"} or (fate == "same" and named)
         counts.updated += number * updated

@@ -18,7 +18,7 @@ from newsletter.domain.subscribers.subscriber import (
     Subscriber,
 )
 from newsletter.domain.subscribers.subscription import Frequency, Status
-from newsletter.store import erasure, statements, suppressions
+from newsletter.store import erasure, statements, subscriber_records, suppressions
 from newsletter.store.consent import add_consent, consents_of
 from newsletter.store.issue_facts import read_delivery
 from newsletter.store.times import from_text, from_text_or_none, to_text, to_text_or_none
@@ -223,6 +223,10 @@ class SqlSubscribers:
     def consents(self, subscriber_id: int) -> list[Consent]:
         """The consent log, oldest entry first."""
         return consents_of(self._db, subscriber_id)
+
+    def record(self, subscriber_id: int) -> str:
+        """What an export says about a subscriber beside the other columns."""
+        return subscriber_records.record_of(self._db, subscriber_id)
 
     def record_welcome_tip(self, subscriber_id: int, tip_id: int) -> None:
         """Record that the welcome email has brought this tip, so that the subscriber counts as having received it."""

@@ -12,6 +12,7 @@ from typing import Any
 from newsletter.domain.delivery.health import DeadMailbox
 from newsletter.domain.subscribers.address import older_key
 from newsletter.domain.subscribers.subscriber import Suppression
+from newsletter.store import subscriber_records
 from newsletter.store.times import from_text, to_text
 
 _INSERT = "INSERT INTO suppression (address_key, reason, source, at, issue_id)"
@@ -24,7 +25,8 @@ _ADD_BOUNCED = f"""{_INSERT}
     WHERE s.id = :id ON CONFLICT DO NOTHING"""
 # Reads `decided`, a staging view of `store.import_subscribers`.
 ADD_IMPORTED = f"""{_INSERT}
-    SELECT address_key, CASE fate WHEN 'block' THEN 'hard_bounce' ELSE 'unsubscribed' END, :source,
+    SELECT address_key,
+        CASE fate WHEN 'block' THEN coalesce(record ->> '$.suppression[0]', 'hard_bounce') ELSE 'unsubscribed' END, :source,
         coalesce(left_at, :now), NULL
     FROM decided WHERE fate IN ('block', 'add_left', 'leave') ORDER BY address_key"""
 REMOVE = "DELETE FROM suppression WHERE address_key = :key"
@@ -88,6 +90,14 @@ class SqlSuppressions:
     def each(self) -> Iterator[Suppression]:
         """Every suppression, newest first; streams."""
         yield from map(_read, self._db.execute(f"{_SELECT} ORDER BY at DESC"))
+
+    def without_subscriber(self) -> Iterator[tuple[str, str]]:
+        """See ports.subscribers."""
+        return subscriber_records.without_subscriber(self._db)
+
+    def erased(self) -> int:
+        """How many addresses were erased."""
+        return subscriber_records.erased(self._db)
 
     def erasure_key(self) -> bytes:
         """The key that the migration has made; it is never changed."""

@@ -178,10 +178,17 @@ def _check_tip(tip: TipText) -> None:
         _no_controls(line)
     _no_controls(tip.body, _CONTROLS)
     check_markdown(tip.body)
-    written = to_markdown_file(replace(tip, key="the-key"))
-    (again,) = parse(written, tip.source)
-    assert isinstance(again, TipText), f"{again} from {written!r}"
-    assert to_markdown_file(again) == written
+    # HTML and typed lists in a body become Markdown when the file is read for the first time.
+    once = _read_again(replace(tip, key="the-key"))
+    again = _read_again(_read_again(once))
+    assert to_markdown_file(_read_again(again)) == to_markdown_file(again)
+
+
+def _read_again(tip: TipText) -> TipText:
+    written = to_markdown_file(tip)
+    (found,) = parse(written, tip.source)
+    assert isinstance(found, TipText), f"{found} from {written!r}"
+    return found
 
 
 def check_subscribers_file(text: str) -> None:

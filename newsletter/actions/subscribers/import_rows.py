@@ -33,6 +33,7 @@ from newsletter.domain.subscribers.csv_columns import (
 )
 from newsletter.domain.subscribers.csv_states import (
     STATUS_BY_WORD,
+    STRICTNESS,
     SourceStatus,
     fold,
     is_nothing,
@@ -48,6 +49,7 @@ from newsletter.domain.subscribers.imported import (
     parse_time,
     unescape_formula,
 )
+from newsletter.domain.subscribers.record import BadRecord, read_record
 from newsletter.domain.subscribers.subscription import Frequency
 
 _NEVER = "9999"  # later than any time in a file, as text
@@ -57,6 +59,7 @@ Times = tuple[str | None, str | None, str | None, str | None]
 """Signed up, confirmed, unsubscribed, and the evidence of the confirmation; see `StagedSubscriber`."""
 _MARKS = ("#", "-", "/", "*", "~", "!", ";")
 _CROSSED_OUT = "the line begins with a mark, as if it were crossed out. Remove the mark, or the line"
+_BAD_RECORD = "the cell tip_record is not what an export wrote. Empty it, or export again"
 _NO_ADDRESS = "there is no address in this row. Add one, or remove the row"
 
 
@@ -159,10 +162,10 @@ class RowReader:
     def _rows(self, records: Iterator[Record], columns: Columns, watch: Watch) -> Iterator[StagedSubscriber]:
         parse, make_key = address_parser(), self.options.make_key
         at, first, last, is_erased = columns.address, columns.first, columns.last, self.options.is_erased
-        paused, pace, width, status_of = columns.paused, columns.pace, len(columns.titles), columns.status_reader()
+        paused, pace, width, state_of = columns.paused, columns.pace, len(columns.titles), self._state_reader(columns)
         watched, times_of = watch.watched, self._times_reader(columns)
         missing, is_plain = [""] * (width + 1), columns.is_plain
-        active, has_status, check = SourceStatus.ACTIVE.value, bool(columns.states), self._check_row
+        check = self._check_row
         for line, cells in records:  # this loop runs a million times, so it makes few calls and no objects
             cell = cells[at] if len(cells) == width else ""
             if ("@" not in cell or cell.startswith(_MARKS)) and not check(line, cells, columns):
@@ -173,11 +176,10 @@ class RowReader:
                 if cells[other] not in seen:
                     watch.note(other, cells[other], line)
             signed_up, confirmed_at, left_at, evidence = times_of(line, cells)
-            try:
-                status = status_of(cells, evidence is not None) if has_status else active
-            except UnknownCell as unknown:
-                self._note_unknown(unknown, line)
+            state = state_of(line, cells, confirmed_at, evidence is not None)
+            if state is None:
                 continue
+            status, record = state
             name = f"{cells[first]} {cells[last]}".strip()
             found: Sequence[tuple[str, str, str]]
             try:
@@ -202,7 +204,33 @@ class RowReader:
                     parse_time(cells[paused], _NEVER, _no_other_form) if paused >= 0 else None,
                     cells[pace] if cells[pace] in FREQUENCIES else None,
                     evidence,
+                    record,
                 )
+
+    def _state_reader(
+        self, columns: Columns
+    ) -> Callable[[int, Sequence[str], str | None, bool], tuple[str, str | None] | None]:
+        """A function of a line, its cells, and its confirmation: (status, record to restore); None for an unusable row."""
+        status_of, active, has_status = columns.status_reader(), SourceStatus.ACTIVE.value, bool(columns.states)
+
+        def state_of(
+            line: int,
+            cells: Sequence[str],
+            confirmed_at: str | None,
+            proven: bool,  # noqa: FBT001 - called for every row
+        ) -> tuple[str, str | None] | None:
+            try:
+                status = status_of(cells, proven) if has_status else active
+                return (
+                    _restored(cells[columns.record], status, confirmed_at) if cells[columns.record] else (status, None)
+                )
+            except UnknownCell as unknown:
+                self._note_unknown(unknown, line)
+            except BadRecord:
+                self.options.reject(RejectedRow(line, cells[columns.address][:320], _BAD_RECORD))
+            return None
+
+        return state_of
 
     def _is_header(self, line: int, cells: Sequence[str], columns: Columns) -> bool:
         """Is this the header row again, as in files that were put together? Raises InputError if it is another one.
@@ -299,6 +327,15 @@ class RowReader:
         for title, words in self.unknown.items():
             shown = ", ".join(f"{word!r} (line {', '.join(map(str, lines))})" for word, lines in words.items())
             refuse(title, f"and this is not understood: {shown}")
+
+
+def _restored(cell: str, status: str, confirmed_at: str | None) -> tuple[str, str | None]:
+    """(status, record) of a row of our own export; no record if the other cells say something stricter. Raises BadRecord."""
+    record, said = read_record(unescape_formula(cell))
+    is_proven = confirmed_at is not None or said is not SourceStatus.ACTIVE
+    if STRICTNESS[SourceStatus(status)] > STRICTNESS[said] or not is_proven:
+        return status, None
+    return said.value, record
 
 
 def _no_other_form(_: str) -> None:

@@ -37,6 +37,17 @@ class SubscriberRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """rows: (address, subscriber, record) of each; None for an address that is only suppressed.
+
+    erased: how many erased addresses are not in it, since only hashes of them are known.
+    """
+
+    rows: Iterator[tuple[str, Subscriber | None, str]]
+    erased: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """How many subscribers there are by status, and why and after which tips they unsubscribed.
 
@@ -78,6 +89,20 @@ class Subscribers:
                 return counts.get(status, 0) if status else sum(counts.values())
 
             yield Listing(tx.subscribers.each(status), total)
+
+    @contextmanager
+    def exported(self, status: str | None = None) -> Iterator[Exported]:
+        """Everything that an export contains, read while the block runs."""
+        with self.store.read() as tx:
+
+            def rows() -> Iterator[tuple[str, Subscriber | None, str]]:
+                for one in tx.subscribers.each(status):
+                    yield one.address, one, tx.subscribers.record(one.id)
+                if status in (None, "suppressed"):
+                    for address, record in tx.suppressions.without_subscriber():
+                        yield address, None, record
+
+            yield Exported(rows(), 0 if status else tx.suppressions.erased())
 
     def get(self, address: str) -> Subscriber:
         """The subscriber with this address. Raises NotFound."""

@@ -52,7 +52,7 @@ CONFIRMED = words_of(
 UNSUBSCRIBED_AT = words_of("""unsubtime unsubscriptiondate unsubscribedat deletedat cancelledat unsubscribedate unsubscribetime
     unsubscribedon""")
 CONFIRM_IP = words_of("""confirmip confirmationip ipconfirm confirmedip optinip signupip subscriptionip ipaddress ip""")
-PAUSED, FREQUENCY = ("pauseduntil",), ("pace",)  # our own exports
+PAUSED, FREQUENCY, RECORD = ("pauseduntil",), ("pace",), ("tiprecord",)  # our own exports
 BUTTONDOWN = ("type", "subscribertype")  # too common a name, except beside the other columns of Buttondown
 _HARMLESS = frozenset(
     words_of("""activesubscription activesubscriptions subscriberid subscriptionid subscriberkey subscriptiontype
@@ -161,6 +161,7 @@ class Columns:
     paused: int = -1
     pace: int = -1
     ip: int = -1
+    record: int = -1
     states: tuple[StateColumn, ...] = ()
     unused: tuple[tuple[int, str], ...] = ()
     titles: tuple[str, ...] = ()
@@ -236,6 +237,7 @@ def find_columns(header: Sequence[str], ignored: Collection[str] = ()) -> Column
         paused=find(PAUSED),
         pace=find(FREQUENCY),
         ip=find(CONFIRM_IP),
+        record=find(RECORD),
         states=states,
         titles=tuple(shown),
         ignored=skipped,
@@ -256,6 +258,9 @@ def columns_without_header(cells: Sequence[str], ignored: Collection[str] = ()) 
 
 def _with_unused(found: Columns) -> Columns:
     used = {found.address, found.first, found.last, found.signup, found.confirmed, found.left, found.paused, found.pace}
+    used |= {found.record} | (
+        {found.titles.index("source")} if found.record >= 0 and "source" in found.titles else set()
+    )
     used |= {found.ip} if found.confirmed >= 0 else set()
     used |= {column.index for column in found.states}
     unused = tuple((at, title or f"column {at + 1}") for at, title in enumerate(found.titles) if at not in used)

@@ -10,7 +10,19 @@ from datetime import UTC, datetime
 from newsletter.domain.csv_records import SkippedLines
 
 StagedSubscriber = tuple[
-    int, str | None, str, str, str, str, str | None, str | None, str | None, str | None, str | None, str | None
+    int,
+    str | None,
+    str,
+    str,
+    str,
+    str,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
 ]
 """One usable row: line; address (None if equal to its key), address key; name, subscriber key, status (a value of
 `SourceStatus`, or "erased" for an address that was erased here); signed up, confirmed, unsubscribed, paused until;
