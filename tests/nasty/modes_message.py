@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.nasty.mode import DROP, ENDLESS, ODD, RESET, SILENT, STALL, Bad, Manners, mode
+from tests.nasty.mode import DROP, ENDLESS, HALF_CLOSE, ODD, RESET, SILENT, STALL, Bad, Manners, mode
 
 MINUTE = timedelta(minutes=1)
 
@@ -56,6 +56,22 @@ DOT = (
 )
 
 LOST_REPLIES = (
+    mode("taken and hung up for one", "rest", Bad("accepted", DROP, to=ODD), states="held", lost_replies=True),
+    mode("taken and reset for one", "rest", Bad("accepted", RESET, to=ODD), states="held", lost_replies=True),
+    mode("taken and silent for one", "rest", Bad("accepted", STALL, to=ODD), states="held", lost_replies=True),
+    mode("taken and half-closed for one", "rest", Bad("accepted", HALF_CLOSE, to=ODD), states="held", lost_replies=True),
+    mode("taken and junk for one", "rest", Bad("accepted", b"\x00\xff junk\r\n", to=ODD), states="held", lost_replies=True),
+    mode("taken and 354 for one", "rest", Bad("accepted", "354 go", to=ODD), states="held", lost_replies=True),
+    mode("taken and 250 without its end for one", "rest", Bad("accepted", b"250 ok", to=ODD, disconnect=True),
+         states="held", lost_replies=True),
+    mode("taken and a reply without end for one", "rest", Bad("accepted", ENDLESS, to=ODD), states="held",
+         lost_replies=True),
+    mode("taken and 250 and 550 for one", "rest", Bad("accepted", "250-ok|550 no", to=ODD), states="held",
+         lost_replies=True),
+    mode("taken and hung up for all", "paused", Bad("accepted", DROP), lost_replies=True),
+    mode("taken and silent for all", "paused", Bad("accepted", SILENT), lost_replies=True),
+    mode("taken and reset for all", "paused", Bad("accepted", RESET), lost_replies=True),
+    mode("taken and hung up every fifth time", "all held", Bad("accepted", DROP, every=5), minutes=30, lost_replies=True),
     mode("taken and hung up once each", "all paused", Bad("accepted", DROP, per="recipient", times=1), minutes=30,
          lost_replies=True),
     mode("taken and hung up for five minutes", "all paused", Bad("accepted", DROP, lasts=5 * MINUTE), minutes=30,

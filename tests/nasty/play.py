@@ -49,7 +49,11 @@ def make_frozen(directory: Path) -> Path:
 
 @dataclass
 class Played:
-    """What became of one mode. done_after: simulated minutes until everybody but the odd ones was done; None: never."""
+    """What became of one mode.
+
+    done_after: simulated minutes until everybody but the odd ones was done; None: never. recipients, connections: how
+    many there had been by then.
+    """
 
     mode: Mode
     setting: str
@@ -81,8 +85,6 @@ class Play:
         begin = time.monotonic()
         self._bad_day()
         played.wall = time.monotonic() - begin
-        played.recipients = sum(relay.said("RCPT") for relay in self.relays)
-        played.connections = sum(relay.connections for relay in self.relays)
         played.ended = self._how_it_ended()
         fine = {*mode.ends.split(), *(("all", "rest") if self.setting == "failover" else ())}
         self._check(BAD_DAY)
@@ -114,6 +116,8 @@ class Play:
                     self._wrong(f"{in_flight} deliveries are still in flight after a run")
                 if played.done_after is None and self._others_are_done():
                     played.done_after = (harness.clock() - TUESDAY) / timedelta(minutes=1)
+                    played.recipients = sum(relay.said("RCPT") for relay in self.relays)
+                    played.connections = sum(relay.connections for relay in self.relays)
                 if self._issue()[0] != IssueState.SENDING:
                     break
                 due = lock.ledger.next_due_at(1)

@@ -43,6 +43,18 @@ def test_rejections_in_a_row_trip_it_whatever_their_texts_are() -> None:
     assert breaker.run == list(range(REJECTED_IN_A_ROW))
 
 
+def test_a_run_makes_earlier_rejections_doubtful_too() -> None:
+    breaker = CircuitBreaker()
+    answers = [
+        breaker.record_outcome(0, rejection()),
+        breaker.record_outcome(1, SENT),
+    ]  # sent when the relay turned bad
+    answers += [breaker.record_outcome(n, rejection()) for n in range(2, 2 + REJECTED_IN_A_ROW)]
+
+    assert answers[-1]
+    assert breaker.run == [0, *range(2, 2 + REJECTED_IN_A_ROW)]
+
+
 def test_an_accepted_email_between_them_ends_a_run() -> None:
     breaker = CircuitBreaker()
     for n in range(20):

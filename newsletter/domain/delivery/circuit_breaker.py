@@ -121,7 +121,7 @@ class CircuitBreaker:
         if self._policy_in_a_row >= (REJECTED_IN_A_ROW if self._is_one_domain() else POLICY_IN_A_ROW):
             return self._because(f"{self._policy_in_a_row} emails in a row were refused {_ABOUT_US}", PROVIDER_ADVICE)
         if self._is_too_long_a_row():
-            return self._because(f"{self._rejected_in_a_row} emails in a row were rejected", RESUME_ADVICE)
+            return self._trip(f"{self._rejected_in_a_row} emails in a row were rejected", RESUME_ADVICE)
         return self._by_share()
 
     def _by_share(self) -> str:
