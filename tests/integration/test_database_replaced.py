@@ -17,6 +17,7 @@ from newsletter.domain.errors import NewsletterError, Refused, Unavailable
 from newsletter.store.sqlite.backup import backup, replace, stage
 from newsletter.store.sqlite.stale_log import check_log
 from newsletter.store.sqlite.wal import move
+from newsletter.store.sqlite.watch import read_content
 from newsletter.store.transactions import SqlStore
 from tests.support.library import TUESDAY, add_subscriber, add_subscribers, freeze_issue, new_store
 
@@ -119,6 +120,17 @@ def test_own_work_and_that_of_commands_is_no_replacement(store: SqlStore) -> Non
     store.check()
     add_subscriber(store, "newer@c.example")
     store.check()
+
+
+def test_a_checkpoint_that_is_running_is_no_replacement(store: SqlStore) -> None:
+    with store.write() as tx:
+        for number in range(300):
+            tx.suppressions.add(f"gone{number}@c.example", "manual", "test", TUESDAY)
+    move(store.path)
+    half = beside(store, "half")
+    shutil.copyfile(store.path, half)
+    os.truncate(half, half.stat().st_size - 8192)  # the first page says that there are two pages more
+    assert read_content(half) == read_content(store.path) is not None
 
 
 def test_a_restore_by_command_while_the_website_runs_is_no_damage(store: SqlStore) -> None:

@@ -189,6 +189,8 @@ def read_content(path: Path) -> Content | None:
     uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as db:
+            # During a checkpoint, the first page is written before the file has grown. With this, that is no error.
+            db.execute("PRAGMA writable_schema = ON").close()
             (version,) = db.execute("PRAGMA user_version").fetchone()
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not tables:
