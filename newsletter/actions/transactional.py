@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from textwrap import shorten
 from threading import Event
 
+from newsletter.actions.backlog import TOO_OLD, is_too_old, join_alerts, life_of
 from newsletter.actions.calendar.plan import Rules, coming_issue
 from newsletter.actions.delivery.opening import open_session
 from newsletter.actions.owner.links import tokens
@@ -21,7 +22,7 @@ from newsletter.actions.subscribers.preferences import move_token
 from newsletter.actions.subscribers.unsubscribe import is_still_unsubscribed, resubscribe_token
 from newsletter.actions.trouble import record_key
 from newsletter.domain.delivery.circuit_breaker import CircuitBreaker
-from newsletter.domain.delivery.delivery import GIVE_UP_AFTER, Claim
+from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.delivery.outcome import Cause, Envelope, InDoubt, Outcome, Rejected, Sent
 from newsletter.domain.errors import NewsletterError, RelayRefusal, SenderError
 from newsletter.domain.site import Site
@@ -80,6 +81,7 @@ class Transactional:
         """
         if self.store.hold_reason():
             return 0
+        join_alerts(self.store, self.rules, self.clock())
         composer = _Composer(self.store, self.rules, self.renderer, self.site, self.signer, self.clock, self.dkim)
         sent = 0
         broken: NewsletterError | None = None
@@ -153,6 +155,9 @@ class Transactional:
 
     def _compose(self, composer: _Composer, email: TransactionalEmail) -> bytes | None:
         """The message, or None for an email that is no longer wanted. Its row is written, even if this raises."""
+        if is_too_old(email, self.rules, self.clock()):
+            self._finish(email, "skipped", TOO_OLD)
+            return None
         try:
             message = composer.compose(email)
         except NewsletterError as error:
@@ -178,7 +183,7 @@ class Transactional:
 
     def _defer(self, email: TransactionalEmail, reply: str) -> None:
         waited_for = self.clock() - email.created_at
-        self._finish(email, "failed" if waited_for > GIVE_UP_AFTER else "deferred", reply)
+        self._finish(email, "failed" if waited_for > life_of(email.kind) else "deferred", reply)
 
     def _finish(self, email: TransactionalEmail, state: str, reply: str, *, may_be_dead: bool = False) -> None:
         """may_be_dead: the reply says that there is no such mailbox. One such reply may be the relay's trouble."""

@@ -85,6 +85,7 @@ class App(Parts):
             hold_in_doubt=self.settings.holds_in_doubt,
             publisher=lambda: self.publisher,
             delivery=lambda: self.delivery,
+            owner=self.site.owner,
         )
 
     @property

@@ -78,7 +78,10 @@ class Issues(Quarters, Protocol):
         ...
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:
-        """Apply an event; raises IllegalTransition. A missed issue gives its number back, and gets one below zero."""
+        """Apply an event; raises IllegalTransition.
+
+        A missed issue gives its number back, and gets one below zero, unless it has deliveries.
+        """
         ...
 
     def discard(self, number: int) -> None:
@@ -154,6 +157,18 @@ class Issues(Quarters, Protocol):
 
     def skip_open(self, number: int, reason: str, now: datetime) -> int:
         """Skip the deliveries that are still pending or deferred; how many."""
+        ...
+
+    def give_up_open(self, number: int, now: datetime) -> int:
+        """Fail the deliveries that are still pending or deferred, because it is too late; how many."""
+        ...
+
+    def may_have_reached(self, number: int) -> bool:
+        """May any email of the issue have arrived?"""
+        ...
+
+    def last_sent_at(self, number: int) -> datetime | None:
+        """When an email of the issue was last accepted. It reads every delivery."""
         ...
 
     def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]:

@@ -72,6 +72,14 @@ class TransactionalEmails(Protocol):
         """The replies that rejected an email to this address until then, if another email was accepted since."""
         ...
 
+    def old_alerts(self, until: datetime) -> list[TransactionalEmail]:
+        """The alerts that were queued until then and wait, oldest first."""
+        ...
+
+    def replace(self, email_id: int, values: Mapping[str, object]) -> None:
+        """Change what an email that waits says."""
+        ...
+
     def reopen(self, email_id: int) -> None:
         """Undo a rejection: the email waits again."""
         ...

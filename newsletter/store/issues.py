@@ -32,13 +32,14 @@ from newsletter.store.subscribers import DELIVERABLE, QUARTERLY
 from newsletter.store.substitutes import shares, tip_histories, was_substitute
 from newsletter.store.suppressions import REMOVE_BOUNCED
 from newsletter.store.tables import CompiledIssue, Delivery, Issue, SubstituteEmailRow, Tip
-from newsletter.store.times import to_ms, to_text
+from newsletter.store.times import from_ms, to_ms, to_text
 from newsletter.store.tip_history import days_of
 from newsletter.store.tips import SqlTips
 
 _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
     AND (state IN ('sent', 'sending') OR crashes > 0))
     OR EXISTS (SELECT 1 FROM attempt WHERE issue_id = :issue AND event = 'in_doubt')"""
+_LAST_SENT = "SELECT max(last_at) FROM delivery WHERE issue_id = :issue AND state = 'sent'"
 _RAN = """SELECT t.id, t.key, t.title, max(i.day),
     (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND v.useful),
     (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND NOT v.useful),
@@ -188,7 +189,9 @@ class SqlIssues:
             self._restore_tip(row)
         if event is IssueEvent.UNBIND:
             row.tip_id, row.run = None, None
-        if event is IssueEvent.MISS:  # it was never frozen, so nothing refers to its number
+        if event is IssueEvent.MISS and row.started_at is not None:  # its deliveries refer to its number
+            row.started_at = None  # nothing was sent
+        elif event is IssueEvent.MISS:
             row.id = min(self._session.exec(select(func.min(col(Issue.id)))).one() or 0, 0) - 1
         self._session.flush()
         return self.get(row.id or number)
@@ -328,11 +331,27 @@ class SqlIssues:
             self.change(number, IssueEvent.REOPEN, now)
         return changed
 
+    def may_have_reached(self, number: int) -> bool:
+        """May any email of the issue have arrived?"""
+        return self._db.execute(_MAY_HAVE_REACHED, {"issue": number}).fetchone() is not None
+
+    def last_sent_at(self, number: int) -> datetime | None:
+        """When an email of the issue was last accepted. It reads every delivery."""
+        last = self._db.execute(_LAST_SENT, {"issue": number}).fetchone()[0]
+        return from_ms(last) if last else None
+
     def skip_open(self, number: int, reason: str, now: datetime) -> int:
         """Skip what is pending or deferred (of a cancelled issue); the outcome of emails in flight is still recorded."""
+        return self._end_open(number, Event.SKIP, SkipReason(reason), now)
+
+    def give_up_open(self, number: int, now: datetime) -> int:
+        """Fail what is pending or deferred, because it is too late."""
+        return self._end_open(number, Event.GIVE_UP, SkipReason.TOO_LATE, now)
+
+    def _end_open(self, number: int, event: Event, reason: SkipReason, now: datetime) -> int:
         changed = 0
         for state in (State.PENDING, State.DEFERRED):
-            to, why = transition(state, Event.SKIP).value, SkipReason(reason).value
+            to, why = transition(state, event).value, reason.value
             values = {"to": to, "reason": why, "now": to_ms(now), "issue": number, "state": state.value}
             changed += self._execute(statements.SKIP_ALL, **values)
         return changed
@@ -361,7 +380,7 @@ class SqlIssues:
 
     def _restore_tip(self, row: Issue) -> None:
         """If no email of the issue can have arrived: give its tip its earlier state and its place in the queue back."""
-        if row.tip_id is None or self._db.execute(_MAY_HAVE_REACHED, {"issue": row.id}).fetchone():
+        if row.tip_id is None or self.may_have_reached(row.id or 0):
             return
         if row.tip_was:
             before = select(func.max(col(Issue.day))).where(

@@ -86,7 +86,8 @@ REOPEN_ALL = """UPDATE delivery SET state = :to, attempts = 0, first_attempt_at 
         JOIN suppression x ON x.address_key = s.address_key WHERE s.id = delivery.subscriber_id)"""
 DUE_NOW = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attempt_at = NULL
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'deferred'"""
-RETRY = """UPDATE delivery SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL, next_attempt_at = NULL
+RETRY = """UPDATE delivery SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL, next_attempt_at = NULL,
+    reason = NULL
     WHERE issue_id = :issue AND state = :state"""
 # Held with a lost reply and another attempt in doubt: only if the owner asks for another copy.
 RETRY_HELD_ONCE = f"""UPDATE delivery AS d SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL,

@@ -35,6 +35,9 @@ _UNSENT = f"""SELECT g.kind, g.waits, g.number, g.newest, n.reply, g.oldest FROM
     JOIN notice n ON n.id = g.newest ORDER BY g.newest"""
 _REJECTIONS = """SELECT r.reply FROM notice r WHERE r.address = ? AND r.state = 'rejected' AND r.done_at <= ?
     AND EXISTS (SELECT 1 FROM notice s WHERE s.state = 'sent' AND s.done_at >= r.done_at)"""
+_OLD_ALERTS = f"""SELECT id, kind, address, data, attempts, created_at FROM notice
+    WHERE {_IS_WAITING} AND kind = 'alert' AND created_at <= ? ORDER BY id"""
+_REPLACE = "UPDATE notice SET data = ? WHERE id = ?"
 _POSTPONE = f"UPDATE notice SET next_attempt_at = :until WHERE {_IS_WAITING} AND next_attempt_at < :until"
 _REOPEN = "UPDATE notice SET state = 'deferred', done_at = NULL WHERE id = ?"
 WAITING_SINCE = f"{_WAITING} AND created_at <= :until"
@@ -94,6 +97,17 @@ class SqlTransactionalEmails:
     def rejections(self, address: str, until: datetime) -> list[str]:
         """The replies that rejected an email to this address until then, if another email was accepted since."""
         return [reply for (reply,) in self._db.execute(_REJECTIONS, (address, to_text(until)))]
+
+    def old_alerts(self, until: datetime) -> list[TransactionalEmail]:
+        """The alerts that were queued until then and wait, oldest first."""
+        return [
+            TransactionalEmail(number, kind, address, json.loads(data), attempts, from_text(created_at))
+            for number, kind, address, data, attempts, created_at in self._db.execute(_OLD_ALERTS, (to_text(until),))
+        ]
+
+    def replace(self, email_id: int, values: Mapping[str, Any]) -> None:
+        """Change what an email that waits says."""
+        self._db.execute(_REPLACE, (json.dumps(dict(values)), email_id))
 
     def reopen(self, email_id: int) -> None:
         """Undo a rejection: the email waits again."""

@@ -15,6 +15,7 @@ from newsletter.actions.calendar.plan import NextIssue, Rules, next_issue
 from newsletter.actions.delivery.deliver import Delivery, Progress
 from newsletter.actions.issues.audience import shares_for
 from newsletter.actions.issues.health import Health, health_of
+from newsletter.actions.issues.overdue import RETRIED, end_overdue, refuse_too_close
 from newsletter.actions.issues.pass_over import Settled, settle
 from newsletter.actions.issues.publish import Publisher, hold_due
 from newsletter.actions.issues.quarterly import NextQuarterlyIssue, next_quarterly_issue, publish_quarterly_issue
@@ -50,7 +51,8 @@ class Issues:
     """Issues from the slot to the last delivery.
 
     hold_in_doubt: deliveries that were in flight at a crash wait for a person. publisher, delivery: made when first
-    needed, since they need a secret key and sound templates, and most of these methods do not.
+    needed, since they need a secret key and sound templates, and most of these methods do not. owner: the addresses that
+    are told when an issue ends because it is too old.
     """
 
     store: Store
@@ -61,6 +63,7 @@ class Issues:
     hold_in_doubt: bool
     publisher: Callable[[], Publisher]
     delivery: Callable[[], Delivery]
+    owner: Sequence[str] = ()
 
     # -- look --------------------------------------------------------------------------------------
 
@@ -141,10 +144,15 @@ class Issues:
         except TemplateError as error:
             hold_due(self.store, self.rules, why_every_email(str(error)), now)
             raise
+        self.end_overdue()
         publisher.finish_preparing(now)
         issue = publisher.publish_due(now)
         extra = publisher.publish_extras(now)
         return publish_quarterly_issue(publisher, now) or extra or issue
+
+    def end_overdue(self) -> None:
+        """End the issues that are too old to be sent; safe to call at any time."""
+        end_overdue(self.store, self.rules, self.owner, self.clock())
 
     def send(
         self,
@@ -174,6 +182,7 @@ class Issues:
         self.refuse_on_hold()
         self._refuse_second_command()
         self.sender()  # raises SettingsError before anything is written
+        self.end_overdue()
         number = self._back_to_sending(number)
         self._send_all([number], progress)
         return self.get(number)
@@ -223,6 +232,9 @@ class Issues:
             issue = tx.issues.get(number)
             if issue.state in _NOT_RETRYABLE:
                 raise Refused(f"issue {number} is {issue.state}, so nothing more of it is sent", fix=_SEE)
+            refuse_too_close(tx, self.rules, issue, now)
+            tx.calendar.clear_notified(RETRIED, only=str(number))
+            tx.calendar.mark_notified(RETRIED, str(number), now)
             tx.issues.retry(number, ("failed", "held"), now, again=held)
             tx.issues.retry_rejected(number, now)
             return tx.issues.get(number)
@@ -233,6 +245,7 @@ class Issues:
         if not early and extra_tip is None:
             return self.publish_due(anyway=anyway)
         publisher, now = self._publisher(anyway=anyway), self.clock()
+        self.end_overdue()
         publisher.finish_preparing(now)
         return publisher.publish_early(now) if extra_tip is None else publisher.publish_extra(extra_tip, now)
 

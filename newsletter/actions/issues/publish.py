@@ -26,6 +26,7 @@ from newsletter.actions.issues.compile import INCOMPLETE, RenderContext, compile
 from newsletter.actions.issues.errors import Errors
 from newsletter.actions.issues.pass_over import MAX_PASSED_OVER, Settled, problem_of, record, settle
 from newsletter.actions.issues.release import release
+from newsletter.actions.owner.queue import alert_values, notify
 from newsletter.actions.trouble import record_key
 from newsletter.domain.calendar.overrides import Override
 from newsletter.domain.calendar.plan import Kind
@@ -41,6 +42,7 @@ from newsletter.ports.store import Store, Tx
 _TOO_LATE = "the newsletter was not running in time"
 _HELD = "it was on hold, or not approved in time"
 _NO_AUDIENCE = "there are no confirmed subscribers to send it to"
+_SEE_DOCTOR = "Run newsletter doctor to see whether emails can be sent now"
 _SEE_SUBSCRIBERS = "See: newsletter subscribers list"
 
 
@@ -146,14 +148,14 @@ class Publisher:
         An extra issue or a quarterly email that has been held until then is given up as well.
         """
         with self.store.read() as tx:
-            left = [issue for issue in tx.issues.open() if issue.state is IssueState.PREPARING]
+            left = [issue for issue in tx.issues.open() if issue.state in (IssueState.PLANNED, IssueState.PREPARING)]
             has_audience = bool(left) and tx.subscribers.mailable() > 0
             held = {issue.number for issue in left if _waits(tx, self.rules, issue.slot, issue.tip_key)}
         for issue in left:
             is_late = now - issue.due_at > (LATE if issue.quarter else self.rules.late_window)
-            if is_late and (issue.slot or issue.pause_reason):
+            if is_late:
                 self._miss(issue, now)
-            elif issue.number not in held and (has_audience or issue.quarter):
+            elif issue.state is IssueState.PREPARING and issue.number not in held and (has_audience or issue.quarter):
                 self.freeze(issue, now)
 
     def prepare(self, issue: IssueFacts, now: datetime) -> IssueFacts:
@@ -263,9 +265,14 @@ class Publisher:
     def _miss(self, issue: IssueFacts, now: datetime) -> None:
         with self.store.write() as tx:
             # Another process may have frozen it since we read it.
-            if tx.issues.get(issue.number).state is IssueState.PREPARING:
+            if tx.issues.get(issue.number).state is issue.state:
                 reason = _HELD if _waits(tx, self.rules, issue.slot, issue.tip_key) else issue.pause_reason or _TOO_LATE
                 tx.issues.change(issue.number, IssueEvent.MISS, now, reason=reason)
+                if issue.slot is None:  # the owner is told about slots by the calendar
+                    day = in_words(issue.day)
+                    words = f"The issue for {day} was missed, because {reason}."
+                    values = alert_values(f"No issue was sent on {day}", [words], _SEE_DOCTOR)
+                    notify(tx, "alarm", f"{issue.number} missed", self.render_context.site.owner, values, now)
 
     def _choose(self, issue: IssueFacts, now: datetime) -> IssueFacts:
         """Bind the next tip that can be sent. Without any tip the issue becomes `no_content`, until one is added in time.

@@ -63,6 +63,8 @@ class SkipReason(StrEnum):
     NOT_CONFIRMED = "not_confirmed"
     CANCELLED = "cancelled"
     ALREADY_RECEIVED = "had_it"  # the issue's tip and every possible substitute
+    MISSED = "missed"  # nothing of the issue could be sent in time
+    TOO_LATE = "too_late"  # of a failed delivery: the rest of the issue was not sent in time
     SUBSCRIBED = "subscribed"  # is subscribed again, so gets no quarterly email
 
 
@@ -72,6 +74,8 @@ TABLE: dict[tuple[State, Event], State] = {
     (State.PENDING, Event.SKIP): State.SKIPPED,
     (State.DEFERRED, Event.SKIP): State.SKIPPED,
     (State.HELD, Event.SKIP): State.SKIPPED,
+    (State.PENDING, Event.GIVE_UP): State.FAILED,  # it is too late for the rest of the issue
+    (State.DEFERRED, Event.GIVE_UP): State.FAILED,
     (State.SENDING, Event.ACCEPT): State.SENT,
     (State.SENDING, Event.DEFER): State.DEFERRED,
     (State.SENDING, Event.REJECT): State.REJECTED,

@@ -22,7 +22,7 @@ class IssueState(StrEnum):
     DONE = "done"  # no open delivery is left (T5)
     CANCELLED = "cancelled"
     NO_CONTENT = "no_content"  # the slot is due and there is no tip
-    MISSED = "missed"  # the slot was found too late
+    MISSED = "missed"  # the slot was found too late, or nothing could be sent in time
 
 
 IN_PROGRESS = (IssueState.SENDING, IssueState.PAUSED)
@@ -62,8 +62,11 @@ ISSUE_TABLE: dict[tuple[IssueState, IssueEvent], IssueState] = {
     (IssueState.SENDING, IssueEvent.PAUSE): IssueState.PAUSED,
     (IssueState.SENDING, IssueEvent.FINISH): IssueState.DONE,
     (IssueState.SENDING, IssueEvent.CANCEL): IssueState.CANCELLED,
+    (IssueState.SENDING, IssueEvent.MISS): IssueState.MISSED,  # nothing was accepted in time
     (IssueState.PAUSED, IssueEvent.RESUME): IssueState.SENDING,
     (IssueState.PAUSED, IssueEvent.CANCEL): IssueState.CANCELLED,
+    (IssueState.PAUSED, IssueEvent.MISS): IssueState.MISSED,
+    (IssueState.PAUSED, IssueEvent.FINISH): IssueState.DONE,  # it is too late for the rest
     (IssueState.DONE, IssueEvent.REOPEN): IssueState.SENDING,
 }
 
