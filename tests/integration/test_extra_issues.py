@@ -51,7 +51,7 @@ def test_the_calendar_shows_it_between_the_slots_and_never_plans_its_tip_twice(h
 
 def test_it_is_sent_once_at_its_time_and_the_slots_are_not_touched(harness: AppHarness) -> None:
     harness.fake_clock.now = TUESDAY
-    harness.issues.publish_due()
+    harness.send_due()
     harness.fake_clock.now = AT - timedelta(seconds=1)
     early = harness.issues.publish_due()
     harness.fake_clock.now = AT

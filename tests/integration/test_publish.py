@@ -102,7 +102,7 @@ def test_a_clock_set_back_over_a_slot_does_not_send_it_again(harness: AppHarness
         add_tip(harness.files, title)
     for step in (timedelta(), WEEK, -WEEK, WEEK - timedelta(hours=3)):
         harness.fake_clock.now += step
-        harness.issues.publish_due()
+        harness.send_due()
 
     assert [(issue.slot, issue.tip_key) for issue in issues(harness)] == [(SLOT + WEEK, "two"), (SLOT, "one")]
 
@@ -183,7 +183,7 @@ def test_tips_are_sent_in_the_order_of_the_queue(harness: AppHarness) -> None:
     with harness.store.write() as tx:
         tx.tips.move("three", first=True)
     for _ in range(3):
-        harness.issues.publish_due()
+        harness.send_due()
         harness.fake_clock.now += WEEK
 
     assert [issue.tip_key for issue in reversed(issues(harness))] == ["three", "one", "two"]

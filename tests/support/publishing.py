@@ -94,6 +94,13 @@ class AppHarness(App):
         with self.store.sending("test", self.clock()) as lock:
             return self.delivery.deliver(lock, number)
 
+    def send_due(self) -> IssueFacts | None:
+        """Freeze what is due and send everything that is open; the issue that was frozen."""
+        issue = self.issues.publish_due()
+        for number in self.issues.unfinished():
+            self.round(number)
+        return issue
+
     def issue(self, number: int = 1) -> IssueFacts:
         with self.store.read() as tx:
             return tx.issues.get(number)
