@@ -13,7 +13,8 @@ from newsletter.actions.owner.queue import alert_values
 from newsletter.domain.delivery.delivery import GIVE_UP_AFTER
 from newsletter.domain.subscribers.subscription import CONFIRM_WITHIN
 from newsletter.domain.tips.season_rule import in_words
-from newsletter.ports.store import Store
+from newsletter.mail.replies import is_of_a_dead_mailbox
+from newsletter.ports.store import Store, Tx
 from newsletter.ports.transactional import TransactionalEmail
 
 WEEK = timedelta(days=7)
@@ -29,6 +30,8 @@ LIFE = {
 OLD = timedelta(hours=1)
 TOGETHER = 3  # old alerts from which on they become one
 LISTED = 12  # alerts that one email lists
+BOUNCES_APART = timedelta(days=1)
+"""An address is suppressed when a second email is refused so much later, and the relay accepted others in between."""
 TOO_OLD = "too old to be of use"
 IN_ONE = "is part of a later alert"
 
@@ -44,6 +47,11 @@ def is_too_old(email: TransactionalEmail, rules: Rules, now: datetime) -> bool:
 def life_of(kind: str) -> timedelta:
     """For how long an email that cannot be sent is tried again."""
     return max(GIVE_UP_AFTER, LIFE["alert"]) if kind == "alert" else GIVE_UP_AFTER
+
+
+def was_dead_before(tx: Tx, address: str, now: datetime) -> bool:
+    """Did an earlier email to this address find no mailbox, and was another one accepted since?"""
+    return any(is_of_a_dead_mailbox(f"rcpt {one}") for one in tx.transactional.rejections(address, now - BOUNCES_APART))
 
 
 def join_alerts(store: Store, rules: Rules, now: datetime) -> None:

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from textwrap import shorten
 from threading import Event
 
-from newsletter.actions.backlog import TOO_OLD, is_too_old, join_alerts, life_of
+from newsletter.actions.backlog import TOO_OLD, is_too_old, join_alerts, life_of, was_dead_before
 from newsletter.actions.calendar.plan import Rules, coming_issue
 from newsletter.actions.delivery.opening import open_session
 from newsletter.actions.owner.links import tokens
@@ -33,7 +33,6 @@ from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox, transactional_headers
 from newsletter.mail.message import build
 from newsletter.mail.recipient import RecipientValues, format_join_date
-from newsletter.mail.replies import is_of_a_dead_mailbox
 from newsletter.mail.tokens import SAMPLE_KEY, Purpose, Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.rendering import Rendered, Renderer
@@ -46,8 +45,6 @@ log = logging.getLogger(__name__)
 Values = Mapping[str, object]
 
 REFUSED_IN_REPORT = 10
-BOUNCES_APART = timedelta(days=1)
-"""An address is suppressed when a second email is refused so much later, and the relay accepted others in between."""
 WAIT_FOR_RELAY = timedelta(minutes=5)  # after the relay has refused us
 PAUSE_WHILE_SERVING = 0.01  # seconds between two emails, in which this process can answer web requests
 
@@ -194,10 +191,7 @@ class Transactional:
             about = f": {email.values.get('headline')}" if email.kind == "alert" else ""
             log.log(level, "transactional email %d (%s%s) is %s: %s", email.id, email.kind, about, state, reply)
         with self.store.write() as tx:
-            is_dead = may_be_dead and any(
-                is_of_a_dead_mailbox(f"rcpt {earlier}")
-                for earlier in tx.transactional.rejections(email.address, now - BOUNCES_APART)
-            )
+            is_dead = may_be_dead and was_dead_before(tx, email.address, now)
             tx.transactional.done(email.id, state, reply, now)
             if state == "sent":
                 record_key(tx, self.signer, now)

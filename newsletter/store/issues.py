@@ -349,11 +349,10 @@ class SqlIssues:
         return self._end_open(number, Event.GIVE_UP, SkipReason.TOO_LATE, now)
 
     def _end_open(self, number: int, event: Event, reason: SkipReason, now: datetime) -> int:
-        changed = 0
+        changed, values = 0, {"reason": reason.value, "now": to_ms(now), "issue": number}
         for state in (State.PENDING, State.DEFERRED):
-            to, why = transition(state, event).value, reason.value
-            values = {"to": to, "reason": why, "now": to_ms(now), "issue": number, "state": state.value}
-            changed += self._execute(statements.SKIP_ALL, **values)
+            to = transition(state, event).value
+            changed += self._execute(statements.SKIP_ALL, to=to, state=state.value, **values)
         return changed
 
     def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]:

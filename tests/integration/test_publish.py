@@ -329,7 +329,7 @@ def test_an_extra_issue_needs_an_existing_complete_tip_and_a_subscriber(tmp_path
 def test_an_extra_issue_that_a_crash_left_is_finished(harness: AppHarness) -> None:
     key = add_tip(harness.files)
     number = leave_between_t0_and_t1(harness, key, slot=None)
-    harness.fake_clock.now += timedelta(days=3)
+    harness.fake_clock.now += timedelta(hours=3)
     harness.issues.publish_due()
 
     assert harness.issue(number).state is IssueState.SENDING
