@@ -133,6 +133,16 @@ def test_a_checkpoint_that_is_running_is_no_replacement(store: SqlStore) -> None
     assert read_content(half) == read_content(store.path) is not None
 
 
+def test_a_log_that_went_with_the_last_connection_is_not_missed(store: SqlStore) -> None:
+    """SQLite deletes it then; the next connection makes a new one."""
+    store.close()
+    assert not beside(store, "newsletter.db-wal").exists()
+    add_subscriber(store, "new@c.example")
+    store.check()
+    store.close()
+    store.check()
+
+
 def test_a_restore_by_command_while_the_website_runs_is_no_damage(store: SqlStore) -> None:
     stage(beside(store, "backup"), beside(store, "staged"))
     replace(store.path, beside(store, "staged"), beside(store, "kept"))

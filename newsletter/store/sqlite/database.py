@@ -50,8 +50,10 @@ def files_of(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm", ".sender", ".identity"))
 
 
-def make_engine(path: Path, on_connect: Callable[[], None] = lambda: None) -> Engine:
-    """An engine on a SQLite file. on_connect: called after each new connection.
+def make_engine(
+    path: Path, on_connect: Callable[[], None] = lambda: None, on_close: Callable[[], None] = lambda: None
+) -> Engine:
+    """An engine on a SQLite file. on_connect, on_close: called after a connection is made, and before it is closed.
 
     A transaction is deferred (to read), unless the execution option `immediate` gives the seconds a writer waits.
     """
@@ -64,6 +66,10 @@ def make_engine(path: Path, on_connect: Callable[[], None] = lambda: None) -> En
     def _connected(dbapi_connection: Any, _record: object) -> None:
         set_pragmas(dbapi_connection)
         on_connect()
+
+    @event.listens_for(engine, "close")
+    def _closing(_dbapi_connection: Any, _record: object) -> None:
+        on_close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -120,7 +126,7 @@ class Database:
         self.path = path
         self.watch = watch
         self.write_lock = RLock()
-        self._engine = make_engine(path, watch.note_open)
+        self._engine = make_engine(path, watch.note_open, watch.note_close)
         self._checkpoints = Checkpoints(path, lambda: watch.check(now=True))
         self._checked = False
 
@@ -175,10 +181,11 @@ class Database:
         self._checked = True
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection. The next use looks at the file as at one that is new."""
         self._checkpoints.close()
         self.watch.set_log_aside()
         self._engine.dispose()
+        self._checked = False
 
 
 def no_database(path: Path) -> SchemaError:

@@ -61,7 +61,7 @@ class FileWatch:
         self._sides: dict[Path, Place] = {}
         self._content: Content | None = None
         self._trouble: tuple[str, str] | None = None
-        self._is_open = False
+        self._open = 0  # connections of this process
         self.is_other = False
 
     def begin(self) -> None:
@@ -69,8 +69,14 @@ class FileWatch:
         self._place, self._content = place_of(self.path), read_content(self.path)
 
     def note_open(self) -> None:
-        """Note that this process has a connection, so that nobody deletes the log any more; until then, others may."""
-        self._is_open = True
+        """Note that this process has a connection. As long as it has one, nobody deletes the log."""
+        self._open += 1
+
+    def note_close(self) -> None:
+        """Note that a connection is about to be closed. SQLite deletes the log with the last one of all processes."""
+        self._open -= 1
+        if not self._open:
+            self._sides = {}
 
     def check(self, *, now: bool = False) -> None:
         """Look at the file, at most every half second unless `now`; raises Unavailable if it is not the one we opened."""
@@ -98,7 +104,8 @@ class FileWatch:
         log = self.path.with_name(f"{self.path.name}-wal")
         with suppress(Unavailable):
             self.check(now=True)
-        if not self.is_other or place_of(log) != self._sides.get(log) or not log.stat().st_size:
+        ours = self._sides.get(log)
+        if not self.is_other or not ours or place_of(log) != ours or not log.stat().st_size:
             return
         with suppress(OSError):
             kept = log.with_name(f"{log.name}.{int(time.time())}")
@@ -142,7 +149,7 @@ class FileWatch:
         return f"{what} the database {self.path} while it was in use; nothing is sent or written any more", fix
 
     def _lost_log(self) -> tuple[str, str] | None:
-        if not self._is_open:
+        if not self._open:
             return None
         for side in (self.path.with_name(self.path.name + suffix) for suffix in _SIDES):
             found = place_of(side)
