@@ -22,7 +22,7 @@ from newsletter.cli.context import CliContext, CommandGroup, common_options
 from newsletter.domain.errors import NewsletterError
 from newsletter.domain.printable import printable
 
-FAILED, INTERRUPTED = 1, 130
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 GROUPS = {
     "init": ("setup", "Ask for what a newsletter needs, write .env, and create the database."),
@@ -116,6 +116,13 @@ def _report_error(error: Exception) -> int:
         return error.exit_code
     elif isinstance(error, click.ClickException):
         message, code = f"{error.format_message()}{_help_hint(error)}", error.exit_code
+    elif isinstance(
+        error, UnicodeEncodeError
+    ):  # bytes of the command line, of a setting, or of a file that are no text
+        message = "a value has characters that are not valid Unicode. Write it in UTF-8, or leave these characters out"
+        code = USAGE
+    elif isinstance(error, OverflowError):
+        message, code = "a number is too large. Write a smaller one", USAGE
     elif isinstance(error, OSError):
         message = f"{error.filename}: {error.strerror}. {_fix_of(error)}" if error.filename else str(error)
         code = FAILED

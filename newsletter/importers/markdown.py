@@ -15,6 +15,7 @@ from newsletter.domain.tips.history import problem as history_problem
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import LeftOut, Piece, Rejected, Remark, TipHistory, TipRules, TipText
+from newsletter.domain.written_dates import YEARS
 from newsletter.importers.history_keys import HISTORY, InvalidKey, read_history
 from newsletter.importers.html.to_markdown import to_markdown
 from newsletter.importers.limits import MAX_FIELD, MAX_LABEL, MAX_LABELS, problem
@@ -270,8 +271,10 @@ class _FrontMatter:
             except ValueError:
                 raise self._error(key, f"{key} is not a valid date; write it as 2014-08-12") from None
         if isinstance(value, datetime):
-            return value.date()
-        if value is None or isinstance(value, date):
+            value = value.date()
+        if value is None:
+            return None
+        if isinstance(value, date) and value.year in YEARS:
             return value
         raise self._error(key, f"{key} is not a valid date; write it as 2014-08-12")
 
@@ -281,6 +284,8 @@ class _FrontMatter:
         if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
             raise self._error(key, f"{key} must be a list of words; write [one, two] and put numbers in quotes")
         labels = tuple(dict.fromkeys(text for label in found if (text := " ".join(label.split()))))
+        if any(category(char) in _NOT_IN_A_LINE for label in labels for char in label):
+            raise self._error(key, f"{key} has a control character, or half of a character; write it anew")
         if len(labels) > MAX_LABELS or any(len(label) > MAX_LABEL for label in labels):
             raise self._error(
                 key, f"{key} has more than {MAX_LABELS} labels, or one with more than {MAX_LABEL} characters"

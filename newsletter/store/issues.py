@@ -50,6 +50,7 @@ _RAN = """SELECT t.id, t.key, t.title, max(i.day),
     GROUP BY t.id"""
 _FINISH = f"""UPDATE issue SET state = 'done', done_at = :now
     WHERE id = :issue AND state = 'sending' AND NOT ({HAS_OPEN})"""  # noqa: S608 - a constant
+MAX_NUMBER = 2**63 - 1  # of SQLite
 LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
 
 
@@ -61,7 +62,7 @@ class SqlIssues:
 
     def get(self, number: int) -> IssueFacts:
         """One issue with counts; raises NotFound."""
-        row = self._session.get(Issue, number)
+        row = self._session.get(Issue, number) if abs(number) <= MAX_NUMBER else None
         if row is None:
             raise NotFound(f"there is no issue {number}", fix="See: newsletter issues list")
         return read_issues(self._session, [row], counted=True)[0]
