@@ -285,7 +285,7 @@ class _FrontMatter:
             raise self._error(key, f"{key} must be a list of words; write [one, two] and put numbers in quotes")
         labels = tuple(dict.fromkeys(text for label in found if (text := " ".join(label.split()))))
         if any(category(char) in _NOT_IN_A_LINE for label in labels for char in label):
-            raise self._error(key, f"{key} has a control character, or half of a character; write it anew")
+            raise self._error(key, f"{key} has a control character, or half of a character; write it again")
         if len(labels) > MAX_LABELS or any(len(label) > MAX_LABEL for label in labels):
             raise self._error(
                 key, f"{key} has more than {MAX_LABELS} labels, or one with more than {MAX_LABEL} characters"
