@@ -101,6 +101,7 @@ def _send(task: WorkerTask, connections: int, parent: int, reporter: Reporter) -
         failure=_failure_text(result.failure),
         has_opened=result.has_opened,
         refusal=result.refusal,
+        is_deferred=result.is_deferred,
         is_done=True,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from newsletter.domain.delivery.delivery import OPEN, WHY_HELD, SkipReason, State, how_to_send_held
@@ -67,11 +67,13 @@ def draw_issue(
     *,
     replies: Sequence[tuple[str, int]] = (),
     notes: Sequence[str] = (),
+    next_at: datetime | None = None,
     took: float | None = None,
 ) -> None:
     """A panel with the issue, its tip and the number of deliveries in each state.
 
-    replies: as `issues.replies`. notes: sentences about its refusals. took: seconds.
+    replies: as `issues.replies`. notes: sentences about its refusals. next_at: when a deferred email is tried
+    again. took: seconds.
     """
     counts = [(state.value, issue.counts.get(state.value, 0)) for state in State]
     held = issue.counts.get(State.HELD.value, 0)
@@ -92,6 +94,7 @@ def draw_issue(
         *((f"{number} replies" if number > 1 else "reply", reply.partition(" ")[2]) for reply, number in replies),
         *([("skipped for", skipped)] if skipped else []),
         *(("note" if place == 0 else "", note) for place, note in enumerate(notes)),
+        *([("next attempt", output.when(next_at))] if next_at else []),
         ("started", output.when(issue.started_at)),
         ("done", output.when(issue.done_at)),
     ]

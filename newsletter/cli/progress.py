@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from newsletter.cli.issue_view import draw_issue, exit_code_of, issue_document, next_document, next_issue_text
-from newsletter.domain.delivery.issue import IN_PROGRESS
+from newsletter.cli.issue_view import draw_issue, exit_code_of, iso, issue_document, next_document, next_issue_text
+from newsletter.domain.delivery.issue import IN_PROGRESS, IssueState
+from newsletter.domain.english import plural
 
 if TYPE_CHECKING:
     from newsletter.cli.context import CliContext
@@ -52,10 +53,16 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
 def report_issue(context: CliContext, issue: IssueFacts, *, took: float | None = None) -> None:
     """Show an issue with the replies and the refusals of its mail server. took: seconds."""
     replies, health = context.app.issues.replies(issue.number), context.app.issues.health(issue.number)
+    waiting = context.app.issues.waiting(issue.number) if issue.state is IssueState.SENDING else None
     # While an issue is being sent, its refusals are not final.
     notes = () if issue.state in IN_PROGRESS else (*health.lines, *([health.next_step] if health.doubtful else []))
-    document = {**issue_document(issue), "notes": list(notes)}
-    context.report(document, lambda output: draw_issue(output, issue, replies=replies, notes=notes, took=took))
+    if waiting:
+        notes = (f"The mail server asks us to wait with {plural(waiting.number, 'email')}.",)
+    next_at = waiting.next_attempt_at if waiting else None
+    document = {**issue_document(issue), "notes": list(notes), **({"next_attempt_at": iso(next_at)} if next_at else {})}
+    context.report(
+        document, lambda output: draw_issue(output, issue, replies=replies, notes=notes, next_at=next_at, took=took)
+    )
 
 
 @contextmanager

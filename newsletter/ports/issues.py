@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, SubstituteEmail
+from newsletter.domain.delivery.deferral_run import Waiting
 from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
@@ -177,6 +178,10 @@ class Issues(Quarters, Protocol):
 
     def replies(self, number: int, limit: int) -> list[tuple[str, int]]:
         """The most frequent replies to the emails that were not accepted, with their numbers, the most frequent first."""
+        ...
+
+    def waiting(self, number: int) -> Waiting | None:
+        """The emails that the mail server has deferred; None if there are none."""
         ...
 
     def results(self, number: int) -> Results:

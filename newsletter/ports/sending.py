@@ -116,11 +116,14 @@ class Ledger(Protocol):
     This is the hot path. T2, T3 and Tr are explained in docs/delivery.md.
     """
 
-    def advance(self, issue: int, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
+    def advance(
+        self, issue: int, finished: Sequence[Finished], take: int, now: datetime, due_by: datetime | None = None
+    ) -> list[Claim]:
         """T3, then T2, in one transaction: write the outcomes, then claim up to `take` of the next due deliveries.
 
         Deliveries whose subscriber must not get the email anymore become `skipped`; they do not count toward `take`.
-        The outcome of a delivery that this process no longer owns is dropped.
+        The outcome of a delivery that this process no longer owns is dropped. due_by: which deferred deliveries may be
+        claimed; None: those that are due now.
         """
         ...
 
@@ -178,8 +181,8 @@ class WorkerUpdate:
 
     sent: how many emails were accepted. final: how many deliveries need no further attempt. trouble: what the next hop
     replied. paused: why the circuit breaker paused the issue. run: the subscribers of its latest rejections in a row.
-    failure: an error it could not handle. died: the process ended without a last update. has_opened, refusal: as in
-    BatchResult.
+    failure: an error it could not handle. died: the process ended without a last update. has_opened, refusal,
+    is_deferred: as in BatchResult.
     """
 
     sent: int = 0
@@ -191,6 +194,7 @@ class WorkerUpdate:
     died: bool = False
     has_opened: bool = False
     refusal: str = ""
+    is_deferred: bool = False
 
 
 class Worker(Protocol):

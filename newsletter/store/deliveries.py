@@ -78,7 +78,9 @@ class SqliteLedger:
             Finished
         ] = ()  # outcomes that could not be written; the next `advance` writes them first
 
-    def advance(self, issue: int, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
+    def advance(
+        self, issue: int, finished: Sequence[Finished], take: int, now: datetime, due_by: datetime | None = None
+    ) -> list[Claim]:
         """T3, then T2, in one transaction; see ports.sending.
 
         If it raises (a full disk, a locked database), nothing is claimed, and the next call writes `finished`.
@@ -92,7 +94,7 @@ class SqliteLedger:
                 self._check_file(self._watch)
             with translated(), transaction(self._db, self.busy_for):
                 self._write(finished)
-                claims = self._claim(issue, take, now) if take else []
+                claims = self._claim(issue, take, now, due_by or now) if take else []
             self._unwritten = ()
         # Outside the lock and the transaction: it may start a checkpoint.
         self._on_commit()
@@ -198,15 +200,15 @@ class SqliteLedger:
             self._db.execute(sql.ADD_ATTEMPT, values)
         return len(rows)
 
-    def _claim(self, issue: int, take: int, now: datetime) -> list[Claim]:
+    def _claim(self, issue: int, take: int, now: datetime, due_by: datetime) -> list[Claim]:
         claims: list[Claim] = []
         found = self._first(sql.MAY_CLAIM, issue)
         if found is None:  # paused or cancelled since the last claim
             return claims
         meant_for = "quarterly" if found[0] else "confirmed"
-        ms = to_ms(now)
+        ms, due_ms = to_ms(now), to_ms(due_by)
         while len(claims) < take:
-            rows = self._due(issue, take - len(claims), ms)
+            rows = self._due(issue, take - len(claims), due_ms)
             if not rows:
                 break
             claims += self._claim_rows(issue, rows, meant_for, ms, now)

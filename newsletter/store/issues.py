@@ -15,6 +15,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from newsletter.domain.calendar.quarterly import ASKED_BEFORE, QuarterRun
 from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, SubstituteEmail, SubstitutesMissing
+from newsletter.domain.delivery.deferral_run import Waiting
 from newsletter.domain.delivery.delivery import Event, SkipReason, State, transition
 from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
@@ -365,6 +366,11 @@ class SqlIssues:
         """The most frequent replies to emails that were not accepted."""
         rows = self._db.execute(statements.REPLIES, {"issue": number, "limit": limit})
         return [(str(reply), int(count)) for reply, count in rows]
+
+    def waiting(self, number: int) -> Waiting | None:
+        """The emails that the mail server has deferred; None if there are none."""
+        row = self._db.execute(statements.WAITING, {"issue": number}).fetchone()
+        return Waiting(row[0], row[1].partition(" ")[2], from_ms(row[2])) if row[0] else None
 
     def results(self, number: int) -> Results:
         """What came of an issue; see store.health."""

@@ -110,6 +110,11 @@ LIST = """SELECT d.issue_id, i.slot, s.address, d.state, d.reason, d.attempts, d
 OF_ISSUE = f"{LIST} WHERE d.issue_id = :issue ORDER BY d.subscriber_id"
 OF_ISSUE_IN_STATE = f"{LIST} WHERE d.issue_id = :issue AND d.state = :state ORDER BY d.subscriber_id"
 OF_SUBSCRIBER = f"{LIST} WHERE d.subscriber_id = :id ORDER BY d.issue_id DESC"
+# Not those that a rate limit of our own has postponed: they have no reply.
+WAITING = """WITH waiting AS (SELECT reply, count(*) AS n, min(next_attempt_at) AS due
+        FROM delivery INDEXED BY delivery_deferred
+        WHERE issue_id = :issue AND state = 'deferred' AND reply IS NOT NULL GROUP BY reply)
+    SELECT sum(n), (SELECT reply FROM waiting ORDER BY n DESC, reply LIMIT 1), min(due) FROM waiting"""
 REPLIES = """SELECT reply, count(*) AS n FROM delivery
     WHERE issue_id = :issue AND state IN ('deferred', 'failed', 'rejected', 'held') AND reply IS NOT NULL
     GROUP BY reply ORDER BY n DESC, reply LIMIT :limit"""

@@ -13,6 +13,7 @@ from threading import Event, Lock
 
 from newsletter.actions.delivery.opening import CHECK_STOP_EVERY, Opener
 from newsletter.domain.delivery.circuit_breaker import CircuitBreaker
+from newsletter.domain.delivery.deferral_run import DeferralRun
 from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.delivery.rate_limit import RateLimiter
@@ -37,7 +38,7 @@ class BatchResult:
 
     trouble: the last error of a connection. paused: why the circuit breaker paused the issue. failure: what no worker
     could handle. worker_died: the second process ended without a last update. has_opened: a connection has opened.
-    refusal: why the mail server refuses every connection.
+    refusal: why the mail server refuses every connection. is_deferred: the batch ended because it deferred everybody.
     """
 
     sent: int = 0
@@ -48,6 +49,7 @@ class BatchResult:
     worker_died: bool = False
     has_opened: bool = False
     refusal: str = ""
+    is_deferred: bool = False
     lock: Lock = field(default_factory=Lock)
 
 
@@ -57,7 +59,7 @@ class SendingContext:
 
     dot_free: `compose` makes no line that begins with a dot. worker: a second process, used if at least
     `worker_threshold` deliveries are left. worker_takes_all: it gets all the connections, not half of them.
-    trusts_mailboxes: as in `CircuitBreaker`.
+    trusts_mailboxes: as in `CircuitBreaker`. is_slowed: as in `DeferralRun`.
     """
 
     ledger: Ledger
@@ -71,6 +73,7 @@ class SendingContext:
     worker_threshold: int = 0
     worker_takes_all: bool = False
     trusts_mailboxes: bool = False
+    is_slowed: bool = False
 
 
 class Batch:
@@ -83,6 +86,9 @@ class Batch:
         self.result = BatchResult()
         self.breaker = CircuitBreaker(accepted, context.trusts_mailboxes)
         self.whose_trouble = WhoseTrouble()
+        self.deferrals = DeferralRun(context.is_slowed, has_accepted=accepted > 0)
+        self.began = context.clock()
+        self.on_accepted: Callable[[], object] | None = None  # called once, after the first email was accepted
         self.halt = Event()
         self.limiter = RateLimiter(getattr(context.sender, "rates", ()))
         if self.limiter.longest_window:
@@ -112,7 +118,8 @@ class Batch:
         now = self.context.clock()
         if not self.limiter.longest_window:
             # Without a rate limit the threads share nothing here: the ledger has a lock of its own.
-            return self.context.ledger.advance(self.number, finished, take, now)
+            # Nothing is tried twice in one batch, however long it takes: what is deferred meanwhile is due for the next.
+            return self.context.ledger.advance(self.number, finished, take, now, self.began)
         with self.result.lock:
             return self._record_within_rates(finished, take, now)
 
@@ -121,7 +128,7 @@ class Batch:
         claims: list[Claim] = []
         while True:
             asked = min(take - len(claims), self.limiter.allowed(now))
-            more = self.context.ledger.advance(self.number, finished, asked, now)
+            more = self.context.ledger.advance(self.number, finished, asked, now, self.began)
             # The outcomes are written now; from here on, only emails that a domain limit postponed are written.
             finished = []
             for claim in more:
@@ -169,17 +176,26 @@ class Batch:
             reason = self.breaker.record_outcome(claim.subscriber_id, outcome, domain, is_retry=is_retry)
             if type(outcome) is Sent:
                 self.whose_trouble.record_sent()
+                self.deferrals.record_sent()
                 result.sent += 1
                 result.final += 1
+                if self.on_accepted:
+                    call, self.on_accepted = self.on_accepted, None
+                    call()
                 return
             if isinstance(outcome, InDoubt):
                 reason = reason or self.whose_trouble.record_doubt(outcome.reply)
+            if isinstance(outcome, Deferred):
+                self.deferrals.record_deferred(outcome.reply, domain)
             result.final += not isinstance(outcome, _RETRYABLE)
             if reason and not result.paused:
                 result.paused = reason
             if self.breaker.over_quota:
                 result.trouble = f"the limit of the mail server is reached: {self.breaker.over_quota}"
-        if result.paused or self.breaker.over_quota:
+            elif self.deferrals.over:
+                result.trouble = f"the mail server defers every email: {self.deferrals.over}"
+                result.is_deferred = True
+        if result.paused or self.breaker.over_quota or result.is_deferred:
             self.halt.set()
 
     def add_progress(self, update: WorkerUpdate) -> None:
@@ -192,6 +208,7 @@ class Batch:
             result.paused = result.paused or update.paused
             result.worker_died |= update.died
             result.has_opened |= update.has_opened
+            result.is_deferred |= update.is_deferred
             result.refusal = result.refusal or update.refusal
             # `deliver` reopens the rejections of both processes together.
             self.breaker.run.extend(update.run)
@@ -210,6 +227,13 @@ class Batch:
                 self.result.trouble = str(opener.error)
                 if isinstance(opener.error, RelayRefusal):
                     self.result.refusal = str(opener.error)
+
+    def forget_trouble_that_is_over(self) -> None:
+        """Errors of connections are no trouble if nothing that is due was left behind."""
+        if self.result.trouble and not self.is_over:
+            due_at = self.context.ledger.next_due_at(self.number)
+            if due_at is None or due_at > self.context.clock():
+                self.result.trouble = ""
 
     def conclude_openings(self) -> None:
         """Pause the issue if the mail server refused every connection of both processes.

@@ -27,6 +27,8 @@ from newsletter.ports.store import Store
 
 log = logging.getLogger(__name__)
 
+SLOWED = "slowed"  # the record that an issue is sent over one connection
+
 Progress = Callable[[int, int], None]
 """Called with the number of final deliveries and the size of the audience."""
 
@@ -66,14 +68,27 @@ class Delivery:
         """
         emails = load_issue_emails(self.store, self.render_context, number, self.rules)
         result = deliver(self.store, self._context(lock, number, emails), number, on_progress=progress)
+        self._note_deferrals(number, result)
         if result.paused and self.owner:
             with self.store.write() as tx:
                 notify_of_pauses(tx, self.owner, self.clock())
         return result
 
+    def _note_deferrals(self, number: int, result: BatchResult) -> None:
+        """Remember that the mail server defers everybody, until it accepts an email."""
+        with self.store.read() as tx:
+            is_slowed = tx.calendar.was_notified(SLOWED, str(number))
+        if is_slowed != result.is_deferred and (result.is_deferred or result.sent):
+            with self.store.write() as tx:
+                if result.is_deferred:
+                    tx.calendar.mark_notified(SLOWED, str(number), self.clock())
+                else:
+                    tx.calendar.clear_notified(SLOWED, only=str(number))
+
     def _context(self, lock: SendingLock, number: int, emails: IssueEmails) -> SendingContext:
         with self.store.read() as tx:
             trusts_mailboxes = tx.calendar.was_notified(RESUMED, str(number))
+            is_slowed = tx.calendar.was_notified(SLOWED, str(number))
         context = SendingContext(
             ledger=lock.ledger,
             sender=self.sender(),
@@ -84,9 +99,10 @@ class Delivery:
             dot_free=emails.are_uniform,
             worker_takes_all=self.serves,
             trusts_mailboxes=trusts_mailboxes,
+            is_slowed=is_slowed,
         )
         threshold = self.worker_policy.min_recipients
-        if threshold is None or not emails.are_uniform:  # a second process has no templates
+        if threshold is None or is_slowed or not emails.are_uniform:  # a second process has no templates
             return context
         worker = self.start_worker(lock, number, emails.dumps(), emails.secret, trusts_mailboxes)
         return replace(context, worker=worker, worker_threshold=threshold)
@@ -116,6 +132,7 @@ def deliver(store: Store, context: SendingContext, number: int, *, on_progress: 
     if result.worker_died and not batch.is_over:  # its deliveries may have been requeued after our workers had ended
         batch.context = alone
         run_batch(batch, connections, on_tick)
+    batch.forget_trouble_that_is_over()
     batch.conclude_openings()
     _settle(store, batch)
     if result.failure:

@@ -79,6 +79,11 @@ class Opener:
         if session:
             close_all([session], wait=0.0)
 
+    def widen(self, wanted: int) -> None:
+        """Have more connections from now on."""
+        with self._lock:
+            self._plan.widen(wanted)
+
     def finish(self, losses: int) -> None:
         """Nothing was due when so many connections had been lost: no thread needs to wait for another one."""
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event, Thread
 from typing import Protocol, cast
 
@@ -25,9 +26,12 @@ def run_batch(batch: Batch, connections: int, on_tick: Callable[[], object]) -> 
         _run([] if batch.is_over else [_WorkerProcess(batch, process, connections)], batch, on_tick)
         return
     theirs = connections // 2 if process else 0
-    opener = Opener(batch.context.sender, connections - theirs, batch.number)
+    ours = connections - theirs
+    opener = Opener(batch.context.sender, 1 if batch.deferrals.is_slowed else ours, batch.number)
+    if batch.deferrals.is_slowed:  # one connection, until the mail server accepts an email
+        batch.on_accepted = partial(opener.widen, ours)
     try:
-        workers = _workers(batch, opener, connections - theirs, on_tick)
+        workers = _workers(batch, opener, ours, on_tick)
         others = [_WorkerProcess(batch, process, theirs)] if process and theirs and workers else []
         _run([*others, *workers], batch, on_tick)
     finally:

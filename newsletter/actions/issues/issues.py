@@ -24,6 +24,7 @@ from newsletter.actions.owner.reports import PAUSED, RESUMED
 from newsletter.domain.calendar.plan import Choice, Kind
 from newsletter.domain.calendar.substitutes import Shares
 from newsletter.domain.delivery.circuit_breaker import RESUME_ADVICE
+from newsletter.domain.delivery.deferral_run import Waiting
 from newsletter.domain.delivery.issue import (
     IN_PROGRESS,
     PAUSED_BY_HAND,
@@ -107,6 +108,11 @@ class Issues:
         """The two most frequent replies to emails that were not accepted, with their numbers."""
         with self.store.read() as tx:
             return tx.issues.replies(number, 2)
+
+    def waiting(self, number: int) -> Waiting | None:
+        """The emails that the mail server has deferred; None if there are none."""
+        with self.store.read() as tx:
+            return tx.issues.waiting(number)
 
     def health(self, number: int) -> Health:
         """What the refusals of an issue mean, as far as it was sent. Raises NotFound."""

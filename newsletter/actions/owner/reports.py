@@ -17,6 +17,7 @@ from newsletter.actions.issues.errors import Errors
 from newsletter.actions.owner.problems import check_coming, errors_of_next, problem_alert
 from newsletter.actions.owner.queue import add, alert_values, calendar_line, notify
 from newsletter.actions.owner.results import due_results, nobody_left, tell_result
+from newsletter.actions.owner.waiting import notify_of_waiting
 from newsletter.actions.tips.lint import LintResult, lint_tips
 from newsletter.actions.unsent import FOR_THE_OWNER, unsent_emails
 from newsletter.actions.unsent import in_words as in_words_of
@@ -50,6 +51,7 @@ def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime
         queued += sum(tell_result(tx, rules, owner, result, now) for result in results)
         queued += nobody_left(tx, rules, owner, now)
         queued += notify_of_pauses(tx, owner, now)
+        queued += notify_of_waiting(tx, owner, now)
         queued += _missed(tx, rules, owner, coming, now)
         queued += _missed_extras(tx, rules, owner, now)
         queued += _unsent(tx, rules, owner, now)

@@ -40,6 +40,10 @@ class ConnectionPlan:
         """Are all of them open?"""
         return self.open >= self.wanted
 
+    def widen(self, wanted: int) -> None:
+        """Have more of them from now on."""
+        self.wanted = self._allowed = wanted
+
     def begin(self, now: float) -> int:
         """How many to begin to open now; counts them as opening."""
         number = self._due(now)
