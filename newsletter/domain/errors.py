@@ -21,6 +21,11 @@ NewsletterError
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from newsletter.domain.delivery.outcome import Reply
+
 
 class NewsletterError(Exception):
     """An error for people. message: what happened. fix: what to do next; may be empty. Both are without a final period."""
@@ -104,9 +109,13 @@ class Unavailable(NewsletterError):
 
 
 class SenderError(NewsletterError):
-    """The mail server or the connection failed, not one delivery; nothing is known to be accepted."""
+    """The mail server or the connection failed, not one delivery; nothing is known to be accepted.
+
+    reply: what the mail server replied to the email that the connection carried, if there was one.
+    """
 
     exit_code = 75
+    reply: Reply | None = None
 
 
 class ConnectionEnded(SenderError):

@@ -117,13 +117,21 @@ class Ledger(Protocol):
     """
 
     def advance(
-        self, issue: int, finished: Sequence[Finished], take: int, now: datetime, due_by: datetime | None = None
+        self,
+        issue: int,
+        finished: Sequence[Finished],
+        take: int,
+        now: datetime,
+        due_by: datetime | None = None,
+        *,
+        spread: float = 0.0,
     ) -> list[Claim]:
         """T3, then T2, in one transaction: write the outcomes, then claim up to `take` of the next due deliveries.
 
         Deliveries whose subscriber must not get the email anymore become `skipped`; they do not count toward `take`.
-        The outcome of a delivery that this process no longer owns is dropped. due_by: which deferred deliveries may be
-        claimed; None: those that are due now.
+        Those that were in trouble come last. due_by: which deferred deliveries may be claimed; None: those that are due
+        now. spread: above 0, begin at this share of the list.
+        The outcome of a delivery that this process no longer owns is dropped.
         """
         ...
 

@@ -44,7 +44,7 @@ _CLAIMED = {state.value: transition(state, Event.CLAIM).value for state in (Stat
 
 LONGEST_WAIT = max(BACK_OFF[-1], IN_DOUBT_FOR)
 
-_Row = tuple[int, int, int | None, str, str | None, str, str, str, str | None, int | None, int]
+_Row = tuple[int, int, int | None, str, str | None, str, str, str, str | None, int | None, int, int]
 
 
 class SqliteLedger:
@@ -79,7 +79,14 @@ class SqliteLedger:
         ] = ()  # outcomes that could not be written; the next `advance` writes them first
 
     def advance(
-        self, issue: int, finished: Sequence[Finished], take: int, now: datetime, due_by: datetime | None = None
+        self,
+        issue: int,
+        finished: Sequence[Finished],
+        take: int,
+        now: datetime,
+        due_by: datetime | None = None,
+        *,
+        spread: float = 0.0,
     ) -> list[Claim]:
         """T3, then T2, in one transaction; see ports.sending.
 
@@ -94,7 +101,7 @@ class SqliteLedger:
                 self._check_file(self._watch)
             with translated(), transaction(self._db, self.busy_for):
                 self._write(finished)
-                claims = self._claim(issue, take, now, due_by or now) if take else []
+                claims = self._claim(issue, take, now, due_by or now, spread) if take else []
             self._unwritten = ()
         # Outside the lock and the transaction: it may start a checkpoint.
         self._on_commit()
@@ -200,7 +207,7 @@ class SqliteLedger:
             self._db.execute(sql.ADD_ATTEMPT, values)
         return len(rows)
 
-    def _claim(self, issue: int, take: int, now: datetime, due_by: datetime) -> list[Claim]:
+    def _claim(self, issue: int, take: int, now: datetime, due_by: datetime, spread: float) -> list[Claim]:
         claims: list[Claim] = []
         found = self._first(sql.MAY_CLAIM, issue)
         if found is None:  # paused or cancelled since the last claim
@@ -208,13 +215,18 @@ class SqliteLedger:
         meant_for = "quarterly" if found[0] else "confirmed"
         ms, due_ms = to_ms(now), to_ms(due_by)
         while len(claims) < take:
-            rows = self._due(issue, take - len(claims), due_ms)
+            rows = self._due(issue, take - len(claims), due_ms, spread)
             if not rows:
                 break
             claims += self._claim_rows(issue, rows, meant_for, ms, now)
         return claims
 
-    def _due(self, issue: int, limit: int, ms: int) -> list[_Row]:
+    def _due(self, issue: int, limit: int, ms: int, spread: float) -> list[_Row]:
+        if spread:
+            values = {"issue": issue, "limit": limit, "spread": spread}
+            elsewhere: list[_Row] = self._db.execute(sql.DUE_SPREAD, values).fetchall()
+            if elsewhere:
+                return elsewhere
         if self._deferred_due.get(issue, 0) <= ms:
             rows: list[_Row] = self._db.execute(sql.DUE_DEFERRED, (issue, ms, limit)).fetchall()
             if rows:
@@ -225,7 +237,20 @@ class SqliteLedger:
 
     def _claim_rows(self, issue: int, rows: Sequence[_Row], meant_for: str, ms: int, now: datetime) -> list[Claim]:
         claims, written = [], []
-        for subscriber, attempts, first, state, key, address, name, status, confirmed_at, tip, suppressed in rows:
+        for (
+            subscriber,
+            attempts,
+            first,
+            state,
+            key,
+            address,
+            name,
+            status,
+            confirmed_at,
+            tip,
+            suppressed,
+            troubles,
+        ) in rows:
             # The audience is frozen, but the subscriber is as of now: an unsubscribe that is committed counts (I6).
             skip = _why_skip(key, status, suppressed, meant_for)
             if skip is not None:
@@ -235,7 +260,9 @@ class SqliteLedger:
             written.append((_CLAIMED[state], self._owner, first or ms, issue, subscriber))
             joined_on = (confirmed_at or "")[:16]
             first_at = from_ms(first) if first else now
-            claims.append(Claim(issue, subscriber, key or "", address, name, joined_on, attempts + 1, first_at, tip))
+            claims.append(
+                Claim(issue, subscriber, key or "", address, name, joined_on, attempts + 1, first_at, tip, troubles)
+            )
         self._db.executemany(sql.CLAIM, written)
         return claims
 
@@ -251,6 +278,8 @@ class SqliteLedger:
     def _finish(self, one: Finished) -> None:
         claim, outcome = one.claim, one.outcome
         row = (claim.issue_id, claim.subscriber_id, self._owner)
+        if one.in_trouble:
+            self._db.execute(sql.ADD_TROUBLE, row)
         if outcome is None and one.not_before:
             until = to_ms(one.not_before)
             self._db.execute(sql.POSTPONE, (transition(State.SENDING, Event.DEFER), until, *row))

@@ -27,10 +27,18 @@ MAY_CLAIM = "SELECT quarter IS NOT NULL FROM issue WHERE id = ? AND state = 'sen
 _DUE = """SELECT d.subscriber_id, d.attempts, d.first_attempt_at, d.state,
         s.key, s.address, s.name,
         iif(s.quarterly_at IS NULL OR s.status IN ('confirmed', 'paused'), s.status, 'quarterly'), s.confirmed_at, d.tip_id,
-        EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key)
+        EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key), d.troubles
     FROM delivery d INDEXED BY {index} LEFT JOIN subscriber s ON s.id = d.subscriber_id"""
 DUE_PENDING = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = ? AND d.state = 'pending'
-    ORDER BY d.subscriber_id LIMIT ?"""
+    ORDER BY d.troubles, d.subscriber_id LIMIT ?"""
+# Somewhere in the list, while the mail server seems to be in trouble with the front of it.
+DUE_SPREAD = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = :issue AND d.state = 'pending'
+    AND d.troubles = 0 AND d.subscriber_id >= (SELECT low + CAST(:spread * (high - low) AS INTEGER) FROM (SELECT
+        (SELECT min(subscriber_id) FROM delivery INDEXED BY delivery_pending
+            WHERE issue_id = :issue AND state = 'pending' AND troubles = 0) AS low,
+        (SELECT max(subscriber_id) FROM delivery INDEXED BY delivery_pending
+            WHERE issue_id = :issue AND state = 'pending' AND troubles = 0) AS high))
+    ORDER BY d.subscriber_id LIMIT :limit"""
 DUE_DEFERRED = f"""{_DUE.format(index="delivery_deferred")} WHERE d.issue_id = ? AND d.state = 'deferred'
     AND d.next_attempt_at <= ? ORDER BY d.next_attempt_at LIMIT ?"""
 HAS_PENDING = "SELECT 1 FROM delivery INDEXED BY delivery_pending WHERE issue_id = ? AND state = 'pending' LIMIT 1"
@@ -55,6 +63,8 @@ FINISH_SENT = f"""UPDATE delivery SET state = '{transition(State.SENDING, Event.
 _NOT_TRIED = "attempts = attempts - 1, first_attempt_at = CASE WHEN attempts > 1 THEN first_attempt_at END"
 REQUEUE = f"UPDATE delivery SET state = ?, owner = NULL, {_NOT_TRIED} {_OURS}"
 POSTPONE = f"UPDATE delivery SET state = ?, owner = NULL, next_attempt_at = ?, {_NOT_TRIED} {_OURS}"
+# Before the outcome, while the row is still ours. It makes the row the last of those that are pending.
+ADD_TROUBLE = f"UPDATE delivery SET troubles = troubles + 1 {_OURS}"
 ADD_ATTEMPT = """INSERT INTO attempt (issue_id, subscriber_id, at, event, stage, code, enhanced, text)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 
@@ -78,19 +88,19 @@ NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt_
 
 # -- what the owner or the circuit breaker asks for ---------------------------------------------------
 
-REOPEN = """UPDATE delivery SET state = ?, attempts = 0, first_attempt_at = NULL
+REOPEN = """UPDATE delivery SET state = ?, attempts = 0, troubles = 0, first_attempt_at = NULL
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'rejected'"""
 # An erased subscriber has no address, and the claim skips the row.
 REOPEN_ALL = """UPDATE delivery SET state = :to, attempts = 0, first_attempt_at = NULL
     WHERE issue_id = :issue AND state = 'rejected' AND NOT EXISTS (SELECT 1 FROM subscriber s
         JOIN suppression x ON x.address_key = s.address_key WHERE s.id = delivery.subscriber_id)"""
-DUE_NOW = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, first_attempt_at = NULL
+DUE_NOW = """UPDATE delivery SET next_attempt_at = ?, attempts = 0, troubles = 0, first_attempt_at = NULL
     WHERE issue_id = ? AND subscriber_id = ? AND state = 'deferred'"""
-RETRY = """UPDATE delivery SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL, next_attempt_at = NULL,
-    reason = NULL
+RETRY = """UPDATE delivery SET state = :to, attempts = 0, crashes = 0, troubles = 0, first_attempt_at = NULL,
+    next_attempt_at = NULL, reason = NULL
     WHERE issue_id = :issue AND state = :state"""
 # Held with a lost reply and another attempt in doubt: only if the owner asks for another copy.
-RETRY_HELD_ONCE = f"""UPDATE delivery AS d SET state = :to, attempts = 0, crashes = 0, first_attempt_at = NULL,
+RETRY_HELD_ONCE = f"""UPDATE delivery AS d SET state = :to, attempts = 0, crashes = 0, troubles = 0, first_attempt_at = NULL,
     next_attempt_at = NULL WHERE d.issue_id = :issue AND d.state = 'held'
     AND ({_DOUBTS} = 0 OR {_DOUBTS} + d.crashes <= 1)"""
 REJECTED = "SELECT subscriber_id, reply FROM delivery WHERE issue_id = :issue AND state = 'rejected'"

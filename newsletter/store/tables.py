@@ -307,7 +307,7 @@ class Delivery(SQLModel, table=True):
     """One issue for one subscriber. Times are milliseconds since 1970: there are millions of these rows.
 
     owner: the sender run that has claimed it. reply: the server's last reply, in full. reason: why it was skipped.
-    tip_id: the substitute tip; NULL for the issue's own tip.
+    tip_id: the substitute tip; NULL for the issue's own tip. troubles: how often a connection failed with it.
     """
 
     __tablename__ = "delivery"
@@ -325,9 +325,10 @@ class Delivery(SQLModel, table=True):
     reason: str | None = None
     reply: str | None = None
     tip_id: int | None = None
+    troubles: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
     __table_args__ = (
-        Index("delivery_pending", "issue_id", "subscriber_id", sqlite_where=text("state = 'pending'"),
+        Index("delivery_pending", "issue_id", "troubles", "subscriber_id", sqlite_where=text("state = 'pending'"),
               postgresql_where=text("state = 'pending'")),
         Index("delivery_deferred", "issue_id", "next_attempt_at", sqlite_where=text("state = 'deferred'"),
               postgresql_where=text("state = 'deferred'")),

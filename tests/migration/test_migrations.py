@@ -91,6 +91,25 @@ def test_an_older_database_keeps_its_deliveries_when_it_is_upgraded(tmp_path: Pa
     assert (issue.counts["sent"], issue.tips) == (1, {})
 
 
+def test_pending_deliveries_of_an_older_database_are_claimed_in_their_order(tmp_path: Path) -> None:
+    old = _older(tmp_path / "n.db", "0014")
+    for subscriber in (3, 1, 2):
+        old.execute(
+            "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes) VALUES (1, ?, 'pending', 0, 0)",
+            (subscriber,),
+        )
+    old.commit()
+    old.close()
+    upgrade(tmp_path / "n.db")
+    new = sqlite3.connect(tmp_path / "n.db")
+    rows = new.execute("SELECT subscriber_id, troubles FROM delivery ORDER BY troubles, subscriber_id").fetchall()
+    index = new.execute("SELECT sql FROM sqlite_master WHERE name = 'delivery_pending'").fetchone()[0]
+    new.close()
+
+    assert rows == [(1, 0), (2, 0), (3, 0)]
+    assert "(issue_id, troubles, subscriber_id) WHERE state = 'pending'" in index
+
+
 def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:
     first, second = upgrade(tmp_path / "n.db"), upgrade(tmp_path / "n.db")
 

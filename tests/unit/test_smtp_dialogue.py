@@ -124,11 +124,12 @@ def test_a_refused_data_ends_with_a_reset(*, pipelining: bool) -> None:
 def test_a_refused_sender_is_trouble_once_all_three_replies_are_read_and_nothing_more_is_sent(
     others: list[bytes],
 ) -> None:
-    dialogue = make_dialogue(messages=1)
-    assert talk(dialogue, [b"451 4.3.2 slow down\r\n" + others[0]]) == ([MAIL + RCPT + DATA], b"")
-    with pytest.raises(SenderError, match=r"relay:25: it answered 451 4\.3\.2 slow down to MAIL") as caught:
-        dialogue.receive(others[1])
-    assert not isinstance(caught.value, Stale)
+    for messages in (0, 1):
+        dialogue = make_dialogue(messages=messages)
+        assert talk(dialogue, [b"451 4.3.2 slow down\r\n" + others[0]]) == ([MAIL + RCPT + DATA], b"")
+        with pytest.raises(SenderError, match=r"relay:25: it answered 451 4\.3\.2 slow down to MAIL") as caught:
+            dialogue.receive(others[1])
+        assert isinstance(caught.value, Stale) is bool(messages), "on a used connection, another one may go on"
 
 
 def test_a_refused_sender_without_pipelining_is_trouble_immediately() -> None:
@@ -208,13 +209,31 @@ def test_only_a_message_that_was_sent_to_its_dot_is_in_doubt(error: OSError) -> 
     assert str(outcome.reply).startswith("no reply to the dot: ")
 
 
-@pytest.mark.parametrize("error", [END, TimeoutError()])
-def test_a_message_that_was_cut_off_is_trouble(error: OSError) -> None:
-    dialogue = make_dialogue(messages=1)
+@pytest.mark.parametrize(
+    ("error", "messages", "is_stale"), [(END, 0, False), (END, 1, True), (TimeoutError(), 1, False)]
+)
+def test_a_message_that_was_cut_off_is_trouble(error: OSError, messages: int, *, is_stale: bool) -> None:
+    dialogue = make_dialogue(messages=messages)
     talk(dialogue, [OK + OK + GO_AHEAD])
     with pytest.raises(SenderError, match="in the middle of the message") as caught:
         dialogue.lost(error, unsent=True, last=(250, b"2.0.0 what?"))
-    assert not isinstance(caught.value, Stale)
+    assert isinstance(caught.value, Stale) is is_stale
+
+
+@pytest.mark.parametrize(
+    ("heard", "reply"),
+    [
+        (OK, "rcpt no reply to RCPT: reset by peer"),
+        (OK + OK, "data no reply to DATA: reset by peer"),
+    ],
+)
+def test_a_connection_that_was_lost_at_an_email_says_where(heard: bytes, reply: str) -> None:
+    dialogue = make_dialogue()
+    talk(dialogue, [heard])
+    with pytest.raises(SenderError) as caught:
+        dialogue.lost(END)
+    assert caught.value.reply
+    assert f"{caught.value.reply.stage} {caught.value.reply}" == reply
 
 
 def test_the_refusal_of_a_server_that_cut_a_message_off_counts() -> None:

@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 MAX_WAIT = timedelta(minutes=1)  # a longer wait ends the batch; the next one seeds its limiter from the ledger
 _RETRYABLE = (Deferred, InDoubt)
-FAILURES_IN_A_ROW = 2  # a connection is reopened once before this batch gives it up
 
 Compose = Callable[[Claim, datetime], bytes]
 EnvelopeFrom = Callable[[Claim], str]
@@ -85,7 +84,7 @@ class Batch:
         self.number = number
         self.result = BatchResult()
         self.breaker = CircuitBreaker(accepted, context.trusts_mailboxes)
-        self.whose_trouble = WhoseTrouble()
+        self.whose_trouble = WhoseTrouble(accepted=accepted)
         self.deferrals = DeferralRun(context.is_slowed, has_accepted=accepted > 0)
         self.began = context.clock()
         self.on_accepted: Callable[[], object] | None = None  # called once, after the first email was accepted
@@ -97,6 +96,11 @@ class Batch:
     @property
     def is_over(self) -> bool:
         """Must no email be claimed any more? Emails in flight still finish."""
+        return self.was_stopped or self.whose_trouble.gave_up
+
+    @property
+    def was_stopped(self) -> bool:
+        """Did something stop it that says nothing about the mail server?"""
         return self.context.stop.is_set() or self.halt.is_set()
 
     @property
@@ -116,19 +120,30 @@ class Batch:
         With rate limits, fewer claims come back: those that may be sent now.
         """
         now = self.context.clock()
-        if not self.limiter.longest_window:
-            # Without a rate limit the threads share nothing here: the ledger has a lock of its own.
-            # Nothing is tried twice in one batch, however long it takes: what is deferred meanwhile is due for the next.
-            return self.context.ledger.advance(self.number, finished, take, now, self.began)
-        with self.result.lock:
-            return self._record_within_rates(finished, take, now)
+        if self.whose_trouble.is_suspicious or self.limiter.longest_window:
+            with self.result.lock:
+                return self._record_carefully(finished, take, now)
+        # Nearly always the threads share nothing here: the ledger has a lock of its own.
+        # Nothing is tried twice in one batch, however long it takes: what is deferred meanwhile is due for the next.
+        return self.context.ledger.advance(self.number, finished, take, now, self.began)
+
+    def _record_carefully(self, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
+        """After trouble, claim one email at a time while none gets through, and end once all that are left were tried."""
+        trouble = self.whose_trouble
+        claims = self._record_within_rates(finished, min(take, 1) if trouble.spread else take, now)
+        tired = [claim for claim in claims if not trouble.may_try(claim.subscriber_id)]
+        if not tired:
+            return claims
+        self.context.ledger.advance(self.number, [Finished(claim, None, now) for claim in tired], 0, now)
+        return [claim for claim in claims if claim not in tired]
 
     def _record_within_rates(self, finished: Sequence[Finished], take: int, now: datetime) -> list[Claim]:
         """Claim what the rates allow. An email whose domain is at its limit is requeued with its next time."""
         claims: list[Claim] = []
         while True:
-            asked = min(take - len(claims), self.limiter.allowed(now))
-            more = self.context.ledger.advance(self.number, finished, asked, now, self.began)
+            asked = min(take - len(claims), self.limiter.allowed(now)) if self.limiter.longest_window else take
+            spread = self.whose_trouble.spread
+            more = self.context.ledger.advance(self.number, finished, asked, now, self.began, spread=spread)
             # The outcomes are written now; from here on, only emails that a domain limit postponed are written.
             finished = []
             for claim in more:
@@ -185,6 +200,8 @@ class Batch:
                 return
             if isinstance(outcome, InDoubt):
                 reason = reason or self.whose_trouble.record_doubt(outcome.reply)
+            else:
+                self.whose_trouble.record_answer()
             if isinstance(outcome, Deferred):
                 self.deferrals.record_deferred(outcome.reply, domain)
             result.final += not isinstance(outcome, _RETRYABLE)
@@ -222,6 +239,7 @@ class Batch:
     def note_openings(self, opener: Opener) -> None:
         """At the end of a batch: a mail server that opens no connection, or none anymore, is in trouble."""
         with self.result.lock:
+            self.result.trouble = self.result.trouble or self.whose_trouble.trouble
             self.result.has_opened |= opener.has_worked
             if opener.is_hopeless and opener.error:
                 self.result.trouble = str(opener.error)
@@ -244,20 +262,23 @@ class Batch:
             self.result.paused = self.result.paused or self.result.refusal
             self.halt.set()
 
-    def take(self, error: SenderError, connection: RelayConnection) -> None:
-        """Handle an error of a connection: it is reopened once, then given up. A refusal of us pauses the issue."""
+    def take(self, error: SenderError, connection: RelayConnection, claim: Claim) -> Deferred | None:
+        """Handle the error of a connection that carried an email; its outcome if the trouble is its own, else None.
+
+        A refusal of us pauses the issue.
+        """
         connection.session = None
         if isinstance(error, ConnectionEnded):
-            return
-        connection.failures += 1
+            return None
         log.warning("issue %d: %s", self.number, error)
         with self.result.lock:
-            self.result.trouble = str(error)
             if isinstance(error, RelayRefusal):
-                self.result.paused = str(error)
-        if self.result.paused:
-            connection.failures = FAILURES_IN_A_ROW
-            self.halt.set()
+                self.result.trouble = self.result.paused = str(error)
+                self.halt.set()
+                return None
+            is_own = self.whose_trouble.record_failure(claim.subscriber_id, claim.troubles, claim.attempts, str(error))
+        reply = error.reply or Reply(Stage.CONNECT, 0, "", f"from the mail server: {error}")
+        return Deferred(reply) if is_own else None
 
 
 @dataclass(slots=True)
@@ -265,12 +286,12 @@ class RelayConnection:
     """One connection to the mail server, and after an error the one that replaces it."""
 
     session: Session | None = None
-    failures: int = 0
 
-    @property
-    def is_given_up(self) -> bool:
-        """Did it fail so often that this batch does not use it any more?"""
-        return self.failures >= FAILURES_IN_A_ROW
+    def may_reconnect(self, claim: Claim) -> None:
+        """Let an email that was in trouble have a fresh connection if this one fails; if that fails too, it is the cause."""
+        session = self.session
+        if session and (claim.troubles or getattr(session, "reconnects", False)) and hasattr(session, "reconnects"):
+            session.reconnects = claim.troubles > 0
 
     def close(self) -> None:
         """End the connection, if there is one."""

@@ -148,7 +148,7 @@ def _settle(store: Store, batch: Batch) -> None:
     """
     context, number, result = batch.context, batch.number, batch.result
     now, doubted = context.clock(), batch.breaker.run
-    if not batch.is_over:
+    if not batch.was_stopped:
         result.paused = batch.breaker.conclude() or batch.whose_trouble.conclude()
     health = None if result.paused else health_at_the_end(store, number)
     if health:

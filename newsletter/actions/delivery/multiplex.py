@@ -112,6 +112,7 @@ class Multiplexer:
         session: MultiplexSession = connection.session  # type: ignore[assignment]  # `_workers` checked its kind
         self._idle.remove(connection)
         self._busy[session] = (connection, claim)
+        connection.may_reconnect(claim)
         if isinstance(email, Rejected):
             self._end(session, email)
         else:
@@ -129,34 +130,31 @@ class Multiplexer:
             wait = 0.0
 
     def _step(self, session: MultiplexSession, step: Callable[[], Outcome | None]) -> None:
-        connection, _ = self._busy[session]
+        connection, claim = self._busy[session]
         try:
             outcome = step()
         except SenderError as error:
-            # The connection failed and not the email, so its attempt is not counted.
-            self._batch.take(error, connection)
-            self._end(session, None)
+            # The connection failed and mostly not the email, so its attempt is not counted then.
+            self._end(session, self._batch.take(error, connection, claim), in_trouble=True)
         except Exception as error:  # noqa: BLE001 - a sender that raises what its interface does not allow
             connection.session = None
             self._end(session, self._batch.in_doubt(error))
         else:
             if outcome is not None:
-                connection.failures = 0
                 self._end(session, outcome)
 
-    def _end(self, session: MultiplexSession, outcome: Outcome | None) -> None:
+    def _end(self, session: MultiplexSession, outcome: Outcome | None, *, in_trouble: bool = False) -> None:
         connection, claim = self._busy.pop(session)
         if connection.session is None or session.is_spent:
             self._lose(connection)
         else:
             self._idle.append(connection)
-        self._finished.append(Finished(claim, outcome, self._batch.context.clock()))
-        if outcome is not None:
+        self._finished.append(Finished(claim, outcome, self._batch.context.clock(), None, in_trouble))
+        if outcome is not None and not in_trouble:
             self._batch.count(claim, outcome)
 
     def _lose(self, connection: RelayConnection) -> None:
-        """Have another connection opened beside the sending, unless this one failed too often."""
+        """Have another connection opened beside the sending."""
         session, connection.session = connection.session, None
-        self._opener.lost(session, for_good=connection.is_given_up)
-        if not connection.is_given_up:
-            self._closed.append(connection)
+        self._opener.lost(session)
+        self._closed.append(connection)

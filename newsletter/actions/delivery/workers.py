@@ -134,7 +134,7 @@ class _SingleConnection:
         self._finished: list[Finished] = []
 
     def loop(self) -> None:
-        """Send until nothing is due, the batch is over, or the connection fails twice in a row."""
+        """Send until nothing is due, or the batch is over."""
         while not self._batch.is_over and self._is_connected():
             losses = self._opener.losses
             # The last outcome and the next claim share this commit (T3 and T2).
@@ -159,8 +159,8 @@ class _SingleConnection:
             self._is_used = False
             self._record_last()  # before another thread may see that nothing is due
             session, connection.session = connection.session, None
-            opener.lost(session, for_good=connection.is_given_up)
-        while connection.session is None and not (self._batch.is_over or opener.is_done or connection.is_given_up):
+            opener.lost(session)
+        while connection.session is None and not (self._batch.is_over or opener.is_done):
             connection.session = opener.get(CHECK_STOP_EVERY)
         self._is_used = connection.session is not None
         return self._is_used
@@ -175,25 +175,26 @@ class _SingleConnection:
 
     def _send(self, claim: Claim) -> None:
         outcome: Outcome | None = None
+        in_trouble = False
         try:
             outcome = self._transmit(claim)
+        except SenderError as error:
+            in_trouble, outcome = True, self._batch.take(error, self._connection, claim)
         finally:  # whatever was raised, the delivery leaves the state `sending`
-            self._finished = [Finished(claim, outcome, self._batch.context.clock())]
-        if outcome is not None:
+            self._finished = [Finished(claim, outcome, self._batch.context.clock(), in_trouble=in_trouble)]
+        if outcome is not None and not in_trouble:
             self._batch.count(claim, outcome)
 
     def _transmit(self, claim: Claim) -> Outcome | None:
-        """Compose and send one email; None if its delivery is to be requeued."""
+        """Compose and send one email; None if its delivery is to be requeued. Raises SenderError."""
         composed = self._batch.compose(claim, self._batch.context.clock())
         if isinstance(composed, Rejected) or self._connection.session is None:
             return composed if isinstance(composed, Rejected) else None
+        self._connection.may_reconnect(claim)
         try:
-            outcome = self._connection.session.send(*composed)
-        except SenderError as error:
-            self._batch.take(error, self._connection)
-            return None
+            return self._connection.session.send(*composed)
+        except SenderError:
+            raise
         except Exception as error:  # noqa: BLE001 - a sender that raises what its interface does not allow
             self._connection.session = None
             return self._batch.in_doubt(error)
-        self._connection.failures = 0
-        return outcome

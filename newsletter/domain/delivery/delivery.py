@@ -181,7 +181,8 @@ class Claim(NamedTuple):
     """One email a worker may send now: its row is committed as `sending` under the worker's owner.
 
     joined_on: when the subscriber confirmed, as an ISO date, or with the minute in UTC, or "". attempts: this one included. first_attempt_at:
-    aware. tip_id: which of the issue's emails it is; None for the one about the issue's own tip.
+    aware. tip_id: which of the issue's emails it is; None for the one about the issue's own tip. troubles: how often a
+    connection failed with it.
     """
 
     issue_id: int
@@ -193,18 +194,21 @@ class Claim(NamedTuple):
     attempts: int
     first_attempt_at: datetime
     tip_id: int | None = None
+    troubles: int = 0
 
 
 class Finished(NamedTuple):
     """A claim with its outcome, or None if the email was not tried: it is requeued, and the attempt does not count.
 
     at: aware. not_before: without an outcome, when it may be claimed again because of a rate limit; None: immediately.
+    in_trouble: the connection failed with it, so without an outcome it goes to the end of the queue.
     """
 
     claim: Claim
     outcome: Outcome | None
     at: datetime
     not_before: datetime | None = None
+    in_trouble: bool = False
 
 
 __all__ = [

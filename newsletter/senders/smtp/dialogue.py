@@ -32,6 +32,7 @@ REFUSED_FIX = (
 )
 NOT_SIGNED_IN = 530  # RFC 4954 section 6
 SIGN_IN_FIX = "Write user and password in NEWSLETTER_SENDER_URL, as in smtp://user:password@host:587"
+_TOO_EARLY = "it sent a reply before it had the message"
 Step = bytes | Outcome  # bytes to send (none: wait for more from the server), or what became of the message
 
 
@@ -194,16 +195,18 @@ class Dialogue:
             return self._judge(self._refusal)
         is_late = isinstance(error, TimeoutError)
         what = "it gave no reply in time" if is_late else str(error)
+        reply = self._no_reply(error, what)
         if self._awaited < _FINAL:
-            raise (Stale if self.finished and not is_late else SenderError)(f"{self._relay}: {what}") from None
+            raise self._gone(what, reply, is_late=is_late) from None
         if unsent:  # the last octet was never sent, so nothing was accepted
             if last and last[0] >= 400:
                 return self._judge(parse_reply(Stage.DOT, *last))
             how = "stopped reading" if is_late else f"hung up ({error})"
-            raise self._trouble(f"it {how} in the middle of the message") from None
+            how = f"it {how} in the middle of the message"
+            raise self._gone(how, reply._replace(text=f"to the message: {how}"), is_late=is_late) from None
         # Section 3.8: with a 421, the server has not done what was asked, so the message was not accepted.
         if isinstance(error, Closing):
-            raise self._trouble(what) from None
+            raise self._gone(what, reply, is_late=False) from None
         return InDoubt(Reply(Stage.DOT, 0, "", f"to the dot: {what}"))
 
     # -- inside ----------------------------------------------------------------------------------
@@ -275,7 +278,7 @@ class Dialogue:
         reply = self._replies.take()
         if reply and reply[0] >= 400:
             return self._judge(parse_reply(Stage.DATA, *reply))
-        raise self._trouble("it sent a reply before it had the message")
+        raise self._trouble(_TOO_EARLY, Reply(Stage.DATA, 0, "", f"to DATA: {_TOO_EARLY}"))
 
     def _judge(self, reply: Reply) -> Outcome:
         """The outcome of the reply that ended a transaction; a refusal at MAIL is not about the subscriber, so it is trouble."""
@@ -285,13 +288,27 @@ class Dialogue:
             if is_about_us(reply):
                 fix = SIGN_IN_FIX if reply.code == NOT_SIGNED_IN else REFUSED_FIX
                 raise RelayRefusal(f"{self._relay}: {what}", fix=fix)
-            raise self._trouble(what)
+            # A server may also refuse to go on with MAIL after some emails; that is about the connection, too.
+            raise self._gone(what, reply, is_late=False) if reply.stage is Stage.MAIL else self._trouble(what, reply)
         if isinstance(outcome, InDoubt):
             self.is_usable = False  # it may have answered another command
         return outcome
 
-    def _trouble(self, what: str) -> SenderError:
-        return SenderError(f"{self._relay}: {what}")
+    def _trouble(self, what: str, reply: Reply) -> SenderError:
+        error = SenderError(f"{self._relay}: {what}")
+        error.reply = reply
+        return error
+
+    def _gone(self, what: str, reply: Reply, *, is_late: bool) -> SenderError:
+        """The error for a lost connection. On one that has sent others before, it says little about this message."""
+        return Stale(f"{self._relay}: {what}") if self.finished and not is_late else self._trouble(what, reply)
+
+    def _no_reply(self, error: OSError, what: str) -> Reply:
+        """What is recorded as the reply to the command that the server did not carry out."""
+        stage = _STAGES[self._awaited] if self._awaited < _FINAL else Stage.DOT
+        if isinstance(error, Closing):
+            return parse_reply(stage, 421, str(error).removeprefix("421 "))
+        return Reply(stage, 0, "", f"to {stage.upper() if stage is not Stage.DOT else 'the message'}: {what}")
 
 
 def with_dot(message: bytes, *, dot_free: bool = False) -> bytes:

@@ -13,7 +13,7 @@ from typing import cast
 from email_validator import EmailNotValidError, validate_email
 
 from newsletter.domain.delivery.outcome import Envelope, Outcome
-from newsletter.domain.errors import SenderError
+from newsletter.domain.errors import ConnectionEnded, SenderError
 from newsletter.ports.sending import MultiplexSession, RelayCheck
 from newsletter.senders.base import check_envelope
 from newsletter.senders.smtp.check import check_relay
@@ -110,9 +110,8 @@ class SmtpSession:
         try:
             try:
                 return self.driver.proceed()
-            except Stale:
-                if not self.reconnects:
-                    raise
+            except Stale as error:
+                self._give_up_connection(error)
                 return self._start()
         except BaseException:
             self.close()
@@ -133,9 +132,8 @@ class SmtpSession:
         self.driver = None
         try:
             return send_blocking(self._usable(), *self._email)
-        except Stale:
-            if not self.reconnects:
-                raise
+        except Stale as error:
+            self._give_up_connection(error)
             return send_blocking(self._usable(), *self._email)
 
     def _start(self) -> Outcome | None:
@@ -146,9 +144,8 @@ class SmtpSession:
             self.driver = NonblockingDriver(connection)
         try:
             return self.driver.start(*self._email)
-        except Stale:
-            if not self.reconnects:
-                raise
+        except Stale as error:
+            self._give_up_connection(error)
             return self._start()
 
     def _take(self, envelope: Envelope, message: bytes) -> Outcome | None:
@@ -158,11 +155,20 @@ class SmtpSession:
         self._email = (envelope if envelope.recipient.isascii() else _with_ascii_domain(envelope), message)
         return check_envelope(envelope)
 
+    def _give_up_connection(self, error: Stale) -> None:
+        """Make room for another connection, or raise the error if this session has only one."""
+        if not self.reconnects:
+            raise error
+        self._connection.close_quietly()
+
     def _usable(self) -> Connection:
         """The connection, or a new one if it is closed or has sent its number of messages."""
         if self.is_spent:
             self._connection.quit_quietly()
-            self._connection = connect(self._options)
+            try:
+                self._connection = connect(self._options)
+            except SenderError as error:  # not about the message that waits for it
+                raise ConnectionEnded(error.message, fix=error.fix) from error
         return self._connection
 
 
