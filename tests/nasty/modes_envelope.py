@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.nasty.mode import DROP, FEW, ODD, RESET, STALL, Bad, Manners, mode
+from tests.nasty.mode import DROP, ENDLESS, FEW, HALF_CLOSE, ODD, RESET, STALL, Bad, Manners, mode
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -78,6 +78,7 @@ ONE_RECIPIENT = (
          states="rejected", suppressed=True),
     mode("RCPT 550 for one, RSET silence", "rest", Bad("rcpt", NOBODY, to=ODD), Bad("rset", STALL), odd=ODD,
          states="rejected", suppressed=True),
+    mode("RCPT 550 and 250 for one", "rest", Bad("rcpt", "550-5.1.1 no such user|250 ok", to=ODD), states="deferred held"),
     mode("RCPT 552 full for one", "rest", Bad("rcpt", "552 5.2.2 mailbox full", to=ODD), states="rejected"),
     mode("RCPT 452 full for one", "rest", Bad("rcpt", "452 4.2.2 mailbox full", to=ODD), states="deferred"),
     mode("RCPT 451 for one, and hang-up", "rest", Bad("rcpt", "451 4.3.0 no", to=ODD, disconnect=True), states="deferred"),
@@ -85,9 +86,22 @@ ONE_RECIPIENT = (
     mode("RCPT 551 for one", "rest", Bad("rcpt", "551 user not local; please try <x@y.example>", to=ODD), states="rejected",
          suppressed=True),
     mode("RCPT 503 for one", "rest", Bad("rcpt", "503 5.5.1 bad sequence", to=ODD), states="rejected"),
+    mode("RCPT 421 for one", "rest", Bad("rcpt", "421 4.7.0 temporarily deferred", to=ODD), states="deferred"),
+    mode("RCPT 421 for the first", "rest", Bad("rcpt", "421 4.7.0 deferred", to="reader1@a.example"), states="deferred"),
+    mode("RCPT 354 for one", "rest", Bad("rcpt", "354 go", to=ODD), states="deferred"),
+    mode("RCPT 999 for one", "rest", Bad("rcpt", "999 what", to=ODD), states="deferred"),
+    mode("RCPT hang-up for one", "rest", Bad("rcpt", DROP, to=ODD), states="deferred"),
+    mode("RCPT RST for one", "rest", Bad("rcpt", RESET, to=ODD), states="deferred"),
+    mode("RCPT half-close for one", "rest", Bad("rcpt", HALF_CLOSE, to=ODD), states="deferred"),
+    mode("RCPT silence for one", "rest", Bad("rcpt", STALL, to=ODD), states="deferred"),
+    mode("RCPT junk for one", "rest", Bad("rcpt", b"\x00\x01junk\r\n", to=ODD), states="deferred"),
+    mode("RCPT without end for one", "rest", Bad("rcpt", ENDLESS, to=ODD), states="deferred"),
 )  # fmt: skip
 
 ONE_DOMAIN = (
+    mode("RCPT 421 for a domain", "rest", Bad("rcpt", "421 4.7.0 not now", to=FEW), states="deferred"),
+    mode("RCPT hang-up for a domain", "rest", Bad("rcpt", DROP, to=FEW), states="deferred"),
+    mode("RCPT silence for a domain", "rest", Bad("rcpt", STALL, to=FEW), states="deferred"),
     mode("RCPT 450 for a domain", "rest", Bad("rcpt", "450 4.4.1 host not reachable", to=FEW), states="deferred"),
     mode("RCPT 550 5.7.1 for a domain", "rest", Bad("rcpt", "550 5.7.1 blocked by policy", to=FEW), states="deferred"),
     mode("RCPT 550 5.1.1 for a domain", "rest", Bad("rcpt", NOBODY, to=FEW), states="rejected deferred pending"),

@@ -11,14 +11,22 @@ MINUTE = timedelta(minutes=1)
 DATA = (
     mode("DATA 451 for 10 minutes", "all", Bad("data", "451 4.3.0 later", lasts=10 * MINUTE), minutes=30),
     mode("DATA 554 for one", "rest", Bad("data", "554 5.6.0 no", to=ODD), states="rejected"),
+    mode("DATA 421 for one", "rest", Bad("data", "421 4.3.2 closing", to=ODD), states="deferred"),
+    mode("DATA hang-up for one", "rest", Bad("data", DROP, to=ODD), states="deferred"),
+    mode("DATA silence for one", "rest", Bad("data", STALL, to=ODD), states="deferred"),
+    mode("DATA 250 for one", "rest", Bad("data", "250 ok", to=ODD), states="deferred"),
     mode("DATA 503 for all", "paused", Bad("data", "503 5.5.1 no")),
     mode("DATA 354 without text", "all", Bad("data", "354")),
     mode("DATA 354 in two lines", "all", Bad("data", "354-go|354 on")),
     mode("DATA 354 and 250 at once, refused at the dot", "waiting paused", Bad("data", "354 go|250 2.0.0 taken"),
          Bad("dot", "550 5.6.0 no")),
+    mode("DATA 354 and 250 at once for one, refused at the dot", "rest", Bad("data", "354 go|250 2.0.0 taken", to=ODD),
+         Bad("dot", "550 5.6.0 no", to=ODD), states="deferred held rejected"),
     mode("DATA 354 and 550 at once", "waiting paused", Bad("data", "354 go|550 5.6.0 no"), Bad("dot", "550 5.6.0 no")),
     mode("DATA 354 and 550 at once for one", "rest", Bad("data", "354 go|550 5.6.0 no", to=ODD), Bad("dot", DROP, to=ODD),
          states="deferred held rejected"),
+    mode("DATA 354 twice for one", "rest", Bad("data", "354 go|354 go", to=ODD), states="deferred held sent",
+         lost_replies=True),
 )  # fmt: skip
 
 BODY = (
@@ -45,6 +53,7 @@ DOT = (
     mode("dot 554 with ids for all", "paused", Bad("dot", "554 5.3.0 error {id}")),
     mode("dot 452 for 15 minutes", "all", Bad("dot", "452 4.3.1 disk full", lasts=15 * MINUTE), minutes=30),
     mode("dot 451 every third time", "all", Bad("dot", "451 4.3.0 later", every=3), minutes=30),
+    mode("dot 421 for one", "rest", Bad("dot", "421 4.3.2 closing", to=ODD), states="deferred"),
     mode("dot 421 for all", "waiting", Bad("dot", "421 4.3.2 closing")),
     mode("dot 421 every fourth time", "all", Bad("dot", "421 4.3.2 closing", every=4), minutes=5),
     mode("dot hang-up for one", "rest", Bad("dot", DROP, to=ODD), states="deferred held", lost_replies=True),
