@@ -25,8 +25,9 @@ _APPEARED = re.compile(
     re.IGNORECASE,
 )
 _DOTS = r"(?:…|\.{3,}|\. \. \.)"
-_BROKEN_OFF = re.compile(rf"\s*(?:\[{_DOTS}\]|\({_DOTS}\)|\[&hellip;\])\s*\Z")
-_ELLIPSIS = re.compile(rf"\s*{_DOTS}\s*\Z")
+# Not from within a run of spaces: a long run would be tried again from each of them.
+_BROKEN_OFF = re.compile(rf"(?<!\s)\s*+(?:\[{_DOTS}\]|\({_DOTS}\)|\[&hellip;\])\s*\Z")
+_ELLIPSIS = re.compile(rf"(?<!\s)\s*+{_DOTS}\s*\Z")
 _MORE = re.compile(
     rf"(?:\A|(?<=\s)|(?<=[.…\]]))(?:{_DOTS}\s*|\[{_DOTS}\]\s*)?[\[(]?\s*(?:"
     r"(?:Read|READ|read) (?:(?:M|m)ore|MORE)(?:\s*(?:…|\.{3}|»|›|→|>+))*"
