@@ -6,7 +6,7 @@ The names T0, T1 and T5 are explained in docs/delivery.md.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import func
@@ -15,32 +15,27 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from newsletter.domain.calendar.quarterly import ASKED_BEFORE, QuarterRun
 from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, SubstituteEmail, SubstitutesMissing
-from newsletter.domain.delivery.deferral_run import Waiting
 from newsletter.domain.delivery.delivery import Event, SkipReason, State, transition
 from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.errors import NotFound
-from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.domain.tips.tip import TipState
 from newsletter.mail.replies import is_about_the_mailbox
 from newsletter.store import statements
 from newsletter.store.health import results_of
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
-from newsletter.store.issue_facts import read_delivery, read_issues
+from newsletter.store.issue_facts import read_issues
+from newsletter.store.issue_results import SqlIssueResults
 from newsletter.store.maintenance import SqlMaintenance
 from newsletter.store.sqlite.database import Access
 from newsletter.store.subscribers import DELIVERABLE, QUARTERLY
 from newsletter.store.substitutes import shares, tip_histories, was_substitute
 from newsletter.store.suppressions import REMOVE_BOUNCED
 from newsletter.store.tables import CompiledIssue, Delivery, Issue, SubstituteEmailRow, Tip
-from newsletter.store.times import from_ms, to_ms, to_text
+from newsletter.store.times import to_ms, to_text
 from newsletter.store.tip_history import days_of
 from newsletter.store.tips import SqlTips
 
-_MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
-    AND (state IN ('sent', 'sending') OR crashes > 0))
-    OR EXISTS (SELECT 1 FROM attempt WHERE issue_id = :issue AND event = 'in_doubt')"""
-_LAST_SENT = "SELECT max(last_at) FROM delivery WHERE issue_id = :issue AND state = 'sent'"
 _RAN = """SELECT t.id, t.key, t.title, max(i.day),
     (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND v.useful),
     (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND NOT v.useful),
@@ -55,11 +50,12 @@ MAX_NUMBER = 2**63 - 1  # of SQLite
 LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
 
 
-class SqlIssues:
+class SqlIssues(SqlIssueResults):
     """Implements ports.issues.Issues in one transaction."""
 
     def __init__(self, access: Access) -> None:
-        self._session, self._db = access.session, access.db
+        super().__init__(access)
+        self._session = access.session
 
     def get(self, number: int) -> IssueFacts:
         """One issue with counts; raises NotFound."""
@@ -333,15 +329,6 @@ class SqlIssues:
             self.change(number, IssueEvent.REOPEN, now)
         return changed
 
-    def may_have_reached(self, number: int) -> bool:
-        """May any email of the issue have arrived?"""
-        return self._db.execute(_MAY_HAVE_REACHED, {"issue": number}).fetchone() is not None
-
-    def last_sent_at(self, number: int) -> datetime | None:
-        """When an email of the issue was last accepted. It reads every delivery."""
-        last = self._db.execute(_LAST_SENT, {"issue": number}).fetchone()[0]
-        return from_ms(last) if last else None
-
     def skip_open(self, number: int, reason: str, now: datetime) -> int:
         """Skip what is pending or deferred (of a cancelled issue); the outcome of emails in flight is still recorded."""
         return self._end_open(number, Event.SKIP, SkipReason(reason), now)
@@ -357,28 +344,9 @@ class SqlIssues:
             changed += self._execute(statements.SKIP_ALL, to=to, state=state.value, **values)
         return changed
 
-    def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]:
-        """The deliveries of an issue; streams."""
-        query = statements.OF_ISSUE if state is None else statements.OF_ISSUE_IN_STATE
-        yield from map(read_delivery, self._db.execute(query, {"issue": number, "state": state}))
-
-    def replies(self, number: int, limit: int) -> list[tuple[str, int]]:
-        """The most frequent replies to emails that were not accepted."""
-        rows = self._db.execute(statements.REPLIES, {"issue": number, "limit": limit})
-        return [(str(reply), int(count)) for reply, count in rows]
-
-    def waiting(self, number: int) -> Waiting | None:
-        """The emails that the mail server has deferred; None if there are none."""
-        row = self._db.execute(statements.WAITING, {"issue": number}).fetchone()
-        return Waiting(row[0], row[1].partition(" ")[2], from_ms(row[2])) if row[0] else None
-
     def results(self, number: int) -> Results:
         """What came of an issue; see store.health."""
         return results_of(self._db, number, self.get(number).counts)
-
-    def rejected(self, number: int) -> Sequence[int]:
-        """The subscribers whose deliveries are rejected."""
-        return [row[0] for row in self._db.execute(statements.REJECTED, {"issue": number})]
 
     def broken_invariants(self) -> list[str]:
         """A sentence for each invariant that does not hold."""

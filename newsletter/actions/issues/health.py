@@ -54,7 +54,7 @@ class Health:
 
 
 def _addresses(number: int) -> str:
-    return "1 address was" if number == 1 else f"{number:,} addresses were"
+    return f"{plural(number, 'address')} {'was' if number == 1 else 'were'}"
 
 
 def health_of(tx: Tx, number: int) -> Health:

@@ -52,7 +52,7 @@ def refuse_too_close(tx: Tx, rules: Rules, issue: IssueFacts, now: datetime) -> 
     if newer and now - max(newer) < APART:
         after = in_words(rules.schedule.day_of(max(newer) + APART))
         raise Refused(
-            f"issue {issue.number} is old, and a newer one was sent less than {APART.days} days ago",
+            f"issue {issue.number} is old, and a newer one was sent less than {plural(APART.days, 'day')} ago",
             fix=f"Retry it on {after}, so that nobody gets both at once",
         )
 

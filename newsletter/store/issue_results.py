@@ -1,0 +1,53 @@
+"""What came of the deliveries of an issue: reads of the table `delivery` for the owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from newsletter.domain.delivery.deferral_run import Waiting
+from newsletter.domain.subscribers.subscriber import DeliveryFacts
+from newsletter.store import statements
+from newsletter.store.issue_facts import read_delivery
+from newsletter.store.sqlite.database import Access
+from newsletter.store.times import from_ms
+
+_MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
+    AND (state IN ('sent', 'sending') OR crashes > 0))
+    OR EXISTS (SELECT 1 FROM attempt WHERE issue_id = :issue AND event = 'in_doubt')"""
+_LAST_SENT = "SELECT max(last_at) FROM delivery WHERE issue_id = :issue AND state = 'sent'"
+
+
+class SqlIssueResults:
+    """The part of ports.issues.Issues that reads deliveries."""
+
+    def __init__(self, access: Access) -> None:
+        self._db = access.db
+
+    def may_have_reached(self, number: int) -> bool:
+        """May any email of the issue have arrived?"""
+        return self._db.execute(_MAY_HAVE_REACHED, {"issue": number}).fetchone() is not None
+
+    def last_sent_at(self, number: int) -> datetime | None:
+        """When an email of the issue was last accepted. It reads every delivery."""
+        last = self._db.execute(_LAST_SENT, {"issue": number}).fetchone()[0]
+        return from_ms(last) if last else None
+
+    def deliveries(self, number: int, state: str | None = None) -> Iterator[DeliveryFacts]:
+        """The deliveries of an issue; streams."""
+        query = statements.OF_ISSUE if state is None else statements.OF_ISSUE_IN_STATE
+        yield from map(read_delivery, self._db.execute(query, {"issue": number, "state": state}))
+
+    def replies(self, number: int, limit: int) -> list[tuple[str, int]]:
+        """The most frequent replies to emails that were not accepted."""
+        rows = self._db.execute(statements.REPLIES, {"issue": number, "limit": limit})
+        return [(str(reply), int(count)) for reply, count in rows]
+
+    def waiting(self, number: int) -> Waiting | None:
+        """The emails that the mail server has deferred; None if there are none."""
+        row = self._db.execute(statements.WAITING, {"issue": number}).fetchone()
+        return Waiting(row[0], row[1].partition(" ")[2], from_ms(row[2])) if row[0] else None
+
+    def rejected(self, number: int) -> Sequence[int]:
+        """The subscribers whose deliveries are rejected."""
+        return [row[0] for row in self._db.execute(statements.REJECTED, {"issue": number})]
