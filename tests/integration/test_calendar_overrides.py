@@ -118,7 +118,7 @@ def test_an_issue_on_hold_waits_for_the_owner_and_is_sent_late_or_missed(harness
     held = (harness.issues.publish_due(), harness.issues.next().waits, harness.calendar.last_slot().words)
     harness.fake_clock.forward(hours=5)
     harness.calendar.approve(SLOT)
-    harness.issues.publish_due()
+    harness.send_due()
     harness.calendar.hold(SLOT + WEEK)
     harness.fake_clock.now = TUESDAY + WEEK + timedelta(hours=25)
     harness.issues.publish_due()
@@ -128,7 +128,7 @@ def test_an_issue_on_hold_waits_for_the_owner_and_is_sent_late_or_missed(harness
         "you put it on hold: a typo",
         "the issue for March 5, 2024 has not been sent: you put it on hold: a typo",
     )
-    assert sent(harness) == [(SLOT, "one", IssueState.SENDING), (SLOT + WEEK, None, IssueState.MISSED)]
+    assert sent(harness) == [(SLOT, "one", IssueState.DONE), (SLOT + WEEK, None, IssueState.MISSED)]
     assert "on hold" in harness.issue(-1).pause_reason
     assert harness.issues.next().tip
     assert harness.issues.next().tip.key == "two"  # type: ignore[union-attr]

@@ -31,7 +31,7 @@ def test_the_forecast_matches_what_is_published_week_after_week(harness: AppHarn
     for late_for in (timedelta(), timedelta(hours=5), timedelta(minutes=1), WINDOW, timedelta(hours=1)):
         harness.fake_clock.now = harness.schedule.starts_at(SLOT + len(seen) * WEEK) + late_for
         said = harness.issues.next()
-        issue = harness.issues.publish_due()
+        issue = harness.send_due()
         assert issue
         seen.append((said.slot, said.tip.key if said.tip else None, said.audience))
         assert seen[-1] == (issue.slot, issue.tip_key, issue.audience if issue.tip_key else 2)
@@ -48,7 +48,7 @@ def test_the_forecast_is_due_exactly_when_an_issue_is_published(
         add_tip(harness.files, title)
     if went_before:
         harness.fake_clock.now = TUESDAY - WEEK
-        harness.issues.publish_due()
+        harness.send_due()
     harness.fake_clock.now = TUESDAY + timedelta(minutes=minutes)
     said = harness.issues.next()
     issue = harness.issues.publish_due()
