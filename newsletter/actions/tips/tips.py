@@ -133,7 +133,9 @@ class Tips:
             categories=categories,
             progress=progress,
         )
-        problems = () if dry_run else self._problems([tip.key for tip in report.tips][:CHECKED])
+        # The starter tips were tried before they came with the program.
+        known = {card.key for card in self.starters()}
+        problems = () if dry_run else self._problems([tip.key for tip in report.tips if tip.key not in known][:CHECKED])
         return replace(report, pictures=intake.taken, pictures_left_out=intake.left, problems=problems)
 
     def export(self, directory: Path, *, dry_run: bool = False) -> Exported:
@@ -261,6 +263,8 @@ class Tips:
             return why_tip(tx, self.rules, key, now, on)
 
     def _problems(self, keys: Sequence[str]) -> tuple[TipProblem, ...]:
+        if not keys:
+            return ()
         try:
             errors = self.errors()
         except (
