@@ -262,8 +262,9 @@ def _make_scheduler(app: App, daemon: Daemon) -> BackgroundScheduler:
     scheduler = BackgroundScheduler(
         timezone=schedule.zone, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
     )
+    # In weeks without a slot, nothing is due.
     slot = CronTrigger(
-        day_of_week=WEEKDAYS[schedule.weekday],
+        day_of_week=",".join(WEEKDAYS[day] for day in schedule.days.weekdays),
         hour=schedule.at.hour,
         minute=schedule.at.minute,
         timezone=schedule.zone,

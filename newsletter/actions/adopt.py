@@ -16,8 +16,8 @@ from newsletter.actions.owner.reports import PAUSED
 from newsletter.actions.unsubscribed_files import UnsubscribedFile, UnsubscribedFiles
 from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.quarterly import Quarter
-from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
+from newsletter.domain.slot_days import WEEK
 from newsletter.mail.tokens import Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
@@ -100,7 +100,7 @@ class Adoption:
         while schedule.starts_at(slot) <= now and (sent_through is None or slot <= sent_through):
             if not is_over(tx.issues.for_slot(slot)) and not is_skipped(tx, slot):
                 found.append(slot)
-            slot += WEEK
+            slot = schedule.after(slot)
         return found
 
     def _pass_slot(self, tx: Tx, slot: date, now: datetime) -> None:

@@ -213,7 +213,7 @@ def _invariants(tx: Tx) -> Check:
 
 
 def _tips(tx: Tx, rules: Rules, now: datetime) -> Iterator[Check]:
-    lines = upcoming_slots(tx, rules, now, HORIZON).lines()
+    lines = upcoming_slots(tx, rules, now, rules.schedule.slots_in(HORIZON)).lines()
     first, left = next((line for line in lines if line.skip_reason is None), lines[0]), runway(lines)
     if first.tip is None and not tx.tips.cards() and not tx.issues.last_number():
         yield warning("next_tip", "there are no tips yet", _IMPORT)

@@ -284,7 +284,8 @@ def simulate(context: CliContext, *, years: int, subscribers: int, churn: str, s
         "most_repeats": played.most_repeats,
         "soonest_repeat_days": played.soonest_repeat.days if played.soonest_repeat else None, "unseen": played.unseen,
     }  # fmt: skip
-    context.report(document, lambda output: _draw_simulation(output, played, years))
+    unit = "week" if context.app.schedule.days.slots_per_week == 1 else "date"
+    context.report(document, lambda output: _draw_simulation(output, played, years, unit))
 
 
 def _share(text: str) -> float:
@@ -297,7 +298,7 @@ def _share(text: str) -> float:
     return share
 
 
-def _draw_simulation(output: Output, played: Simulation, years: int) -> None:
+def _draw_simulation(output: Output, played: Simulation, years: int, unit: str) -> None:
     empty = f"{len(played.empty)}, the first on {output.day(played.empty[0])}" if played.empty else "none"
     kinds = ", ".join(f"{count} {kind}" for kind, count in played.kinds.items() if kind not in ("skipped", "none"))
     repeats = (
@@ -307,8 +308,8 @@ def _draw_simulation(output: Output, played: Simulation, years: int) -> None:
     )
     soonest = f"; the soonest after {plural(played.soonest_repeat.days, 'day')}" if played.soonest_repeat else ""
     facts = [
-        ("issues", f"{played.issues:,} in {played.slots:,} weeks: {kinds}"),
-        ("empty weeks", empty),
+        ("issues", f"{played.issues:,} in {plural(played.slots, unit)}: {kinds}"),
+        (f"empty {unit}s", empty),
         ("skipped by you", played.skipped),
         ("longest gap", plural(played.longest_gap.days, "day")),
         ("first rerun", output.day(played.reruns_begin) if played.reruns_begin else "none"),
@@ -319,5 +320,5 @@ def _draw_simulation(output: Output, played: Simulation, years: int) -> None:
         facts.append(("not for everyone", what))
     output.facts(facts, title=f"{plural(years, 'year')} of this calendar")
     if played.empty:
-        advice = "To fill the empty weeks, add tips, or write fallback: true in the front matter of your best tips."
+        advice = f"To fill the empty {unit}s, add tips, or write fallback: true in the front matter of your best tips."
         output.line(advice, "yellow")

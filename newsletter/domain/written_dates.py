@@ -9,7 +9,8 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from newsletter.domain.errors import UsageError
-from newsletter.domain.tips.season_rule import WEEKDAYS, in_words
+from newsletter.domain.slot_days import WEEKDAYS
+from newsletter.domain.tips.season_rule import in_words
 
 _AS_IN = "Write it as December 29, 12/29/2026, or 2026-12-29"
 _AS_IN_DAY_FIRST = "Write it as 29 December, 29.12.2026, or 2026-12-29"

@@ -11,8 +11,8 @@ from pathlib import Path
 from newsletter.domain.archive.entries import NO_ARCHIVE_LINKS, ArchiveLinks, preview_text
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
+from newsletter.domain.slot_days import WEEKDAYS
 from newsletter.domain.tips.pictures import FOLDER
-from newsletter.domain.tips.season_rule import WEEKDAYS
 from newsletter.domain.tips.tip import MAX_SUBJECT, TipText
 from newsletter.ports.rendering import NO_EXTRA_VALUES, Rendered
 from newsletter.rendering.inline import CachedInliner, inline

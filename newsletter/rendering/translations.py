@@ -14,8 +14,9 @@ from markupsafe import Markup, escape
 
 from newsletter.domain.dates import read_time
 from newsletter.domain.english import sentence
+from newsletter.domain.slot_days import WEEKDAYS
 from newsletter.domain.tips.pictures import FOLDER, MAX_WIDTH
-from newsletter.domain.tips.season_rule import MONTHS, WEEKDAYS
+from newsletter.domain.tips.season_rule import MONTHS
 from newsletter.rendering.catalogs import read_catalog
 from newsletter.rendering.markdown import to_html
 

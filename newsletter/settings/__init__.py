@@ -3,8 +3,8 @@
 from newsletter.settings.env_file import env_text, env_with, quote
 from newsletter.settings.reading import check, load_settings
 from newsletter.settings.table import TABLE, Setting, Settings
-from newsletter.settings.times import machine_zone
 from newsletter.settings.values import formatted_mailbox
+from newsletter.settings.zones import machine_zone
 
 __all__ = [
     "TABLE",

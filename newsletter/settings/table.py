@@ -19,7 +19,8 @@ from newsletter.domain.site import Site
 from newsletter.domain.subscribers.subscription import UnsubscribeEmail
 from newsletter.settings import masks
 from newsletter.settings import values as v
-from newsletter.settings.times import read_schedule, read_zone
+from newsletter.settings.schedules import read_schedule
+from newsletter.settings.zones import read_zone
 
 PREFIX = "NEWSLETTER_"
 
@@ -166,7 +167,9 @@ class Settings:
         group="Sending",
         mask=masks.mask_urls,
     )
-    schedule: str = _setting("tue 08:00", "The weekday and time of each issue.", read_schedule)
+    schedule: str = _setting(
+        "tue 08:00", "The weekdays and the time of the issues; see docs/settings.md for other rhythms.", read_schedule
+    )
     timezone: str = _setting(
         "America/New_York",
         "The time zone of the schedule and of the dates you see (an IANA name, such as America/New_York).",

@@ -16,6 +16,7 @@ from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.issue import PAUSED_BY_HAND, IssueEvent
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
+from newsletter.domain.slot_days import Weekdays
 from newsletter.domain.tips.tip import TipState, TipText
 from newsletter.mail.tokens import Signer
 from newsletter.ports.sending import RelayCheck
@@ -24,7 +25,7 @@ from newsletter.store.sqlite.database import upgrade
 from newsletter.store.transactions import SqlStore, open_store
 from tests.support.library import add_subscriber
 
-SCHEDULE = Schedule(1, time(8), ZoneInfo("Europe/Berlin"))
+SCHEDULE = Schedule(Weekdays((1,)), time(8), ZoneInfo("Europe/Berlin"))
 TUESDAY = datetime(2026, 5, 5, 6, tzinfo=UTC)  # 08:00 in Berlin
 KEY = "a-key-that-only-tests-have-0123456789"
 SITE = Site(

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.calendar.schedule import Schedule
+from newsletter.domain.slot_days import Weekdays
 
 HOURS = [time(hour, minute) for hour, minute in ((0, 0), (0, 30), (1, 30), (2, 0), (2, 30), (3, 0), (3, 30), (3, 59))]
 EVERY_TUESDAY = os.environ.get("NEWSLETTER_TEST_SLOTS") == "all"
@@ -107,7 +108,9 @@ def days_to_ask(zone: Offsets) -> Iterator[date]:
 def test_every_slot_begins_at_the_first_valid_minute_and_once(oracle: dict[str, Offsets]) -> None:
     wrong, asked = [], 0
     for name, zone in oracle.items():
-        schedules = [[Schedule(weekday, at, zoneinfo.ZoneInfo(name)) for weekday in range(7)] for at in HOURS]
+        schedules = [
+            [Schedule(Weekdays((weekday,)), at, zoneinfo.ZoneInfo(name)) for weekday in range(7)] for at in HOURS
+        ]
         for day in days_to_ask(zone):
             for at, of_weekday in zip(HOURS, schedules, strict=True):
                 moment = of_weekday[day.weekday()].starts_at(day).timestamp()
@@ -125,7 +128,7 @@ def test_every_slot_around_a_change_is_due_once_and_the_next_is_a_week_later(ora
         changes = [EPOCH + timedelta(seconds=moment + offset) for moment, offset in zone[1:]]
         for day in {change.date() for change in changes[-6:]}:
             for at in HOURS[::2]:
-                schedule = Schedule(day.weekday(), at, zoneinfo.ZoneInfo(name))
+                schedule = Schedule(Weekdays((day.weekday(),)), at, zoneinfo.ZoneInfo(name))
                 starts = schedule.starts_at(day)
                 assert schedule.next_slot(starts - second) == day, (name, day, at)
                 assert schedule.next_slot(starts) == day + week, (name, day, at)
@@ -135,7 +138,7 @@ def test_every_slot_around_a_change_is_due_once_and_the_next_is_a_week_later(ora
 
 def test_a_zone_that_never_changes_has_a_slot_each_168_hours() -> None:
     for name in ("UTC", "Etc/GMT+12", "Etc/GMT-14"):
-        schedule = Schedule(1, time(2, 30), zoneinfo.ZoneInfo(name))
+        schedule = Schedule(Weekdays((1,)), time(2, 30), zoneinfo.ZoneInfo(name))
         starts = [schedule.starts_at(date(1970, 1, 6) + timedelta(weeks=week)) for week in range(6_835)]
 
         assert {after - before for before, after in pairwise(starts)} == {timedelta(hours=168)}

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from newsletter.domain.calendar.choose import TipChooser, choose
-from newsletter.domain.calendar.forecast import played_until, weekly
+from newsletter.domain.calendar.forecast import played_until
 from newsletter.domain.calendar.plan import Choice, Kind, Plan, Policy, TipPlan
 from newsletter.domain.calendar.why_not import why_not
 from newsletter.domain.errors import NotFound
 from newsletter.domain.tips.rerun_rule import Rerun, months_in_words, parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import TipState
+from tests.support.slots import weekly
 
 SLOT = date(2026, 12, 1)
 CHRISTMAS = parse_rule("the Tuesday on or before 25 December")
-CHRISTMAS_SLOT = date(2026, 12, 22)
-LONG_AGO = date(2024, 1, 2)
+CHRISTMAS_SLOT, LONG_AGO = date(2026, 12, 22), date(2024, 1, 2)
 
 
 def tips(*keys: str, **rules: Any) -> list[TipPlan]:

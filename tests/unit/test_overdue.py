@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from newsletter.domain.calendar.schedule import APART, WEEK
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.issue import IssueState
-from newsletter.domain.delivery.overdue import FINISH_WITHIN, End, Progress, end_of
+from newsletter.domain.delivery.overdue import End, Progress, end_of, finish_within
+from newsletter.domain.slot_days import WEEK
 
 DUE = datetime(2024, 3, 5, 13, 0, tzinfo=UTC)
+TUESDAYS = Schedule.parse("tue 08:00", "UTC")
+FINISH_WITHIN = finish_within(TUESDAYS)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SENDING, PAUSED = IssueState.SENDING, IssueState.PAUSED
 
@@ -40,7 +43,7 @@ def test_an_issue_ends_when_it_is_too_old(
     end: End | None,
 ) -> None:
     now = DUE + late
-    found = end_of(Progress(DUE, state, reached, None if quiet is None else now - quiet), now, DAY)
+    found = end_of(Progress(DUE, state, reached, None if quiet is None else now - quiet), now, DAY, TUESDAYS)
 
     assert found is end
 
@@ -48,10 +51,11 @@ def test_an_issue_ends_when_it_is_too_old(
 def test_a_retried_issue_has_its_time_again() -> None:
     asked = Progress(DUE, SENDING, has_reached=False, is_retried=True)
 
-    assert end_of(asked, DUE + 2 * DAY, DAY) is None
-    assert end_of(asked, DUE + FINISH_WITHIN + HOUR, DAY) is End.GIVE_UP
+    assert end_of(asked, DUE + 2 * DAY, DAY, TUESDAYS) is None
+    assert end_of(asked, DUE + FINISH_WITHIN + HOUR, DAY, TUESDAYS) is End.GIVE_UP
 
 
 def test_a_long_late_window_is_kept_and_nobody_gets_two_issues_within_the_gap() -> None:
-    assert end_of(Progress(DUE, SENDING, has_reached=False), DUE + 4 * DAY, 5 * DAY) is None
-    assert FINISH_WITHIN + APART == WEEK
+    assert end_of(Progress(DUE, SENDING, has_reached=False), DUE + 4 * DAY, 5 * DAY, TUESDAYS) is None
+    assert finish_within(TUESDAYS) + TUESDAYS.apart == WEEK
+    assert finish_within(Schedule.parse("tue,thu 08:00", "UTC")) < timedelta(days=2)

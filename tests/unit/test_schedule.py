@@ -25,7 +25,7 @@ def test_the_next_slot_is_the_coming_tuesday_until_its_minute_and_then_the_one_a
 
 
 def test_the_local_time_is_the_same_in_summer_and_winter() -> None:
-    schedule = Schedule.parse("Tuesday 8:00", "America/New_York")
+    schedule = Schedule.parse("tue 08:00", "America/New_York")
 
     assert schedule.starts_at(date(2024, 3, 5)) == at("2024-03-05T13:00:00")
     assert schedule.starts_at(date(2024, 3, 12)) == at("2024-03-12T12:00:00")

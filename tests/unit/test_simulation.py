@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from newsletter.domain.calendar.forecast import forecast, weekly
+from newsletter.domain.calendar.forecast import forecast
 from newsletter.domain.calendar.plan import Kind, Plan, Policy, TipPlan
 from newsletter.domain.calendar.simulation import simulate
+from tests.support.slots import weekly
 
 FIRST = date(2026, 12, 1)
 

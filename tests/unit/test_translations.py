@@ -15,8 +15,9 @@ from newsletter.domain.calendar.forecast import Runway
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.dates import DATE, TIME, UNKNOWN, moment_in_words, read_time
 from newsletter.domain.errors import TemplateError
+from newsletter.domain.slot_days import TEXTS, WEEKDAYS
 from newsletter.domain.tips.lint import lint
-from newsletter.domain.tips.season_rule import MONTHS, WEEKDAYS, in_words
+from newsletter.domain.tips.season_rule import MONTHS, in_words
 from newsletter.domain.tips.similarity import SimilarityIndex
 from newsletter.domain.tips.tip import TipText
 from newsletter.mail.recipient import format_join_date
@@ -74,7 +75,7 @@ def in_code() -> set[str]:
                 values = [*call.args, *(key.value for key in call.keywords)]
                 found |= {arg.value for arg in values if isinstance(arg, ast.Constant) and isinstance(arg.value, str)}
     owners = {said for words in ACTION_TEXTS.values() for said in astuple(words)}
-    named = {*HEADINGS.values(), *REASONS.values(), *FOOTER, *YEARS.values(), *WEEKDAYS, *MONTHS, *owners}
+    named = {*HEADINGS.values(), *REASONS.values(), *FOOTER, *YEARS.values(), *WEEKDAYS, *TEXTS, *MONTHS, *owners}
     return (found - {""}) | named
 
 

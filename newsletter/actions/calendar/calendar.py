@@ -13,20 +13,20 @@ from newsletter.actions.calendar.plan import (
     coming_slot,
     last_slot,
     must_be_open,
+    slots_until,
     upcoming_slots,
-    weeks_until,
     why_waiting,
 )
 from newsletter.actions.calendar.why import WhyDate, why_date
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, Runway, runway
 from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.plan import Kind
-from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.calendar.simulation import Simulation, simulate
 from newsletter.domain.dates import AMERICAN
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.errors import InputError, Refused, UsageError
-from newsletter.domain.tips.season_rule import WEEKDAYS, in_words
+from newsletter.domain.slot_days import WEEK, WEEKDAYS
+from newsletter.domain.tips.season_rule import in_words
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
 
@@ -49,12 +49,13 @@ class Calendar:
     # -- look ahead ----------------------------------------------------------------------------------
 
     def forecast(self, weeks: int = HORIZON, changes: Sequence[str] = ()) -> list[ForecastSlot]:
-        """What goes out in the next `weeks` slots, and in extra issues between them; with `changes`, what would go out if the owner made them.
+        """What goes out in the next `weeks` weeks, and in extra issues between the slots; with `changes`, what would go out if the owner made them.
 
         changes: as `Plan.with_change` reads them. Raises UsageError and NotFound for a change that cannot be made.
         """
         with self.store.read() as tx:
-            return upcoming_slots(tx, self.rules, self.clock(), weeks, changes).lines(extras=True)
+            count = self.rules.schedule.slots_in(weeks)
+            return upcoming_slots(tx, self.rules, self.clock(), count, changes).lines(extras=True)
 
     def next_extra(self) -> ForecastSlot | None:
         """The first extra issue before the next slot that is not skipped."""
@@ -115,7 +116,7 @@ class Calendar:
         """The key of the tip of an extra issue on this date, if that is not a day of the schedule. Raises UsageError."""
         day = self.rules.dates(self.clock()).day(text)
         with self.store.read() as tx:
-            return None if day.weekday() == self.rules.schedule.weekday else _extra_on(tx, day)
+            return None if self.rules.schedule.is_slot(day) else _extra_on(tx, day)
 
     def is_date(self, text: str) -> bool:
         """Is this a date as people write it?"""
@@ -133,7 +134,7 @@ class Calendar:
         if time is None:
             return self._slot(day, f'; to send an extra issue that day, add a time, as in "{day} 10:00"'), None
         at = dates.aware(day, time)
-        if day.weekday() == schedule.weekday and at == schedule.starts_at(day):
+        if schedule.is_slot(day) and at == schedule.starts_at(day):
             return day, None
         if at <= now:
             raise UsageError(f"{in_words(day)} at {AMERICAN.time(time)} has passed", fix="Choose a later time")
@@ -141,21 +142,20 @@ class Calendar:
 
     def _slot(self, day: date, more: str = "") -> date:
         schedule = self.rules.schedule
-        if day.weekday() == schedule.weekday:
+        if schedule.is_slot(day):
             return day
         with self.store.read() as tx:
             if tx.issues.for_slot(day):  # from before a change of the weekday
                 return day
             extra = _extra_on(tx, day)
-        near = [schedule.slot_on_or_before(day) + step * WEEK for step in (0, 1)]
+        near = [slot for slot in schedule.around(day) if slot >= schedule.start]
         now = self.clock()
         if day >= schedule.day_of(now):  # a slot that has passed is no advice then
             near = [slot for slot in near if schedule.starts_at(slot) > now]
         if extra:
             more += f"; to take back the extra issue of that day, run: newsletter tips unpin {extra}"
-        here, there = WEEKDAYS[day.weekday()], WEEKDAYS[schedule.weekday]
         raise UsageError(
-            f"{in_words(day)} is a {here}, but issues go out on a {there}",
+            f"{in_words(day)} is a {WEEKDAYS[day.weekday()]}, but issues go out every {schedule.days.words()}",
             fix=f"Use {' or '.join(map(in_words, near))}{more}",
         )
 
@@ -211,7 +211,7 @@ class Calendar:
         now = self.clock()
         with self.store.write() as tx:
             must_be_open(tx, self.rules, slot, now)
-            ahead = upcoming_slots(tx, self.rules, now, weeks_until(self.rules, slot, now) + SWAP_WITHIN)
+            ahead = upcoming_slots(tx, self.rules, now, slots_until(self.rules, slot, now) + SWAP_WITHIN)
             lines = [line for line in ahead.lines() if line.date >= slot and line.tip]
             if len(lines) < 2 or lines[0].date != slot or slot in ahead.bound:
                 raise Refused(f"the tip for {in_words(slot)} cannot be swapped", fix="See: newsletter calendar")
@@ -227,7 +227,7 @@ class Calendar:
             return first, second
 
     def _line_of(self, tx: Tx, slot: date, now: datetime) -> ForecastSlot:
-        lines = upcoming_slots(tx, self.rules, now, weeks_until(self.rules, slot, now)).lines()
+        lines = upcoming_slots(tx, self.rules, now, slots_until(self.rules, slot, now)).lines()
         return next(line for line in lines if line.date == slot)
 
 

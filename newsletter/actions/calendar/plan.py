@@ -11,9 +11,10 @@ from newsletter.domain.calendar.choose import TipChooser, choose
 from newsletter.domain.calendar.forecast import ForecastSlot, forecast, played_until
 from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.plan import Choice, Plan, Policy, TipPlan
-from newsletter.domain.calendar.schedule import WEEK, Due, Schedule, SlotHistory, due_slot
+from newsletter.domain.calendar.schedule import Due, Schedule, SlotHistory, due_slot
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
+from newsletter.domain.slot_days import slots_from
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import TipCard, TipState
 from newsletter.domain.written_dates import WrittenDates
@@ -68,7 +69,7 @@ def plan_of(tx: Tx, rules: Rules) -> Plan:
     skips = {
         slot: override.about for slot, override in tx.calendar.overrides().items() if override.kind is Override.SKIP
     }
-    return Plan(tuple(tx.calendar.plans()), rules.policy, skips)
+    return Plan(tuple(tx.calendar.plans()), rules.policy, skips, rules.schedule.days)
 
 
 def choice_for(tx: Tx, rules: Rules, slot: date, problems: Mapping[str, str] | None = None) -> Choice:
@@ -186,12 +187,10 @@ def open_slots(tx: Tx, rules: Rules, now: datetime) -> Iterator[date]:
         is_dropped = issue.slot is None or is_over(issue) or (issue.due_at <= now and is_skipped(tx, issue.slot))
         if issue.slot and is_in_time and not is_dropped and _is_open_to(issue, history):
             yield issue.slot
-    slot = due.slot + WEEK if due.missed or is_skipped(tx, due.slot) else due.slot
+    slot = schedule.after(due.slot) if due.missed or is_skipped(tx, due.slot) else due.slot
     while not history.allows(slot, schedule):
-        slot += WEEK
-    while True:
-        yield slot
-        slot += WEEK
+        slot = schedule.after(slot)
+    yield from slots_from(slot, schedule.days)
 
 
 def _is_open_to(issue: IssueFacts, history: SlotHistory) -> bool:
@@ -215,7 +214,7 @@ def coming_slot(tx: Tx, rules: Rules, now: datetime) -> date:
 def coming_issue(tx: Tx, rules: Rules, now: datetime) -> date | None:
     """The day of the next issue that somebody who subscribes now will get; None if no tip is planned."""
     slot = coming_slot(tx, rules, now)
-    lines = upcoming_slots(tx, rules, now, weeks_until(rules, slot, now) + LOOK_AHEAD).lines(extras=True)
+    lines = upcoming_slots(tx, rules, now, slots_until(rules, slot, now) + LOOK_AHEAD).lines(extras=True)
     return next((line.date for line in lines if line.tip and (line.at or line.date >= slot)), None)
 
 
@@ -233,9 +232,9 @@ class UpcomingSlots:
     plan: Plan
     bound: Mapping[date, int]
 
-    def lines(self, weeks: int | None = None, *, extras: bool = False) -> list[ForecastSlot]:
-        """What goes out in these slots, or in the first `weeks` of them. extras: also what goes out between them."""
-        found = forecast(self.slots[:weeks], self.plan)
+    def lines(self, count: int | None = None, *, extras: bool = False) -> list[ForecastSlot]:
+        """What goes out in these slots, or in the first `count` of them. extras: also what goes out between them."""
+        found = forecast(self.slots[:count], self.plan)
         return [self._line(line) for line in found if extras or line.at is None]
 
     def _line(self, line: ForecastSlot) -> ForecastSlot:
@@ -247,12 +246,12 @@ class UpcomingSlots:
         return played_until(slot, self.slots, self.plan)
 
 
-def upcoming_slots(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Iterable[str] = ()) -> UpcomingSlots:
-    """The first open slot and the open slots after it, `weeks` in all.
+def upcoming_slots(tx: Tx, rules: Rules, now: datetime, count: int, changes: Iterable[str] = ()) -> UpcomingSlots:
+    """The first open slot and the open slots after it, `count` in all.
 
     changes: what the owner might do, for a dry run; see `Plan.with_change` for the syntax and for the errors raised.
     """
-    slots = tuple(islice(open_slots(tx, rules, now), weeks))
+    slots = tuple(islice(open_slots(tx, rules, now), count))
     issues = {issue.slot: issue for issue in tx.issues.from_slot(slots[0])}
     plan = plan_of(tx, rules)
     # An extra issue that was not sent in time is not sent anymore.
@@ -271,10 +270,10 @@ def upcoming_slots(tx: Tx, rules: Rules, now: datetime, weeks: int, changes: Ite
     return UpcomingSlots(slots, plan, {slot: issue.number for slot, issue in bound.items()})
 
 
-def weeks_until(rules: Rules, slot: date, now: datetime) -> int:
-    """How many weeks `upcoming_slots` must look ahead to reach this slot; 1 or more."""
-    # One more: before a change of the weekday, an issue may have got a slot between two others.
-    return max((slot - rules.schedule.last_slot(now)).days // 7 + 2, 1)
+def slots_until(rules: Rules, slot: date, now: datetime) -> int:
+    """How many slots `upcoming_slots` must look ahead to reach this one; 1 or more."""
+    # Two more: the last slot may still be open, and before a change of the days an issue may have got a slot between two others.
+    return rules.schedule.slots_between(rules.schedule.last_slot(now), slot) + 2
 
 
 def _bind(tip: TipPlan, slot: date) -> TipPlan:
@@ -296,8 +295,8 @@ _STATE_WORDS = {
     IssueState.NO_CONTENT: "had no tip to send",
     IssueState.MISSED: "was missed",
 }
-FAR_AHEAD = timedelta(days=8)
-"""The slot of an issue that is sent early is at most a week ahead."""
+EARLY = timedelta(days=1)
+"""An issue that is sent early has the next slot; a day, for a schedule that the owner has changed."""
 GRACE = timedelta(minutes=15)
 """How long after the start of a slot its issue may be missing without an alert: it is being compiled, or a server is booting."""
 
@@ -322,7 +321,7 @@ class LastSlotStatus:
 def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
     """What became of the last slot."""
     newest = tx.issues.newest_slots()[0]
-    if newest and rules.schedule.starts_at(newest) - now > FAR_AHEAD:
+    if newest and newest - rules.schedule.next_slot(now) > EARLY:
         coming = in_words(next(open_slots(tx, rules, now)))
         words = f"there is an issue for {in_words(newest)} already, so the clock of this computer is wrong, or it was"
         fix = f"Set the clock of this computer; as it is now, the next issue goes out on {coming}"

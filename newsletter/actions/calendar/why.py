@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.actions.calendar.plan import Rules, upcoming_slots, weeks_until
+from newsletter.actions.calendar.plan import Rules, slots_until, upcoming_slots
 from newsletter.actions.issues.audience import shares_for, shares_of
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot
 from newsletter.domain.calendar.plan import Kind
@@ -49,10 +49,10 @@ def why_date(tx: Tx, rules: Rules, slot: date, now: datetime) -> WhyDate:
         line = ForecastSlot(slot, issue.tip_key, title, Kind.PINNED, f"issue {issue.number}, {issue.state}")
         shares = shares_of(tx, tx.issues.get(issue.number))
         return WhyDate(line, f"This date already has an issue. See: newsletter issues status {issue.number}.", shares)
-    weeks = weeks_until(rules, slot, now)
-    if weeks > HORIZON:
+    count = slots_until(rules, slot, now)
+    if count > rules.schedule.slots_in(HORIZON) + 2:
         raise NotFound(f"{in_words(slot)} is more than ten years away", fix="See: newsletter calendar")
-    lines = upcoming_slots(tx, rules, now, weeks).lines()
+    lines = upcoming_slots(tx, rules, now, count).lines()
     found = next((line for line in lines if line.date == slot), None)
     if found is None:
         known = "there was no issue"

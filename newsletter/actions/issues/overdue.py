@@ -11,10 +11,9 @@ from datetime import datetime
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.issues.health import health_of
 from newsletter.actions.owner.queue import alert_values, notify
-from newsletter.domain.calendar.schedule import APART
 from newsletter.domain.delivery.delivery import SkipReason
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueEvent, IssueFacts, IssueState
-from newsletter.domain.delivery.overdue import FINISH_WITHIN, End, Progress, end_of
+from newsletter.domain.delivery.overdue import End, Progress, end_of, finish_within
 from newsletter.domain.english import ended, plural
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.season_rule import in_words
@@ -49,10 +48,11 @@ def refuse_too_close(tx: Tx, rules: Rules, issue: IssueFacts, now: datetime) -> 
         for other in tx.issues.from_slot(issue.slot or issue.day)
         if other.started_at and other.number != issue.number and other.slot and issue.slot and other.slot > issue.slot
     ]
-    if newer and now - max(newer) < APART:
-        after = in_words(rules.schedule.day_of(max(newer) + APART))
+    apart = rules.schedule.apart
+    if newer and now - max(newer) < apart:
+        after = in_words(rules.schedule.day_of(max(newer) + apart))
         raise Refused(
-            f"issue {issue.number} is old, and a newer one was sent less than {plural(APART.days, 'day')} ago",
+            f"issue {issue.number} is old, and a newer one was sent less than {plural(apart.days, 'day')} ago",
             fix=f"Retry it on {after}, so that nobody gets both at once",
         )
 
@@ -64,10 +64,10 @@ def _end(tx: Tx, rules: Rules, issue: IssueFacts, now: datetime) -> End | None:
     due_at = max(filter(None, (issue.due_at, retried_at, issue.started_at if issue.quarter else None)))
     has_reached = tx.issues.may_have_reached(issue.number)
     # To ask for the last one reads every row, so it is asked only about an issue that is late.
-    is_late = has_reached and now - due_at > FINISH_WITHIN
+    is_late = has_reached and now - due_at > finish_within(rules.schedule)
     last = tx.issues.last_sent_at(issue.number) if is_late else None
     progress = Progress(due_at, issue.state, has_reached, last, is_retried=retried_at is not None)
-    return end_of(progress, now, rules.late_window)
+    return end_of(progress, now, rules.late_window, rules.schedule)
 
 
 def _miss(tx: Tx, owner: Sequence[str], issue: IssueFacts, now: datetime) -> None:

@@ -7,12 +7,13 @@ own, and it has an unsubscribe link of its own. It does not count as a run of it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.issues.pass_over import MAX_PASSED_OVER
 from newsletter.actions.issues.publish import Publisher
 from newsletter.domain.calendar.quarterly import ASKED_BEFORE, LATE, Quarter, QuarterRun, best
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.ports.store import Store, Tx
 
@@ -39,17 +40,17 @@ def publish_quarterly_issue(publisher: Publisher, now: datetime) -> IssueFacts |
     store, rules = publisher.store, publisher.rules
     quarter = Quarter.of(rules.schedule.day_of(now))
     due_at = quarter.due_at(rules.schedule)
-    day = rules.schedule.day_of(due_at)
     if not timedelta() <= now - due_at <= LATE:
         return None
     with store.read() as tx:  # the daemon asks every two seconds: look before taking the write lock
-        if _open_tip(tx, quarter, due_at, day) is None:
+        if _open_tip(tx, quarter, due_at, rules.schedule) is None:
             return None
     for _attempt in range(MAX_PASSED_OVER):
         with store.write() as tx:
-            tip = _open_tip(tx, quarter, due_at, day)
+            tip = _open_tip(tx, quarter, due_at, rules.schedule)
             if tip is None:  # another process was faster, or the only tip cannot be sent
                 return None
+            day = rules.schedule.day_of(due_at)
             issue = tx.issues.plan_quarter(str(quarter), tip.tip_id, due_at, now, first=rules.first_issue, day=day)
         issue = publisher.freeze(issue, now)
         if issue.state is not IssueState.CANCELLED:
@@ -64,21 +65,21 @@ def next_quarterly_issue(store: Store, rules: Rules, now: datetime) -> NextQuart
         if tx.issues.for_quarter(str(quarter)) or now - quarter.due_at(rules.schedule) > LATE:
             quarter = quarter.after
         due_at = quarter.due_at(rules.schedule)
-        tip = _tip(tx, quarter, rules.schedule.day_of(due_at))
+        tip = _tip(tx, quarter, rules.schedule, due_at)
         audience = tx.subscribers.quarterly(due_at - ASKED_BEFORE, tip.tip_id if tip else None)
         return NextQuarterlyIssue(quarter, due_at, tip, audience, tx.subscribers.quarterly(max(now, due_at)))
 
 
-def _open_tip(tx: Tx, quarter: Quarter, due_at: datetime, day: date) -> QuarterRun | None:
+def _open_tip(tx: Tx, quarter: Quarter, due_at: datetime, schedule: Schedule) -> QuarterRun | None:
     """The tip to send, if this quarter has no issue yet and somebody would get it."""
     if tx.issues.for_quarter(str(quarter)) or not tx.subscribers.quarterly(due_at - ASKED_BEFORE):
         return None
-    tip = _tip(tx, quarter, day)
+    tip = _tip(tx, quarter, schedule, due_at)
     return tip if tip and tx.subscribers.quarterly(due_at - ASKED_BEFORE, tip.tip_id) else None
 
 
-def _tip(tx: Tx, quarter: Quarter, day: date) -> QuarterRun | None:
+def _tip(tx: Tx, quarter: Quarter, schedule: Schedule, due_at: datetime) -> QuarterRun | None:
     """The best tip of the quarter before, without those that are out of season on the day of the issue."""
     ran = tx.issues.ran_between(quarter.before.first, quarter.first - timedelta(days=1))
     plans = {tip.key: tip for tip in tx.calendar.plans()} if ran else {}
-    return best(run for run in ran if plans[run.key].is_in_season(day))
+    return best(run for run in ran if plans[run.key].is_in_season(schedule.day_of(due_at), schedule.days))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from newsletter.actions.calendar.calendar import Calendar
-from newsletter.actions.calendar.plan import Rules, is_over, upcoming_slots, weeks_until
+from newsletter.actions.calendar.plan import Rules, is_over, slots_until, upcoming_slots
 from newsletter.domain.calendar.forecast import ForecastSlot
 from newsletter.domain.calendar.overrides import Action, SlotOverride
 from newsletter.domain.delivery.issue import IN_PROGRESS
@@ -126,8 +126,8 @@ def _open(signer: Signer, token: str) -> tuple[Action, date, int, str]:
 
 def _planned(tx: Tx, rules: Rules, slot: date, now: datetime) -> list[ForecastSlot]:
     """The slot and those after it; nothing if the slot is not open."""
-    weeks = weeks_until(rules, slot, now) + LOOK_AHEAD
-    lines = [line for line in upcoming_slots(tx, rules, now, weeks).lines() if line.date >= slot]
+    count = slots_until(rules, slot, now) + LOOK_AHEAD
+    lines = [line for line in upcoming_slots(tx, rules, now, count).lines() if line.date >= slot]
     return lines if lines and lines[0].date == slot else []
 
 

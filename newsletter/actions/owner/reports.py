@@ -224,7 +224,7 @@ def _nightly(store: Store, rules: Rules, owner: Sequence[str], now: datetime, er
     """Once a day: check how long the tips last, and check and lint the tips of the next slots."""
     check_coming(store, rules, LINTED, now, errors)
     with store.read() as tx:
-        lines = upcoming_slots(tx, rules, now, HORIZON).lines()
+        lines = upcoming_slots(tx, rules, now, rules.schedule.slots_in(HORIZON)).lines()
     # Forecast and lint run before the write transaction, because a long one would block the sender.
     ahead = {line.tip: line.date for line in lines[:LINTED] if line.tip}
     linted = lint_tips(store, tuple(ahead), rules.schedule.day_of(now)) if ahead else []

@@ -11,9 +11,9 @@ from newsletter.actions.issues.audience import shares_of
 from newsletter.actions.issues.health import ALARMING, Health, health_of
 from newsletter.actions.owner.queue import alert_values, calendar_line, notify
 from newsletter.domain.calendar.forecast import HORIZON, runway
-from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.domain.english import ended, plural, sentence
+from newsletter.domain.slot_days import WEEK
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.ports.store import Store, Tx
@@ -108,7 +108,7 @@ def _report(tx: Tx, rules: Rules, owner: Sequence[str], health: Health, now: dat
         return notify(tx, WAITS, str(issue.number), owner, _alert(tx, issue, health, is_open=True), now)
     if issue.audience and (not health.results.sent or health.results.little_arrived):
         return notify(tx, REPORT, str(issue.number), owner, _alert(tx, issue, health), now)
-    lines = upcoming_slots(tx, rules, now, HORIZON).lines()
+    lines = upcoming_slots(tx, rules, now, rules.schedule.slots_in(HORIZON)).lines()
     started = issue.started_at or now
     before = [
         other.started_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from newsletter.actions.calendar.plan import Rules, upcoming_slots, weeks_until
+from newsletter.actions.calendar.plan import Rules, slots_until, upcoming_slots
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot
 from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.calendar.why_not import why_not
@@ -31,8 +31,8 @@ class WhyTip:
 def why_tip(tx: Tx, rules: Rules, key: str, now: datetime, on: date | None = None) -> WhyTip:
     """Explain a tip. on: the slot to explain, by default the next one. Raises NotFound for an unknown key."""
     tx.tips.get(key)
-    weeks = max(HORIZON, weeks_until(rules, on, now)) if on else HORIZON
-    ahead = upcoming_slots(tx, rules, now, weeks)
+    count = max(rules.schedule.slots_in(HORIZON), slots_until(rules, on, now) if on else 0)
+    ahead = upcoming_slots(tx, rules, now, count)
     lines = ahead.lines(extras=True)
     plans = {tip.key: tip for tip in tx.calendar.plans()}
     line = next((line for line in lines if line.tip == key), None)

@@ -22,9 +22,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import islice
 
 from newsletter.domain.calendar.plan import Choice, Kind, Plan, TipPlan, last_sent
-from newsletter.domain.calendar.schedule import WEEK
+from newsletter.domain.slot_days import slots_from
 from newsletter.domain.tips.season_rule import in_words
 
 SEASON_REST = timedelta(days=182)
@@ -49,6 +50,7 @@ class TipChooser:
     def __init__(self, plan: Plan) -> None:
         self.policy = plan.policy
         self.skips = plan.skips
+        self.days = plan.days
         tips = _after_skips(plan)
         self.tips = {tip.key: tip for tip in tips}
         ordered = sorted(tips, key=lambda tip: (tip.starter, tip.position, tip.key))
@@ -60,8 +62,8 @@ class TipChooser:
         self._blocked = {tip.series: tip.part for tip in in_series}
         self._pins = _pins(ordered)
         self._seasonal = [tip for tip in ordered if tip.is_sendable and tip.season]
-        # Caches: slots by (year, weekday), and whether a series of some length fits into a slot.
-        self._season_slots: dict[tuple[int, int], dict[date, list[str]]] = {}
+        # Caches: seasonal tips by slot for each year, and whether a series of some length fits into a slot.
+        self._season_slots: dict[int, dict[date, list[str]]] = {}
         self._fallbacks = [
             tip.key for tip in ordered if tip.fallback and tip.is_sendable and not (tip.season or tip.series)
         ]
@@ -180,7 +182,7 @@ class TipChooser:
 
     def season_candidates(self, slot: date) -> list[str]:
         """The seasonal tips that could go out in this slot; the tip that ran longest ago comes first."""
-        keys = self._seasons_of(slot.year, slot.weekday()).get(slot, ())
+        keys = self._seasons_of(slot.year).get(slot, ())
         tips = [tip for tip in map(self.tips.__getitem__, keys) if self.is_in_season_again(tip, slot)]
         tips.sort(key=lambda tip: (tip.starter, tip.last_run, tip.position, tip.key))
         found = [tip for tip in tips if not self.is_kept_for_pin(tip, slot)]
@@ -200,17 +202,17 @@ class TipChooser:
         rest = max(SEASON_REST, (tip.rerun.after or SEASON_REST) - SEASON_SLACK)
         return slot - tip.last_run >= rest
 
-    def _seasons_of(self, year: int, weekday: int) -> Mapping[date, list[str]]:
+    def _seasons_of(self, year: int) -> Mapping[date, list[str]]:
         """The seasonal tips by slot, for the slots of one year. A slot may belong to the season of the year before or after."""
-        found = self._season_slots.get((year, weekday))
+        found = self._season_slots.get(year)
         if found is None:
             found = defaultdict(list)
             for tip in self._seasonal:
                 for season in (year - 1, year, year + 1):
-                    slot = tip.season.slot_in(season, weekday) if tip.season else None
+                    slot = tip.season.slot_in(season, self.days) if tip.season else None
                     if slot and slot.year == year:
                         found[slot].append(tip.key)
-            self._season_slots[year, weekday] = found
+            self._season_slots[year] = found
         return found
 
     # -- series --------------------------------------------------------------------------------------
@@ -245,19 +247,18 @@ class TipChooser:
             return True
         known = self._fit.get((slot, count))
         if known is None:
+            ahead = islice(slots_from(slot, self.days), 1, _LOOK_AHEAD)
             known = self._fit[slot, count] = not self.first_season(slot, count) or all(
-                self.first_season(slot + step * WEEK, count) for step in range(1, _LOOK_AHEAD)
+                self.first_season(later, count) for later in ahead
             )
         return known
 
     def first_season(self, slot: date, count: int) -> tuple[date, str] | None:
         """The first slot with a seasonal tip, and that tip's key, among the next `count` slots that are not skipped."""
-        while count:
-            if slot not in self.skips:
-                if keys := self.season_candidates(slot):
-                    return slot, keys[0]
-                count -= 1
-            slot += WEEK
+        ahead = (later for later in slots_from(slot, self.days) if later not in self.skips)
+        for later in islice(ahead, count):
+            if keys := self.season_candidates(later):
+                return later, keys[0]
         return None
 
     def _first_that_fits(self, keys: Iterable[str], slot: date) -> str | None:
@@ -338,9 +339,7 @@ def _after_skips(plan: Plan) -> Sequence[TipPlan]:
     for tip in plan.tips:
         pin = tip.pin
         if pin and pin in plan.skips and not tip.pin_at:
-            slot = pin
-            while slot in taken:
-                slot += WEEK
+            slot = next(slot for slot in slots_from(pin, plan.days) if slot not in taken)
             taken.add(slot)
             if not any(pin <= day < slot for day in tip.runs):
                 moved[tip.key] = replace(tip, pin=slot)

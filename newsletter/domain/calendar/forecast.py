@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 
 from newsletter.domain.calendar.choose import TipChooser
 from newsletter.domain.calendar.plan import Choice, Kind, Plan
-from newsletter.domain.calendar.schedule import WEEK
 from newsletter.domain.english import plural
+from newsletter.domain.slot_days import WEEK, SlotDays, slots_from
 from newsletter.domain.tips.season_rule import in_words
 
 WARN_AT = (8, 4, 2)
@@ -40,9 +41,9 @@ class ForecastSlot:
     at: datetime | None = None
 
 
-def weekly(first: date, weeks: int) -> Iterator[date]:
-    """The slots of a weekly schedule."""
-    return (first + step * WEEK for step in range(weeks))
+def slots_within(first: date, weeks: int, days: SlotDays) -> Iterator[date]:
+    """The slots of the `weeks` weeks that begin with the slot `first`."""
+    return takewhile(lambda slot: slot < first + weeks * WEEK, slots_from(first, days))
 
 
 def forecast(slots: Iterable[date], plan: Plan) -> list[ForecastSlot]:
@@ -97,10 +98,10 @@ def _what(line: ForecastSlot) -> tuple[str | None, Kind, bool]:
 
 @dataclass(frozen=True, slots=True)
 class Runway:
-    """How long the library lasts, in slots from the first one of a forecast.
+    """How long the library lasts, in weeks from the first slot of a forecast; a week that has begun counts.
 
-    fresh_weeks: slots before the first that needs a re-run or a fallback, or has no tip; skipped slots count as covered.
-    fresh_until: the last of these slots; None when there are none. with_reruns: slots before the first without a tip; None
+    fresh_weeks: until the first slot that needs a re-run or a fallback, or has no tip; skipped slots count as covered.
+    fresh_until: the last slot before it; None when there is none. with_reruns: until the first slot without a tip; None
     when every slot of the forecast has one.
     """
 
@@ -135,10 +136,18 @@ class Runway:
 
 
 def runway(lines: Sequence[ForecastSlot]) -> Runway:
-    """How far a forecast is covered. lines: HORIZON slots, where the runway of the newsletter is meant."""
+    """How far a forecast is covered. lines: of HORIZON weeks, where the runway of the newsletter is meant."""
     fresh = _covered(lines, _NOT_FRESH)
     empty = _covered(lines, (Kind.PROBLEM, Kind.NONE))
-    return Runway(fresh, lines[fresh - 1].date if fresh else None, None if empty == len(lines) else empty)
+    until = lines[fresh - 1].date if fresh else None
+    return Runway(_weeks(lines, fresh), until, None if empty == len(lines) else _weeks(lines, empty))
+
+
+def _weeks(lines: Sequence[ForecastSlot], place: int) -> int:
+    """The weeks from the first line to the one at this place; 0 for the first."""
+    if place == len(lines):
+        return _weeks(lines, place - 1) + 1 if lines else 0
+    return -(-(lines[place].date - lines[0].date).days // WEEK.days)
 
 
 def _covered(lines: Sequence[ForecastSlot], ending: tuple[Kind, ...]) -> int:

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NotFound, UsageError
+from newsletter.domain.slot_days import TUESDAYS, SlotDays
 from newsletter.domain.tips.names import find_key
 from newsletter.domain.tips.rerun_rule import Rerun
 from newsletter.domain.tips.season_rule import Rule, in_words, title_on
@@ -75,11 +76,11 @@ class TipPlan:
         """Would it be in the queue if it had no problem?"""
         return self.complete and self.state is TipState.FRESH and bool(self.problem)
 
-    def is_in_season(self, day: date) -> bool:
-        """May it run on this day of the year, as far as its season and its months say?"""
+    def is_in_season(self, slot: date, days: SlotDays) -> bool:
+        """May it run in this slot, as far as its season and its months say?"""
         if self.season:
-            return self.season.matches(day)
-        return not self.months or day.month in self.months
+            return self.season.matches(slot, days)
+        return not self.months or slot.month in self.months
 
     @property
     def last_run(self) -> date:
@@ -135,11 +136,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a forecast depends on. skips: the skipped slots, each with the owner's reason, which may be empty."""
+    """Everything a forecast depends on.
+
+    skips: the skipped slots, each with the owner's reason, which may be empty. days: the days that have slots.
+    """
 
     tips: tuple[TipPlan, ...]
     policy: Policy = Policy()
     skips: Mapping[date, str] = field(default_factory=dict)
+    days: SlotDays = TUESDAYS
 
     def with_change(self, change: str, read_day: Callable[[str], date] | None = None) -> Plan:
         """The plan as it would be if the owner made this change. Raises UsageError, and NotFound for an unknown tip.

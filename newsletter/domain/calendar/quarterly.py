@@ -46,7 +46,7 @@ class Quarter:
 
     def due_at(self, schedule: Schedule) -> datetime:
         """When its issue is due (UTC): with the first weekly slot of the quarter."""
-        return schedule.starts_at(schedule.slot_on_or_before(self.first + timedelta(days=6)))
+        return schedule.starts_at(schedule.days.on_or_before(self.first + timedelta(days=6)))
 
 
 @dataclass(frozen=True, slots=True)

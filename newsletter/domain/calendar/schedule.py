@@ -1,45 +1,71 @@
-"""The weekly schedule: which days are slots, when a slot begins, and which slot is due at a given time."""
+"""The schedule: which days are slots, when a slot begins, and which slot is due at a given time."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
+from math import ceil
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from newsletter.domain.english import plural
 from newsletter.domain.errors import SettingsError
-from newsletter.domain.tips.season_rule import in_words
+from newsletter.domain.slot_days import DAY, WEEK, MonthDays, SlotDays, Weekdays, slots_from
+from newsletter.domain.tips.season_rule import ORDINALS, in_words
 
-WEEK = timedelta(days=7)
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_RULE = re.compile(r"(?P<day>[a-z]{3})[a-z]*\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})\Z")
+_DAYS = rf"(?:{'|'.join(WEEKDAYS)})(?:,(?:{'|'.join(WEEKDAYS)}))*"
+_NTHS = rf"(?:{'|'.join(ORDINALS)})(?:,(?:{'|'.join(ORDINALS)}))*"
+_RULE = re.compile(
+    rf"(?:every (?P<every>[1-8]) weeks |(?P<nths>{_NTHS}) )?(?P<days>{_DAYS}) (?P<hour>\d{{2}}):(?P<minute>\d{{2}})"
+    r"(?: from (?P<start>\d{4}-\d\d-\d\d))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One slot a week: a weekday (Monday is 0) and a local time in a time zone."""
+    """Slots on certain days, at a local time in a time zone. start: the schedule has no slot before this day."""
 
-    weekday: int
+    days: SlotDays
     at: time
     zone: ZoneInfo
+    start: date = date.min
 
     @classmethod
     def parse(cls, rule: str, zone: str) -> Schedule:
-        """Read a rule such as `tue 08:00`, and an IANA zone name. Raises SettingsError."""
-        fix = 'Write a weekday and a time, as in "tue 08:00"'
-        found = _RULE.match(rule.strip().lower())
-        if not found or found["day"] not in WEEKDAYS:
-            raise SettingsError(f"NEWSLETTER_SCHEDULE is not a weekday and a time: {rule!r}", fix=fix)
-        hour, minute = int(found["hour"]), int(found["minute"])
-        if hour > 23 or minute > 59:
-            raise SettingsError(f"NEWSLETTER_SCHEDULE names a time that does not exist: {rule!r}", fix=fix)
+        """Read a rule as `settings.schedules.read_schedule` writes it, and an IANA zone name. Raises SettingsError.
+
+        `tue 08:00` · `tue,thu 08:00` · `first tue 08:00` · `first,third tue 08:00` · `every 2 weeks tue 08:00 from 2026-12-01`
+        """
+        found = _RULE.fullmatch(rule)
+        if not found:
+            raise SettingsError(f"NEWSLETTER_SCHEDULE is not a schedule: {rule!r}", fix='Write it as in "tue 08:00"')
         try:
-            return cls(WEEKDAYS.index(found["day"]), time(hour, minute), ZoneInfo(zone))
+            at, start = time(int(found["hour"]), int(found["minute"])), found["start"]
+            begins = date.fromisoformat(start) if start else date.min
+        except ValueError:
+            fix = 'Write it as in "tue 08:00"'
+            raise SettingsError(f"NEWSLETTER_SCHEDULE names a time that does not exist: {rule!r}", fix=fix) from None
+        try:
+            return cls(_days(found, begins), at, ZoneInfo(zone), begins)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise SettingsError(
                 f"NEWSLETTER_TIMEZONE is not a known zone: {zone!r}", fix="Write an IANA name, as in America/New_York"
             ) from None
+
+    def is_slot(self, day: date) -> bool:
+        """Is this a day of the schedule?"""
+        return day >= self.start and self.days.on_or_before(day) == day
+
+    def after(self, slot: date) -> date:
+        """The slot after this day."""
+        return self.days.on_or_after(slot + DAY)
+
+    def around(self, day: date) -> tuple[date, date]:
+        """The last slot on or before a day, and the one after it."""
+        slot = self.days.on_or_before(day)
+        return slot, self.after(slot)
 
     def day_of(self, now: datetime) -> date:
         """The date in the newsletter's time zone. now: aware."""
@@ -56,20 +82,46 @@ class Schedule:
             return instant
         return _after_gap(instant, self.zone)
 
-    def slot_on_or_before(self, day: date) -> date:
-        """The last slot on or before `day`."""
-        return day - timedelta(days=(day.weekday() - self.weekday) % 7)
-
     def next_slot(self, now: datetime) -> date:
         """The first slot that has not begun yet."""
-        slot = self.slot_on_or_before(self.day_of(now))
-        while self.starts_at(slot) <= now:
-            slot += WEEK
-        return slot
+        ahead = slots_from(self.days.on_or_before(self.day_of(now)), self.days)
+        return next(slot for slot in ahead if slot >= self.start and self.starts_at(slot) > now)
 
     def last_slot(self, now: datetime) -> date:
-        """The last slot that has begun."""
-        return self.next_slot(now) - WEEK
+        """The last slot that has begun; one before `start` if there is no other."""
+        slot = self.days.on_or_before(self.day_of(now))
+        return slot if self.starts_at(slot) <= now else self.days.on_or_before(slot - DAY)
+
+    def slots_between(self, first: date, last: date) -> int:
+        """How many slots there are after `first`, until `last`."""
+        return sum(1 for _slot in takewhile(lambda slot: slot <= last, slots_from(self.after(first), self.days)))
+
+    def slots_in(self, weeks: int) -> int:
+        """About how many slots there are in so many weeks; 1 or more."""
+        return ceil(weeks * self.days.slots_per_week)
+
+    @property
+    def gap(self) -> timedelta:
+        """The shortest time between two slots, but not more than a week."""
+        return timedelta(days=min(self.days.shortest_gap, WEEK.days))
+
+    @property
+    def apart(self) -> timedelta:
+        """The shortest time between two slots with an issue: after a change of the days, the slot nearest to a week later is next.
+
+        For slots less than a week apart it is the same share of the time between them.
+        """
+        return timedelta(days=-(-4 * self.gap.days // WEEK.days))
+
+
+def _days(found: re.Match[str], start: date) -> SlotDays:
+    weekdays = tuple(sorted({WEEKDAYS.index(day) for day in found["days"].split(",")}))
+    if found["nths"]:
+        nths = {ORDINALS[nth] for nth in found["nths"].split(",")}
+        return MonthDays(tuple(sorted(nths, key=lambda nth: nth % 6)), weekdays[0])
+    if found["every"]:
+        return Weekdays(weekdays, int(found["every"]), start)
+    return Weekdays(weekdays)
 
 
 def _after_gap(instant: datetime, zone: ZoneInfo) -> datetime:
@@ -89,10 +141,6 @@ def _after_gap(instant: datetime, zone: ZoneInfo) -> datetime:
         else:
             low = middle
     return high
-
-
-APART = timedelta(days=4)
-"""The shortest time between two slots with an issue: after a change of the weekday, the slot nearest to a week later is next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +163,9 @@ class SlotHistory:
         """Why no issue can be planned for this day, as a clause; "" if one can."""
         if self.newest and slot <= self.newest:
             return f"the newest issue is the one for {in_words(self.newest)}"
-        if self.sent and slot - self.sent < APART:
+        if slot < schedule.start:
+            return f"the schedule begins on {in_words(schedule.start)}"
+        if self.sent and slot - self.sent < schedule.apart:
             return f"the issue for {in_words(self.sent)} was sent only {plural((slot - self.sent).days, 'day')} earlier"
         if self.ready_at and schedule.starts_at(slot) < self.ready_at:
             return "the newsletter was set up later, and its first issue goes out in the first week after that"

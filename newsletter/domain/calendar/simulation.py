@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
-from newsletter.domain.calendar.forecast import ForecastSlot, forecast, weekly
+from newsletter.domain.calendar.forecast import ForecastSlot, forecast, slots_within
 from newsletter.domain.calendar.plan import Kind, Plan
 
-_SLOTS_A_YEAR = 52.18
+_WEEKS_A_YEAR = 365.2425 / 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,11 @@ def simulate(plan: Plan, first: date, *, years: int, subscribers: int, churn: fl
     A seasonal tip that returns counts as a repeat. A tip that runs only for subscribers who have not received it does not,
     and its substitutes are not simulated, because they are new to everyone who gets them.
     """
-    lines = [line for line in forecast(weekly(first, round(years * _SLOTS_A_YEAR)), plan) if line.at is None]
-    stays = _stays(len(lines), subscribers, churn, seed)
+    lines = [
+        line for line in forecast(slots_within(first, round(years * _WEEKS_A_YEAR), plan.days), plan) if line.at is None
+    ]
+    leaving = 1 - (1 - min(max(churn, 0.0), 1.0)) ** (1 / (_WEEKS_A_YEAR * plan.days.slots_per_week))
+    stays = _stays(len(lines), subscribers, leaving, seed)
     repeats, soonest = _repeats(lines, stays)
     kinds: dict[Kind, int] = defaultdict(int)
     for line in lines:
@@ -82,9 +85,11 @@ def simulate(plan: Plan, first: date, *, years: int, subscribers: int, churn: fl
     )
 
 
-def _stays(slots: int, subscribers: int, churn: float, seed: int) -> list[Stay]:
-    """Replace everyone who unsubscribes by a new subscriber in the same week, so that the size of the list is constant."""
-    leaving = 1 - (1 - min(max(churn, 0.0), 1.0)) ** (1 / _SLOTS_A_YEAR)
+def _stays(slots: int, subscribers: int, leaving: float, seed: int) -> list[Stay]:
+    """Replace everyone who unsubscribes by a new subscriber in the same slot, so that the size of the list is constant.
+
+    leaving: the share that unsubscribes between two slots, 0 to 1.
+    """
     numbers = _random_numbers(seed)
     stays = []
     for _seat in range(subscribers):

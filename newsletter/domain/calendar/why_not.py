@@ -68,8 +68,8 @@ def _out_of_season(tip: TipPlan, slot: date, chooser: TipChooser) -> str:
     season = tip.season
     if season is None:
         return ""
-    if not season.matches(slot):
-        coming = season.next_slot(slot, slot.weekday())
+    if not season.matches(slot, chooser.days):
+        coming = season.next_slot(slot, chooser.days)
         when = f"it comes on {in_words(coming)}" if coming else "that is over"
         return f"it is seasonal ({season.words()}): {when}"
     if not chooser.is_in_season_again(tip, slot):

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from newsletter.domain.calendar.schedule import APART, WEEK
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.issue import IssueState
 
-FINISH_WITHIN = WEEK - APART
-"""So long after its time, an issue may still reach the rest of its audience: the next one is as far away as the schedule
-keeps any two of them."""
 STALLED_AFTER = timedelta(days=1)
 """An issue of which nothing was accepted for so long is not just slow, as one is that a rate limit spreads over days."""
 
@@ -38,16 +35,24 @@ class Progress:
     is_retried: bool = False
 
 
-def end_of(issue: Progress, now: datetime, late_window: timedelta) -> End | None:
+def finish_within(schedule: Schedule) -> timedelta:
+    """So long after its time, an issue may still reach the rest of its audience: three days of a week.
+
+    The next one is then as far away as the schedule keeps any two of them.
+    """
+    return max(schedule.gap - schedule.apart, STALLED_AFTER)
+
+
+def end_of(issue: Progress, now: datetime, late_window: timedelta, schedule: Schedule) -> End | None:
     """How an issue that is being sent or paused ends now; None while it may continue.
 
     A paused issue waits for the owner until it is so late that the next one is close.
     """
     late = now - issue.due_at
-    longest = max(late_window, FINISH_WITHIN)
+    longest = max(late_window, finish_within(schedule))
     if issue.is_retried:
         return End.GIVE_UP if late > longest else None
     if not issue.has_reached:
         return End.MISS if late > (longest if issue.state is IssueState.PAUSED else late_window) else None
     is_stalled = issue.last_sent_at is None or now - issue.last_sent_at > STALLED_AFTER
-    return End.GIVE_UP if late > WEEK or (late > longest and is_stalled) else None
+    return End.GIVE_UP if late > max(schedule.gap, longest) or (late > longest and is_stalled) else None

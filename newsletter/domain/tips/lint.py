@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from newsletter.domain.slot_days import TUESDAYS
 from newsletter.domain.tips.lint_patterns import PATTERNS, Level, compile_words
 from newsletter.domain.tips.pictures import CODE
 from newsletter.domain.tips.season_rule import HOLIDAYS, Rule
@@ -191,7 +192,7 @@ def _duplicates(tip: TipText, library: SimilarityIndex | None, key: str) -> Iter
 def _is_near(season: Rule, holiday: str, year: int) -> bool:
     """Is the tip sent within 45 days of this holiday? The weekday of the newsletter makes no difference to that."""
     # Any weekday will do: it moves the slot by six days at most.
-    slot = season.slot_in(season.year or year, weekday := 1) or season.next_slot(date(year, 1, 1), weekday)
+    slot = season.slot_in(season.year or year, TUESDAYS) or season.next_slot(date(year, 1, 1), TUESDAYS)
     return slot is not None and any(
         abs(slot - HOLIDAYS[holiday](slot.year + step)) <= _NEAR_HOLIDAY for step in (-1, 0, 1)
     )

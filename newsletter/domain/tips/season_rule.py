@@ -7,6 +7,7 @@ How a rule becomes a slot:
   late. "10 days after Easter" is that day or the first slot after it.
 - "the first Monday of September" is the slot of that week. Weeks begin on Monday.
 - "the week before Easter" is the seven days before Easter, so the last slot before it.
+- In a week without a slot, since issues are further apart, the last slot before it is meant.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from enum import StrEnum
 
 from newsletter.domain.english import plural
 from newsletter.domain.errors import InputError
+from newsletter.domain.slot_days import DAY, NTH, WEEK, WEEKDAYS, SlotDays, nth_weekday
 
 MONTHS = (
     "January",
@@ -34,8 +36,7 @@ MONTHS = (
     "November",
     "December",
 )
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}
+ORDINALS = {word: nth for nth, word in NTH.items()}
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _EXAMPLES = (
     "December 25",
@@ -65,15 +66,6 @@ def easter(year: int) -> date:
     late = (golden + 11 * epact + 22 * sunday) // 451
     month, day = divmod(epact + sunday - 7 * late + 114, 31)
     return date(year, month, day + 1)
-
-
-def nth_weekday(year: int, month: int, weekday: int, nth: int) -> date:
-    """The nth weekday of a month. weekday: Monday is 0. nth: 1 to 4, or -1 for the last."""
-    if nth < 0:
-        end = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
-        return end - timedelta(days=(end.weekday() - weekday) % 7)
-    first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (nth - 1))
 
 
 HOLIDAYS: dict[str, Callable[[int], date]] = {
@@ -131,8 +123,7 @@ class NthWeekday:
 
     def words(self) -> str:
         """For example: the first Tuesday of January."""
-        nth = next(word for word, number in _ORDINALS.items() if number == self.nth)
-        return f"the {nth} {WEEKDAYS[self.weekday]} of {MONTHS[self.month - 1]}"
+        return f"the {NTH[self.nth]} {WEEKDAYS[self.weekday]} of {MONTHS[self.month - 1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +142,9 @@ class Holiday:
 
 
 Anchor = MonthDay | NthWeekday | Holiday
+
+
+_FAR = timedelta(days=38)  # the longest time between two slots of a month, and a few days
 
 
 class Near(StrEnum):
@@ -179,35 +173,40 @@ class Rule:
     weekday: int | None = None
     year: int | None = None
 
-    def slot_in(self, year: int, schedule_weekday: int) -> date | None:
-        """The slot for this year's day, which may be in the year before or after; None if this year has none.
+    def slot_in(self, year: int, days: SlotDays) -> date | None:
+        """The slot for this year's day, which may be in the year before or after; None if this year has none."""
+        day = self._day_in(year)
+        return _slot(day, days, self._near()) if day else None
 
-        schedule_weekday: the weekday of the newsletter; Monday is 0.
+    def season_of(self, day: date) -> int | None:
+        """The year to whose season an issue of this day belongs, or None if the season is more than five weeks away.
+
+        An issue on December 29 may be next year's New Year's Day, and one that appears once a month may be four weeks early.
         """
+        for year in (day.year, day.year + 1, day.year - 1):
+            named = self._day_in(year)
+            if named and abs(named - day) <= _FAR:
+                return year
+        return None
+
+    def matches(self, slot: date, days: SlotDays) -> bool:
+        """Is this a slot that the rule names?"""
+        return any(self.slot_in(year, days) == slot for year in (slot.year, slot.year + 1, slot.year - 1))
+
+    def next_slot(self, day: date, days: SlotDays) -> date | None:
+        """The first slot of this rule on or after a day; None if the rule was for a year that is over."""
+        # Ten years, since two leap years can be eight years apart (2096 and 2104).
+        years = range(day.year - 1, day.year + 10) if self.year is None else (self.year,)
+        slots = (self.slot_in(year, days) for year in years)
+        return min((slot for slot in slots if slot and slot >= day), default=None)
+
+    def _day_in(self, year: int) -> date | None:
+        """The day that the rule names in this year."""
         # The Gregorian calendar is in use since 1583, and `date` ends with the year 9999.
         if not 1583 <= year <= 9990 or self.year not in (None, year):
             return None
         day = self.anchor.on(year)
-        return _slot(day + timedelta(days=self.days), schedule_weekday, self._near()) if day else None
-
-    def season_of(self, slot: date) -> int | None:
-        """The year to whose season this slot belongs, or None. A slot on December 29 may be next year's New Year's Day."""
-        # New Year's Day may have its slot in December, and "10 days after Christmas" has it in January.
-        for year in (slot.year, slot.year + 1, slot.year - 1):
-            if self.slot_in(year, slot.weekday()) == slot:
-                return year
-        return None
-
-    def matches(self, slot: date) -> bool:
-        """Is this a slot that the rule names?"""
-        return self.season_of(slot) is not None
-
-    def next_slot(self, day: date, schedule_weekday: int) -> date | None:
-        """The first slot of this rule on or after a day; None if the rule was for a year that is over."""
-        # Ten years, since two leap years can be eight years apart (2096 and 2104).
-        years = range(day.year - 1, day.year + 10) if self.year is None else (self.year,)
-        slots = (self.slot_in(year, schedule_weekday) for year in years)
-        return min((slot for slot in slots if slot and slot >= day), default=None)
+        return day + timedelta(days=self.days) if day else None
 
     def words(self) -> str:
         """The rule in words that `parse_rule` reads back."""
@@ -241,17 +240,14 @@ class Rule:
         return f"{plural(count, 'day')} {'before' if self.days < 0 else 'after'} "
 
 
-def _slot(day: date, weekday: int, near: Near) -> date:
-    # Days back to the last such weekday, and ahead to the next one; both are 0 if the day is on that weekday.
-    back, ahead = (day.weekday() - weekday) % 7, (weekday - day.weekday()) % 7
-    shift = {
-        Near.WEEK: weekday - day.weekday(),
-        Near.BEFORE: -(back or 7),
-        Near.ON_OR_BEFORE: -back,
-        Near.ON_OR_AFTER: ahead,
-        Near.AFTER: ahead or 7,
-    }[near]
-    return day + timedelta(days=shift)
+def _slot(day: date, days: SlotDays, near: Near) -> date:
+    if near is Near.WEEK:
+        monday = day - timedelta(days=day.weekday())
+        slot = days.on_or_after(monday)
+        return slot if slot < monday + WEEK else days.on_or_before(monday)
+    if near in (Near.BEFORE, Near.ON_OR_BEFORE):
+        return days.on_or_before(day - DAY if near is Near.BEFORE else day)
+    return days.on_or_after(day + DAY if near is Near.AFTER else day)
 
 
 # -- parse -------------------------------------------------------------------------------------------
@@ -270,7 +266,7 @@ _DISTANCE = re.compile(
 )
 _DAY_MONTH = re.compile(rf"(?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH}\Z")
 _MONTH_DAY = re.compile(rf"{_MONTH}(?: the)? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\Z")
-_NTH = re.compile(rf"(?:the )?(?P<nth>{'|'.join(_ORDINALS)}) (?P<weekday>{_WEEKDAY}) (?:of|in) {_MONTH}\Z")
+_NTH = re.compile(rf"(?:the )?(?P<nth>{'|'.join(ORDINALS)}) (?P<weekday>{_WEEKDAY}) (?:of|in) {_MONTH}\Z")
 
 
 def parse_rule(text: str) -> Rule:
@@ -319,7 +315,7 @@ def _anchor(words: str, text: str, year: int | None) -> Anchor:
     if found := _DAY_MONTH.match(words) or _MONTH_DAY.match(words):
         return _real(MonthDay(_month(found["month"]), int(found["day"])), text, year)
     if found := _NTH.match(words):
-        return NthWeekday(_ORDINALS[found["nth"]], _weekday(found["weekday"]) or 0, _month(found["month"]))
+        return NthWeekday(ORDINALS[found["nth"]], _weekday(found["weekday"]) or 0, _month(found["month"]))
     raise _unreadable(text)
 
 
