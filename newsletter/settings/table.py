@@ -168,7 +168,9 @@ class Settings:
         mask=masks.mask_urls,
     )
     schedule: str = _setting(
-        "tue 08:00", "The weekdays and the time of the issues; see docs/settings.md for other rhythms.", read_schedule
+        "tue 08:00",
+        "When issues go out: tue 08:00, tue,thu 08:00, first tue 08:00, or every 2 weeks tue 08:00 from 2026-12-01.",
+        read_schedule,
     )
     timezone: str = _setting(
         "America/New_York",
