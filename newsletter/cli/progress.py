@@ -1,4 +1,4 @@
-"""Send while a person watches: a progress bar on stderr, a first Ctrl-C that lets emails in flight finish, a summary."""
+"""Work while a person watches: a progress bar on stderr, a first Ctrl-C that lets emails in flight finish, a summary."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from newsletter.cli.issue_view import draw_issue, exit_code_of, iso, issue_document, next_document, next_issue_text
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueState
 from newsletter.domain.english import plural
+from newsletter.domain.errors import NewsletterError
 
 if TYPE_CHECKING:
     from newsletter.cli.context import CliContext
@@ -83,6 +84,31 @@ def _graceful_interrupt(context: CliContext) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Interrupted(NewsletterError):
+    """Ctrl-C in the middle of something that can be continued."""
+
+    exit_code = INTERRUPTED
+
+
+@contextmanager
+def tell_if_interrupted(show: Progress | None) -> Iterator[Progress]:
+    """Turn Ctrl-C into an error that says how many tips were imported. Yields what counts them; show: the bar, if any."""
+    written = total = 0
+
+    def count(done: int, of: int) -> None:
+        nonlocal written, total
+        if of:  # else the files are still being read
+            written, total = done, of
+        if show:
+            show(done, of)
+
+    try:
+        yield count
+    except KeyboardInterrupt:
+        when = f"after {written:,} of {plural(total, 'tip')}" if written else "before anything was imported"
+        raise Interrupted(f"interrupted {when}", fix="To continue, run the same command again") from None
 
 
 @contextmanager

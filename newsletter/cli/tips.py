@@ -12,7 +12,7 @@ import click
 from newsletter.cli import tip_dates
 from newsletter.cli.context import CliContext, CommandGroup, dry_run, yes
 from newsletter.cli.issue_view import iso
-from newsletter.cli.progress import progress
+from newsletter.cli.progress import progress, tell_if_interrupted
 from newsletter.domain.calendar.why_not import standing
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NewsletterError, UsageError
@@ -166,10 +166,10 @@ def import_(
 ) -> int:
     """Import tips from files or directories. Importing twice changes nothing, and your edits are kept."""
     choice = ConflictChoice(take) if take else None
-    with progress("importing") as show:
+    with progress("importing") as show, tell_if_interrupted(show) as note:
         report = context.app.tips.import_files(
             paths,
-            progress=show,
+            progress=note,
             format_=format_,
             queue=queue,
             dry_run=dry_run,

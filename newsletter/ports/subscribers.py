@@ -222,8 +222,8 @@ class SignupLimits(Protocol):
         """Forget the unanswered email to this address; returns the name of its limit and its network, or twice ""."""
         ...
 
-    def busiest_networks(self, since: datetime, most: int) -> list[tuple[str, int]]:
-        """The networks with the most unanswered emails since then, and how many those are."""
+    def unanswered_by_network(self, since: datetime) -> list[tuple[str, int]]:
+        """The networks that caused unanswered emails since then, and how many those are."""
         ...
 
     def count(self, name: str, now: datetime) -> int:

@@ -35,8 +35,7 @@ ERASE = "DELETE FROM asked WHERE address_key = :key"
 ERASE_MAILBOX = "DELETE FROM tally WHERE name = 'mailbox/' || :mailbox"
 _TAKE = f"{ERASE} RETURNING lane, network"
 _FORGET = "DELETE FROM tally WHERE name = ?"
-_BUSIEST = """SELECT network, count(*) FROM asked WHERE at > ? AND network <> '' GROUP BY network
-    ORDER BY count(*) DESC, network LIMIT ?"""
+_BY_NETWORK = "SELECT network, count(*) FROM asked WHERE at > ? AND network <> '' GROUP BY network ORDER BY network"
 _COUNT = "SELECT count FROM tally WHERE name = ? AND ends_at > ?"
 _UNANSWERED = "SELECT count(*) FROM asked WHERE at > ?"
 DELETE_UNANSWERED = "DELETE FROM asked WHERE at <= :day_ago_ms"
@@ -125,9 +124,9 @@ class SqlSignupLimits:
         rows = self._db.execute(_TAKE, {"key": address_key}).fetchall()
         return (str(rows[0][0]), str(rows[0][1])) if rows else ("", "")
 
-    def busiest_networks(self, since: datetime, most: int) -> list[tuple[str, int]]:
-        """The networks with the most unanswered emails, and how many."""
-        return [(str(name), int(count)) for name, count in self._db.execute(_BUSIEST, (to_ms(since), most))]
+    def unanswered_by_network(self, since: datetime) -> list[tuple[str, int]]:
+        """The networks with unanswered emails, and how many."""
+        return [(str(name), int(count)) for name, count in self._db.execute(_BY_NETWORK, (to_ms(since),))]
 
     def count(self, name: str, now: datetime) -> int:
         """How many hits the current window has."""

@@ -1,7 +1,7 @@
-"""Bound what one connection, and all connections together, may cost: time, header size, number.
+"""Bound what one connection, and all connections together, may cost: time, octets, number.
 
 Uvicorn bounds neither the time nor the size of request headers, so half a request that never ends keeps its connection
-for ever. RFC 9112 section 9.5 leaves time limits to the server; RFC 9110 section 15.5.9 has status 408 for them, and
+for ever; trailers after a chunked body have no bound either. RFC 9112 section 9.5 leaves time limits to the server; RFC 9110 section 15.5.9 has status 408 for them, and
 RFC 6585 section 5 has status 431 for headers that are too large.
 """
 
@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_CONNECTIONS = 512
 MAX_PIPELINED = 16
 BACKLOG = 128  # connections that are accepted in one go before the limits below are applied to them
+ROUNDS = 4  # of asyncio's loop: accepted, made, one too many, closed; each may accept a backlog in the meantime
 RESERVED_FILES = 256  # file descriptors that stay free for relays and the database
 
 
@@ -34,17 +35,26 @@ class ConnectionLimits:
     body_within: float = 20
     answer_within: float = 60
     max_head: int = 65_536
+    max_body: int = 1_048_576  # with what chunks add, and trailers; forms have a lower limit, and get status 413 there
     max_connections: int = MAX_CONNECTIONS
+    backlog: int = BACKLOG
 
 
 def default_limits() -> ConnectionLimits:
     """The limits for this process: the file descriptors that sending needs stay free, whatever visitors do."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_CONNECTIONS + BACKLOG + RESERVED_FILES
+    wanted = MAX_CONNECTIONS + ROUNDS * BACKLOG + RESERVED_FILES
     if soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return ConnectionLimits(max_connections=max(16, min(MAX_CONNECTIONS, soft - BACKLOG - RESERVED_FILES)))
+    return limits_within(soft)
+
+
+def limits_within(files: int) -> ConnectionLimits:
+    """The limits of a process that may open this many files. It keeps at least half of a small number."""
+    backlog = max(4, min(BACKLOG, files // 16))
+    left = files - min(RESERVED_FILES, files // 2) - ROUNDS * backlog
+    return ConnectionLimits(max_connections=max(8, min(MAX_CONNECTIONS, left)), backlog=backlog)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -56,12 +66,18 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._reads_head = True
         self._head_octets = 0
+        self._body_octets = 0
         self._deadline = 0.0
 
     @property
     def is_waiting(self) -> bool:
         """Does the server wait for a request, with no response in progress?"""
         return self._reads_head and (self.cycle is None or self.cycle.response_complete)
+
+    @property
+    def is_closing(self) -> bool:
+        """Was it closed, here or at the other end?"""
+        return bool(self.transport.is_closing())
 
     @property
     def host(self) -> str:
@@ -72,8 +88,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Start the clock. If there are too many connections, the longest waiting one of the busiest host goes."""
         super().connection_made(transport)
         self._deadline = time.monotonic() + self.limits.head_within
-        if len(self.connections) > self.limits.max_connections:
-            _make_room([each for each in self.connections if isinstance(each, BoundedProtocol)], self)
+        # A connection that closes is in this set for some more rounds. It makes no room a second time.
+        open_ones = [each for each in self.connections if isinstance(each, BoundedProtocol) and not each.is_closing]
+        if len(open_ones) > self.limits.max_connections:
+            _make_room(open_ones, self)
 
     def data_received(self, data: bytes) -> None:
         """Count the octets of headers, which the parser collects without a limit."""
@@ -81,9 +99,19 @@ class BoundedProtocol(HttpToolsProtocol):
             if not self._head_octets and self.is_waiting:
                 self._deadline = time.monotonic() + self.limits.head_within
             self._head_octets += len(data)
+        else:
+            self._body_octets += len(data)
+            if self._body_octets > self.limits.max_body:
+                self.abort()
+                return
         super().data_received(data)
         if self._reads_head and self._head_octets > self.limits.max_head:
             self._refuse(b"431 Request Header Fields Too Large")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect a header field. Trailer fields are dropped, as RFC 9110 section 6.5.1 allows: no page needs one."""
+        if self._reads_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The headers are complete: the body may take its own time."""
@@ -102,7 +130,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """The request is complete. What comes now is the head of the next one."""
         super().on_message_complete()
         self._reads_head = True
-        self._head_octets = 0
+        self._head_octets = self._body_octets = 0
         self._deadline = time.monotonic() + self.limits.answer_within
 
     def on_response_complete(self) -> None:
@@ -116,7 +144,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close the connection if its time is over. now: by `time.monotonic`."""
         if now < self._deadline:
             return
-        if self.is_waiting and self._head_octets and not self.transport.is_closing():
+        if self.is_waiting and self._head_octets and not self.is_closing:
             self._refuse(b"408 Request Timeout")
         else:  # a client that does not read would keep a connection that only closes after its last octet
             self.abort()
@@ -126,7 +154,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _refuse(self, status: bytes) -> None:
-        if self.is_waiting and not self.transport.is_closing():
+        if self.is_waiting and not self.is_closing:
             self.transport.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             self.transport.close()
             self._deadline = time.monotonic() + 1

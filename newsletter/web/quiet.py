@@ -10,6 +10,7 @@ from types import TracebackType
 INTERVAL = 60.0  # seconds
 MAX_KINDS = 1_000
 LOGGERS = ("uvicorn.error", "asyncio", "newsletter.web.errors")
+PARSERS = ("python_multipart",)  # each of their warnings is about one body, which gets status 400
 
 
 class OncePerMinute(logging.Filter):
@@ -58,3 +59,5 @@ def quiet_logs() -> None:
         logger = logging.getLogger(name)
         logger.filters[:] = [each for each in logger.filters if not isinstance(each, OncePerMinute)]
         logger.addFilter(OncePerMinute())
+    for name in PARSERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from newsletter.domain.errors import NewsletterError
-from newsletter.web.connections import BACKLOG, BoundedProtocol, ConnectionLimits, bounded_by, default_limits
+from newsletter.web.connections import BoundedProtocol, ConnectionLimits, bounded_by, default_limits
 from newsletter.web.proxies import TrustedProxies
 from newsletter.web.quiet import quiet_logs
 
@@ -38,10 +38,11 @@ class WebServer:
         self.port = port
         self._listening = threading.Event()
         self._thread: threading.Thread | None = None
+        limits = limits or default_limits()
         config = uvicorn.Config(
             TrustedProxies(trusted_proxies).around(app) if trusted_proxies else app,
-            http=bounded_by(limits or default_limits()),
-            backlog=BACKLOG,
+            http=bounded_by(limits),
+            backlog=limits.backlog,
             log_config=None,
             access_log=False,
             server_header=False,

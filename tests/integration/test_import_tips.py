@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.tips.import_tips import MANY, Report, import_tips
+from newsletter.actions.tips.import_tips import AT_ONCE, MANY, Report, import_tips
+from newsletter.cli.progress import Interrupted, tell_if_interrupted
 from newsletter.domain.tips.tip import Piece, Rejected, TipCard, TipState, TipText
 from newsletter.importers import read
 from newsletter.store.sqlite.database import upgrade
@@ -177,3 +178,21 @@ def test_an_import_that_fails_halfway_writes_nothing(store: SqlStore) -> None:
     with pytest.raises(OSError, match="went away"):
         import_tips(store, breaks(), queue=False, dry_run=False, now=NOW)
     assert cards(store) == []
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "told"),
+    [(0, "before anything was imported"), (AT_ONCE, "after 10 of 25 tips"), (25, "after 25 of 25 tips")],
+)
+def test_an_import_that_is_interrupted_says_what_it_did_and_continues(store: SqlStore, stop_at: int, told: str) -> None:
+    tips = [TipText(f"Tip {at}", "Text.", published_on=DAY) for at in range(25)]
+
+    def stop(done: int, of: int) -> None:
+        if of and done >= stop_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match=told), tell_if_interrupted(stop) as count:
+        import_tips(store, tips, queue=False, dry_run=False, now=NOW, progress=count)
+    assert len(cards(store)) == stop_at
+    assert counts(run_import(store, *tips)) == (25 - stop_at, 0, stop_at, 0)
+    assert [card.title for card in cards(store)] == [f"Tip {at}" for at in range(25)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from newsletter.web import make_web
-from newsletter.web.connections import ConnectionLimits
+from newsletter.web.connections import ConnectionLimits, limits_within
 from newsletter.web.server import WebServer
 from tests.support.web import WebHarness, open_web_harness
 
@@ -124,6 +125,43 @@ def test_a_flood_of_half_requests_leaves_room_for_visitors(harness: WebHarness) 
             assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200
 
 
+def test_of_connections_that_come_together_no_more_stay_than_allowed(harness: WebHarness) -> None:
+    with serving(harness, PATIENT) as port, ExitStack() as stack, selectors.DefaultSelector() as readable:
+        flood = 0
+        for _ in range(100):
+            readable.register(stack.enter_context(connect(port)), selectors.EVENT_READ)
+            flood += 1
+        while flood > PATIENT.max_connections:
+            closed = readable.select(timeout=5)  # half of the time after which each is closed anyway
+            assert closed, f"{flood} connections are open"
+            for key, _ in closed:
+                readable.unregister(key.fileobj)
+                flood -= 1
+
+
+@pytest.mark.parametrize("files", [64, 128, 256, 512, 1_024, 1_280, 4_096, 1_000_000])
+def test_half_of_few_files_or_256_of_many_are_kept_for_sending(files: int) -> None:
+    limits = limits_within(files)
+    assert 8 <= limits.max_connections <= 512
+    assert files - limits.max_connections - 4 * limits.backlog >= min(files // 2, 256)
+
+
+def test_trailers_without_an_end_are_refused(harness: WebHarness) -> None:
+    head = b"POST /subscribe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+    with serving(harness, PATIENT) as port, connect(port) as connection:
+        connection.sendall(head)
+        with pytest.raises(ConnectionError):  # long before the end
+            connection.sendall((b"X: " + b"a" * 8_000 + b"\r\n") * 5_000)
+
+
+def test_a_trailer_is_no_header(harness: WebHarness) -> None:
+    body = b"%x\r\n%s\r\n0\r\n" % (len(b"email=trailer"), b"email=trailer")
+    head = b"POST /subscribe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serving(harness, QUICK) as port, connect(port) as connection:
+        connection.sendall(head + body + b"Accept: application/json\r\n\r\n")
+        assert b"content-type: text/html" in read_to_end(connection)
+
+
 def test_visitors_write_few_lines_into_the_log(harness: WebHarness, caplog: pytest.LogCaptureFixture) -> None:
     with serving(harness, QUICK) as port:
         for _ in range(20):
@@ -132,6 +170,10 @@ def test_visitors_write_few_lines_into_the_log(harness: WebHarness, caplog: pyte
                 read_to_end(connection)
             with connect(port) as connection:
                 connection.sendall(b"POST /subscribe HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            with connect(port) as connection:
+                kind = b"Connection: close\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+                connection.sendall(b"POST /subscribe HTTP/1.1\r\nHost: x\r\n" + kind + b"Content-Length: 3\r\n\r\na=b")
+                read_to_end(connection)
     assert len(caplog.records) <= 2
     assert "Traceback" not in caplog.text
 

@@ -7,6 +7,7 @@ refusals: whoever keeps sending requests during an attack costs no query.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -242,7 +243,7 @@ class SignupLimiter:
         return unanswered if is_stream(unanswered, answered) else 0
 
     def _refuse_used_up(self, tx: Tx, attempt: Attempt, now: datetime) -> None:
-        blocked = _counter("blocked", attempt.network)
+        blocked = _counter("blocked", _site(attempt.network))
         if blocked and tx.signup_limits.is_used_up(blocked, 1, now):
             self._cache_refusal(_counter("signup", attempt.network), now + REFUSAL_CACHED_FOR)
             raise _too_many_from_network()
@@ -255,14 +256,16 @@ class SignupLimiter:
 
     def _block_few(self, tx: Tx, attempt: Attempt, now: datetime) -> Attempt:
         """If few networks used up the budget, block them for a day, instead of suspending everybody's sign-ups."""
-        busiest = tx.signup_limits.busiest_networks(now - HOUR, FEW_ORIGINS)
-        few = {network: count for network, count in busiest if count >= MANY_OF_ONE_ORIGIN}
+        sites = Counter[str]()
+        for network, count in tx.signup_limits.unanswered_by_network(now - HOUR):
+            sites[_site(network)] += count
+        few = {site: count for site, count in sites.most_common(FEW_ORIGINS) if count >= MANY_OF_ONE_ORIGIN}
         if not few or 2 * sum(few.values()) < tx.signup_limits.unanswered(now - HOUR):
             return replace(attempt, closes=True)
-        for network in few:
-            tx.signup_limits.hit(_counter("blocked", network), 1, now, window=DAY)
+        for site in few:
+            tx.signup_limits.hit(_counter("blocked", site), 1, now, window=DAY)
         attempt.budget.reopen_without(sum(few.values()))
-        if attempt.network in few:
+        if _site(attempt.network) in few:
             return replace(attempt, blocks=True)
         return replace(attempt, closes=attempt.budget.try_one(now) is SignupDecision.CLOSES)
 
@@ -326,6 +329,11 @@ def _suspended(budget_name: str) -> TooMany:
         "someone is abusing the sign-up form, so confirmation emails are paused for a while",
         fix="Try again in an hour",
     )
+
+
+def _site(network: str) -> str:
+    """Whose network it is: the /48 of an IPv6 /64, which is what one customer gets (RFC 6177), or the IPv4 address."""
+    return str(ip_network(network).supernet(new_prefix=48)) if network.endswith("::/64") else network
 
 
 def origin_key(origin: str) -> str:

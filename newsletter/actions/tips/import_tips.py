@@ -135,9 +135,7 @@ def import_tips(
     categories: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Add new tips and merge known ones, a few in each transaction. The same import again changes nothing.
-
-    After an interruption, the same import again does the rest.
+    """Add new tips and merge known ones, a few in each transaction. The same import again does the rest, or nothing.
 
     A text that its source has given before is not imported again, so a tip stays as its owner has edited it since. If
     the source has changed too, `take` chooses the version to keep; without it, the tip is left alone and rejected.
@@ -149,6 +147,7 @@ def import_tips(
     # Texts of one tip are grouped first, so that a teaser and its article on different pages give one tip.
     groups = in_order(group(piece for piece in pieces if isinstance(piece, TipText)))
     planner = _Planner([one.text for one in groups], now, queue, take, categories)
+    show = progress or (lambda _done, _of: None)
     done, placed = list[_Step](), list[tuple[int, TipText]]()
     while True:
         # Thousands of tips take seconds to compare and prepare, and visitors must not wait for that. So it is done before
@@ -156,7 +155,7 @@ def import_tips(
         with store.read() as tx:
             version = tx.tips.version()
             steps, histories = planner.plan(tx.tips, groups[len(done) :])
-        done += steps if dry_run else steps[: _write(store, steps, version, placed, now, progress)]
+        done += steps if dry_run else steps[: _write(store, steps, version, placed, now, show, len(done))]
         if len(done) == len(groups):
             break
     plans = [plan for step in done for plan in step.plans]
@@ -317,15 +316,15 @@ def _write(
     version: int,
     placed: list[tuple[int, TipText]],
     now: datetime,
-    progress: Callable[[int, int], None] | None,
+    show: Callable[[int, int], None],
+    before: int,
 ) -> int:
     """Write the steps, a few in each transaction; how many were written before the library changed.
 
-    version: of the library that the steps are for. placed: (id, text) of each tip is added.
+    version: of the library that the steps are for. placed: (id, text) of each tip is added. before: steps that are done.
     """
     for done in range(0, len(steps), AT_ONCE):
-        if progress:
-            progress(done, len(steps))
+        show(before + done, before + len(steps))
         with store.write(after_others=done > 0) as tx:
             if tx.tips.version() != version:
                 return done
@@ -333,6 +332,7 @@ def _write(
             written = [(_write_one(tx.tips, plan, now), plan.order or plan.text) for plan in plans]
             version = tx.tips.version()
         placed += written
+    show(before + len(steps), before + len(steps))
     return len(steps)
 
 
