@@ -192,6 +192,35 @@ def test_times_at_the_edges_of_the_calendar_are_no_times(text: str) -> None:
         assert time is None or time == "2026-11-30 00:00:00.000000", "a future time is the time of the import"
 
 
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("2027-01-01", "2027-01-01 00:00:00.000000"),
+        ("1/31/2027", "2027-01-31 00:00:00.000000"),
+        ("9999-12-31", "2999-12-31 00:00:00.000000"),
+        ("9999-12-31T23:59:59.999999", "2999-12-31 00:00:00.000000"),
+        ("", None), ("forever", None), ("0001-01-01", None), ("0000-00-00", None), ("10000-01-01", None),
+        ("9999-12-31T23:59:59-12:00", None),
+    ],
+)  # fmt: skip
+def test_a_pause_has_an_end_that_can_be_shown_or_its_row_is_named(text: str, end: str | None) -> None:
+    """Whoever is paused is never taken for active."""
+    rejected: list[RejectedRow] = []
+    rows = reader()
+    rows.options.reject = rejected.append
+    found = rows.read(["email,status,paused_until\n", f"ok@tips.example,paused,{text}\n", "b@tips.example,active,\n"])
+    assert [(row[2], row[9]) for row in found] == [("ok@tips.example", end)] * bool(end) + [("b@tips.example", None)]
+    assert [one.line for one in rejected] == [2] * (not end)
+
+
+def test_a_tool_that_says_paused_and_no_end_has_its_rows_named() -> None:
+    rejected: list[RejectedRow] = []
+    rows = reader()
+    rows.options.reject = rejected.append
+    found = rows.read(["email,status\n", "a@tips.example,Paused\n", "b@tips.example,active\n"])
+    assert ([row[2] for row in found], [one.line for one in rejected]) == (["b@tips.example"], [2])
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_a_title_above_the_header_row_is_skipped_and_named(separator: str) -> None:
     skipped: list[SkippedLines] = []

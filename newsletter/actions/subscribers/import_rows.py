@@ -50,9 +50,9 @@ from newsletter.domain.subscribers.imported import (
     unescape_formula,
 )
 from newsletter.domain.subscribers.record import BadRecord, read_record
-from newsletter.domain.subscribers.subscription import Frequency
+from newsletter.domain.subscribers.subscription import Frequency, Status
 
-_NEVER = "9999"  # later than any time in a file, as text
+_LATEST_END = "2999-12-31 00:00:00.000000"  # of a pause: a later one cannot be shown in every time zone
 FREQUENCIES = frozenset(pace.value for pace in Frequency)
 _IP_LENGTH = 45  # of the longest IPv6 address as text
 Times = tuple[str | None, str | None, str | None, str | None]
@@ -60,7 +60,12 @@ Times = tuple[str | None, str | None, str | None, str | None]
 _MARKS = ("#", "-", "/", "*", "~", "!", ";")
 _CROSSED_OUT = "the line begins with a mark, as if it were crossed out. Remove the mark, or the line"
 _BAD_RECORD = "the cell tip_record is not what an export wrote. Empty it, or export again"
+_NO_END = "the row says that this subscriber is paused, and not until when. Write a date into the column paused_until"
 _NO_ADDRESS = "there is no address in this row. Add one, or remove the row"
+
+
+class _NoEnd(Exception):
+    """A row that is paused, and does not say until when."""
 
 
 @dataclass(slots=True)
@@ -162,7 +167,7 @@ class RowReader:
     def _rows(self, records: Iterator[Record], columns: Columns, watch: Watch) -> Iterator[StagedSubscriber]:
         parse, make_key = address_parser(), self.options.make_key
         at, first, last, is_erased = columns.address, columns.first, columns.last, self.options.is_erased
-        paused, pace, width, state_of = columns.paused, columns.pace, len(columns.titles), self._state_reader(columns)
+        pace, width, state_of = columns.pace, len(columns.titles), self._state_reader(columns)
         watched, times_of = watch.watched, self._times_reader(columns)
         missing, is_plain = [""] * (width + 1), columns.is_plain
         check = self._check_row
@@ -179,7 +184,7 @@ class RowReader:
             state = state_of(line, cells, confirmed_at, evidence is not None)
             if state is None:
                 continue
-            status, record = state
+            status, record, paused_until = state
             name = f"{cells[first]} {cells[last]}".strip()
             found: Sequence[tuple[str, str, str]]
             try:
@@ -201,7 +206,7 @@ class RowReader:
                     signed_up,
                     confirmed_at,
                     left_at,
-                    parse_time(cells[paused], _NEVER, _no_other_form) if paused >= 0 else None,
+                    paused_until,
                     cells[pace] if cells[pace] in FREQUENCIES else None,
                     evidence,
                     record,
@@ -209,21 +214,27 @@ class RowReader:
 
     def _state_reader(
         self, columns: Columns
-    ) -> Callable[[int, Sequence[str], str | None, bool], tuple[str, str | None] | None]:
-        """A function of a line, its cells, and its confirmation: (status, record to restore); None for an unusable row."""
+    ) -> Callable[[int, Sequence[str], str | None, bool], tuple[str, str | None, str | None] | None]:
+        """A function of a line, its cells, and its confirmation; None for an unusable row.
+
+        It returns the status, the record to restore, and the end of the pause.
+        """
         status_of, active, has_status = columns.status_reader(), SourceStatus.ACTIVE.value, bool(columns.states)
+        end_of = self._end_reader(columns)
 
         def state_of(
             line: int,
             cells: Sequence[str],
             confirmed_at: str | None,
             proven: bool,  # noqa: FBT001 - called for every row
-        ) -> tuple[str, str | None] | None:
+        ) -> tuple[str, str | None, str | None] | None:
             try:
-                status = status_of(cells, proven) if has_status else active
-                return (
-                    _restored(cells[columns.record], status, confirmed_at) if cells[columns.record] else (status, None)
-                )
+                status, record = status_of(cells, proven) if has_status else active, None
+                if cells[columns.record]:
+                    status, record = _restored(cells[columns.record], status, confirmed_at)
+                return status, record, end_of(line, cells, status)
+            except _NoEnd:
+                self.options.reject(RejectedRow(line, cells[columns.address][:320], _NO_END))
             except UnknownCell as unknown:
                 self._note_unknown(unknown, line)
             except BadRecord:
@@ -231,6 +242,23 @@ class RowReader:
             return None
 
         return state_of
+
+    def _end_reader(self, columns: Columns) -> Callable[[int, Sequence[str], str], str | None]:
+        """A function of a line, its cells, and its status: until when it is paused. It raises _NoEnd."""
+        at, read, states = columns.paused, self.options.dates.utc_of, [column.index for column in columns.states]
+        says_paused = lru_cache(2000)(lambda *said: any(fold(cell) == Status.PAUSED for cell in said))
+
+        def end_of(line: int, cells: Sequence[str], status: str) -> str | None:
+            found = parse_time(cells[at], _LATEST_END, read) if at >= 0 else None
+            if found or status != SourceStatus.ACTIVE:
+                return found
+            if states and says_paused(*[cells[state] for state in states]):
+                raise _NoEnd  # to take it for active would send emails to somebody who asked for none
+            if at >= 0 and cells[at]:
+                self._note_unread(line, at, cells[at])
+            return None
+
+        return end_of
 
     def _is_header(self, line: int, cells: Sequence[str], columns: Columns) -> bool:
         """Is this the header row again, as in files that were put together? Raises InputError if it is another one.
@@ -336,10 +364,6 @@ def _restored(cell: str, status: str, confirmed_at: str | None) -> tuple[str, st
     if STRICTNESS[SourceStatus(status)] > STRICTNESS[said] or not is_proven:
         return status, None
     return said.value, record
-
-
-def _no_other_form(_: str) -> None:
-    """Only our own exports have the column that is read with this, and they write ISO 8601."""
 
 
 def _evidence(cell: str, confirmed_at: str | None, ip: str) -> str | None:
