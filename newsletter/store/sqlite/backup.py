@@ -11,9 +11,10 @@ from datetime import datetime
 from pathlib import Path
 
 from newsletter import files
-from newsletter.domain.errors import Busy, InputError, NewsletterError, SchemaError
+from newsletter.domain.errors import Busy, InputError, NewsletterError, SchemaError, Unavailable
 from newsletter.store import copy_guard
 from newsletter.store.invariants import broken_invariants
+from newsletter.store.sqlite.contents import schema_problem, value_problem
 from newsletter.store.sqlite.database import HEAD, no_database, open_backup, open_to_read, revision, upgrade
 from newsletter.store.sqlite.errors import DamagedDatabase, NotDatabase, translated
 from newsletter.store.sqlite.members import Member, has_members, read_members
@@ -76,8 +77,10 @@ def stage(source: Path, staged: Path) -> Contents:
         if has_members(db):
             db.execute("PRAGMA secure_delete = ON").close()  # no keys in the database that sends
             db.execute("DROP TABLE sqlar")
-    upgrade(staged)
+    _upgrade(staged, source)
     with translated(staged), closing(sqlite3.connect(staged)) as db, db:
+        if problem := value_problem(db):
+            raise InputError(f"{source} is damaged: {problem}", fix=_OTHER)
         row = db.execute("SELECT made_at FROM restored").fetchone()
         newest = db.execute(_NEWEST).fetchone()[0]
         if row is None:
@@ -86,6 +89,22 @@ def stage(source: Path, staged: Path) -> Contents:
             raise InputError(f"the records in {source} contradict each other: {broken[0]}", fix=_OTHER)
         counts = {name: int(db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]) for name in _COUNTED}  # noqa: S608
     return Contents(schema, from_text(row[0]) if row else None, counts, members)
+
+
+def _upgrade(staged: Path, source: Path) -> None:
+    """Upgrade the copy of a backup. Raises InputError if it does not have the tables of a newsletter then."""
+    from alembic.util import CommandError  # noqa: PLC0415 - slow, and only a restore needs it
+
+    try:
+        upgrade(staged)
+        with translated(staged), closing(sqlite3.connect(staged)) as db:
+            problem = schema_problem(db)
+    except (SchemaError, Busy, Unavailable):
+        raise
+    except (NewsletterError, CommandError):
+        problem = "its tables are not those of the version that it says"
+    if problem:
+        raise InputError(f"{source} is not a backup of this newsletter: {problem}", fix=_OTHER)
 
 
 def replace(path: Path, staged: Path, kept: Path) -> bool:
