@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
+from newsletter.domain.written_dates import YEARS
+
 # The first letters of each month in English, German, French, Spanish, Italian, Dutch, and Portuguese.
 _MONTHS = (
     "jan jän ene gen", "feb fév fev", "mar mär mrt maa", "apr avr abr", "may mai mei mag", "jun juin giu", "jul juil lug",
@@ -43,7 +45,7 @@ class Dates:
     def day_of(self, text: str) -> date | None:
         """The day in this text, or None. A time with a zone is converted; one without a zone is the author's own.
 
-        Computers write January 1, 1970 where they do not know the date, so it counts as none.
+        Computers write January 1, 1970 where they do not know the date, so it counts as none, and so do days outside `YEARS`.
         """
         text = " ".join(text.split())[:80]
         found = self._find(text)
@@ -54,7 +56,8 @@ class Dates:
             known = self._in_zone(date(year, month, day), rest)
         except (ValueError, OverflowError):
             return None
-        return None if abs(known - date(1970, 1, 1)) <= timedelta(days=1) else known
+        is_unknown = abs(known - date(1970, 1, 1)) <= timedelta(days=1)
+        return None if is_unknown or known.year not in YEARS else known
 
     def utc_of(self, text: str) -> datetime | None:
         """The moment in this text in UTC, without a time zone attached; None if there is none.

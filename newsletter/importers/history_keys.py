@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from newsletter.domain.tips.tip import TipHistory, TipState
+from newsletter.domain.written_dates import YEARS
 
 HISTORY = (
     "state", "order", "sent", "pin", "pin_at", "retired_from", "ran_before", "former_keys", "useful", "not_useful", "edited",
@@ -100,7 +101,7 @@ def _day(value: object, key: str) -> date | None:
             value = date.fromisoformat(value.strip())
         except ValueError:
             raise InvalidKey(key, "is not a valid date; write it as 2026-03-03") from None
-    if value is not None and (isinstance(value, datetime) or not isinstance(value, date)):
+    if value is not None and (isinstance(value, datetime) or not isinstance(value, date) or value.year >= YEARS.stop):
         raise InvalidKey(key, "is not a valid date; write it as 2026-03-03")
     return value
 

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.subscribers.import_subscribers import import_subscribers
+from newsletter.actions.subscribers.import_subscribers import import_subscribers, read_lines
 from newsletter.domain.errors import InputError, UsageError
 from newsletter.domain.subscribers.imported import ImportRequest, RejectedRow, Report
 from newsletter.domain.subscribers.subscription import Status
@@ -239,3 +240,12 @@ def test_the_caller_can_collect_rejected_rows(store: Store) -> None:
         make_key=lambda: "k" * 16, now=NOW,
     )  # fmt: skip
     assert ([row.line for row in rejected], report.rejected) == ([2], [])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_is_named_and_not_read(tmp_path: Path, kind: str) -> None:
+    source = Path("/dev/zero") if kind == "device" else tmp_path / "pipe"
+    if kind == "pipe":
+        os.mkfifo(source)
+    with pytest.raises(InputError, match="not a plain file"):
+        next(read_lines(source))

@@ -242,6 +242,7 @@ def test_a_file_takes_a_tip_out_of_the_queue(store: SqlStore, tmp_path: Path) ->
         (["order: 1e400"], "a number"),
         (["retired_from: fresh"], "only a retired tip"),
         (["pin: 2026-12-22T10:00:00"], "valid date"),
+        (["pin: 9999-12-31"], "valid date"),
         (["pin: 2026-12-22", "pin_at: 2026-12-22 10:00"], "with its zone"),
         (["pin_at: '2026-12-22T10:00:00+00:00'"], "needs the date"),
         (["former_keys: [../../etc]"], "list of keys"),

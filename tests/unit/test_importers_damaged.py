@@ -191,6 +191,14 @@ def test_what_is_no_date_is_none(written: str) -> None:
     assert NEW_YORK.day_of("Thu, 01 Jan 1970 00:00:00 +0000") is None
 
 
+@pytest.mark.parametrize(
+    "written", ["0001-01-01", "9999-12-31", "3000-01-01", "1969-12-30", "Fri, 31 Dec 9999 23:59:59 +0000"]
+)
+def test_a_day_outside_the_years_that_people_mean_is_none(written: str) -> None:
+    """Pages would show it, feeds would send it, and a tip of the year 1 would be the first to run again."""
+    assert NEW_YORK.day_of(written) is None
+
+
 def test_the_language_decides_which_number_is_the_day_unless_only_one_can_be() -> None:
     assert NEW_YORK.day_of("12/29/2026") == date(2026, 12, 29)
     assert Dates(day_first=True).day_of("29/12/2026") == date(2026, 12, 29)

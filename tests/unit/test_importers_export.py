@@ -38,7 +38,7 @@ TIPS = st.builds(
     title=TITLES,
     body=BODIES,
     key=st.from_regex(r"[a-z0-9][a-z0-9-]{0,40}", fullmatch=True),
-    published_on=st.none() | st.dates(),
+    published_on=st.none() | st.dates(date(1970, 1, 1), date(2999, 12, 31)),
     categories=LABELS,
     tags=LABELS,
     takeaway=LINE,

@@ -10,7 +10,7 @@ from pathlib import Path
 from newsletter.actions.subscribers import erase
 from newsletter.actions.subscribers.erase import ERASED, erased_keys
 from newsletter.actions.subscribers.import_rows import RowOptions, RowReader
-from newsletter.domain.errors import UsageError
+from newsletter.domain.errors import InputError, UsageError
 from newsletter.domain.file_kinds import HEAD, text_encoding
 from newsletter.domain.read_dates import Dates
 from newsletter.domain.subscribers.address import older_key
@@ -68,6 +68,8 @@ def read_lines(path: Path) -> Iterator[str]:
     Bytes that are not UTF-8 become surrogates here, and Windows-1252 text in `import_rows`. Raises InputError if it is
     not a text file, and OSError.
     """
+    if not path.is_file():  # it is opened twice, so that the beginning of a pipe would be lost, and a device never ends
+        raise InputError("this is not a plain file", source=path.name, fix="Save the list to a file, and import that")
     with path.open("rb") as file:
         encoding = text_encoding(file.read(HEAD), path.name)
     errors = "surrogateescape" if encoding == "utf-8-sig" else "replace"
