@@ -67,12 +67,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._reads_head = True
         self._head_octets = 0
         self._body_octets = 0
-        self._deadline = 0.0
+        self._began = self._deadline = 0.0
 
     @property
     def is_waiting(self) -> bool:
         """Does the server wait for a request, with no response in progress?"""
         return self._reads_head and (self.cycle is None or self.cycle.response_complete)
+
+    @property
+    def may_make_room(self) -> bool:
+        """Is it the client's turn, to send or to read? Or did the client send requests ahead, as no browser does?"""
+        return self.is_waiting or not self._reads_head or bool(self.flow.write_paused or self.pipeline)
 
     @property
     def is_closing(self) -> bool:
@@ -87,7 +92,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Start the clock. If there are too many connections, the longest waiting one of the busiest host goes."""
         super().connection_made(transport)
-        self._deadline = time.monotonic() + self.limits.head_within
+        self._allow(self.limits.head_within)
         # A connection that closes is in this set for some more rounds. It makes no room a second time.
         open_ones = [each for each in self.connections if isinstance(each, BoundedProtocol) and not each.is_closing]
         if len(open_ones) > self.limits.max_connections:
@@ -97,7 +102,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Count the octets of headers, which the parser collects without a limit."""
         if self._reads_head:
             if not self._head_octets and self.is_waiting:
-                self._deadline = time.monotonic() + self.limits.head_within
+                self._allow(self.limits.head_within)
             self._head_octets += len(data)
         else:
             self._body_octets += len(data)
@@ -123,7 +128,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.abort()
             raise ValueError("too many pipelined requests")
         self._reads_head = False
-        self._deadline = time.monotonic() + self.limits.body_within
+        self._allow(self.limits.body_within)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -131,14 +136,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._reads_head = True
         self._head_octets = self._body_octets = 0
-        self._deadline = time.monotonic() + self.limits.answer_within
+        self._allow(self.limits.answer_within)
 
     def on_response_complete(self) -> None:
         """The response is written. The client still has to read it, and may then send the next request."""
         super().on_response_complete()
         if self._reads_head:  # else the rest of the body has the time that it had before
             within = self.limits.head_within if self._head_octets else self.limits.answer_within
-            self._deadline = time.monotonic() + within
+            self._allow(within)
 
     def expire(self, now: float) -> None:
         """Close the connection if its time is over. now: by `time.monotonic`."""
@@ -153,24 +158,31 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close the connection now, without the octets that the other end did not read."""
         self.transport.abort()
 
+    def _allow(self, seconds: float) -> None:
+        self._began = time.monotonic()
+        self._deadline = self._began + seconds
+
     def _refuse(self, status: bytes) -> None:
         if self.is_waiting and not self.is_closing:
             self.transport.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             self.transport.close()
-            self._deadline = time.monotonic() + 1
+            self._allow(1)
         else:
             self.abort()
 
 
 def _make_room(connections: list[BoundedProtocol], newest: BoundedProtocol) -> None:
-    """Close one connection: of the host that has most of those that only wait, the one with the earliest deadline."""
-    waiting = [each for each in connections if each.is_waiting and each is not newest]
+    """Close one connection: of the host that has most of those that may be closed, the longest waiting one.
+
+    Half a head, half a body, and a response that nobody reads may be; a request that is being answered may not.
+    """
+    waiting = [each for each in connections if each.may_make_room and each is not newest]
     if not waiting:
         newest.abort()
         return
     by_host = Counter(each.host for each in waiting)
     busiest = max(by_host.values())
-    min((each for each in waiting if by_host[each.host] == busiest), key=lambda each: each._deadline).abort()  # noqa: SLF001
+    min((each for each in waiting if by_host[each.host] == busiest), key=lambda each: each._began).abort()  # noqa: SLF001
 
 
 def bounded_by(limits: ConnectionLimits) -> type[BoundedProtocol]:

@@ -18,6 +18,8 @@ from tests.support.web import WebHarness, open_web_harness
 QUICK = ConnectionLimits(head_within=0.3, body_within=0.3, answer_within=0.3, max_head=20_000, max_connections=8)
 PATIENT = ConnectionLimits(max_connections=8)
 HALF = b"GET / HTTP/1.1\r\nHost: x\r\nX-a: "
+HALF_A_BODY = b"POST /subscribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nemail="
+UNREAD = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 14
 
 
 @contextmanager
@@ -56,7 +58,7 @@ def read_to_end(connection: socket.socket) -> bytes:
     [
         (HALF, b"HTTP/1.1 408"),
         (b"", b""),
-        (b"POST /subscribe HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nemail=", b""),
+        (HALF_A_BODY, b""),
         (b"POST /subscribe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nemail\r\n", b""),
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + HALF, b"HTTP/1.1 200"),
     ],
@@ -113,12 +115,13 @@ def test_large_headers_in_one_piece_are_refused(harness: WebHarness) -> None:
         assert read_to_end(connection)[:12] in {b"HTTP/1.1 400", b"HTTP/1.1 431", b""}
 
 
-def test_a_flood_of_half_requests_leaves_room_for_visitors(harness: WebHarness) -> None:
+@pytest.mark.parametrize("half", [HALF, HALF_A_BODY, UNREAD], ids=["half a head", "half a body", "never read"])
+def test_a_flood_of_half_requests_leaves_room_for_visitors(harness: WebHarness, half: bytes) -> None:
     with serving(harness, PATIENT) as port, ExitStack() as stack:
         flood = [stack.enter_context(connect(port)) for _ in range(60)]
         for connection in flood:
             try:
-                connection.sendall(HALF)
+                connection.sendall(half)
             except ConnectionError:  # it was closed already, to make room
                 continue
         for _ in range(3):
