@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +109,22 @@ def test_pending_deliveries_of_an_older_database_are_claimed_in_their_order(tmp_
 
     assert rows == [(1, 0), (2, 0), (3, 0)]
     assert "(issue_id, troubles, subscriber_id) WHERE state = 'pending'" in index
+
+
+def test_a_pause_until_the_year_9999_gets_an_end_that_can_be_shown(tmp_path: Path) -> None:
+    old = _older(tmp_path / "n.db", "0016")
+    for number, end in enumerate(("9999", "2027-01-01 00:00:00.000000", None)):
+        old.execute(
+            "INSERT INTO subscriber (key, address, address_key, name, status, source, signup_at, pace, resting, new_address,"
+            " new_address_key, paused_until) VALUES (?, ?, ?, '', 'paused', 'import', ?, 'weekly', 0, '', '', ?)",
+            (f"k{number}", f"a{number}@a.example", f"a{number}@a.example", to_text(FRIDAY), end),
+        )
+    old.commit()
+    old.close()
+    upgrade(tmp_path / "n.db")
+    with closing(SqlStore(tmp_path / "n.db")) as store, store.read() as tx:
+        ends = [one.paused_until and one.paused_until.year for one in tx.subscribers.each()]
+    assert ends == [2999, 2027, None]
 
 
 def test_upgrading_twice_changes_nothing(tmp_path: Path) -> None:

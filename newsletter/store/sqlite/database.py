@@ -27,7 +27,7 @@ from newsletter.store.sqlite.wal import Checkpoints
 from newsletter.store.sqlite.watch import FileWatch
 from newsletter.store.times import to_text
 
-HEAD = "0016"
+HEAD = "0017"
 """The schema version this program needs; a test compares it with the newest migration."""
 
 
