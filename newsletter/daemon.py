@@ -24,7 +24,8 @@ from newsletter.app import App
 from newsletter.app.process import lower_priority
 from newsletter.domain.calendar.schedule import WEEKDAYS
 from newsletter.domain.delivery.processes import SenderRole
-from newsletter.domain.errors import Busy, NewsletterError, Unavailable
+from newsletter.domain.english import ended
+from newsletter.domain.errors import Busy, NewsletterError, TemplateError, Unavailable
 from newsletter.ports.sending import SendingLock
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Daemon:
                 if isinstance(error, Unavailable):  # `watch_database` tells the owner
                     return
                 log.error("%s", error)  # noqa: TRY400 - a person reads this sentence, and needs no traceback
-                self._alert_once(str(error))
+                self._alert_once(error)
             except Exception:
                 self._back_off("a bug in the program")
                 log.exception("an error while sending; the next run tries again")
@@ -150,12 +151,17 @@ class Daemon:
         with suppress(NewsletterError):  # the database may be what is in trouble
             self._app.trouble.record(why)
 
-    def _alert_once(self, error: str) -> None:
-        if error not in self._alerted:
-            self._app.owner.alert(
-                "The issue could not be sent", [error], "Fix that; the daemon continues automatically"
-            )
-            self._alerted.add(error)
+    def _alert_once(self, error: NewsletterError) -> None:
+        if str(error) in self._alerted:
+            return
+        if isinstance(error, TemplateError):  # it is found whenever the daemon looks, not only when an issue is due
+            lines = [ended(str(error)), "Until this is fixed, no issue and no email to subscribers is sent."]
+            fix = "Fix it, and run newsletter templates check; the daemon then continues automatically"
+            self._app.owner.alert("Your templates cannot be used", lines, fix)
+        else:
+            fix = "Fix that; the daemon continues automatically"
+            self._app.owner.alert("The issue could not be sent", [str(error)], fix)
+        self._alerted.add(str(error))
 
 
 @contextmanager
@@ -188,10 +194,18 @@ def run(app: App, *, web: bool = True) -> int:
     with app.issues.sending_lock(SenderRole.DAEMON) as lock:
         if lock.recovered:
             log.warning("%d emails were in doubt after a crash and are requeued", lock.recovered)
-        app.delivery.check_ready()  # report a missing key or a broken template now, not on Tuesday
+        _check_ready(app)
         with _web_server(app, web=web):
             _run_timers(app, Daemon(app, lock), stop_requested)
     return 0
+
+
+def _check_ready(app: App) -> None:
+    """Report a missing key now, and not on Tuesday. Broken templates keep nothing but the issue: the owner is told."""
+    try:
+        app.delivery.check_ready()
+    except TemplateError as error:
+        log.error("the templates cannot be used, so no issue is sent until they are fixed: %s", error)  # noqa: TRY400
 
 
 def _run_timers(app: App, daemon: Daemon, stop_requested: socket.socket) -> None:
@@ -217,7 +231,7 @@ def _web_server(app: App, *, web: bool) -> Iterator[None]:
         return
     from newsletter.web import make_server  # noqa: PLC0415 - imports fastapi
 
-    server = make_server(app)
+    server = make_server(app, with_broken_templates=True)
     # Listen before anything is sent: if the port is taken, the daemon ends here.
     server.start()
     try:

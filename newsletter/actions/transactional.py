@@ -16,7 +16,7 @@ from threading import Event
 from newsletter.actions.backlog import TOO_OLD, is_too_old, join_alerts, life_of, was_dead_before
 from newsletter.actions.calendar.plan import Rules, coming_issue
 from newsletter.actions.delivery.opening import open_session
-from newsletter.actions.owner.links import tokens
+from newsletter.actions.owner.links import shown_words, tokens
 from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.actions.subscribers.preferences import move_token
 from newsletter.actions.subscribers.unsubscribe import is_still_unsubscribed, resubscribe_token
@@ -242,10 +242,8 @@ class _Composer:
             tip = tx.tips.by_id(tip_id)
             archive_links = tx.archive.archive_links(tip_id, slot)
         claim = Claim(0, 0, SAMPLE_KEY, email.address, "", self.site.day_of(self.clock()).isoformat(), 1, self.clock())
-        links = {
-            action: self.site.url(f"/owner/{token}")
-            for action, token in tokens(self.signer, slot, tip_id, tip.text).items()
-        }
+        signed = tokens(self.signer, slot, tip_id, tip.text, shown_words(self.renderer, self.site, tip, slot))
+        links = {action: self.site.url(f"/owner/{token}") for action, token in signed.items()}
         return self.renderer.issue(
             replace(tip.text, title=str(values["title"])),
             tip_key=tip.card.key,

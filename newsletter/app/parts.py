@@ -23,6 +23,7 @@ from newsletter.domain.calendar.plan import Policy
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.delivery.processes import WorkerPolicy
+from newsletter.domain.errors import TemplateError
 from newsletter.domain.read_dates import is_day_first
 from newsletter.domain.site import Site
 from newsletter.domain.tips.pictures import FOLDER
@@ -190,6 +191,17 @@ class Parts:
         with self.store.read():
             self.signer  # noqa: B018 - raises if there is no secret key
             self.renderer  # noqa: B018 - raises if a template of the owner is broken
+
+    def may_use_own_pages(self) -> bool:
+        """Can the owner's templates of pages be used, whatever is wrong with those of emails? True without any."""
+        from newsletter.rendering.template_check import check_templates  # noqa: PLC0415 - as above
+
+        try:
+            if self.settings.templates:
+                check_templates(self.site, self.settings.templates, ["web"])
+        except TemplateError:
+            return False
+        return True
 
     def close(self) -> None:
         """Close the database, if it was used."""

@@ -7,10 +7,12 @@ Each part is built when it is first used, so a command needs only what it works 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from newsletter.actions.archive.read import PublicArchive
+from newsletter.actions.calendar.approval import words_of
 from newsletter.actions.calendar.calendar import Calendar
 from newsletter.actions.delivery.deliver import Delivery
 from newsletter.actions.heartbeat import Heartbeat
@@ -33,6 +35,7 @@ from newsletter.actions.tips.vote import Feedback
 from newsletter.actions.transactional import Transactional
 from newsletter.actions.trouble import Trouble
 from newsletter.app.parts import Parts
+from newsletter.domain.tips.tip import TipFull
 from newsletter.http import link_checker
 from newsletter.http.download import download
 from newsletter.http.heartbeat import ping
@@ -71,7 +74,7 @@ class App(Parts):
     @cached_property
     def calendar(self) -> Calendar:
         """What is planned, and the owner's overrides."""
-        return Calendar(self.store, self.rules, self.clock)
+        return Calendar(self.store, self.rules, self.clock, self.words)
 
     @cached_property
     def issues(self) -> Issues:
@@ -85,6 +88,7 @@ class App(Parts):
             hold_in_doubt=self.settings.holds_in_doubt,
             publisher=lambda: self.publisher,
             delivery=lambda: self.delivery,
+            words=self.words,
             owner=self.site.owner,
         )
 
@@ -92,6 +96,10 @@ class App(Parts):
     def publisher(self) -> Publisher:
         """Freeze the issue of a slot."""
         return Publisher(self.store, self.render_context, self.rules, self.errors)
+
+    def words(self, tip: TipFull, slot: date) -> str:
+        """A digest of what the email about a tip says; an approval is for these words. Raises TemplateError."""
+        return words_of(self.renderer, self.site, tip, slot)
 
     @cached_property
     def errors(self) -> Errors:
@@ -224,6 +232,7 @@ class App(Parts):
             self.clock,
             self.email_queued.set,
             lambda: self.errors,
+            self.words,
             lambda to, values: self.transactional.send_alert(to, values),  # noqa: PLW0108 - built only when it is needed
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
@@ -77,15 +78,18 @@ def builtin_templates() -> list[str]:
     )
 
 
-def check_templates(site: Site, own: Path) -> None:
-    """Raise TemplateError for the first template in `own` that cannot be used, or for all that have old names."""
+def check_templates(site: Site, own: Path, folders: Collection[str] = FOLDERS) -> None:
+    """Raise TemplateError for the first template in `own` that cannot be used, or for all that have old names.
+
+    folders: only these.
+    """
     ours = data_dir() / "templates"
     if not own.is_dir():
         raise TemplateError(f"there is no directory {own}", fix="Correct NEWSLETTER_TEMPLATES, or leave it empty")
     _check_for_old_names(own)
     names, emails = set(builtin_templates()), EmailTemplates(site, [own, ours])
     engines = {"email": emails.templates, "web": PageTemplates(site, _SCHEDULE, [own, ours]).templates}
-    for path in sorted(path for folder in FOLDERS for path in (own / folder).rglob("*") if path.is_file()):
+    for path in sorted(path for folder in folders for path in (own / folder).rglob("*") if path.is_file()):
         name = str(path.relative_to(own))
         engine = engines[path.relative_to(own).parts[0]].environment
         found = _names_in(engine, path) - engine.globals.keys()
@@ -98,6 +102,8 @@ def check_templates(site: Site, own: Path) -> None:
             raise TemplateError(
                 f"the variable {unknown!r} does not exist here", source=str(path), line=line, fix=_fix(known)
             )
+    if "email" not in folders:
+        return
     # Errors that only show when a template runs, such as an unknown attribute of the tip.
     emails.issue(
         _SAMPLE, tip_key="a-title", number=1, slot=date(2025, 6, 3), recipient=sentinels("x"), archive_links=_BESIDE

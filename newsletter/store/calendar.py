@@ -103,14 +103,16 @@ class SqlCalendar:
     def overrides(self) -> Mapping[date, SlotOverride]:
         """Every override, including those of past slots."""
         return {
-            row.slot: SlotOverride(Override(row.wish), row.about) for row in self._session.exec(select(SlotOverrideRow))
+            row.slot: SlotOverride(Override(row.wish), row.about, row.words)
+            for row in self._session.exec(select(SlotOverrideRow))
         }
 
     def set_override(self, slot: date, override: SlotOverride | None) -> None:
         """Replace the override of a slot, or remove it (None)."""
         self._session.exec(delete(SlotOverrideRow).where(col(SlotOverrideRow.slot) == slot))
         if override:
-            self._session.add(SlotOverrideRow(slot=slot, wish=override.kind.value, about=override.about))
+            row = SlotOverrideRow(slot=slot, wish=override.kind.value, about=override.about, words=override.words)
+            self._session.add(row)
         self._session.flush()
 
     # -- notifications of the owner ------------------------------------------------------------

@@ -218,7 +218,7 @@ class OwnKey(SQLModel, table=True):
 class SlotOverrideRow(SQLModel, table=True):
     """The owner's override of a slot. wish: skip, hold or approve. about: the reason, or the key of the approved tip.
 
-    words: a digest of what was approved; "" for an approval by an older version.
+    words: a digest of what was approved; "changed" once the email has other words; "" for an approval by an older version.
     """
 
     __tablename__ = "slot_wish"

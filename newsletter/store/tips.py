@@ -240,8 +240,21 @@ class SqlTips:
         if earlier is not None and earlier.tip_id == tip_id:  # it gets an earlier key of its own back
             self._session.delete(earlier)
         self._session.add(FormerKey(key=row.key, tip_id=tip_id))
+        self._rename_decisions(row.key, key)
         row.key = key
         self._session.flush()
+
+    def _rename_decisions(self, old: str, new: str) -> None:
+        """The owner approved the words of the tip, and a new key does not change them."""
+        is_approval = col(SlotOverrideRow.wish) == Override.APPROVE.value
+        for override in self._session.exec(
+            select(SlotOverrideRow).where(is_approval, col(SlotOverrideRow.about) == old)
+        ):
+            override.about = new
+        is_preview = col(OwnerNotified.what) == "preview"
+        is_of_tip = col(OwnerNotified.about).endswith(f" {old}", autoescape=True)
+        for told in self._session.exec(select(OwnerNotified).where(is_preview, is_of_tip)):
+            self._session.merge(OwnerNotified(what="preview", about=f"{told.about.split()[0]} {new}", at=told.at))
 
     def vote(self, tip_id: int, subscriber_id: int, *, useful: bool) -> None:
         """Record the answer of a subscriber; it replaces an earlier one."""

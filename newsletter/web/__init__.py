@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from newsletter.app import App
+from newsletter.domain.errors import TemplateError
 from newsletter.web.coming_day import ComingDay
 from newsletter.web.errors import answer_errors
 from newsletter.web.headers import StrictHeaders
@@ -26,9 +27,12 @@ log = logging.getLogger(__name__)
 RouteTable = Callable[[App, Pages], list[Route]]
 
 
-def make_web(app: App, table: RouteTable = route_table) -> FastAPI:
-    """The ASGI application of one newsletter. GET and HEAD never change a row; nothing sets a cookie."""
-    pages = Pages(app.site, app.schedule, app.settings.templates, ComingDay(app))
+def make_web(app: App, table: RouteTable = route_table, *, own_pages: bool = True) -> FastAPI:
+    """The ASGI application of one newsletter. GET and HEAD never change a row; nothing sets a cookie.
+
+    own_pages: use the owner's templates, if she has any.
+    """
+    pages = Pages(app.site, app.schedule, app.settings.templates if own_pages else None, ComingDay(app))
     rows = table(app, pages)
     web = FastAPI(title=app.site.title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for row in rows:
@@ -54,14 +58,22 @@ def _on_event_loop(handler: Callable[..., Response]) -> Callable[..., Awaitable[
     return wrapped
 
 
-def make_server(app: App) -> WebServer:
+def make_server(app: App, *, with_broken_templates: bool = False) -> WebServer:
     """The web server of one newsletter on NEWSLETTER_LISTEN, not started yet.
 
-    Raises SchemaError, SettingsError and TemplateError now, not at the first request.
+    Raises SchemaError, SettingsError and TemplateError now, not at the first request. with_broken_templates: pages whose
+    own templates are broken are made with ours instead.
     """
-    app.require_ready()
+    own_pages = True
+    try:
+        app.require_ready()
+    except TemplateError:
+        if not with_broken_templates:
+            raise
+        own_pages = app.may_use_own_pages()
     host, port = app.settings.listen
-    return WebServer(make_web(app), host, port, trusted_proxies=app.settings.trusted_proxies)
+    web = make_web(app, own_pages=own_pages)
+    return WebServer(web, host, port, trusted_proxies=app.settings.trusted_proxies)
 
 
 def serve(app: App) -> int:

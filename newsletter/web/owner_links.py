@@ -59,9 +59,18 @@ class OwnerLinks:
         asks_again = (
             before.changed and before.action in (Action.APPROVE, Action.SWAP) and after.override == before.override
         )
-        return self._page(after, done=not asks_again)
+        is_shown_again = before.other_words and before.action is Action.APPROVE
+        return self._page(after, done=not asks_again, is_shown_again=is_shown_again)
 
-    def _page(self, view: SlotView, *, done: bool = False, problem: str = "", status: int = 200) -> Response:
+    def _page(
+        self,
+        view: SlotView,
+        *,
+        done: bool = False,
+        is_shown_again: bool = False,
+        problem: str = "",
+        status: int = 200,
+    ) -> Response:
         left_out = {view.action, Action.UNDO}
         if view.line and view.line.tip is None:  # skipped, or nothing is left to send
             left_out |= {Action.SWAP, Action.SKIP}
@@ -73,6 +82,7 @@ class OwnerLinks:
             words=ACTION_TEXTS[view.action],
             others=others,
             done=done,
+            is_shown_again=is_shown_again,
             problem=problem,
             undo=_undo(view) if done else None,
         )

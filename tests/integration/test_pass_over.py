@@ -280,3 +280,58 @@ def test_an_approval_of_a_tip_ends_with_its_retirement(tmp_path: Path) -> None:
         assert harness.issues.publish_due() is None, "it needs a new approval"
         harness.calendar.approve(SLOT)
         assert sent(harness).tip_key == "old"
+
+
+# -- extra issues and substitutes ------------------------------------------------------------------
+
+
+def extra_with_error(harness: AppHarness) -> int:
+    """An extra issue about a tip with an error, which the owner pinned to a moment."""
+    add_tip(harness.files, "Bad", body="Hello {{ name }}.")
+    add_tip(harness.files, "Good")
+    with harness.store.write() as tx:
+        tx.calendar.pin("bad", (TUESDAY + timedelta(days=2)).date(), TUESDAY + timedelta(days=2))
+    harness.fake_clock.now = TUESDAY + timedelta(days=2)
+    harness.issues.publish_due()
+    return next(issue.number for issue in harness.issues.list() if issue.slot is None)
+
+
+def test_an_extra_issue_with_an_error_is_held_and_sent_once_its_tip_is_fixed(harness: AppHarness) -> None:
+    number = extra_with_error(harness)
+    held = harness.issue(number)
+    harness.issues.publish_due()
+    assert (held.state, held.tip_key) == (IssueState.PREPARING, "bad")
+    assert "the tip bad has an error" in held.pause_reason
+    assert harness.issue(number) == held, "no other tip is sent in its place"
+    harness.tips.edit("bad", harness.tips.as_file("bad").replace("{{ name }}", "you"))
+    harness.issues.send()
+    assert harness.issue(number).state is IssueState.DONE
+
+
+def test_an_extra_issue_that_is_not_fixed_in_time_is_given_up_and_the_owner_is_told(harness: AppHarness) -> None:
+    extra_with_error(harness)
+    harness.fake_clock.forward(hours=25)
+    harness.issues.publish_due()
+    (missed,) = (issue for issue in harness.issues.list() if issue.slot is None)
+    assert missed.state is IssueState.MISSED
+    assert "the tip bad has an error" in missed.pause_reason
+    told = texts(harness)
+    assert "was missed, because the tip bad has an error" in told
+
+
+def test_a_substitute_with_an_error_is_replaced_by_another_one(tmp_path: Path) -> None:
+    with open_app_harness(tmp_path, MemorySender(), rerun_to="unseen", rerun_after="4 weeks") as harness:
+        add_subscribers(harness.files, 2)
+        add_tip(harness.files, "Again")
+        assert sent(harness).tip_key == "again"
+        add_tip(harness.files, "Bad", body="Hello {{ name }}.")
+        add_tip(harness.files, "Good")
+        with harness.store.write() as tx:
+            for key in ("bad", "good"):
+                tx.tips.set_state(tx.tips.get(key).card.id, TipState.ARCHIVE)
+        harness.tips.pin("again", SLOT + 8 * WEEK)
+        harness.fake_clock.now = TUESDAY + 8 * WEEK
+        done = harness.issues.publish_due()
+        assert done
+        assert "bad" not in done.tips
+        assert problem_of(harness, "bad")

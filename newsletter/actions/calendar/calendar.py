@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from newsletter.actions.calendar.approval import Words, as_it_is
 from newsletter.actions.calendar.plan import (
     LastSlotStatus,
     Rules,
@@ -24,7 +25,7 @@ from newsletter.domain.calendar.plan import Kind
 from newsletter.domain.calendar.simulation import Simulation, simulate
 from newsletter.domain.dates import AMERICAN
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
-from newsletter.domain.errors import InputError, Refused, UsageError
+from newsletter.domain.errors import InputError, Refused, TemplateError, UsageError
 from newsletter.domain.slot_days import WEEK, WEEKDAYS
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.ports.clock import Clock
@@ -40,11 +41,13 @@ class Calendar:
 
     A slot is the local date of an issue. Every override can be repeated without harm. All of them raise Refused when
     the issue of the slot is over or already being sent, and when the late window of the slot has ended.
+    words: those of an email, for its approval.
     """
 
     store: Store
     rules: Rules
     clock: Clock
+    words: Words
 
     # -- look ahead ----------------------------------------------------------------------------------
 
@@ -72,9 +75,8 @@ class Calendar:
         """For each of these slots whose issue will not be sent before the owner approves it: why, as a clause."""
         with self.store.read() as tx:
             overrides = tx.calendar.overrides()
-        found = {
-            line.date: why_waiting(overrides.get(line.date), line.tip, self.rules) for line in lines if not line.at
-        }
+        slots = {line.date: line.tip for line in lines if not line.at}
+        found = {slot: why_waiting(self._as_it_is(slot, overrides), tip, self.rules) for slot, tip in slots.items()}
         return {slot: why for slot, why in found.items() if why}
 
     def runway(self) -> Runway:
@@ -179,20 +181,31 @@ class Calendar:
     def approve(self, slot: date) -> str:
         """Approve what is planned for this slot, in place of any other override; the tip's key.
 
-        Raises Refused also when no tip is planned.
+        The approval is for the words of the email as it is now. Raises Refused also when no tip is planned, and when no
+        email can be made.
         """
         now = self.clock()
+        with self.store.read() as tx:
+            must_be_open(tx, self.rules, slot, now)
+            # Without the override: a skipped slot has no tip to approve.
+            lines = upcoming_slots(tx, self.rules, now, slots_until(self.rules, slot, now), [f"unskip {slot}"]).lines()
+            line = next(line for line in lines if line.date == slot)
+            tip = tx.tips.get(line.tip) if line.tip else None
+        if tip is None:
+            why = f"there is nothing to approve on {in_words(slot)}: {line.reason}"
+            raise Refused(why, fix="See: newsletter calendar")
+        try:
+            words = self.words(tip, slot)
+        except TemplateError as error:
+            fix = "Fix it first, and run: newsletter templates check"
+            raise Refused(f"there is no email to approve: {error}", fix=fix) from error
         with self.store.write() as tx:
             must_be_open(tx, self.rules, slot, now)
-            # Without the override first: a skipped slot has no tip to approve.
             tx.calendar.set_override(slot, None)
-            line = self._line_of(tx, slot, now)
-            if line.tip is None:
-                raise Refused(
-                    f"there is nothing to approve on {in_words(slot)}: {line.reason}", fix="See: newsletter calendar"
-                )
-            tx.calendar.set_override(slot, SlotOverride(Override.APPROVE, line.tip))
-            return line.tip
+            if self._line_of(tx, slot, now).tip != tip.card.key or tx.tips.get(tip.card.key).text != tip.text:
+                raise Refused(f"the plan for {in_words(slot)} has just changed", fix="See: newsletter calendar")
+            tx.calendar.set_override(slot, SlotOverride(Override.APPROVE, tip.card.key, words))
+            return tip.card.key
 
     def clear_override(self, slot: date) -> bool:
         """Remove the override of this slot; False when it had none."""
@@ -225,6 +238,10 @@ class Calendar:
             if override and override.kind is Override.APPROVE:  # it approved the other tip
                 tx.calendar.set_override(slot, None)
             return first, second
+
+    def _as_it_is(self, slot: date, overrides: Mapping[date, SlotOverride]) -> SlotOverride | None:
+        found = overrides.get(slot)
+        return as_it_is(self.store, self.words, slot, found) if self.rules.approval else found
 
     def _line_of(self, tx: Tx, slot: date, now: datetime) -> ForecastSlot:
         lines = upcoming_slots(tx, self.rules, now, slots_until(self.rules, slot, now)).lines()

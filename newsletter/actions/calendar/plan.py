@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import islice
 
+from newsletter.actions.calendar.approval import Words, as_it_is
 from newsletter.domain.calendar.choose import TipChooser, choose
 from newsletter.domain.calendar.forecast import ForecastSlot, forecast, played_until
 from newsletter.domain.calendar.overrides import Override, SlotOverride
@@ -114,9 +115,15 @@ def why_waiting(override: SlotOverride | None, tip_key: str | None, rules: Rules
     """Why this tip may not be sent yet although it is due: on hold, or not approved. "" when it may."""
     if override and override.kind is Override.HOLD:
         return ": ".join(filter(None, ("you put it on hold", override.about)))
-    if rules.approval and tip_key and override != SlotOverride(Override.APPROVE, tip_key):
+    if not rules.approval or not tip_key:
+        return ""
+    if override is None or override.kind is not Override.APPROVE or override.about != tip_key:
         return "it is waiting for your approval"
-    return ""
+    return (
+        "the email has changed since you approved it, so it is waiting for your approval again"
+        if override.is_void
+        else ""
+    )
 
 
 def held_for_errors(issue: IssueFacts | None) -> str:
@@ -124,17 +131,22 @@ def held_for_errors(issue: IssueFacts | None) -> str:
     return issue.pause_reason if issue and issue.state in (IssueState.PLANNED, IssueState.PREPARING) else ""
 
 
-def next_issue(store: Store, rules: Rules, now: datetime) -> NextIssue:
-    """The slot that is due and has no finished issue, or else the next one. `publish_due` follows the same rules."""
+def next_issue(store: Store, rules: Rules, now: datetime, words: Words | None = None) -> NextIssue:
+    """The slot that is due and has no finished issue, or else the next one. `publish_due` follows the same rules.
+
+    words: compares those of the email with those that were approved; without it, what was last found counts.
+    """
     with store.read() as tx:
         slot = next(slot for slot in open_slots(tx, rules, now) if not is_skipped(tx, slot))
         issue = tx.issues.for_slot(slot)
         plan = plan_of(tx, rules)
         key, reason = _bound(issue) or _chosen(choose(slot, plan))
-        waits = why_waiting(tx.calendar.overrides().get(slot), key, rules) if not issue or issue.state in UNSENT else ""
-        waits = waits or held_for_errors(issue)
+        override, audience = tx.calendar.overrides().get(slot), tx.subscribers.mailable()
         tip = titled(tx.tips.get(key).card, plan, slot) if key else None
-        return NextIssue(slot, rules.schedule.starts_at(slot), tip, reason, tx.subscribers.mailable(), waits)
+    if words and rules.approval:
+        override = as_it_is(store, words, slot, override)
+    waits = why_waiting(override, key, rules) if not issue or issue.state in UNSENT else ""
+    return NextIssue(slot, rules.schedule.starts_at(slot), tip, reason, audience, waits or held_for_errors(issue))
 
 
 def titled(card: TipCard, plan: Plan, slot: date) -> TipCard:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from threading import Event
 
+from newsletter.actions.calendar.approval import Words
 from newsletter.actions.calendar.plan import NextIssue, Rules, next_issue
 from newsletter.actions.delivery.deliver import Delivery, Progress
 from newsletter.actions.issues.audience import shares_for
@@ -64,13 +65,14 @@ class Issues:
     hold_in_doubt: bool
     publisher: Callable[[], Publisher]
     delivery: Callable[[], Delivery]
+    words: Words
     owner: Sequence[str] = ()
 
     # -- look --------------------------------------------------------------------------------------
 
     def next(self) -> NextIssue:
         """The issue that is due or comes next: its slot, its tip, and the size of its audience."""
-        return next_issue(self.store, self.rules, self.clock())
+        return next_issue(self.store, self.rules, self.clock(), self.words)
 
     def rehearse(self, tip_key: str | None = None) -> Settled:
         """What the next issue, or an issue with this tip now, would send, and the errors that stop it; writes nothing."""

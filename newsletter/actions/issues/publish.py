@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from newsletter.actions.calendar.approval import void_changed, words_of
 from newsletter.actions.calendar.plan import (
     UNSENT,
     Rules,
@@ -174,7 +175,7 @@ class Publisher:
 
         A tip that cannot be sent after all is taken out of the issue, unless the owner asked for this one: then it is held.
         """
-        if stopped := self._stop_bound(issue, now):
+        if stopped := self._stop_bound(issue, now) or self._stop_changed(issue):
             return stopped
         key, emails = issue.tip_key or "", dict[str, SubstituteEmail]()
         with self.store.read() as tx:
@@ -239,6 +240,14 @@ class Publisher:
             return self._hold(issue, why_held(tip.card.key, found), now)
         return self._release(issue, tip, now)
 
+    def _stop_changed(self, issue: IssueFacts) -> IssueFacts | None:
+        """The issue, if the owner approved it with other words: then it waits for her again. None if it may be sent."""
+        is_changed = issue.slot and self.rules.approval and void_changed(self.store, self._words, issue.slot)
+        return issue if is_changed else None
+
+    def _words(self, tip: TipFull, slot: date) -> str:
+        return words_of(self.render_context.renderer, self.render_context.site, tip, slot)
+
     def _release(self, issue: IssueFacts, tip: TipFull, now: datetime) -> IssueFacts:
         with self.store.write() as tx:
             current = tx.issues.get(issue.number)
@@ -282,8 +291,8 @@ class Publisher:
         if issue.slot is None:
             return issue
         settled = self._settle(issue.slot, now)
-        if settled.hold:
-            return self._hold(issue, settled.hold, now)
+        if stopped := self._hold(issue, settled.hold, now) if settled.hold else self._stop_changed(issue):
+            return stopped
         with self.store.write() as tx:
             issue = tx.issues.get(issue.number)
             if issue.slot is None or issue.state not in (IssueState.PLANNED, IssueState.NO_CONTENT):

@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from newsletter.actions.calendar.approval import as_it_is, words_of
 from newsletter.actions.calendar.calendar import Calendar
 from newsletter.actions.calendar.plan import Rules, is_over, slots_until, upcoming_slots
 from newsletter.domain.calendar.forecast import ForecastSlot
 from newsletter.domain.calendar.overrides import Action, SlotOverride
 from newsletter.domain.delivery.issue import IN_PROGRESS
-from newsletter.domain.errors import BadToken, Refused
-from newsletter.domain.tips.tip import TipRules, TipText, fingerprint
+from newsletter.domain.errors import BadToken, Refused, TemplateError
+from newsletter.domain.site import Site
+from newsletter.domain.tips.tip import TipFull, TipRules, TipText, fingerprint
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.ports.rendering import Renderer
 from newsletter.ports.store import Tx
 
+NO_WORDS = "0"
+"""In a link: there was no email, because no tip is planned or a template is broken."""
 BY_PREVIEW_LINK = "by the link in the preview"
 SHOWN = 3  # slots after this one, on the page
 LOOK_AHEAD = 4  # slots after this one, in which the page looks for the tip that could be swapped with it
@@ -27,7 +32,7 @@ class SlotView:
 
     line: what goes out in this slot as things are. then: the next slot with a tip. Both are None when nothing is known.
     coming: the slots after it.
-    changed: the plan differs from the one in the email. over: why nothing can be changed anymore, or "". override: the
+    changed: the plan or the words of the email differ from the preview. other_words: only the words do. over: why nothing can be changed anymore, or "". override: the
     owner's override of the slot. tokens: for each action, a token that fits the present plan.
     """
 
@@ -40,15 +45,24 @@ class SlotView:
     override: SlotOverride | None
     tokens: Mapping[str, str]
     coming: tuple[ForecastSlot, ...] = ()
+    other_words: bool = False
 
 
-def tokens(signer: Signer, slot: date, tip_id: int, text: TipText | None) -> Mapping[str, str]:
-    """A token for each action on this slot, as long as this tip is planned for it with this text."""
-    version = _version(text)
-    return {
-        action.value: signer.sign(Purpose.OWNER, action.value, slot.strftime("%Y%m%d"), str(tip_id), version)
-        for action in Action
-    }
+def tokens(signer: Signer, slot: date, tip_id: int, text: TipText | None, words: str = NO_WORDS) -> Mapping[str, str]:
+    """A token for each action on this slot, as long as this tip is planned for it with this text.
+
+    words: the digest of the email that the owner sees.
+    """
+    fields = slot.strftime("%Y%m%d"), str(tip_id), _version(text), words
+    return {action.value: signer.sign(Purpose.OWNER, action.value, *fields) for action in Action}
+
+
+def shown_words(renderer: Renderer, site: Site, tip: TipFull, slot: date) -> str:
+    """The digest of an email as `tokens` takes it; NO_WORDS if the templates of the owner are broken."""
+    try:
+        return words_of(renderer, site, tip, slot)
+    except TemplateError:
+        return NO_WORDS
 
 
 def _version(text: TipText | None) -> str:
@@ -65,29 +79,37 @@ class PreviewLinks:
 
     def view(self, token: str) -> SlotView:
         """What the link is about. Raises BadToken."""
-        action, slot, tip_id, version = _open(self.signer, token)
+        action, slot, tip_id, version, seen = _open(self.signer, token)
         now, rules = self.calendar.clock(), self.calendar.rules
         with self.calendar.store.read() as tx:
             lines = _planned(tx, rules, slot, now)
             line, coming = (lines[0], lines[1:]) if lines else (None, [])
             tip = tx.tips.get(line.tip) if line and line.tip else None
             planned, text = (tip.card.id, tip.text) if tip else (0, None)
-            return SlotView(
-                action=action,
-                slot=slot,
-                line=line,
-                then=next((line for line in coming if line.tip), None),
-                changed=planned != tip_id or version not in ("", _version(text)),
-                over=_over(tx, slot) or ("" if line else "its time has passed"),
-                override=tx.calendar.overrides().get(slot),
-                tokens=tokens(self.signer, slot, planned, text),
-                coming=tuple(coming[:SHOWN]),
-            )
+            over, override = _over(tx, slot), tx.calendar.overrides().get(slot)
+        words = self._words(tip, slot)
+        is_replanned = planned != tip_id or version not in ("", _version(text))
+        has_other_words = words != NO_WORDS and seen not in ("", words)
+        is_only_reworded = has_other_words and not is_replanned
+        return SlotView(
+            action=action,
+            slot=slot,
+            line=line,
+            then=next((line for line in coming if line.tip), None),
+            changed=is_replanned or has_other_words,
+            over=over or ("" if line else "its time has passed"),
+            override=as_it_is(self.calendar.store, self.calendar.words, slot, override),
+            # Words are approved in an email that shows them, so the links of an old preview stay links of an old preview.
+            tokens=tokens(self.signer, slot, planned, text, seen if is_only_reworded else words),
+            coming=tuple(coming[:SHOWN]),
+            other_words=is_only_reworded,
+        )
 
     def act(self, token: str) -> SlotView:
         """Do what the link says, once even if it is followed twice; the slot as it is after that.
 
-        Approve and swap are about the tip that the email showed, so they do nothing when another tip is planned by now.
+        Approve and swap are about the tip that the email showed, so they do nothing when another tip is planned by now. If
+        only the words of the email have changed, an approval sends a new preview instead.
         Raises BadToken, and Refused when the slot can no longer be changed.
         """
         # Another process may send the issue between this look and the change; the calendar checks again in its transaction.
@@ -102,11 +124,25 @@ class PreviewLinks:
                 self.calendar.hold(slot, BY_PREVIEW_LINK)
             case Action.APPROVE if not before.changed or _is_skipped(before):
                 self.calendar.approve(slot)
-            case Action.SWAP if not before.changed:
+            case Action.APPROVE if before.other_words:
+                self._preview_again(before)
+            case Action.SWAP if not before.changed or before.other_words:
                 self.calendar.swap(slot)
             case Action.UNDO:
                 self.calendar.clear_override(slot)
         return self.view(token)
+
+    def _words(self, tip: TipFull | None, slot: date) -> str:
+        try:
+            return self.calendar.words(tip, slot) if tip else NO_WORDS
+        except TemplateError:
+            return NO_WORDS
+
+    def _preview_again(self, view: SlotView) -> None:
+        """Let the owner read the words that she is asked to approve."""
+        if view.line:
+            with self.calendar.store.write() as tx:
+                tx.calendar.clear_notified("preview", only=f"{view.slot} {view.line.tip}")
 
 
 def _is_skipped(view: SlotView) -> bool:
@@ -114,12 +150,12 @@ def _is_skipped(view: SlotView) -> bool:
     return view.line is not None and view.line.skip_reason is not None
 
 
-def _open(signer: Signer, token: str) -> tuple[Action, date, int, str]:
-    """Action, slot, tip id, and version of the text; "" in an email of an older program."""
+def _open(signer: Signer, token: str) -> tuple[Action, date, int, str, str]:
+    """Action, slot, tip id, version of the text, and words of the email; "" for both in emails of an older program."""
     fields = signer.open(Purpose.OWNER, token)
     try:
-        action, day, tip_id, *version = fields
-        return Action(action), date.fromisoformat(day), int(tip_id), "".join(version)
+        action, day, tip_id, version, words = (*fields, "", "")[: max(len(fields), 5)]
+        return Action(action), date.fromisoformat(day), int(tip_id), version, words
     except ValueError:
         raise BadToken("this link is not one of ours", fix="Open it again from the email") from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from newsletter.actions.calendar.approval import Words
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.issues.errors import Errors
 from newsletter.actions.owner.queue import alert_values
@@ -19,7 +20,7 @@ class Owner:
 
     addresses: of the owners; without any, nothing is queued. email_queued: called after emails were
     queued, so that the sender of transactional emails does not wait for its next look. errors: finds what will stop the
-    issue. send_alert: sends one without the database.
+    issue. words: those of an email, which the owner has approved. send_alert: sends one without the database.
     """
 
     store: Store
@@ -28,6 +29,7 @@ class Owner:
     clock: Clock
     email_queued: Callable[[], None]
     errors: Callable[[], Errors]
+    words: Words
     send_alert: Callable[[Sequence[str], Mapping[str, object]], int] = lambda _to, _values: 0
 
     def notify(self) -> int:
@@ -41,7 +43,7 @@ class Owner:
         self.store.mark_active(now)
         if not self.addresses:
             return 0
-        queued = notify_owner(self.store, self.rules, self.addresses, now, self.errors)
+        queued = notify_owner(self.store, self.rules, self.addresses, now, self.errors, self.words)
         if queued:
             self.email_queued()
         return queued

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 
+from newsletter.actions.calendar.approval import Words, void_changed
 from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_issue, upcoming_slots
 from newsletter.actions.issues.audience import shares_for
 from newsletter.actions.issues.errors import Errors
@@ -37,10 +38,15 @@ PAUSED = "paused"
 RESUMED = "resumed"  # the owner has seen why the issue was paused, and wants it sent
 
 
-def notify_owner(store: Store, rules: Rules, owner: Sequence[str], now: datetime, errors: Callable[[], Errors]) -> int:
+def notify_owner(
+    store: Store, rules: Rules, owner: Sequence[str], now: datetime, errors: Callable[[], Errors], words: Words
+) -> int:
     """Queue everything the owner should know by now and has not been told; how many emails. owner: email addresses."""
     queued = 0
     coming = next_issue(store, rules, now)  # outside of the write transaction, to keep that short
+    is_near = coming.due_at - now <= PREVIEW_BEFORE
+    if rules.approval and is_near and not coming.waits and void_changed(store, words, coming.slot):
+        coming = next_issue(store, rules, now)
     found, results = tuple[str, ...](), due_results(store, rules, now)
     if _is_preview_due(store, coming, now):
         found = errors_of_next(store, rules, coming, now, errors)

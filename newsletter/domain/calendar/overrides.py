@@ -15,12 +15,31 @@ class Override(StrEnum):
     APPROVE = "approve"  # this tip may be sent
 
 
+CHANGED = "changed"
+"""In place of the words of an approval: the email has other words by now, so the approval is void."""
+
+
 @dataclass(frozen=True, slots=True)
 class SlotOverride:
-    """An override. about: the reason of a skip or a hold, or the key of the approved tip."""
+    """An override. about: the reason of a skip or a hold, or the key of the approved tip.
+
+    words: a digest of the words that were approved, CHANGED, or "" for an approval by an older version, whose words are
+    not known: it is for the tip.
+    """
 
     kind: Override
     about: str = ""
+    words: str = ""
+
+    @property
+    def is_for_words(self) -> bool:
+        """Is it an approval that ends if the email has other words?"""
+        return self.kind is Override.APPROVE and self.words not in ("", CHANGED)
+
+    @property
+    def is_void(self) -> bool:
+        """Is it an approval of other words than those of the email?"""
+        return self.kind is Override.APPROVE and self.words == CHANGED
 
 
 @dataclass(frozen=True, slots=True)
