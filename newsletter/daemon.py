@@ -23,6 +23,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from newsletter.app import App
 from newsletter.app.process import lower_priority
 from newsletter.domain.calendar.schedule import WEEKDAYS
+from newsletter.domain.delivery.delivery import OPEN
 from newsletter.domain.delivery.processes import SenderRole
 from newsletter.domain.english import ended
 from newsletter.domain.errors import Busy, NewsletterError, TemplateError, Unavailable
@@ -131,7 +132,10 @@ class Daemon:
             return
         result = self._app.delivery.deliver(self._lock, number)
         if result.final:
-            log.info("issue %d: %d sent, %d not sent", number, result.sent, result.final - result.sent)
+            counts = self._app.issues.get(number).counts
+            waiting = sum(counts.get(state.value, 0) for state in OPEN)
+            more = f", {waiting} waiting" if waiting else ""
+            log.info("issue %d: %d sent, %d not sent%s", number, result.sent, result.final - result.sent, more)
         # A paused issue is not tried again by itself, so there is nothing to back off from.
         if result.trouble and not result.paused:
             if result.sent:  # a mail server with a limit is not one that is down

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from newsletter.domain.delivery.delivery import OPEN, WHY_HELD, SkipReason, State, how_to_send_held
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueState, how_to_fix
+from newsletter.domain.english import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,7 @@ def draw_issue(
         *(("note" if place == 0 else "", note) for place, note in enumerate(notes)),
         *([("next attempt", output.when(next_at))] if next_at else []),
         ("started", output.when(issue.started_at)),
-        ("done", output.when(issue.done_at)),
+        ("done", output.when(None if issue.state in IN_PROGRESS else issue.done_at)),  # it may have been reopened
     ]
     if took is not None:
         sent = issue.counts.get(State.SENT.value, 0)
@@ -105,6 +106,18 @@ def draw_issue(
         facts.append(("took", f"{took:.1f} s{rate}"))
     day = output.day(issue.slot) if issue.slot else issue.quarter or "outside the calendar"
     output.facts(facts, title=f"Issue {issue.number} · {day}" if issue.is_numbered else f"Missed · {day}")
+
+
+def queued_again(issue: IssueFacts, number: int, *, dry_run: bool) -> str:
+    """What `issues retry-failed` did, or would do, and what to do next. number: of the emails."""
+    if not number:
+        return "There is nothing to send again."
+    are = "would be" if dry_run else "is" if number == 1 else "are"
+    them = "it" if number == 1 else "them"
+    resume = f"newsletter issues resume {issue.number}"
+    is_paused = issue.state is IssueState.PAUSED
+    how = f"To send {them}, run {resume}" if is_paused else f"The daemon sends {them}; without it, run {resume}"
+    return f"{plural(number, 'email')} {are} queued again. {how}"
 
 
 def next_document(coming: NextIssue) -> dict[str, object]:

@@ -17,6 +17,7 @@ from newsletter.cli.issue_view import (
     issue_document,
     next_document,
     next_issue_text,
+    queued_again,
     subscriber_count,
     substitutes_document,
 )
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from newsletter.domain.subscribers.subscriber import DeliveryFacts
 
 TRY_LATER = 75
+_RETRIED = (State.FAILED.value, State.HELD.value, State.REJECTED.value)
 
 
 @click.group(cls=CommandGroup)
@@ -311,7 +313,11 @@ def retry_failed(context: CliContext, *, number: int, held: bool, dry_run: bool)
     An email whose reply was lost twice is held, and stays so unless --held is passed: its subscriber may have two copies.
     """
     issues_ = context.app.issues
-    report_issue(context, issues_.get(number) if dry_run else issues_.retry_failed(number, held=held))
+    before = issues_.get(number)
+    after = issues_.retry_failed(number, held=held, dry_run=dry_run)
+    unsent = [sum(issue.counts.get(state, 0) for state in _RETRIED) for issue in (before, after)]
+    queued = max(0, unsent[0] - unsent[1])  # the daemon may be sending
+    report_issue(context, before if dry_run else after, notes=[queued_again(after, queued, dry_run=dry_run)])
 
 
 @issues.command("deliveries")

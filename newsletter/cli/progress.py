@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -51,14 +51,17 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
     return code
 
 
-def report_issue(context: CliContext, issue: IssueFacts, *, took: float | None = None) -> None:
-    """Show an issue with the replies and the refusals of its mail server. took: seconds."""
+def report_issue(
+    context: CliContext, issue: IssueFacts, *, took: float | None = None, notes: Sequence[str] = ()
+) -> None:
+    """Show an issue with the replies and the refusals of its mail server. took: seconds. notes: what the command did."""
     replies, health = context.app.issues.replies(issue.number), context.app.issues.health(issue.number)
     waiting = context.app.issues.waiting(issue.number) if issue.state is IssueState.SENDING else None
     # While an issue is being sent, its refusals are not final.
-    notes = () if issue.state in IN_PROGRESS else (*health.lines, *([health.next_step] if health.doubtful else []))
     if waiting:
-        notes = (f"The mail server asks us to wait with {plural(waiting.number, 'email')}.",)
+        notes = (*notes, waiting.summary)
+    if issue.state not in IN_PROGRESS:
+        notes = (*notes, *health.lines, *([health.next_step] if health.doubtful else []))
     next_at = waiting.next_attempt_at if waiting else None
     document = {**issue_document(issue), "notes": list(notes), **({"next_attempt_at": iso(next_at)} if next_at else {})}
     context.report(

@@ -46,7 +46,7 @@ class SqlIssueResults:
     def waiting(self, number: int) -> Waiting | None:
         """The emails that the mail server has deferred; None if there are none."""
         row = self._db.execute(statements.WAITING, {"issue": number}).fetchone()
-        return Waiting(row[0], row[1].partition(" ")[2], from_ms(row[2])) if row[0] else None
+        return Waiting(row[0], row[1].partition(" ")[2], from_ms(row[2]), row[3]) if row[0] else None
 
     def rejected(self, number: int) -> Sequence[int]:
         """The subscribers whose deliveries are rejected."""

@@ -124,7 +124,8 @@ OF_SUBSCRIBER = f"{LIST} WHERE d.subscriber_id = :id ORDER BY d.issue_id DESC"
 WAITING = """WITH waiting AS (SELECT reply, count(*) AS n, min(next_attempt_at) AS due
         FROM delivery INDEXED BY delivery_deferred
         WHERE issue_id = :issue AND state = 'deferred' AND reply IS NOT NULL GROUP BY reply)
-    SELECT sum(n), (SELECT reply FROM waiting ORDER BY n DESC, reply LIMIT 1), min(due) FROM waiting"""
+    SELECT sum(n), (SELECT reply FROM waiting ORDER BY n DESC, reply LIMIT 1), min(due),
+        coalesce(sum(n) FILTER (WHERE reply LIKE 'dot no reply%'), 0) FROM waiting"""
 REPLIES = """SELECT reply, count(*) AS n FROM delivery
     WHERE issue_id = :issue AND state IN ('deferred', 'failed', 'rejected', 'held') AND reply IS NOT NULL
     GROUP BY reply ORDER BY n DESC, reply LIMIT :limit"""

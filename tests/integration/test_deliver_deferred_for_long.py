@@ -88,6 +88,6 @@ def test_the_owner_is_told_once_with_the_words_of_the_mail_server(harness: AppHa
     again = [mail["Subject"] for mail in owner_emails(harness)]
 
     assert not any("waits for" in subject for subject in (*early, *again))
-    assert "has accepted 0 of 30 emails, and asks us to wait with 30" in text
+    assert "has accepted 0 of 30 emails. The mail server asks us to wait with 30 emails." in text
     assert "450 4.7.1 too many connections, slow down" in text
     assert "newsletter issues deliveries 1 --state deferred" in text

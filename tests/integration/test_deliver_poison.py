@@ -75,7 +75,9 @@ def test_one_poisoned_recipient_waits_and_everybody_else_gets_the_issue(
     ],
     ids=["every tenth", "every tenth drop", "neighbors", "neighbors drop"],
 )
-def test_many_poisoned_recipients_stop_nobody_else(tmp_path: Path, to: str, does: str, connections: int) -> None:
+def test_many_poisoned_recipients_stop_nobody_else(
+    tmp_path: Path, to: str, does: str, connections: int, caplog: pytest.LogCaptureFixture
+) -> None:
     with relay(tmp_path, Fault("rcpt", does, to=to), subscribers=90, connections=connections) as (harness, server):
         poisoned = 9 if "0" in to else 40
         done = harness.round()
@@ -83,6 +85,8 @@ def test_many_poisoned_recipients_stop_nobody_else(tmp_path: Path, to: str, does
         assert (harness.counts(), done.trouble) == ({"sent": 90 - poisoned, "deferred": poisoned}, "")
         assert set(got(server).values()) == {1}
         assert server.connections <= connections + 6 * poisoned
+        lost = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert len(lost) == 4, "three lost connections and how many there were, not a line for each"
         harness.fake_clock.forward(minutes=1)
         server.faults.clear()
         harness.round()
@@ -94,8 +98,11 @@ def test_poisoned_recipients_that_lose_the_reply_to_the_dot_stop_nobody_else(tmp
     fault = Fault("dot", "drop", to="reader[1-2]?@a.example")
     with relay(tmp_path, fault, subscribers=60, connections=connections) as (harness, _):
         harness.round()
+        waiting = harness.issues.waiting(1)
 
         assert harness.counts() == {"sent": 40, "deferred": 20}
+        assert waiting
+        assert waiting.doubts == 20
 
 
 @pytest.mark.parametrize(

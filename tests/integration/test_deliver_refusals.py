@@ -163,6 +163,10 @@ def test_retry_failed_brings_back_what_was_not_about_the_mailbox(harness: AppHar
                 " SELECT address_key, 'hard_bounce', '', '2026-01-01', 1 FROM subscriber WHERE id = ?",
                 (number,),
             )
+    would = harness.issues.retry_failed(1, dry_run=True)
+    assert (would.counts["pending"], would.state) == (2, IssueState.SENDING)
+    assert (harness.counts(), harness.issue().state) == ({"sent": 2, "rejected": 3}, IssueState.DONE)
+    assert len(harness.suppressed()) == 3
     harness.issues.retry_failed(1)
 
     assert harness.counts() == {"sent": 2, "pending": 2, "rejected": 1}

@@ -60,6 +60,14 @@ def test_a_server_that_does_not_greet_us_is_trouble(stage: str, does: str) -> No
         assert not any(command.startswith("MAIL") for command in server.commands)
 
 
+@pytest.mark.parametrize("reply", ["421 4.7.0 too many connections", "454 4.3.0 later"])
+def test_a_server_that_replies_is_not_doubted_to_be_there(reply: str) -> None:
+    with FaultySmtp([Fault("banner", reply)]) as server:
+        trouble = trouble_with(server.url())
+    assert reply in trouble.message
+    assert not trouble.fix
+
+
 @pytest.mark.parametrize("line", [b"220-hello\r\n", b"220-" + b"x" * 60])
 def test_a_reply_that_does_not_end_is_trouble(line: bytes) -> None:
     def greet(client: socket.socket) -> None:

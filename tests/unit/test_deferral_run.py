@@ -66,3 +66,17 @@ def test_the_owner_is_told_after_an_hour_and_only_of_many(
 ) -> None:
     waiting = Waiting(number, "450 slow down", NOW)
     assert waiting.is_news(audience, NOW - timedelta(minutes=minutes), NOW) is is_news
+
+
+@pytest.mark.parametrize(
+    ("number", "reply", "doubts", "says"),
+    [
+        (3, "450 slow down", 0, "The mail server asks us to wait with 3 emails."),
+        (1, "no reply to RCPT: it closed the connection", 0, "1 email waits for the next attempt."),
+        (3, "450 slow down", 1, "3 emails wait for the next attempt. 1 of them may have arrived."),
+        (1, "no reply to the dot", 1, "accepted 1 email. It may have arrived and is tried once more."),
+        (3, "no reply to the dot", 3, "accepted 3 emails. They may have arrived and are tried once more."),
+    ],
+)
+def test_only_a_mail_server_that_replied_has_asked_us_to_wait(number: int, reply: str, doubts: int, says: str) -> None:
+    assert Waiting(number, reply, NOW, doubts).summary.endswith(says)

@@ -18,6 +18,7 @@ from newsletter.domain.delivery.delivery import Claim, Finished
 from newsletter.domain.delivery.outcome import Cause, Deferred, Envelope, InDoubt, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.delivery.rate_limit import RateLimiter
 from newsletter.domain.delivery.whose_trouble import WhoseTrouble
+from newsletter.domain.english import plural
 from newsletter.domain.errors import ConnectionEnded, InputError, NewsletterError, RelayRefusal, SenderError
 from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Ledger, Sender, Session, Worker, WorkerUpdate
@@ -25,6 +26,7 @@ from newsletter.ports.sending import Ledger, Sender, Session, Worker, WorkerUpda
 log = logging.getLogger(__name__)
 
 MAX_WAIT = timedelta(minutes=1)  # a longer wait ends the batch; the next one seeds its limiter from the ledger
+MOST_LOGGED = 3  # lost connections of one batch; the others are counted
 _RETRYABLE = (Deferred, InDoubt)
 
 Compose = Callable[[Claim, datetime], bytes]
@@ -87,6 +89,7 @@ class Batch:
         self.whose_trouble = WhoseTrouble(accepted=accepted)
         self.deferrals = DeferralRun(context.is_slowed, has_accepted=accepted > 0)
         self.began = context.clock()
+        self.lost_connections = 0
         self.on_accepted: Callable[[], object] | None = None  # called once, after the first email was accepted
         self.halt = Event()
         self.limiter = RateLimiter(getattr(context.sender, "rates", ()))
@@ -238,6 +241,8 @@ class Batch:
 
     def note_openings(self, opener: Opener) -> None:
         """At the end of a batch: a mail server that opens no connection, or none anymore, is in trouble."""
+        if self.lost_connections > MOST_LOGGED:
+            log.warning("issue %d: %s were lost in all", self.number, plural(self.lost_connections, "connection"))
         with self.result.lock:
             self.result.trouble = self.result.trouble or self.whose_trouble.trouble
             self.result.has_opened |= opener.has_worked
@@ -270,8 +275,10 @@ class Batch:
         connection.session = None
         if isinstance(error, ConnectionEnded):
             return None
-        log.warning("issue %d: %s", self.number, error)
         with self.result.lock:
+            self.lost_connections += 1
+            if self.lost_connections <= MOST_LOGGED:
+                log.warning("issue %d: %s", self.number, error)
             if isinstance(error, RelayRefusal):
                 self.result.trouble = self.result.paused = str(error)
                 self.halt.set()

@@ -7,7 +7,7 @@ the state inside its own transaction, and only the holder of the sending lock cl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from threading import Event
 
@@ -46,6 +46,10 @@ from newsletter.ports.store import Store, Tx
 _SEE = "See: newsletter issues list"
 _CANCELLABLE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING, IssueState.PAUSED)
 _NOT_RETRYABLE = (IssueState.CANCELLED, IssueState.MISSED)
+
+
+class _DryRunError(Exception):
+    """Rolls back the transaction of a dry run."""
 
 
 @dataclass(frozen=True)
@@ -228,26 +232,33 @@ class Issues:
             tx.suppressions.add_bounced(number, health.verdict.suppress, now)
             return tx.issues.change(number, IssueEvent.CANCEL, now, reason="cancelled by hand")
 
-    def retry_failed(self, number: int, *, held: bool = False) -> IssueFacts:
+    def retry_failed(self, number: int, *, held: bool = False, dry_run: bool = False) -> IssueFacts:
         """Requeue what was not sent; `send`, `resume` or the daemon sends it.
 
         That is every failed, held, and rejected delivery, but none to an address that is suppressed. Addresses that an
         earlier version suppressed for another reason than the mailbox are no longer suppressed. held: also held ones
-        that may have arrived twice already, for one more attempt. Raises NotFound, Refused.
+        that may have arrived twice already, for one more attempt. dry_run: return what would come of it, and roll it back.
+        Raises NotFound, Refused.
         """
-        now = self.clock()
-        with self.store.write() as tx:
-            issue = tx.issues.get(number)
-            if issue.state in _NOT_RETRYABLE:
-                raise Refused(f"issue {number} is {issue.state}, so nothing more of it is sent", fix=_SEE)
-            refuse_too_close(tx, self.rules, issue, now)
-            tx.calendar.clear_notified(RETRIED, only=str(number))
-            tx.calendar.mark_notified(RETRIED, str(number), now)
-            tx.issues.retry(number, ("failed", "held"), now, again=held)
-            tx.issues.retry_rejected(number, now)
-            return tx.issues.get(number)
+        found = []
+        with suppress(_DryRunError), self.store.write() as tx:
+            found.append(self._retry_failed(tx, number, held=held))
+            if dry_run:
+                raise _DryRunError
+        return found[0]
 
     # -- steps -------------------------------------------------------------------------------------
+
+    def _retry_failed(self, tx: Tx, number: int, *, held: bool) -> IssueFacts:
+        now, issue = self.clock(), tx.issues.get(number)
+        if issue.state in _NOT_RETRYABLE:
+            raise Refused(f"issue {number} is {issue.state}, so nothing more of it is sent", fix=_SEE)
+        refuse_too_close(tx, self.rules, issue, now)
+        tx.calendar.clear_notified(RETRIED, only=str(number))
+        tx.calendar.mark_notified(RETRIED, str(number), now)
+        tx.issues.retry(number, ("failed", "held"), now, again=held)
+        tx.issues.retry_rejected(number, now)
+        return tx.issues.get(number)
 
     def _publish(self, *, early: bool, extra_tip: str | None, anyway: bool) -> IssueFacts | None:
         if not early and extra_tip is None:

@@ -29,7 +29,7 @@ def notify_of_waiting(tx: Tx, owner: Sequence[str], now: datetime) -> int:
             continue
         sent = tx.issues.get(issue.number).counts.get("sent", 0)
         lines = [
-            f"The mail server has accepted {sent:,} of {issue.audience:,} emails, and asks us to wait with {waiting.number:,}.",
+            f"The mail server has accepted {sent:,} of {issue.audience:,} emails. {waiting.summary}",
             f"Its most frequent reply: {ended(waiting.reply)}",
             "These emails are tried again for 48 hours, less and less often. Nobody is left out yet.",
         ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from newsletter.domain.delivery.outcome import Reply
+from newsletter.domain.english import plural
 
 MOST_IN_A_ROW = 100  # deferred emails after which a batch ends
 MOST_WHEN_SLOWED = 20  # the same for the next batches, until an email is accepted
@@ -48,11 +49,27 @@ class DeferralRun:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The deferred emails of an issue. reply: the most frequent one. next_attempt_at: of the first, aware."""
+    """The deferred emails of an issue. reply: the most frequent one. next_attempt_at: of the first, aware.
+
+    doubts: how many of them may have arrived, because the reply to the end of the email was lost.
+    """
 
     number: int
     reply: str
     next_attempt_at: datetime
+    doubts: int = 0
+
+    @property
+    def summary(self) -> str:
+        """Who waits for whom, for the owner."""
+        emails = plural(self.number, "email")
+        if self.doubts == self.number:
+            again = "It may have arrived and is" if self.number == 1 else "They may have arrived and are"
+            return f"The mail server did not say whether it accepted {emails}. {again} tried once more."
+        if self.doubts or self.reply.startswith("no reply"):
+            some = f" {self.doubts:,} of them may have arrived." if self.doubts else ""
+            return f"{emails} {'waits' if self.number == 1 else 'wait'} for the next attempt.{some}"
+        return f"The mail server asks us to wait with {emails}."
 
     def is_news(self, audience: int, started_at: datetime, now: datetime) -> bool:
         """Should the owner know? Times are aware."""

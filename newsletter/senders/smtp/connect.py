@@ -10,6 +10,7 @@ from newsletter.domain.delivery.outcome import Stage
 from newsletter.domain.errors import AuthenticationFailed, RelayRefusal, SenderError
 from newsletter.mail.replies import is_about_us, parse_reply
 from newsletter.senders.smtp.connection import Connection, NoReply, TlsConnection
+from newsletter.senders.smtp.dialogue import Closing
 from newsletter.senders.smtp.options import SmtpOptions
 
 
@@ -144,7 +145,8 @@ def _is_plain_text(error: Exception) -> bool:
 
 
 def _trouble(options: SmtpOptions, stage: Stage, error: Exception) -> SenderError:
-    fix = f"Is {options} the right address, and is the server running?" if stage is Stage.CONNECT else ""
+    is_unknown = stage is Stage.CONNECT and not isinstance(error, (smtplib.SMTPResponseException, Closing))
+    fix = f"Is {options} the right address, and is the server running?" if is_unknown else ""
     if isinstance(error, smtplib.SMTPResponseException):
         reply = parse_reply(stage, error.smtp_code, error.smtp_error)
         if is_about_us(reply):
