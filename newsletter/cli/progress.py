@@ -110,7 +110,10 @@ def tell_if_interrupted(show: Progress | None) -> Iterator[Progress]:
     try:
         yield count
     except KeyboardInterrupt:
-        when = f"after {written:,} of {plural(total, 'tip')}" if written else "before anything was imported"
+        # The interruption may have come between a commit and the next count.
+        when = "while the first tips were imported" if total else "before anything was imported"
+        if written:
+            when = f"after at least {written:,} of {plural(total, 'tip')}"
         raise Interrupted(f"interrupted {when}", fix="To continue, run the same command again") from None
 
 

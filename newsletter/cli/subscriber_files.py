@@ -104,7 +104,7 @@ def import_(
     if ask and confirmed:
         raise UsageError("--ask and --confirmed contradict each other", fix="Pass one of them")
     with _Spool(RejectedRow) as rejected, _Spool(SkippedLines) as skipped:
-        with _Progress(context, file) as progress:
+        with ImportProgress(context, file, dry_run=dry_run) as progress:
             request = ImportRequest(
                 confirmed_source=proof,
                 ask=ask,
@@ -207,11 +207,12 @@ class _Spool(Generic[T]):
         self._file.close()
 
 
-class _Progress:
+class ImportProgress:
     """The progress of an import: a bar on stderr in a terminal, and a note about what is written if interrupted."""
 
-    def __init__(self, context: CliContext, file: Path) -> None:
+    def __init__(self, context: CliContext, file: Path, *, dry_run: bool = False) -> None:
         self._context, self._size, self._share = context, max(1, file.stat().st_size), 0.0
+        self._dry_run, self._has_read = dry_run, False
         self._show: Callable[[str, float], None] = lambda _what, _share: None
         self._bar = ExitStack()
 
@@ -227,10 +228,14 @@ class _Progress:
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._bar.close()
-        if kind and self._share:
-            self._context.print_note(
-                f"newsletter: at least {self._share:.0%} of the subscribers are written; run the same command again to finish"
-            )
+        if not kind or not (self._share or issubclass(kind, KeyboardInterrupt)):
+            return  # whatever else stops it before the first share has written nothing
+        done = "no subscribers are written yet"
+        if self._share:
+            done = f"at least {self._share:.0%} of the subscribers are written"
+        elif self._has_read and not self._dry_run:  # the first transaction may have ended a moment ago
+            done = "some subscribers may be written"
+        self._context.print_note(f"newsletter: {done}; run the same command again to finish")
 
     def written(self, share: float) -> None:
         """Note the share of the subscribers that is written, from 0.0 to 1.0."""
@@ -245,6 +250,7 @@ class _Progress:
             if number % 1000 == 0:
                 self._show("reading", min(1.0, done / self._size))
             yield line
+        self._has_read = True
         self._show("sorting", 1.0)
 
 

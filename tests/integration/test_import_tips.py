@@ -182,10 +182,12 @@ def test_an_import_that_fails_halfway_writes_nothing(store: SqlStore) -> None:
 
 @pytest.mark.parametrize(
     ("stop_at", "told"),
-    [(0, "before anything was imported"), (AT_ONCE, "after 10 of 25 tips"), (25, "after 25 of 25 tips")],
+    [(0, "while the first tips"), (AT_ONCE, "at least 10 of 25 tips"), (25, "at least 25 of 25 tips")],
 )
 def test_an_import_that_is_interrupted_says_what_it_did_and_continues(store: SqlStore, stop_at: int, told: str) -> None:
     tips = [TipText(f"Tip {at}", "Text.", published_on=DAY) for at in range(25)]
+    with pytest.raises(Interrupted, match="before anything was imported"), tell_if_interrupted(None):
+        raise KeyboardInterrupt
 
     def stop(done: int, of: int) -> None:
         if of and done >= stop_at:
