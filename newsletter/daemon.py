@@ -250,12 +250,19 @@ def _is_adopted(app: App, stop_requested: socket.socket, *, web: bool) -> bool:
     if not why:
         return True
     log.error("on hold, nothing is sent: %s. If no other copy of it sends, run: newsletter db adopt", why)
+    told = ""
     with _web_server(app, web=web):
         while not (app.stop.is_set() or select.select([stop_requested], [], [], 1)[0]):
-            with suppress(Unavailable, Busy):
+            try:
                 if not app.database.hold_reason():
                     log.info("adopted")
                     return True
+            except Busy:
+                continue
+            except Unavailable as error:
+                if str(error) != told:
+                    log.error("%s", error)  # noqa: TRY400 - as above
+                told = str(error)
         return False
 
 

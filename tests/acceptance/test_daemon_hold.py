@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from urllib.error import URLError
 
@@ -43,3 +44,19 @@ def test_a_copy_waits_until_it_is_adopted_and_then_sends(newsletter: Command, ho
     assert before == 1
     assert "on hold, nothing is sent: it is a copy" in process.said
     assert "adopted" in process.said
+
+
+def test_a_database_that_is_deleted_while_it_is_on_hold_is_named_once(newsletter: Command, home: Path) -> None:
+    with closing(SqlStore(home / "data/newsletter.db")) as store:
+        add_subscribers(store, 1)
+    newsletter("issues", "send", "--as-of", "2026-11-24T08:00")
+    path_of(home / "data/newsletter.db").unlink()
+
+    with Process(home, "run", "--no-web") as process:
+        wait_until(lambda: "on hold" in process.said, what="it is on hold")
+        (home / "data/newsletter.db").unlink()
+        wait_until(lambda: "somebody deleted" in process.said, what="the deletion is noticed")
+        process.send(signal.SIGTERM)
+        assert process.ends() == 0
+
+    assert process.said.count("somebody deleted") == 1

@@ -69,7 +69,7 @@ def read_lines(path: Path) -> Iterator[str]:
     not a text file, and OSError.
     """
     if not path.is_file():  # it is opened twice, so that the beginning of a pipe would be lost, and a device never ends
-        raise InputError("this is not a plain file", source=path.name, fix="Save the list to a file, and import that")
+        raise InputError("this is not a plain file", source=str(path), fix="Save the list to a file, and import that")
     with path.open("rb") as file:
         encoding = text_encoding(file.read(HEAD), path.name)
     errors = "surrogateescape" if encoding == "utf-8-sig" else "replace"
