@@ -164,7 +164,11 @@ class Parts:
         return lambda claim: bounce(claim.issue_id, claim.subscriber_id)
 
     def sender(self) -> Sender:
-        """The mail servers, not connected yet; raises SettingsError."""
+        """The mail servers, not connected yet; raises SettingsError. Always the same, since it learns how they are."""
+        return self._sender
+
+    @cached_property
+    def _sender(self) -> Sender:
         hostname = urlsplit(self.site.base_url).hostname or "localhost"
         return make_sender(" ".join(self.settings.sender_urls()), hostname=hostname)
 

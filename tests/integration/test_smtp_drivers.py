@@ -9,10 +9,13 @@ from typing import NamedTuple, cast
 
 import pytest
 
-from newsletter.domain.delivery.outcome import Envelope
+from newsletter.domain.delivery.outcome import Envelope, Sent
 from newsletter.domain.errors import SenderError
 from newsletter.ports.sending import MultiplexSender, MultiplexSession, Session
 from newsletter.senders import make_sender
+from newsletter.senders.smtp.connect import connect
+from newsletter.senders.smtp.options import SmtpOptions
+from newsletter.senders.url import parse_sender_urls
 from tests.support.faulty_smtp import DROP, STALL, Fault, FaultySmtp, ServerBehavior
 from tests.support.sessions import SteppedSession
 
@@ -95,3 +98,35 @@ def test_both_drivers_see_the_same_however_the_server_talks(
     assert seen == watch(REFUSED, behavior=behavior, blocking=False)
     assert seen.accepted == ["bob@example.org"]
     assert seen.connections == 1
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_stall_at_one_recipient_of_a_quick_relay_costs_less_than_the_limit_for_replies(
+    *, blocking: bool, pipelining: bool
+) -> None:
+    stall = Fault("rcpt", STALL, to="bob@*")
+    with FaultySmtp([stall], ServerBehavior(pipelining=pipelining)) as server:
+        sender = make_sender(server.url("recipient_timeout=0.2s", "reply_timeout=10m"), hostname="client.example")
+        session: Session = sender.open()
+        session.reconnects = False  # type: ignore[attr-defined]  # as for every email that was in no trouble before
+        if not blocking and pipelining:
+            session = SteppedSession(cast("MultiplexSender", sender), cast("MultiplexSession", session))
+        assert isinstance(session.send(ALICE, MESSAGE), Sent)
+        with pytest.raises(SenderError, match="no reply in time"):
+            session.send(BOB, MESSAGE)
+
+
+def test_only_a_quick_relay_and_only_an_email_without_trouble_has_the_short_limit() -> None:
+    with FaultySmtp() as server:
+        [url] = parse_sender_urls(server.url())
+        connection = connect(SmtpOptions.from_url(url, "client.example"))
+        known = connection.options.experience
+        assert (connection.command_timeout, connection.is_patient) == (60, True)  # the first group of commands
+        known.worked(pipelining=True)
+        assert connection.command_timeout == 300
+        connection.is_patient = False
+        assert connection.command_timeout == 60
+        known.was_slow()
+        assert connection.command_timeout == 300
+        connection.quit_quietly()

@@ -115,7 +115,9 @@ PIPELINING = (
     mode("replies in several lines", "all", manners=Manners(multiline=True)),
     mode("replies before their commands", "all", Bad("mail", "250 ok|250 ok|354 go"), Bad("rcpt", SILENT),
          Bad("data", SILENT)),
-    mode("PIPELINING offered, and not read", "waiting", manners=Manners(forgets=True)),
+    mode("PIPELINING offered, and not read", "all", manners=Manners(forgets=True), minutes=5),
+    mode("PIPELINING offered, and refused with 503", "all",
+         manners=Manners(pipelining=False, ehlo="250-relay|250 PIPELINING"), minutes=5),
     mode("PIPELINING offered, replies kept back until DATA", "all", Bad("mail", SILENT), Bad("rcpt", SILENT),
          Bad("data", "250 ok|250 ok|354 go")),
 )  # fmt: skip

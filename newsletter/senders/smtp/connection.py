@@ -30,12 +30,16 @@ class NoReply(TimeoutError):
 
 
 class Connection(smtplib.SMTP):
-    """A connection made by `senders.smtp.connect`; it can send messages until `is_open` is false."""
+    """A connection made by `senders.smtp.connect`; it can send messages until `is_open` is false.
+
+    is_patient: whether the next message has the whole `reply_timeout` for each reply, even if the relay is mostly quick.
+    """
 
     def __init__(self, options: SmtpOptions, **library: Any) -> None:
         self.options = options
         self.replies = ReplyReader()
         self.dialogue = Dialogue(str(options), self.replies, Extensions())
+        self.is_patient = True
         self._patience = options.greeting_timeout
         timeout = options.connect_timeout
         super().__init__(options.host, options.port, local_hostname=options.hostname, timeout=timeout, **library)
@@ -48,7 +52,17 @@ class Connection(smtplib.SMTP):
     @property
     def can_multiplex(self) -> bool:
         """Can it be driven without waiting? Plain connections with PIPELINING can."""
-        return self.has_extn("pipelining") and self.is_open and not isinstance(self.sock, ssl.SSLSocket)
+        return self.dialogue.pipelines and self.is_open and not isinstance(self.sock, ssl.SSLSocket)
+
+    @property
+    def command_timeout(self) -> float:
+        """Seconds for the replies to MAIL, RCPT and DATA.
+
+        Short for a relay that was quick before, and for a first group of commands, which may be too much for the relay.
+        """
+        options = self.options
+        is_short = (options.experience.is_quick and not self.is_patient) or self.dialogue.may_be_out_of_step
+        return options.recipient_timeout if is_short else options.reply_timeout
 
     @property
     def open_socket(self) -> socket.socket:
@@ -59,7 +73,8 @@ class Connection(smtplib.SMTP):
 
     def ready(self) -> None:
         """Take over from smtplib, after its last EHLO."""
-        self.dialogue = Dialogue(str(self.options), self.replies, Extensions.parse(self.esmtp_features))
+        extensions = Extensions.parse(self.esmtp_features)
+        self.dialogue = Dialogue(str(self.options), self.replies, extensions, self.options.experience)
         self._patience = self.options.reply_timeout
         # Nagle's algorithm would hold a short segment back until the server has acknowledged the one before.
         self.open_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -13,6 +13,7 @@ from newsletter.domain.delivery.outcome import Envelope, InDoubt, Outcome, Rejec
 from newsletter.domain.errors import ConnectionEnded, RelayRefusal, SenderError
 from newsletter.mail.replies import classify, is_about_us, parse_reply
 from newsletter.senders.base import rejected
+from newsletter.senders.smtp.experience import Experience
 
 _MAX_BUFFER = 16_384  # section 4.5.3.1.5 asks for 512 octets a line; some servers send more
 _MAX_LINES = 100
@@ -33,6 +34,8 @@ REFUSED_FIX = (
 NOT_SIGNED_IN = 530  # RFC 4954 section 6
 SIGN_IN_FIX = "Write user and password in NEWSLETTER_SENDER_URL, as in smtp://user:password@host:587"
 _TOO_EARLY = "it sent a reply before it had the message"
+# Replies to the first group of commands which show that a server takes them one by one, although it offers PIPELINING.
+_OUT_OF_STEP = {Stage.MAIL: (500, 501, 503), Stage.RCPT: (500, 503), Stage.DATA: (500, 503)}
 Step = bytes | Outcome  # bytes to send (none: wait for more from the server), or what became of the message
 
 
@@ -130,18 +133,31 @@ class Dialogue:
     awaits_final_reply: whether the server now has the longer time limit for its reply to the dot (section 4.5.3.2.6).
     """
 
-    def __init__(self, relay: str, replies: ReplyReader, extensions: Extensions) -> None:
+    def __init__(
+        self, relay: str, replies: ReplyReader, extensions: Extensions, experience: Experience | None = None
+    ) -> None:
         self.finished = 0
         self.is_usable = True
         self.awaits_final_reply = False
         self._relay = relay
         self._replies = replies
         self._extensions = extensions
-        self._pipelining = extensions.pipelining
+        self._experience = experience or Experience()
+        self._pipelining = extensions.pipelining and self._experience.pipelines is not False
         self._awaited = _MAIL
         self._commands: list[bytes] = []
         self._data = b""
         self._refusal: Reply | None = None
+
+    @property
+    def pipelines(self) -> bool:
+        """Are commands sent together (RFC 2920)?"""
+        return self._pipelining
+
+    @property
+    def may_be_out_of_step(self) -> bool:
+        """Are commands sent together, and is it not known yet whether the server can do that?"""
+        return self._pipelining and self._experience.pipelines is None
 
     @property
     def is_busy(self) -> bool:
@@ -197,6 +213,8 @@ class Dialogue:
         what = "it gave no reply in time" if is_late else str(error)
         reply = self._no_reply(error, what)
         if self._awaited < _FINAL:
+            if is_late or (self._awaited > _MAIL and not isinstance(error, Closing)):
+                self._failed()
             raise self._gone(what, reply, is_late=is_late) from None
         if unsent:  # the last octet was never sent, so nothing was accepted
             if last and last[0] >= 400:
@@ -242,6 +260,8 @@ class Dialogue:
             # Section 4.1.1.5: RSET is always answered with 250. A server that does not do so is out of step with us.
             self.is_usable = self.awaits_final_reply or code == 250
         outcome = self._judge(self._refusal or parse_reply(Stage.DOT, code, text))
+        if not self.finished:
+            self._experience.worked(pipelining=self._pipelining)
         self.finished += 1
         self._awaited, self._refusal, self.awaits_final_reply = _MAIL, None, False
         return outcome
@@ -252,7 +272,11 @@ class Dialogue:
         self._awaited += 1
         is_accepted = code // 100 == (3 if stage is Stage.DATA else 2)
         if not (is_accepted or self._refusal):
-            self._refusal = parse_reply(stage, code, text)
+            reply = parse_reply(stage, code, text)
+            if self.may_be_out_of_step and (code < 400 or code in _OUT_OF_STEP[stage]):
+                self._failed()  # this email is tried again with single commands, and then its reply counts
+                raise self._trouble(f"it answered {reply} to {stage.upper()} in a group of commands", reply)
+            self._refusal = reply
         if self._pipelining and stage is not Stage.DATA:
             return b""
         if self._refusal:
@@ -298,6 +322,11 @@ class Dialogue:
         error = SenderError(f"{self._relay}: {what}")
         error.reply = reply
         return error
+
+    def _failed(self) -> None:
+        """Nothing was accepted on this connection yet, and pipelining may be the reason."""
+        if not self.finished:
+            self._experience.failed(self._relay, pipelining=self._pipelining)
 
     def _gone(self, what: str, reply: Reply, *, is_late: bool) -> SenderError:
         """The error for a lost connection. On one that has sent others before, it says little about this message."""

@@ -9,6 +9,7 @@ import time
 from newsletter.domain.delivery.outcome import Envelope, Outcome
 from newsletter.senders.smtp.connection import CHUNK, Connection, remaining
 from newsletter.senders.smtp.dialogue import Lost
+from newsletter.senders.smtp.options import SmtpOptions
 
 
 def send_blocking(connection: Connection, envelope: Envelope, message: bytes) -> Outcome:
@@ -17,17 +18,20 @@ def send_blocking(connection: Connection, envelope: Envelope, message: bytes) ->
     Raises Stale if the connection was gone before the message began and had sent others before.
     """
     dialogue, options, unsent = connection.dialogue, connection.options, False
-    deadline = time.monotonic() + options.reply_timeout
+    patience = connection.command_timeout
+    began = time.monotonic()
+    deadline = began + patience
     try:
         step = dialogue.start(envelope, message)
         while isinstance(step, bytes):
             if step:
                 unsent = True
+                if dialogue.awaits_final_reply:
+                    _note_time(options, time.monotonic() - began)
                 connection.open_socket.settimeout(options.reply_timeout)
                 connection.open_socket.sendall(step)
                 unsent = False
-                timeout = options.final_timeout if dialogue.awaits_final_reply else options.reply_timeout
-                deadline = time.monotonic() + timeout
+                deadline = time.monotonic() + (options.final_timeout if dialogue.awaits_final_reply else patience)
             connection.open_socket.settimeout(remaining(deadline))
             step = dialogue.advance() or dialogue.receive(connection.open_socket.recv(CHUNK))
     except OSError as error:
@@ -52,10 +56,13 @@ class NonblockingDriver:
         self._socket = connection.open_socket
         self._socket.setblocking(False)
         self._deadline = math.inf
+        self._patience = connection.command_timeout
+        self._began = 0.0
         self._unsent: bytes | memoryview = b""
 
     def start(self, envelope: Envelope, message: bytes) -> Outcome | None:
         """Send the commands; returns an outcome if the message cannot be sent. Raises as `proceed`."""
+        self._patience = self.connection.command_timeout
         try:
             step = self._dialogue.start(envelope, message)
             if not isinstance(step, bytes):
@@ -106,16 +113,28 @@ class NonblockingDriver:
             written = self._socket.send(data)
         except BlockingIOError:
             written = 0
-        options = self.connection.options
+        options, now = self.connection.options, time.monotonic()
+        if self._dialogue.awaits_final_reply:
+            if self._began:
+                _note_time(options, now - self._began)
+                self._began = 0.0
+            # RFC 5321 section 4.5.3.2.6: the server may take 10 minutes to reply to the dot.
+            limit = options.final_timeout
+        else:
+            self._began, limit = now, self._patience
         if written == len(data):
             self._unsent, self.events = b"", select.POLLIN
-            # RFC 5321 section 4.5.3.2.6: the server may take 10 minutes to reply to the dot.
-            limit = options.final_timeout if self._dialogue.awaits_final_reply else options.reply_timeout
         else:
             self._unsent, self.events = memoryview(data)[written:], select.POLLOUT
             limit = options.reply_timeout
-        self._deadline = time.monotonic() + limit
+        self._deadline = now + limit
 
     def _abort(self, error: OSError) -> Outcome:
         self._deadline = math.inf
         return self.connection.abort(error, unsent=bool(self._unsent))
+
+
+def _note_time(options: SmtpOptions, seconds: float) -> None:
+    """The replies to the commands before a message have taken so long."""
+    if seconds > options.recipient_timeout / 2:
+        options.experience.was_slow()

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from newsletter.domain.errors import SettingsError
+from newsletter.senders.smtp.experience import Experience
 from newsletter.senders.url import SenderUrl
 
 _OPTIONS = (
-    "tls", "ca_file", "per_connection", "connect_timeout", "greeting_timeout", "reply_timeout", "final_timeout"
+    "tls", "ca_file", "per_connection", "connect_timeout", "greeting_timeout", "recipient_timeout",
+    "reply_timeout", "final_timeout",
 )  # fmt: skip
 GREETING_TIMEOUT = 30.0
+RECIPIENT_TIMEOUT = 60.0
 _TLS = ("starttls", "required", "optional", "none")
 
 
@@ -23,6 +26,9 @@ class SmtpOptions:
     greeting_timeout: for the greeting, and for each other reply before the first message. RFC 5321 section 4.5.3.2.1 has
     5 minutes for the greeting; we wait for less, because a relay that serves few connections at a time greets the others
     when it is too late to be of use, and a relay that is down should be known before the next relay is tried.
+    recipient_timeout: for the replies to MAIL, RCPT and DATA of a relay that has been quick, unless the email was in trouble
+    before. Section 4.5.3.2.3 asks for 5 minutes with servers that nobody knows: one recipient would keep a connection so long.
+    experience: what the connections with these options have learned.
     tls: `implicit` (port 465), `required`, `optional` (encrypt if offered), `none`.
     per_connection: messages after which a connection is renewed.
     """
@@ -39,8 +45,10 @@ class SmtpOptions:
     per_connection: int = 1000
     connect_timeout: float = 30
     greeting_timeout: float = GREETING_TIMEOUT
+    recipient_timeout: float = RECIPIENT_TIMEOUT
     reply_timeout: float = 300
     final_timeout: float = 600
+    experience: Experience = field(default_factory=Experience, repr=False, compare=False)
 
     @classmethod
     def from_url(cls, url: SenderUrl, hostname: str) -> SmtpOptions:
@@ -71,6 +79,7 @@ class SmtpOptions:
             per_connection=url.get_integer("per_connection", 1000),
             connect_timeout=url.get_seconds("connect_timeout", 30),
             greeting_timeout=url.get_seconds("greeting_timeout", min(GREETING_TIMEOUT, reply_timeout)),
+            recipient_timeout=url.get_seconds("recipient_timeout", min(RECIPIENT_TIMEOUT, reply_timeout)),
             reply_timeout=reply_timeout,
             final_timeout=url.get_seconds("final_timeout", 600),
         )

@@ -169,6 +169,7 @@ class SmtpSession:
                 self._connection = connect(self._options)
             except SenderError as error:  # not about the message that waits for it
                 raise ConnectionEnded(error.message, fix=error.fix) from error
+        self._connection.is_patient = self.reconnects
         return self._connection
 
 
