@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from newsletter.domain.delivery.outcome import Envelope, Outcome, Rejected, Sent
+from newsletter.domain.delivery.outcome import Deferred, Envelope, Outcome, Rejected, Sent
 from newsletter.domain.errors import SenderError
-from newsletter.senders.smtp.dialogue import Dialogue, Extensions, Lost, ReplyReader
-from newsletter.senders.smtp.experience import Experience
+from newsletter.senders.smtp.dialogue import Dialogue, Extensions, Lost, ReplyReader, Stale
+from newsletter.senders.smtp.experience import FORGET_AFTER, Experience
 
 ALICE = Envelope("bounce@news.example.org", "alice@example.org")
 OK, GO_AHEAD, QUEUED = b"250 ok\r\n", b"354 go ahead\r\n", b"250 queued\r\n"
@@ -96,3 +96,78 @@ def test_a_relay_is_quick_until_it_was_slow_once() -> None:
         experience.worked(pipelining=True)
         seen.append(experience.is_quick)
     assert seen == [True, False]
+
+
+# -- connections on which a relay accepts a few emails, and defers the others ------------------------
+
+LATER = b"450 4.7.1 not now\r\n"
+TOO_MANY = b"452 4.5.3 too many recipients\r\n"
+ACCEPTED = (OK + OK + GO_AHEAD, QUEUED)
+
+
+def deferred_until_unusable(dialogue: Dialogue, most: int = 200) -> int:
+    """How many emails are deferred until the connection should not be used any more."""
+    for number in range(most):
+        if not dialogue.is_usable:
+            return number
+        assert isinstance(send(dialogue, OK + LATER + LATER, OK), Deferred)
+    return most
+
+
+def test_a_connection_that_accepted_emails_and_then_defers_three_in_a_row_is_not_used_any_more() -> None:
+    dialogue = connection(Experience())
+    for _ in range(5):
+        send(dialogue, *ACCEPTED)
+        for _ in range(2):
+            send(dialogue, OK + LATER + LATER, OK)
+    send(dialogue, *ACCEPTED)
+    assert dialogue.is_usable
+    assert deferred_until_unusable(dialogue) == 3
+
+
+def test_so_is_one_that_defers_at_the_end_of_the_message() -> None:
+    dialogue = connection(Experience())
+    send(dialogue, *ACCEPTED)
+    for _ in range(3):
+        assert dialogue.is_usable
+        send(dialogue, OK + OK + GO_AHEAD, b"451 4.3.0 not now\r\n")
+    assert not dialogue.is_usable
+
+
+def test_a_relay_that_defers_everybody_is_not_asked_for_other_connections() -> None:
+    experience = Experience()
+    assert deferred_until_unusable(connection(experience)) == 200
+    dialogue = connection(experience)
+    send(dialogue, *ACCEPTED)
+    assert deferred_until_unusable(dialogue) == 3
+
+
+def test_a_new_connection_that_did_not_help_makes_the_next_one_more_patient() -> None:
+    experience, seen = Experience(), []
+    for _ in range(4):
+        dialogue = connection(experience)
+        send(dialogue, OK + LATER + LATER, OK)
+        send(dialogue, *ACCEPTED)
+        seen.append(deferred_until_unusable(dialogue))
+    dialogue = connection(experience)
+    send(dialogue, *ACCEPTED)
+    assert [*seen, deferred_until_unusable(dialogue)] == [6, 12, 24, 48, 3]
+
+
+def test_too_many_recipients_are_about_the_connection_and_cost_the_email_nothing() -> None:
+    dialogue = connection(Experience())
+    send(dialogue, *ACCEPTED)
+    dialogue.start(ALICE, b"A tip\r\n")
+    with pytest.raises(Stale, match=r"4\.5\.3"):
+        dialogue.receive(OK + TOO_MANY + TOO_MANY)
+    assert isinstance(send(connection(Experience()), OK + TOO_MANY + TOO_MANY, OK), Deferred)
+
+
+def test_a_number_of_emails_for_each_connection_is_known_when_it_was_seen_twice_and_forgotten_later() -> None:
+    now = 100.0
+    experience, seen = Experience(lambda: now), []
+    for accepted in (4, 3, 3):
+        experience.worn_out(accepted)
+        seen.append(experience.limit(1000))
+    now += FORGET_AFTER
+    assert [*seen, experience.limit(1000)] == [1000, 1000, 3, 1000]

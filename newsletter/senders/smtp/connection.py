@@ -32,6 +32,7 @@ class NoReply(TimeoutError):
 class Connection(smtplib.SMTP):
     """A connection made by `senders.smtp.connect`; it can send messages until `is_open` is false.
 
+    limit: the number of messages after which it should be renewed.
     is_patient: whether the next message has the whole `reply_timeout` for each reply, even if the relay is mostly quick.
     """
 
@@ -40,6 +41,7 @@ class Connection(smtplib.SMTP):
         self.replies = ReplyReader()
         self.dialogue = Dialogue(str(options), self.replies, Extensions())
         self.is_patient = True
+        self.limit = options.per_connection
         self._patience = options.greeting_timeout
         timeout = options.connect_timeout
         super().__init__(options.host, options.port, local_hostname=options.hostname, timeout=timeout, **library)
@@ -75,6 +77,7 @@ class Connection(smtplib.SMTP):
         """Take over from smtplib, after its last EHLO."""
         extensions = Extensions.parse(self.esmtp_features)
         self.dialogue = Dialogue(str(self.options), self.replies, extensions, self.options.experience)
+        self.limit = self.options.experience.limit(self.options.per_connection)
         self._patience = self.options.reply_timeout
         # Nagle's algorithm would hold a short segment back until the server has acknowledged the one before.
         self.open_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -34,6 +34,8 @@ REFUSED_FIX = (
 NOT_SIGNED_IN = 530  # RFC 4954 section 6
 SIGN_IN_FIX = "Write user and password in NEWSLETTER_SENDER_URL, as in smtp://user:password@host:587"
 _TOO_EARLY = "it sent a reply before it had the message"
+# RFC 3463: too many recipients. An email of ours has one, so this is about the connection.
+_TOO_MANY = re.compile(r"^[45]\.5\.3 |too many recipients", re.IGNORECASE)
 # Replies to the first group of commands which show that a server takes them one by one, although it offers PIPELINING.
 _OUT_OF_STEP = {Stage.MAIL: (500, 501, 503), Stage.RCPT: (500, 503), Stage.DATA: (500, 503)}
 Step = bytes | Outcome  # bytes to send (none: wait for more from the server), or what became of the message
@@ -148,6 +150,8 @@ class Dialogue:
         self._commands: list[bytes] = []
         self._data = b""
         self._refusal: Reply | None = None
+        self._refused = 0
+        self._last_deferred = self._deferred_in_a_row = 0
 
     @property
     def pipelines(self) -> bool:
@@ -256,12 +260,16 @@ class Dialogue:
     def _handle(self, code: int, text: bytes) -> Step:
         if self._awaited < _FINAL:
             return self._handle_command_reply(code, text)
-        if self._refusal:
+        refusal = self._refusal
+        if refusal:
             # Section 4.1.1.5: RSET is always answered with 250. A server that does not do so is out of step with us.
             self.is_usable = self.awaits_final_reply or code == 250
-        outcome = self._judge(self._refusal or parse_reply(Stage.DOT, code, text))
+        reply = refusal or parse_reply(Stage.DOT, code, text)
+        outcome = self._judge(reply)
+        if refusal or code >= 400:
+            self._count_refusal(reply)
         if not self.finished:
-            self._experience.worked(pipelining=self._pipelining)
+            self._experience.worked(pipelining=self._pipelining, was_deferred=reply.code // 100 == 4)
         self.finished += 1
         self._awaited, self._refusal, self.awaits_final_reply = _MAIL, None, False
         return outcome
@@ -280,12 +288,33 @@ class Dialogue:
         if self._pipelining and stage is not Stage.DATA:
             return b""
         if self._refusal:
+            if self._accepted and _TOO_MANY.search(f"{self._refusal.enhanced} {self._refusal.text}"):
+                self._experience.worn_out(self._accepted)
+                raise Stale(f"{self._relay}: it answered {self._refusal} after {self._accepted} emails")
             # Trouble ends here: after a refused MAIL, a lone dot could send an empty message to an accepted recipient.
             self._judge(self._refusal)
             # RFC 2920 section 3.1: a DATA that was accepted although no recipient was is ended by a lone dot.
             self._awaited, self.awaits_final_reply = _RESET, is_accepted
             return b".\r\n" if is_accepted else b"RSET\r\n"
         return self._send_message() if stage is Stage.DATA else self._commands[self._awaited]
+
+    @property
+    def _accepted(self) -> int:
+        """How many emails this connection has sent."""
+        return self.finished - self._refused
+
+    def _count_refusal(self, refusal: Reply) -> None:
+        """After some emails, a server may defer every other one on this connection, and accept them on a new one."""
+        accepted = self._accepted
+        self._refused += 1
+        if refusal.code // 100 != 4:
+            return
+        is_next = self.finished == self._last_deferred + 1
+        self._deferred_in_a_row = self._deferred_in_a_row + 1 if is_next else 1
+        self._last_deferred = self.finished
+        if accepted and self._deferred_in_a_row >= self._experience.deferrals:
+            self._experience.worn_out(accepted)
+            self.is_usable = False
 
     def _send_message(self) -> Step:
         if self._replies.unread:

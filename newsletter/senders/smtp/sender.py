@@ -79,7 +79,7 @@ class SmtpSession:
     def is_spent(self) -> bool:
         """As `ports.sending.MultiplexSession.is_spent`."""
         connection = self._connection
-        return connection.sock is None or connection.dialogue.finished >= self._options.per_connection
+        return connection.sock is None or connection.dialogue.finished >= connection.limit
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:
         """As `ports.sending.Session.send`."""
