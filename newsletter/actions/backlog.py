@@ -10,8 +10,10 @@ from datetime import date, datetime, timedelta
 
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.owner.queue import alert_values
+from newsletter.actions.subscribers.unsubscribe import is_still_unsubscribed
 from newsletter.domain.delivery.delivery import GIVE_UP_AFTER
-from newsletter.domain.subscribers.subscription import CONFIRM_WITHIN
+from newsletter.domain.subscribers.subscriber import Subscriber
+from newsletter.domain.subscribers.subscription import CONFIRM_WITHIN, Status
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.mail.replies import is_of_a_dead_mailbox
 from newsletter.ports.store import Store, Tx
@@ -42,6 +44,25 @@ def is_too_old(email: TransactionalEmail, rules: Rules, now: datetime) -> bool:
         slot = date.fromisoformat(str(email.values["slot"]))
         return now > rules.schedule.starts_at(slot) + rules.late_window
     return now - email.created_at > LIFE.get(email.kind, GIVE_UP_AFTER)
+
+
+def applies(email: TransactionalEmail, subscriber: Subscriber) -> bool:
+    """Is what this email says still true?"""
+    match email.kind:
+        case "confirm" | "reminder":
+            same = int(subscriber.signup_at.timestamp()) == email.values["signup_at"]
+            return same and subscriber.status is Status.PENDING and subscriber.address == email.address
+        case "confirm_address":
+            asked_at = int(subscriber.new_address_at.timestamp()) if subscriber.new_address_at else 0
+            wanted = subscriber.new_address.text if subscriber.new_address else ""
+            return wanted == email.address and asked_at == email.values["asked_at"]
+        case "unsubscribed":
+            is_still_out = is_still_unsubscribed(subscriber, int(str(email.values["left_at"])))
+            return subscriber.address == email.address and is_still_out and not email.unanswered  # at most once
+        case "manage_link":
+            return subscriber.address == email.address and subscriber.status not in (Status.PENDING, Status.EXPIRED)
+        case _:
+            return subscriber.address == email.address and subscriber.status is Status.CONFIRMED
 
 
 def life_of(kind: str) -> timedelta:

@@ -13,13 +13,14 @@ from datetime import date, timedelta
 from textwrap import shorten
 from threading import Event
 
-from newsletter.actions.backlog import TOO_OLD, is_too_old, join_alerts, life_of, was_dead_before
+from newsletter.actions.backlog import TOO_OLD, applies, is_too_old, join_alerts, life_of, was_dead_before
 from newsletter.actions.calendar.plan import Rules, coming_issue
 from newsletter.actions.delivery.opening import open_session
+from newsletter.actions.doubts import CRASH, LOST_REPLY, NO_MORE, RunOfDoubts, add_doubt, may_be_sent
 from newsletter.actions.owner.links import shown_words, tokens
 from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.actions.subscribers.preferences import move_token
-from newsletter.actions.subscribers.unsubscribe import is_still_unsubscribed, resubscribe_token
+from newsletter.actions.subscribers.unsubscribe import resubscribe_token
 from newsletter.actions.trouble import record_key
 from newsletter.domain.delivery.circuit_breaker import CircuitBreaker
 from newsletter.domain.delivery.delivery import Claim
@@ -28,7 +29,6 @@ from newsletter.domain.errors import NewsletterError, RelayRefusal, SenderError
 from newsletter.domain.site import Site
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscriber import Subscriber
-from newsletter.domain.subscribers.subscription import Status
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import mailbox, transactional_headers
 from newsletter.mail.message import build
@@ -82,7 +82,7 @@ class Transactional:
         composer = _Composer(self.store, self.rules, self.renderer, self.site, self.signer, self.clock, self.dkim)
         sent = 0
         broken: NewsletterError | None = None
-        breaker, by_id = CircuitBreaker(), dict[int, TransactionalEmail]()
+        breaker, doubts, by_id = CircuitBreaker(), RunOfDoubts(), dict[int, TransactionalEmail]()
         pause = PAUSE_WHILE_SERVING if self.serves else 0.0
         with ExitStack() as stack:
             session: Session | None = None
@@ -107,7 +107,7 @@ class Transactional:
                 sent += isinstance(outcome, Sent)
                 if isinstance(outcome, Sent):
                     self._note_welcome_tip(composer, email)
-                if why := breaker.record_outcome(email.id, outcome) or _quota(breaker):
+                if why := breaker.record_outcome(email.id, outcome) or _quota(breaker) or doubts.record(outcome):
                     self._wait_for_relay([by_id[one] for one in breaker.run])
                     raise RelayRefusal(f"transactional emails wait: {why}")
         # The broken email was deferred, so it did not keep the others from being sent.
@@ -148,12 +148,16 @@ class Transactional:
     def _claim(self) -> TransactionalEmail | None:
         with self.store.write() as tx:
             # Committed before the email is sent: if this process dies, the attempt counts.
-            return next(iter(tx.transactional.due(self.clock(), 1)), None)
+            email = next(iter(tx.transactional.due(self.clock(), 1)), None)
+            return add_doubt(tx, email, CRASH) if email and email.unanswered else email
 
     def _compose(self, composer: _Composer, email: TransactionalEmail) -> bytes | None:
         """The message, or None for an email that is no longer wanted. Its row is written, even if this raises."""
         if is_too_old(email, self.rules, self.clock()):
             self._finish(email, "skipped", TOO_OLD)
+            return None
+        if not may_be_sent(email):
+            self._finish(email, "failed", NO_MORE)
             return None
         try:
             message = composer.compose(email)
@@ -175,7 +179,14 @@ class Transactional:
                 self._finish(email, "rejected", str(outcome.reply), may_be_dead=may_be_dead)
             case InDoubt() if email.kind == "unsubscribed":  # a second unsubscribe email would look like spam
                 self._finish(email, "failed", str(outcome.reply))
-            case _:  # deferred, or in doubt: a second confirmation email does less harm than none
+            case InDoubt():  # a second confirmation email does less harm than none, and a third one does not
+                with self.store.write() as tx:
+                    email = add_doubt(tx, email, LOST_REPLY)
+                if may_be_sent(email):
+                    self._defer(email, str(outcome.reply))
+                else:
+                    self._finish(email, "failed", NO_MORE)
+            case _:
                 self._defer(email, str(outcome.reply))
 
     def _defer(self, email: TransactionalEmail, reply: str) -> None:
@@ -300,7 +311,7 @@ class _Composer:
         """The subscriber, if the email still applies to them: a lot may have happened since it was queued."""
         with self.store.read() as tx:
             subscriber = tx.subscribers.by_key(str(email.values["subscriber_key"]))
-        return subscriber if subscriber and not subscriber.suppressed and _applies(email, subscriber) else None
+        return subscriber if subscriber and not subscriber.suppressed and applies(email, subscriber) else None
 
     def _values(self, email: TransactionalEmail, subscriber: Subscriber) -> Values:
         match email.kind:
@@ -364,25 +375,6 @@ class _Composer:
 
 def _quota(breaker: CircuitBreaker) -> str:
     return f"the limit of the mail server is reached: {breaker.over_quota}" if breaker.over_quota else ""
-
-
-def _applies(email: TransactionalEmail, subscriber: Subscriber) -> bool:
-    """Is what this email says still true?"""
-    match email.kind:
-        case "confirm" | "reminder":
-            same = int(subscriber.signup_at.timestamp()) == email.values["signup_at"]
-            return same and subscriber.status is Status.PENDING and subscriber.address == email.address
-        case "confirm_address":
-            asked_at = int(subscriber.new_address_at.timestamp()) if subscriber.new_address_at else 0
-            wanted = subscriber.new_address.text if subscriber.new_address else ""
-            return wanted == email.address and asked_at == email.values["asked_at"]
-        case "unsubscribed":
-            is_still_out = is_still_unsubscribed(subscriber, int(str(email.values["left_at"])))
-            return subscriber.address == email.address and is_still_out and not email.unanswered  # at most once
-        case "manage_link":
-            return subscriber.address == email.address and subscriber.status not in (Status.PENDING, Status.EXPIRED)
-        case _:
-            return subscriber.address == email.address and subscriber.status is Status.CONFIRMED
 
 
 def _with_dates(rows: object) -> list[Values]:
