@@ -96,7 +96,7 @@ class Transactional:
                     continue
                 try:
                     session = session or stack.enter_context(closing(open_session(self.sender(), self.stop)))
-                    outcome = session.send(Envelope(self.site.from_address, mailbox(email.address)), message)
+                    outcome = self._transmit(session, email, message)
                 except SenderError as error:
                     self._defer(email, str(error))
                     if isinstance(error, RelayRefusal):  # every attempt might lock the account a little longer
@@ -128,6 +128,11 @@ class Transactional:
                     envelope = Envelope(self.site.from_address, mailbox(address))
                     sent += isinstance(session.send(envelope, message), Sent)
         return sent
+
+    def _transmit(self, session: Session, email: TransactionalEmail, message: bytes) -> Outcome:
+        if hasattr(session, "is_patient"):
+            session.is_patient = email.attempts > 1  # a stall at the first attempt costs the others less
+        return session.send(Envelope(self.site.from_address, mailbox(email.address)), message)
 
     def _wait_for_relay(self, rejected: Sequence[TransactionalEmail]) -> None:
         """Let all emails wait for a while, and undo rejections that were not about single mailboxes."""

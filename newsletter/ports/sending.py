@@ -18,7 +18,8 @@ class Session(Protocol):
     """One connection to the next hop; used by one thread at a time.
 
     Optional: `is_spent`, whether it should send no other message; `reconnects`, which may be set to False: then it raises
-    ConnectionEnded instead of opening another connection while a message waits.
+    ConnectionEnded instead of opening another connection while a message waits; `is_patient`, which may be set to False if
+    the next message was in no trouble before, so that a stall need not be waited for as long as usual.
     """
 
     def send(self, envelope: Envelope, message: bytes) -> Outcome:

@@ -12,6 +12,7 @@ import pytest
 from newsletter.domain.delivery.outcome import InDoubt, Reply, Stage
 from newsletter.domain.errors import RelayRefusal, SenderError
 from newsletter.testing import MemorySender, answer
+from tests.support.faulty_smtp import STALL, Fault, FaultySmtp
 from tests.support.publishing import AppHarness, open_app_harness
 
 LOST = InDoubt(Reply(Stage.DOT, 0, "", "to the dot: it gave no reply in time"))
@@ -89,6 +90,20 @@ def test_after_a_run_of_lost_replies_the_queue_waits(harness: AppHarness) -> Non
     send_for_days(harness)
     assert len(relay.tried) == 10
     assert {state for state, _ in rows(harness)} == {"failed"}
+
+
+def test_a_recipient_at_which_the_relay_stalls_costs_the_others_less_than_the_limit_for_replies(tmp_path: Path) -> None:
+    with (
+        FaultySmtp([Fault("rcpt", STALL, to="new1@*")]) as relay,
+        open_app_harness(tmp_path, sender_url=relay.url("recipient_timeout=0.3s", "reply_timeout=10m")) as harness,
+    ):
+        sign_up(harness, 3)
+        for _ in range(2):
+            with suppress(SenderError):
+                harness.transactional.send()
+            harness.fake_clock.forward(seconds=2)
+
+        assert [state for state, _ in rows(harness)] == ["sent", "deferred", "sent"]
 
 
 def test_one_recipient_at_which_the_relay_hangs_up_keeps_nobody_waiting(harness: AppHarness) -> None:

@@ -59,11 +59,11 @@ class SmtpSender:
 class SmtpSession:
     """Sends messages over one connection at a time, and over a new one when that is used up or lost.
 
-    reconnects: as in `ports.sending.Session`.
+    reconnects, is_patient: as in `ports.sending.Session`.
     """
 
     def __init__(self, options: SmtpOptions) -> None:
-        self.reconnects = True
+        self.reconnects = self.is_patient = True
         self.driver: NonblockingDriver | None = None
         self._options = options
         self._closed = False
@@ -169,7 +169,7 @@ class SmtpSession:
                 self._connection = connect(self._options)
             except SenderError as error:  # not about the message that waits for it
                 raise ConnectionEnded(error.message, fix=error.fix) from error
-        self._connection.is_patient = self.reconnects
+        self._connection.is_patient = self.reconnects and self.is_patient
         return self._connection
 
 
