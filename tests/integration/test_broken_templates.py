@@ -75,6 +75,7 @@ def test_the_daemon_starts_tells_the_owner_and_goes_on_once_they_are_fixed(
         assert (held.state, held.audience) == (IssueState.PLANNED, 0)
         (alert,) = (text for subject, text in alerts.items() if "Your templates cannot be used" in subject)
         assert "newsletter templates check" in alert
+        assert not any("Fix the tip" in text for text in alerts.values())
         assert page.status_code == 200
         assert harness.issue().state is IssueState.DONE
 

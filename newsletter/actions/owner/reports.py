@@ -117,6 +117,7 @@ def _preview(
         "shares": asdict(shares) if shares else None,
         "waits": coming.waits,
         "errors": list(errors),
+        "every": any(map(is_about_every_email, errors)),
         "key": coming.tip.key,
         "then": _lines(upcoming_slots(tx, rules, now, COMING + 1).lines(), after=coming.slot),
     }
