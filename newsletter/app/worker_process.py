@@ -63,7 +63,7 @@ def main() -> None:
     lower_priority()
     task, connections, parent = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent
     reporter = Reporter(sys.stdout.fileno())
-    logging.basicConfig(level=task.log_level, handlers=[reporter])
+    logging.basicConfig(level=task.log_level, handlers=[reporter], format="%(message)s")  # the first one adds the rest
     _send(task, connections, parent, reporter)
 
 

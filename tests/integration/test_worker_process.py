@@ -78,6 +78,16 @@ def test_a_process_that_serves_the_website_leaves_all_emails_to_another(tmp_path
         assert harness.issue().state is IssueState.DONE
 
 
+def test_the_log_of_the_second_process_reads_like_ours(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with app_harness(tmp_path, Fault("rcpt", "drop", to="reader50@*")) as (harness, server):
+        harness.serves = True
+        harness.start(MANY)
+        harness.round()
+
+        lost = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert set(lost) == {f"issue 1: 127.0.0.1:{server.port}: it closed the connection"}
+
+
 def test_a_few_emails_start_no_second_process(tmp_path: Path) -> None:
     with app_harness(tmp_path) as (harness, _):
         harness.start(MANY - 1)
