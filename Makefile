@@ -17,8 +17,8 @@ demo: $(READY) ## play one Tuesday, with nothing configured (ONCE=1: exit when t
 unit: $(READY) ## run the pure tests, in less than 20 seconds
 	$(BIN)/pytest --hypothesis-profile=quick -m 'not slow' tests/unit
 
-test: lint ## run all checks: lint, then the full test suite
-	$(BIN)/pytest
+test: lint ## run all checks: lint, then the full test suite, on all processors
+	$(BIN)/pytest -n auto --dist loadfile
 
 chaos: $(READY) ## run the long chaos tests: 1,000 times kill -9 and 200 times SIGTERM; takes half an hour
 	$(BIN)/pytest -m long -s tests/chaos
