@@ -21,6 +21,9 @@ ADD_IMPORTED = f"""{_INSERT}
             THEN :proof || coalesce(substr(confirmed_at, 1, 19) || ' UTC, ', '') || :evidence ELSE :source END,
         CASE WHEN fate IN ('add_confirmed', 'confirm') THEN coalesce(evidence, '') ELSE '' END
     FROM decided WHERE fate IN ('add_confirmed', 'add_left', 'add_asked', 'confirm', 'ask', 'leave')"""
+RESTORE = f"""{_INSERT}
+    SELECT f.id, c.value ->> 0, c.value ->> 1, c.value ->> 2, c.value ->> 3
+    FROM decided f, json_each(f.record, '$.consents') c WHERE f.fate IN ('restore', 'restore_out') ORDER BY f.id, c.key"""
 _OF_SUBSCRIBER = "SELECT at, what, proof, origin FROM consent WHERE subscriber_id = ? ORDER BY id"
 _WHOLE_ORIGINS = "SELECT id, origin FROM consent WHERE origin <> '' AND origin NOT LIKE '%/%' AND at <= ? LIMIT ?"
 _SHORTEN = "UPDATE consent SET origin = ? WHERE id = ?"

@@ -20,17 +20,16 @@ _ROWS = (
     suppressions.REMOVE,
     signup_limits.ERASE,
     signup_limits.ERASE_MAILBOX,
-    "DELETE FROM subscriber WHERE id = :id",  # the consent log is deleted by its foreign key
 )
-"""Everything that belongs to a person; every statement takes some of :id, :person, :key (of the address) and :address."""
+"""Everything that belongs to a person, apart from their own row; every statement takes some of :id, :person, :key (of the address) and :address."""
 _TEXTS = (("notice", "data"), ("notice", "reply"), ("told", "about"), ("issue", "reason"), ("suppression", "source"))
 """Where a mail server or an alert may have quoted the address: (table, column)."""
 
 
-def erase(db: sqlite3.Connection, subscriber_id: int) -> None:
+def erase(db: sqlite3.Connection, subscriber_id: int, delete: str) -> None:
     """Delete all personal data of a subscriber in the current transaction; the counts of issues do not change.
 
-    What is deleted is overwritten in the file. The log (`-wal`) has the old pages until it is reused or deleted, and
+    delete: the statement for their own row. What is deleted is overwritten in the file. The log (`-wal`) has the old pages until it is reused or deleted, and
     backups keep what they have.
     """
     person, key, *addresses = db.execute(_PERSON, (subscriber_id,)).fetchone()
@@ -39,7 +38,7 @@ def erase(db: sqlite3.Connection, subscriber_id: int) -> None:
         for address in filter(None, addresses):
             _replace_in_texts(db, address)
         values = {"id": subscriber_id, "person": person, "key": key, "mailbox": mailbox_key(key)}
-        for sql in _ROWS:
+        for sql in (*_ROWS, delete):
             db.execute(sql, {**values, "address": addresses[0]})
     finally:
         db.execute("PRAGMA secure_delete = FAST").close()  # as `sqlite.connection` has it

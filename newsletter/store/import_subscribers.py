@@ -21,7 +21,7 @@ from threading import RLock
 from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
 from newsletter.domain.subscribers.record import ONLY_SUPPRESSED
 from newsletter.domain.subscribers.subscription import CONFIRM_EMAIL_EVERY
-from newsletter.store import consent, subscriber_records, subscribers, suppressions, transactional
+from newsletter.store import consent, subscribers, suppressions, transactional
 from newsletter.store.sqlite.connection import transaction
 from newsletter.store.sqlite.errors import translated
 from newsletter.store.times import to_text
@@ -81,10 +81,10 @@ _WRITE = {
     suppressions.ADD_IMPORTED: {"block", "add_left", "leave"},
     consent.ADD_IMPORTED: {"add_confirmed", "add_left", "add_asked", "confirm", "ask", "leave"},
     transactional.ADD_IMPORTED: {"add_asked", "ask"},
-    subscriber_records.RESTORE: {"restore", "restore_out"},
-    subscriber_records.RESTORE_KEYS: {"restore", "restore_out"},
-    subscriber_records.RESTORE_CONSENTS: {"restore", "restore_out"},
-    subscriber_records.RESTORE_SUPPRESSIONS: {"restore", "restore_out", "restore_block"},
+    subscribers.RESTORE: {"restore", "restore_out"},
+    subscribers.RESTORE_KEYS: {"restore", "restore_out"},
+    consent.RESTORE: {"restore", "restore_out"},
+    suppressions.RESTORE: {"restore", "restore_out", "restore_block"},
 }
 """The statements in their order, each with the fates it is about; most slices have one fate and need few of them."""
 

@@ -1,8 +1,4 @@
-"""Subscribers with everything that an export carries along, and the SQL that restores them in another database.
-
-A record is JSON, as `domain.subscribers.record` describes it. The statements named RESTORE read `decided`, a staging view of
-`store.import_subscribers`.
-"""
+"""Subscribers with everything that an export carries along: JSON, as `domain.subscribers.record` describes it."""
 
 # ruff: noqa: S608 - only constants are joined here; values are parameters
 
@@ -25,24 +21,6 @@ _WITHOUT_SUBSCRIBER = f"""SELECT x.address_key, json_object('status', '{ONLY_SUP
     FROM suppression x WHERE x.reason <> 'erased'
     AND NOT EXISTS (SELECT 1 FROM subscriber s WHERE s.address_key = x.address_key) ORDER BY x.address_key"""
 _ERASED = "SELECT count(*) FROM suppression WHERE reason = 'erased'"
-
-RESTORE = """INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, confirmed_at, left_at,
-    paused_until, pace, resting, quarterly_at, confirmation_mailed_at, reminded_at, link_mailed_at, new_address,
-    new_address_key)
-    SELECT id, :prefix || substr(key, 3), address, address_key, name, record ->> 'status', record ->> 'source',
-        coalesce(signup_at, confirmed_at, :now), confirmed_at, left_at, paused_until, coalesce(pace, 'weekly'),
-        record ->> 'resting', record ->> 'quarterly_at', record ->> 'confirmation_mailed_at', record ->> 'reminded_at',
-        record ->> 'link_mailed_at', '', '' FROM decided WHERE fate IN ('restore', 'restore_out')"""
-# The links in the emails that they have got contain this key. OR IGNORE: one that is taken is not theirs.
-RESTORE_KEYS = """UPDATE OR IGNORE subscriber SET key = f.record ->> 'key' FROM decided f
-    WHERE f.id = subscriber.id AND f.fate IN ('restore', 'restore_out') AND f.record ->> 'key' <> ''"""
-RESTORE_CONSENTS = """INSERT INTO consent (subscriber_id, at, what, proof, origin)
-    SELECT f.id, c.value ->> 0, c.value ->> 1, c.value ->> 2, c.value ->> 3
-    FROM decided f, json_each(f.record, '$.consents') c WHERE f.fate IN ('restore', 'restore_out') ORDER BY f.id, c.key"""
-RESTORE_SUPPRESSIONS = """INSERT OR IGNORE INTO suppression (address_key, reason, source, at, issue_id, folded)
-    SELECT address_key, record ->> '$.suppression[0]', record ->> '$.suppression[1]', record ->> '$.suppression[2]', NULL,
-        record ->> '$.suppression[3]'
-    FROM decided WHERE record ->> '$.suppression' IS NOT NULL AND fate IN ('restore', 'restore_out', 'restore_block')"""
 
 
 def record_of(db: sqlite3.Connection, subscriber_id: int) -> str:

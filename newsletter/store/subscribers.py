@@ -118,6 +118,20 @@ UNSUBSCRIBE_IMPORTED = f"""UPDATE subscriber SET {_UNSUBSCRIBED.format(now="coal
 ASK_IMPORTED = """UPDATE subscriber SET signup_at = :now, confirmation_mailed_at = :now
     FROM decided f WHERE f.id = subscriber.id AND f.fate = 'ask'"""
 
+# A subscriber that another installation has exported, with the record of `store.subscriber_records`.
+RESTORE = """INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, confirmed_at, left_at,
+    paused_until, pace, resting, quarterly_at, confirmation_mailed_at, reminded_at, link_mailed_at, new_address,
+    new_address_key)
+    SELECT id, :prefix || substr(key, 3), address, address_key, name, record ->> 'status', record ->> 'source',
+        coalesce(signup_at, confirmed_at, :now), confirmed_at, left_at, paused_until, coalesce(pace, 'weekly'),
+        record ->> 'resting', record ->> 'quarterly_at', record ->> 'confirmation_mailed_at', record ->> 'reminded_at',
+        record ->> 'link_mailed_at', '', '' FROM decided WHERE fate IN ('restore', 'restore_out')"""
+# The links in the emails that they have got contain this key. OR IGNORE: one that is taken is not theirs.
+RESTORE_KEYS = """UPDATE OR IGNORE subscriber SET key = f.record ->> 'key' FROM decided f
+    WHERE f.id = subscriber.id AND f.fate IN ('restore', 'restore_out') AND f.record ->> 'key' <> ''"""
+
+ERASE = "DELETE FROM subscriber WHERE id = :id"  # the consent log is deleted by its foreign key
+
 CHANGEABLE = frozenset(
     {
         "name",
@@ -210,7 +224,7 @@ class SqlSubscribers:
 
     def erase(self, subscriber_id: int) -> None:
         """Delete all personal data; the counts of issues do not change."""
-        erasure.erase(self._db, subscriber_id)
+        erasure.erase(self._db, subscriber_id, ERASE)
 
     def erase_replies(self, subscriber_id: int) -> None:
         """See ports.subscribers."""

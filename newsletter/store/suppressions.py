@@ -29,6 +29,10 @@ ADD_IMPORTED = f"""{_INSERT}
         CASE fate WHEN 'block' THEN coalesce(record ->> '$.suppression[0]', 'hard_bounce') ELSE 'unsubscribed' END, :source,
         coalesce(left_at, :now), NULL
     FROM decided WHERE fate IN ('block', 'add_left', 'leave') ORDER BY address_key"""
+RESTORE = """INSERT OR IGNORE INTO suppression (address_key, reason, source, at, issue_id, folded)
+    SELECT address_key, record ->> '$.suppression[0]', record ->> '$.suppression[1]', record ->> '$.suppression[2]', NULL,
+        record ->> '$.suppression[3]'
+    FROM decided WHERE record ->> '$.suppression' IS NOT NULL AND fate IN ('restore', 'restore_out', 'restore_block')"""
 REMOVE = "DELETE FROM suppression WHERE address_key = :key"
 # From now on it only counts for the address that has its key.
 _UNFOLD = "UPDATE suppression SET folded = 0 WHERE address_key = ? AND folded"

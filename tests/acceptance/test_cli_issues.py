@@ -86,6 +86,7 @@ def test_status_list_and_deliveries_agree(three_subscribers: Command) -> None:
     sent = document(three_subscribers, "issues", "send", "--as-of", TUESDAY)
     assert document(three_subscribers, "issues", "status") == sent
     assert document(three_subscribers, "issues", "status", "1") == sent
+    assert sent.pop("notes") == []
     assert document(three_subscribers, "issues", "list")["issues"] == [sent]
     rows = document(three_subscribers, "issues", "deliveries", "1", "--state", "sent")["deliveries"]
     assert {row["address"].partition("@")[0] for row in rows} == {"anna", "berta", "carla"}

@@ -9,7 +9,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -311,7 +313,8 @@ def test_a_full_disk_is_named_and_the_database_keeps_its_last_state(tmp_path: Pa
 def test_a_database_of_another_user_is_named_with_its_owner_and_two_ways_out(tmp_path: Path) -> None:
     path = tmp_path / "data" / "newsletter.db"
     upgrade(path)
-    for directory in (tmp_path, *list(tmp_path.parents)[:2], path.parent):
+    parents = takewhile(lambda parent: parent != Path(gettempdir()), tmp_path.parents)
+    for directory in (tmp_path, *parents, path.parent):
         directory.chmod(0o755)
     script = (
         f"import os, sys; sys.path.insert(0, {str(CHECKOUT)!r});"

@@ -65,6 +65,7 @@ def send_one_of_every_email_before_an_issue(web_harness: WebHarness) -> None:
         submit(web_harness, web_harness.confirm_path(address))
     submit(web_harness, "/link", email=CARL)
     submit(web_harness, web_harness.preferences_path(ANNA), action="address", email="anna@new.example")
+    web_harness.app.transactional.send()
     web_harness.app.owner.alert("Something is wrong", ["A line."], "Fix it")
     web_harness.clock.now = MONDAY
     web_harness.app.owner.notify()

@@ -149,10 +149,12 @@ def test_deferred_emails_of_the_second_process_are_retried_by_the_first(tmp_path
         with harness.store.sending("test", harness.clock()) as lock:
             harness.delivery.deliver(lock, 1)
             waiting = harness.counts()
-            harness.fake_clock.forward(minutes=2)
-            harness.delivery.deliver(lock, 1)
+            for _batch in range(3):  # a mail server that has deferred 100 in a row gets a few at a time
+                harness.fake_clock.forward(minutes=10)
+                harness.delivery.deliver(lock, 1)
 
-        assert waiting == {"deferred": MANY}
+        assert waiting["deferred"] >= 100
+        assert sum(waiting.values()) == MANY
         assert harness.counts() == {"sent": MANY}
 
 
