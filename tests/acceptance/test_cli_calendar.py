@@ -127,7 +127,7 @@ def test_lint_lists_places_reasons_and_fixes_and_fails_on_a_fault(newsletter: Co
         (
             ("calendar", "skip", "2026-12-30"),
             2,
-            "December 30, 2026 is a Wednesday, but issues go out on a Tuesday. Use December 29, 2026 or January 5, 2027",
+            "December 30, 2026 is a Wednesday, but issues go out every Tuesday. Use December 29, 2026 or January 5, 2027",
         ),
         (("calendar", "skip", "soon"), 2, "'soon' is not a date. Write it as December 29, 12/29/2026, or 2026-12-29"),
         (("calendar", "skip", "2020-12-29"), 1, "December 29, 2020 has passed"),

@@ -100,7 +100,7 @@ def not_set_up() -> Errors:
 def test_an_edited_tip_stays_edited_when_its_rule_for_reruns_is_set(store: SqlStore) -> None:
     run_import(store, TIP)
     edit(store, MINE)
-    rules = Rules(Schedule.parse("TUE 08:00", "America/New_York"), timedelta(hours=24))
+    rules = Rules(Schedule.parse("tue 08:00", "America/New_York"), timedelta(hours=24))
     media = MediaFolder(Path())
     tips = Tips(store, rules, lambda: NOW, importers.Formats, link_checker.check_links, media, download, not_set_up)
     tips.rerun("sweep-the-floor", "after 2 years")

@@ -168,8 +168,10 @@ class Play:
     def _check_speed(self) -> None:
         """Everybody else is done in about the undisturbed time, measured by what is said to the relay."""
         played, mode = self.played, self.mode
-        if played.done_after is None or played.done_after > mode.minutes:
-            self._wrong(f"everybody else was done after {played.done_after} minutes and not after {mode.minutes}")
+        # Which of several connections meets "every nth time" is a matter of chance.
+        minutes = mode.minutes if self.setting == "one connection" else 2 * mode.minutes
+        if played.done_after is None or played.done_after > minutes:
+            self._wrong(f"everybody else was done after {played.done_after} minutes and not after {minutes}")
         if mode.minutes == 0 and played.recipients > 2 * len(AUDIENCE) + 20:
             self._wrong(f"{played.recipients} times RCPT for {len(AUDIENCE)} emails")
         if mode.minutes == 0 and played.connections > len(AUDIENCE) + 2 * CONNECTIONS + 10:
