@@ -12,6 +12,7 @@ from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.owner.queue import alert_values
 from newsletter.actions.subscribers.unsubscribe import is_still_unsubscribed
 from newsletter.domain.delivery.delivery import GIVE_UP_AFTER
+from newsletter.domain.slot_days import WEEK
 from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.domain.subscribers.subscription import CONFIRM_WITHIN, Status
 from newsletter.domain.tips.season_rule import in_words
@@ -19,7 +20,6 @@ from newsletter.mail.replies import is_of_a_dead_mailbox
 from newsletter.ports.store import Store, Tx
 from newsletter.ports.transactional import TransactionalEmail
 
-WEEK = timedelta(days=7)
 LIFE = {
     "confirm": CONFIRM_WITHIN,  # as long as its link
     "reminder": CONFIRM_WITHIN,

@@ -37,7 +37,7 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
         document = {"issue": None, "slot": None, "state": None, "next": next_document(coming)}
         context.report(document, lambda output: output.line(next_issue_text(output, coming, extra)))
         return 0
-    for card in [card for card in context.app.tips.cards() if card.problem and card.state.value != "retired"][:NAMED]:
+    for card in [card for card in context.app.tips.cards() if card.is_passed_over][:NAMED]:
         context.print_note(
             f"newsletter: {card.key} is passed over: {card.problem}. Fix it: newsletter tips edit {card.key}"
         )
@@ -55,12 +55,12 @@ def report_issue(
     context: CliContext, issue: IssueFacts, *, took: float | None = None, notes: Sequence[str] = ()
 ) -> None:
     """Show an issue with the replies and the refusals of its mail server. took: seconds. notes: what the command did."""
-    replies, health = context.app.issues.replies(issue.number), context.app.issues.health(issue.number)
+    replies = context.app.issues.replies(issue.number)
     waiting = context.app.issues.waiting(issue.number) if issue.state is IssueState.SENDING else None
-    # While an issue is being sent, its refusals are not final.
     if waiting:
         notes = (*notes, waiting.summary)
-    if issue.state not in IN_PROGRESS:
+    if issue.state not in IN_PROGRESS:  # before that, its refusals are not final
+        health = context.app.issues.health(issue.number)
         notes = (*notes, *health.lines, *([health.next_step] if health.doubtful else []))
     next_at = waiting.next_attempt_at if waiting else None
     document = {**issue_document(issue), "notes": list(notes), **({"next_attempt_at": iso(next_at)} if next_at else {})}

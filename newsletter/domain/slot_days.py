@@ -95,22 +95,14 @@ class Weekdays:
 
     def on_or_before(self, day: date) -> date:
         """As in SlotDays."""
-        if self.every == 1:
-            return day - timedelta(days=min((day.weekday() - weekday) % 7 for weekday in self.weekdays))
-        monday = _monday(day)
-        weeks = ((monday - _monday(self.week_of)).days // 7) % self.every
-        found = [monday + timedelta(days=weekday) for weekday in self.weekdays]
+        weeks, found = self._week_of(day)
         if not weeks and found[0] <= day:
             return max(slot for slot in found if slot <= day)
         return found[-1] - (weeks or self.every) * WEEK
 
     def on_or_after(self, day: date) -> date:
         """As in SlotDays."""
-        if self.every == 1:
-            return day + timedelta(days=min((weekday - day.weekday()) % 7 for weekday in self.weekdays))
-        monday = _monday(day)
-        weeks = ((monday - _monday(self.week_of)).days // 7) % self.every
-        found = [monday + timedelta(days=weekday) for weekday in self.weekdays]
+        weeks, found = self._week_of(day)
         if not weeks and found[-1] >= day:
             return min(slot for slot in found if slot >= day)
         return found[0] + (self.every - weeks) * WEEK
@@ -122,6 +114,12 @@ class Weekdays:
         else:
             days = _listed([say(WEEKDAYS[weekday]) for weekday in self.weekdays], say)
         return say(_EVERY[self.every - 1], days=days)
+
+    def _week_of(self, day: date) -> tuple[int, list[date]]:
+        """How many weeks ago the last week that counts was, and the days of this week that would be slots."""
+        monday = _monday(day)
+        weeks = (monday - _monday(self.week_of)).days // 7 % self.every
+        return weeks, [monday + timedelta(days=weekday) for weekday in self.weekdays]
 
 
 TUESDAYS = Weekdays((1,))

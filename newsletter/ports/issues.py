@@ -168,6 +168,10 @@ class Issues(Quarters, Protocol):
         """May any email of the issue have arrived?"""
         ...
 
+    def has_open(self, number: int) -> bool:
+        """Is any delivery of the issue open? Cheap, however many there are."""
+        ...
+
     def last_sent_at(self, number: int) -> datetime | None:
         """When an email of the issue was last accepted. It reads every delivery."""
         ...

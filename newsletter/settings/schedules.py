@@ -26,12 +26,12 @@ _FILLERS = frozenset(
 _HOURS = {"noon": "12:00", "midday": "12:00", "midnight": "00:00"}
 _TIME = re.compile(r"(\d{1,2})(?:[:.h](\d{2})(?::00)?)?\s*([ap])?\.?\s*(?:m\b\.?)?|(\d{2})(\d{2})(?:\s*hrs?)?")
 
+_EXAMPLE = "2026-12-01"
 _AS_IN = (
     'Write a weekday and a time, as in "tue 08:00", or "tue,thu 08:00", "first tue 08:00", '
-    '"every 2 weeks tue 08:00 from 2026-12-01"'
+    f'"every 2 weeks tue 08:00 from {_EXAMPLE}"'
 )
-_EXAMPLE = "2026-12-01"
-_ALL = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_ALL = list(_DAYS)
 _GROUPS = {
     "mon,tue,wed,thu,fri": "weekdays weekday werktags workdays",
     ",".join(_ALL): "daily täglich taeglich everyday",

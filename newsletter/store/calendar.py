@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime
@@ -24,7 +23,6 @@ from newsletter.domain.tips.tip import TipState
 from newsletter.store.tables import (
     Consent,
     HeartbeatRow,
-    Issue,
     Library,
     OwnerNotified,
     SlotOverrideRow,
@@ -32,7 +30,7 @@ from newsletter.store.tables import (
     Tip,
     UnsubscribeRow,
 )
-from newsletter.store.tip_history import days_of
+from newsletter.store.tip_history import days_of, runs_here
 from newsletter.store.tips import SqlTips
 
 _read_season = lru_cache(maxsize=4096)(parse_rule)
@@ -48,12 +46,7 @@ class SqlCalendar:
 
     def plans(self) -> list[TipPlan]:
         """Every tip with its rules and its runs, in queue order; two queries."""
-        runs: dict[int, set[date]] = defaultdict(set)
-        runs_of = select(col(Issue.tip_id), col(Issue.day), col(Issue.due_at)).where(
-            col(Issue.run).is_not(None), col(Issue.started_at).is_not(None)
-        )
-        for tip_id, day, due_at in self._session.exec(runs_of):
-            runs[tip_id or 0].add(day or due_at.date())
+        runs = runs_here(self._session)
         columns = (
             Tip.id, Tip.key, Tip.title, Tip.position, Tip.complete, Tip.state, Tip.season, Tip.series, Tip.part,
             Tip.pin_on, Tip.pin_at, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on, Tip.starter, Tip.earlier_runs, Tip.problem,

@@ -21,7 +21,10 @@ _ROWS = (
     signup_limits.ERASE,
     signup_limits.ERASE_MAILBOX,
 )
-"""Everything that belongs to a person, apart from their own row; every statement takes some of :id, :person, :key (of the address) and :address."""
+"""Everything that belongs to a person, apart from their own row.
+
+Every statement takes some of :id, :person, :key (of the address) and :address.
+"""
 _TEXTS = (("notice", "data"), ("notice", "reply"), ("told", "about"), ("issue", "reason"), ("suppression", "source"))
 """Where a mail server or an alert may have quoted the address: (table, column)."""
 
@@ -29,8 +32,8 @@ _TEXTS = (("notice", "data"), ("notice", "reply"), ("told", "about"), ("issue", 
 def erase(db: sqlite3.Connection, subscriber_id: int, delete: str) -> None:
     """Delete all personal data of a subscriber in the current transaction; the counts of issues do not change.
 
-    delete: the statement for their own row. What is deleted is overwritten in the file. The log (`-wal`) has the old pages until it is reused or deleted, and
-    backups keep what they have.
+    delete: the statement for their own row. What is deleted is overwritten in the file. The log (`-wal`) has the old pages
+    until it is reused or deleted, and backups keep what they have.
     """
     person, key, *addresses = db.execute(_PERSON, (subscriber_id,)).fetchone()
     db.execute("PRAGMA secure_delete = ON").close()

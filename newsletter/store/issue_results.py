@@ -8,6 +8,7 @@ from datetime import datetime
 from newsletter.domain.delivery.deferral_run import Waiting
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.store import statements
+from newsletter.store.invariants import HAS_OPEN
 from newsletter.store.issue_facts import read_delivery
 from newsletter.store.sqlite.database import Access
 from newsletter.store.times import from_ms
@@ -15,6 +16,7 @@ from newsletter.store.times import from_ms
 _MAY_HAVE_REACHED = """SELECT 1 WHERE EXISTS (SELECT 1 FROM delivery WHERE issue_id = :issue
     AND (state IN ('sent', 'sending') OR crashes > 0))
     OR EXISTS (SELECT 1 FROM attempt WHERE issue_id = :issue AND event = 'in_doubt')"""
+_HAS_OPEN = f"SELECT 1 FROM issue WHERE id = :issue AND ({HAS_OPEN})"  # noqa: S608 - a constant
 _LAST_SENT = "SELECT max(last_at) FROM delivery WHERE issue_id = :issue AND state = 'sent'"
 
 
@@ -27,6 +29,10 @@ class SqlIssueResults:
     def may_have_reached(self, number: int) -> bool:
         """May any email of the issue have arrived?"""
         return self._db.execute(_MAY_HAVE_REACHED, {"issue": number}).fetchone() is not None
+
+    def has_open(self, number: int) -> bool:
+        """Is any delivery of the issue open?"""
+        return bool(self._db.execute(_HAS_OPEN, {"issue": number}).fetchone())
 
     def last_sent_at(self, number: int) -> datetime | None:
         """When an email of the issue was last accepted. It reads every delivery."""

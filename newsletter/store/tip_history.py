@@ -23,11 +23,17 @@ def days_of(text: str) -> list[date]:
     return [date.fromisoformat(day) for day in text.split()]
 
 
-def histories(session: Session) -> Mapping[int, TipHistory]:
-    """The history of every tip by its id; four queries."""
+def runs_here(session: Session) -> Mapping[int, set[date]]:
+    """The days on which this database has sent each tip, by its id."""
     runs: dict[int, set[date]] = defaultdict(set)
     for tip_id, day, due_at in session.exec(_RUNS):
         runs[tip_id or 0].add(day or due_at.date())
+    return runs
+
+
+def histories(session: Session) -> Mapping[int, TipHistory]:
+    """The history of every tip by its id; four queries."""
+    runs = runs_here(session)
     former: dict[int, list[str]] = defaultdict(list)
     for one in session.exec(select(FormerKey).order_by(col(FormerKey.key))):
         former[one.tip_id].append(one.key)

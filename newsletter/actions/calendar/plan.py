@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -75,14 +75,18 @@ def plan_of(tx: Tx, rules: Rules) -> Plan:
 
 def choice_for(tx: Tx, rules: Rules, slot: date, problems: Mapping[str, str] | None = None) -> Choice:
     """What goes out in this slot. problems: of tips by their keys, in place of those that are recorded."""
-    plan, known = plan_of(tx, rules), problems or {}
-    tips = (replace(tip, problem=known.get(tip.key, tip.problem)) for tip in plan.tips)
-    return choose(slot, replace(plan, tips=tuple(tips)) if known else plan)
+    known = problems or {}
+    return choose(slot, _with_problems(plan_of(tx, rules), lambda tip: known.get(tip.key, tip.problem)))
 
 
 def choice_as_it_is(tx: Tx, rules: Rules, slot: date) -> Choice:
     """What goes out in this slot if no tip had a problem."""
-    return choice_for(tx, rules, slot, {tip.key: "" for tip in plan_of(tx, rules).tips})
+    return choose(slot, _with_problems(plan_of(tx, rules), lambda _tip: ""))
+
+
+def _with_problems(plan: Plan, problem_of: Callable[[TipPlan], str]) -> Plan:
+    tips = (tip if tip.problem == problem_of(tip) else replace(tip, problem=problem_of(tip)) for tip in plan.tips)
+    return replace(plan, tips=tuple(tips))
 
 
 def is_skipped(tx: Tx, slot: date) -> bool:

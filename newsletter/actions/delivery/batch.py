@@ -297,7 +297,7 @@ class RelayConnection:
     def may_reconnect(self, claim: Claim) -> None:
         """Let an email that was in trouble have a fresh connection if this one fails; if that fails too, it is the cause."""
         session = self.session
-        if session and (claim.troubles or getattr(session, "reconnects", False)) and hasattr(session, "reconnects"):
+        if session and hasattr(session, "reconnects"):
             session.reconnects = claim.troubles > 0
 
     def close(self) -> None:

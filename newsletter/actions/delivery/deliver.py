@@ -67,17 +67,16 @@ class Delivery:
         Tells the owner if the circuit breaker paused the issue. Raises as the function `deliver` does.
         """
         emails = load_issue_emails(self.store, self.render_context, number, self.rules)
-        result = deliver(self.store, self._context(lock, number, emails), number, on_progress=progress)
-        self._note_deferrals(number, result)
+        context = self._context(lock, number, emails)
+        result = deliver(self.store, context, number, on_progress=progress)
+        self._note_deferrals(number, result, is_slowed=context.is_slowed)
         if result.paused and self.owner:
             with self.store.write() as tx:
                 notify_of_pauses(tx, self.owner, self.clock())
         return result
 
-    def _note_deferrals(self, number: int, result: BatchResult) -> None:
+    def _note_deferrals(self, number: int, result: BatchResult, *, is_slowed: bool) -> None:
         """Remember that the mail server defers everybody, until it accepts an email."""
-        with self.store.read() as tx:
-            is_slowed = tx.calendar.was_notified(SLOWED, str(number))
         if is_slowed != result.is_deferred and (result.is_deferred or result.sent):
             with self.store.write() as tx:
                 if result.is_deferred:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from newsletter.domain.delivery.circuit_breaker import RESUME_ADVICE
-from newsletter.domain.delivery.delivery import OPEN
 from newsletter.domain.delivery.health import Results, Verdict, judge
 from newsletter.domain.english import ended, plural, sentence
 from newsletter.ports.store import Store, Tx
@@ -66,10 +65,7 @@ def health_of(tx: Tx, number: int) -> Health:
 def health_at_the_end(store: Store, number: int) -> Health | None:
     """The health of an issue of which nothing is open; None if something is."""
     with store.read() as tx:
-        counts = tx.issues.get(number).counts
-        if any(counts.get(state, 0) for state in OPEN):
-            return None
-        return health_of(tx, number)
+        return None if tx.issues.has_open(number) else health_of(tx, number)
 
 
 def why_pause(tx: Tx, health: Health, *, trusts_mailboxes: bool) -> str:

@@ -83,7 +83,7 @@ def _template_fails(checked: Checked) -> tuple[str, ...]:
 def recheck(store: Store, errors: Errors, slot: date, now: datetime) -> Checked:
     """Look again at tips with a problem: their template, a setting, or a picture may be in order by now."""
     with store.read() as tx:
-        keys = [card.key for card in tx.tips.cards() if card.problem and card.state is not TipState.RETIRED]
+        keys = [card.key for card in tx.tips.cards() if card.is_passed_over]
         tips = [tx.tips.get(key) for key in keys[:RECHECKED]]
     return {tip.card.key: (tip, errors.of_tip(tip, slot, now)) for tip in tips}
 

@@ -13,7 +13,7 @@ from newsletter.actions.issues.pass_over import check, recheck, record, settle
 from newsletter.domain.delivery.issue import why_every_email
 from newsletter.domain.english import ended, plural
 from newsletter.domain.errors import TemplateError
-from newsletter.domain.tips.tip import TipCard, TipState
+from newsletter.domain.tips.tip import TipCard
 from newsletter.ports.store import Store, Tx
 
 NAMED = 10  # tips in one email
@@ -59,7 +59,7 @@ def problem_alert(tx: Tx, held: Collection[str], now: datetime) -> tuple[str, Se
 
     held: tips whose issue is held for their problem, so that another alert is about them.
     """
-    cards = [card for card in tx.tips.cards() if card.problem and card.state is not TipState.RETIRED]
+    cards = [card for card in tx.tips.cards() if card.is_passed_over]
     marks = {_mark(card): card for card in cards if card.key not in held}
     for old in tx.calendar.notified(_TOLD).keys() - {_mark(card) for card in cards}:  # it was fixed
         tx.calendar.clear_notified(_TOLD, only=old)

@@ -51,7 +51,6 @@ class CircuitBreaker:
     _first_refusals: int = 0
     _rejected: int = 0
     _policy_in_a_row: int = 0
-    _rejected_in_a_row: int = 0
     _quota_in_a_row: int = 0
     _refusing: set[str] = field(default_factory=set)
     _rejecting: Counter[str] = field(default_factory=Counter)
@@ -77,7 +76,7 @@ class CircuitBreaker:
                 self.run.clear()
                 self._refusing.clear()
                 self._row.clear()
-                self._policy_in_a_row = self._rejected_in_a_row = self._quota_in_a_row = 0
+                self._policy_in_a_row = self._quota_in_a_row = 0
             return ""
         if isinstance(outcome, Rejected):
             return self._record_rejection(subscriber_id, outcome, domain, is_retry=is_retry)
@@ -115,13 +114,12 @@ class CircuitBreaker:
             self._refusing.add(domain)
         else:
             self._rejected += 1
-            self._rejected_in_a_row += 1
             self._rejecting[domain] += 1
             self._row[domain] += 1
         if self._policy_in_a_row >= (REJECTED_IN_A_ROW if self._is_one_domain() else POLICY_IN_A_ROW):
             return self._because(f"{self._policy_in_a_row} emails in a row were refused {_ABOUT_US}", PROVIDER_ADVICE)
         if self._is_too_long_a_row():
-            return self._trip(f"{self._rejected_in_a_row} emails in a row were rejected", RESUME_ADVICE)
+            return self._trip(f"{self._row.total()} emails in a row were rejected", RESUME_ADVICE)
         return self._by_share()
 
     def _by_share(self) -> str:
@@ -136,9 +134,10 @@ class CircuitBreaker:
 
     def _is_too_long_a_row(self) -> bool:
         """Are there too many rejections in a row, apart from those of one domain that accepts nothing?"""
-        if self._rejected_in_a_row - self._by_one_domain(self._row) >= REJECTED_IN_A_ROW:
+        number = self._row.total()
+        if number - self._by_one_domain(self._row) >= REJECTED_IN_A_ROW:
             return True
-        return not self.accepted and not self.trusts_mailboxes and self._rejected_in_a_row >= ONE_DOMAIN_IN_A_ROW
+        return not self.accepted and not self.trusts_mailboxes and number >= ONE_DOMAIN_IN_A_ROW
 
     def _by_one_domain(self, rejecting: Counter[str]) -> int:
         """How many of these rejections are those of the domain with the most, if it has accepted nothing."""

@@ -164,6 +164,11 @@ class TipCard:
     starter: bool = False
     problem: str = ""
 
+    @property
+    def is_passed_over(self) -> bool:
+        """Do other tips go out in its place until its problem is fixed?"""
+        return bool(self.problem) and self.state is not TipState.RETIRED
+
 
 @dataclass(frozen=True, slots=True)
 class TipFull:

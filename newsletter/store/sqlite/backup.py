@@ -124,10 +124,8 @@ def replace(path: Path, staged: Path, kept: Path) -> bool:
         _copy(path, kept)
         _copy(staged, path)
     else:
-        for suffix in ("-wal", "-shm", ""):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.replace(kept.with_name(kept.name + suffix))
+        keep_stale(path, kept)
+        path.replace(kept)
         staged.replace(path)
         files.give_to_owner_of(kept, path)
     return True

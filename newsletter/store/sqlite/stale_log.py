@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from newsletter import files
 from newsletter.domain.errors import Unavailable
 from newsletter.store import copy_guard
-from newsletter.store.sqlite.watch import Content, read_content
+from newsletter.store.sqlite.watch import Content, log_of, read_content
 
 _HEAD, _FRAME = 32, 24  # bytes
 
@@ -37,11 +37,6 @@ def check_log(database: Path) -> None:
         f"{database} was replaced while {log.name} still had changes of the database before it; nothing was changed",
         fix=f"Stop all processes of the newsletter, and rename {log}. Then start it again, or restore a backup",
     )
-
-
-def log_of(database: Path) -> Path:
-    """The write-ahead log of a database."""
-    return database.with_name(f"{database.name}-wal")
 
 
 def keep_stale(database: Path, kept: Path) -> None:

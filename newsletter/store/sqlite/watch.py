@@ -101,7 +101,7 @@ class FileWatch:
 
         SQLite would move the log into the file, or the next process would. The log stays under another name.
         """
-        log = self.path.with_name(f"{self.path.name}-wal")
+        log = log_of(self.path)
         with suppress(Unavailable):
             self.check(now=True)
         ours = self._sides.get(log)
@@ -180,6 +180,11 @@ class FileWatch:
         if found.version == before.version and found.is_restored and not before.is_restored:
             return False
         return before.key in ("", found.key) or found.key == self._known_key()
+
+
+def log_of(database: Path) -> Path:
+    """The write-ahead log of a database."""
+    return database.with_name(f"{database.name}-wal")
 
 
 def place_of(path: Path) -> Place | None:
