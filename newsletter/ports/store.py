@@ -60,6 +60,10 @@ class Tx(Protocol):
 class Store(ImportsSubscribers, Protocol):
     """The database."""
 
+    def of_list(self, list_id: int) -> Store:
+        """The same database, seen from one list: its tips, issues, calendar, and subscriptions. Closed with this one."""
+        ...
+
     def read(self) -> AbstractContextManager[Tx]:
         """A read transaction: one snapshot from its first query on."""
         ...

@@ -41,8 +41,8 @@ _read_months = lru_cache(maxsize=4096)(parse_months)
 class SqlCalendar:
     """Implements ports.calendar.Calendar on one session."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, list_id: int) -> None:
+        self._session, self._list_id = session, list_id
 
     def plans(self) -> list[TipPlan]:
         """Every tip with its rules and its runs, in queue order; two queries."""
@@ -82,7 +82,7 @@ class SqlCalendar:
 
     def pin(self, key: str, slot: date | None, at: datetime | None = None) -> None:
         """Pin a tip to a slot, or to a moment of that day, or unpin it (None); raises NotFound."""
-        SqlTips(self._session).pin(key, slot, at)
+        SqlTips(self._session, self._list_id).pin(key, slot, at)
 
     def extras_until(self, now: datetime) -> list[Extra]:
         """The extra issues whose time has come, in the order of their times."""

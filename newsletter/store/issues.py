@@ -53,9 +53,9 @@ LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
 class SqlIssues(SqlIssueResults):
     """Implements ports.issues.Issues in one transaction."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, list_id: int) -> None:
         super().__init__(access)
-        self._session = access.session
+        self._session, self._list_id = access.session, list_id
 
     def get(self, number: int) -> IssueFacts:
         """One issue with counts; raises NotFound."""
@@ -221,7 +221,7 @@ class SqlIssues(SqlIssueResults):
         """T1: save the emails and copy the audience in one transaction; the size of the audience."""
         row = self._session.get_one(Issue, number)
         row.subject = subject
-        SqlMaintenance(self._db).end_pauses(now)
+        SqlMaintenance(self._db, self._list_id).end_pauses(now)
         self._session.merge(CompiledIssue(issue_id=number, data=compiled))
         self._session.flush()
         if candidates:
@@ -232,7 +232,7 @@ class SqlIssues(SqlIssueResults):
         else:
             row.audience = self._freeze(number, DELIVERABLE, {})
         if row.tip_id is not None and not row.quarter:
-            row.tip_was = SqlTips(self._session).mark_sent(row.tip_id, row.day or row.due_at.date())
+            row.tip_was = SqlTips(self._session, self._list_id).mark_sent(row.tip_id, row.day or row.due_at.date())
         self.change(number, IssueEvent.FREEZE, now)
         return row.audience
 
@@ -366,7 +366,9 @@ class SqlIssues(SqlIssueResults):
             last = self._session.exec(before).one()
             earlier = days_of(self._session.get_one(Tip, row.tip_id).earlier_runs)
             days = [*earlier, *([date.fromisoformat(str(last))] if last else [])]
-            SqlTips(self._session).unmark_sent(row.tip_id, TipState(row.tip_was), max(days, default=None))
+            SqlTips(self._session, self._list_id).unmark_sent(
+                row.tip_id, TipState(row.tip_was), max(days, default=None)
+            )
         row.run, row.tip_was = None, ""
 
     def _execute(self, sql: str, **values: object) -> int:

@@ -39,8 +39,8 @@ _DELETE = {
 class SqlMaintenance:
     """Implements ports.subscribers.Maintenance in one transaction."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, list_id: int) -> None:
+        self._db, self._list_id = db, list_id
 
     def end_pauses(self, now: datetime) -> int:
         """End the pauses that are over, and update who rests; it must run before an audience is frozen."""

@@ -152,8 +152,8 @@ class SqlSubscribers:
     In plain SQL: sign-ups pass here, perhaps while an issue is sent, and the ORM takes ten times as long.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, list_id: int) -> None:
+        self._db, self._list_id = db, list_id
 
     def by_address(self, address_key: str) -> Subscriber | None:
         """The subscriber with this address key."""

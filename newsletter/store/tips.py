@@ -38,8 +38,8 @@ _ADD_WORDS = text(
 class SqlTips:
     """Implements ports.tips.Tips on one session."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, list_id: int) -> None:
+        self._session, self._list_id = session, list_id
         self._last: int | None = None  # the last position in the queue, once it is known
 
     def cards(self) -> list[TipCard]:

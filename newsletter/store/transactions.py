@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 from newsletter.domain.errors import Refused, Unavailable
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
 from newsletter.ports.sending import Holder, SendingLock
 from newsletter.store import copy_guard, import_subscribers
@@ -39,15 +41,16 @@ from newsletter.store.unsubscribes import SqlUnsubscribes
 class SqlTx:
     """Implements ports.store.Tx on one transaction; each part is made when it is first used."""
 
-    def __init__(self, access: Access, catalog_cache: CatalogCache, *, may_cache: bool) -> None:
+    def __init__(self, access: Access, catalog_cache: CatalogCache, list_id: int, *, may_cache: bool) -> None:
         self.access = access
+        self.list_id = list_id
         self._catalog_cache = catalog_cache
         self._may_cache = may_cache
 
     @cached_property
     def tips(self) -> SqlTips:
         """The library of tips."""
-        return SqlTips(self.access.session)
+        return SqlTips(self.access.session, self.list_id)
 
     @cached_property
     def archive(self) -> SqlArchive:
@@ -57,7 +60,7 @@ class SqlTx:
     @cached_property
     def subscribers(self) -> SqlSubscribers:
         """The subscribers and their consent."""
-        return SqlSubscribers(self.access.db)
+        return SqlSubscribers(self.access.db, self.list_id)
 
     @cached_property
     def suppressions(self) -> SqlSuppressions:
@@ -67,7 +70,7 @@ class SqlTx:
     @cached_property
     def unsubscribes(self) -> SqlUnsubscribes:
         """The unsubscribes and their reasons."""
-        return SqlUnsubscribes(self.access.db)
+        return SqlUnsubscribes(self.access.db, self.list_id)
 
     @cached_property
     def pictures(self) -> SqlPictures:
@@ -82,17 +85,17 @@ class SqlTx:
     @cached_property
     def maintenance(self) -> SqlMaintenance:
         """The changes that are due by time alone."""
-        return SqlMaintenance(self.access.db)
+        return SqlMaintenance(self.access.db, self.list_id)
 
     @cached_property
     def issues(self) -> SqlIssues:
         """The issues and their deliveries."""
-        return SqlIssues(self.access)
+        return SqlIssues(self.access, self.list_id)
 
     @cached_property
     def calendar(self) -> SqlCalendar:
         """Plans of tips, overrides of slots, notifications of the owner, heartbeats."""
-        return SqlCalendar(self.access.session)
+        return SqlCalendar(self.access.session, self.list_id)
 
     @cached_property
     def transactional(self) -> SqlTransactionalEmails:
@@ -115,22 +118,36 @@ def _ask(connection: sqlite3.Connection, sql: str, values: Sequence[object]) -> 
     return connection.execute(sql, tuple(values)).fetchall()
 
 
+class _Pages:
+    """The one connection for the pages, and whose turn it is; the views of all lists share it."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.connection: sqlite3.Connection | None = None
+
+
 class SqlStore:
     """Implements ports.store.Store on one SQLite file, which `sqlite.database.upgrade` has made. Safe for threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.list_id = FIRST_LIST
         self._watch = FileWatch(path, lambda: getattr(copy_guard.read(path), "key", ""))
         self._database = Database(path, self._watch)
-        self._page_lock = Lock()
-        self._page_connection: sqlite3.Connection | None = None
+        self._pages = _Pages()
         self._catalog_cache = CatalogCache()
+
+    def of_list(self, list_id: int) -> SqlStore:
+        """The same database and the same connections, seen from one list."""
+        view = copy.copy(self)
+        view.list_id = list_id
+        return view
 
     @contextmanager
     def read(self) -> Iterator[SqlTx]:
         """A read transaction."""
         with self._database.reading() as access:
-            yield SqlTx(access, self._catalog_cache, may_cache=True)
+            yield SqlTx(access, self._catalog_cache, self.list_id, may_cache=True)
 
     @contextmanager
     def write(self, *, no_wait: bool = False, after_others: bool = False) -> Iterator[SqlTx]:
@@ -138,7 +155,7 @@ class SqlStore:
         if after_others:
             time.sleep(2 * POLL[1])  # a writer that waits asks for the lock at least that often
         with self._database.writing(no_wait=no_wait) as access:
-            yield SqlTx(access, self._catalog_cache, may_cache=False)
+            yield SqlTx(access, self._catalog_cache, self.list_id, may_cache=False)
 
     @contextmanager
     def sending(self, role: str, now: datetime, *, hold_in_doubt: bool = False) -> Iterator[SendingLock]:
@@ -190,12 +207,12 @@ class SqlStore:
     @contextmanager
     def _page_read(self) -> Iterator[sqlite3.Connection]:
         """The one connection for the pages, used in turns. A transaction of the ORM takes thirty times as long."""
-        with self._page_lock, translated(self.path):
-            if self._page_connection is None:
+        with self._pages.lock, translated(self.path):
+            if self._pages.connection is None:
                 self._database.check_schema()
-                self._page_connection = connect(self.path)
+                self._pages.connection = connect(self.path)
             self._watch.check()
-            yield self._page_connection
+            yield self._pages.connection
 
     def holder(self) -> Holder | None:
         """The process that is sending on this database now."""
@@ -239,10 +256,10 @@ class SqlStore:
 
     def close(self) -> None:
         """Close every connection."""
-        with self._page_lock:
-            if self._page_connection:
-                self._page_connection.close()
-                self._page_connection = None
+        with self._pages.lock:
+            if self._pages.connection:
+                self._pages.connection.close()
+                self._pages.connection = None
         self._database.close()
 
     def _connect(self) -> sqlite3.Connection:

@@ -23,8 +23,8 @@ _WORDS = "SELECT at, reason, words FROM farewell WHERE words <> '' ORDER BY id D
 class SqlUnsubscribes:
     """Implements ports.subscribers.Unsubscribes in one transaction."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, list_id: int) -> None:
+        self._db, self._list_id = db, list_id
 
     def add(self, subscriber_id: int, issue: int | None, now: datetime) -> None:
         """Record an unsubscribe, with the issue whose link was used, if any."""
