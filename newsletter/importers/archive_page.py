@@ -8,8 +8,9 @@ A page is a line "tag | name of the site", followed by entries of two shapes:
 
                                             the whole text …
 
-The left one is a teaser and gives an incomplete tip; the right one is a complete article. Nothing marks the end of an
-entry, so entries are found by their titles, and titles by what is below them.
+The left one is a teaser and gives an incomplete tip; the right one is a complete article. Where the title has no date,
+the caption of the picture above the text has it (`captions`). Nothing marks the end of an entry, so entries are found by
+their titles, and titles by what is below them.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise, takewhile
 
-from newsletter.domain.tips.tip import Piece, Rejected, TipText
+from newsletter.domain.tips.tip import Piece, Rejected, Remark, TipText
+from newsletter.importers.captions import bare_caption_of
 from newsletter.importers.cleaner import with_takeaway
 from newsletter.importers.limits import problem
-from newsletter.importers.lines import Kind, Line, before_read_more, categories_of, read_lines
+from newsletter.importers.lines import Kind, Line, before_read_more, categories_of, day_of_posted, read_lines
 from newsletter.importers.prose import to_markdown
 from newsletter.importers.titles import DATED, LONGEST, read_title
 
@@ -106,7 +108,8 @@ def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> li
     if head.kind is Kind.POSTED:
         return [Rejected(source, head.number, '"Posted on in …" without a title above it')]
     posted = rest[0] if rest and rest[0].kind is Kind.POSTED else None
-    text = [line for line in takewhile(lambda line: line.kind is not Kind.RELATED, rest) if line.kind in _TEXT]
+    content = _with_bare_caption(list(takewhile(lambda line: line.kind is not Kind.RELATED, rest)))
+    text = [line for line in content if line.kind in _TEXT]
     try:
         title, published_on = read_title(head.text)
     except ValueError as error:
@@ -117,7 +120,7 @@ def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> li
         title=title,
         body="",
         complete=False,
-        published_on=published_on,
+        published_on=published_on or (day_of_posted(posted.text) if posted else None),
         categories=categories_of(posted.text) if posted else (),
         tags=tags,
         already_run=True,
@@ -130,8 +133,37 @@ def _read_entry(lines: Sequence[Line], source: str, tags: tuple[str, ...]) -> li
         tip, unclaimed = _truncated(entry, text), []
     else:
         tip, unclaimed = _complete(entry, text), []
-    reason = problem(title, tip.body)
-    return [Rejected(source, head.number, reason) if reason else tip, *unclaimed]
+    if reason := problem(title, tip.body):
+        return [Rejected(source, head.number, reason), *unclaimed]
+    return [*_dated(tip, [line for line in content if line.caption]), *unclaimed]
+
+
+def _with_bare_caption(content: list[Line]) -> list[Line]:
+    """The lines below a title, with a date alone at the start of the text taken for its caption."""
+    at = next((i for i, line in enumerate(content) if line.kind is not Kind.POSTED), None)
+    if at is None or not at or content[at].kind not in _TEXT or content[at].caption:
+        return content
+    caption = bare_caption_of(content[at].text)
+    if not caption:
+        return content
+    kind = content[at].kind if caption.rest else Kind.NOISE
+    return [*content[:at], replace(content[at], text=caption.rest, kind=kind, caption=caption), *content[at + 1 :]]
+
+
+def _dated(tip: TipText, captions: Sequence[Line]) -> list[TipText | Remark]:
+    """The tip with the day of its caption, if its title has none; and a remark if that is missing or another one."""
+    found = [(line.number, line.caption) for line in captions if line.caption]
+    line, caption = next((one for one in found if one[1].day), found[0] if found else (tip.line, None))
+    day = tip.published_on or (caption.day if caption else None)
+    tip, words = replace(tip, published_on=day), ""
+    if caption and not caption.day:
+        words = f"{caption.words!r} is not a valid month-day-year"
+    elif caption and caption.day != day:
+        words = f"{caption.words!r} is another date than the one in the title, which counts"
+    if not day and tip.complete:
+        words = f"{words}, so it has no date" if words else "it has no date"
+        words += "; write one at the end of the title, as in “- 9/11/14”, to give it one"
+    return [tip, Remark(tip.source, line, f"{tip.title!r}: {words}")] if words else [tip]
 
 
 def _without_posted_line(entry: TipText, text: Sequence[Line]) -> tuple[TipText, list[Piece]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 
 from newsletter.domain.archive.entries import plain
 from newsletter.domain.tips.tip import Rejected, TipText
@@ -74,8 +75,9 @@ def with_takeaway(tip: TipText) -> TipText:
 
 
 def _clean_body(tip: TipText, *, is_summary: bool) -> TipText:
-    categories: list[str] = list(tip.categories)
-    blocks = list(_content(_blocks(tip.body), categories))
+    categories, days = list(tip.categories), list[date]()
+    blocks = list(_content(_blocks(tip.body), categories, days))
+    tip = replace(tip, published_on=tip.published_on or next(iter(days), None))
     words = plain(blocks[-1]) if blocks else ""
     shortened = _without_more(words)
     if is_summary:
@@ -97,8 +99,11 @@ def _without_more(words: str) -> str:
     return _BROKEN_OFF.sub("", words)
 
 
-def _content(blocks: Sequence[str], categories: list[str]) -> Iterator[str]:
-    """The blocks without navigation, footers, and captions. categories: those of a "Posted on" line are added."""
+def _content(blocks: Sequence[str], categories: list[str], days: list[date]) -> Iterator[str]:
+    """The blocks without navigation, footers, and captions.
+
+    categories: those of a "Posted on" line are added. days: those of captions are added; a caption without one is text.
+    """
     for i, block in enumerate(blocks):
         if _FENCE.match(block) or block.startswith(("- ", "> ", "#", "    ")):
             yield block
@@ -106,9 +111,8 @@ def _content(blocks: Sequence[str], categories: list[str]) -> Iterator[str]:
         kept: list[str] = []
         for line in block.split("\\\n"):
             words = plain(line)
-            kind, content = classify(words)
-            if kind is Kind.FOOTER and not FOOTER.match(words):  # a row of page numbers, which only saved pages have
-                kind, content = Kind.TEXT, words
+            kind, content, day = _classified(words)
+            days += [day] if day else []
             if kind is Kind.RELATED and _only_links(blocks[i + 1 :]):
                 if kept:
                     yield "\\\n".join(kept)
@@ -119,6 +123,16 @@ def _content(blocks: Sequence[str], categories: list[str]) -> Iterator[str]:
                 kept.append(_kept(line, words, content))
         if any(kept):
             yield "\\\n".join(part for part in kept if part)
+
+
+def _classified(words: str) -> tuple[Kind, str, date | None]:
+    """What a line is, the part of it to keep, and the date in its caption."""
+    kind, content, caption = classify(words)
+    if kind is Kind.FOOTER and not FOOTER.match(words):  # a row of page numbers, which only saved pages have
+        return Kind.TEXT, words, None
+    if caption and not caption.day:
+        return Kind.TEXT, words, None
+    return kind, content, caption.day if caption else None
 
 
 def _kept(line: str, words: str, content: str) -> str:

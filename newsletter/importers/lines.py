@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum, auto
+
+from newsletter.domain.read_dates import Dates
+from newsletter.importers.captions import Caption, caption_of
 
 
 class Kind(Enum):
@@ -24,6 +28,7 @@ class Line:
     """A line that is not empty. number: from 1. indent: columns before the text. gap: empty lines above it.
 
     A line of no-break spaces is an empty paragraph: it separates paragraphs, and the gap is counted from it.
+    caption: what stood before the text, and is no part of it.
     """
 
     number: int
@@ -31,6 +36,7 @@ class Line:
     indent: int
     gap: int
     kind: Kind = Kind.TEXT
+    caption: Caption | None = None
 
 
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00-\x08\x0e-\x1b\x7f]")
@@ -52,10 +58,7 @@ _COMMENT = (
 _NOISE = re.compile(rf"{_COMMENT}\W*|(?:share|like) this:|like loading\W*|tweet", re.IGNORECASE)
 _DAY = r"(?: (?:[A-Z][a-z]{2,8}\.? \d{1,2}(?:st|nd|rd|th)?,? \d{4}|\d{1,2}/\d{1,2}/\d{2,4}))"
 _POSTED = re.compile(
-    rf"(?:Posted on{_DAY}? in|Posted in(?=.*{_COMMENT}\W*\Z))(?: (?P<named>.*?))?(?: ?{_COMMENT}\W*)?\Z", re.IGNORECASE
-)
-_CAPTION = re.compile(
-    r"(?:blog|tow|image|photo|picture)[ _-]\d{1,2}[-_./]\d{1,2}[-_./](?:20)?\d\d(?: ?\(\d\))?(?:\.(?:jpe?g|png|gif))?[\s:]*",
+    rf"(?:Posted on(?P<day>{_DAY})? in|Posted in(?=.*{_COMMENT}\W*\Z))(?: (?P<named>.*?))?(?: ?{_COMMENT}\W*)?\Z",
     re.IGNORECASE,
 )
 _ARROW = "«»‹›<>←→"
@@ -83,24 +86,25 @@ def read_lines(text: str) -> Iterator[Line]:
             broken = True
             continue
         indent = len(visible.expandtabs(4)) - len(visible.expandtabs(4).lstrip())
-        kind, kept = classify(collapsed)
-        yield Line(number, kept, indent, max(gap, broken), kind)
+        kind, kept, caption = classify(collapsed)
+        yield Line(number, kept, indent, max(gap, broken), kind, caption)
         gap, broken = 0, False
 
 
-def classify(text: str) -> tuple[Kind, str]:
-    """What a line is, and the part of it to keep."""
+def classify(text: str) -> tuple[Kind, str, Caption | None]:
+    """What a line is, the part of it to keep, and the caption before that part."""
     if _POSTED.match(text):
-        return Kind.POSTED, text
+        return Kind.POSTED, text, None
+    caption = caption_of(text)
+    kept = caption.rest if caption else text
     if _TRUNCATED.search(text):
-        return Kind.TRUNCATED, _CAPTION.sub("", text, count=1) if _CAPTION.match(text) else text
+        return Kind.TRUNCATED, kept, caption
     if FOOTER.match(text) or _PAGER.match(text):
-        return Kind.FOOTER, text
+        return Kind.FOOTER, text, None
     if _RELATED.fullmatch(text):
-        return Kind.RELATED, text
-    caption = _CAPTION.match(text)
-    kept = FOOTER_TAIL.sub("", text[caption.end() :] if caption else text).strip()
-    return (Kind.NOISE, text) if not kept or _NOISE.fullmatch(kept) else (Kind.TEXT, kept)
+        return Kind.RELATED, text, None
+    kept = FOOTER_TAIL.sub("", kept).strip()
+    return (Kind.NOISE, text, caption) if not kept or _NOISE.fullmatch(kept) else (Kind.TEXT, kept, caption)
 
 
 def categories_of(posted: str) -> tuple[str, ...]:
@@ -108,6 +112,12 @@ def categories_of(posted: str) -> tuple[str, ...]:
     found = _POSTED.match(posted)
     named = (found["named"] or "") if found else ""
     return tuple(name for part in named.split(",") if (name := part.strip()))
+
+
+def day_of_posted(posted: str) -> date | None:
+    """The date in a "Posted on August 12, 2014 in …" line, which most pages have lost."""
+    found = _POSTED.match(posted)
+    return Dates().day_of(found["day"]) if found and found["day"] else None
 
 
 def before_read_more(text: str) -> str:
