@@ -1,11 +1,76 @@
-"""Lists: several newsletters in one installation, for the same subscribers."""
+"""Lists: several newsletters in one installation, with the same subscribers, senders, and pages.
+
+A list has its own tips, issues, calendar, and subscriptions. What it does not set itself, it takes from the settings.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from newsletter.domain.errors import InputError
+
 FIRST_LIST = 1
 """The list that takes everything from the settings. An owner of one newsletter has no other."""
+FIRST_KEY = "tips"
 ISSUES_PER_LIST = 10_000_000
 """An issue's id is this times (list id - 1), plus its number in its list, so the first list's ids are its numbers."""
+MOST = 100
+"""Lists in one installation."""
+FROM_SETTINGS = (
+    "title", "from_", "reply_to", "color", "logo", "schedule", "timezone", "late_window", "approval", "first_issue",
+)  # fmt: skip
+"""The settings that a list can have of its own."""
+_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+class Order(StrEnum):
+    """How a list sends its tips."""
+
+    TOGETHER = "together"  # one tip per issue for everybody
+    COURSE = "course"  # each subscriber goes from the first tip to the last
+
+
+@dataclass(frozen=True, slots=True)
+class MailingList:
+    """One list. own: its own settings as texts, by field of `Settings` (FROM_SETTINGS); the others are inherited.
+
+    position: its place among the lists. then: the key of the list that subscribers join after the last tip of a course.
+    again_after: the rest after which a course begins again, such as "18 months". Without both, a course ends.
+    onboarding: the key of the course that new subscribers get first. public: pages and the sign-up form show it.
+    """
+
+    id: int
+    key: str
+    position: int
+    own: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    order: Order = Order.TOGETHER
+    then: str = ""
+    again_after: str = ""
+    onboarding: str = ""
+    public: bool = True
+    added_at: datetime | None = None
+    retired_at: datetime | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Is it the list of the settings?"""
+        return self.id == FIRST_LIST
+
+
+def checked_key(text: str) -> str:
+    """The key of a list as written; raises InputError."""
+    key = text.strip().lower()
+    if not _KEY.fullmatch(key):
+        raise InputError(
+            f"{text!r:.80} cannot be the key of a list",
+            fix="Use up to 40 lower-case letters, digits, and hyphens, such as advice",
+        )
+    return key
 
 
 def issue_id(list_id: int, number: int) -> int:

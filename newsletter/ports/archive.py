@@ -30,6 +30,10 @@ class Archive(Protocol):
         """The present key of a tip that was renamed, so that its old URL redirects; None if no tip had this key."""
         ...
 
+    def list_of(self, key: str) -> int | None:
+        """The id of the list of the tip with this key, public or not; None if there is no such tip."""
+        ...
+
     def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:
         """Page `page` (from 1) of the search results; see `domain.archive.entries.search_terms` for the query."""
         ...

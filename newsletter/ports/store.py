@@ -13,6 +13,7 @@ from typing import Protocol
 from newsletter.ports.archive import Archive
 from newsletter.ports.calendar import Calendar
 from newsletter.ports.issues import Issues
+from newsletter.ports.lists import Lists
 from newsletter.ports.pictures import Pictures
 from newsletter.ports.sending import Holder, SendingLock
 from newsletter.ports.subscribers import (
@@ -30,6 +31,13 @@ from newsletter.ports.transactional import TransactionalEmails
 class Tx(Protocol):
     """One transaction on all tables. Never keep it after its `with` block, and never open a socket inside it."""
 
+    @property
+    def list_id(self) -> int:
+        """The list that this transaction sees."""
+        ...
+
+    @property
+    def lists(self) -> Lists: ...
     @property
     def tips(self) -> Tips: ...
     @property

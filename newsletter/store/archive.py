@@ -39,7 +39,8 @@ VERSION = "SELECT version FROM library"
 _RAN_ON = "coalesce(last_sent_on, published_on)"
 _RAN = "(state IN ('sent', 'archive') OR last_sent_on IS NOT NULL OR (ran_before AND state = 'fresh'))"
 _ENTRIES = (
-    f"SELECT id, key, title, season, {_RAN_ON}, shown_teaser, complete, source, changed_at FROM tip WHERE {{public}}"
+    f"SELECT id, key, title, season, {_RAN_ON}, shown_teaser, complete, source, changed_at FROM tip"
+    " WHERE list_id = ? AND {public}"
     f" ORDER BY coalesce({_RAN_ON}, '0000-00-00') DESC, id DESC"
 )
 _LABELS = "SELECT tip_id, kind, name, slug FROM tip_label{one} ORDER BY tip_id, place"
@@ -56,32 +57,34 @@ def public(*, teasers: bool) -> str:
 
 
 class CatalogCache:
-    """The current catalogs of one process, one with teasers and one without. Safe for threads.
+    """The current catalogs of one process: for each list, one with teasers and one without. Safe for threads.
 
     While a thread builds a new catalog, the others wait for it.
     """
 
     def __init__(self) -> None:
-        self._cached: dict[bool, tuple[int, ArchiveIndex]] = {}
+        self._cached: dict[tuple[int, bool], tuple[int, ArchiveIndex]] = {}
         self._lock = Lock()
 
-    def get(self, version: int, make: Callable[[], ArchiveIndex], *, teasers: bool, cache: bool) -> ArchiveIndex:
+    def get(
+        self, version: int, make: Callable[[], ArchiveIndex], list_id: int, *, teasers: bool, cache: bool
+    ) -> ArchiveIndex:
         """The catalog of this version. cache: False in a write transaction, whose version can be rolled back and reused."""
         with self._lock:
-            cached = self._cached.get(teasers)
+            cached = self._cached.get((list_id, teasers))
             if cached and cached[0] == version:
                 return cached[1]
             made = make()
             if cache:
-                self._cached[teasers] = version, made
+                self._cached[list_id, teasers] = version, made
             return made
 
 
 class SqlArchive:
     """Implements ports.archive.Archive in one transaction. may_cache: the transaction only reads, so its catalog is committed."""
 
-    def __init__(self, ask: Ask, catalog_cache: CatalogCache, *, may_cache: bool) -> None:
-        self._ask, self._catalog_cache, self._may_cache = ask, catalog_cache, may_cache
+    def __init__(self, ask: Ask, catalog_cache: CatalogCache, list_id: int, *, may_cache: bool) -> None:
+        self._ask, self._catalog_cache, self._list_id, self._may_cache = ask, catalog_cache, list_id, may_cache
 
     def choose(self, selection: Selection, page: int, size: int, *, teasers: bool = False) -> Found:
         """One page of a list."""
@@ -104,6 +107,10 @@ class SqlArchive:
         """The current key of the tip that had this key before."""
         sql = "SELECT tip.key FROM former_key f JOIN tip ON tip.id = f.tip_id WHERE f.key = ?"
         return next((str(key) for (key,) in self._rows(sql, former_key)), None)
+
+    def list_of(self, key: str) -> int | None:
+        """The list of the tip with this key."""
+        return next((int(one) for (one,) in self._rows("SELECT list_id FROM tip WHERE key = ?", key)), None)
 
     def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:
         """Searches for all words of the query, or for any of them if no tip has all."""
@@ -144,9 +151,9 @@ class SqlArchive:
         for years in ANNIVERSARIES:
             first, last = anniversary(day, years)
             rows = self._rows(
-                f"SELECT key, title, season, {_RAN_ON} FROM tip WHERE {public(teasers=False)} AND id <> ?"
+                f"SELECT key, title, season, {_RAN_ON} FROM tip WHERE list_id = ? AND {public(teasers=False)} AND id <> ?"
                 " AND published_on BETWEEN ? AND ? ORDER BY published_on, id LIMIT 1",
-                tip_id, first.isoformat(), last.isoformat(),
+                self._list_id, tip_id, first.isoformat(), last.isoformat(),
             )  # fmt: skip
             if rows:
                 break
@@ -167,7 +174,8 @@ class SqlArchive:
         def make() -> ArchiveIndex:
             return ArchiveIndex(self._entries(teasers=teasers))
 
-        return self._catalog_cache.get(self._rows(VERSION)[0][0], make, teasers=teasers, cache=self._may_cache)
+        version = self._rows(VERSION)[0][0]
+        return self._catalog_cache.get(version, make, self._list_id, teasers=teasers, cache=self._may_cache)
 
     def _entries(self, *, teasers: bool) -> Iterator[Entry]:
         """Every public tip without its text: two queries."""
@@ -175,7 +183,7 @@ class SqlArchive:
         for tip_id, kind, name, slug in self._rows(_LABELS.format(one="")):
             labels[tip_id, kind].append(Label(name, slug))
         for tip_id, key, title, season, ran_on, teaser, complete, source, changed_at in self._rows(
-            _ENTRIES.format(public=public(teasers=teasers))
+            _ENTRIES.format(public=public(teasers=teasers)), self._list_id
         ):
             yield Entry(
                 id=tip_id,

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from datetime import date, datetime
 from functools import lru_cache
 
-from sqlalchemy import func
-from sqlmodel import Session, col, delete, select
+from sqlalchemy import ColumnElement, func
+from sqlmodel import Field, Session, SQLModel, col, delete, select
 
 from newsletter.domain.calendar.overrides import Extra, Override, SlotOverride
 from newsletter.domain.calendar.plan import TipPlan
@@ -20,9 +20,9 @@ from newsletter.domain.subscribers.subscriber import ListGrowth
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import TipState
+from newsletter.store.sqlite.columns import at
 from newsletter.store.tables import (
     Consent,
-    HeartbeatRow,
     Library,
     OwnerNotified,
     SlotOverrideRow,
@@ -38,6 +38,19 @@ _read_rerun = lru_cache(maxsize=4096)(parse_rerun)
 _read_months = lru_cache(maxsize=4096)(parse_months)
 
 
+class HeartbeatRow(SQLModel, table=True):
+    """The heartbeat of a slot. next_attempt_at: None once it succeeded or was given up. reply: why it failed."""
+
+    __tablename__ = "watchdog_call"
+
+    list_id: int = Field(primary_key=True)
+    slot: date = Field(primary_key=True)
+    attempts: int = 0
+    next_attempt_at: datetime | None = at(null=True)
+    done_at: datetime | None = at(null=True)
+    reply: str = ""
+
+
 class SqlCalendar:
     """Implements ports.calendar.Calendar on one session."""
 
@@ -51,7 +64,8 @@ class SqlCalendar:
             Tip.id, Tip.key, Tip.title, Tip.position, Tip.complete, Tip.state, Tip.season, Tip.series, Tip.part,
             Tip.pin_on, Tip.pin_at, Tip.rerun, Tip.months, Tip.fallback, Tip.published_on, Tip.starter, Tip.earlier_runs, Tip.problem,
         )  # fmt: skip
-        rows = self._session.connection().execute(select(*columns).order_by(col(Tip.position), col(Tip.id)))  # type: ignore[call-overload]
+        query = select(*columns).where(Tip.list_id == self._list_id)  # type: ignore[call-overload]
+        rows = self._session.connection().execute(query.order_by(col(Tip.position), col(Tip.id)))
         return [
             TipPlan(
                 key=row.key,
@@ -86,7 +100,7 @@ class SqlCalendar:
 
     def extras_until(self, now: datetime) -> list[Extra]:
         """The extra issues whose time has come, in the order of their times."""
-        query = select(Tip).where(col(Tip.pin_at).is_not(None), col(Tip.pin_at) <= now)
+        query = select(Tip).where(Tip.list_id == self._list_id, col(Tip.pin_at).is_not(None), col(Tip.pin_at) <= now)
         return [
             Extra(tip.key, tip.title, tip.pin_on, tip.pin_at, tip.complete and tip.state != TipState.RETIRED)
             for tip in self._session.exec(query.order_by(col(Tip.pin_at), col(Tip.id)))
@@ -97,14 +111,17 @@ class SqlCalendar:
         """Every override, including those of past slots."""
         return {
             row.slot: SlotOverride(Override(row.wish), row.about, row.words)
-            for row in self._session.exec(select(SlotOverrideRow))
+            for row in self._session.exec(select(SlotOverrideRow).where(SlotOverrideRow.list_id == self._list_id))
         }
 
     def set_override(self, slot: date, override: SlotOverride | None) -> None:
         """Replace the override of a slot, or remove it (None)."""
-        self._session.exec(delete(SlotOverrideRow).where(col(SlotOverrideRow.slot) == slot))
+        of_list = col(SlotOverrideRow.list_id) == self._list_id
+        self._session.exec(delete(SlotOverrideRow).where(of_list, col(SlotOverrideRow.slot) == slot))
         if override:
-            row = SlotOverrideRow(slot=slot, wish=override.kind.value, about=override.about, words=override.words)
+            row = SlotOverrideRow(
+                list_id=self._list_id, slot=slot, wish=override.kind.value, about=override.about, words=override.words
+            )
             self._session.add(row)
         self._session.flush()
 
@@ -112,42 +129,50 @@ class SqlCalendar:
 
     def was_notified(self, what: str, about: str) -> bool:
         """Was the owner notified of this?"""
-        return self._session.get(OwnerNotified, (what, about)) is not None
+        return self._session.get(OwnerNotified, (self._list_id, what, about)) is not None
 
     def mark_notified(self, what: str, about: str, now: datetime) -> bool:
         """Record a notification; False if it was recorded before."""
         if self.was_notified(what, about):
             return False
-        self._session.add(OwnerNotified(what=what, about=about, at=now))
+        self._session.add(OwnerNotified(list_id=self._list_id, what=what, about=about, at=now))
         self._session.flush()
         return True
 
     def notified(self, what: str) -> dict[str, datetime]:
         """When each thing of one kind was recorded."""
-        rows = self._session.exec(select(OwnerNotified).where(OwnerNotified.what == what))
+        rows = self._session.exec(select(OwnerNotified).where(*self._told(what)))
         return {row.about: row.at for row in rows}
 
     def clear_notified(self, what: str, *, keep: str = "", only: str = "") -> None:
         """Forget the notifications of one kind, but for `keep`, or just `only`."""
         which = col(OwnerNotified.about) == only if only else col(OwnerNotified.about) != keep
-        self._session.exec(delete(OwnerNotified).where(col(OwnerNotified.what) == what, which))
+        self._session.exec(delete(OwnerNotified).where(*self._told(what), which))
         self._session.flush()
+
+    def _told(self, what: str) -> tuple[ColumnElement[bool], ...]:
+        return col(OwnerNotified.list_id) == self._list_id, col(OwnerNotified.what) == what
 
     # -- heartbeats ----------------------------------------------------------------------------
 
     def heartbeat_of(self, slot: date) -> HeartbeatCall | None:
         """The heartbeat of a slot, if there was one."""
-        row = self._session.get(HeartbeatRow, slot)
+        row = self._session.get(HeartbeatRow, (self._list_id, slot))
         return _call(row) if row else None
 
     def last_heartbeat(self) -> HeartbeatCall | None:
         """The heartbeat of the newest slot that has one."""
-        row = self._session.exec(select(HeartbeatRow).order_by(col(HeartbeatRow.slot).desc()).limit(1)).first()
+        row = self._session.exec(
+            select(HeartbeatRow)
+            .where(HeartbeatRow.list_id == self._list_id)
+            .order_by(col(HeartbeatRow.slot).desc())
+            .limit(1)
+        ).first()
         return _call(row) if row else None
 
     def write_heartbeat(self, call: HeartbeatCall) -> None:
         """Insert the heartbeat of a slot, or replace it."""
-        self._session.merge(HeartbeatRow(**asdict(call)))
+        self._session.merge(HeartbeatRow(list_id=self._list_id, **asdict(call)))
         self._session.flush()
 
     # -- subscribers ---------------------------------------------------------------------------

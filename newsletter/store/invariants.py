@@ -17,9 +17,9 @@ CHECKS = {
         SELECT i.id, i.audience, count(d.subscriber_id) FROM issue i LEFT JOIN delivery d ON d.issue_id = i.id
         GROUP BY i.id, i.audience HAVING count(d.subscriber_id) <> i.audience""",
     "I2 a slot has more than one issue": """
-        SELECT slot, count(*) FROM issue WHERE slot IS NOT NULL GROUP BY slot HAVING count(*) > 1""",
+        SELECT list_id, slot, count(*) FROM issue WHERE slot IS NOT NULL GROUP BY list_id, slot HAVING count(*) > 1""",
     "I2 a quarter has more than one issue": """
-        SELECT quarter, count(*) FROM issue WHERE quarter IS NOT NULL GROUP BY quarter HAVING count(*) > 1""",
+        SELECT list_id, quarter, count(*) FROM issue WHERE quarter IS NOT NULL GROUP BY list_id, quarter HAVING count(*) > 1""",
     "I2 a tip had its first run more than once": """
         SELECT tip_id, count(*) FROM issue WHERE run = 1 GROUP BY tip_id HAVING count(*) > 1""",
     # RFC 5321 section 4.2.1: every reply 2yz accepts. Erasing a subscriber deletes the replies of the deliveries to them.

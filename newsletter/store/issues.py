@@ -19,6 +19,7 @@ from newsletter.domain.delivery.delivery import Event, SkipReason, State, transi
 from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.errors import NotFound
+from newsletter.domain.lists import issue_id
 from newsletter.domain.tips.tip import TipState
 from newsletter.mail.replies import is_about_the_mailbox
 from newsletter.store import statements
@@ -41,7 +42,7 @@ _RAN = """SELECT t.id, t.key, t.title, max(i.day),
     (SELECT count(*) FROM vote v WHERE v.tip_id = t.id AND NOT v.useful),
     sum((SELECT count(*) FROM farewell f WHERE f.issue_id = i.id))
     FROM issue i JOIN tip t ON t.id = i.tip_id
-    WHERE i.quarter IS NULL AND i.state IN ('sending', 'paused', 'done')
+    WHERE i.list_id = :list AND i.quarter IS NULL AND i.state IN ('sending', 'paused', 'done')
     AND i.day BETWEEN :first AND :last AND t.complete AND t.state <> 'retired' AND t.problem = ''
     GROUP BY t.id"""
 _FINISH = f"""UPDATE issue SET state = 'done', done_at = :now
@@ -56,6 +57,8 @@ class SqlIssues(SqlIssueResults):
     def __init__(self, access: Access, list_id: int) -> None:
         super().__init__(access)
         self._session, self._list_id = access.session, list_id
+        self._issues = select(Issue).where(Issue.list_id == list_id)
+        self._newest_slot = select(func.max(col(Issue.slot))).where(Issue.list_id == list_id)
 
     def get(self, number: int) -> IssueFacts:
         """One issue with counts; raises NotFound."""
@@ -66,11 +69,11 @@ class SqlIssues(SqlIssueResults):
 
     def for_slot(self, slot: date) -> IssueFacts | None:
         """The issue of a slot. Without counts: the daemon asks every two seconds, and counting a million rows takes one."""
-        return next(iter(self._without_counts(select(Issue).where(Issue.slot == slot))), None)
+        return next(iter(self._without_counts(self._issues.where(Issue.slot == slot))), None)
 
     def each(self) -> list[IssueFacts]:
         """Every issue with counts, newest first."""
-        rows = self._session.exec(select(Issue).order_by(col(Issue.planned_at).desc(), col(Issue.id).desc())).all()
+        rows = self._session.exec(self._issues.order_by(col(Issue.planned_at).desc(), col(Issue.id).desc())).all()
         return read_issues(self._session, rows, counted=True)
 
     def open(self) -> list[IssueFacts]:
@@ -82,53 +85,55 @@ class SqlIssues(SqlIssueResults):
         return self._in_state(IssueState.PAUSED)
 
     def _in_state(self, *states: IssueState) -> list[IssueFacts]:
-        return self._without_counts(select(Issue).where(col(Issue.state).in_(states)).order_by(col(Issue.id)))
+        return self._without_counts(self._issues.where(col(Issue.state).in_(states)).order_by(col(Issue.id)))
 
     def _without_counts(self, query: SelectOfScalar[Issue]) -> list[IssueFacts]:
         return read_issues(self._session, self._session.exec(query).all(), counted=False)
 
     def last_number(self) -> int:
         """The number of the newest issue; 0 if there is none."""
-        return max(self._session.exec(select(func.max(col(Issue.id)))).one() or 0, 0)
+        last = self._session.exec(select(func.max(col(Issue.id))).where(Issue.list_id == self._list_id)).one()
+        return max(last or 0, 0)
 
     def next_number(self, first: int) -> int:
         """The number of the next issue."""
-        return max(first, self.last_number() + 1)
+        return max(issue_id(self._list_id, first), self.last_number() + 1)
 
     def last_slot(self) -> date | None:
         """The newest slot that has an issue."""
-        return self._session.exec(select(func.max(col(Issue.slot)))).one()
+        return self._session.exec(self._newest_slot).one()
 
     def newest_slots(self) -> tuple[date | None, date | None]:
         """The newest slot that has an issue, and the newest one whose issue was sent."""
-        sent = select(func.max(col(Issue.slot))).where(col(Issue.started_at).is_not(None))
+        sent = self._newest_slot.where(col(Issue.started_at).is_not(None))
         return self.last_slot(), self._session.exec(sent).one()
 
     def last_due(self, now: datetime) -> IssueFacts | None:
         """The issue of the newest slot that has one and has begun, without counts."""
-        query = select(Issue).where(col(Issue.slot).is_not(None), col(Issue.due_at) <= now)
+        query = self._issues.where(col(Issue.slot).is_not(None), col(Issue.due_at) <= now)
         return next(iter(self._without_counts(query.order_by(col(Issue.slot).desc()).limit(1))), None)
 
     def recent(self, limit: int) -> list[IssueFacts]:
         """The newest issues, newest first, without counts."""
-        return self._without_counts(select(Issue).order_by(col(Issue.id).desc()).limit(limit))
+        return self._without_counts(self._issues.order_by(col(Issue.id).desc()).limit(limit))
 
     def last_slot_before(self, slot: date) -> date | None:
         """The newest slot before this one that has an issue."""
-        return self._session.exec(select(func.max(col(Issue.slot))).where(col(Issue.slot) < slot)).one()
+        return self._session.exec(self._newest_slot.where(col(Issue.slot) < slot)).one()
 
     def from_slot(self, slot: date) -> list[IssueFacts]:
         """The issues of this slot and of later ones, in the order of their slots, without counts."""
-        return self._without_counts(select(Issue).where(col(Issue.slot) >= slot).order_by(col(Issue.slot)))
+        return self._without_counts(self._issues.where(col(Issue.slot) >= slot).order_by(col(Issue.slot)))
 
     def plan(
         self, slot: date | None, due_at: datetime, now: datetime, *, first: int = 1, day: date | None = None
     ) -> IssueFacts:
         """T0. Write transactions are IMMEDIATE, so a second process finds the row of the first."""
-        row = self._session.exec(select(Issue).where(Issue.slot == slot)).first() if slot else None
+        row = self._session.exec(self._issues.where(Issue.slot == slot)).first() if slot else None
         if row is None:
             row = Issue(
                 id=self.next_number(first),
+                list_id=self._list_id,
                 slot=slot,
                 day=slot or day or due_at.date(),
                 due_at=due_at,
@@ -146,7 +151,7 @@ class SqlIssues(SqlIssueResults):
 
     def for_quarter(self, quarter: str) -> IssueFacts | None:
         """The issue of a quarter, without counts."""
-        return next(iter(self._without_counts(select(Issue).where(Issue.quarter == quarter))), None)
+        return next(iter(self._without_counts(self._issues.where(Issue.quarter == quarter))), None)
 
     def plan_quarter(
         self, quarter: str, tip_id: int, due_at: datetime, now: datetime, *, first: int = 1, day: date | None = None
@@ -157,6 +162,7 @@ class SqlIssues(SqlIssueResults):
             return found
         row = Issue(
             id=self.next_number(first),
+            list_id=self._list_id,
             quarter=quarter,
             day=day or due_at.date(),
             tip_id=tip_id,
@@ -171,7 +177,7 @@ class SqlIssues(SqlIssueResults):
 
     def ran_between(self, first: date, last: date) -> list[QuarterRun]:
         """The tips that were sent in these days. Votes have no time, so those of an earlier run count as well."""
-        rows = self._db.execute(_RAN, {"first": first.isoformat(), "last": last.isoformat()})
+        rows = self._db.execute(_RAN, {"list": self._list_id, "first": first.isoformat(), "last": last.isoformat()})
         return [QuarterRun(row[0], row[1], row[2], date.fromisoformat(row[3]), *row[4:]) for row in rows]
 
     def change(self, number: int, event: IssueEvent, now: datetime, *, reason: str = "") -> IssueFacts:

@@ -11,7 +11,13 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, UniqueConstraint,
 from sqlalchemy.types import JSON
 from sqlmodel import Field, SQLModel
 
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.store.sqlite.columns import at
+
+
+def _of_list() -> Any:
+    """The list to which a row belongs; 1 for the first one."""
+    return Field(default=FIRST_LIST, sa_column_kwargs={"server_default": str(FIRST_LIST)})
 
 
 class Tip(SQLModel, table=True):
@@ -29,6 +35,7 @@ class Tip(SQLModel, table=True):
     __tablename__ = "tip"
 
     id: int | None = Field(default=None, primary_key=True)
+    list_id: int = _of_list()
     key: str = Field(unique=True)
     identity: str = Field(unique=True)
     title: str
@@ -223,6 +230,7 @@ class SlotOverrideRow(SQLModel, table=True):
 
     __tablename__ = "slot_wish"
 
+    list_id: int = Field(primary_key=True)
     slot: date = Field(primary_key=True)
     wish: str
     about: str = ""
@@ -234,21 +242,10 @@ class OwnerNotified(SQLModel, table=True):
 
     __tablename__ = "told"
 
+    list_id: int = Field(primary_key=True)
     what: str = Field(primary_key=True)
     about: str = Field(primary_key=True)
     at: datetime = at()
-
-
-class HeartbeatRow(SQLModel, table=True):
-    """The heartbeat of a slot. next_attempt_at: None once it succeeded or was given up. reply: why it failed."""
-
-    __tablename__ = "watchdog_call"
-
-    slot: date = Field(primary_key=True)
-    attempts: int = 0
-    next_attempt_at: datetime | None = at(null=True)
-    done_at: datetime | None = at(null=True)
-    reply: str = ""
 
 
 class Issue(SQLModel, table=True):
@@ -261,7 +258,8 @@ class Issue(SQLModel, table=True):
     __tablename__ = "issue"
 
     id: int | None = Field(default=None, primary_key=True)
-    slot: date | None = Field(default=None, unique=True)
+    list_id: int = _of_list()
+    slot: date | None = None
     quarter: str | None = None
     day: date | None = None
     due_at: datetime = at()
@@ -279,7 +277,8 @@ class Issue(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("tip_id", "run", name="issue_tip_runs_once"),
-        Index("issue_quarter", "quarter", unique=True),
+        UniqueConstraint("list_id", "slot", name="issue_slot_once"),
+        Index("issue_quarter", "list_id", "quarter", unique=True),
     )
 
 

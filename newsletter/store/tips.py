@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime
 
@@ -14,11 +14,12 @@ from sqlmodel import Session, col, delete, select, text
 from newsletter.domain.archive.entries import ShownWords, Votes, shown_words
 from newsletter.domain.archive.index import CATEGORY, TAG
 from newsletter.domain.calendar.overrides import Override
-from newsletter.domain.errors import NotFound
+from newsletter.domain.errors import InputError, NotFound
 from newsletter.domain.tips.names import nearest_keys
 from newsletter.domain.tips.tip import TipCard, TipFull, TipHistory, TipRules, TipState, TipText
 from newsletter.store import tip_history
 from newsletter.store.tables import FormerKey, OwnerNotified, SlotOverrideRow, Tip, TipLabel, TipSource, Vote
+from newsletter.store.tip_facts import read_card, read_full
 
 # A tip that another installation sent: it ran on that day, as far as this one knows.
 COUNT_AS_SENT = """UPDATE tip SET state = 'sent', last_sent_on = :day, published_on = coalesce(published_on, :day),
@@ -45,15 +46,20 @@ class SqlTips:
     def cards(self) -> list[TipCard]:
         """Every tip without its text, in queue order; two queries."""
         labels = self._all_labels()
-        return [_card(row, labels[row.id or 0]) for row in self._in_order()]
+        return [read_card(row, labels[row.id or 0]) for row in self._in_order()]
 
     def all(self) -> list[TipFull]:
         """Every tip with its text, in queue order; two queries."""
         labels = self._all_labels()
-        return [_full(row, labels[row.id or 0]) for row in self._in_order()]
+        return [read_full(row, labels[row.id or 0]) for row in self._in_order()]
 
-    def _in_order(self) -> Iterable[Tip]:
-        return self._session.exec(select(Tip).order_by(col(Tip.position), col(Tip.id))).all()
+    def _in_order(self) -> Sequence[Tip]:
+        return self._of_list(self._list_id)
+
+    def _of_list(self, list_id: int) -> Sequence[Tip]:
+        return self._session.exec(
+            select(Tip).where(Tip.list_id == list_id).order_by(col(Tip.position), col(Tip.id))
+        ).all()
 
     def _all_labels(self) -> dict[int, dict[str, list[str]]]:
         labels: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -112,6 +118,7 @@ class SqlTips:
     ) -> TipCard:
         """Append a tip to the queue; see ports.tips."""
         row = Tip(
+            list_id=self._list_id,
             key=key,
             identity=identity,
             state=state.value,
@@ -128,7 +135,7 @@ class SqlTips:
         )
         self._session.add(row)
         self._write(row, text, shown or shown_words(text), is_new=True)
-        return _card(row, {CATEGORY: list(text.categories), TAG: list(text.tags)})
+        return read_card(row, {CATEGORY: list(text.categories), TAG: list(text.tags)})
 
     def rewrite(
         self,
@@ -215,8 +222,13 @@ class SqlTips:
     def move(self, key: str, *, before: str | None = None, first: bool = False) -> None:
         """Renumber the queue with `key` in its new place; raises NotFound for either key."""
         self._last = None
-        moved, order = self._row(key), list(self._in_order())
+        moved = self._row(key)
+        order = list(self._of_list(moved.list_id))
         order.remove(moved)
+        if before is not None and self._row(before).list_id != moved.list_id:
+            raise InputError(
+                f"the tips {key} and {before} are in different lists", fix="Move a tip within its own list"
+            )
         place = order.index(self._row(before)) if before is not None else 0 if first else len(order)
         order.insert(place, moved)
         for position, row in enumerate(order, start=1):
@@ -254,7 +266,8 @@ class SqlTips:
         is_preview = col(OwnerNotified.what) == "preview"
         is_of_tip = col(OwnerNotified.about).endswith(f" {old}", autoescape=True)
         for told in self._session.exec(select(OwnerNotified).where(is_preview, is_of_tip)):
-            self._session.merge(OwnerNotified(what="preview", about=f"{told.about.split()[0]} {new}", at=told.at))
+            about = f"{told.about.split()[0]} {new}"
+            self._session.merge(OwnerNotified(list_id=told.list_id, what="preview", about=about, at=told.at))
 
     def vote(self, tip_id: int, subscriber_id: int, *, useful: bool) -> None:
         """Record the answer of a subscriber; it replaces an earlier one."""
@@ -333,7 +346,7 @@ class SqlTips:
         query = select(TipLabel).where(TipLabel.tip_id == row.id).order_by(col(TipLabel.place))
         for label in self._session.exec(query):
             labels[label.kind].append(label.name)
-        return _full(row, labels)
+        return read_full(row, labels)
 
 
 def _set_rules(row: Tip, rules: TipRules) -> None:
@@ -344,50 +357,3 @@ def _set_rules(row: Tip, rules: TipRules) -> None:
 def slug_of(name: str) -> str:
     """A label in URLs, whatever its capitalization; "" for a label without letters and digits."""
     return str(slugify(name, max_length=100))
-
-
-def _full(row: Tip, labels: dict[str, list[str]]) -> TipFull:
-    card = _card(row, labels)
-    return TipFull(
-        card,
-        TipText(
-            title=row.title,
-            body=row.body,
-            complete=row.complete,
-            published_on=row.published_on,
-            categories=card.categories,
-            tags=card.tags,
-            takeaway=row.takeaway,
-            teaser=row.teaser,
-            key=row.key,
-            rules=TipRules(row.season, row.series, row.part, row.rerun, row.months, row.fallback),
-            already_run=row.ran_before,
-            source=row.source,
-            line=row.source_line,
-            preview=row.preview,
-            starter=row.starter,
-        ),
-        edited=row.edited,
-    )
-
-
-def _card(row: Tip, labels: dict[str, list[str]]) -> TipCard:
-    return TipCard(
-        id=row.id or 0,
-        key=row.key,
-        title=row.title,
-        state=TipState(row.state),
-        complete=row.complete,
-        published_on=row.published_on,
-        last_sent_on=row.last_sent_on,
-        position=row.position,
-        categories=_names(labels, CATEGORY),
-        tags=_names(labels, TAG),
-        starter=row.starter,
-        problem=row.problem,
-    )
-
-
-def _names(labels: dict[str, list[str]], kind: str) -> tuple[str, ...]:
-    names: Iterable[str] = labels.get(kind, ())
-    return tuple(names)

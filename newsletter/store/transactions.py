@@ -22,6 +22,7 @@ from newsletter.store.archive import VERSION, CatalogCache, SqlArchive
 from newsletter.store.calendar import SqlCalendar
 from newsletter.store.deliveries import SqliteLedger
 from newsletter.store.issues import SqlIssues
+from newsletter.store.lists import SqlLists
 from newsletter.store.maintenance import SqlMaintenance
 from newsletter.store.pictures import SqlPictures
 from newsletter.store.sender_runs import end_run, start_run
@@ -48,6 +49,11 @@ class SqlTx:
         self._may_cache = may_cache
 
     @cached_property
+    def lists(self) -> SqlLists:
+        """The lists of the installation."""
+        return SqlLists(self.access.session, self.list_id)
+
+    @cached_property
     def tips(self) -> SqlTips:
         """The library of tips."""
         return SqlTips(self.access.session, self.list_id)
@@ -55,7 +61,7 @@ class SqlTx:
     @cached_property
     def archive(self) -> SqlArchive:
         """The public archive."""
-        return SqlArchive(partial(_ask, self.access.db), self._catalog_cache, may_cache=self._may_cache)
+        return SqlArchive(partial(_ask, self.access.db), self._catalog_cache, self.list_id, may_cache=self._may_cache)
 
     @cached_property
     def subscribers(self) -> SqlSubscribers:
@@ -200,7 +206,7 @@ class SqlStore:
         with self._page_read() as connection:
             connection.execute("BEGIN").close()
             try:
-                yield SqlArchive(partial(_ask, connection), self._catalog_cache, may_cache=True)
+                yield SqlArchive(partial(_ask, connection), self._catalog_cache, self.list_id, may_cache=True)
             finally:
                 connection.rollback()
 

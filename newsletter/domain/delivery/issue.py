@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from newsletter.domain.errors import IllegalTransition
+from newsletter.domain.lists import shown_number
 
 PAUSED_BY_HAND = "paused by hand"
 
@@ -83,7 +84,7 @@ def issue_transition(state: IssueState, event: IssueEvent) -> IssueState:
 class IssueFacts:
     """One issue with its counts. Times are aware; slot is None for an issue outside the calendar.
 
-    number: below zero for an issue that was missed, since only what is sent is counted.
+    number: its id; `shown` is what people see. Below zero for an issue that was missed, since only what is sent is counted.
     audience: the number of deliveries when it was frozen. counts: deliveries by state. skipped_for: skipped ones by
     SkipReason. tips: deliveries by tip, its own first, if it has more than one. quarter: as in
     `domain.calendar.quarterly`, "" for every other issue. day: its date in the
@@ -106,6 +107,11 @@ class IssueFacts:
     tips: Mapping[str, int] = field(default_factory=dict)
     quarter: str = ""
     day: date = date.min
+
+    @property
+    def shown(self) -> int:
+        """The number that people see: that within the list."""
+        return shown_number(self.number)
 
     @property
     def is_numbered(self) -> bool:

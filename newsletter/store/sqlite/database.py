@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -27,7 +27,10 @@ from newsletter.store.sqlite.wal import Checkpoints
 from newsletter.store.sqlite.watch import FileWatch
 from newsletter.store.times import to_text
 
-HEAD = "0017"
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0018"
 """The schema version this program needs; a test compares it with the newest migration."""
 
 
@@ -261,8 +264,7 @@ def upgrade(path: Path, now: datetime | None = None) -> tuple[str | None, str]:
     now: a new database was set up at this time. Returns the schema versions before and after. Raises SchemaError for the
     schema of a newer program.
     """
-    from alembic import command  # noqa: PLC0415 - slow, and only a new schema needs it
-    from alembic.config import Config  # noqa: PLC0415 - as above
+    from alembic.config import Config  # noqa: PLC0415 - slow, and only a new schema needs it
 
     before = revision(path)
     if before is not None and before > HEAD:
@@ -278,14 +280,27 @@ def upgrade(path: Path, now: datetime | None = None) -> tuple[str | None, str]:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     engine = make_engine(path).execution_options(immediate=BUSY_FOR)
-    with _translated(path), engine.begin() as connection:
-        # Alembic uses this transaction, so that a migration is complete or leaves no trace.
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        if before is None and now:
-            _driven(connection).execute("UPDATE library SET set_up_at = ?", (to_text(now),)).close()
+    with _translated(path), engine.connect() as connection:
+        # A migration may write a table again to which others refer (sqlite.org/lang_altertable.html#otheralter).
+        _driven(connection).execute("PRAGMA foreign_keys = OFF").close()
+        with connection.begin():
+            _migrate(connection, config, set_up_at=now if before is None else None)
     engine.dispose()
     return before, HEAD
+
+
+def _migrate(connection: Connection, config: Config, *, set_up_at: datetime | None) -> None:
+    from alembic import command  # noqa: PLC0415 - as above
+
+    db = _driven(connection)
+    dangling = set(db.execute("PRAGMA foreign_key_check").fetchall())
+    # Alembic uses this transaction, so that a migration is complete or leaves no trace.
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    if set(db.execute("PRAGMA foreign_key_check").fetchall()) - dangling:
+        raise SchemaError("the upgrade would leave rows that refer to nothing; nothing was changed", fix="Report this")
+    if set_up_at:
+        db.execute("UPDATE library SET set_up_at = ?", (to_text(set_up_at),)).close()
 
 
 @contextmanager
