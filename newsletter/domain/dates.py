@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 from newsletter.domain.tips.season_rule import MONTHS, in_words
 
@@ -59,3 +59,15 @@ def read_time(text: str) -> time:
     clock, _, half = text.partition(" ")
     hour, _, minute = clock.partition(":")
     return time(int(hour) % 12 + (12 if half == "PM" else 0), int(minute))
+
+
+def days_before(day: date, rest: timedelta | None) -> date | None:
+    """The day so long before another one, as far as there are dates; None for a rest without end."""
+    if rest is None:
+        return None
+    return date.min if rest > day - date.min else day - rest
+
+
+def days_after(day: date, rest: timedelta) -> date:
+    """The day so long after another one, as far as there are dates."""
+    return date.max if rest > date.max - day else day + rest

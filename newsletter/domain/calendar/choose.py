@@ -11,6 +11,8 @@ next slot that is neither skipped nor pinned.
 Starter tips, which came with the program, wait until no tip of the owner is fresh. This is true of seasonal ones too, but a
 series of starter tips that has begun is finished.
 
+In a course, pinned and seasonal tips come first too, and each subscriber gets their next tip in all other slots (`course`).
+
 A tip of which no email can be made is passed over and keeps its place; the later parts of its series wait for it. It is
 chosen only when nothing else is left, so that the owner hears what stops the issue.
 """
@@ -24,7 +26,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 from itertools import islice
 
+from newsletter.domain.calendar.course import Course, Step, busiest, what_goes_out
 from newsletter.domain.calendar.plan import Choice, Kind, Plan, TipPlan, last_sent
+from newsletter.domain.dates import days_after, days_before
 from newsletter.domain.slot_days import slots_from
 from newsletter.domain.tips.season_rule import in_words
 
@@ -51,9 +55,12 @@ class TipChooser:
         self.policy = plan.policy
         self.skips = plan.skips
         self.days = plan.days
+        self.course, self.places = plan.course, plan.places
+        self._given: dict[str, date] = {}  # what everybody got meanwhile, in a course
         tips = _after_skips(plan)
         self.tips = {tip.key: tip for tip in tips}
         ordered = sorted(tips, key=lambda tip: (tip.starter, tip.position, tip.key))
+        self.order = [tip.key for tip in ordered]
         self.series = _series(ordered)
         broken = [tip for tip in ordered if tip.waits_for_repair]
         self._broken = [tip.key for tip in broken]
@@ -90,6 +97,7 @@ class TipChooser:
         return self._mark_unseen(
             self._pinned(slot)
             or self._in_season(slot)
+            or self._in_course(slot)
             or self._next_part(slot)
             or self._fresh_tip(slot)
             or self._rerun(slot)
@@ -101,6 +109,7 @@ class TipChooser:
     def record(self, slot: date, key: str) -> None:
         """Record that this tip was sent in this slot."""
         tip = self.tips[key] = self.tips[key].sent_on(slot)
+        self._given[key] = slot
         self._fresh.discard(key)
         self._fit.clear()  # a seasonal tip that has run is no longer in the way of a series
         if key in self.queue:
@@ -110,6 +119,21 @@ class TipChooser:
             self._open.add(tip.series)
         if leader == key or leader in self._place:
             self._add_to_resting(self.tips[leader])
+
+    def record_course(self, slot: date) -> None:
+        """Record that each subscriber of a course got their next tip in this slot."""
+        self.places = self.course_at(slot).shares(self.places, self._given)
+
+    def course_at(self, slot: date) -> Course:
+        """The course as it is in this slot."""
+        again_after = self.course.again_after if self.course else None
+        policy = replace(self.policy, rerun_after=again_after or self.policy.rerun_after)
+        tips = [self.tips[key] for key in self.order]
+        steps = [Step(tip.key, self._has_turn(tip, slot), days_before(slot, policy.rest_of(tip))) for tip in tips]
+        return Course(tuple(steps), days_before(slot, again_after))
+
+    def _has_turn(self, tip: TipPlan, slot: date) -> bool:
+        return tip.is_sendable and not tip.season and self._may_run(tip, slot)
 
     def _mark_unseen(self, choice: Choice) -> Choice:
         """Mark a re-run that is only for subscribers who have not received the tip."""
@@ -128,6 +152,16 @@ class TipChooser:
             season = self.tips[key].season
             return Choice(key, Kind.SEASONAL, f"seasonal: {season.words() if season else ''}")
         return None
+
+    def _in_course(self, slot: date) -> Choice | None:
+        if self.course is None:
+            return None
+        course = self.course_at(slot)
+        shares = course.shares(self.places, self._given)
+        tip = busiest(shares)
+        if not course.end():
+            return Choice(None, Kind.NONE, "no tip of the course can be sent")
+        return Choice(tip, Kind.COURSE, what_goes_out(shares), shares=tuple(shares.items()))
 
     def _next_part(self, slot: date) -> Choice | None:
         running = sorted((self.tips[self.series[name][0]].last_run, name) for name in self._open)
@@ -300,7 +334,7 @@ class TipChooser:
         for part in self._unit(tip):
             rest = self.policy.rest_of(part)
             if part.runs and rest is not None and self.may_repeat(part):
-                days.append(_after(part.last_run, rest))
+                days.append(days_after(part.last_run, rest))
         return max(days, default=date.min)
 
     def rested(self, slot: date) -> Iterator[str]:
@@ -361,7 +395,3 @@ def _series(tips: Sequence[TipPlan]) -> Mapping[str, tuple[str, ...]]:
         if tip.series and tip.is_sendable and not tip.season:
             series[tip.series].append(tip)
     return {name: tuple(tip.key for tip in sorted(parts, key=lambda tip: tip.part)) for name, parts in series.items()}
-
-
-def _after(day: date, rest: timedelta) -> date:
-    return date.max if rest > date.max - day else day + rest

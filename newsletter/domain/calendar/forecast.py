@@ -23,7 +23,7 @@ _NOT_FRESH = (Kind.RERUN, Kind.FALLBACK, Kind.PROBLEM, Kind.NONE)
 
 @dataclass(frozen=True, slots=True)
 class ForecastSlot:
-    """One line of the calendar. tip, kind, reason, unseen: as in `plan.Choice`.
+    """One line of the calendar. tip, kind, reason, unseen, shares: as in `plan.Choice`.
 
     title: with its year filled in; "" without a tip. skip_reason: what the owner wrote; None for a slot that is not skipped.
     starter: the tip came with the program.
@@ -39,6 +39,7 @@ class ForecastSlot:
     unseen: bool = False
     starter: bool = False
     at: datetime | None = None
+    shares: tuple[tuple[str, int], ...] = ()
 
 
 def slots_within(first: date, weeks: int, days: SlotDays) -> Iterator[date]:
@@ -71,7 +72,9 @@ def _play(chooser: TipChooser, slots: Iterable[date]) -> Iterator[ForecastSlot]:
             reason = "an extra issue, pinned to this time"
             yield ForecastSlot(day, key, tip.title_on(day), Kind.PINNED, reason, starter=tip.starter, at=at)
         choice = chooser.choose(slot)
-        if choice.tip is not None:
+        if choice.kind is Kind.COURSE:
+            chooser.record_course(slot)
+        elif choice.tip is not None:
             chooser.record(slot, choice.tip)
         yield _line(slot, choice, chooser)
 
@@ -80,7 +83,9 @@ def _line(slot: date, choice: Choice, chooser: TipChooser) -> ForecastSlot:
     title = chooser.tips[choice.tip].title_on(slot) if choice.tip else ""
     skipped = chooser.skips.get(slot)
     starter = choice.tip is not None and chooser.tips[choice.tip].starter
-    return ForecastSlot(slot, choice.tip, title, choice.kind, choice.reason, skipped, choice.unseen, starter)
+    return ForecastSlot(
+        slot, choice.tip, title, choice.kind, choice.reason, skipped, choice.unseen, starter, shares=choice.shares
+    )
 
 
 def changes(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> list[tuple[ForecastSlot, ForecastSlot]]:
@@ -89,8 +94,8 @@ def changes(before: Sequence[ForecastSlot], after: Sequence[ForecastSlot]) -> li
     return [(old, new) for old, new in zip(*slots, strict=True) if _what(old) != _what(new)]
 
 
-def _what(line: ForecastSlot) -> tuple[str | None, Kind, bool]:
-    return line.tip, line.kind, line.unseen
+def _what(line: ForecastSlot) -> tuple[object, ...]:
+    return line.tip, line.kind, line.unseen, line.shares
 
 
 # -- runway ------------------------------------------------------------------------------------------

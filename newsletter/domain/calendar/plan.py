@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from newsletter.domain.calendar.course import CourseRules, Places
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NotFound, UsageError
 from newsletter.domain.slot_days import TUESDAYS, SlotDays
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     SEASONAL = "seasonal"
     SERIES = "series"  # the next part of a series that has begun
     FRESH = "fresh"  # the next tip in the queue
+    COURSE = "course"  # each subscriber gets their next tip; in a course, in place of all kinds from SERIES to PROBLEM
     RERUN = "rerun"
     FALLBACK = "fallback"
     PROBLEM = "problem"  # only a tip is left that cannot be sent before it is fixed
@@ -126,25 +128,30 @@ class Choice:
     """What goes out in one slot: the key of a tip or None, and the reason as a clause for the owner.
 
     unseen: only subscribers who have not received the tip get it; the others get a substitute (see `substitutes`).
+    shares: of a course, how many subscribers get which tip; `tip` is the one that most of them get.
     """
 
     tip: str | None
     kind: Kind
     reason: str
     unseen: bool = False
+    shares: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything a forecast depends on.
 
-    skips: the skipped slots, each with the owner's reason, which may be empty. days: the days that have slots.
+    skips: the skipped slots, each with the owner's reason, which may be empty. days: the days that have slots. course, places:
+    of a course, its rules, and where its subscribers are.
     """
 
     tips: tuple[TipPlan, ...]
     policy: Policy = Policy()
     skips: Mapping[date, str] = field(default_factory=dict)
     days: SlotDays = TUESDAYS
+    course: CourseRules | None = None
+    places: Places = field(default_factory=dict)
 
     def with_change(self, change: str, read_day: Callable[[str], date] | None = None) -> Plan:
         """The plan as it would be if the owner made this change. Raises UsageError, and NotFound for an unknown tip.
