@@ -24,6 +24,7 @@ from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.delivery.processes import WorkerPolicy
 from newsletter.domain.errors import TemplateError
+from newsletter.domain.lists import FIRST_KEY, FIRST_LIST
 from newsletter.domain.read_dates import is_day_first
 from newsletter.domain.site import Site
 from newsletter.domain.tips.pictures import FOLDER
@@ -44,7 +45,7 @@ from newsletter.senders.url import parse_sender_urls
 from newsletter.settings import Settings
 
 if TYPE_CHECKING:
-    pass
+    from newsletter.app.wiring import App
 
 
 @dataclass
@@ -52,7 +53,8 @@ class Parts:
     """The adapters of one newsletter, and the facts that use cases need.
 
     stop: set it to end sending after the emails in flight. email_queued: set whenever a transactional email was queued.
-    serves: this process runs the website too; set it before the first use case is used.
+    serves: this process runs the website too; set it before the first use case is used. list_id, list_key: the list that
+    this object is about; whole: the App of the first list, which the others share their store, sender, and keys with.
     """
 
     settings: Settings
@@ -60,12 +62,16 @@ class Parts:
     stop: threading.Event = field(default_factory=threading.Event)
     email_queued: threading.Event = field(default_factory=threading.Event)
     serves: bool = False
+    list_id: int = FIRST_LIST
+    list_key: str = FIRST_KEY
+    whole: App | None = None
 
     @cached_property
     def site(self) -> Site:
         """The facts of this newsletter that emails and pages show, with dates in the form of its language."""
         dates = date_form(self.settings.language, self._template_dirs)
-        return replace(self.settings.site(), dates=dates, zone=self.schedule.zone)
+        key = "" if self.list_id == FIRST_LIST else self.list_key
+        return replace(self.settings.site(), dates=dates, zone=self.schedule.zone, list_key=key)
 
     @property
     def _template_dirs(self) -> list[Path]:
@@ -95,11 +101,13 @@ class Parts:
     @cached_property
     def signer(self) -> Signer:
         """Signs and checks the tokens in links; raises SettingsError without a secret key."""
-        return Signer(self.settings.signing_keys())
+        return self.whole.signer if self.whole else Signer(self.settings.signing_keys())
 
     @cached_property
     def store(self) -> Store:
         """The database; opened by its first transaction."""
+        if self.whole:
+            return self.whole.store.of_list(self.list_id)
         from newsletter.store.transactions import open_store  # noqa: PLC0415 - imports sqlmodel
 
         return open_store(self.settings.database_url)
@@ -169,6 +177,8 @@ class Parts:
 
     @cached_property
     def _sender(self) -> Sender:
+        if self.whole:
+            return self.whole.sender()
         hostname = urlsplit(self.site.base_url).hostname or "localhost"
         return make_sender(" ".join(self.settings.sender_urls()), hostname=hostname)
 
@@ -188,7 +198,8 @@ class Parts:
         """Starts second sending processes."""
         from newsletter.store.sqlite.database import sqlite_path  # noqa: PLC0415 - imports sqlmodel
 
-        return WorkerStarter(self.settings, sqlite_path(self.settings.database_url), self.clock)
+        path = sqlite_path(self.settings.database_url)
+        return WorkerStarter(self.settings, self.list_id, self.list_key, path, self.clock)
 
     def require_ready(self) -> None:
         """Open what every page needs; raises SchemaError, SettingsError and TemplateError now instead of later."""
@@ -209,5 +220,7 @@ class Parts:
 
     def close(self) -> None:
         """Close the database, if it was used."""
-        if "store" in self.__dict__:
+        if self.whole:
+            self.whole.close()
+        elif "store" in self.__dict__:
             self.store.close()

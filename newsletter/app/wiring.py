@@ -6,6 +6,7 @@ Each part is built when it is first used, so a command needs only what it works 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -20,6 +21,7 @@ from newsletter.actions.issues.errors import Errors
 from newsletter.actions.issues.issues import Issues
 from newsletter.actions.issues.preview import Preview
 from newsletter.actions.issues.publish import Publisher
+from newsletter.actions.lists import Lists
 from newsletter.actions.maintenance import Maintenance
 from newsletter.actions.owner.links import PreviewLinks
 from newsletter.actions.owner.owner import Owner
@@ -35,11 +37,14 @@ from newsletter.actions.tips.vote import Feedback
 from newsletter.actions.transactional import Transactional
 from newsletter.actions.trouble import Trouble
 from newsletter.app.parts import Parts
+from newsletter.domain.calendar.schedule import Schedule
+from newsletter.domain.lists import FIRST_LIST, FROM_SETTINGS, MailingList, list_of_issue
 from newsletter.domain.tips.tip import TipFull
 from newsletter.http import link_checker
 from newsletter.http.download import download
 from newsletter.http.heartbeat import ping
 from newsletter.keys import fresh_key, fresh_keys
+from newsletter.settings import variable, with_own
 
 if TYPE_CHECKING:
     from newsletter.actions.doctor import Doctor
@@ -49,6 +54,66 @@ if TYPE_CHECKING:
 @dataclass
 class App(Parts):
     """One newsletter: `App(settings)`, or with a clock of your own."""
+
+    # -- lists -------------------------------------------------------------------------------------
+
+    @cached_property
+    def lists(self) -> Lists:
+        """The lists of this installation."""
+        return Lists(self.store, self.clock, self._settings_of)
+
+    def of_list(self, key: str) -> App:
+        """The same for another list; raises NotFound. Without any key, and for the key of this list: this one."""
+        if not key:
+            return self
+        with self.store.read() as tx:
+            return self.made(tx.lists.get(key))
+
+    def of_issue(self, number: int) -> App:
+        """The same for the list of an issue, by its id."""
+        with self.store.read() as tx:
+            lists = tx.lists.each(retired=True)
+        wanted = list_of_issue(number) if number > 0 else FIRST_LIST
+        return next((self.made(one) for one in lists if one.id == wanted), self)
+
+    def each_list(self) -> list[App]:
+        """The same for each list that is not retired, in their order; this one first."""
+        with self.store.read() as tx:
+            lists = tx.lists.each()
+        return [self.made(one) for one in lists]
+
+    def made(self, found: MailingList) -> App:
+        """The same for a list that is known."""
+        if found.id == self.list_id:
+            return self
+        if self.whole:
+            return self.whole.made(found)
+        known = self._apps.get(found.id)
+        if known is None or known[0] != found:  # the owner may have changed it since
+            known = self._apps[found.id] = (found, self._made(found))
+        return known[1]
+
+    def _made(self, found: MailingList) -> App:
+        return App(
+            with_own(self.settings, found.own, f"the list {found.key}"),
+            self.clock,
+            self.stop,
+            self.email_queued,
+            self.serves,
+            found.id,
+            found.key,
+            self,
+        )
+
+    def _settings_of(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        """The texts of a list's settings, its own and the inherited ones; raises what a wrong value raises."""
+        settings = with_own(self.settings, own, "")
+        Schedule.parse(settings.schedule, settings.timezone)
+        return {field: settings.texts[variable(field)] for field in FROM_SETTINGS}
+
+    @cached_property
+    def _apps(self) -> dict[int, tuple[MailingList, App]]:
+        return {}
 
     # -- use cases, by noun ------------------------------------------------------------------------
 
@@ -141,8 +206,12 @@ class App(Parts):
             to=next(iter(self.site.owner), self.site.from_address),
             check=preflight,
             page=lambda message: side_by_side(message, preflight(message)),
-            page_path=self.settings.data_dir / "preview.html",
+            page_path=self.settings.data_dir / f"preview{self._suffix}.html",
         )
+
+    @property
+    def _suffix(self) -> str:
+        return "" if self.whole is None else f"-{self.list_key}"
 
     @cached_property
     def archive(self) -> PublicArchive:
@@ -159,7 +228,7 @@ class App(Parts):
     @cached_property
     def signup_limiter(self) -> SignupLimiter:
         """The sign-up limits; one object per process, since it caches refusals."""
-        return SignupLimiter()
+        return self.whole.signup_limiter if self.whole else SignupLimiter()
 
     @cached_property
     def signup(self) -> Signup:
@@ -209,6 +278,8 @@ class App(Parts):
     @cached_property
     def transactional(self) -> Transactional:
         """Send the queued transactional emails. Raises SettingsError."""
+        if self.whole:
+            return self.whole.transactional
         return Transactional(
             store=self.store,
             rules=self.rules,
@@ -261,6 +332,8 @@ class App(Parts):
     @cached_property
     def trouble(self) -> Trouble:
         """What keeps emails from leaving."""
+        if self.whole:
+            return self.whole.trouble
         return Trouble(self.store, self.rules, self.clock)
 
     @cached_property

@@ -42,6 +42,8 @@ class WorkerTask:
     """
 
     settings: Settings
+    list_id: int
+    list_key: str
     number: int
     emails: Mapping[int | None, bytes]
     secret: bytes
@@ -56,6 +58,8 @@ class WorkerStarter:
     """Implements actions.delivery.deliver.StartWorker. database: the SQLite file."""
 
     settings: Settings
+    list_id: int
+    list_key: str
     database: Path
     clock: Clock
 
@@ -70,6 +74,8 @@ class WorkerStarter:
         """A worker for one issue; its process starts with its work."""
         task = WorkerTask(
             settings=self.settings,
+            list_id=self.list_id,
+            list_key=self.list_key,
             number=number,
             emails=emails,
             secret=secret,

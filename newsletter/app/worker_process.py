@@ -68,7 +68,12 @@ def main() -> None:
 
 
 def _send(task: WorkerTask, connections: int, parent: int, reporter: Reporter) -> None:
-    app = App(task.settings, clock=lambda: system_clock() + task.clock_offset)
+    app = App(
+        task.settings,
+        clock=lambda: system_clock() + task.clock_offset,
+        list_id=task.list_id,
+        list_key=task.list_key,
+    )
     threading.Thread(target=_stop_with_parent, args=(parent, app.stop), daemon=True).start()
     writers = {
         tip_id: Personalizer(

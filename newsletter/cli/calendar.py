@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_WEEKS = 520  # weeks: ten years
 
 
-@click.group(cls=CommandGroup, invoke_without_command=True, params=common_options())
+@click.group(cls=CommandGroup, of_a_list=True, invoke_without_command=True, params=common_options())
 @click.option(
     "--weeks", type=click.IntRange(1, MAX_WEEKS), default=52, show_default=True, help="The number of weeks to show."
 )

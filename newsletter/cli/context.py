@@ -37,6 +37,8 @@ class CliContext:
     verbose: int = 0
     env_file: Path | None = None
     as_of: str = ""
+    list_key: str = ""
+    is_about_a_list: bool = False
 
     @property
     def env_path(self) -> Path:
@@ -56,10 +58,10 @@ class CliContext:
 
     @cached_property
     def app(self) -> App:
-        """The newsletter, at the time of `--as-of` or the current time."""
+        """The newsletter, or the list that `--list` names, at the time of `--as-of` or the current time."""
         from newsletter.app import App  # noqa: PLC0415 - `--help` needs no App
 
-        return App(self.settings, clock=self.clock)
+        return App(self.settings, clock=self.clock).of_list(self.list_key)
 
     @cached_property
     def clock(self) -> Callable[[], datetime]:
@@ -83,12 +85,12 @@ class CliContext:
         """Reports for people, on stdout."""
         from newsletter.cli.output import Output  # noqa: PLC0415 - rich is slow to import, and `--json` needs none of it
 
-        return Output(self.settings.timezone, self.app.site.dates)
+        return Output(self.app.settings.timezone, self.app.site.dates)
 
     def iso(self, at: date | None) -> str | None:
         """A date, or a time with its offset in the newsletter's zone, for JSON and CSV."""
         if isinstance(at, datetime):
-            at = at.astimezone(ZoneInfo(self.settings.timezone))
+            at = at.astimezone(ZoneInfo((self.app if self.list_key else self).settings.timezone))
         return at.isoformat() if at else None
 
     def print_note(self, text: str) -> None:
@@ -100,6 +102,8 @@ class CliContext:
 
         An iterator among the values is written as a list, item by item, so that it never has to fit into memory.
         """
+        if self.is_about_a_list and "list" not in document:
+            document = {**document, "list": self.app.list_key}
         if self.json:
             sys.stdout.writelines(map(escaped_json, _json(document)))
         else:
@@ -211,6 +215,19 @@ def as_of_option() -> click.Option:
     )  # fmt: skip
 
 
+def list_option() -> click.Option:
+    """`--list KEY`: which list a command is about. Hidden: an owner of one list needs none."""
+
+    def store(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        context = ctx.ensure_object(CliContext)
+        context.is_about_a_list = True
+        context.list_key = value or context.list_key
+
+    return click.Option(
+        ["--list"], metavar="KEY", expose_value=False, callback=store, hidden=True, help="Which list; else the first."
+    )
+
+
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done without doing it.")
 all_ = click.option("--all", "all_", is_flag=True, help="Show all rows (--json always does).")
 yes = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
@@ -227,9 +244,21 @@ class Subcommand(click.Command):
 
 
 class CommandGroup(click.Group):
-    """A noun with its verbs; a wrong verb is answered with the closest one."""
+    """A noun with its verbs; a wrong verb is answered with the closest one. of_a_list: each verb is about one list."""
 
     command_class = Subcommand
+
+    def __init__(self, *args: Any, of_a_list: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._of_a_list = of_a_list
+        if of_a_list and self.invoke_without_command:
+            self.params.append(list_option())
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a verb; `of_a_list`: with the option `--list`."""
+        if self._of_a_list and not isinstance(cmd, click.Group):
+            cmd.params.append(list_option())
+        super().add_command(cmd, name)
 
     def suggestions(self, name: str) -> list[str]:
         """The commands that the user may have meant."""

@@ -41,7 +41,7 @@ TRY_LATER = 75
 _RETRIED = (State.FAILED.value, State.HELD.value, State.REJECTED.value)
 
 
-@click.group(cls=CommandGroup)
+@click.group(cls=CommandGroup, of_a_list=True)
 def issues() -> None:
     """Preview, send, and control issues, the weekly editions."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from newsletter.domain.subscribers.subscriber import Subscriber, Suppression
 
 
-@click.group(cls=CommandGroup)
+@click.group(cls=CommandGroup, of_a_list=True)
 def subscribers() -> None:
     """Manage subscribers and their consent."""
 

@@ -30,7 +30,7 @@ SHOWN_FILES = 3  # names in a question
 SHOWN = 50  # lines of one kind in a report
 
 
-@click.group(cls=CommandGroup)
+@click.group(cls=CommandGroup, of_a_list=True)
 def tips() -> None:
     """Manage the library of tips and the order in which they are sent."""
 

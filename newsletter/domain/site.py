@@ -14,7 +14,7 @@ class Site:
     """One newsletter.
 
     base_url: without a slash at its end. An empty string means that a setting is not set. owner: the addresses of the owners. dates: how `language` writes dates.
-    zone: in which days begin for this newsletter.
+    zone: in which days begin for this newsletter. list_key: "" for the first list, which has the plain addresses.
     """
 
     title: str
@@ -37,6 +37,7 @@ class Site:
     has_portrait: bool = False
     dates: DateForm = AMERICAN
     zone: tzinfo = UTC
+    list_key: str = ""
 
     @property
     def from_domain(self) -> str:

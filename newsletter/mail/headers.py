@@ -102,7 +102,12 @@ def _end(site: Site) -> Headers:
 
 
 def list_id(site: Site) -> str:
-    """The list identifier (RFC 2919 section 2): the From address with a dot for its @. It never changes."""
+    """The list identifier (RFC 2919 section 2). It never changes.
+
+    For the first list it is the From address with a dot for its @; for another one, its key and the domain.
+    """
+    if site.list_key:
+        return f"{site.list_key}.{site.from_domain}".lower()
     return mailbox(site.from_address).replace("@", ".").lower()
 
 
