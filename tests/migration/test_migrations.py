@@ -60,7 +60,7 @@ def test_the_program_needs_the_newest_migration() -> None:
     assert scripts.get_current_head() == HEAD
 
 
-def _older(path: Path, version: str) -> sqlite3.Connection:
+def older(path: Path, version: str) -> sqlite3.Connection:
     """A database that an older program has made."""
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parents[1] / "migrations"))
@@ -73,7 +73,7 @@ def _older(path: Path, version: str) -> sqlite3.Connection:
 
 
 def test_an_older_database_keeps_its_deliveries_when_it_is_upgraded(tmp_path: Path) -> None:
-    old = _older(tmp_path / "n.db", "0001")
+    old = older(tmp_path / "n.db", "0001")
     old.execute(
         "INSERT INTO issue (id, slot, due_at, state, tip_was, subject, secret, audience, reason, planned_at)"
         " VALUES (1, '2024-03-05', '2024-03-05 13:00:00', 'done', '', 'Say', x'00', 1, '', '2024-03-05 13:00:00')"
@@ -93,7 +93,7 @@ def test_an_older_database_keeps_its_deliveries_when_it_is_upgraded(tmp_path: Pa
 
 
 def test_pending_deliveries_of_an_older_database_are_claimed_in_their_order(tmp_path: Path) -> None:
-    old = _older(tmp_path / "n.db", "0014")
+    old = older(tmp_path / "n.db", "0014")
     for subscriber in (3, 1, 2):
         old.execute(
             "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes) VALUES (1, ?, 'pending', 0, 0)",
@@ -112,7 +112,7 @@ def test_pending_deliveries_of_an_older_database_are_claimed_in_their_order(tmp_
 
 
 def test_a_pause_until_the_year_9999_gets_an_end_that_can_be_shown(tmp_path: Path) -> None:
-    old = _older(tmp_path / "n.db", "0016")
+    old = older(tmp_path / "n.db", "0016")
     for number, end in enumerate(("9999", "2027-01-01 00:00:00.000000", None)):
         old.execute(
             "INSERT INTO subscriber (key, address, address_key, name, status, source, signup_at, pace, resting, new_address,"
@@ -194,7 +194,7 @@ def test_a_backup_is_a_complete_database_and_never_overwrites_a_file(tmp_path: P
 
 
 def test_a_database_of_the_first_schema_keeps_its_suppressions_when_it_is_upgraded(tmp_path: Path) -> None:
-    connection = _older(tmp_path / "n.db", "0001")
+    connection = older(tmp_path / "n.db", "0001")
     with connection:
         connection.execute("INSERT INTO suppression VALUES ('a@b.example', 'manual', '', '2025-05-06', NULL)")
     connection.close()
@@ -209,7 +209,7 @@ def test_a_database_of_the_first_schema_keeps_its_suppressions_when_it_is_upgrad
 
 def test_tips_of_an_older_database_get_the_teasers_that_lists_show(tmp_path: Path) -> None:
     path = tmp_path / "n.db"
-    connection = _older(path, "0001")
+    connection = older(path, "0001")
     with connection:
         for key, body, own in (("long", "First *things* first. " + "More. " * 200, ""), ("own", "Body.", "My words.")):
             connection.execute(
@@ -264,7 +264,7 @@ def _fill_with_old_emails(connection: sqlite3.Connection) -> None:
 
 
 def test_emails_of_the_old_kinds_that_wait_are_sent_after_the_upgrade(tmp_path: Path) -> None:
-    connection = _older(tmp_path / "n.db", "0005")
+    connection = older(tmp_path / "n.db", "0005")
     with connection:
         _fill_with_old_emails(connection)
     environ = {
@@ -288,7 +288,7 @@ def test_emails_of_the_old_kinds_that_wait_are_sent_after_the_upgrade(tmp_path: 
 
 
 def test_starter_tips_of_an_older_version_are_recognized(tmp_path: Path) -> None:
-    old = _older(tmp_path / "n.db", "0007")
+    old = older(tmp_path / "n.db", "0007")
     for number, source in ((1, "01-the-first-ten-seconds.md"), (2, "my-own.md")):
         old.execute(
             "INSERT INTO tip (id, key, identity, title, body, takeaway, teaser, complete, state, position, source,"
