@@ -20,7 +20,7 @@ from newsletter.domain.tips.tip import ConflictChoice, TipState
 from newsletter.files import write_export
 
 if TYPE_CHECKING:
-    from newsletter.actions.tips.import_tips import Report
+    from newsletter.actions.tips.import_report import Report
     from newsletter.cli.output import Output
     from newsletter.domain.tips.tip import TipCard
 

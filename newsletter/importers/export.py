@@ -32,6 +32,7 @@ def to_markdown_file(text: TipText) -> str:
         "months": rules.months,
         "fallback": rules.fallback or None,
         "starter": text.starter or None,
+        "list": text.list_key,
     }
     lines = [f"{name}: {_yaml_value(value)}" for name, value in values.items() if value or value is False]
     return "\n".join(["---", *lines, *history_lines(text.history), "---", as_exported(text.body), ""])

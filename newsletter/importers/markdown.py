@@ -23,7 +23,7 @@ from newsletter.importers.typed import typed_markdown
 
 RULES = ("season", "series", "part", "rerun", "months", "fallback")
 TEXT = ("title", "date", "categories", "tags", "takeaway", "preview", "teaser")
-KEYS = (*TEXT, *RULES, "complete", "key", "starter", *HISTORY)
+KEYS = (*TEXT, *RULES, "complete", "key", "starter", "list", *HISTORY)
 _FOREIGN = re.compile(
     r"layout|authors?|slug|permalink|url|aliases|draft|published|status|visibility|lastmod|modified|updated(?:at)?|createdat"
     r"|(?:feature|featured)?images?|cover|thumbnail|description|excerpt|customexcerpt|subtitle|comments|type|weight|toc"
@@ -184,6 +184,7 @@ class _FrontMatter:
             source=source,
             line=self._at("title"),
             inline_pictures=tuple(pictures.items()),
+            list_key=self._text("list").lower(),
             history=self._history(),
         )
 

@@ -36,6 +36,10 @@ class Tx(Protocol):
         """The list that this transaction sees."""
         ...
 
+    def of_list(self, list_id: int) -> Tx:
+        """The same transaction, seen from another list."""
+        ...
+
     @property
     def lists(self) -> Lists: ...
     @property

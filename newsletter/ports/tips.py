@@ -48,6 +48,10 @@ class Tips(Protocol):
         """Append a tip to the queue. shown: what `shown_words` says of the text, if that was computed before."""
         ...
 
+    def assign(self, tip_id: int) -> None:
+        """Move a tip of another list to the end of the queue of this one."""
+        ...
+
     def names(self) -> Mapping[str, str]:
         """The titles of all tips by their keys."""
         ...

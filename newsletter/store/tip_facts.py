@@ -50,6 +50,7 @@ def read_card(row: Tip, labels: Mapping[str, Sequence[str]]) -> TipCard:
         tags=_names(labels, TAG),
         starter=row.starter,
         problem=row.problem,
+        list_id=row.list_id,
     )
 
 

@@ -235,6 +235,12 @@ class SqlTips:
             row.position = position
         self._session.flush()
 
+    def assign(self, tip_id: int) -> None:
+        """Move a tip of another list to the end of the queue of this one."""
+        row = self._session.get_one(Tip, tip_id)
+        row.list_id, row.position = self._list_id, self._next_position()
+        self._session.flush()
+
     def key_taken(self, key: str) -> bool:
         """Is or was this the key of a tip?"""
         return self.is_key(key) or self._session.get(FormerKey, key) is not None

@@ -48,6 +48,18 @@ class SqlTx:
         self._catalog_cache = catalog_cache
         self._may_cache = may_cache
 
+    def of_list(self, list_id: int) -> SqlTx:
+        """The same transaction, seen from another list."""
+        if list_id == self.list_id:
+            return self
+        if list_id not in self._views:
+            self._views[list_id] = SqlTx(self.access, self._catalog_cache, list_id, may_cache=self._may_cache)
+        return self._views[list_id]
+
+    @cached_property
+    def _views(self) -> dict[int, SqlTx]:
+        return {}
+
     @cached_property
     def lists(self) -> SqlLists:
         """The lists of the installation."""

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from newsletter.actions.tips.edit import edit_tip
-from newsletter.actions.tips.import_tips import Report, import_tips
+from newsletter.actions.tips.import_report import Report
+from newsletter.actions.tips.import_tips import import_tips
 from newsletter.domain.tips.tip import TipFull, TipState, TipText
 from newsletter.importers import Formats
 from newsletter.store.transactions import SqlStore

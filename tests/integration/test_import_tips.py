@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.actions.tips.import_tips import AT_ONCE, MANY, Report, import_tips
+from newsletter.actions.tips.import_report import Report
+from newsletter.actions.tips.import_tips import AT_ONCE, MANY, import_tips
 from newsletter.cli.progress import Interrupted, tell_if_interrupted
 from newsletter.domain.tips.tip import Piece, Rejected, TipCard, TipState, TipText
 from newsletter.importers import read
@@ -161,8 +162,17 @@ def test_the_json_report_has_the_documented_keys(store: SqlStore) -> None:
                 "complete": True,
                 "categories": [],
                 "tags": ["a"],
+                "list": "tips",
             },
-            {"key": "sweep", "title": "Sweep", "date": None, "complete": True, "categories": [], "tags": []},
+            {
+                "key": "sweep",
+                "title": "Sweep",
+                "date": None,
+                "complete": True,
+                "categories": [],
+                "tags": [],
+                "list": "tips",
+            },
         ],
         "pictures": 0,
         "pictures_left_out": 0,

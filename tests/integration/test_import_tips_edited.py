@@ -16,7 +16,8 @@ from newsletter import importers
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.issues.errors import Errors
 from newsletter.actions.tips.edit import edit_tip
-from newsletter.actions.tips.import_tips import Report, import_tips
+from newsletter.actions.tips.import_report import Report
+from newsletter.actions.tips.import_tips import import_tips
 from newsletter.actions.tips.tips import Tips
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.errors import SettingsError

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from newsletter.actions.tips.import_tips import Report
+from newsletter.actions.tips.import_report import Report
 from newsletter.domain.errors import InputError
 from newsletter.domain.tips.pictures import pictures_of
 from newsletter.domain.tips.tip import TipState

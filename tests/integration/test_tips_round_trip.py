@@ -16,7 +16,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from newsletter.actions.tips.export import Exported, export_tips
-from newsletter.actions.tips.import_tips import Report, import_tips
+from newsletter.actions.tips.import_report import Report
+from newsletter.actions.tips.import_tips import import_tips
 from newsletter.domain.delivery.issue import IssueEvent
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.tip import TipRules, TipState, TipText, identity

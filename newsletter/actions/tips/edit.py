@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from newsletter.actions.tips.import_tips import Report, import_tips
+from newsletter.actions.tips.import_report import Report
+from newsletter.actions.tips.import_tips import import_tips
 from newsletter.domain.errors import InputError, Refused
 from newsletter.domain.tips.tip import Rejected, TipText
 from newsletter.ports.store import Store

@@ -29,15 +29,16 @@ class Exported:
 def export_tips(
     store: Store, media: Media, directory: Path, to_markdown_file: Callable[[TipText], str], *, dry_run: bool
 ) -> Exported:
-    """Write each tip to DIRECTORY/KEY.md, with its state, its place in the queue, and its history.
+    """Write each tip of every list to DIRECTORY/KEY.md, with its state, its place in the queue, and its history.
 
     Files that are the same already are left alone, and so are other files. Pictures are written to DIRECTORY/media. All
     files are written, or none. Raises Refused if one of them, or the directory, is a symbolic link.
     """
     with store.read() as tx:
         histories = tx.tips.histories()
-        tips = tx.tips.all()
-    texts = [replace(tip.text, history=histories[tip.card.id]) for tip in tips]
+        keys = {one.id: "" if one.is_first else one.key for one in tx.lists.each(retired=True)}
+        tips = [tip for list_id in keys for tip in tx.of_list(list_id).tips.all()]
+    texts = [replace(tip.text, history=histories[tip.card.id], list_key=keys[tip.card.list_id]) for tip in tips]
     contents = {f"{text.key}.md": to_markdown_file(text).encode() for text in texts}
     refuse_links([directory, directory / FOLDER, *(directory / name for name in contents)])
     new = {name: content for name, content in contents.items() if not _is(directory / name, content)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property
@@ -23,15 +23,20 @@ from newsletter.ports.tips import Tips
 
 
 class Histories:
-    """The histories of one import, checked against the library. tips: read while this is made and asked for plans."""
+    """The histories of one import, checked against the library. tips: read while this is made and asked for plans.
 
-    def __init__(self, tips: Tips, texts: Sequence[TipText], now: datetime, *, queue: bool) -> None:
-        self._tips = tips
+    lists: the id of the list of each tip; a date can have one pinned tip in each list.
+    """
+
+    def __init__(
+        self, tips: Tips, lists: Mapping[int, int], texts: Sequence[TipText], now: datetime, *, queue: bool
+    ) -> None:
+        self._tips, self._lists = tips, lists
         self._now = now
         self._queue = queue
         self._given = any(text.history != NO_HISTORY for text in texts)
         self._former = {key for text in texts for key in text.history.former_keys}
-        self._pins: set[tuple[date, datetime | None]] = set()
+        self._pins: set[tuple[int, date, datetime | None]] = set()
         self._remarks: list[Remark] = []
         self._is_new_library = self._given and not tips.has_sent()
 
@@ -49,13 +54,13 @@ class Histories:
     def _is_former_key(self, key: str) -> bool:
         return self._tips.key_taken(key) and not self._tips.is_key(key)
 
-    def of_new(self, text: TipText) -> TipHistory | None:
-        """The history of a tip that was not in the library; None if its file says nothing."""
+    def of_new(self, text: TipText, list_id: int) -> TipHistory | None:
+        """The history of a tip that was not in the library; None if its file says nothing. list_id: where it is added."""
         given = text.history
         if given == NO_HISTORY:
             return None
         state = given.state or (TipState.SENT if given.sent else first_state(text, queue=self._queue))
-        return self._with_open_pin(of_new_tip(replace(given, state=state), queue=self._queue), text)
+        return self._with_open_pin(of_new_tip(replace(given, state=state), queue=self._queue), text, list_id)
 
     def of_known(self, text: TipText, stored: TipFull) -> TipHistory | None:
         """The new history of a tip of the library; None if nothing changes."""
@@ -64,21 +69,22 @@ class Histories:
             return None
         found = joined(mine, given, is_new_library=self._is_new_library)
         if found.pin != mine.pin:
-            found = self._with_open_pin(found, text)
+            found = self._with_open_pin(found, text, stored.card.list_id)
         if given.state and given.state is not found.state:
             self._remark(text, f"it is {found.state} here, and {given.state} in the file; the state was not changed")
         elif found.state is not mine.state:
             self._remark(text, f"it was {mine.state} here, and is {found.state} now, as in the file")
         return found if found != mine else None
 
-    def _with_open_pin(self, history: TipHistory, text: TipText) -> TipHistory:
-        others = {(one.pin, one.pin_at) for one in self._known.values() if one.pin}
-        reason = open_pin(history, [*self._pins, *((pin, at) for pin, at in others if pin)], self._now)
+    def _with_open_pin(self, history: TipHistory, text: TipText, list_id: int) -> TipHistory:
+        known = {(self._lists[tip_id], one.pin, one.pin_at) for tip_id, one in self._known.items() if one.pin}
+        others = [(pin, at) for of_list, pin, at in {*self._pins, *known} if pin and of_list == list_id]
+        reason = open_pin(history, others, self._now)
         if reason:
             self._remark(text, f"it was not pinned to {history.pin}: {reason}")
             return replace(history, pin=None, pin_at=None)
         if history.pin:
-            self._pins.add((history.pin, history.pin_at))
+            self._pins.add((list_id, history.pin, history.pin_at))
         return history
 
     def _remark(self, text: TipText, words: str) -> None:

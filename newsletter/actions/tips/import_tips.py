@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import reduce
 from itertools import chain, count
 from typing import TypeVar
@@ -12,8 +12,11 @@ from typing import TypeVar
 from slugify import slugify
 
 from newsletter.actions.tips.import_history import Histories, in_order
+from newsletter.actions.tips.import_lists import Destinations
+from newsletter.actions.tips.import_report import ImportedTip, Report, Staying
 from newsletter.actions.tips.match_tips import Group, Library, group
 from newsletter.domain.archive.entries import ShownWords, shown_words
+from newsletter.domain.tips.list_map import EVERYTHING, ListMap
 from newsletter.domain.tips.tip import (
     ConflictChoice,
     LeftOut,
@@ -29,7 +32,7 @@ from newsletter.domain.tips.tip import (
     identity,
     merge,
 )
-from newsletter.ports.store import Store
+from newsletter.ports.store import Store, Tx
 from newsletter.ports.tips import Tips
 
 MAX_KEY = 60  # characters; a longer key is cut after a word
@@ -39,63 +42,10 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedTip:
-    """A tip as it is in the library after the import. date: the day on which it was published, if known."""
-
-    key: str
-    title: str
-    date: date | None
-    complete: bool
-    categories: tuple[str, ...]
-    tags: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TipProblem:
-    """A tip that is passed over. problem: why no email can be made of it, as a clause."""
-
-    key: str
-    title: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an import did, or would do in a dry run.
-
-    teasers: how many of `tips` still lack their article. not_published, other_category: how many of `left_out` are no
-    published posts, and how many have none of the wanted categories. remarks: what was dropped or repaired.
-    pictures, pictures_left_out: how many pictures were taken in, and how many were not. problems: tips of which no email can
-    be made, as far as they were checked.
-    """
-
-    added: int
-    updated: int
-    unchanged: int
-    teasers: int
-    not_published: int
-    other_category: int
-    rejected: tuple[Rejected, ...]
-    left_out: tuple[LeftOut, ...]
-    remarks: tuple[Remark, ...]
-    tips: tuple[ImportedTip, ...]
-    pictures: int = 0
-    pictures_left_out: int = 0
-    problems: tuple[TipProblem, ...] = ()
-
-    def as_json(self) -> dict[str, object]:
-        """The document of `tips import --json`; dates as ISO strings."""
-        tips = [{**asdict(tip), "date": tip.date.isoformat() if tip.date else None} for tip in self.tips]
-        names = ("rejected", "left_out", "remarks", "problems")
-        lists = {name: [asdict(piece) for piece in getattr(self, name)] for name in names}
-        return {**asdict(self), **lists, "tips": tips}
-
-
-@dataclass(frozen=True, slots=True)
 class _Plan:
     """What to write for one tip.
 
-    identity: the new one, or "" to keep it. state: None leaves the state as it is. pieces: the text from each source, by
+    identity: the new one, or "" to keep it. list_id: the list that it is in, or is added to. state: None leaves the state as it is. pieces: the text from each source, by
     its name. stored: the tip that is in the library. replaces_all: the source gives the key of the tip, so its text
     replaces the stored one. edited: the tip has edits by the owner afterwards. history: the new one, or None to keep it.
     order: what the file says, if the tip is known. shown: computed from the text.
@@ -106,6 +56,7 @@ class _Plan:
     text: TipText
     state: TipState | None
     pieces: Mapping[str, TipText]
+    list_id: int
     stored: TipFull | None = None
     replaces_all: bool = False
     edited: bool = False
@@ -133,6 +84,7 @@ def import_tips(
     now: datetime,
     take: ConflictChoice | None = None,
     categories: Sequence[str] = (),
+    list_map: ListMap = EVERYTHING,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Add new tips and merge known ones, a few in each transaction. The same import again does the rest, or nothing.
@@ -140,13 +92,14 @@ def import_tips(
     A text that its source has given before is not imported again, so a tip stays as its owner has edited it since. If
     the source has changed too, `take` chooses the version to keep; without it, the tip is left alone and rejected.
     queue: put tips that were published before this system was in use in the queue. dry_run: report without writing.
-    categories: import only tips in one of them; no categories means all tips. progress: called with how many tips were
+    categories: import only tips in one of them; no categories means all tips. list_map: the lists that new tips go to; the
+    list of the store if it does not say. A known tip stays in its list. progress: called with how many tips were
     written, and of how many.
     """
     pieces = list(found)
     # Texts of one tip are grouped first, so that a teaser and its article on different pages give one tip.
     groups = in_order(group(piece for piece in pieces if isinstance(piece, TipText)))
-    planner = _Planner([one.text for one in groups], now, queue, take, categories)
+    planner = _Planner([one.text for one in groups], now, queue, take, categories, list_map)
     show = progress or (lambda _done, _of: None)
     done, placed = list[_Step](), list[tuple[int, TipText]]()
     while True:
@@ -154,14 +107,14 @@ def import_tips(
         # the transactions that write; if the library has changed meanwhile, it is done again for what is left.
         with store.read() as tx:
             version = tx.tips.version()
-            steps, histories = planner.plan(tx.tips, groups[len(done) :])
+            steps, histories, lists = planner.plan(tx, groups[len(done) :])
         done += steps if dry_run else steps[: _write(store, steps, version, placed, now, show, len(done))]
         if len(done) == len(groups):
             break
     plans = [plan for step in done for plan in step.plans]
     if not dry_run:
         _finish(store, histories.arrangement(placed), optimize=sum(plan.rewrites for plan in plans) >= MANY)
-    return _report(plans, pieces, done)
+    return _report(plans, pieces, done, lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +123,10 @@ class _Step:
 
     group: Group
     is_wanted: bool
-    plans: Sequence[_Plan]
-    rejected: Sequence[Rejected]
-    remarks: Sequence[Remark]
+    plans: Sequence[_Plan] = ()
+    rejected: Sequence[Rejected] = ()
+    remarks: Sequence[Remark] = ()
+    staying: Sequence[Staying] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,21 +138,26 @@ class _Planner:
     queue: bool
     take: ConflictChoice | None
     categories: Sequence[str]
+    list_map: ListMap
 
-    def plan(self, tips: Tips, groups: Sequence[Group]) -> tuple[list[_Step], Histories]:
+    def plan(self, tx: Tx, groups: Sequence[Group]) -> tuple[list[_Step], Histories, Destinations]:
         """One step for each group, in their order. Everything that takes time is done here, and not when it is written."""
-        library, histories = Library(tips), Histories(tips, self.texts, self.now, queue=self.queue)
+        library, lists = Library(tx), Destinations.read(tx, self.list_map)
+        histories = Histories(tx.tips, library.lists(), self.texts, self.now, queue=self.queue)
         new_keys: set[str] = set()  # not in the database yet, but taken
         steps = []
         for one, stored in zip(groups, library.match(groups), strict=True):
-            is_wanted, rejected, plans = _is_in(self.categories, one, stored), list[Rejected](), list[_Plan]()
-            if is_wanted:
-                found = _plan(
-                    tips, library, histories, one, stored, rejected, new_keys, queue=self.queue, take=self.take
-                )
-                plans = [_prepared(plan) for plan in found]
-            steps.append(_Step(one, is_wanted, plans, rejected, histories.new_remarks()))
-        return steps, histories
+            if not _is_in(self.categories, one, stored):
+                steps.append(_Step(one, is_wanted=False))
+                continue
+            rejected = list[Rejected]()
+            found = _plan(
+                tx.tips, library, histories, lists, one, stored, rejected, new_keys, queue=self.queue, take=self.take
+            )
+            plans = [_prepared(plan) for plan in found]
+            remarks = [*histories.new_remarks(), *lists.remarks(one, stored)]
+            steps.append(_Step(one, True, plans, rejected, remarks, lists.staying(one, stored)))
+        return steps, histories, lists
 
 
 def _prepared(plan: _Plan) -> _Plan:
@@ -221,6 +180,7 @@ def _plan(
     tips: Tips,
     library: Library,
     histories: Histories,
+    lists: Destinations,
     one: Group,
     stored: TipFull | None,
     rejected: list[Rejected],
@@ -234,22 +194,25 @@ def _plan(
     A known tip keeps its state, even if its teaser is completed, unless the owner queues a tip of the archive.
     """
     text = one.text
-    if refusal := histories.refusal(text, stored):
+    if refusal := histories.refusal(text, stored) or lists.refusal(one, stored):
         rejected.append(refusal)
         return
     if stored is None:
         key = text.key if text.key and not tips.key_taken(text.key) else _free_key(tips, text, new_keys)
         new_keys.add(key)
-        fresh, history = first_state(text, queue=queue), histories.of_new(text)
-        yield _Plan(library.free_identity(text), key, text, fresh, one.pieces, history=history)
+        state, list_id = first_state(text, queue=queue), lists.of_new(one)
+        history = histories.of_new(text, list_id)
+        yield _Plan(library.free_identity(text), key, text, state, one.pieces, list_id, history=history)
         return
     by_key = text.key == stored.card.key
     if by_key and (twin := _twin(library, stored, text)):
         reason = f"the tip {twin.card.key!r} has this title and date; change one of the two"
         rejected.append(Rejected(text.source, text.line, reason))
         return
-    state = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
-    plan = _Plan("", stored.card.key, stored.text, state, one.pieces, stored, by_key, stored.edited)
+    again = TipState.FRESH if queue and stored.card.state is TipState.ARCHIVE else None
+    plan = _Plan(
+        "", stored.card.key, stored.text, again, one.pieces, stored.card.list_id, stored, by_key, stored.edited
+    )
     plan = replace(plan, history=histories.of_known(text, stored), order=text)
     changed = _new_text(library, stored, one.pieces)
     for each in _with_new_text(plan, stored, changed, rejected, take) if changed else [plan]:
@@ -329,7 +292,9 @@ def _write(
             if tx.tips.version() != version:
                 return done
             plans = [plan for step in steps[done : done + AT_ONCE] for plan in step.plans]
-            written = [(_write_one(tx.tips, plan, now), plan.order or plan.text) for plan in plans]
+            written = [
+                (_write_one(tx.of_list(plan.list_id).tips, plan, now), plan.order or plan.text) for plan in plans
+            ]
             version = tx.tips.version()
         placed += written
     show(before + len(steps), before + len(steps))
@@ -365,7 +330,7 @@ def _finish(store: Store, arrangement: Sequence[int], *, optimize: bool) -> None
                 tx.tips.optimize_search()
 
 
-def _report(plans: Sequence[_Plan], pieces: Sequence[Piece], steps: Sequence[_Step]) -> Report:
+def _report(plans: Sequence[_Plan], pieces: Sequence[Piece], steps: Sequence[_Step], lists: Destinations) -> Report:
     not_published = [piece for piece in pieces if isinstance(piece, LeftOut)]
     others = [_other_category(step.group.text) for step in steps if not step.is_wanted]
     known = [plan for plan in plans if plan.stored is not None]
@@ -388,9 +353,13 @@ def _report(plans: Sequence[_Plan], pieces: Sequence[Piece], steps: Sequence[_St
                 plan.text.complete,
                 plan.text.categories,
                 plan.text.tags,
+                lists.keys[plan.list_id],
             )
             for plan in plans
         ),
+        lists=lists.counts(plan.list_id for plan in plans),
+        unused_maps=lists.map.unused(piece for piece in pieces if isinstance(piece, TipText)),
+        staying=tuple(one for step in steps for one in step.staying),
     )
 
 

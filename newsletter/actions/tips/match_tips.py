@@ -30,7 +30,7 @@ from newsletter.domain.tips.tip import (
     source_name,
     title_words,
 )
-from newsletter.ports.tips import Tips
+from newsletter.ports.store import Tx
 
 ALIKE = 60  # words at the beginning of two texts that are compared
 FEWEST = 5  # words that a text must have to be the beginning of another one
@@ -129,10 +129,11 @@ def _of_title(groups: list[Group], piece: TipText) -> Group | None:
 
 
 class Library:
-    """The tips that are in the library, and what their sources said when they were last imported. Two queries."""
+    """The tips of all lists, and what their sources said when they were last imported. Two queries, and two for each list."""
 
-    def __init__(self, tips: Tips) -> None:
-        self.tips = {tip.card.id: tip for tip in tips.all()}
+    def __init__(self, tx: Tx) -> None:
+        lists, tips = tx.lists.each(retired=True), tx.tips
+        self.tips = {tip.card.id: tip for one in lists for tip in tx.of_list(one.id).tips.all()}
         self.by_key = {tip.card.key: tip for tip in self.tips.values()}
         self.identities = dict(tips.identities())
         self._identity_of = {tip_id: same for same, tip_id in self.identities.items()}
@@ -149,6 +150,10 @@ class Library:
         for tip_id, tip in self.tips.items():
             self._titles[title_words(tip.text.title)].append(tip_id)
         self._claimed: set[int] = set()
+
+    def lists(self) -> dict[int, int]:
+        """The id of the list of each tip by the tip's id."""
+        return {tip_id: tip.card.list_id for tip_id, tip in self.tips.items()}
 
     def match(self, groups: Iterable[Group]) -> list[TipFull | None]:
         """The stored tip of each group; None for a new one. No tip is given to two groups: the surest match comes first."""

@@ -14,7 +14,8 @@ from newsletter.actions.issues.pass_over import check, problem_of, record
 from newsletter.actions.issues.release import release_retired
 from newsletter.actions.tips.edit import edit_tip
 from newsletter.actions.tips.export import Exported, export_tips
-from newsletter.actions.tips.import_tips import Report, TipProblem, import_tips
+from newsletter.actions.tips.import_report import Report, TipProblem
+from newsletter.actions.tips.import_tips import import_tips
 from newsletter.actions.tips.lint import LintResult, lint_links, lint_tips, with_problem
 from newsletter.actions.tips.pictures import PictureIntake
 from newsletter.actions.tips.why import WhyTip, why_tip
@@ -23,6 +24,7 @@ from newsletter.domain.delivery.issue import IN_PROGRESS, IssueFacts
 from newsletter.domain.errors import Refused, SettingsError, TemplateError
 from newsletter.domain.tips.links import LinkChecker
 from newsletter.domain.tips.lint import Level
+from newsletter.domain.tips.list_map import parse_map
 from newsletter.domain.tips.names import find_key
 from newsletter.domain.tips.rerun_rule import parse_rerun
 from newsletter.domain.tips.season_rule import in_words
@@ -110,14 +112,19 @@ class Tips:
         dry_run: bool = False,
         take: ConflictChoice | None = None,
         categories: Sequence[str] = (),
+        maps: Sequence[str] = (),
+        list_key: str = "",
         pictures: bool = False,
         progress: Progress | None = None,
     ) -> Report:
         """Import tips from files and directories; see `import_tips` for the options.
 
+        maps: which category belongs to which list, as `parse_map` reads it; list_key: the list of all other new tips.
         pictures: load the pictures of posts from the host of the post. progress: called with how many tips were read (of
         0, as long as nobody knows how many there are), then with how many were written, and of how many.
         """
+        with self.store.read() as tx:
+            list_map = parse_map(maps, list_key, [one.key for one in tx.lists.each()])
         intake, found = self._intake(load=pictures, dry_run=dry_run), list[Piece]()
         for piece in intake.all(self.formats().read(paths, format_)):
             found.append(piece)
@@ -131,6 +138,7 @@ class Tips:
             now=self.clock(),
             take=take,
             categories=categories,
+            list_map=list_map,
             progress=progress,
         )
         # The starter tips were tried before they came with the program.

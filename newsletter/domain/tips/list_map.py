@@ -31,7 +31,11 @@ class ListMap:
 
     def lists_of(self, pieces: Iterable[TipText]) -> tuple[str, ...]:
         """The lists for the texts of one tip, the one that counts first; none if they are in no list of this map."""
-        names = {plain_name(name) for piece in pieces for name in labels_of(piece)}
+        texts = list(pieces)
+        named = next((text.list_key for text in texts if text.list_key), "")
+        if named and not self.rest:  # an exported file; `--list` is for all tips
+            return (named,)
+        names = {plain_name(name) for text in texts for name in labels_of(text)}
         found = dict.fromkeys(key for category, key in self.pairs if plain_name(category) in names)
         return tuple(found) or ((self.rest,) if self.rest else ())
 
@@ -39,6 +43,10 @@ class ListMap:
         """The categories of this map that no text has."""
         names = {plain_name(name) for piece in pieces for name in labels_of(piece)}
         return tuple(category for category, _ in self.pairs if plain_name(category) not in names)
+
+
+EVERYTHING = ListMap()
+"""Says nothing about any tip."""
 
 
 def labels_of(piece: TipText) -> tuple[str, ...]:

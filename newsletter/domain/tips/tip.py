@@ -10,6 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from hashlib import blake2b
 
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.domain.tips.season_rule import parse_rule, title_on
 
 MAX_SUBJECT = 60  # characters: what a phone shows of a subject
@@ -88,6 +89,7 @@ class TipText:
     file: the file in which it was found, if `source` is the URL of the post.
     preview: the line that inboxes show beside the subject; "" for the takeaway. starter: it came with the program.
     inline_pictures: pictures that were part of the source, by the URL that `body` has for them; only until the import.
+    list_key: the list that an exported file names, "" if it names none; it is no part of the text.
     history: what an exported file says about the tip; it is no part of the text.
     """
 
@@ -108,6 +110,7 @@ class TipText:
     preview: str = ""
     starter: bool = False
     inline_pictures: tuple[tuple[str, bytes], ...] = ()
+    list_key: str = field(default="", compare=False)
     history: TipHistory = field(default=NO_HISTORY, compare=False)
 
 
@@ -163,6 +166,7 @@ class TipCard:
     tags: tuple[str, ...] = ()
     starter: bool = False
     problem: str = ""
+    list_id: int = FIRST_LIST
 
     @property
     def is_passed_over(self) -> bool:
