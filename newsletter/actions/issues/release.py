@@ -31,6 +31,11 @@ def release_retired(tx: Tx, card: TipCard, now: datetime) -> None:
     for issue in tx.issues.open():
         if issue.tip_id == card.id and issue.state is IssueState.PREPARING:
             release(tx, issue, now, _RETIRED)
+    forget_approvals(tx, card)
+
+
+def forget_approvals(tx: Tx, card: TipCard) -> None:
+    """No approval of this tip counts anymore."""
     for slot, override in tx.calendar.overrides().items():
         if override.kind is Override.APPROVE and override.about == card.key:
             tx.calendar.set_override(slot, None)

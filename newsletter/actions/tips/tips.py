@@ -12,6 +12,7 @@ from newsletter.actions.calendar.plan import Rules, is_skipped, must_be_open
 from newsletter.actions.issues.errors import Errors
 from newsletter.actions.issues.pass_over import check, problem_of, record
 from newsletter.actions.issues.release import release_retired
+from newsletter.actions.tips.assign import Assigned, assign_tips
 from newsletter.actions.tips.edit import edit_tip
 from newsletter.actions.tips.export import Exported, export_tips
 from newsletter.actions.tips.import_report import Report, TipProblem
@@ -206,6 +207,10 @@ class Tips:
         with self.store.write() as tx:
             tx.tips.move(key, before=before, first=first)
             return tx.tips.get(key).card
+
+    def assign(self, *keys: str, dry_run: bool = False) -> Assigned:
+        """Move tips of other lists to the end of this list's queue; see `assign_tips`."""
+        return assign_tips(self.store, keys, dry_run=dry_run)
 
     def find_key(self, name: str) -> str | None:
         """The key of the tip with this key or title; None if there is none."""
