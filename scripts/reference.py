@@ -58,7 +58,7 @@ def commands_page() -> str:
         options = [
             param
             for param in command.params
-            if isinstance(param, click.Option) and param.name not in shared and not param.hidden
+            if isinstance(param, click.Option) and param.name not in shared and param.help
         ]
         lines += [
             "",
@@ -94,7 +94,7 @@ def _options(options: list[click.Parameter] | list[click.Option]) -> list[str]:
     return [
         f"- `{_written(option)}` {option.help}"
         for option in options
-        if isinstance(option, click.Option) and not option.hidden
+        if isinstance(option, click.Option) and option.help  # what `--help` hides is for several lists
     ]
 
 

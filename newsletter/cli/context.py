@@ -224,7 +224,12 @@ def list_option() -> click.Option:
         context.list_key = value or context.list_key
 
     return click.Option(
-        ["--list"], metavar="KEY", expose_value=False, callback=store, hidden=True, help="Which list; else the first."
+        ["--list"],
+        metavar="KEY",
+        expose_value=False,
+        callback=store,
+        hidden=True,
+        help="The list that the command is about (default: the first one).",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli import tip_dates
+from newsletter.cli import tip_dates, tip_lists
 from newsletter.cli.context import CliContext, CommandGroup, dry_run, yes
 from newsletter.cli.issue_view import iso
 from newsletter.cli.progress import progress, tell_if_interrupted
@@ -35,7 +35,7 @@ def tips() -> None:
     """Manage the library of tips and the order in which they are sent."""
 
 
-for subcommand in (tip_dates.pin, tip_dates.unpin, tip_dates.rerun, tip_dates.lint, tip_dates.why):
+for subcommand in (tip_dates.pin, tip_dates.unpin, tip_dates.rerun, tip_dates.lint, tip_dates.why, tip_lists.assign):
     tips.add_command(subcommand)
 
 
@@ -151,6 +151,7 @@ paths = click.argument("paths", nargs=-1, required=True, metavar="PATH…", type
     help="Which version to keep if both you and the file changed a tip.",
 )
 @click.option("--pictures", is_flag=True, help="Load the pictures of posts from the site of the blog.")
+@tip_lists.map_option
 @dry_run
 @click.pass_obj
 def import_(
@@ -162,6 +163,7 @@ def import_(
     queue: bool,
     take: str | None,
     pictures: bool,
+    maps: Sequence[str],
     dry_run: bool,
 ) -> int:
     """Import tips from files or directories. Importing twice changes nothing, and your edits are kept."""
@@ -175,6 +177,8 @@ def import_(
             dry_run=dry_run,
             take=choice,
             categories=categories,
+            maps=maps,
+            list_key=context.list_key,
             pictures=pictures,
         )
     return _report_import(context, report, dry_run=dry_run)
@@ -256,9 +260,13 @@ def _report_import(context: CliContext, report: Report, *, dry_run: bool) -> int
         if reasons:
             words = ", ".join(f"{times} {reason}" for reason, times in reasons.most_common())
             facts.append(("left out", f"{len(report.left_out)}: {words}"))
+        if report.lists:
+            facts.append(("lists", ", ".join(f"{number} in {key}" for key, number in report.lists.items())))
         output.facts(facts, title="Nothing written" if dry_run else "Tips")
         for rejected in report.rejected:
             output.line(f"{rejected.source}:{rejected.line}: {rejected.reason}", "yellow")
+        for line in tip_lists.lines_of(report):
+            output.line(line, "yellow")
         for one in report.problems:
             output.line(f"{one.key} is passed over until it is fixed: {one.problem}", "yellow")
         _list(output, [f"{piece.source}:{piece.line}: {piece.text}" for piece in report.remarks])

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from newsletter.domain.english import ended
+
 if TYPE_CHECKING:
     from newsletter.domain.delivery.outcome import Reply
 
@@ -38,7 +40,7 @@ class NewsletterError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.fix}" if self.fix else self.message
+        return f"{ended(self.message)} {self.fix}" if self.fix else self.message
 
 
 class UsageError(NewsletterError):
