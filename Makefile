@@ -6,7 +6,7 @@ BIN         := $(VENV)/bin
 READY       := $(VENV)/.ready
 CONSTRAINTS := scripts/dev-constraints.txt
 
-.PHONY: help demo unit test chaos nasty fuzz lint format docs constraints clean
+.PHONY: help demo unit test chaos nasty years fuzz lint format docs constraints clean
 
 help: ## list all tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ chaos: $(READY) ## run the long chaos tests: 1,000 times kill -9 and 200 times S
 
 nasty: $(READY) ## send through every bad relay in every setting, and print a table; takes half an hour
 	$(BIN)/pytest -q -m long -s tests/nasty
+
+years: $(READY) ## play ten more years with other people, against the naive reckoning; takes some minutes
+	$(BIN)/pytest -q -m long tests/integration/test_year.py
 
 fuzz: $(READY) ## try random files, requests, and replies for FUZZ_MINUTES (60); prints a test case and exits with 1 if one fails
 	@$(BIN)/python -m tests.fuzz

@@ -86,7 +86,7 @@ def newsletter(run_cli: Command, home: Path, library: Path) -> Command:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the marker of the long tests."""
-    config.addinivalue_line("markers", "long: takes many minutes; run by `make chaos` and `make nasty`")
+    config.addinivalue_line("markers", "long: takes many minutes; run by `make chaos`, `make nasty`, and `make years`")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
