@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from newsletter.actions.archive.read import PublicArchive
 from newsletter.actions.calendar.approval import words_of
 from newsletter.actions.calendar.calendar import Calendar
+from newsletter.actions.composer import ListParts
 from newsletter.actions.delivery.deliver import Delivery
 from newsletter.actions.heartbeat import Heartbeat
 from newsletter.actions.issues.errors import Errors
@@ -71,10 +72,15 @@ class App(Parts):
 
     def of_issue(self, number: int) -> App:
         """The same for the list of an issue, by its id."""
+        return self.of_list_id(list_of_issue(number) if number > 0 else FIRST_LIST)
+
+    def of_list_id(self, list_id: int) -> App:
+        """The same for another list, retired or not; this one if there is no such list."""
+        if list_id == self.list_id:
+            return self
         with self.store.read() as tx:
             lists = tx.lists.each(retired=True)
-        wanted = list_of_issue(number) if number > 0 else FIRST_LIST
-        return next((self.made(one) for one in lists if one.id == wanted), self)
+        return next((self.made(one) for one in lists if one.id == list_id), self)
 
     def each_list(self) -> list[App]:
         """The same for each list that is not retired, in their order; this one first."""
@@ -282,16 +288,18 @@ class App(Parts):
             return self.whole.transactional
         return Transactional(
             store=self.store,
-            rules=self.rules,
-            renderer=self.transactional_renderer,
-            site=self.site,
+            parts_of=lambda list_id: self.of_list_id(list_id).list_parts,
             signer=self.signer,
             sender=self.sender,
             clock=self.clock,
             stop=self.stop,
-            dkim=self.dkim,
             serves=self.serves,
         )
+
+    @property
+    def list_parts(self) -> ListParts:
+        """What the transactional emails of this list are made with."""
+        return ListParts(self.store, self.rules, self.transactional_renderer, self.site, self.dkim)
 
     @cached_property
     def owner(self) -> Owner:
