@@ -139,7 +139,7 @@ class Parts:
             from newsletter.rendering.template_check import check_templates  # noqa: PLC0415 - as above
 
             check_templates(self.site, self.settings.templates)
-        return EmailTemplates(self.site, self._template_dirs)
+        return EmailTemplates(self.site, self._template_dirs, self.schedule.days)
 
     @cached_property
     def transactional_renderer(self) -> Renderer:
@@ -148,7 +148,9 @@ class Parts:
         from newsletter.rendering.fallback import FallbackRenderer  # noqa: PLC0415 - as above
 
         return FallbackRenderer(
-            lambda: self.renderer, lambda: EmailTemplates(self.site, self._template_dirs[-1:]), FOR_THE_OWNER
+            lambda: self.renderer,
+            lambda: EmailTemplates(self.site, self._template_dirs[-1:], self.schedule.days),
+            FOR_THE_OWNER,
         )
 
     @cached_property

@@ -29,8 +29,10 @@ TEXTS = (
     "{nth} {weekday} of the month",
     "{one} and {other}",
     "{names}, and {last}",
+    "every {days}",
+    "on the {days}",
 )
-"""Everything that `words` says, apart from the names of the weekdays."""
+"""Everything that `words` and `when` say, apart from the names of the weekdays."""
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
 
@@ -67,7 +69,11 @@ class SlotDays(Protocol):
         ...
 
     def words(self, say: Say = str.format) -> str:
-        """What comes after "every": Tuesday; Tuesday and Thursday; other Tuesday; first Tuesday of the month."""
+        """The days alone: Tuesday; Tuesday and Thursday; other Tuesday; first Tuesday of the month."""
+        ...
+
+    def when(self, say: Say = str.format) -> str:
+        """The end of a sentence: every Tuesday; every other Tuesday; on the first Tuesday of the month."""
         ...
 
 
@@ -114,6 +120,10 @@ class Weekdays:
         else:
             days = _listed([say(WEEKDAYS[weekday]) for weekday in self.weekdays], say)
         return say(_EVERY[self.every - 1], days=days)
+
+    def when(self, say: Say = str.format) -> str:
+        """As in SlotDays."""
+        return say("every {days}", days=self.words(say))
 
     def _week_of(self, day: date) -> tuple[int, list[date]]:
         """How many weeks ago the last week that counts was, and the days of this week that would be slots."""
@@ -172,8 +182,17 @@ class MonthDays:
         nths = _listed([say(NTH[nth]) for nth in self.nths], say)
         return say("{nth} {weekday} of the month", nth=nths, weekday=say(WEEKDAYS[self.weekday]))
 
+    def when(self, say: Say = str.format) -> str:
+        """As in SlotDays."""
+        return say("on the {days}", days=self.words(say))
+
     def _of_month(self, year: int, month: int) -> list[date]:
         return sorted({nth_weekday(year, month, self.weekday, nth) for nth in self.nths})
+
+
+def is_weekly(days: SlotDays) -> bool:
+    """Is there one slot in each week?"""
+    return len(days.weekdays) == 1 and days.shortest_gap == WEEK.days
 
 
 def slots_from(day: date, days: SlotDays) -> Iterator[date]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from newsletter.domain.archive.entries import NO_ARCHIVE_LINKS, ArchiveLinks, preview_text
 from newsletter.domain.errors import TemplateError
 from newsletter.domain.site import Site
-from newsletter.domain.slot_days import WEEKDAYS
+from newsletter.domain.slot_days import TUESDAYS, WEEKDAYS, SlotDays
 from newsletter.domain.tips.pictures import FOLDER
 from newsletter.domain.tips.tip import MAX_SUBJECT, TipText
 from newsletter.ports.rendering import NO_EXTRA_VALUES, Rendered
@@ -28,9 +28,12 @@ _KIND = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
 class EmailTemplates:
-    """Implements `ports.rendering.Renderer`. template_dirs: each has a folder `email`; the owner's directory comes first."""
+    """Implements `ports.rendering.Renderer`. template_dirs: each has a folder `email`; the owner's directory comes first.
 
-    def __init__(self, site: Site, template_dirs: Sequence[Path]) -> None:
+    days: those of the schedule, which the welcome email names.
+    """
+
+    def __init__(self, site: Site, template_dirs: Sequence[Path], days: SlotDays = TUESDAYS) -> None:
         self._site = site
         self.templates = Templates([directory / "email" for directory in template_dirs])
         self._inlined = lru_cache(maxsize=CACHE_SIZE)(inline)
@@ -40,6 +43,7 @@ class EmailTemplates:
             "brand": site.brand,
             "_": self.translations.gettext_function(),
             "direction": self.translations.direction,
+            "when": days.when(self.translations.translate),
             "footer_links": _footer_links(site, self.translations),
         }
         self.templates.environment.filters |= {

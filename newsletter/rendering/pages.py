@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from newsletter.domain.archive.entries import Entry
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.site import Site
-from newsletter.domain.slot_days import WEEKDAYS
+from newsletter.domain.slot_days import WEEKDAYS, is_weekly
 from newsletter.domain.tips.pictures import FOLDER
 from newsletter.rendering.templates import Templates
 from newsletter.rendering.translations import Translations, in_html
@@ -40,8 +40,9 @@ class PageTemplates:
             "_": self.translations.gettext_function(),
             "language": self.translations.language,
             "direction": self.translations.direction,
+            "when": schedule.days.when(self.translations.translate),
             "weekday": schedule.days.words(self.translations.translate),
-            "is_weekly": schedule.days.slots_per_week == 1,
+            "is_weekly": is_weekly(schedule.days),
             "coming_day": coming_day or (lambda: schedule.next_slot(datetime.now(UTC))),
             "path": self.path,
         }

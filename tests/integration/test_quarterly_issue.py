@@ -78,7 +78,7 @@ def test_the_most_useful_tip_is_sent_to_those_who_unsubscribed_and_asked_for_it_
     emails = quarterly_emails(web_harness)
     assert sorted(email["To"] for email in emails) == [CARL, DORA]
     assert {email["Subject"] for email in emails} == {"A loved tip"}
-    assert "You unsubscribed from the weekly tips and asked for the best one" in text_of(emails[0])
+    assert "You unsubscribed from our tips and asked for the best one" in text_of(emails[0])
     assert "because you signed up" not in text_of(emails[0])
     assert ":quarterly:" in emails[0]["Feedback-ID"]
     assert emails[0]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

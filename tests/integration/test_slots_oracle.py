@@ -1,7 +1,7 @@
 """Slots against an independent oracle: `zdump` of the C library reads the zone files, we only read what it prints.
 
-NEWSLETTER_TEST_SLOTS=all asks for every Tuesday from 1970 to 2100 in every zone, which takes minutes; else only the days
-around each change of the clocks are asked for.
+NEWSLETTER_TEST_SLOTS=all asks for every Tuesday, and every slot of RULES, from 1970 to 2100 in every zone, which takes
+minutes; else only the days around each change of the clocks are asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import zoneinfo
 from bisect import bisect_right
+from calendar import monthcalendar
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
@@ -29,6 +30,19 @@ EVERY_TUESDAY = os.environ.get("NEWSLETTER_TEST_SLOTS") == "all"
 FIRST, LAST = 1970, 2100 if EVERY_TUESDAY else 2030
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  seconds are compared, whatever they are seconds of
 _LINE = re.compile(r"(?P<file>\S+) +\w{3} (?P<utc>\w{3} +\d+ [\d:]{8} \d{4}) UTC? = .* gmtoff=(?P<offset>-?\d+)$")
+
+SUNDAY = 6  # the clocks change on Sundays in most zones
+MONTHLY = {
+    "second sun 02:00": [1],
+    "last sun 02:30": [-1],
+    "first,third sun 00:30": [0, 2],
+}
+"""Which Sundays of a month they use."""
+EVERY = {
+    "every 2 weeks sun 02:30 from 1970-01-04": 2,
+    "every 5 weeks sun 00:30 from 1970-01-04": 5,
+}
+"""Every how many weeks."""
 
 Offsets = list[tuple[float, int]]
 """When an offset from UTC begins, and the offset; in seconds. The first one has no beginning."""
@@ -103,6 +117,50 @@ def days_to_ask(zone: Offsets) -> Iterator[date]:
             days.add((EPOCH + timedelta(seconds=moment + offset)).date())
         days.add(max(days) + timedelta(days=1))
     yield from sorted(days)
+
+
+def monthly(places: Iterable[int]) -> list[date]:
+    """These Sundays of each month, by the calendar that `cal` prints."""
+    found = set[date]()
+    for year in range(FIRST, LAST + 1):
+        for month in range(1, 13):
+            sundays = [week[SUNDAY] for week in monthcalendar(year, month) if week[SUNDAY]]
+            found.update(date(year, month, sundays[place]) for place in places)
+    return sorted(found)
+
+
+def every(weeks: int) -> list[date]:
+    """The Sunday of every nth ISO week from 1970-W01 on, in years of 52 and of 53 weeks."""
+    numbered = [
+        (year, week)
+        for year in range(FIRST, LAST + 1)
+        for week in range(1, date(year, 12, 28).isocalendar().week + 1)  # December 28 is in the last week of its year
+    ]
+    return [date.fromisocalendar(year, week, SUNDAY + 1) for year, week in numbered[::weeks]]
+
+
+SLOTS = {rule: monthly(places) for rule, places in MONTHLY.items()} | {rule: every(n) for rule, n in EVERY.items()}
+
+
+@pytest.mark.parametrize("rule", SLOTS)
+def test_every_slot_of_a_month_and_of_every_nth_week_begins_once_and_leads_to_the_next(
+    oracle: dict[str, Offsets], rule: str
+) -> None:
+    slots, second, asked = SLOTS[rule], timedelta(seconds=1), 0
+    following = dict(pairwise(slots))
+    for name, zone in oracle.items():
+        schedule = Schedule.parse(rule, name)
+        near = set(slots if EVERY_TUESDAY else days_to_ask(zone))
+        for slot in near & following.keys():
+            starts = schedule.starts_at(slot)
+            asked += 1
+            assert starts.timestamp() == first_moment(zone, datetime.combine(slot, schedule.at)), (name, slot)
+            assert schedule.is_slot(slot), (name, slot)
+            assert schedule.next_slot(starts - second) == slot, (name, slot)
+            assert schedule.last_slot(starts) == slot, (name, slot)
+            assert schedule.next_slot(starts) == following[slot], (name, slot)
+
+    assert asked > 500
 
 
 def test_every_slot_begins_at_the_first_valid_minute_and_once(oracle: dict[str, Offsets]) -> None:

@@ -45,6 +45,37 @@ def test_pages_name_the_day_of_the_next_issue_as_the_calendar_has_it(web_harness
         assert "on May 20, 2025" in web_harness.http.get(path).text
 
 
+SCHEDULES = [
+    ("tue 08:00", "en", "every Tuesday"),
+    ("tue,thu 08:00", "en", "every Tuesday and Thursday"),
+    ("first tue 08:00", "en", "on the first Tuesday of the month"),
+    ("every 2 weeks tue,thu 08:00 from 2025-05-06", "en", "every other Tuesday and Thursday"),
+    ("tue 08:00", "de", "jeden Dienstag"),
+    ("first,third tue 08:00", "de", "am ersten und dritten Dienstag im Monat"),
+    ("every 2 weeks thu 08:00 from 2025-05-08", "de", "jeden zweiten Donnerstag"),
+]
+
+
+@pytest.mark.parametrize(("schedule", "language", "when"), SCHEDULES)
+def test_pages_and_the_welcome_email_say_what_the_schedule_is(
+    tmp_path: Path, schedule: str, language: str, when: str
+) -> None:
+    with open_web_harness(tmp_path, schedule=schedule, language=language) as web_harness:
+        web_harness.http.post("/subscribe", data={"email": ANNA})
+        tip = add_tip(web_harness.app, "Say the name", date(2025, 4, 1))
+        confirm = web_harness.confirm_path(ANNA)
+        texts = [web_harness.http.get(path).text for path in ("/", "/signup/embed", f"/tips/{tip}", confirm)]
+        web_harness.http.post(confirm)
+        texts += [web_harness.http.get(web_harness.preferences_path(ANNA)).text]
+        web_harness.app.transactional.send()
+        welcome = " ".join(text_of(web_harness.emails()[-1]).split())
+
+    assert [when in text for text in texts[:-1]] == [True] * 4
+    assert when[1:] in texts[-1]  # with a capital letter
+    assert ("Once a month, on a Tuesday" in texts[-1] or "Every week" in texts[-1]) == (when == "every Tuesday")
+    assert f" one {when}. Each is" in welcome or f" danach {when} einer. Jeder ist" in welcome
+
+
 def test_pages_and_the_welcome_email_name_the_same_day(web_harness: WebHarness) -> None:
     web_harness.app.transactional.send()
     add_tip(web_harness.app, "Say the name", None)

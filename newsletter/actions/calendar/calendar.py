@@ -157,7 +157,7 @@ class Calendar:
         if extra:
             more += f"; to take back the extra issue of that day, run: newsletter tips unpin {extra}"
         raise UsageError(
-            f"{in_words(day)} is a {WEEKDAYS[day.weekday()]}, but issues go out every {schedule.days.words()}",
+            f"{in_words(day)} is a {WEEKDAYS[day.weekday()]}, but issues go out {schedule.days.when()}",
             fix=f"Use {' or '.join(map(in_words, near))}{more}",
         )
 
