@@ -82,6 +82,13 @@ class App(Parts):
             lists = tx.lists.each(retired=True)
         return next((self.made(one) for one in lists if one.id == list_id), self)
 
+    def of_tip(self, key: str) -> App:
+        """The same for the list of a tip; this one if there is no such tip."""
+        with self.store.read() as tx:
+            list_id = tx.archive.list_of(key)
+            found = next((one for one in tx.lists.each(retired=True) if one.id == list_id), None)
+        return self.made(found) if found else self
+
     def each_list(self) -> list[App]:
         """The same for each list that is not retired, in their order; this one first."""
         with self.store.read() as tx:

@@ -63,6 +63,21 @@ class CliContext:
 
         return App(self.settings, clock=self.clock).of_list(self.list_key)
 
+    def tip_key(self, name: str) -> str:
+        """The key of the tip that somebody means; from now on, `app` is for the list of this tip.
+
+        Raises Refused if `--list` names another list.
+        """
+        key = self.app.tips.key_of(name)
+        found = self.app.of_tip(key)
+        if self.list_key and found is not self.app:
+            raise Refused(
+                f"{key} is in the list {found.list_key}, not in {self.app.list_key}",
+                fix=f"Leave --list out, or move it: newsletter tips assign {key} --list {self.app.list_key}",
+            )
+        self.app = found
+        return key
+
     @cached_property
     def clock(self) -> Callable[[], datetime]:
         """The clock of this run. With `--as-of` it starts there and continues, even if the machine's clock is changed."""

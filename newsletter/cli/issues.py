@@ -87,7 +87,8 @@ def next_(context: CliContext) -> None:
 @click.pass_obj
 def preview(context: CliContext, *, tip: str | None, out: Path | None, open_: bool) -> None:
     """Show the next issue as a subscriber will receive it, and check it. Nothing is sent or stored."""
-    raw = context.app.preview.message(context.app.tips.key_of(tip) if tip else None)
+    tip = context.tip_key(tip) if tip else None
+    raw = context.app.preview.message(tip)
     findings = context.app.preview.check(raw)
     page = context.app.preview.open_page(raw) if open_ else None
     message = message_from_bytes(raw, policy=default)
@@ -140,7 +141,7 @@ def _draw_checks(output: Output, findings: Sequence[Finding]) -> None:
 def test(context: CliContext, *, addresses: tuple[str, ...], tip: str | None, dry_run: bool) -> int:
     """Send the next issue as a test: what a subscriber would get, marked [Test]. It is not recorded, and its links do nothing."""
     wanted = tuple(dict.fromkeys(parse_address(address).text for address in addresses))
-    tip = context.app.tips.key_of(tip) if tip else None
+    tip = context.tip_key(tip) if tip else None
     if dry_run:
         size = len(context.app.preview.message(tip))
         document: dict[str, object] = {"to": wanted[0], "outcome": None, "bytes": size, "dry_run": True}
@@ -191,7 +192,7 @@ def send(
         raise UsageError(
             "--extra and --tip go together, and --now is for the next slot", fix="Pass --extra --tip KEY, or --now"
         )
-    tip = context.app.tips.key_of(tip) if tip else None
+    tip = context.tip_key(tip) if tip else None
     if tip and on:
         return _send_later(context, tip, on, dry_run=dry_run)
     if dry_run:

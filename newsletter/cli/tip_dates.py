@@ -36,7 +36,8 @@ key_argument = click.argument("key")
 @click.pass_obj
 def pin(context: CliContext, *, key: str, on: str) -> None:
     """Pin a tip to a date; it is sent on that date before every other tip. With a time, it is sent in an extra issue."""
-    key, (slot, at) = context.app.tips.key_of(key), context.app.calendar.parse_pin(on)
+    key = context.tip_key(key)
+    slot, at = context.app.calendar.parse_pin(on)
     title = context.app.tips.pin(key, slot, at)
     document = {"key": key, "title": title, "pinned_to": slot.isoformat(), "at": iso(at)}
 
@@ -55,7 +56,7 @@ def pin(context: CliContext, *, key: str, on: str) -> None:
 @click.pass_obj
 def unpin(context: CliContext, *, key: str) -> None:
     """Unpin a tip, so that it returns to its place in the queue."""
-    key = context.app.tips.key_of(key)
+    key = context.tip_key(key)
     title, was_pinned = context.app.tips.unpin(key)
     line = context.app.tips.why(key).line
     when = line.date.isoformat() if line else None
@@ -79,7 +80,7 @@ def unpin(context: CliContext, *, key: str) -> None:
 @click.pass_obj
 def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | None) -> None:
     """Set when a tip may run again, such as "never" or "after 2 years, at most 3 runs". Without RULE, show the rule."""
-    key = context.app.tips.key_of(key)
+    key = context.tip_key(key)
     words = context.app.tips.rerun(key, rule, unseen=unseen)
     line = context.app.tips.why(key).line
     own = words or "as NEWSLETTER_RERUN_AFTER and NEWSLETTER_RERUN_TO say"
@@ -102,8 +103,10 @@ def rerun(context: CliContext, *, key: str, rule: str | None, unseen: bool | Non
 @click.pass_obj
 def why(context: CliContext, *, what: str, on: str | None) -> None:
     """Explain when a tip goes out, or which tip goes out on a date, and why."""
+    key = context.app.tips.find_key(what)
+    if key:
+        context.tip_key(key)
     calendar, tips = context.app.calendar, context.app.tips
-    key = tips.find_key(what)
     if key is None and calendar.is_date(what):
         if extra := calendar.extra_on(what):
             _report_tip(context, tips.why(extra), asked=False)

@@ -93,7 +93,7 @@ def list_(context: CliContext, *, state: str | None) -> None:
 @click.pass_obj
 def show(context: CliContext, *, key: str) -> None:
     """Show one tip and its text."""
-    key = context.app.tips.key_of(key)
+    key = context.tip_key(key)
     tip, votes = context.app.tips.get(key), context.app.tips.votes(key)
     card, text = tip.card, tip.text
     reason = standing(card)
@@ -199,7 +199,7 @@ def add(context: CliContext, *, file: Path, dry_run: bool) -> int:
 @click.pass_obj
 def edit(context: CliContext, *, key: str) -> int:
     """Edit a tip in your editor ($VISUAL or $EDITOR). A new key renames the tip; its old web address redirects."""
-    key = context.app.tips.key_of(key)
+    key = context.tip_key(key)
     before = context.app.tips.as_file(key)
     written = click.edit(before, extension=".md", require_save=True)
     if written is None or written == before:
@@ -303,9 +303,11 @@ def retire(context: CliContext, *, keys: Sequence[str], starter: bool, yes: bool
         context.require_confirmation(f"Retire {what}? To take it back, run newsletter tips unretire", yes=yes)
     _report_state(context, context.app.tips.retire(*chosen), "retired")
     for issue in context.app.tips.in_progress(*chosen):
+        found = context.app.of_issue(issue.number)
+        option = f" --list {found.list_key}" if found.whole else ""
         context.print_note(
-            f"newsletter: issue {issue.number}, which is {issue.state}, has the tip {issue.tip_key} already. "
-            f"To end it, run: newsletter issues cancel {issue.number}"
+            f"newsletter: issue {issue.shown}, which is {issue.state}, has the tip {issue.tip_key} already. "
+            f"To end it, run: newsletter issues cancel {issue.shown}{option}"
         )
 
 
@@ -338,7 +340,8 @@ def move(context: CliContext, *, key: str, first: bool, before: str | None, last
     """Move a tip to another place in the queue."""
     if first + last + (before is not None) != 1:
         raise UsageError("a tip can move to only one place", fix="Pass only one of --first, --before KEY, or --last")
-    key, before = context.app.tips.key_of(key), context.app.tips.key_of(before) if before else None
+    key = context.tip_key(key)
+    before = context.app.tips.key_of(before) if before else None
     card = context.app.tips.move(key, before=before, first=first)
     place = "is now first" if first else f"is now before {before}" if before else "is now last"
     place += "; your own tips are still sent before starter tips" if card.starter and not last else ""

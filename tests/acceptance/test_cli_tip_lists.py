@@ -34,3 +34,10 @@ def test_two_streams_of_a_blog_become_two_lists(newsletter: Command) -> None:
 
     moved = newsletter(*shown[shown.index("newsletter tips assign") :].split()[1:], "--json")
     assert [(tip["was_in"], tip["list"]) for tip in json.loads(moved.stdout)["tips"]] == [("tips", "trade")] * 3
+
+    key = "the-day-old-question"
+    assert json.loads(newsletter("tips", "pin", key, "--on", "next thu", "--json").stdout)["list"] == "trade"
+    assert newsletter("tips", "unpin", key, "--list", "tips").stderr == (
+        f"newsletter: {key} is in the list trade, not in tips. Leave --list out, or move it: newsletter tips assign {key} "
+        "--list tips\n"
+    )

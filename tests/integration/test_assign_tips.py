@@ -17,6 +17,8 @@ from newsletter.domain.lists import MailingList
 from newsletter.domain.tips.tip import TipRules, TipState, TipText
 from newsletter.store.sqlite.database import upgrade
 from newsletter.store.transactions import SqlStore
+from newsletter.testing import MemorySender
+from tests.support.publishing import open_app_harness
 
 NOW = datetime(2026, 1, 6, 13, 0, tzinfo=UTC)
 SLOT = date(2026, 1, 13)
@@ -97,3 +99,17 @@ def test_no_tip_moves_to_a_retired_list(store: SqlStore) -> None:
         tx.lists.write(replace(tx.lists.get("advice"), retired_at=NOW))
     with pytest.raises(Refused, match="the list advice is retired"):
         assign_tips(store.of_list(2), ["a"], dry_run=False)
+
+
+def test_a_tip_is_retired_and_checked_from_the_view_of_any_list(tmp_path: Path) -> None:
+    with open_app_harness(tmp_path, MemorySender()) as harness:
+        with harness.store.write() as tx:
+            tx.lists.add(MailingList(0, "advice", 0), NOW)
+            there = tx.of_list(2)
+            tip = there.tips.add(TipText("Z", "Text."), "z", "z", TipState.FRESH, NOW)
+            issue = there.issues.change(there.issues.plan(SLOT, NOW, NOW).number, IssueEvent.PREPARE, NOW)
+            there.issues.bind(issue.number, tip.id)
+        assert [linted.key for linted in harness.tips.lint(["z"])] == ["z"]
+        harness.tips.retire("z")
+        with harness.store.read() as tx:
+            assert tx.of_list(2).issues.get(issue.number).tip_id is None

@@ -184,13 +184,14 @@ class Tips:
             cards = [tx.tips.get(key).card for key in keys]
             for card in cards:
                 tx.tips.set_state(card.id, TipState.RETIRED)
-                release_retired(tx, card, now)
+                release_retired(tx.of_list(card.list_id), card, now)
             return [tx.tips.get(key).card for key in keys]
 
     def in_progress(self, *keys: str) -> list[IssueFacts]:
         """The issues about these tips that are being sent, or paused: their emails are frozen, and some may have arrived."""
         with self.store.read() as tx:
-            issues = (*tx.issues.open(), *tx.issues.paused())
+            views = [tx.of_list(one.id) for one in tx.lists.each()]
+            issues = [issue for view in views for issue in (*view.issues.open(), *view.issues.paused())]
             return [issue for issue in issues if issue.state in IN_PROGRESS and issue.tip_key in keys]
 
     def unretire(self, *keys: str) -> list[TipCard]:
