@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -109,6 +109,14 @@ def test_a_tip_of_two_lists_goes_to_the_first_and_is_named(store: SqlStore) -> N
 
 def test_a_map_without_any_post_is_named(store: SqlStore) -> None:
     assert run_import(store, TipText("A", "B"), maps=["Trade Advise=trade"]).unused_maps == ("Trade Advise",)
+
+
+def test_a_post_with_a_date_in_the_future_is_named(store: SqlStore) -> None:
+    soon, typo = (TipText(title, "B", published_on=day, already_run=True) for title, day in (
+        ("A", NOW.date() + timedelta(days=1)), ("C", date(2041, 9, 11)),
+    ))  # fmt: skip
+    (remark,) = run_import(store, soon, typo, replace(typo, title="D", already_run=False), maps=()).remarks
+    assert remark.text == "'C': its date, September 11, 2041, is in the future; correct it, and import it again"
 
 
 def test_titles_and_keys_are_unique_over_all_lists(store: SqlStore) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.actions.tips.match_tips import group
+from newsletter.domain.tips.list_map import parse_map
 from newsletter.domain.tips.tip import Rejected, Remark, TipText, identity
 from newsletter.importers import read
 
@@ -63,6 +65,15 @@ def test_each_post_has_its_date_and_its_categories() -> None:
     assert {tip.categories for tip in tips if tip.complete} - {labels for _, labels in advice} == {
         ("Customer Service Tip of the Week",)
     }
+
+
+def test_the_posts_of_the_second_stream_and_nothing_else_go_to_its_list() -> None:
+    list_map = parse_map(["business advice = advice"], "", ("tips", "advice"))
+    groups = group(tips_of(*PAGES))
+    mapped = [one.text.title for one in groups if list_map.lists_of(one.pieces.values()) == ("advice",)]
+    assert len(groups) == 30
+    assert mapped == [one.text.title for one in groups if "Business Advice" in one.text.categories]
+    assert len(mapped) == 3
 
 
 def test_the_same_tip_on_several_pages_has_a_different_tag_on_each() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from itertools import chain, count
 from typing import TypeVar
@@ -17,6 +17,7 @@ from newsletter.actions.tips.import_report import ImportedTip, Report, Staying
 from newsletter.actions.tips.match_tips import Group, Library, group
 from newsletter.domain.archive.entries import ShownWords, shown_words
 from newsletter.domain.tips.list_map import EVERYTHING, ListMap
+from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import (
     ConflictChoice,
     LeftOut,
@@ -96,7 +97,7 @@ def import_tips(
     list of the store if it does not say. A known tip stays in its list. progress: called with how many tips were
     written, and of how many.
     """
-    pieces = list(found)
+    pieces = [each for piece in found for each in (piece, *_doubts(piece, now))]
     # Texts of one tip are grouped first, so that a teaser and its article on different pages give one tip.
     groups = in_order(group(piece for piece in pieces if isinstance(piece, TipText)))
     planner = _Planner([one.text for one in groups], now, queue, take, categories, list_map)
@@ -115,6 +116,15 @@ def import_tips(
     if not dry_run:
         _finish(store, histories.arrangement(placed), optimize=sum(plan.rewrites for plan in plans) >= MANY)
     return _report(plans, pieces, done, lists)
+
+
+def _doubts(piece: Piece, now: datetime) -> Sequence[Remark]:
+    """What cannot be right about a post of an archive: a date that has not come yet, in any time zone."""
+    day = piece.published_on if isinstance(piece, TipText) and piece.already_run else None
+    if not isinstance(piece, TipText) or day is None or day <= now.date() + timedelta(days=1):
+        return ()
+    words = f"{piece.title!r}: its date, {in_words(day)}, is in the future; correct it, and import it again"
+    return [Remark(piece.file or piece.source, piece.line, words)]
 
 
 @dataclass(frozen=True, slots=True)
