@@ -33,7 +33,12 @@ _OWN = {
 
 @click.group(cls=CommandGroup)
 def lists() -> None:
-    """Run several newsletters for the same subscribers, each with its own tips and days."""
+    """Run several newsletters for the same subscribers, each with its own tips and days.
+
+    Commands about tips, issues, the calendar, and subscribers take --list KEY; without it, they are about the first list.
+    Put tips into a list with `tips import FILE --list KEY`, the posts of a category with `tips import FILE --map
+    CATEGORY=KEY`, and tips that are in the library with `tips assign TIP… --list KEY`.
+    """
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:

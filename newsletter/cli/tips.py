@@ -85,7 +85,7 @@ def list_(context: CliContext, *, state: str | None) -> None:
             else "There are no tips yet. Run: newsletter tips import PATH…",
         )
 
-    context.report({"tips": [_card(card) for card in cards]}, draw)
+    context.report({"tips": [{**_card(card), "list": context.app.list_key} for card in cards]}, draw)
 
 
 @tips.command("show")
