@@ -28,8 +28,8 @@ map_option = click.option(
 def lines_of(report: Report) -> Iterator[str]:
     """What an import says about `--map`: categories without posts, and tips that stay in another list."""
     if report.unused_maps:
-        names = sorted({name for tip in report.tips for name in tip.categories}, key=str.casefold)
-        there_are = f"the categories are {', '.join(names[:NAMED])}" if names else "no post has a category"
+        names = ", ".join(report.categories[:NAMED])
+        there_are = f"the categories are {names}" if names else "no post has a category"
         yield from (f"--map: no post has the category {name!r}; {there_are}." for name in report.unused_maps)
     keys: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in report.staying:

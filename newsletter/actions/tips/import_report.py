@@ -51,7 +51,7 @@ class Report:
     published posts, and how many have none of the wanted categories. remarks: what was dropped or repaired.
     pictures, pictures_left_out: how many pictures were taken in, and how many were not. problems: tips of which no email can
     be made, as far as they were checked. lists: how many of `tips` are in each list, {} while there is only one. unused_maps:
-    categories of `--map` that no tip has. staying: tips that are in another list than `--map` says.
+    categories of `--map` that no post has; categories: those that the posts have, if that is so. staying: tips that are in another list than `--map` says.
     """
 
     added: int
@@ -69,6 +69,7 @@ class Report:
     problems: tuple[TipProblem, ...] = ()
     lists: Mapping[str, int] = field(default_factory=dict)
     unused_maps: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     staying: tuple[Staying, ...] = ()
 
     def as_json(self) -> dict[str, object]:
@@ -79,5 +80,5 @@ class Report:
         return (
             document
             if self.lists
-            else {k: v for k, v in document.items() if k not in ("lists", "unused_maps", "staying")}
+            else {k: v for k, v in document.items() if k not in ("lists", "unused_maps", "categories", "staying")}
         )

@@ -16,7 +16,7 @@ from newsletter.actions.tips.import_lists import Destinations
 from newsletter.actions.tips.import_report import ImportedTip, Report, Staying
 from newsletter.actions.tips.match_tips import Group, Library, group
 from newsletter.domain.archive.entries import ShownWords, shown_words
-from newsletter.domain.tips.list_map import EVERYTHING, ListMap
+from newsletter.domain.tips.list_map import EVERYTHING, ListMap, categories_of
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import (
     ConflictChoice,
@@ -342,6 +342,8 @@ def _finish(store: Store, arrangement: Sequence[int], *, optimize: bool) -> None
 
 def _report(plans: Sequence[_Plan], pieces: Sequence[Piece], steps: Sequence[_Step], lists: Destinations) -> Report:
     not_published = [piece for piece in pieces if isinstance(piece, LeftOut)]
+    texts = [piece for piece in pieces if isinstance(piece, TipText)]
+    unused = lists.map.unused(texts)
     others = [_other_category(step.group.text) for step in steps if not step.is_wanted]
     known = [plan for plan in plans if plan.stored is not None]
     updated = sum(plan.changes for plan in known)
@@ -368,7 +370,8 @@ def _report(plans: Sequence[_Plan], pieces: Sequence[Piece], steps: Sequence[_St
             for plan in plans
         ),
         lists=lists.counts(plan.list_id for plan in plans),
-        unused_maps=lists.map.unused(piece for piece in pieces if isinstance(piece, TipText)),
+        unused_maps=unused,
+        categories=categories_of(texts) if unused else (),
         staying=tuple(one for step in steps for one in step.staying),
     )
 

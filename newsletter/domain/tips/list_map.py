@@ -35,13 +35,13 @@ class ListMap:
         named = next((text.list_key for text in texts if text.list_key), "")
         if named and not self.rest:  # an exported file; `--list` is for all tips
             return (named,)
-        names = {plain_name(name) for text in texts for name in labels_of(text)}
+        names = set(map(plain_name, categories_of(texts)))
         found = dict.fromkeys(key for category, key in self.pairs if plain_name(category) in names)
         return tuple(found) or ((self.rest,) if self.rest else ())
 
     def unused(self, pieces: Iterable[TipText]) -> tuple[str, ...]:
         """The categories of this map that no text has."""
-        names = {plain_name(name) for piece in pieces for name in labels_of(piece)}
+        names = set(map(plain_name, categories_of(pieces)))
         return tuple(category for category, _ in self.pairs if plain_name(category) not in names)
 
 
@@ -49,9 +49,10 @@ EVERYTHING = ListMap()
 """Says nothing about any tip."""
 
 
-def labels_of(piece: TipText) -> tuple[str, ...]:
-    """The categories of a text. A feed does not tell them from tags; the tag of an archive page is not one of its posts."""
-    return piece.categories or (piece.tags if is_link(piece.source) else ())
+def categories_of(pieces: Iterable[TipText]) -> tuple[str, ...]:
+    """The categories of these texts, sorted. A feed calls tags so, too; the tag of an archive page is of none of its posts."""
+    found = {name for one in pieces for name in one.categories or (one.tags if is_link(one.source) else ())}
+    return tuple(sorted(found, key=str.casefold))
 
 
 def plain_name(name: str) -> str:
