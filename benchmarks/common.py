@@ -82,17 +82,21 @@ def fill(database: Path, subscribers: int) -> None:
     app.tips.import_files(sorted((CHECKOUT / "seeds").glob("*.md")), format_="markdown", queue=True)
     app.close()
     rows = (
-        (number, secrets.token_hex(8), address, address, "", "confirmed", "", CONFIRMED_AT, CONFIRMED_AT)
+        (number, secrets.token_hex(8), address, address)
         for number in range(1, subscribers + 1)
         for address in [f"user{number}@domain{number % 997}.example"]
     )
     connection = sqlite3.connect(database)
     with connection:
         connection.executemany(
-            "INSERT INTO subscriber (id, key, address, address_key, name, status, source, signup_at, confirmed_at,"
-            " pace, resting, new_address, new_address_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'weekly', 0, '', '')",
+            "INSERT INTO subscriber (id, key, address, address_key, name, new_address, new_address_key)"
+            " VALUES (?, ?, ?, ?, '', '', '')",
             rows,
         )
+        connection.execute(
+            "INSERT INTO subscription (list_id, subscriber_id, status, signup_at, confirmed_at)"
+            " SELECT 1, id, 'confirmed', :at, :at FROM subscriber ORDER BY id", {"at": CONFIRMED_AT},
+        )  # fmt: skip
     connection.close()
 
 

@@ -162,6 +162,7 @@ def row_by_row(file: Path, database: Path, lines: int) -> None:
 
     from newsletter.keys import fresh_key  # noqa: PLC0415 - this process must stay small
     from newsletter.store.sqlite.connection import set_pragmas  # noqa: PLC0415 - this process must stay small
+    from newsletter.store.subscriptions import SubscriptionRow  # noqa: PLC0415 - this process must stay small
     from newsletter.store.tables import Consent, SubscriberRow  # noqa: PLC0415 - this process must stay small
 
     engine = create_engine(f"sqlite:///{database}")
@@ -178,12 +179,23 @@ def row_by_row(file: Path, database: Path, lines: int) -> None:
                 continue
             confirmed_at = datetime.fromisoformat(row["CONFIRM_TIME"]).replace(tzinfo=UTC)
             subscriber = SubscriberRow(
-                key=fresh_key(), address=address, address_key=address.lower(), status="confirmed", source="import",
-                name=f"{row['First Name']} {row['Last Name']}", signup_at=confirmed_at, confirmed_at=confirmed_at,
+                key=fresh_key(), address=address, address_key=address.lower(),
+                name=f"{row['First Name']} {row['Last Name']}",
             )  # fmt: skip
             session.add(subscriber)
             session.flush()
-            session.add(Consent(subscriber_id=subscriber.id or 0, at=now, what="import", proof="a benchmark"))
+            number = subscriber.id or 0
+            session.add(
+                SubscriptionRow(
+                    list_id=1,
+                    subscriber_id=number,
+                    status="confirmed",
+                    source="import",
+                    signup_at=confirmed_at,
+                    confirmed_at=confirmed_at,
+                )
+            )
+            session.add(Consent(subscriber_id=number, at=now, what="import", proof="a benchmark"))
             session.commit()
 
 

@@ -107,6 +107,7 @@ def one_run(
     database = directory / "run.db"
     shutil.copy(directory / "full.db", database)
     with sqlite3.connect(database) as connection:
+        connection.execute("DELETE FROM subscription WHERE subscriber_id > ?", (emails,))
         connection.execute("DELETE FROM subscriber WHERE id > ?", (emails,))
     connection.close()
     with smtp_sink(sink, *sink_options) as near, far_away(near, trip) as port:

@@ -29,13 +29,13 @@ from newsletter.domain.subscribers.imported import (
     escape_address,
     escape_formula,
 )
-from newsletter.domain.subscribers.subscription import Status
+from newsletter.domain.subscribers.subscription import STORED
 from newsletter.files import create, require_plain
 
 if TYPE_CHECKING:
     from newsletter.cli.output import Output
 
-STATUSES = [*(status.value for status in Status), "suppressed"]
+STATUSES = [*(status.value for status in STORED), "suppressed"]
 COUNTED = ("added", "updated", "unchanged", "suppressed", "left", "repeated", "confirmed", "proven", "asked")
 COLUMNS = (
     "address", "name", "status", "pace", "source", "signup_at", "confirmed_at", "unsubscribed_at", "paused_until", "tip_record",

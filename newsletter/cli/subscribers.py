@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -82,7 +81,10 @@ def show(context: CliContext, *, address: str) -> None:
         "paused_until": context.iso(subscriber.paused_until),
         "left_at": context.iso(subscriber.left_at),
         "quarterly_at": context.iso(subscriber.quarterly_at),
-        "consent": [{**asdict(consent), "at": context.iso(consent.at)} for consent in record.consents],
+        "consent": [
+            {"at": context.iso(one.at), "what": one.what, "proof": one.proof, "origin": one.origin}
+            for one in record.consents
+        ],
         "deliveries": [
             {
                 "issue": one.issue,

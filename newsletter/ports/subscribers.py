@@ -16,6 +16,7 @@ from newsletter.domain.subscribers.subscriber import (
     DeliveryFacts,
     NewSubscriber,
     Subscriber,
+    Subscription,
     Suppression,
     UnsubscribeCount,
 )
@@ -23,7 +24,10 @@ from newsletter.domain.subscribers.subscription import Status
 
 
 class Subscribers(Protocol):
-    """The subscribers, and a log of their consent with an entry for each change; `Tx.subscribers`."""
+    """The subscribers of one list, and a log of their consent with an entry for each change; `Tx.subscribers`.
+
+    A person who has no subscription in this list is found by address and by key, with the status NONE, and nowhere else.
+    """
 
     def by_address(self, address_key: str) -> Subscriber | None: ...
     def by_key(self, subscriber_key: str) -> Subscriber | None:
@@ -31,21 +35,38 @@ class Subscribers(Protocol):
         ...
 
     def add(self, new: NewSubscriber, now: datetime) -> Subscriber:
-        """Insert a subscriber; nobody else may have the address key."""
+        """Insert a person with a subscription; nobody else may have the address key."""
         ...
 
     def set_status(
-        self, subscriber_id: int, status: Status, now: datetime, *, paused_until: datetime | None = None
+        self,
+        subscriber_id: int,
+        status: Status,
+        now: datetime,
+        *,
+        paused_until: datetime | None = None,
+        source: str = "",
     ) -> None:
-        """Set the status, and the time that belongs to it (confirmed, unsubscribed)."""
+        """Set the status, and the time that belongs to it (confirmed, unsubscribed).
+
+        It makes the subscription if there is none in this list; source: where that one came from.
+        """
         ...
 
-    def sign_up_again(self, subscriber_id: int, name: str, now: datetime) -> None:
-        """Back to pending with a new sign-up time; earlier confirmation links become stale."""
+    def sign_up_again(self, subscriber_id: int, name: str, now: datetime, *, source: str = "") -> None:
+        """Back to pending with a new sign-up time; earlier confirmation links become stale.
+
+        It makes the subscription if there is none in this list; source: where that one came from. Whoever is subscribed to
+        another list keeps the name: a stranger may have entered this one.
+        """
         ...
 
     def change(self, subscriber_id: int, **values: object) -> None:
         """Set fields of `domain.subscribers.subscriber.Subscriber` by name (new_address: an Address or None)."""
+        ...
+
+    def subscriptions(self, subscriber_id: int) -> list[Subscription]:
+        """What a person has with every list, by list id."""
         ...
 
     def move(self, subscriber_id: int, address: Address) -> None:
@@ -73,7 +94,7 @@ class Subscribers(Protocol):
         ...
 
     def consents(self, subscriber_id: int) -> list[Consent]:
-        """The consent log, oldest entry first."""
+        """The consent log of a person for all lists, oldest entry first."""
         ...
 
     def record_welcome_tip(self, subscriber_id: int, tip_id: int) -> None:
@@ -164,7 +185,7 @@ class Suppressions(Protocol):
 
 
 class Unsubscribes(Protocol):
-    """Unsubscribes: from which issue, and why; `Tx.unsubscribes`."""
+    """Unsubscribes from one list: from which issue, and why; `Tx.unsubscribes`."""
 
     def add(self, subscriber_id: int, issue: int | None, now: datetime) -> None:
         """Record an unsubscribe. issue: the number of the issue whose link was used, if any."""
@@ -236,17 +257,20 @@ class SignupLimits(Protocol):
 
 
 class Maintenance(Protocol):
-    """Changes that are due by time alone; `Tx.maintenance`. Every method may be called at any time, repeatedly."""
+    """Changes that are due by time alone; `Tx.maintenance`. Every method may be called at any time, repeatedly.
+
+    `due_reminders` is about one list, and everything else about all of them.
+    """
 
     def end_pauses(self, now: datetime) -> int:
-        """End the pauses that are over, and mark monthly subscribers who had their email this month.
+        """End the pauses that are over, and mark monthly subscribers who had their email of a list this month.
 
         Returns how many pauses ended.
         """
         ...
 
     def due_reminders(self, now: datetime, limit: int) -> list[Subscriber]:
-        """Unconfirmed sign-ups that are three days old or more and have not been reminded."""
+        """Unconfirmed sign-ups for this list that are three days old or more and have not been reminded."""
         ...
 
     def skip_reminders(self, since: datetime, now: datetime) -> None:
@@ -277,7 +301,7 @@ class ImportsSubscribers(Protocol):
     """The part of `Store` that imports a whole file of subscribers."""
 
     def import_staged(self, rows: Iterable[StagedSubscriber], options: ImportOptions) -> ImportCounts:
-        """Import in constant memory: no lock until the last row is read, then short transactions.
+        """Import into the list of this view, in constant memory: no lock until the last row is read, then short transactions.
 
         A subscriber is written completely or not at all. If the import was interrupted, a second call with the same
         rows writes the rest.

@@ -11,22 +11,23 @@ from datetime import date, datetime
 from functools import lru_cache
 
 from sqlalchemy import ColumnElement, func
-from sqlmodel import Field, Session, SQLModel, col, delete, select
+from sqlmodel import Field, Session, SQLModel, col, delete, select, text
 
 from newsletter.domain.calendar.overrides import Extra, Override, SlotOverride
 from newsletter.domain.calendar.plan import TipPlan
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.domain.subscribers.subscriber import ListGrowth
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import TipState
 from newsletter.store.sqlite.columns import at
+from newsletter.store.subscriptions import SubscriptionRow
 from newsletter.store.tables import (
     Consent,
     Library,
     OwnerNotified,
     SlotOverrideRow,
-    SubscriberRow,
     Tip,
     UnsubscribeRow,
 )
@@ -91,7 +92,10 @@ class SqlCalendar:
     def ready_at(self) -> datetime | None:
         """When the newsletter was set up and had its first subscriber; None if that is not known."""
         made = self._session.exec(select(Library.set_up_at)).first()
-        first = self._session.exec(select(Consent.at).order_by(col(Consent.id)).limit(1)).first()
+        of_list = select(Consent.at).where(Consent.list_id == self._list_id)
+        if self._list_id != FIRST_LIST:  # for the index of the other lists
+            of_list = of_list.where(text("list_id <> 1"))
+        first = self._session.exec(of_list.order_by(col(Consent.id)).limit(1)).first()
         return max(made, first or made) if made else None
 
     def pin(self, key: str, slot: date | None, at: datetime | None = None) -> None:
@@ -180,9 +184,13 @@ class SqlCalendar:
     def list_growth(self, since: datetime, until: datetime) -> ListGrowth:
         """How many subscribers confirmed, and how many unsubscribed, in this time."""
         joined = select(func.count()).where(
-            col(SubscriberRow.confirmed_at) > since, col(SubscriberRow.confirmed_at) <= until
+            SubscriptionRow.list_id == self._list_id,
+            col(SubscriptionRow.confirmed_at) > since,
+            col(SubscriptionRow.confirmed_at) <= until,
         )
-        left = select(func.count()).where(col(UnsubscribeRow.at) > since, col(UnsubscribeRow.at) <= until)
+        left = select(func.count()).where(
+            UnsubscribeRow.list_id == self._list_id, col(UnsubscribeRow.at) > since, col(UnsubscribeRow.at) <= until
+        )
         return ListGrowth(joined=self._session.exec(joined).one(), left=self._session.exec(left).one())
 
 

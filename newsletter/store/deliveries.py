@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import RLock
@@ -29,6 +29,7 @@ from newsletter.domain.delivery.delivery import (
 )
 from newsletter.domain.delivery.outcome import InDoubt, Outcome, Sent
 from newsletter.domain.errors import NewsletterError, Unavailable
+from newsletter.domain.lists import list_of_issue
 from newsletter.store import statements as sql
 from newsletter.store.sender_runs import record_recovered
 from newsletter.store.sqlite.connection import BUSY_FOR, transaction
@@ -44,7 +45,7 @@ _CLAIMED = {state.value: transition(state, Event.CLAIM).value for state in (Stat
 
 LONGEST_WAIT = max(BACK_OFF[-1], IN_DOUBT_FOR)
 
-_Row = tuple[int, int, int | None, str, str | None, str, str, str, str | None, int | None, int, int]
+_Row = tuple[int, int, int | None, str, str | None, str, str, str | None, str | None, int | None, int, int]
 
 
 class SqliteLedger:
@@ -213,27 +214,26 @@ class SqliteLedger:
         if found is None:  # paused or cancelled since the last claim
             return claims
         meant_for = "quarterly" if found[0] else "confirmed"
-        ms, due_ms = to_ms(now), to_ms(due_by)
+        ms, due = to_ms(now), {"issue": issue, "list": list_of_issue(issue), "due": to_ms(due_by), "spread": spread}
         while len(claims) < take:
-            rows = self._due(issue, take - len(claims), due_ms, spread)
+            rows = self._due(issue, due | {"limit": take - len(claims)})
             if not rows:
                 break
             claims += self._claim_rows(issue, rows, meant_for, ms, now)
         return claims
 
-    def _due(self, issue: int, limit: int, ms: int, spread: float) -> list[_Row]:
-        if spread:
-            values = {"issue": issue, "limit": limit, "spread": spread}
+    def _due(self, issue: int, values: Mapping[str, float]) -> list[_Row]:
+        if values["spread"]:
             elsewhere: list[_Row] = self._db.execute(sql.DUE_SPREAD, values).fetchall()
             if elsewhere:
                 return elsewhere
-        if self._deferred_due.get(issue, 0) <= ms:
-            rows: list[_Row] = self._db.execute(sql.DUE_DEFERRED, (issue, ms, limit)).fetchall()
+        if self._deferred_due.get(issue, 0) <= values["due"]:
+            rows: list[_Row] = self._db.execute(sql.DUE_DEFERRED, values).fetchall()
             if rows:
                 return rows
             row = self._first(sql.FIRST_DEFERRED, issue)
             self._deferred_due[issue] = row[0] if row and row[0] is not None else 1 << 62
-        return self._db.execute(sql.DUE_PENDING, (issue, limit)).fetchall()
+        return self._db.execute(sql.DUE_PENDING, values).fetchall()
 
     def _claim_rows(self, issue: int, rows: Sequence[_Row], meant_for: str, ms: int, now: datetime) -> list[Claim]:
         claims, written = [], []
@@ -331,7 +331,7 @@ class SqliteLedger:
             yield
 
 
-def _why_skip(key: str | None, status: str, suppressed: int, meant_for: str) -> SkipReason | None:
+def _why_skip(key: str | None, status: str | None, suppressed: int, meant_for: str) -> SkipReason | None:
     """Why a row of the audience must not be sent anymore; decided at the claim, never earlier."""
     if key is None:
         return SkipReason.ERASED
@@ -342,4 +342,4 @@ def _why_skip(key: str | None, status: str, suppressed: int, meant_for: str) -> 
     if status == "confirmed":
         return SkipReason.SUBSCRIBED
     known = {"unsubscribed": SkipReason.UNSUBSCRIBED, "quarterly": SkipReason.UNSUBSCRIBED, "paused": SkipReason.PAUSED}
-    return known.get(status, SkipReason.NOT_CONFIRMED)
+    return known.get(status or "", SkipReason.NOT_CONFIRMED)

@@ -21,7 +21,7 @@ from threading import RLock
 from newsletter.domain.subscribers.imported import ImportCounts, ImportOptions, StagedSubscriber
 from newsletter.domain.subscribers.record import ONLY_SUPPRESSED
 from newsletter.domain.subscribers.subscription import CONFIRM_EMAIL_EVERY
-from newsletter.store import consent, subscribers, suppressions, transactional
+from newsletter.store import consent, subscribers, subscriptions, suppressions, transactional
 from newsletter.store.sqlite.connection import transaction
 from newsletter.store.sqlite.errors import translated
 from newsletter.store.times import to_text
@@ -46,16 +46,16 @@ _ONCE = """CREATE TEMP TABLE once AS SELECT min(CASE was WHEN 'active' THEN 3
     WHEN 'unconfirmed' THEN 2 WHEN 'unsubscribed' THEN 1 ELSE 0 END * 4294967296 + line),
     address_key, address, name, key, was, signup_at, confirmed_at, left_at, paused_until, pace, evidence,
     record FROM staged GROUP BY address_key ORDER BY address_key"""
-_FATE = f"""CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(s.id, o.rowid + :ids) AS id, CASE
+_FATE = f"""CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(p.id, o.rowid + :ids) AS id, p.id IS NOT NULL AS known, CASE
     WHEN o.was = 'erased' OR x.address_key IS NOT NULL THEN 'suppressed'
-    WHEN o.record IS NOT NULL AND s.id IS NULL AND o.record ->> 'status' = '{ONLY_SUPPRESSED}' THEN 'restore_block'
-    WHEN o.record IS NOT NULL AND s.id IS NULL THEN iif(o.was = 'active', 'restore', 'restore_out')
+    WHEN o.record IS NOT NULL AND s.status IS NULL AND o.record ->> 'status' = '{ONLY_SUPPRESSED}' THEN 'restore_block'
+    WHEN o.record IS NOT NULL AND s.status IS NULL THEN iif(o.was = 'active', 'restore', 'restore_out')
     WHEN o.record ->> 'status' IN ('pending', 'expired') AND (o.was = 'unconfirmed' OR s.status = o.record ->> 'status')
         THEN 'same'
-    WHEN s.id IS NULL AND o.was = 'unsubscribed' THEN 'add_left'
-    WHEN s.id IS NULL AND o.was = 'cleaned' THEN 'block'
-    WHEN s.id IS NULL AND o.was = 'active' AND (:proven OR o.evidence IS NOT NULL) THEN 'add_confirmed'
-    WHEN s.id IS NULL THEN 'add_asked'
+    WHEN s.status IS NULL AND o.was = 'unsubscribed' THEN 'add_left'
+    WHEN s.status IS NULL AND o.was = 'cleaned' THEN 'block'
+    WHEN s.status IS NULL AND o.was = 'active' AND (:proven OR o.evidence IS NOT NULL) THEN 'add_confirmed'
+    WHEN s.status IS NULL THEN 'add_asked'
     WHEN o.was = 'cleaned' THEN 'block'
     WHEN s.left_at IS NOT NULL AND s.status NOT IN ('confirmed', 'paused') THEN 'left'
     WHEN o.was = 'unsubscribed' AND s.status = 'unsubscribed' THEN 'left'
@@ -63,25 +63,28 @@ _FATE = f"""CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(s.id, o.
     WHEN o.was = 'unsubscribed' THEN 'leave'
     WHEN s.status IN ('pending', 'expired') AND o.was = 'active' AND (:proven OR o.evidence IS NOT NULL) THEN 'confirm'
     WHEN s.status = 'pending' AND coalesce(s.confirmation_mailed_at, '') <= :day_ago THEN 'ask'
-    ELSE 'same' END AS fate, o.name <> '' AND s.name = '' AS named,
+    ELSE 'same' END AS fate, o.name <> '' AND p.name = '' AS named,
     o.evidence IS NOT NULL AS proven
-    FROM once o LEFT JOIN subscriber s ON s.address_key = o.address_key
+    FROM once o LEFT JOIN subscriber p ON p.address_key = o.address_key
+    LEFT JOIN subscription s ON s.list_id = :list AND s.subscriber_id = p.id
     LEFT JOIN suppression x ON x.address_key = o.address_key WHERE o.rowid > :after AND o.rowid <= :after + {SLICE}"""  # noqa: S608 - a number
 
-_DECIDED = """CREATE TEMP VIEW decided AS SELECT f.id, f.fate, f.named, o.address_key, o.name, o.pace, o.signup_at,
+_DECIDED = """CREATE TEMP VIEW decided AS SELECT f.id, f.fate, f.named, f.known, o.address_key, o.name, o.pace, o.signup_at,
     o.confirmed_at, o.left_at, o.paused_until, o.key, o.evidence, o.record, coalesce(o.address, o.address_key) AS address
     FROM fate f JOIN once o ON o.rowid = f.place"""
 
 _WRITE = {
     subscribers.ADD_IMPORTED: {"add_confirmed", "add_asked", "add_left"},
-    subscribers.NAME_IMPORTED: {"confirm", "ask", "same"},
-    subscribers.CONFIRM_IMPORTED: {"confirm"},
-    subscribers.UNSUBSCRIBE_IMPORTED: {"leave"},
-    subscribers.ASK_IMPORTED: {"ask"},
+    subscriptions.ADD_IMPORTED: {"add_confirmed", "add_asked", "add_left"},
+    subscribers.NAME_IMPORTED: {"named"},
+    subscriptions.CONFIRM_IMPORTED: {"confirm"},
+    subscriptions.UNSUBSCRIBE_IMPORTED: {"leave"},
+    subscriptions.ASK_IMPORTED: {"ask"},
     suppressions.ADD_IMPORTED: {"block", "add_left", "leave"},
     consent.ADD_IMPORTED: {"add_confirmed", "add_left", "add_asked", "confirm", "ask", "leave"},
     transactional.ADD_IMPORTED: {"add_asked", "ask"},
     subscribers.RESTORE: {"restore", "restore_out"},
+    subscriptions.RESTORE: {"restore", "restore_out"},
     subscribers.RESTORE_KEYS: {"restore", "restore_out"},
     consent.RESTORE: {"restore", "restore_out"},
     suppressions.RESTORE: {"restore", "restore_out", "restore_block"},
@@ -90,9 +93,13 @@ _WRITE = {
 
 
 def import_staged(
-    connection: sqlite3.Connection, lock: RLock, rows: Iterable[StagedSubscriber], options: ImportOptions
+    connection: sqlite3.Connection,
+    lock: RLock,
+    rows: Iterable[StagedSubscriber],
+    options: ImportOptions,
+    list_id: int,
 ) -> ImportCounts:
-    """Stage and sort all rows, then decide and write slice by slice. See ports.subscribers.
+    """Stage and sort all rows of subscribers of one list, then decide and write slice by slice. See ports.subscribers.
 
     A dry run only decides. So does an import that would send emails without a proof or the permission to ask.
     """
@@ -101,7 +108,7 @@ def import_staged(
             connection.execute(f"PRAGMA {pragma}").close()
         staged, number = _stage(connection, rows)
         counts = ImportCounts(repeated=staged - number)
-        parts = [{"after": after, "number": number} for after in range(0, number, SLICE)]
+        parts = [{"list": list_id, "after": after, "number": number} for after in range(0, number, SLICE)]
         if options.dry_run or not (options.proof or options.ask):
             expected = replace(counts)
             for part in parts:
@@ -141,7 +148,13 @@ def _write(
     source = "added by the owner from a file" if options.proof is None else options.proof.strip()
     # The first two characters of the keys; see subscribers.ADD_IMPORTED.
     prefix = f"{part['after'] * 256 // part['number']:02x}"
-    values = {"prefix": prefix, "now": to_text(options.now), "seconds": int(options.now.timestamp()), "source": source}
+    values = {
+        "list": part["list"],
+        "prefix": prefix,
+        "now": to_text(options.now),
+        "seconds": int(options.now.timestamp()),
+        "source": source,
+    }
     values |= {"proof": f"{options.proof.strip()}; " if options.proof else "", "evidence": options.evidence()}
     with transaction(connection):
         fates = _decide(connection, options, part, counts)
@@ -159,7 +172,7 @@ def _decide(
     connection.execute("DROP TABLE IF EXISTS temp.fate")
     last = connection.execute(subscribers.LAST_ID).fetchone()[0]
     at = {"proven": options.proof is not None, "day_ago": to_text(options.now - CONFIRM_EMAIL_EVERY)}
-    connection.execute(_FATE, {**at, "after": part["after"], "ids": last - part["after"]})
+    connection.execute(_FATE, {**at, "list": part["list"], "after": part["after"], "ids": last - part["after"]})
     return _count(connection, counts)
 
 
@@ -167,7 +180,7 @@ def _count(connection: sqlite3.Connection, counts: ImportCounts) -> set[str]:
     fates = set()
     groups = connection.execute("SELECT fate, coalesce(named, 0), proven, count(*) FROM fate GROUP BY 1, 2, 3")
     for fate, named, proven, number in groups:
-        fates.add(fate)
+        fates |= {fate, "named"} if named else {fate}
         counts.added += number * (fate in {"add_confirmed", "add_asked", "restore", "restore_out"})
         counts.asked += number * (fate in {"add_asked", "ask"})
         counts.confirmed += number * (fate in {"add_confirmed", "confirm", "restore"})

@@ -19,7 +19,7 @@ from newsletter.domain.delivery.delivery import Event, SkipReason, State, transi
 from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.errors import NotFound
-from newsletter.domain.lists import issue_id
+from newsletter.domain.lists import issue_id, list_of_issue
 from newsletter.domain.tips.tip import TipState
 from newsletter.mail.replies import is_about_the_mailbox
 from newsletter.store import statements
@@ -29,7 +29,7 @@ from newsletter.store.issue_facts import read_issues
 from newsletter.store.issue_results import SqlIssueResults
 from newsletter.store.maintenance import SqlMaintenance
 from newsletter.store.sqlite.database import Access
-from newsletter.store.subscribers import DELIVERABLE, QUARTERLY
+from newsletter.store.subscriptions import DELIVERABLE, QUARTERLY
 from newsletter.store.substitutes import shares, tip_histories, was_substitute
 from newsletter.store.suppressions import REMOVE_BOUNCED
 from newsletter.store.tables import CompiledIssue, Delivery, Issue, SubstituteEmailRow, Tip
@@ -227,7 +227,7 @@ class SqlIssues(SqlIssueResults):
         """T1: save the emails and copy the audience in one transaction; the size of the audience."""
         row = self._session.get_one(Issue, number)
         row.subject = subject
-        SqlMaintenance(self._db, self._list_id).end_pauses(now)
+        SqlMaintenance(self._db, list_of_issue(number)).prepare_freeze(now)
         self._session.merge(CompiledIssue(issue_id=number, data=compiled))
         self._session.flush()
         if candidates:
@@ -244,7 +244,9 @@ class SqlIssues(SqlIssueResults):
 
     def _freeze(self, number: int, audience: str, values: Mapping[str, object]) -> int:
         """Copy the audience into deliveries; its size."""
-        return self._execute(statements.FREEZE.format(audience=audience), issue=number, **values)
+        return self._execute(
+            statements.FREEZE.format(audience=audience), issue=number, list=list_of_issue(number), **values
+        )
 
     def _freeze_shares(
         self, number: int, own: int | None, candidates: Sequence[Candidate], others: Mapping[str, SubstituteEmail]
@@ -254,6 +256,7 @@ class SqlIssues(SqlIssueResults):
         frozen = self._execute(
             statements.FREEZE_SHARES.format(shares=shares(histories)),
             issue=number,
+            list=list_of_issue(number),
             own=own,
             skipped=transition(State.PENDING, Event.SKIP).value,
             reason=SkipReason.ALREADY_RECEIVED.value,
@@ -273,7 +276,7 @@ class SqlIssues(SqlIssueResults):
         """How many subscribers would get each tip; the key "" counts those who have received all of them."""
         histories = tip_histories(self._session, candidates)
         counted = f"SELECT pick, count(*) FROM ({shares(histories)}) GROUP BY pick"  # noqa: S608 - constants and ids
-        counts = dict(self._db.execute(counted).fetchall())
+        counts = dict(self._db.execute(counted, {"list": self._list_id}).fetchall())
         found = {past.candidate.tip: counts[past.tip] for past in histories if past.tip in counts}
         return found | ({"": counts[0]} if 0 in counts else {})
 

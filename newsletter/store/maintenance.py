@@ -16,18 +16,21 @@ from newsletter.domain.subscribers.subscription import (
     MONTH,
     REMIND_AFTER,
 )
-from newsletter.store import signup_limits, subscribers, tips, transactional, unsubscribes
-from newsletter.store.consent import add_resumed, shorten_origins
+from newsletter.store import consent, signup_limits, subscribers, subscriptions, tips, transactional, unsubscribes
 from newsletter.store.times import to_ms, to_text
 
 BATCH = 5_000  # origins that one call shortens
 
-# In this order: `unconfirmed_emails` looks for the expired sign-ups that `deleted` deletes a day later.
+# In this order: `unconfirmed_emails` looks for the expired sign-ups that are deleted a day later. With the last subscription
+# of a person, the person is deleted; whoever has another one loses only what belongs to the expired one.
 _DELETE = {
-    "reverted": subscribers.REVERT_SIGNUPS,
-    "expired": subscribers.EXPIRE,
+    "reverted": subscriptions.REVERT_SIGNUPS,
+    "expired": subscriptions.EXPIRE,
+    "names": subscribers.FORGET_NAMES,
     "unconfirmed_emails": transactional.DELETE_UNCONFIRMED,
     "deleted": subscribers.DELETE_EXPIRED,
+    "deleted_consents": consent.DELETE_EXPIRED,
+    "deleted_subscriptions": subscriptions.DELETE_EXPIRED,
     "anonymized": unsubscribes.MAKE_ANONYMOUS,
     "address_changes": subscribers.DROP_MOVES,
     "emails": transactional.DELETE_DONE,
@@ -37,26 +40,35 @@ _DELETE = {
 
 
 class SqlMaintenance:
-    """Implements ports.subscribers.Maintenance in one transaction."""
+    """Implements ports.subscribers.Maintenance in one transaction, for all lists but where it says otherwise."""
 
     def __init__(self, db: sqlite3.Connection, list_id: int) -> None:
         self._db, self._list_id = db, list_id
 
     def end_pauses(self, now: datetime) -> int:
-        """End the pauses that are over, and update who rests; it must run before an audience is frozen."""
-        ended = [number for (number,) in self._db.execute(subscribers.END_PAUSES, {"now": to_text(now)}).fetchall()]
-        add_resumed(self._db, ended, now)
-        self._db.execute(subscribers.MARK_RESTING, {"since": to_ms(now - MONTH)})
+        """End the pauses that are over, and update who rests."""
+        return self._end_pauses(now, "TRUE")
+
+    def prepare_freeze(self, now: datetime) -> None:
+        """The same before an audience is frozen, where only those who rest in this list matter."""
+        self._end_pauses(now, "list_id = :list")
+
+    def _end_pauses(self, now: datetime, lists: str) -> int:
+        ended = self._db.execute(subscriptions.END_PAUSES, {"now": to_text(now)}).fetchall()
+        consent.add_resumed(self._db, ended, now)
+        values = {"since": to_ms(now - MONTH), "list": self._list_id}
+        self._db.execute(subscriptions.MARK_RESTING.format(lists=lists), values)
         return len(ended)
 
     def due_reminders(self, now: datetime, limit: int) -> list[Subscriber]:
-        """Unconfirmed sign-ups that are three days old or more and have not been reminded."""
-        times = {"remind": to_text(now - REMIND_AFTER), "confirm": to_text(now - CONFIRM_WITHIN), "limit": limit}
-        return [subscribers.read_subscriber(row) for row in self._db.execute(subscribers.DUE_REMINDERS, times)]
+        """Unconfirmed sign-ups for this list that are three days old or more and have not been reminded."""
+        values = {"remind": to_text(now - REMIND_AFTER), "confirm": to_text(now - CONFIRM_WITHIN), "limit": limit}
+        rows = self._db.execute(subscribers.DUE_REMINDERS, {**values, "list": self._list_id})
+        return [subscribers.read_subscriber(row) for row in rows]
 
     def skip_reminders(self, since: datetime, now: datetime) -> None:
         """Count the sign-ups since then as reminded."""
-        self._db.execute(subscribers.SKIP_REMINDERS, {"now": to_text(now), "since": to_text(since)})
+        self._db.execute(subscriptions.SKIP_REMINDERS, {"now": to_text(now), "since": to_text(since)})
 
     def delete_expired(self, now: datetime) -> Mapping[str, int]:
         """Delete what must not be kept any longer; how much of each kind."""
@@ -68,7 +80,7 @@ class SqlMaintenance:
             "day_ago_ms": to_ms(now - CONFIRM_EMAIL_EVERY),
         }
         counts = {what: self._db.execute(sql, before).rowcount for what, sql in _DELETE.items()}
-        return counts | {"origins": shorten_origins(self._db, now - KEEP_ORIGIN_FOR, BATCH)}
+        return counts | {"origins": consent.shorten_origins(self._db, now - KEEP_ORIGIN_FOR, BATCH)}
 
     def emails_waiting(self, until: datetime) -> int:
         """See ports.subscribers."""

@@ -8,12 +8,13 @@ T1, T2, T3 and Tr are explained in docs/delivery.md. Only `domain.delivery.deliv
 from __future__ import annotations
 
 from newsletter.domain.delivery.delivery import Event, State, transition
+from newsletter.store.subscriptions import AUDIENCE
 
 # -- T1: the audience ------------------------------------------------------------------------------
 
 _INSERT = "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes, tip_id, reason)"
 FREEZE = f"""{_INSERT}
-    SELECT :issue, s.id, 'pending', 0, 0, NULL, NULL FROM subscriber s WHERE {{audience}} ORDER BY s.id"""
+    SELECT :issue, s.subscriber_id, 'pending', 0, 0, NULL, NULL FROM {AUDIENCE} WHERE {{audience}} ORDER BY s.subscriber_id"""
 # `shares` is a query for (id, pick); see store.substitutes.
 FREEZE_SHARES = f"""{_INSERT}
     SELECT :issue, id, CASE pick WHEN 0 THEN :skipped ELSE 'pending' END, 0, 0,
@@ -22,15 +23,16 @@ FREEZE_SHARES = f"""{_INSERT}
 # -- T2: the claim ---------------------------------------------------------------------------------
 
 MAY_CLAIM = "SELECT quarter IS NOT NULL FROM issue WHERE id = ? AND state = 'sending'"
-# `quarterly`: former subscribers who asked for one tip every three months may get that issue, and no other.
+# The status is that of the issue's list. `quarterly`: former subscribers who asked for one tip every three months may get that issue, and no other.
 # INDEXED BY: without it SQLite takes the primary key and walks over every row that is done already.
 _DUE = """SELECT d.subscriber_id, d.attempts, d.first_attempt_at, d.state,
-        s.key, s.address, s.name,
+        p.key, p.address, p.name,
         iif(s.quarterly_at IS NULL OR s.status IN ('confirmed', 'paused'), s.status, 'quarterly'), s.confirmed_at, d.tip_id,
-        EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = s.address_key), d.troubles
-    FROM delivery d INDEXED BY {index} LEFT JOIN subscriber s ON s.id = d.subscriber_id"""
-DUE_PENDING = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = ? AND d.state = 'pending'
-    ORDER BY d.troubles, d.subscriber_id LIMIT ?"""
+        EXISTS (SELECT 1 FROM suppression x WHERE x.address_key = p.address_key), d.troubles
+    FROM delivery d INDEXED BY {index} LEFT JOIN subscriber p ON p.id = d.subscriber_id
+    LEFT JOIN subscription s ON s.list_id = :list AND s.subscriber_id = d.subscriber_id"""
+DUE_PENDING = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = :issue AND d.state = 'pending'
+    ORDER BY d.troubles, d.subscriber_id LIMIT :limit"""
 # Somewhere in the list, while the mail server seems to be in trouble with the front of it.
 DUE_SPREAD = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = :issue AND d.state = 'pending'
     AND d.troubles = 0 AND d.subscriber_id >= (SELECT low + CAST(:spread * (high - low) AS INTEGER) FROM (SELECT
@@ -39,8 +41,8 @@ DUE_SPREAD = f"""{_DUE.format(index="delivery_pending")} WHERE d.issue_id = :iss
         (SELECT max(subscriber_id) FROM delivery INDEXED BY delivery_pending
             WHERE issue_id = :issue AND state = 'pending' AND troubles = 0) AS high))
     ORDER BY d.subscriber_id LIMIT :limit"""
-DUE_DEFERRED = f"""{_DUE.format(index="delivery_deferred")} WHERE d.issue_id = ? AND d.state = 'deferred'
-    AND d.next_attempt_at <= ? ORDER BY d.next_attempt_at LIMIT ?"""
+DUE_DEFERRED = f"""{_DUE.format(index="delivery_deferred")} WHERE d.issue_id = :issue AND d.state = 'deferred'
+    AND d.next_attempt_at <= :due ORDER BY d.next_attempt_at LIMIT :limit"""
 HAS_PENDING = "SELECT 1 FROM delivery INDEXED BY delivery_pending WHERE issue_id = ? AND state = 'pending' LIMIT 1"
 FIRST_DEFERRED = """SELECT min(next_attempt_at) FROM delivery INDEXED BY delivery_deferred
     WHERE issue_id = ? AND state = 'deferred'"""

@@ -10,22 +10,22 @@ from collections.abc import Iterator
 from newsletter.domain.subscribers.record import ONLY_SUPPRESSED
 
 _SUPPRESSION = "json_array(x.reason, x.source, x.at, x.folded)"
-_RECORD = f"""SELECT json_object('status', s.status, 'key', s.key, 'source', s.source, 'resting', s.resting,
+_RECORD = f"""SELECT json_object('status', s.status, 'key', p.key, 'source', s.source, 'resting', s.resting,
     'quarterly_at', s.quarterly_at, 'confirmation_mailed_at', s.confirmation_mailed_at, 'reminded_at', s.reminded_at,
-    'link_mailed_at', s.link_mailed_at,
-    'suppression', (SELECT {_SUPPRESSION} FROM suppression x WHERE x.address_key = s.address_key),
+    'link_mailed_at', p.link_mailed_at,
+    'suppression', (SELECT {_SUPPRESSION} FROM suppression x WHERE x.address_key = p.address_key),
     'consents', (SELECT json_group_array(json_array(c.at, c.what, c.proof, c.origin))
-        FROM (SELECT * FROM consent WHERE subscriber_id = s.id ORDER BY id) c))
-    FROM subscriber s WHERE s.id = ?"""
+        FROM (SELECT * FROM consent WHERE subscriber_id = p.id AND list_id = s.list_id ORDER BY id) c))
+    FROM subscription s JOIN subscriber p ON p.id = s.subscriber_id WHERE s.list_id = ? AND s.subscriber_id = ?"""
 _WITHOUT_SUBSCRIBER = f"""SELECT x.address_key, json_object('status', '{ONLY_SUPPRESSED}', 'suppression', {_SUPPRESSION})
     FROM suppression x WHERE x.reason <> 'erased'
     AND NOT EXISTS (SELECT 1 FROM subscriber s WHERE s.address_key = x.address_key) ORDER BY x.address_key"""
 _ERASED = "SELECT count(*) FROM suppression WHERE reason = 'erased'"
 
 
-def record_of(db: sqlite3.Connection, subscriber_id: int) -> str:
-    """The record of one subscriber."""
-    return str(db.execute(_RECORD, (subscriber_id,)).fetchone()[0])
+def record_of(db: sqlite3.Connection, subscriber_id: int, list_id: int) -> str:
+    """The record of one subscriber of a list."""
+    return str(db.execute(_RECORD, (list_id, subscriber_id)).fetchone()[0])
 
 
 def without_subscriber(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:

@@ -15,10 +15,10 @@ from datetime import date
 from sqlmodel import Field, Session, SQLModel, col, select, text
 
 from newsletter.domain.calendar.substitutes import Candidate
-from newsletter.store.subscribers import DELIVERABLE
+from newsletter.store.subscriptions import AUDIENCE, DELIVERABLE
 from newsletter.store.tables import Issue, Tip
 
-_REACHED = "d.subscriber_id = s.id AND (d.state NOT IN ('skipped', 'rejected', 'failed') OR d.crashes > 0)"
+_REACHED = "d.subscriber_id = s.subscriber_id AND (d.state NOT IN ('skipped', 'rejected', 'failed') OR d.crashes > 0)"
 _AS_SUBSTITUTE = "SELECT 1 FROM delivery d INDEXED BY delivery_by_tip WHERE d.tip_id = {tip:d}{when}"
 _SINCE = " AND d.issue_id IN (SELECT i.id FROM issue i WHERE i.day > '{day}')"
 
@@ -48,7 +48,7 @@ class TipHistory:
     came_with_welcomes: bool = False
 
     def had(self) -> str:
-        """The condition that subscriber `s` has received it, as `Candidate` defines it."""
+        """The condition that the person of subscription `s` has received it, as `Candidate` defines it."""
         return " OR ".join(f"EXISTS ({query})" if "SELECT" in query else query for query in self._ways()) or "FALSE"
 
     def _ways(self) -> Iterator[str]:
@@ -59,7 +59,7 @@ class TipHistory:
             numbers = ", ".join(f"{number:d}" for number in self.issues)
             yield f"SELECT 1 FROM delivery d WHERE d.issue_id IN ({numbers}) AND d.tip_id IS NULL AND {_REACHED}"
         if since is None and self.came_with_welcomes:
-            yield f"SELECT 1 FROM welcome_tip w WHERE w.tip_id = {self.tip:d} AND w.subscriber_id = s.id"
+            yield f"SELECT 1 FROM welcome_tip w WHERE w.tip_id = {self.tip:d} AND w.subscriber_id = s.subscriber_id"
         if since is None and self.published_on:
             yield f"substr(coalesce(s.confirmed_at, s.signup_at), 1, 10) <= '{self.published_on.isoformat()}'"
 
@@ -86,12 +86,13 @@ def tip_histories(session: Session, candidates: Sequence[Candidate]) -> list[Tip
 
 
 def shares(candidates: Sequence[TipHistory]) -> str:
-    """A query for (id, pick) of all subscribers who would be in an audience now, by id.
+    """A query for (id, pick) of all subscribers who would be in an audience of `:list` now, by id.
 
     pick: the id of the first candidate that the subscriber has not received; 0 if they have received all of them.
     """
     picks = " ".join(f"WHEN NOT ({past.had()}) THEN {past.tip:d}" for past in candidates)
-    return f"SELECT s.id, CASE {picks} ELSE 0 END AS pick FROM subscriber s WHERE {DELIVERABLE} ORDER BY s.id"
+    audience = f"FROM {AUDIENCE} WHERE {DELIVERABLE} ORDER BY s.subscriber_id"
+    return f"SELECT s.subscriber_id AS id, CASE {picks} ELSE 0 END AS pick {audience}"
 
 
 def was_substitute(session: Session, candidate: Candidate) -> bool:

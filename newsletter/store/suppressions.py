@@ -13,6 +13,7 @@ from newsletter.domain.delivery.health import DeadMailbox
 from newsletter.domain.subscribers.address import older_key
 from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.store import subscriber_records
+from newsletter.store.subscriptions import IN_NO_OTHER_LIST
 from newsletter.store.times import from_text, to_text
 
 _INSERT = "INSERT INTO suppression (address_key, reason, source, at, issue_id)"
@@ -28,7 +29,7 @@ ADD_IMPORTED = f"""{_INSERT}
     SELECT address_key,
         CASE fate WHEN 'block' THEN coalesce(record ->> '$.suppression[0]', 'hard_bounce') ELSE 'unsubscribed' END, :source,
         coalesce(left_at, :now), NULL
-    FROM decided WHERE fate IN ('block', 'add_left', 'leave') ORDER BY address_key"""
+    FROM decided WHERE fate = 'block' OR (fate IN ('add_left', 'leave') AND {IN_NO_OTHER_LIST}) ORDER BY address_key"""
 RESTORE = """INSERT OR IGNORE INTO suppression (address_key, reason, source, at, issue_id, folded)
     SELECT address_key, record ->> '$.suppression[0]', record ->> '$.suppression[1]', record ->> '$.suppression[2]', NULL,
         record ->> '$.suppression[3]'

@@ -1,7 +1,7 @@
 """The tables, as SQLModel classes. Rows do not validate their values, so only checked values may be written.
 
 The module that contains the SQL of a table has the name of its noun. The full-text index `tip_search` and the triggers are
-only in the migrations, since no table class can express them. Some are in `signup_limits`, `substitutes`, and `pictures`.
+only in the migrations, since no table class can express them. Some are in `subscriptions`, `signup_limits`, `substitutes`, and `pictures`.
 """
 
 from datetime import date, datetime
@@ -135,9 +135,10 @@ class Library(SQLModel, table=True):
 
 
 class SubscriberRow(SQLModel, table=True):
-    """A subscriber. key: appears in links. address_key: the same for all spellings of an address.
+    """A person. key: appears in links. address_key: the same for all spellings of an address.
 
-    resting: a monthly subscriber who had this month's email; see `maintenance`. new_address: requested, not confirmed yet.
+    new_address: requested, not confirmed yet. one_a_day: at most one email a day. What they have with each list is in
+    `subscriptions`.
     """
 
     __tablename__ = "subscriber"
@@ -147,27 +148,15 @@ class SubscriberRow(SQLModel, table=True):
     address: str
     address_key: str = Field(unique=True)
     name: str = ""
-    status: str = Field(index=True)
-    source: str = ""
-    signup_at: datetime = at()
-    confirmed_at: datetime | None = at(null=True)
-    left_at: datetime | None = at(null=True)
-    paused_until: datetime | None = at(null=True)
-    confirmation_mailed_at: datetime | None = at(null=True)
-    reminded_at: datetime | None = at(null=True)
     link_mailed_at: datetime | None = at(null=True)
-    pace: str = "weekly"
-    resting: bool = False
-    quarterly_at: datetime | None = at(null=True)
     new_address: str = ""
     new_address_key: str = ""
     new_address_at: datetime | None = at(null=True)
+    one_a_day: bool = Field(default=False, sa_column_kwargs={"server_default": text("0")})
 
     __table_args__ = (
         Index("subscriber_moving", "new_address_key", sqlite_where=text("new_address_key <> ''"),
               postgresql_where=text("new_address_key <> ''")),
-        Index("subscriber_quarterly", "quarterly_at", sqlite_where=text("quarterly_at IS NOT NULL"),
-              postgresql_where=text("quarterly_at IS NOT NULL")),
     )  # fmt: skip
 
 
@@ -182,6 +171,12 @@ class Consent(SQLModel, table=True):
     what: str
     proof: str = ""
     origin: str = ""
+    list_id: int = _of_list()
+
+    # Only for the other lists: nearly every entry is about the first one, and needs none.
+    __table_args__ = (
+        Index("consent_of_other_list", "list_id", sqlite_where=text("list_id <> 1"), postgresql_where=text("list_id <> 1")),
+    )  # fmt: skip
 
 
 class UnsubscribeRow(SQLModel, table=True):
@@ -195,6 +190,7 @@ class UnsubscribeRow(SQLModel, table=True):
     issue_id: int | None = None
     reason: str = ""
     words: str = ""
+    list_id: int = _of_list()
 
 
 class Suppression(SQLModel, table=True):

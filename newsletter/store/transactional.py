@@ -12,6 +12,7 @@ from typing import Any
 
 from newsletter.domain.delivery.delivery import back_off
 from newsletter.ports.transactional import TransactionalEmail, UnsentEmails
+from newsletter.store import subscriptions
 from newsletter.store.times import from_text, to_text
 
 WAITING = ("pending", "deferred")
@@ -45,8 +46,8 @@ DROP = f"""UPDATE notice SET state = 'skipped', reply = 'the backup is older tha
     WHERE {_IS_WAITING} AND created_at <= :until"""
 ERASE = """DELETE FROM notice WHERE address = :address
     OR (data LIKE '%subscriber_key%' AND json_extract(data, '$.subscriber_key') = :person)"""
-DELETE_UNCONFIRMED = """DELETE FROM notice WHERE address IN
-    (SELECT address FROM subscriber WHERE status = 'expired' AND signup_at <= :confirm)"""
+DELETE_UNCONFIRMED = f"""DELETE FROM notice WHERE address IN
+    (SELECT address FROM subscriber WHERE id IN ({subscriptions.ONLY_EXPIRED}))"""
 # All but the owner's emails hold a subscriber's address, so a new kind is deleted too unless it is named here.
 DELETE_DONE = "DELETE FROM notice WHERE done_at <= :confirm AND kind NOT IN ('alert', 'preview', 'report')"
 

@@ -270,7 +270,7 @@ class SqlStore:
         """Import a whole file of subscribers; see ports.subscribers."""
         self._database.check_schema()
         with closing(self._connect()) as connection:
-            return import_subscribers.import_staged(connection, self._database.write_lock, rows, options)
+            return import_subscribers.import_staged(connection, self._database.write_lock, rows, options, self.list_id)
 
     def close(self) -> None:
         """Close every connection."""

@@ -12,7 +12,7 @@ from newsletter.domain.delivery.delivery import Finished
 from newsletter.domain.delivery.issue import IssueEvent
 from newsletter.domain.delivery.outcome import Cause, Deferred, Outcome, Rejected, Reply, Sent, Stage
 from newsletter.domain.errors import Busy
-from newsletter.domain.subscribers.subscription import Status
+from newsletter.domain.subscribers.subscription import STORED, Status
 from newsletter.store.transactions import SqlStore
 from tests.support.library import TUESDAY, add_subscriber, add_subscribers, freeze_issue, new_store
 
@@ -33,7 +33,7 @@ def counts(store: SqlStore, number: int) -> dict[str, int]:
 
 def test_only_confirmed_subscribers_who_are_not_suppressed_are_in_the_audience(store: SqlStore) -> None:
     add_subscribers(store, 2)
-    for status in Status:
+    for status in STORED:
         add_subscriber(store, f"{status}@b.example", status)
     add_subscriber(store, "gone@b.example")
     with store.write() as tx:

@@ -180,7 +180,9 @@ def joined(harness: AppHarness, address: str, day: str) -> None:
     """Add a subscriber who joined on that day."""
     with harness.files._database.writing() as access:
         access.db.execute(
-            "UPDATE subscriber SET confirmed_at = ? WHERE address = ?", (f"{day} 12:00:00.000000", address)
+            "UPDATE subscription SET confirmed_at = ?"
+            " WHERE subscriber_id = (SELECT id FROM subscriber WHERE address = ?)",
+            (f"{day} 12:00:00.000000", address),
         )
 
 

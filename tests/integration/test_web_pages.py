@@ -189,7 +189,7 @@ def test_an_unexpected_error_is_the_same_500_page_with_all_headers(
     web_harness.http.post("/subscribe", data={"email": ANNA})
     path = web_harness.confirm_path(ANNA)
     with sqlite3.connect(sqlite_path(web_harness.app.settings.database_url)) as connection:
-        connection.execute("UPDATE subscriber SET status = 'no such status'")
+        connection.execute("UPDATE subscription SET status = 'no such status'")
     connection.close()
 
     answer = web_harness.http.get(path)

@@ -46,12 +46,12 @@ def add_tip(store: SqlStore, title: str = "Say the name", **fields: object) -> s
     return key
 
 
-def freeze_issue(store: SqlStore, compiled: bytes = b"{}") -> int:
+def freeze_issue(store: SqlStore, compiled: bytes = b"{}", *, title: str = "Say the name") -> int:
     """Make an issue of SLOT in `sending` for everyone who is confirmed now; returns its number."""
-    key = add_tip(store)
+    key = add_tip(store, title)
     with store.write() as tx:
         issue = tx.issues.plan(SLOT, TUESDAY, TUESDAY)
         tx.issues.change(issue.number, IssueEvent.PREPARE, TUESDAY)
         tx.issues.bind(issue.number, tx.tips.get(key).card.id)
-        tx.issues.freeze(issue.number, "Say the name", compiled, TUESDAY)
+        tx.issues.freeze(issue.number, title, compiled, TUESDAY)
     return issue.number

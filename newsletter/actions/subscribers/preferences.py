@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -73,7 +73,10 @@ class Preferences:
                 name: self._iso(getattr(subscriber, name))
                 for name in ("signup_at", "confirmed_at", "paused_until", "left_at", "quarterly_at")
             },
-            "consent": [{**asdict(consent), "at": self._iso(consent.at)} for consent in consents],
+            "consent": [
+                {"at": self._iso(one.at), "what": one.what, "proof": one.proof, "origin": one.origin}
+                for one in consents
+            ],
             "deliveries": [
                 {"issue": one.issue, "slot": self._iso(one.slot), "tip": one.tip, "state": one.state}
                 for one in deliveries

@@ -260,7 +260,7 @@ def _pending(
 ) -> Subscriber:
     if subscriber is None:
         return tx.subscribers.add(NewSubscriber(address, name, key, Status.PENDING, source, signup_at=now), now)
-    tx.subscribers.sign_up_again(subscriber.id, name, now)
+    tx.subscribers.sign_up_again(subscriber.id, name, now, source=source)
     return replace(subscriber, signup_at=now, status=Status.PENDING)
 
 
@@ -299,6 +299,6 @@ def _import_confirmed(
         new = NewSubscriber(address, name, key, Status.CONFIRMED, "import", signup_at=now, confirmed_at=now)
         subscriber = tx.subscribers.add(new, now)
     else:
-        tx.subscribers.set_status(subscriber.id, Status.CONFIRMED, now)
+        tx.subscribers.set_status(subscriber.id, Status.CONFIRMED, now, source="import")
     tx.subscribers.log_consent(subscriber.id, Consent(now, "import", proof))
     return Added(Status.CONFIRMED, subscriber.address, changed=True)

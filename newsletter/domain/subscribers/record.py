@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime
 
 from newsletter.domain.subscribers.csv_states import SourceStatus
-from newsletter.domain.subscribers.subscription import Status
+from newsletter.domain.subscribers.subscription import STORED, Status
 
 ONLY_SUPPRESSED = "none"  # the status of an address that is suppressed and belongs to no subscriber
 MAX_CONSENTS = 500
@@ -42,7 +42,7 @@ def read_record(cell: str) -> tuple[str, SourceStatus]:
     if not isinstance(given, dict):
         raise BadRecord
     status, suppression = _text(given.get("status")), _suppression(given.get("suppression"))
-    if status not in [ONLY_SUPPRESSED, *Status] or (status == ONLY_SUPPRESSED and suppression is None):
+    if status not in [ONLY_SUPPRESSED, *STORED] or (status == ONLY_SUPPRESSED and suppression is None):
         raise BadRecord
     key = given.get("key", "")
     if not isinstance(key, str) or (key and not _KEY.fullmatch(key)):

@@ -29,10 +29,11 @@ class NewSubscriber:
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A subscriber. All times are aware (UTC).
+    """A subscriber: the person, with the subscription of the list that the transaction sees. All times are aware (UTC).
 
+    status: NONE for a person who never signed up for that list; signup_at is the first sign-up for any list then.
     quarterly_at: when someone who unsubscribed agreed to one tip every three months. new_address: the address they
-    asked to move to at new_address_at, not confirmed yet. pace: the frequency.
+    asked to move to at new_address_at, not confirmed yet. pace: the frequency. one_a_day: at most one email a day.
     """
 
     id: int
@@ -53,6 +54,7 @@ class Subscriber:
     new_address: Address | None = None
     new_address_at: datetime | None = None
     suppressed: bool = False
+    one_a_day: bool = False
 
     @property
     def display_status(self) -> str:
@@ -61,17 +63,35 @@ class Subscriber:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a person has with one list. All times are aware (UTC); see `Subscriber` for the rest."""
+
+    list_id: int
+    status: Status
+    pace: Frequency
+    source: str
+    signup_at: datetime
+    confirmed_at: datetime | None
+    left_at: datetime | None
+    paused_until: datetime | None
+    confirmation_mailed_at: datetime | None
+    quarterly_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """One entry of the consent log: what was decided, when, and how we know.
 
     what: signup, confirm, import, leave, pause, resume, pace, quarterly, no-quarterly, move.
     proof: form version, source text, issue number or the way it came in. origin: the IP address, later its network.
+    list_id: 0 means the list of the transaction that logs it.
     """
 
     at: datetime
     what: str
     proof: str = ""
     origin: str = ""
+    list_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,12 @@ class Status(StrEnum):
     PAUSED = "paused"
     UNSUBSCRIBED = "unsubscribed"
     EXPIRED = "expired"  # never confirmed in time
+    NONE = "none"  # never signed up for this list, though perhaps for another one: no row has it
 
 
 ON_THE_LIST = (Status.CONFIRMED, Status.PAUSED)
+STORED = tuple(status for status in Status if status is not Status.NONE)
+"""What a subscription may be: the statuses that rows have."""
 
 
 class Frequency(StrEnum):
@@ -77,8 +80,8 @@ def on_confirm(status: Status, signup_at: datetime, link_signup_at: datetime, no
 
 
 def on_unsubscribe(status: Status) -> Verdict:
-    """Unsubscribing always works; a second time changes nothing."""
-    return Verdict.ALREADY if status is Status.UNSUBSCRIBED else Verdict.DO
+    """Unsubscribing always works; a second time changes nothing, nor does it for a list without a subscription."""
+    return Verdict.ALREADY if status in (Status.UNSUBSCRIBED, Status.NONE) else Verdict.DO
 
 
 def is_unsubscribe_email_due(policy: UnsubscribeEmail, status: Status, how: str) -> bool:

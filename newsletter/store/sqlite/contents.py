@@ -7,22 +7,23 @@ no page can show.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from newsletter.domain.delivery.delivery import State
 from newsletter.domain.delivery.issue import IssueState
-from newsletter.domain.subscribers.subscription import Frequency, Status
+from newsletter.domain.subscribers.subscription import STORED, Frequency
 from newsletter.domain.tips.tip import TipState
 from newsletter.store.sqlite.database import upgrade
 
 _ACTIVE = ("trigger", "view")  # what does something by itself
-_WORDS = {
-    ("subscriber", "status"): Status,
-    ("subscriber", "pace"): Frequency,
+_WORDS: Mapping[tuple[str, str], Iterable[StrEnum]] = {
+    ("subscription", "status"): STORED,
+    ("subscription", "pace"): Frequency,
     ("issue", "state"): IssueState,
     ("delivery", "state"): State,
     ("tip", "state"): TipState,

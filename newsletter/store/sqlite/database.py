@@ -30,7 +30,7 @@ from newsletter.store.times import to_text
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0018"
+HEAD = "0019"
 """The schema version this program needs; a test compares it with the newest migration."""
 
 
