@@ -7,12 +7,14 @@ All times are local times of the newsletter without a zone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-DAY = timedelta(days=1)
+from tests.support.reckoned_library import Library, List
+from tests.support.slots import DAY, days_from
+
 FOUR_WEEKS = timedelta(weeks=4)
 LINK_IS_VALID_FOR = timedelta(days=30)
 FORGOTTEN_AFTER = timedelta(days=31)
@@ -26,24 +28,6 @@ class Email(NamedTuple):
     day: date
     tip: str
     sent: date
-
-
-@dataclass(frozen=True)
-class List:
-    """One list as its owner set it up.
-
-    days: its slots, in ascending order. tips: in their order at the beginning. is_course: everybody begins with the first
-    tip. then: where subscribers of a course go after the last one; "" for nowhere. rest: how long a tip rests between two
-    runs; None: no tip runs again.
-    """
-
-    key: str
-    days: tuple[date, ...]
-    tips: tuple[str, ...] = ()
-    at: time = time(8)
-    is_course: bool = False
-    then: str = ""
-    rest: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -73,9 +57,9 @@ class Event:
 
 @dataclass
 class Subscription:
-    """One person in one list. last: the day of the last issue that they got. place: the last tip of the course they had.
+    """One person in one list. last: the day of the last issue that they got.
 
-    since: the first day, for somebody who comes from a course.
+    place: the last tip of the course they had. asked: the last slot of the course, whether or not it had a tip for them.
     """
 
     is_active: bool = False
@@ -83,19 +67,24 @@ class Subscription:
     is_monthly: bool = False
     last: date | None = None
     place: str = ""
-    since: date = date.min
+    asked: date | None = None
+    has_unsubscribed: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class Person:
-    """One person. asked: when and for which lists they signed up last. had: the tips they got. emails: how many on a day."""
+    """One person. asked: when and for which lists they signed up last. had: the last day on which they got a tip.
+
+    lists_on: of which lists they got emails on a day.
+    """
 
     address: str
     asked: tuple[datetime, tuple[str, ...]] | None = None
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     has_confirmed: bool = False
     wants_one_a_day: bool = False
-    had: set[str] = field(default_factory=set)
+    moved_at: datetime | None = None
+    had: dict[str, date] = field(default_factory=dict)
     lists_on: dict[date, set[str]] = field(default_factory=dict)
 
     def is_forgotten(self, now: datetime) -> bool:
@@ -110,7 +99,7 @@ class Person:
 def gets_issues(subscription: Subscription, now: datetime) -> bool:
     """Whoever has confirmed and has not unsubscribed gets emails, except during a pause."""
     is_paused = subscription.paused_until is not None and now < subscription.paused_until
-    return subscription.is_active and not is_paused and now.date() >= subscription.since
+    return subscription.is_active and not is_paused
 
 
 def is_resting(subscription: Subscription, today: date) -> bool:
@@ -125,77 +114,38 @@ def waits_a_day(person: Person, key: str, today: date) -> bool:
     return person.wants_one_a_day and bool(others)
 
 
-# -- the owner's library and calendar ------------------------------------------------------------------
-
-
-@dataclass
-class Library:
-    """The tips of one list in their order, and what the owner decided about them. ran: the last day of each tip."""
-
-    plan: List
-    order: list[str]
-    retired: set[str] = field(default_factory=set)
-    pins: dict[str, date] = field(default_factory=dict)
-    skipped: set[date] = field(default_factory=set)
-    ran: dict[str, date] = field(default_factory=dict)
-
-    def day_of_pin(self, tip: str) -> date | None:
-        """The day that a tip is pinned to. If it is skipped: the next slot that is neither skipped nor taken."""
-        pin = self.pins.get(tip)
-        if pin not in self.skipped:
-            return pin
-        taken = self.skipped | set(self.pins.values())
-        return next((day for day in self.plan.days if day > pin and day not in taken), None) if pin else None
-
-    def pinned_to(self, today: date) -> str | None:
-        """A pinned tip goes out on its day, unless it was retired."""
-        return next((tip for tip in self.order if self.is_pinned(tip, today) and tip not in self.retired), None)
-
-    def is_pinned(self, tip: str, today: date) -> bool:
-        """Is the tip pinned to this day?"""
-        return self.day_of_pin(tip) == today
-
-    def may_go_out(self, tip: str, today: date) -> bool:
-        """A tip that was retired is never sent; one that is pinned to a later day waits for it."""
-        pin = self.day_of_pin(tip)
-        return tip not in self.retired and not (pin and pin > today)
-
-    def tip_for_all(self, today: date) -> str | None:
-        """A pinned tip; else the first one that never ran; else, of those that have rested, the one that rested longest."""
-        if pinned := self.pinned_to(today):
-            return pinned
-        ready = [tip for tip in self.order if self.may_go_out(tip, today)]
-        fresh = [tip for tip in ready if tip not in self.ran]
-        if fresh:
-            return fresh[0]
-        rest = self.plan.rest
-        rested = [tip for tip in ready if rest is not None and today - self.ran[tip] >= rest]
-        return min(rested, key=lambda tip: self.ran[tip], default=None)
-
-    def next_part(self, after: str, had: set[str], today: date) -> str | None:
-        """The next part of a course: the first one after the last that somebody had which they have not had yet."""
-        behind = self.order[self.order.index(after) + 1 :] if after in self.order else self.order
-        return next((tip for tip in behind if tip not in had and self.may_go_out(tip, today)), None)
-
-
 # -- the reckoning -------------------------------------------------------------------------------------
 
 
 def reckon(lists: Sequence[List], events: Iterable[Event], until: date) -> list[Email]:
     """The emails of all issues before a day, in the order in which they are sent."""
     world = _World({plan.key: Library(plan, list(plan.tips)) for plan in lists})
-    things: list[tuple[datetime, int, Event | Library]] = [(event.at, 0, event) for event in events]
+    happenings: list[tuple[datetime, int, Event | Library | None]] = [(event.at, 0, event) for event in events]
+    first = min(at for at, _number, _event in happenings).date()
+    happenings += [(datetime.combine(day, time()), 0, None) for day in days_from(first, until)]
     for number, library in enumerate(world.libraries.values(), start=1):
-        days = (day for day in library.plan.days if day < until)
-        things += [(datetime.combine(day, library.plan.at), number, library) for day in days]
-    for at, _number, thing in sorted(things, key=lambda one: one[:2]):
+        days = (day for day in library.plan.days if first <= day < until)
+        happenings += [(datetime.combine(day, library.plan.at), number, library) for day in days]
+    for at, _number, what in sorted(happenings, key=lambda one: one[:2]):
+        world.end_courses(at)
         world.send_what_waited(at)
-        if isinstance(thing, Event):
-            world.happens(thing)
-        else:
-            world.issue(thing, at)
-    world.send_what_waited(datetime.combine(until, time()))
+        if isinstance(what, Event):
+            world.happens(what)
+        elif what:
+            world.issue(what, at)
     return world.emails
+
+
+class Waiting(NamedTuple):
+    """An email that is sent at a later moment. had, last: as they were before it."""
+
+    at: datetime
+    person: Person
+    library: Library
+    day: date
+    tip: str
+    had: date | None
+    last: date | None
 
 
 @dataclass
@@ -203,51 +153,60 @@ class _World:
     libraries: Mapping[str, Library]
     people: dict[str, Person] = field(default_factory=dict)
     emails: list[Email] = field(default_factory=list)
-    waiting: list[tuple[datetime, Person, str, date, str]] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
 
     def issue(self, library: Library, at: datetime) -> None:
-        """One slot of one list: a course has a tip for each person, another list has one for all."""
-        today, key = at.date(), library.plan.key
-        if today in library.skipped:
+        """One slot of one list: a course has a tip for each person, any other list has one for all."""
+        today, plan = at.date(), library.plan
+        people = [person for person in self.people.values() if _is_due(person.of(plan.key), at)]
+        if today in library.skipped or not people:  # without anybody, no tip is spent
             return
-        people = [person for person in self.people.values() if _is_due(person.of(key), at)]
-        pinned = library.pinned_to(today)
-        for_all = pinned if library.plan.is_course else library.tip_for_all(today) if people else None
+        for_all = library.pinned_to(today) if plan.is_course else library.tip_for_all(today)
         for person in people:
-            place = person.of(key).place
-            own = library.next_part(place, person.had, today) if library.plan.is_course and not pinned else None
-            if tip := for_all or own:
-                self._give(person, library, tip, at)
-                if own:
-                    self._go_on(person, library, own, today)
-        if for_all and people:
+            person.of(plan.key).asked = today
+            if not plan.is_course or (for_all and library.is_news(for_all, person.had, today)):
+                self._give(person, library, for_all, at)
+            elif part := library.next_part(person.of(plan.key).place, person.had, today):
+                self._give(person, library, part, at)
+                person.of(plan.key).place = part
+        if for_all:
             library.ran[for_all] = today
 
-    def _give(self, person: Person, library: Library, tip: str, at: datetime) -> None:
+    def _give(self, person: Person, library: Library, tip: str | None, at: datetime) -> None:
+        if tip is None:  # no tip is left
+            return
         key, today = library.plan.key, at.date()
-        person.had.add(tip)
-        person.of(key).last = today
+        had, last = person.had.get(tip), person.of(key).last
+        person.had[tip] = person.of(key).last = today
         if waits_a_day(person, key, today):
-            self.waiting.append((at + DAY, person, key, today, tip))
+            self.waiting.append(Waiting(at + DAY, person, library, today, tip, had, last))
         else:
             self._send(person, key, today, tip, today)
 
-    def _go_on(self, person: Person, library: Library, tip: str, today: date) -> None:
-        """After the last part of a course, its subscribers are in the next list from the next day on."""
-        key, then = library.plan.key, library.plan.then
-        person.of(key).place = tip
-        if then and library.next_part(tip, person.had, today) is None:
-            person.of(key).is_active = False
-            if not person.of(then).is_active:
-                person.subscriptions[then] = replace(person.of(then), is_active=True, since=today + DAY)
+    def end_courses(self, now: datetime) -> None:
+        """Whoever has had all of a course is in the next list from the next day on, unless they unsubscribed from it."""
+        for library in self.libraries.values():
+            if library.plan.is_course and library.plan.then:
+                still = [one.person for one in self.waiting if one.library is library]
+                for person in self.people.values():
+                    if person not in still and _has_had_all(person, library, now):
+                        _go_on(person, library.plan)
 
     def send_what_waited(self, now: datetime) -> None:
-        """An email that waited is sent a day later, unless the person has unsubscribed or paused since."""
-        due = [one for one in self.waiting if one[0] <= now]
-        self.waiting = [one for one in self.waiting if one[0] > now]
-        for at, person, key, day, tip in due:
-            if gets_issues(person.of(key), at):
-                self._send(person, key, day, tip, at.date())
+        """An email that waited is sent a day later, unless the person has unsubscribed or paused since: then it comes again."""
+        due = [one for one in self.waiting if one.at <= now]
+        self.waiting = [one for one in self.waiting if one.at > now]
+        for one in due:
+            own = one.person.of(one.library.plan.key)
+            if gets_issues(own, one.at):
+                self._send(one.person, one.library.plan.key, one.day, one.tip, one.at.date())
+            else:
+                own.last = one.last
+                one.person.had.pop(one.tip)
+                if one.had:
+                    one.person.had[one.tip] = one.had
+                if own.place == one.tip:
+                    own.place = one.library.before(one.tip)
 
     def _send(self, person: Person, key: str, day: date, tip: str, today: date) -> None:
         person.lists_on.setdefault(today, set()).add(key)
@@ -255,10 +214,19 @@ class _World:
 
     # -- what happens ------------------------------------------------------------------------------
 
+    def _step_back(self, library: Library, tip: str) -> None:
+        """A tip of a course that is moved takes nobody with it: whoever had it last goes on with what followed it."""
+        for person in self.people.values():
+            if person.of(library.plan.key).place == tip:
+                person.of(library.plan.key).place = library.before(tip)
+
     def happens(self, event: Event) -> None:
         """One event. A person of whom nothing is known can only sign up."""
         if not event.who:
-            _owner_does(event, self.libraries[event.list])
+            library = self.libraries[event.list]
+            if event.what == "puts":
+                self._step_back(library, event.tip)
+            _owner_does(event, library)
             return
         person = self.people.get(event.who)
         if person and person.is_forgotten(event.at):
@@ -270,7 +238,20 @@ class _World:
             self.people[event.who] = person
         if person is None or event.what == "is erased":
             self.people.pop(event.who, None)
-            self.waiting = [one for one in self.waiting if one[1] is not person]
+            self.waiting = [one for one in self.waiting if one.person is not person]
+
+
+def _has_had_all(person: Person, library: Library, now: datetime) -> bool:
+    own, today = person.of(library.plan.key), now.date()
+    is_new = own.asked is None or own.asked == today
+    return gets_issues(own, now) and not is_new and library.next_part(own.place, person.had, today) is None
+
+
+def _go_on(person: Person, plan: List) -> None:
+    old, then = person.of(plan.key), person.of(plan.then)
+    person.subscriptions[plan.key] = Subscription()
+    if not then.is_active and not then.has_unsubscribed:
+        person.subscriptions[plan.then] = replace(then, is_active=True, is_monthly=old.is_monthly)
 
 
 def _is_due(subscription: Subscription, now: datetime) -> bool:
@@ -288,13 +269,19 @@ def _person_does(event: Event, person: Person) -> None:
         case "wants one a day" | "wants all":
             person.wants_one_a_day = event.what == "wants one a day"
         case "moves":
-            if any(one.is_active for one in person.subscriptions.values()):
-                person.address = event.address
+            _move(event, person)
         case "is erased":
             pass
         case _:
             if person.of(event.list).is_active:
                 _change(event, person.of(event.list))
+
+
+def _move(event: Event, person: Person) -> None:
+    """A subscriber can ask for another address once a day."""
+    is_early = person.moved_at is not None and event.at - person.moved_at < DAY
+    if not is_early and any(one.is_active for one in person.subscriptions.values()):
+        person.address, person.moved_at = event.address, event.at
 
 
 def _change(event: Event, subscription: Subscription) -> None:
@@ -306,7 +293,7 @@ def _change(event: Event, subscription: Subscription) -> None:
         case "wants monthly" | "wants every issue":
             subscription.is_monthly = event.what == "wants monthly"
         case "unsubscribes":
-            subscription.is_active = False
+            subscription.is_active, subscription.has_unsubscribed = False, True
         case other:
             raise ValueError(other)
 
@@ -318,7 +305,7 @@ def _confirm(person: Person, now: datetime) -> None:
         for key in person.asked[1]:
             if not person.of(key).is_active:
                 old = person.of(key)
-                person.subscriptions[key] = Subscription(is_active=True, last=old.last, place=old.place)
+                person.subscriptions[key] = Subscription(True, last=old.last, place=old.place, asked=old.asked)
         person.asked = None
 
 
@@ -345,22 +332,3 @@ def _owner_does(event: Event, library: Library) -> None:
             library.skipped.discard(day)
         case other:
             raise ValueError(other)
-
-
-# -- days --------------------------------------------------------------------------------------------
-
-
-def every_week(first: date, last: date, weekdays: Iterable[int], *, weeks: int = 1) -> tuple[date, ...]:
-    """Some weekdays (Monday is 0) of every nth week, counted in whole weeks from the one of the first day."""
-    monday = first - first.weekday() * DAY
-    wanted = set(weekdays)
-    return tuple(day for day in _days(first, last) if day.weekday() in wanted and (day - monday).days // 7 % weeks == 0)
-
-
-def every_month(first: date, last: date, weekday: int, nth: int) -> tuple[date, ...]:
-    """The first, second, third, or fourth of a weekday in each month."""
-    return tuple(day for day in _days(first, last) if day.weekday() == weekday and (day.day - 1) // 7 + 1 == nth)
-
-
-def _days(first: date, last: date) -> Iterator[date]:
-    return (first + number * DAY for number in range((last - first).days + 1))

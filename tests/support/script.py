@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
-from tests.support.reckoning import DAY, Event, List
+from tests.support.reckoned_library import List
+from tests.support.reckoning import Event
+from tests.support.slots import DAY
 
 WEEK = timedelta(weeks=1)
-QUIET = [*range(390), *range(570, 1430)]
-"""Minutes of a day without a slot: an event at the minute of a slot may come before or after it."""
+QUIET = [*range(15, 390), *range(570, 1430)]
+"""Minutes of a day without a slot, and without the work of the night: events at the same time have no order."""
 
 
 @dataclass
@@ -68,19 +70,17 @@ class Scriptwriter:
             at = self._later(at, days=1 + self.chance.randrange(60))
 
     def _change(self, at: datetime, who: str, key: str, number: int) -> Event:
-        match self.chance.randrange(6):
-            case 0:
-                return Event(at, "pauses", who, key, until=at + self.chance.choice((4, 8, 12)) * WEEK)
-            case 1:
-                return Event(at, "pauses", who, key, until=self._midnight(at, days=self.chance.randrange(1, 100)))
-            case 2:
-                return Event(at, "resumes", who, key)
-            case 3:
-                return Event(at, "wants monthly", who, key)
-            case 4:
-                return Event(at, "wants every issue", who, key)
-            case _:
-                return Event(at, "moves", who, address=self._address(who, number))
+        changes = [
+            Event(at, "pauses", who, key, until=at + self.chance.choice((4, 8, 12)) * WEEK),
+            Event(at, "pauses", who, key, until=self._midnight(at, days=self.chance.randrange(1, 100))),
+            Event(at, "resumes", who, key),
+            Event(at, "wants monthly", who, key),
+            Event(at, "wants every issue", who, key),
+            Event(at, "moves", who, address=self._address(who, number)),
+        ]
+        if len(self.lists) > 1:
+            changes += [Event(at, "wants one a day", who)] * 2 + [Event(at, "wants all", who)]
+        return self.chance.choice(changes)
 
     def _how_many(self) -> int:
         return self.chance.randint(1, min(2, len(self.lists)))
@@ -92,7 +92,8 @@ class Scriptwriter:
 
     def _owner_of(self, plan: List) -> Iterator[Event]:
         tips, pinned, skipped = list(plan.tips), set[date](), set[date]()
-        for day in (self.first + number * DAY for number in range(7, (self.last - self.first).days, 6)):
+        pause = 30 if plan.is_course else 6  # a course is written once and hardly changed
+        for day in (self.first + number * DAY for number in range(7, (self.last - self.first).days, pause)):
             at = self._moment(day)
             ahead = [slot for slot in plan.days if slot > day + 2 * DAY and slot not in pinned | skipped][:12]
             tip, other = self.chance.sample(tips, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -12,18 +12,23 @@ from zoneinfo import ZoneInfo
 
 from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.actions.subscribers.preferences import move_token
+from newsletter.app import App
 from newsletter.daemon import Daemon
 from newsletter.domain.delivery.outcome import Outcome, Reply, Sent, Stage
 from newsletter.domain.errors import BadToken, InputError, Refused
+from newsletter.domain.lists import MailingList, Order
+from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.mail.tokens import Purpose
 from newsletter.testing import MemorySender, SentEmail
-from tests.support.library import add_tip
 from tests.support.publishing import OWNER, AppHarness
-from tests.support.reckoning import DAY, Email, Event, List
+from tests.support.reckoned_library import List
+from tests.support.reckoning import Email, Event
+from tests.support.slots import days_from
 
 _SUBJECT = re.compile(rb"^Subject: (.*?)\r\n(?! )", re.MULTILINE | re.DOTALL)
+_LIST = re.compile(rb"^List-ID: [^<]*<([^.>]+)\.", re.MULTILINE)
 _TOKEN = re.compile(rb"^List-Unsubscribe: <https://tips\.example/u/([^>]+)>", re.MULTILINE)
-NIGHT = time(3)
+NIGHT = time(0, 5)
 WEEKS = {timedelta(weeks=weeks): weeks for weeks in (4, 8, 12)}
 
 
@@ -32,101 +37,126 @@ class Arrival(NamedTuple):
 
     at: datetime
     address: str
+    list: str
     subject: str
     token: str
 
 
 class Mailboxes(MemorySender):
-    """Accepts every email, and keeps what `Arrival` has of those that can be unsubscribed from."""
+    """Accepts every email, and keeps what `Arrival` has of those of an issue.
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    arrived: emails that arrived before. tokens: of the last email, by list and by the key of the subscriber.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], arrived: Iterable[Arrival] = ()) -> None:
         super().__init__()
         self.arrived: list[Arrival] = []
+        self.tokens: dict[tuple[str, str], str] = {}
         self._clock = clock
+        for one in arrived:
+            self._keep(one)
 
     def take(self, email: SentEmail) -> Outcome:
         head = email.message.partition(b"\r\n\r\n")[0]
-        subject, token = _SUBJECT.search(head), _TOKEN.search(head)
-        if subject and token and email.envelope.recipient != OWNER:
-            arrival = Arrival(self._clock(), email.envelope.recipient, subject[1].decode(), token[1].decode())
-            self.arrived.append(arrival)
+        if (found := _LIST.search(head)) and email.envelope.recipient != OWNER:
+            subject, token = (pattern.search(head) for pattern in (_SUBJECT, _TOKEN))
+            assert subject
+            assert token
+            words = (found[1].decode(), subject[1].decode(), token[1].decode())
+            self._keep(Arrival(self._clock(), email.envelope.recipient, *words))
         return Sent(Reply(Stage.DOT, 250))
+
+    def _keep(self, email: Arrival) -> None:
+        self.arrived.append(email)
+        self.tokens[email.list, email.token.partition(".")[0]] = email.token
 
 
 @dataclass
 class Year:
-    """One newsletter whose year is played. keys: the keys of people by their names in the script."""
+    """One newsletter whose year is played.
+
+    keys: the keys of people by their names in the script. signed_up: when they did so last, in seconds, and for which lists.
+    """
 
     harness: AppHarness
     mailboxes: Mailboxes
     daemon: Daemon
     lists: Iterable[List]
     keys: dict[str, str] = field(default_factory=dict)
-    signed_up: dict[str, int] = field(default_factory=dict)
+    signed_up: dict[str, tuple[int, list[int]]] = field(default_factory=dict)
 
-    def play(self, events: Iterable[Event], until: date) -> list[Email]:
-        """Live through all days of the script until this day; the emails that arrived."""
-        moments: list[tuple[datetime, Event | time]] = [(event.at, event) for event in events]
-        first = min(at for at, _event in moments).date()
+    def set_up(self, **schedules: str) -> None:
+        """Add the lists beside the first one, with these schedules, and the tips of every list."""
+        for key, schedule in schedules.items():
+            plan = next(plan for plan in self.lists if plan.key == key)
+            order = Order.COURSE if plan.is_course else Order.TOGETHER
+            own = {"title": key.capitalize(), "schedule": schedule}
+            self.harness.lists.add(MailingList(0, key, 0, own=own, order=order, then=plan.then))
         for plan in self.lists:
             for tip in plan.tips:
-                self._add(tip)
-            moments += [(datetime.combine(day, plan.at), plan.at) for day in plan.days if first <= day < until]
-        moments += [(datetime.combine(day, NIGHT), NIGHT) for day in _days(first, until)]
-        for at, event in sorted(moments, key=lambda one: one[0]):
-            self._set_clock(at)
+                self._add(plan.key, tip)
+
+    def play(self, events: Iterable[Event], first: datetime, until: date) -> None:
+        """Live from one moment until a day, which is left out."""
+        moments: list[tuple[datetime, Event | time]] = [(event.at, event) for event in events]
+        moments += [(datetime.combine(day, plan.at), plan.at) for plan in self.lists for day in plan.days]
+        moments += [(datetime.combine(day, NIGHT), NIGHT) for day in days_from(first.date(), until)]
+        for at, event in sorted((one for one in moments if first <= one[0]), key=lambda one: one[0]):
+            if at.date() >= until:
+                return
+            self.set_clock(at)
             if isinstance(event, Event):
                 self._happens(event)
             elif event == NIGHT:
                 self.daemon.run_maintenance()
             else:
-                self._live()
-        return self._emails()
+                self.live()
 
-    def _set_clock(self, at: datetime) -> None:
+    def set_clock(self, at: datetime) -> None:
+        """at: a local time."""
         self.harness.fake_clock.now = at.replace(tzinfo=self._zone).astimezone(ZoneInfo("UTC"))
 
-    def _live(self) -> None:
+    def live(self) -> None:
         """What the timers of the daemon do at this moment, twice."""
         self.daemon.run_maintenance()
         self.daemon.send_issues()
         self.harness.fake_clock.forward(seconds=2)
         self.daemon.send_issues()
 
+    def emails(self) -> list[Email]:
+        """The emails of issues that have arrived."""
+        days = {number: day for app in self.harness.each_list() for number, day in _issues(app).items()}
+        found = []
+        for one in self.mailboxes.arrived:
+            issue = int(self.harness.signer.open(Purpose.UNSUBSCRIBE, one.token)[1], 36)
+            found.append(Email(one.address, one.list, days[issue], one.subject, one.at.astimezone(self._zone).date()))
+        return found
+
     @property
     def _zone(self) -> ZoneInfo:
         return self.harness.schedule.zone
 
-    def _emails(self) -> list[Email]:
-        with self.harness.store.read() as tx:
-            days = {issue.number: issue.day for issue in tx.issues.each()}
-        found = []
-        for one in self.mailboxes.arrived:
-            issue = int(self.harness.signer.open(Purpose.UNSUBSCRIBE, one.token)[1], 36)
-            sent = one.at.astimezone(self._zone).date()
-            found.append(Email(one.address, "tips", days[issue], one.subject, sent))
-        return found
-
     # -- what happens ------------------------------------------------------------------------------
 
     def _happens(self, event: Event) -> None:
-        if event.who:
-            with suppress(InputError, BadToken):  # the pages say "you are not subscribed"
+        # The pages say "you are not subscribed", or that a link is no longer valid; a retired tip is not pinned.
+        with suppress(InputError, BadToken, Refused):
+            if event.who:
                 self._person_does(event)
-        else:
-            with suppress(Refused):  # a retired tip is not pinned
+            else:
                 self._owner_does(event)
 
     def _person_does(self, event: Event) -> None:
         app, who = self.harness, event.who
         match event.what:
             case "is added":
-                app.subscribers.add(event.address, who, confirmed_source="the old list")
+                for key in event.lists:
+                    app.of_list(key).subscribers.add(event.address, who, confirmed_source="the old list")
                 self.keys[who] = app.subscribers.get(event.address).key
             case "signs up":
                 self._sign_up(event)
             case "confirms":
-                app.confirm_links.confirm(confirm_token(app.signer, self.keys[who], self.signed_up[who]))
+                app.confirm_links.confirm(confirm_token(app.signer, self.keys[who], self.signed_up[who][0]))
             case "moves":
                 app.preferences.ask_to_move(self._token(who), event.address)
                 app.preferences.move(move_token(app.signer, self.keys[who], int(app.clock().timestamp())))
@@ -136,41 +166,46 @@ class Year:
                 self._changes(event, self._token(who))
 
     def _changes(self, event: Event, token: str) -> None:
-        preferences = self.harness.preferences
+        app = self.harness.of_list(event.list)
         match event.what:
             case "pauses" if event.until and (weeks := WEEKS.get(event.until - event.at)):
-                preferences.pause(token, weeks)
+                app.preferences.pause(token, weeks)
             case "pauses" if event.until:
-                preferences.pause_until(token, event.until.date().isoformat())
+                app.preferences.pause_until(token, event.until.date().isoformat())
             case "resumes":
-                preferences.resume(token)
+                app.preferences.resume(token)
             case "wants monthly" | "wants every issue":
-                preferences.set_frequency(token, "monthly" if event.what == "wants monthly" else "weekly")
+                app.preferences.set_frequency(token, "monthly" if event.what == "wants monthly" else "weekly")
             case "unsubscribes":
-                self.harness.unsubscribe_links.unsubscribe(preferences.unsubscribe_token(token), how="one-click")
+                app.unsubscribe_links.unsubscribe(self._unsubscribe_token(event), how="one-click")
             case other:
                 raise ValueError(other)
+
+    def _unsubscribe_token(self, event: Event) -> str:
+        """That of the last email of the list which they got, or else that of the preferences page."""
+        found = self.mailboxes.tokens.get((event.list, self.keys[event.who]))
+        return found or self.harness.of_list(event.list).preferences.unsubscribe_token(self._token(event.who))
 
     def _sign_up(self, event: Event) -> None:
         app, number = self.harness, len(self.signed_up)
         origin = f"192.0.{number % 200}.{event.at.day}"
-        # Who comes back does so with the address they had last.
+        # Whoever comes back does so with the address they had last.
         with app.store.read() as tx:
             known = tx.subscribers.by_key(self.keys.get(event.who, ""))
         address = known.address if known else event.address
+        lists = [app.of_list(key).list_id for key in event.lists]
         app.signup.subscribe(address, event.who, form="page/1", origin=origin, proven=True)
-        found = app.subscribers.get(address)
-        self.keys[event.who] = found.key
-        self.signed_up[event.who] = int(found.signup_at.timestamp())
+        self.keys[event.who] = app.subscribers.get(address).key
+        self.signed_up[event.who] = int(app.clock().timestamp()), lists
 
     def _token(self, who: str) -> str:
         return self.harness.signer.sign(Purpose.PREFERENCES, self.keys[who])
 
     def _owner_does(self, event: Event) -> None:
-        app = self.harness
+        app = self.harness.of_list(event.list)
         match event.what:
             case "adds":
-                self._add(event.tip)
+                self._add(event.list, event.tip)
             case "puts":
                 app.tips.move(event.tip, before=event.before or None)
             case "retires":
@@ -188,9 +223,12 @@ class Year:
             case other:
                 raise ValueError(other)
 
-    def _add(self, tip: str) -> None:
-        add_tip(self.harness.files, tip, key=tip)
+    def _add(self, key: str, tip: str) -> None:
+        with self.harness.of_list(key).store.write() as tx:
+            text = TipText(title=tip, body="Say it *once*.")
+            tx.tips.add(text, identity(tip, None), tip, TipState.FRESH, self.harness.clock())
 
 
-def _days(first: date, until: date) -> Iterable[date]:
-    return (first + number * DAY for number in range((until - first).days))
+def _issues(app: App) -> Mapping[int, date]:
+    with app.store.read() as tx:
+        return {issue.number: issue.day for issue in tx.issues.each()}

@@ -9,7 +9,9 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from tests.support.reckoning import Email, Event, List, every_month, every_week, reckon
+from tests.support.reckoned_library import List
+from tests.support.reckoning import Email, Event, reckon
+from tests.support.slots import every_month, every_week
 
 FIRST, UNTIL = date(2026, 1, 1), date(2026, 3, 1)
 TUESDAYS = every_week(FIRST, UNTIL, [1])
@@ -172,6 +174,18 @@ def test_two_lists_on_one_day_are_two_emails_and_one_a_day_is_the_wish_for_the_n
     assert shown(emails) == "6 a, 6 u+, 13 b, 13 v+ on the 14, 20 c, 20 w+ on the 21, 27 d, 27 x+, 3 e"
 
 
+def test_a_part_that_waited_in_vain_comes_again() -> None:
+    events = [
+        join("ada", at(1), "tips", "start"),
+        Event(at(8), "wants one a day", "ada"),
+        Event(at(13), "pauses", "ada", "start", until=at(15)),
+        Event(at(28), "unsubscribes", "ada", "tips"),
+    ]
+    emails = reckon([TIPS, COURSE], events, UNTIL)
+
+    assert shown(emails) == "6 a, 6 one*, 13 b, 20 c, 20 two* on the 21, 27 d, 27 three* on the 28"
+
+
 def test_everybody_begins_a_course_with_its_first_part_and_goes_on_to_the_next_list() -> None:
     events = [ADA, join("bob", at(8), "start"), join("cid", at(14), "start")]
     emails = reckon([COURSE, TIPS], events, UNTIL)
@@ -204,8 +218,8 @@ def test_everybody_begins_a_course_with_its_first_part_and_goes_on_to_the_next_l
         ),
         pytest.param(
             [Event(at(14), "puts", list="start", tip="one", before="three")],
-            "13 one*, 20 three*, 27 d, 3 e, 10 f, 17 g",
-            id="what they had was moved back, and two with it before them",
+            "13 one*, 20 two*, 27 three*, 3 e, 10 f, 17 g",
+            id="what they had was moved back: on with what followed it",
         ),
         pytest.param(
             [Event(at(21), "puts", list="start", tip="one")],
@@ -233,6 +247,37 @@ def test_everybody_begins_a_course_with_its_first_part_and_goes_on_to_the_next_l
             ],
             "13 one*, 27 two*, 3 three*, 10 f",
             id="back again: on with the next part",
+        ),
+        pytest.param(
+            [
+                Event(at(30), "unsubscribes", "bob", "tips"),
+                Event(at(1, month=2), "signs up", "bob", lists=("start", "tips")),
+                Event(at(2, month=2), "confirms", "bob"),
+            ],
+            "13 one*, 20 two*, 27 three*, 3 e, 10 f, 17 g",
+            id="back again after the last part",
+        ),
+        pytest.param(
+            [Event(at(21), "retires", list="start", tip="three")], "13 one*, 20 two*, 27 d, 3 e", id="nothing is left"
+        ),
+        pytest.param(
+            [Event(at(28), "adds", list="start", tip="four")],
+            "13 one*, 20 two*, 27 three*, 3 e, 10 f, 17 g",
+            id="added after the last part",
+        ),
+        pytest.param(
+            [Event(at(21), "adds", list="start", tip="four")],
+            "13 one*, 20 two*, 27 three*, 3 four*, 10 f, 17 g",
+            id="added before the last part",
+        ),
+        pytest.param(
+            [
+                Event(at(9), "signs up", "bob", lists=("tips",)),
+                Event(at(10), "confirms", "bob"),
+                Event(at(22), "unsubscribes", "bob", "tips"),
+            ],
+            "13 one*, 13 b, 20 two*, 20 c, 27 three*",
+            id="nobody comes back to a list that they have unsubscribed from",
         ),
     ],
 )
