@@ -5,7 +5,7 @@ Their links are made when an email is sent, so that the database holds no token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from textwrap import shorten
@@ -15,11 +15,12 @@ from newsletter.actions.calendar.plan import Rules, coming_issue
 from newsletter.actions.owner.links import shown_words, tokens
 from newsletter.actions.subscribers.confirm import confirm_token
 from newsletter.actions.subscribers.preferences import move_token
-from newsletter.actions.subscribers.unsubscribe import resubscribe_token
+from newsletter.actions.subscribers.unsubscribe import resubscribe_token, unsubscribe_token
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.lists import FIRST_LIST
 from newsletter.domain.site import Site
 from newsletter.domain.subscribers.subscriber import Subscriber
+from newsletter.domain.subscribers.subscription import ON_THE_LIST
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.headers import transactional_headers
 from newsletter.mail.message import build
@@ -33,12 +34,14 @@ from newsletter.ports.transactional import TransactionalEmail
 Values = Mapping[str, object]
 
 REFUSED_IN_REPORT = 10
+_PERSONAL = ("manage_link", "confirm_address")  # about the person, whatever the list
 
 
 @dataclass(frozen=True, slots=True)
 class ListParts:
     """What the emails of one list are made with. store: sees that list."""
 
+    list_id: int
     store: Store
     rules: Rules
     renderer: Renderer
@@ -55,9 +58,9 @@ class Composers:
 
     def of(self, email: TransactionalEmail) -> Composer:
         """That of the list whose email it is. Raises what its settings and templates raise."""
-        list_id = int(str(email.values.get("list", FIRST_LIST)))
+        list_id = _lists_of(email)[0]
         if list_id not in self._known:
-            self._known[list_id] = Composer(self._parts_of(list_id), self._signer, self._clock)
+            self._known[list_id] = Composer(self._parts_of(list_id), self._signer, self._clock, self._parts_of)
         return self._known[list_id]
 
 
@@ -71,6 +74,7 @@ class Composer:
     parts: ListParts
     signer: Signer
     clock: Clock
+    parts_of: Callable[[int], ListParts]
     brought: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def compose(self, email: TransactionalEmail) -> bytes | None:
@@ -85,7 +89,7 @@ class Composer:
             message_id=self._message_id(email),
             date=self.clock(),
             kind=email.kind,
-            unsubscribe_url=self._unsubscribe_url(str(email.values["subscriber_key"]))
+            unsubscribe_url=self._unsubscribe_url(str(email.values["subscriber_key"]), self.parts.list_id)
             if email.kind == "welcome"
             else "",
         )
@@ -126,10 +130,10 @@ class Composer:
     def _rendered(self, email: TransactionalEmail) -> Rendered | None:
         values: Values = email.values
         if "subscriber_key" in email.values:
-            subscriber = self._recipient(email)
-            if subscriber is None:
+            found = self._recipients(email)
+            if not found:
                 return None
-            values = self._values(email, subscriber)
+            values = self._values(email, found[0][1], [one for one, _ in found])
         elif email.kind == "report":
             coming = _with_dates([values["next"]] if values["next"] else [])
             refused = self._refused(int(str(values["number"])))
@@ -158,47 +162,73 @@ class Composer:
             if one.address and one.reply
         ]
 
-    def _recipient(self, email: TransactionalEmail) -> Subscriber | None:
-        """The subscriber, if the email still applies to them: a lot may have happened since it was queued."""
-        with self.parts.store.read() as tx:
-            subscriber = tx.subscribers.by_key(str(email.values["subscriber_key"]))
-        return subscriber if subscriber and not subscriber.suppressed and applies(email, subscriber) else None
+    def _recipients(self, email: TransactionalEmail) -> list[tuple[int, Subscriber]]:
+        """The lists for which the email still applies, and the subscriber as each of them sees it.
 
-    def _values(self, email: TransactionalEmail, subscriber: Subscriber) -> Values:
+        A lot may have happened since it was queued.
+        """
+        with self.parts.store.read() as tx:
+            person = tx.subscribers.by_key(str(email.values["subscriber_key"]))
+            if person is None or person.suppressed:
+                return []
+            lists = _lists_of(email)
+            if email.kind in _PERSONAL:
+                lists = [one.list_id for one in tx.subscribers.subscriptions(person.id)]
+            found = [(one, tx.of_list(one).subscribers.by_key(person.key)) for one in lists]
+        return [(one, seen) for one, seen in found if seen and applies(email, seen)]
+
+    def _values(self, email: TransactionalEmail, subscriber: Subscriber, lists: Sequence[int]) -> Values:
         match email.kind:
             case "confirm" | "reminder":
-                return self._confirmation(subscriber)
+                return self._confirmation(subscriber, lists)
             case "confirm_address":
                 token = move_token(self.signer, subscriber.key, int(str(email.values["asked_at"])))
                 return {"address": email.address, "move_url": self.parts.site.url(f"/move/{token}")}
             case "welcome":
-                return {**self._personal(subscriber), **self._welcome(email.id, subscriber)}
+                return {**self._personal(subscriber), **self._welcome(email.id, subscriber, lists)}
             case "unsubscribed":
-                return {"back_url": self.parts.site.url(f"/back/{resubscribe_token(self.signer, subscriber.key)}")}
+                token = resubscribe_token(self.signer, subscriber.key, lists[0])
+                others = self._titles(self._others(subscriber, lists[0]))
+                return {"back_url": self.parts.site.url(f"/back/{token}"), "others": others}
             case _:
                 return self._personal(subscriber)
 
-    def _confirmation(self, subscriber: Subscriber) -> Values:
+    def _confirmation(self, subscriber: Subscriber, lists: Sequence[int]) -> Values:
         """Before the confirmation, an email shows nothing that the visitor typed except the address: it could be spam."""
-        token = confirm_token(self.signer, subscriber.key, int(subscriber.signup_at.timestamp()))
-        return {"address": subscriber.address, "confirm_url": self.parts.site.url(f"/confirm/{token}")}
+        token = confirm_token(self.signer, subscriber.key, int(subscriber.signup_at.timestamp()), lists)
+        url = self.parts.site.url(f"/confirm/{token}")
+        return {"address": subscriber.address, "confirm_url": url, "titles": self._titles(lists)}
 
-    def _welcome(self, email_id: int, subscriber: Subscriber) -> Values:
+    def _others(self, subscriber: Subscriber, but: int) -> list[int]:
+        """The ids of the other lists that they are subscribed to."""
+        with self.parts.store.read() as tx:
+            found = tx.subscribers.subscriptions(subscriber.id)
+        return [one.list_id for one in found if one.status in ON_THE_LIST and one.list_id != but]
+
+    def _titles(self, lists: Sequence[int]) -> list[str]:
+        return [self.parts_of(one).site.title for one in lists]
+
+    def _welcome(self, email_id: int, subscriber: Subscriber, lists: Sequence[int]) -> Values:
         """The day of the next issue, and the tip that was sent last, so that nobody has to wait a week for their first one.
 
         A tip that the subscriber has received already is left out.
         """
         with self.parts.store.read() as tx:
-            next_slot = coming_issue(tx, self.parts.rules, self.clock())
+            days = [coming_issue(tx.of_list(one), self.parts_of(one).rules, self.clock()) for one in lists]
+            next_slot = min(filter(None, days), default=None)
             latest = next(iter(tx.archive.latest(1)), None)
             if latest and any(one.tip == latest.entry.key for one in tx.subscribers.deliveries(subscriber.id)):
                 latest = None
             if latest:
                 self.brought[email_id] = (subscriber.id, tx.tips.get(latest.entry.key).card.id)
-        if latest is None:
-            return {"next_slot": next_slot}
-        return {
+        more = {
             "next_slot": next_slot,
+            "titles": self._titles(lists),
+        }
+        if latest is None:
+            return more
+        return {
+            **more,
             "latest_url": self.parts.site.url(f"/tips/{latest.entry.key}"),
             "latest_title": latest.entry.title,
             "latest_body": latest.body,
@@ -212,16 +242,22 @@ class Composer:
             "name": subscriber.name,
             "joined_on": format_join_date(joined_day.isoformat() if joined_day else "", self.parts.site),
             "joined_day": joined_day,
-            "unsubscribe_url": self._unsubscribe_url(subscriber.key),
+            "unsubscribe_url": self._unsubscribe_url(subscriber.key, self.parts.list_id),
             "preferences_url": self.parts.site.url(f"/p/{self.signer.sign(Purpose.PREFERENCES, subscriber.key)}"),
         }
 
-    def _unsubscribe_url(self, subscriber_key: str) -> str:
-        return self.parts.site.url(f"/u/{self.signer.sign(Purpose.UNSUBSCRIBE, subscriber_key)}")
+    def _unsubscribe_url(self, subscriber_key: str, list_id: int) -> str:
+        return self.parts.site.url(f"/u/{unsubscribe_token(self.signer, subscriber_key, list_id)}")
 
     def _message_id(self, email: TransactionalEmail) -> str:
         """The same on every retry. The space separates this sealed text from every possible sealed address."""
         return f"<{self.signer.seal(Purpose.BOUNCE, f'notice {email.id}')}@{self.parts.site.from_domain}>"
+
+
+def _lists_of(email: TransactionalEmail) -> list[int]:
+    """The ids of the lists that an email is about, in their order."""
+    named = email.values.get("lists")
+    return named if isinstance(named, list) else [int(str(email.values.get("list", FIRST_LIST)))]
 
 
 def _with_dates(rows: object) -> list[Values]:

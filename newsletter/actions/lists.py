@@ -45,6 +45,11 @@ class Lists:
             found = tx.lists.get(key)
         return self._status(found)
 
+    def offered(self) -> list[MailingList]:
+        """The lists that anybody may sign up for."""
+        with self.store.read() as tx:
+            return [one for one in tx.lists.each() if one.public]
+
     def is_only_one(self) -> bool:
         """Has this installation one list, so that nothing needs to speak of lists?"""
         with self.store.read() as tx:

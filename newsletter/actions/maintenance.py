@@ -39,8 +39,7 @@ class Maintenance:
         now = self.clock()
         with self.store.write() as tx:
             woken = tx.maintenance.end_pauses(now)
-            due = tx.maintenance.due_reminders(now, MAX_REMINDERS)
-            reminded = [subscriber for subscriber in due if self._remind(tx, subscriber, now)]
+            reminded = [lists for lists in _due(tx, now) if self._remind(lists, now)]
             forget_replies(tx, now)
             alerted = self._alert_stream(tx, now)
             counts = {"woken": woken, "reminded": len(reminded), **tx.maintenance.delete_expired(now)}
@@ -48,12 +47,18 @@ class Maintenance:
             self.email_queued()
         return counts
 
-    def _remind(self, tx: Tx, subscriber: Subscriber, now: datetime) -> bool:
-        """Queue a reminder, unless the mailbox got enough emails already; then it gets none later either."""
-        tx.subscribers.change(subscriber.id, reminded_at=now)
+    def _remind(self, due: Sequence[tuple[Tx, Subscriber]], now: datetime) -> bool:
+        """Queue a reminder, unless the mailbox got enough emails already; then it gets none later either.
+
+        due: the lists of one sign-up, and the subscriber as each of them sees it.
+        """
+        lists = [tx for tx, _ in due]
+        tx, subscriber = due[0]
+        for one in lists:
+            one.subscribers.change(subscriber.id, reminded_at=now)
         if self.limiter.has_enough(tx, subscriber.address_key, now):
             return False
-        ask_to_confirm(tx, subscriber, now, kind="reminder")
+        ask_to_confirm(lists, subscriber, now, kind="reminder")
         self.limiter.count_email(tx, subscriber.address_key, now)
         return True
 
@@ -63,3 +68,13 @@ class Maintenance:
         for address in self.owner if unanswered else ():
             tx.transactional.add("alert", address, stream_alert(unanswered), now)
         return bool(unanswered and self.owner)
+
+
+def _due(tx: Tx, now: datetime) -> list[list[tuple[Tx, Subscriber]]]:
+    """Those who get a reminder: one for all lists that they signed up for together."""
+    due: dict[tuple[int, datetime], list[tuple[Tx, Subscriber]]] = {}
+    for one in tx.lists.each():
+        seen = tx.of_list(one.id)
+        for subscriber in seen.maintenance.due_reminders(now, MAX_REMINDERS):
+            due.setdefault((subscriber.id, subscriber.signup_at), []).append((seen, subscriber))
+    return list(due.values())[:MAX_REMINDERS]

@@ -106,7 +106,7 @@ class Transactional:
 
     def send_alert(self, to: Sequence[str], values: Values) -> int:
         """Send an alert without the database, which is what it is about; how many were accepted. Raises SenderError."""
-        composer = Composer(self.parts_of(FIRST_LIST), self.signer, self.clock)
+        composer = Composer(self.parts_of(FIRST_LIST), self.signer, self.clock, self.parts_of)
         sent, now = 0, self.clock()
         with closing(self.sender().open()) as session:
             for address in to:

@@ -255,6 +255,7 @@ class App(Parts):
             fresh_key,
             self.clock,
             self.email_queued.set,
+            self.lists.offered,
         )
 
     @cached_property
@@ -306,7 +307,7 @@ class App(Parts):
     @property
     def list_parts(self) -> ListParts:
         """What the transactional emails of this list are made with."""
-        return ListParts(self.store, self.rules, self.transactional_renderer, self.site, self.dkim)
+        return ListParts(self.list_id, self.store, self.rules, self.transactional_renderer, self.site, self.dkim)
 
     @cached_property
     def owner(self) -> Owner:

@@ -6,7 +6,7 @@ A list has its own tips, issues, calendar, and subscriptions. What it does not s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +25,10 @@ FROM_SETTINGS = (
 )  # fmt: skip
 """The settings that a list can have of its own."""
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+class NotOffered(InputError):
+    """A sign-up for a list that does not exist, or that takes no sign-ups."""
 
 
 class Order(StrEnum):
@@ -71,6 +75,30 @@ def checked_key(text: str) -> str:
             fix="Use up to 40 lower-case letters, digits, and hyphens, such as advice",
         )
     return key
+
+
+def asked_for(text: str, offered: Sequence[MailingList]) -> tuple[int, ...]:
+    """The ids of the lists that a sign-up form asks for, in their order; () if it asks for none.
+
+    text: keys, separated by commas or spaces. offered: the lists that a visitor may see. Raises InputError, with the same words for
+    a list that does not exist, that is retired, and that is not public.
+    """
+    wanted = text.replace(",", " ").lower().split()
+    keys = [one.key for one in offered]
+    if unknown := [key for key in wanted if key not in keys]:
+        raise NotOffered(f"you cannot sign up for {unknown[0][:60]!r}", fix=f"Choose from: {', '.join(keys)}")
+    return tuple(one.id for one in offered if one.key in wanted)
+
+
+def pack_ids(list_ids: Iterable[int]) -> str:
+    """The ids of lists as one word for a token, which has little room: a number with a bit for each, in hexadecimal."""
+    return f"{sum(1 << one for one in set(list_ids)):x}"
+
+
+def unpack_ids(word: str) -> tuple[int, ...]:
+    """What `pack_ids` packed; raises ValueError."""
+    bits = int(word, 16)
+    return tuple(one for one in range(1, bits.bit_length()) if bits >> one & 1)
 
 
 def issue_id(list_id: int, number: int) -> int:

@@ -118,7 +118,7 @@ class Weekdays:
         if self.weekdays in (_ALL_DAYS, _MONDAY_TO_FRIDAY):
             days = say("day" if self.weekdays == _ALL_DAYS else "weekday")
         else:
-            days = _listed([say(WEEKDAYS[weekday]) for weekday in self.weekdays], say)
+            days = listed([say(WEEKDAYS[weekday]) for weekday in self.weekdays], say)
         return say(_EVERY[self.every - 1], days=days)
 
     def when(self, say: Say = str.format) -> str:
@@ -179,7 +179,7 @@ class MonthDays:
 
     def words(self, say: Say = str.format) -> str:
         """As in SlotDays."""
-        nths = _listed([say(NTH[nth]) for nth in self.nths], say)
+        nths = listed([say(NTH[nth]) for nth in self.nths], say)
         return say("{nth} {weekday} of the month", nth=nths, weekday=say(WEEKDAYS[self.weekday]))
 
     def when(self, say: Say = str.format) -> str:
@@ -211,7 +211,8 @@ def nth_weekday(year: int, month: int, weekday: int, nth: int) -> date:
     return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (nth - 1))
 
 
-def _listed(names: Sequence[str], say: Say) -> str:
+def listed(names: Sequence[str], say: Say) -> str:
+    """Names in a row: one; one and other; one, other, and last."""
     if len(names) == 1:
         return names[0]
     if len(names) == 2:

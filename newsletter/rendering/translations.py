@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from newsletter.domain.dates import read_time
 from newsletter.domain.english import sentence
-from newsletter.domain.slot_days import WEEKDAYS
+from newsletter.domain.slot_days import WEEKDAYS, listed
 from newsletter.domain.tips.pictures import FOLDER, MAX_WIDTH
 from newsletter.domain.tips.season_rule import MONTHS
 from newsletter.rendering.catalogs import read_catalog
@@ -112,6 +112,7 @@ class Translations:
         return {
             "day": self.dates.day,
             "link": link,
+            "listed": lambda names: listed(names, self.translate),
             "markdown": in_html,
             "sentence": sentence,
             "strong": strong,

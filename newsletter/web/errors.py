@@ -21,6 +21,7 @@ from newsletter.domain.errors import (
     SchemaError,
     Unavailable,
 )
+from newsletter.domain.lists import NotOffered
 from newsletter.domain.subscribers.address import BadAddress
 from newsletter.domain.subscribers.signup_limits import NeedsProof, TooMany
 from newsletter.web.headers import StrictHeaders
@@ -61,6 +62,12 @@ TEST_LINK = Answer(
 BAD_ADDRESS = Answer(
     422, "Please check your entry", "This is not a valid email address.", "Enter it as name@example.com"
 )
+NOT_OFFERED = Answer(
+    422,
+    "Please check your entry",
+    "This newsletter takes no sign-ups.",
+    "Choose from the newsletters on this page.",
+)
 BUSY = Answer(503, "One moment, please", "We’re busy right now. Nothing was lost.", "Try again in a minute.")
 CLOSED = Answer(
     503,
@@ -80,6 +87,7 @@ BY_CLASS: dict[type[NewsletterError], Answer] = {
     Unavailable: CLOSED,
     NewsletterError: BROKEN,
 }
+OF_A_FIELD: dict[type[Exception], Answer] = {BadAddress: BAD_ADDRESS, NotOffered: NOT_OFFERED}
 HEADINGS = {
     400: "We can’t read this request",
     405: "This is not possible here",
@@ -90,8 +98,8 @@ HEADINGS = {
 
 def answer_for(error: Exception) -> Answer:
     """What a visitor is told. Our own messages are for the owner, except those about a form field."""
-    if isinstance(error, BadAddress):
-        return BAD_ADDRESS
+    if found := OF_A_FIELD.get(type(error)):
+        return found
     if isinstance(error, InputError):
         return Answer(422, "Please check your entry", f"{sentence(error.message)}.", error.fix)
     if isinstance(error, TooMany):
@@ -122,6 +130,8 @@ def answer_errors(web: FastAPI, pages: Pages, strict: StrictHeaders) -> None:
             headers["Retry-After"] = seconds
         if wants_json(request):
             document = {"error": answer.text.rstrip("."), "fix": answer.next}
+            if isinstance(error, NotOffered):  # a program needs the keys
+                document = {"error": error.message, "fix": error.fix}
             return JSONResponse(document, answer.status, headers)
         return pages.page("error", answer.status, headers, answer=answer)
 

@@ -59,6 +59,8 @@ SCHEMAS: dict[str, Json] = {
         ("email",),
         email=_text(format="email"),
         name=_OPTIONAL,
+        list=_text(description="the key of a list; can be repeated. Without it, the sign-up is for the first list"),
+        lists=_text(description="keys of several lists, separated by commas"),
         altcha=_text(description="the solution of a challenge by the ALTCHA protocol: Base64 of JSON"),
     ),
     "NeedsProof": _object(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 from urllib.parse import parse_qsl
 
@@ -12,8 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
+from newsletter.domain.lists import MOST
+
 MAX_BODY = 16_384  # octets; the longest real form has under 1,000
-MAX_FIELDS = 20
+MAX_FIELDS = 20 + MOST  # a form may have a checkbox for each list
+REPEATED = frozenset({"list", "lists"})  # the fields that may occur several times; their values are joined by spaces
 
 
 def origin_of(request: Request) -> str:
@@ -61,7 +64,7 @@ async def _form_fields(request: Request, kind: str, body: bytes) -> dict[str, st
     if (
         kind == "application/x-www-form-urlencoded"
     ):  # parsed here: every browser sends it, and it takes a third of the time
-        return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+        return _joined(parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
     if kind != "multipart/form-data":
         if body:
             raise HTTPException(415, "Send the form as URL-encoded, multipart, or JSON data.")
@@ -71,14 +74,26 @@ async def _form_fields(request: Request, kind: str, body: bytes) -> dict[str, st
         return {"type": "http.request", "body": body, "more_body": False}
 
     async with Request(request.scope, replay).form(max_files=0, max_fields=MAX_FIELDS) as form:
-        return {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        return _joined([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
 
 
 def _json_fields(body: bytes) -> dict[str, str]:
     found = json.loads(body)
     if not isinstance(found, dict):
         raise HTTPException(400, "Send one JSON object.")
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    pairs = [(name, value) for name, value in found.items() if isinstance(value, str)]
+    listed = ((name, found.get(name)) for name in REPEATED)
+    more = [
+        (name, each) for name, value in listed if isinstance(value, list) for each in value if isinstance(each, str)
+    ]
+    return _joined(pairs + more)
+
+
+def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    fields = dict(pairs)
+    for name in REPEATED & fields.keys():
+        fields[name] = " ".join(value for other, value in pairs if other == name)
+    return fields
 
 
 Fields = Annotated[dict[str, str], Depends(read_fields)]

@@ -18,14 +18,16 @@ from newsletter.web.errors import Answer, answer_for
 from newsletter.web.headers import is_among
 from newsletter.web.pages import Pages
 from newsletter.web.requests import Body, origin_of, read_body, read_fields, wants_json
+from newsletter.web.shown_lists import shown_lists
 
 if TYPE_CHECKING:
-    from newsletter.actions.subscribers.confirm import Confirmed, ConfirmView
+    from newsletter.actions.subscribers.confirm import Confirmation
 
 FORM_VERSION = "1"  # of the text beside the form; kept as proof of consent, so raise it whenever that text changes
 HONEYPOT = "message"  # a hidden field that only bots fill in
 SOLUTION = "altcha"  # the field that ALTCHA's scripts use
 LATEST_TIPS = 5
+KEPT = ("email", "name", "ticket", "list", "lists", "offered")  # fields that the page of a proof sends again
 GONE = 410
 RETRY_AFTER = {"Retry-After": "3600"}
 VARY = {"Vary": "Accept"}
@@ -87,6 +89,7 @@ class SignupPages:
                     solution=fields.get(SOLUTION, ""),
                     wait=fields.get("wait", ""),
                     no_wait=no_wait,
+                    lists=_lists_in(fields),
                 )
             except NeedsProof as error:
                 return self._ask_for_proof(error, fields, in_json=in_json, framed=framed)
@@ -139,7 +142,7 @@ class SignupPages:
             challenge=json.dumps(challenge),
             wait=wait,
             again=fields.get("wait") == wait.token,
-            fields={name: fields.get(name, "") for name in ("email", "name", "ticket")},
+            fields={name: fields[name] for name in KEPT if name in fields},
             solution=SOLUTION,
         )
 
@@ -151,10 +154,16 @@ class SignupPages:
         status = answer.status if answer else 200
         return self._pages.page(page, status, RETRY_AFTER if status == 429 else None, **values)
 
-    def _confirm_page(self, page: str, view: ConfirmView | Confirmed) -> Response:
+    def _confirm_page(self, page: str, view: Confirmation) -> Response:
         if view.verdict is Verdict.STALE:
             return self._pages.page("expired_link", GONE)
-        values: dict[str, Any] = {"address": view.address}
+        values: dict[str, Any] = {"address": view.address, "lists": shown_lists(self._app, self._pages, view.lists)}
         if page == "confirmed":
             values["already"] = view.verdict is Verdict.ALREADY
         return self._pages.page(page, **values)
+
+
+def _lists_in(fields: Mapping[str, str]) -> str | None:
+    """The keys of the lists that a form asks for; None if it says nothing about lists, which means the first one."""
+    named = [fields[name] for name in ("list", "lists", "offered") if name in fields]
+    return " ".join(named[:-1] if "offered" in fields else named) if named else None

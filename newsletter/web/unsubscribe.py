@@ -9,10 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from newsletter.app import App
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.domain.subscribers.address import masked_address
 from newsletter.domain.subscribers.subscription import Reason, Verdict
 from newsletter.web.pages import Pages
 from newsletter.web.requests import Body, Fields, origin_of, read_fields
+from newsletter.web.shown_lists import ShownList, shown_list, shown_lists
 from newsletter.web.signup import FORM_VERSION
 
 if TYPE_CHECKING:
@@ -25,10 +27,11 @@ REASONS = {
     Reason.NEVER_ASKED: "I never signed up",
     Reason.OTHER: "Another reason",
 }
+ALL = "all"
 
 
 async def read_unsubscribe_method(request: Request, body: Body) -> str:
-    """How someone unsubscribes: "one-click" for the body of RFC 8058 section 3.1, "page" for the button.
+    """How someone unsubscribes: "one-click" for the body of RFC 8058 section 3.1, "page" for the button, ALL for that button.
 
     A body that cannot be read still unsubscribes: a mail program that sends it oddly must not fail.
     """
@@ -36,7 +39,9 @@ async def read_unsubscribe_method(request: Request, body: Body) -> str:
         fields = await read_fields(request, body)
     except HTTPException:
         return "page"
-    return "one-click" if fields.get("List-Unsubscribe") == "One-Click" else "page"
+    if fields.get("List-Unsubscribe") == "One-Click":
+        return "one-click"
+    return ALL if fields.get("all") == "yes" else "page"
 
 
 UnsubscribeMethod = Annotated[str, Depends(read_unsubscribe_method)]
@@ -58,7 +63,8 @@ class UnsubscribePages:
 
     def unsubscribe(self, token: str, how: UnsubscribeMethod) -> Response:
         """Unsubscribe with one click (RFC 8058 section 3.2: status 200, no redirect, no cookie) or with the button."""
-        done = self._app.unsubscribe_links.unsubscribe(token, how=how)
+        links = self._app.unsubscribe_links
+        done = links.unsubscribe_all(token, how="page") if how == ALL else links.unsubscribe(token, how=how)
         return self.unsubscribed_page(token, already=done.verdict is Verdict.ALREADY, asks=not done.quarterly)
 
     def save_reason(self, token: str, request: Request, fields: Fields) -> Response:
@@ -96,13 +102,28 @@ class UnsubscribePages:
             view=view,
             thanks=bool(saved),
             saved=saved,
+            title=self._app.of_list_id(view.list_id).site.title,
+            others=self._others(token, view),
+            all=self._pages.path(f"/u/{token}"),
         )
+
+    def _others(self, token: str, view: UnsubscribeView) -> list[tuple[ShownList, str]]:
+        """The other lists that somebody is subscribed to, each with the address that ends it."""
+        links = self._app.unsubscribe_links
+        return [
+            (shown_list(self._app, self._pages, one), self._pages.path(f"/u/{links.token_for(token, one)}"))
+            for one in view.others
+        ]
 
     def _button_page(self, token: str, view: UnsubscribeView) -> Response:
         is_offered = view.status in {"confirmed", "paused"} and not view.ends_quarterly
         preferences = self._app.unsubscribe_links.preferences_token(token)
+        of_list = self._app.of_list_id(view.list_id)
         return self._pages.page(
             "unsubscribe",
+            title=of_list.site.title,
+            list_key=of_list.list_key,
+            is_named=view.list_id != FIRST_LIST or bool(view.others),
             address=masked_address(view.address),
             quarterly=view.ends_quarterly,
             standing=view.status,
@@ -113,13 +134,19 @@ class UnsubscribePages:
 
     def resubscribe_page(self, token: str) -> Response:
         """A page with a button that signs up again; the unsubscribe email links here."""
-        address = self._app.unsubscribe_links.resubscriber(token).address
-        return self._pages.page("resubscribe", address=masked_address(address))
+        subscriber, list_id = self._app.unsubscribe_links.resubscriber(token)
+        lists = shown_lists(self._app, self._pages, [list_id])
+        return self._pages.page("resubscribe", address=masked_address(subscriber.address), lists=lists)
 
     def resubscribe(self, token: str, request: Request, _: Body) -> Response:
         """Sign up again. The answer is the same as that of the sign-up form, and a confirmation email follows."""
-        subscriber = self._app.unsubscribe_links.resubscriber(token)
+        subscriber, list_id = self._app.unsubscribe_links.resubscriber(token)
         self._app.signup.subscribe(
-            subscriber.address, subscriber.name, form=f"back/{FORM_VERSION}", origin=origin_of(request), personal=True
+            subscriber.address,
+            subscriber.name,
+            form=f"back/{FORM_VERSION}",
+            origin=origin_of(request),
+            personal=True,
+            lists=[list_id],
         )
         return self._pages.page("signup_sent")

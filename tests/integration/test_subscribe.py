@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.actions.subscribers.confirm import Confirmed, ConfirmLinks, ConfirmView, confirm_token
+from newsletter.actions.subscribers.confirm import Confirmation, ConfirmLinks, confirm_token
 from newsletter.actions.subscribers.manage import Subscribers
 from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import MAX_NAME, Added, clean_name, subscribe
@@ -50,11 +50,11 @@ def confirm_links(store: SqlStore, now: datetime) -> ConfirmLinks:
     return ConfirmLinks(store, SIGNER, SignupLimiter(), lambda: now, lambda: None)
 
 
-def confirm(store: SqlStore, token: str, now: datetime = TUESDAY) -> Confirmed:
+def confirm(store: SqlStore, token: str, now: datetime = TUESDAY) -> Confirmation:
     return confirm_links(store, now).confirm(token)
 
 
-def view_confirm(store: SqlStore, token: str, now: datetime = TUESDAY) -> ConfirmView:
+def view_confirm(store: SqlStore, token: str, now: datetime = TUESDAY) -> Confirmation:
     return confirm_links(store, now).view(token)
 
 

@@ -1,14 +1,16 @@
-"""Confirm a sign-up by the link in the confirmation email. Someone who has unsubscribed since is never resubscribed."""
+"""Confirm a sign-up, for all lists it asked for, by the link in the confirmation email. Someone who has unsubscribed since is never resubscribed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from newsletter.actions.subscribers.erase import lift_suppressions
 from newsletter.actions.subscribers.signup_limits import SignupLimiter
+from newsletter.actions.subscribers.subscribe import named_lists
 from newsletter.domain.errors import BadToken
+from newsletter.domain.lists import FIRST_LIST, pack_ids, unpack_ids
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import Status, Verdict, on_confirm
 from newsletter.mail.tokens import Purpose, Signer
@@ -17,24 +19,21 @@ from newsletter.ports.store import Store, Tx
 
 
 @dataclass(frozen=True, slots=True)
-class ConfirmView:
-    """What the link would do now."""
+class Confirmation:
+    """What the link would do now, or what it did. lists: the ids of the lists that this is about."""
 
     verdict: Verdict
     address: str
+    lists: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """What the link did."""
+def confirm_token(signer: Signer, subscriber_key: str, signup_at: int, lists: Sequence[int] = (FIRST_LIST,)) -> str:
+    """The token of a confirm link, valid for one subscriber and one sign-up (seconds since 1970).
 
-    verdict: Verdict
-    address: str
-
-
-def confirm_token(signer: Signer, subscriber_key: str, signup_at: int) -> str:
-    """The token of a confirm link, valid for one subscriber and one sign-up (seconds since 1970)."""
-    return signer.sign(Purpose.CONFIRM, subscriber_key, str(signup_at))
+    lists: ids. A token that names no list is one of the first, as all tokens were once.
+    """
+    named = () if tuple(lists) == (FIRST_LIST,) else (pack_ids(lists),)
+    return signer.sign(Purpose.CONFIRM, subscriber_key, str(signup_at), *named)
 
 
 @dataclass(frozen=True)
@@ -47,43 +46,73 @@ class ConfirmLinks:
     clock: Clock
     email_queued: Callable[[], None]
 
-    def view(self, token: str) -> ConfirmView:
+    def view(self, token: str) -> Confirmation:
         """What the link would do; changes nothing. Raises BadToken."""
-        subscriber_key, link_signup_at = _open_token(self.signer, token)
+        link = _open_token(self.signer, token)
         with self.store.read() as tx:
-            subscriber = _subscriber(tx, subscriber_key)
-        verdict = on_confirm(subscriber.status, subscriber.signup_at, link_signup_at, self.clock())
-        return ConfirmView(verdict, subscriber.address)
+            return _decide(tx, link, self.clock())[0]
 
-    def confirm(self, token: str) -> Confirmed:
-        """Confirm once: set the status, log the consent, queue a welcome email. Raises BadToken."""
-        subscriber_key, link_signup_at = _open_token(self.signer, token)
-        now = self.clock()
+    def confirm(self, token: str) -> Confirmation:
+        """Confirm once: set the status, log the consent, queue one welcome email. Raises BadToken."""
+        link, now = _open_token(self.signer, token), self.clock()
         with self.store.write() as tx:
-            subscriber = _subscriber(tx, subscriber_key)
-            verdict = on_confirm(subscriber.status, subscriber.signup_at, link_signup_at, now)
-            if verdict is Verdict.DO:
-                self._confirm(tx, subscriber, now)
+            decided, subscriber, lists = _decide(tx, link, now)
+            for one in lists:
+                enter_list(one, subscriber, Consent(now, "confirm", "link in the confirmation email"))
+            if lists:
+                lift_suppressions(tx, self.signer, subscriber.address_key)
+                queue_welcome(lists, subscriber, now)
         # Separate transactions: the limits are bookkeeping, and no failure there may undo a confirmation.
         with self.store.write() as tx:
             self.limiter.answered(tx, subscriber.address_key, now)
         self.email_queued()
-        return Confirmed(verdict, subscriber.address)
-
-    def _confirm(self, tx: Tx, subscriber: Subscriber, now: datetime) -> None:
-        tx.subscribers.set_status(subscriber.id, Status.CONFIRMED, now)
-        # The email is answered: someone who unsubscribes today may sign up again today (`may_send_confirmation`).
-        tx.subscribers.change(subscriber.id, confirmation_mailed_at=None)
-        lift_suppressions(tx, self.signer, subscriber.address_key)
-        tx.subscribers.log_consent(subscriber.id, Consent(now, "confirm", "link in the confirmation email"))
-        tx.transactional.add("welcome", subscriber.address, {"subscriber_key": subscriber.key}, now)
+        return decided
 
 
-def _open_token(signer: Signer, token: str) -> tuple[str, datetime]:
-    """(subscriber key, sign-up time) of a confirm token."""
+def enter_list(tx: Tx, subscriber: Subscriber, consent: Consent) -> None:
+    """Subscribe somebody to the list of this transaction, after they agreed."""
+    tx.subscribers.set_status(subscriber.id, Status.CONFIRMED, consent.at)
+    # The email is answered: someone who unsubscribes today may sign up again today (`may_send_confirmation`).
+    tx.subscribers.change(subscriber.id, confirmation_mailed_at=None)
+    tx.subscribers.log_consent(subscriber.id, consent)
+
+
+def queue_welcome(lists: Sequence[Tx], subscriber: Subscriber, now: datetime) -> None:
+    """Queue one welcome email. lists: the transaction, seen from each list that they have joined."""
+    values = {"subscriber_key": subscriber.key, **named_lists(lists)}
+    lists[0].transactional.add("welcome", subscriber.address, values, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """What a confirm token says."""
+
+    subscriber_key: str
+    signup_at: datetime
+    lists: tuple[int, ...]
+
+
+def _decide(tx: Tx, link: _Link, now: datetime) -> tuple[Confirmation, Subscriber, list[Tx]]:
+    """What the link does, whose it is, and the transaction as seen from each list that is to be joined."""
+    subscriber = _subscriber(tx, link.subscriber_key)
+    open_lists = {FIRST_LIST} if link.lists == (FIRST_LIST,) else {one.id for one in tx.lists.each()}
+    by_verdict: dict[Verdict, list[Tx]] = {}
+    for seen in (tx.of_list(one) for one in link.lists if one in open_lists):
+        found = _subscriber(seen, link.subscriber_key)
+        verdict = on_confirm(found.status, found.signup_at, link.signup_at, now)
+        by_verdict.setdefault(verdict, []).append(seen)
+    for verdict in (Verdict.DO, Verdict.ALREADY):
+        if lists := by_verdict.get(verdict):
+            decided = Confirmation(verdict, subscriber.address, tuple(one.list_id for one in lists))
+            return decided, subscriber, lists if verdict is Verdict.DO else []
+    return Confirmation(Verdict.STALE, subscriber.address), subscriber, []
+
+
+def _open_token(signer: Signer, token: str) -> _Link:
     try:
-        subscriber_key, signup_at = signer.open(Purpose.CONFIRM, token)
-        return subscriber_key, datetime.fromtimestamp(int(signup_at), UTC)
+        subscriber_key, signup_at, *named = signer.open(Purpose.CONFIRM, token)
+        lists = unpack_ids(named[0]) if named else (FIRST_LIST,)
+        return _Link(subscriber_key, datetime.fromtimestamp(int(signup_at), UTC), lists)
     except (ValueError, OverflowError, OSError):
         raise BadToken("this confirmation link is not complete", fix="Sign up again") from None
 

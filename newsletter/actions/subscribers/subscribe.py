@@ -13,6 +13,7 @@ from newsletter.actions.subscribers.erase import is_erased
 from newsletter.actions.subscribers.proof_of_work import ProofOfWork, Wait
 from newsletter.actions.subscribers.signup_limits import SignupLimiter, attack_alert, origin_key
 from newsletter.domain.errors import BadToken, InputError, Refused, UsageError
+from newsletter.domain.lists import FIRST_LIST, MailingList, asked_for
 from newsletter.domain.subscribers.address import Address, parse_address
 from newsletter.domain.subscribers.signup_limits import FORM_AGE, HOUR
 from newsletter.domain.subscribers.subscriber import UNSUBSCRIBED_ELSEWHERE, Consent, NewSubscriber, Subscriber
@@ -66,7 +67,7 @@ class Signup:
     """Take sign-ups from the form.
 
     owner: the addresses that are alerted when sign-ups are suspended. make_key: a fresh, unguessable subscriber key.
-    email_queued: called after a transaction that queued an email.
+    offered: the lists that a visitor may choose from. email_queued: called after a transaction that queued an email.
     """
 
     store: Store
@@ -77,6 +78,7 @@ class Signup:
     make_key: Callable[[], str]
     clock: Clock
     email_queued: Callable[[], None]
+    offered: Callable[[], Sequence[MailingList]] = list
 
     def subscribe(
         self,
@@ -90,15 +92,20 @@ class Signup:
         wait: str = "",
         personal: bool = False,
         no_wait: bool = False,
+        lists: str | Sequence[int] | None = None,
     ) -> None:
         """Take one sign-up. Raises InputError and TooMany; NeedsProof if the form is abused and nothing proves otherwise.
 
         proven: it comes from someone who loaded a form of ours, or of a site that the owner allows.
         solution, wait: what the visitor did for a challenge, or the token of a wait (`new_challenge`, `new_wait`).
         personal: it comes from somebody with a link that only this mailbox got, so nothing needs to be proven.
+        lists: the keys of the lists, or their ids; None for the list of this store.
         no_wait: raise Busy, with nothing done, if another process is writing to the database.
         """
         address, now = parse_address(email), self.clock()
+        list_ids = asked_for(lists, self.offered()) if isinstance(lists, str) else lists or ()
+        if isinstance(lists, str) and not list_ids:
+            raise InputError("you did not choose a newsletter", fix="Choose at least one")
         self._refuse_disposable(address)
         network, key = origin_key(origin), self.make_key()  # outside the transaction, which others wait for
         budget_name, once = self._budget(address, now, solution, wait, proven=proven, personal=personal)
@@ -114,8 +121,16 @@ class Signup:
                 self._suspend_signups(tx, budget_name, now)
             elif not refusal:
                 enough = self.limiter.has_enough(tx, address.key, now)
+                seen_from = [tx.of_list(one) for one in list_ids] or [tx]
                 mailed = subscribe(
-                    tx, address=address, name=name, form=form, origin=origin, key=key, now=now, has_enough=enough
+                    *seen_from,
+                    address=address,
+                    name=name,
+                    form=form,
+                    origin=origin,
+                    key=key,
+                    now=now,
+                    has_enough=enough,
                 )
                 self.limiter.settle(tx, attempt, f"{key}@nobody.invalid", now, mailed=mailed)
         if attempt.closes or mailed:
@@ -177,39 +192,61 @@ class Signup:
 
 
 def subscribe(
-    tx: Tx, *, address: Address, name: str, form: str, origin: str, key: str, now: datetime, has_enough: bool = False
+    *lists: Tx, address: Address, name: str, form: str, origin: str, key: str, now: datetime, has_enough: bool = False
 ) -> bool:
     """Record a sign-up inside a transaction; was a confirmation email queued? The visitor must not be told.
 
-    form: the version of the text that the visitor saw, kept as proof. origin: the IP address of the visitor.
-    key: a fresh, unguessable subscriber key. has_enough: the mailbox of the address gets no more emails for now; it gets at
-    most one confirmation email per address in 24 hours anyway.
+    lists: the transaction, seen from each list that is asked for. form: the version of the text that the visitor saw, kept
+    as proof. origin: the IP address of the visitor. key: a fresh, unguessable subscriber key. has_enough: the mailbox of
+    the address gets no more emails for now; it gets at most one confirmation email per address and list in 24 hours anyway.
+    Whoever is subscribed to another list is asked as well: that a stranger has entered the address is no consent.
     For an address that gets none, the same rows are written and rolled back, so that neither the answer nor its timing
     tells whether an address is known.
     """
     name = clean_name(name)
-    subscriber = tx.subscribers.by_address(address.key)
-    suppressed = tx.suppressions.get(address.key)
-    if has_enough or (suppressed and suppressed.reason != UNSUBSCRIBED_ELSEWHERE) or not _may_mail(subscriber, now):
-        _pretend(tx, name, form, origin, key, now)
+    found = [(tx, tx.subscribers.by_address(address.key)) for tx in lists]
+    suppressed = lists[0].suppressions.get(address.key)
+    wanted = [(tx, known) for tx, known in found if known is None or known.status not in ON_THE_LIST]
+    may_mail = any(_may_mail(known, now) for _, known in wanted)
+    if has_enough or (suppressed and suppressed.reason != UNSUBSCRIBED_ELSEWHERE) or not may_mail:
+        _pretend(lists, name, form, origin, key, now)
         return False
-    with tx.rolled_back():
+    with lists[0].rolled_back():
         pass  # takes as long as the savepoint of `_pretend`
-    subscriber = _pending(tx, subscriber, address, name=name, source=form, key=key, now=now)
-    tx.subscribers.log_consent(subscriber.id, Consent(now, "signup", form, origin))
-    ask_to_confirm(tx, subscriber, now)
+    _sign_up(wanted, address, Consent(now, "signup", form, origin), source=form, name=name, key=key)
     return True
 
 
-def _pretend(tx: Tx, name: str, form: str, origin: str, key: str, now: datetime) -> None:
+def _sign_up(
+    wanted: Sequence[tuple[Tx, Subscriber | None]],
+    address: Address,
+    consent: Consent,
+    *,
+    source: str,
+    name: str,
+    key: str,
+) -> Subscriber:
+    """Make somebody wait for the confirmation of several lists, and queue the email that asks for it."""
+    now = consent.at
+    subscriber = next((known for _, known in wanted if known), None)
+    for tx, _ in wanted:
+        subscriber = _pending(tx, subscriber, address, name=name, source=source, key=key, now=now)
+        tx.subscribers.log_consent(subscriber.id, consent)
+    assert subscriber  # noqa: S101 - there is at least one list
+    ask_to_confirm([tx for tx, _ in wanted], subscriber, now)
+    return subscriber
+
+
+def _pretend(lists: Sequence[Tx], name: str, form: str, origin: str, key: str, now: datetime) -> None:
     nobody = Address(f"{key}@nobody.invalid", f"{key}@nobody.invalid")
-    with tx.rolled_back():
-        subscriber = _pending(tx, None, nobody, name=name, source=form, key=key, now=now)
-        tx.subscribers.log_consent(subscriber.id, Consent(now, "signup", form, origin))
-        tx.subscribers.change(subscriber.id, confirmation_mailed_at=now)
-    tx.transactional.add(
-        "confirm", nobody.text, {"subscriber_key": key, "signup_at": int(now.timestamp())}, now, wanted=False
-    )
+    subscriber: Subscriber | None = None
+    with lists[0].rolled_back():
+        for tx in lists:
+            subscriber = _pending(tx, subscriber, nobody, name=name, source=form, key=key, now=now)
+            tx.subscribers.log_consent(subscriber.id, Consent(now, "signup", form, origin))
+            tx.subscribers.change(subscriber.id, confirmation_mailed_at=now)
+    values = {"subscriber_key": key, "signup_at": int(now.timestamp()), **named_lists(lists)}
+    lists[0].transactional.add("confirm", nobody.text, values, now, wanted=False)
 
 
 def add_subscriber(
@@ -243,9 +280,14 @@ def add_subscriber(
             )
         if not _may_mail(subscriber, now):
             return Added(Status.PENDING, address.text, changed=False)
-        subscriber = _pending(tx, subscriber, address, name=name, source="command", key=key, now=now)
-        tx.subscribers.log_consent(subscriber.id, Consent(now, "signup", "added by the owner"))
-        ask_to_confirm(tx, subscriber, now)
+        subscriber = _sign_up(
+            [(tx, subscriber)],
+            address,
+            Consent(now, "signup", "added by the owner"),
+            source="command",
+            name=name,
+            key=key,
+        )
         return Added(Status.PENDING, subscriber.address, changed=True)
 
 
@@ -264,11 +306,25 @@ def _pending(
     return replace(subscriber, signup_at=now, status=Status.PENDING)
 
 
-def ask_to_confirm(tx: Tx, subscriber: Subscriber, now: datetime, *, kind: str = "confirm") -> None:
-    """Queue the email that asks to confirm the sign-up. kind: "confirm", or "reminder" for the reminder."""
-    values = {"subscriber_key": subscriber.key, "signup_at": int(subscriber.signup_at.timestamp())}
-    tx.transactional.add(kind, subscriber.address, values, now)
-    tx.subscribers.change(subscriber.id, confirmation_mailed_at=now)
+def ask_to_confirm(lists: Sequence[Tx], subscriber: Subscriber, now: datetime, *, kind: str = "confirm") -> None:
+    """Queue the email that asks to confirm the sign-up. kind: "confirm", or "reminder" for the reminder.
+
+    lists: the transaction, seen from each list that they signed up for; one email and one button for all of them.
+    """
+    signup_at = int(subscriber.signup_at.timestamp())
+    values = {"subscriber_key": subscriber.key, "signup_at": signup_at, **named_lists(lists)}
+    lists[0].transactional.add(kind, subscriber.address, values, now)
+    for tx in lists:
+        tx.subscribers.change(subscriber.id, confirmation_mailed_at=now)
+
+
+def named_lists(lists: Sequence[Tx]) -> dict[str, object]:
+    """What the values of an email say about its lists: it is sent as one of `list`, and it is about `lists`.
+
+    Nothing for the first list alone.
+    """
+    ids = [tx.list_id for tx in lists]
+    return {} if ids == [FIRST_LIST] else {"list": ids[0], "lists": ids}
 
 
 def _check_may_be_added(tx: Tx, signer: Signer, subscriber: Subscriber | None, address: Address) -> None:

@@ -6,13 +6,15 @@ months, and its withdrawal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from newsletter.domain.errors import BadToken, InputError
+from newsletter.domain.lists import FIRST_LIST, list_of_issue, shown_number
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import (
+    ON_THE_LIST,
     Reason,
     Status,
     UnsubscribeEmail,
@@ -21,6 +23,7 @@ from newsletter.domain.subscribers.subscription import (
     on_unsubscribe,
 )
 from newsletter.mail.tokens import Purpose, Signer
+from newsletter.mail.verp import base36
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
 
@@ -30,6 +33,7 @@ class UnsubscribeView:
     """What the link would do now; address and status are "" if the subscriber was erased.
 
     quarterly: the subscriber wants one tip every three months. ends_quarterly: the link would end that.
+    list_id: the list that the link is about. others: the ids of the other lists that they are subscribed to.
     """
 
     verdict: Verdict
@@ -37,6 +41,8 @@ class UnsubscribeView:
     status: str
     quarterly: bool = False
     ends_quarterly: bool = False
+    list_id: int = FIRST_LIST
+    others: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +54,20 @@ class Unsubscribed:
     quarterly: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """What an unsubscribe token says. issue: its id, or 0."""
+
+    subscriber_key: str
+    issue: int
+    list_id: int
+
+
 @dataclass(frozen=True)
 class UnsubscribeLinks:
     """Follow an unsubscribe link. Every method raises BadToken.
 
+    A link is about one list: that of its issue, the one it names, or the first.
     email_policy: after which ways of unsubscribing an email confirms it.
     email_queued: called after a transaction that may have queued an email.
     """
@@ -64,42 +80,58 @@ class UnsubscribeLinks:
 
     def view(self, token: str) -> UnsubscribeView:
         """Whose link it is and what it would do; changes nothing."""
-        subscriber_key, issue = self._open(token)
+        link = self._open(token)
         with self.store.read() as tx:
-            subscriber = tx.subscribers.by_key(subscriber_key)
-            if subscriber and _ends_quarterly(tx, subscriber, issue):
-                return UnsubscribeView(
-                    Verdict.DO, subscriber.address, subscriber.display_status, quarterly=True, ends_quarterly=True
-                )
-        return _view(subscriber)
+            view = _view(tx.of_list(link.list_id), link.subscriber_key)
+            subscriber = tx.of_list(link.list_id).subscribers.by_key(link.subscriber_key)
+            if subscriber and _ends_quarterly(tx, subscriber, link.issue):
+                return replace(view, verdict=Verdict.DO, quarterly=True, ends_quarterly=True)
+        return view
 
     def preferences_token(self, token: str) -> str:
         """The preferences token of the same subscriber: the emails with this link have that one, too."""
-        return self.signer.sign(Purpose.PREFERENCES, self._open(token)[0])
+        return self.signer.sign(Purpose.PREFERENCES, self._open(token).subscriber_key)
+
+    def token_for(self, token: str, list_id: int) -> str:
+        """The token of the same subscriber for another list."""
+        return unsubscribe_token(self.signer, self._open(token).subscriber_key, list_id)
 
     def unsubscribe(self, token: str, *, how: str) -> Unsubscribed:
         """End the subscription that the link belongs to; a second time changes nothing.
 
         how: "one-click", "page", "preferences" or "mail"; for the consent log and for `email_policy`.
         """
-        subscriber_key, issue = self._open(token)
-        now = self.clock()
+        link, now = self._open(token), self.clock()
         with self.store.write() as tx:
-            done = self._unsubscribe(tx, tx.subscribers.by_key(subscriber_key), issue, how, now)
+            seen = tx.of_list(link.list_id)
+            done = self._unsubscribe(seen, seen.subscribers.by_key(link.subscriber_key), link.issue, how, now)
         self.email_queued()
         return done
+
+    def unsubscribe_all(self, token: str, *, how: str) -> Unsubscribed:
+        """End every subscription of whoever has this link; one email confirms it, and a second time changes nothing."""
+        link, now = self._open(token), self.clock()
+        with self.store.write() as tx:
+            seen = tx.of_list(link.list_id)
+            done = self._unsubscribe(seen, seen.subscribers.by_key(link.subscriber_key), 0, how, now)
+            ended = end_all(tx, link.subscriber_key, how, now)
+        self.email_queued()
+        return replace(done, verdict=Verdict.DO) if ended else done
 
     def _unsubscribe(self, tx: Tx, subscriber: Subscriber | None, issue: int, how: str, now: datetime) -> Unsubscribed:
         if subscriber is None:  # erased: the link must not fail
             return Unsubscribed(Verdict.ALREADY, "")
         if _ends_quarterly(tx, subscriber, issue):
             tx.subscribers.change(subscriber.id, quarterly_at=None)
-            tx.subscribers.log_consent(subscriber.id, Consent(now, "no-quarterly", f"issue {issue}, {how}"))
+            tx.subscribers.log_consent(
+                subscriber.id, Consent(now, "no-quarterly", f"issue {shown_number(issue)}, {how}")
+            )
             return Unsubscribed(Verdict.DO, subscriber.address, quarterly=True)
         done = end_subscription(tx, subscriber, how, now, issue=issue)
         sends_email = is_unsubscribe_email_due(self.email_policy, subscriber.status, how)
         if done.verdict is Verdict.DO and sends_email and not subscriber.suppressed:
-            values = {"subscriber_key": subscriber.key, "left_at": _seconds(now)}
+            named = {} if tx.list_id == FIRST_LIST else {"list": tx.list_id}
+            values = {"subscriber_key": subscriber.key, "left_at": _seconds(now), **named}
             tx.transactional.add("unsubscribed", subscriber.address, values, now)
         return done
 
@@ -107,44 +139,46 @@ class UnsubscribeLinks:
 
     def save_reason(self, token: str, *, reason: str, comment: str) -> UnsubscribeView:
         """Save why someone unsubscribed, if they have. Raises InputError if the reason is not one of `Reason` or ""."""
-        subscriber_key, _ = self._open(token)
+        link = self._open(token)
         if reason not in {"", *Reason}:
             raise InputError("unknown reason", fix="Go back and choose one of the five")
         with self.store.write() as tx:
-            subscriber = tx.subscribers.by_key(subscriber_key)
+            seen = tx.of_list(link.list_id)
+            subscriber = seen.subscribers.by_key(link.subscriber_key)
             if subscriber and subscriber.status is Status.UNSUBSCRIBED:
-                tx.unsubscribes.set_reason(subscriber.id, reason, clean_comment(comment))
-        return _view(subscriber)
+                seen.unsubscribes.set_reason(subscriber.id, reason, clean_comment(comment))
+            return _view(seen, link.subscriber_key)
 
     def set_quarterly(self, token: str, *, agrees: bool, form: str, origin: str) -> UnsubscribeView:
         """Save the consent to one best tip every three months, or its withdrawal. form, origin: proof of the consent."""
-        subscriber_key, _ = self._open(token)
-        now = self.clock()
-        with self.store.write() as tx:
-            subscriber = tx.subscribers.by_key(subscriber_key)
+        link, now = self._open(token), self.clock()
+        with self.store.write() as whole:
+            tx = whole.of_list(link.list_id)
+            subscriber = tx.subscribers.by_key(link.subscriber_key)
             if subscriber and subscriber.status is Status.UNSUBSCRIBED and bool(subscriber.quarterly_at) is not agrees:
                 tx.subscribers.change(subscriber.id, quarterly_at=now if agrees else None)
                 what = "quarterly" if agrees else "no-quarterly"
                 tx.subscribers.log_consent(subscriber.id, Consent(now, what, form, origin))
-                subscriber = tx.subscribers.by_key(subscriber_key)
-        return _view(subscriber)
+            return _view(tx, link.subscriber_key)
 
-    def resubscriber(self, token: str) -> Subscriber:
-        """Whose resubscribe link it is; changes nothing. Raises BadToken for an erased subscriber too."""
-        subscriber_key = self.signer.open(Purpose.RESUBSCRIBE, token)[0]
+    def resubscriber(self, token: str) -> tuple[Subscriber, int]:
+        """Whose resubscribe link it is, and for which list; changes nothing.
+
+        Raises BadToken for an erased subscriber and for a list that was retired, too.
+        """
+        subscriber_key, *named = self.signer.open(Purpose.RESUBSCRIBE, token)
+        list_id = _number(named) or FIRST_LIST
         with self.store.read() as tx:
             subscriber = tx.subscribers.by_key(subscriber_key)
-        if subscriber is None:
+            is_open = list_id == FIRST_LIST or any(one.id == list_id for one in tx.lists.each())
+        if subscriber is None or not is_open:
             raise BadToken("this link is no longer valid", fix="Sign up again")
-        return subscriber
+        return subscriber, list_id
 
-    def _open(self, token: str) -> tuple[str, int]:
-        """(subscriber key, issue number or 0); the token holds the issue number in base 36."""
+    def _open(self, token: str) -> _Link:
         subscriber_key, *rest = self.signer.open(Purpose.UNSUBSCRIBE, token) or ("",)
-        try:
-            return subscriber_key, int(rest[0], 36) if rest else 0
-        except ValueError:
-            raise BadToken("this link is not complete", fix="Use the link in a newer email") from None
+        issue = _number(rest)
+        return _Link(subscriber_key, issue, list_of_issue(issue) if issue else _number(rest[1:]) or FIRST_LIST)
 
 
 def end_subscription(tx: Tx, subscriber: Subscriber, how: str, now: datetime, *, issue: int = 0) -> Unsubscribed:
@@ -152,14 +186,36 @@ def end_subscription(tx: Tx, subscriber: Subscriber, how: str, now: datetime, *,
     verdict = on_unsubscribe(subscriber.status)
     if verdict is Verdict.DO:
         tx.subscribers.set_status(subscriber.id, Status.UNSUBSCRIBED, now)
-        tx.subscribers.log_consent(subscriber.id, Consent(now, "leave", f"issue {issue}, {how}" if issue else how))
+        tx.subscribers.log_consent(
+            subscriber.id, Consent(now, "leave", f"issue {shown_number(issue)}, {how}" if issue else how)
+        )
         tx.unsubscribes.add(subscriber.id, issue or None, now)
     return Unsubscribed(verdict, subscriber.address)
 
 
-def resubscribe_token(signer: Signer, subscriber_key: str) -> str:
+def end_all(tx: Tx, subscriber_key: str, how: str, now: datetime) -> list[int]:
+    """End every subscription of a person that has not ended, and every tip every three months; the ids of their lists."""
+    person = tx.subscribers.by_key(subscriber_key)
+    ended = []
+    for one in tx.subscribers.subscriptions(person.id) if person else ():
+        seen = tx.of_list(one.list_id)
+        if one.quarterly_at and person:
+            seen.subscribers.change(person.id, quarterly_at=None)
+            seen.subscribers.log_consent(person.id, Consent(now, "no-quarterly", how))
+        subscriber = seen.subscribers.by_key(subscriber_key)
+        if subscriber and end_subscription(seen, subscriber, how, now).verdict is Verdict.DO:
+            ended.append(one.list_id)
+    return ended
+
+
+def unsubscribe_token(signer: Signer, subscriber_key: str, list_id: int = FIRST_LIST) -> str:
+    """The token of an unsubscribe link outside an issue. It names no issue, and the list unless it is the first."""
+    return signer.sign(Purpose.UNSUBSCRIBE, subscriber_key, *([] if list_id == FIRST_LIST else ["0", base36(list_id)]))
+
+
+def resubscribe_token(signer: Signer, subscriber_key: str, list_id: int = FIRST_LIST) -> str:
     """The token of the resubscribe link in the email that confirms an unsubscribe."""
-    return signer.sign(Purpose.RESUBSCRIBE, subscriber_key)
+    return signer.sign(Purpose.RESUBSCRIBE, subscriber_key, *([] if list_id == FIRST_LIST else [base36(list_id)]))
 
 
 def is_still_unsubscribed(subscriber: Subscriber, left_at: int) -> bool:
@@ -185,8 +241,25 @@ def _seconds(at: datetime) -> int:
     return int(at.timestamp())
 
 
-def _view(subscriber: Subscriber | None) -> UnsubscribeView:
+def _number(rest: Sequence[str]) -> int:
+    """The first field of the rest of a token, a number in base 36; 0 without any. Raises BadToken."""
+    try:
+        return int(rest[0], 36) if rest else 0
+    except ValueError:
+        raise BadToken("this link is not complete", fix="Use the link in a newer email") from None
+
+
+def _view(tx: Tx, subscriber_key: str) -> UnsubscribeView:
+    """tx: seen from the list of the link."""
+    subscriber = tx.subscribers.by_key(subscriber_key)
     if subscriber is None:
-        return UnsubscribeView(Verdict.ALREADY, "", "")
-    verdict, quarterly = on_unsubscribe(subscriber.status), bool(subscriber.quarterly_at)
-    return UnsubscribeView(verdict, subscriber.address, subscriber.display_status, quarterly)
+        return UnsubscribeView(Verdict.ALREADY, "", "", list_id=tx.list_id)
+    others = [one.list_id for one in tx.subscribers.subscriptions(subscriber.id) if one.status in ON_THE_LIST]
+    return UnsubscribeView(
+        on_unsubscribe(subscriber.status),
+        subscriber.address,
+        subscriber.display_status,
+        bool(subscriber.quarterly_at),
+        list_id=tx.list_id,
+        others=tuple(one for one in others if one != tx.list_id),
+    )
