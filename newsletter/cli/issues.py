@@ -272,7 +272,8 @@ def list_(context: CliContext) -> None:
             empty="There is no issue yet. See what comes next: newsletter issues next",
         )  # fmt: skip
 
-    context.report({"issues": [issue_document(issue) for issue in found]}, draw)
+    documents = [{**issue_document(issue), "list": context.app.list_key} for issue in found]
+    context.report({"issues": documents}, draw)
 
 
 @issues.command("status")

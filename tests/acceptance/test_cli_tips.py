@@ -105,7 +105,7 @@ def test_keys_are_not_shortened_in_a_pipe(newsletter: Command) -> None:
 def test_an_empty_library_shows_how_to_import_tips(run_cli: Command) -> None:
     run_cli("db", "upgrade")
     assert "newsletter tips import" in run_cli("tips", "list").stdout
-    assert json.loads(run_cli("tips", "list", "--json").stdout) == {"tips": []}
+    assert json.loads(run_cli("tips", "list", "--json").stdout) == {"tips": [], "list": "tips"}
 
 
 def test_exported_files_import_as_unchanged_and_an_edit_updates_one_tip(newsletter: Command, home: Path) -> None:
