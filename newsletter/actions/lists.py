@@ -85,6 +85,11 @@ class Lists:
                     fix=f"Set NEWSLETTER_{next(iter(own)).strip('_').upper()} there",
                 )
             merged = {name: text for name, text in {**before.own, **own}.items() if text.strip()}
+            if before.is_first and changes.get("public") is False:
+                raise Refused(
+                    f"the list {before.key} is that of the settings and has the plain addresses, so it is always public",
+                    fix="Add a list for what is not public: newsletter lists add KEY --title TEXT --private",
+                )
             after = replace(before, own=merged, **changes)  # type: ignore[arg-type]
             if not after.is_first and "title" not in merged:
                 raise InputError("a list needs a title")
@@ -94,7 +99,7 @@ class Lists:
         return self._status(after)
 
     def retire(self, key: str, *, undo: bool = False) -> ListStatus:
-        """End a list, or take that back: no more issues, sign-ups, and pages of its own; nothing is deleted.
+        """End a list, or take that back: no more issues and sign-ups. Nothing is deleted, and its archive stays public.
 
         Raises NotFound, and Refused for the first list, for one with an issue that is being sent, and for one that other
         lists lead to.

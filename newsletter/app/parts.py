@@ -70,8 +70,19 @@ class Parts:
     def site(self) -> Site:
         """The facts of this newsletter that emails and pages show, with dates in the form of its language."""
         dates = date_form(self.settings.language, self._template_dirs)
-        key = "" if self.list_id == FIRST_LIST else self.list_key
-        return replace(self.settings.site(), dates=dates, zone=self.schedule.zone, list_key=key)
+        site = replace(self.settings.site(), dates=dates, zone=self.schedule.zone)
+        if self.list_id == FIRST_LIST:
+            return site
+        with self.store.read() as tx:
+            mine = tx.lists.mine()
+        return replace(
+            site,
+            headline="",  # that of the settings is about the first list
+            list_key=mine.key,
+            description=mine.description,
+            is_public=mine.public,
+            is_retired=mine.retired_at is not None,
+        )
 
     @property
     def _template_dirs(self) -> list[Path]:

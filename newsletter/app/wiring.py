@@ -85,7 +85,7 @@ class App(Parts):
     def of_tip(self, key: str) -> App:
         """The same for the list of a tip; this one if there is no such tip."""
         with self.store.read() as tx:
-            list_id = tx.archive.list_of(key)
+            _, list_id = tx.archive.whereabouts(key) or (key, FIRST_LIST)
             found = next((one for one in tx.lists.each(retired=True) if one.id == list_id), None)
         return self.made(found) if found else self
 

@@ -8,6 +8,9 @@ from datetime import UTC, date, datetime, tzinfo
 from newsletter.domain.colors import GREEN, Palette, palette
 from newsletter.domain.dates import AMERICAN, DateForm
 
+OF_A_LIST = ("/archive", "/categories/", "/tags/", "/search", "/feed.", "/style.css")
+"""What the addresses begin with that each list has of its own, below /lists/KEY."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -15,6 +18,7 @@ class Site:
 
     base_url: without a slash at its end. An empty string means that a setting is not set. owner: the addresses of the owners. dates: how `language` writes dates.
     zone: in which days begin for this newsletter. list_key: "" for the first list, which has the plain addresses.
+    description, is_public, is_retired: of a list; the first one is always public.
     """
 
     title: str
@@ -38,6 +42,9 @@ class Site:
     dates: DateForm = AMERICAN
     zone: tzinfo = UTC
     list_key: str = ""
+    description: str = ""
+    is_public: bool = True
+    is_retired: bool = False
 
     @property
     def from_domain(self) -> str:
@@ -69,5 +76,16 @@ class Site:
         return at.astimezone(self.zone).date()
 
     def url(self, path: str) -> str:
-        """An absolute URL on the site. path: begins with a slash."""
-        return f"{self.base_url}{path}"
+        """An absolute URL on the site. path: begins with a slash; see `path`."""
+        return f"{self.base_url}{self.path(path)}"
+
+    def path(self, path: str) -> str:
+        """The address of this list's page: `/archive` of another list than the first is /lists/KEY/archive.
+
+        A list that is not public has no pages, only the logo in its emails, so its links lead to those of the first list.
+        """
+        if not self.list_key:
+            return path
+        if path == "/logo" or (self.is_public and path.startswith(OF_A_LIST)):
+            return f"/lists/{self.list_key}{path}"
+        return f"/lists/{self.list_key}" if path == "/" and self.is_public else path

@@ -30,8 +30,8 @@ class Archive(Protocol):
         """The present key of a tip that was renamed, so that its old URL redirects; None if no tip had this key."""
         ...
 
-    def list_of(self, key: str) -> int | None:
-        """The id of the list of the tip with this key, public or not; None if there is no such tip."""
+    def whereabouts(self, key: str) -> tuple[str, int] | None:
+        """The present key and the list's id of the tip that has or had this key, public or not; None without one."""
         ...
 
     def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:

@@ -33,6 +33,7 @@ class PageTemplates:
     ) -> None:
         self.templates = Templates([directory / "web" for directory in template_dirs])
         self._root = urlsplit(site.base_url).path
+        self._site = site
         self._title = folded(site.title)
         self.translations = Translations(site.language, template_dirs)
         self.templates.environment.globals |= {
@@ -45,6 +46,7 @@ class PageTemplates:
             "is_weekly": is_weekly(schedule.days),
             "coming_day": coming_day or (lambda: schedule.next_slot(datetime.now(UTC))),
             "path": self.path,
+            "newsletters": tuple,
         }
         self.templates.environment.filters |= {
             **self.translations.filters(),
@@ -74,7 +76,11 @@ class PageTemplates:
         return folded(category) == self._title
 
     def path(self, path: str) -> str:
-        """An address on this site as links write it: base_url may have a path of its own."""
+        """An address on this site as links write it: base_url may have a path of its own, and a list its own pages."""
+        return f"{self._root}{self._site.path(path)}"
+
+    def root(self, path: str) -> str:
+        """The same without a list."""
         return f"{self._root}{path}"
 
 

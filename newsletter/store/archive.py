@@ -31,6 +31,7 @@ from newsletter.domain.archive.entries import (
     without_hits_in_braces,
 )
 from newsletter.domain.archive.index import CATEGORY, TAG, ArchiveIndex, labels_of
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.domain.tips.season_rule import parse_rule, title_on
 from newsletter.store.search import Ask, find, show
 from newsletter.store.tips import slug_of
@@ -48,6 +49,7 @@ _TEXTS = (
     "SELECT id, body, takeaway, (SELECT count(*) FROM vote WHERE tip_id = id AND useful),"
     " (SELECT count(*) FROM vote WHERE tip_id = id AND NOT useful) FROM tip WHERE id IN ({ids})"
 )
+_IS_PUBLIC = "SELECT 1 FROM mailing_list WHERE id = ? AND public"
 RELATED = 3
 
 
@@ -108,9 +110,13 @@ class SqlArchive:
         sql = "SELECT tip.key FROM former_key f JOIN tip ON tip.id = f.tip_id WHERE f.key = ?"
         return next((str(key) for (key,) in self._rows(sql, former_key)), None)
 
-    def list_of(self, key: str) -> int | None:
-        """The list of the tip with this key."""
-        return next((int(one) for (one,) in self._rows("SELECT list_id FROM tip WHERE key = ?", key)), None)
+    def whereabouts(self, key: str) -> tuple[str, int] | None:
+        """The current key and the list of the tip that has this key or had it before."""
+        sql = (
+            "SELECT key, list_id FROM tip WHERE key = ? UNION ALL"
+            " SELECT tip.key, tip.list_id FROM former_key f JOIN tip ON tip.id = f.tip_id WHERE f.key = ?"
+        )
+        return next(((str(now), int(list_id)) for now, list_id in self._rows(sql, key, key)), None)
 
     def search(self, query: str, page: int, size: int, *, teasers: bool = False) -> Hits:
         """Searches for all words of the query, or for any of them if no tip has all."""
@@ -178,7 +184,9 @@ class SqlArchive:
         return self._catalog_cache.get(version, make, self._list_id, teasers=teasers, cache=self._may_cache)
 
     def _entries(self, *, teasers: bool) -> Iterator[Entry]:
-        """Every public tip without its text: two queries."""
+        """Every public tip without its text: two queries. A list that is not public has none."""
+        if self._list_id != FIRST_LIST and not self._rows(_IS_PUBLIC, self._list_id):
+            return
         labels: defaultdict[tuple[int, str], list[Label]] = defaultdict(list)
         for tip_id, kind, name, slug in self._rows(_LABELS.format(one="")):
             labels[tip_id, kind].append(Label(name, slug))

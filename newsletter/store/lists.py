@@ -78,7 +78,7 @@ class SqlLists:
         row = MailingListRow(id=(last[0] or 0) + 1, key=new.key, position=(last[1] or 0) + 1, added_at=now)
         _set(row, new)
         self._session.add(row)
-        self._session.flush()
+        self._flush()
         return _read(row)
 
     def write(self, changed: MailingList) -> None:
@@ -86,7 +86,12 @@ class SqlLists:
         row = self._session.get_one(MailingListRow, changed.id)
         _set(row, changed)
         row.retired_at, row.position = changed.retired_at, changed.position
+        self._flush()
+
+    def _flush(self) -> None:
+        """Pages show lists, so a change raises the version that their caches depend on."""
         self._session.flush()
+        self._session.connection().exec_driver_sql("UPDATE library SET version = version + 1")
 
 
 def _column(setting: str) -> str:

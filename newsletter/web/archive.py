@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import Request
 from markupsafe import Markup, escape
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from newsletter.app import App
 from newsletter.domain.archive.entries import HIT, HIT_END, MAX_QUERY, Hit, Selection
-from newsletter.domain.errors import NotFound, SampleLink
-from newsletter.web.cache import CACHE_CONTROL, PageCache
+from newsletter.domain.errors import NotFound
+from newsletter.web.cache import PageCache
 from newsletter.web.pages import Pages
 
 PER_PAGE = 20
@@ -20,12 +22,12 @@ HITS_PER_PAGE = 10  # highlighting the words of a hit costs as much as finding i
 class ArchivePages:
     """One method per address. They run on the event loop, since a read never waits for another process."""
 
-    def __init__(self, app: App, pages: Pages) -> None:
+    def __init__(self, app: App, pages: Pages, version: Callable[[], int]) -> None:
         self._archive = app.archive
         self._pages = pages
-        self._cache = PageCache(app.clock, app.archive.version)
+        self._cache = PageCache(app.clock, version)
         # A cache of its own, so that random search words cannot push the tips out of the other one.
-        self._search_cache = PageCache(app.clock, app.archive.version, MAX_CACHED_SEARCHES)
+        self._search_cache = PageCache(app.clock, version, MAX_CACHED_SEARCHES)
 
     def archive(self, request: Request, number: str = "1") -> Response:
         """All tips that were sent, newest first."""
@@ -46,20 +48,12 @@ class ArchivePages:
         return self._list(request, Selection("tag", name[:200]), number, "/tags/")
 
     def tip(self, request: Request, slug: str) -> Response:
-        """One tip that was sent. Its former addresses redirect here."""
+        """One tip of this list that was sent; raises NotFound."""
 
         def make() -> bytes:
             return bytes(self._pages.page("tip", found=self._archive.tip(slug)).body)
 
-        try:
-            return self._cache.answer(request, f"tip {slug}", make)
-        except NotFound:
-            new = self._archive.successor(slug)
-            if not new and "test" in request.query_params:
-                raise SampleLink("the tip of this preview or test is not public yet") from None
-            if not new:
-                raise
-            return RedirectResponse(self._pages.path(f"/tips/{new}"), 301, {"Cache-Control": CACHE_CONTROL})
+        return self._cache.answer(request, f"tip {slug}", make)
 
     def search(self, request: Request, q: str = "", page: str = "1") -> Response:
         """Tips that contain the words, best match first; without words, only the search form."""

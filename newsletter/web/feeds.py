@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time
 from xml.sax.saxutils import escape
 
@@ -22,12 +23,16 @@ _NOT_IN_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, 
 
 
 class Feeds:
-    """One method per address. They run on the event loop, since a read never waits for another process."""
+    """One method per address. They run on the event loop, since a read never waits for another process.
 
-    def __init__(self, app: App) -> None:
+    others: the feeds of the other lists, which the sitemap includes.
+    """
+
+    def __init__(self, app: App, version: Callable[[], int], others: Callable[[], Iterable[Feeds]] = tuple) -> None:
         self._archive = app.archive
         self._site = app.site
-        self._cache = PageCache(app.clock, app.archive.version)
+        self._cache = PageCache(app.clock, version)
+        self._others = others
 
     def atom(self, request: Request) -> Response:
         """The newest tips as an Atom feed (RFC 4287)."""
@@ -99,21 +104,25 @@ class Feeds:
         }
 
     def _sitemap(self) -> bytes:
+        start = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+        urls = [url for feeds in (self, *self._others()) for url in feeds.sitemap_urls()]
+        return "\n".join([start, *urls, "</urlset>", ""]).encode()
+
+    def sitemap_urls(self) -> list[str]:
+        """The elements of the sitemap for every public page of this list."""
         addresses, contents = self._archive.sitemap()
         lists = [
-            "/",
+            *([] if self._site.is_retired else ["/"]),
             "/archive",
             *(f"/archive/{year}" for year, _ in contents.years),
             *(f"/categories/{label.slug}" for label, _ in contents.categories),
             *(f"/tags/{label.slug}" for label, _ in contents.tags),
         ]
         urls = [f"<url><loc>{escape(self._site.url(path))}</loc></url>" for path in lists]
-        urls += [
+        return urls + [
             f"<url><loc>{escape(self._site.url(f'/tips/{key}'))}</loc><lastmod>{at:%Y-%m-%d}</lastmod></url>"
             for key, at in addresses
         ]
-        start = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
-        return "\n".join([start, *urls, "</urlset>", ""]).encode()
 
 
 class _AtomFeed(Atom1Feed):  # type: ignore[misc] # feedgenerator has no types

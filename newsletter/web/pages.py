@@ -22,6 +22,7 @@ class Pages(PageTemplates):
         self, site: Site, schedule: Schedule, own: Path | None, coming_day: Callable[[], date] | None = None
     ) -> None:
         super().__init__(site, schedule, [*([own] if own else []), data_dir() / "templates"], coming_day)
+        self.own = own
         self.style = self.templates.render("style.css", {"site": site}).encode()
         self.style_tag = sha256(self.style).hexdigest()[:16]
         self.templates.environment.globals["style_url"] = self.path(f"/style.css?v={self.style_tag}")

@@ -6,16 +6,14 @@ To add a page, add a row here and a template in templates/web. A row needs no fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from newsletter.app import App
 from newsletter.domain.archive.entries import MAX_QUERY
-from newsletter.web.archive import ArchivePages
-from newsletter.web.assets import Assets
 from newsletter.web.feedback import FeedbackPages
-from newsletter.web.feeds import Feeds
+from newsletter.web.lists import ListPages, Lists
 from newsletter.web.openapi import BODY_ERRORS, HTML, JSON, TEXT, OpenApiDocument
 from newsletter.web.owner_links import OwnerLinks
 from newsletter.web.pages import Pages
@@ -24,6 +22,7 @@ from newsletter.web.signup import SignupPages
 from newsletter.web.unsubscribe import UnsubscribePages
 
 GET, POST, OPTIONS = "GET", "POST", "OPTIONS"
+Handler = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,38 @@ PICTURE = OpenApiFacts({200: ("image/png", "image/jpeg", "image/gif"), 304: ()},
 MEDIA = OpenApiFacts({200: ("image/png", "image/jpeg")}, errors=(404,))
 
 
+SIGNUP_LISTS = {"list": {"type": "array", "items": {"type": "string"}, "description": "keys of the lists to offer"}}
+EMBED = OpenApiFacts(errors=(404, 503), query=SIGNUP_LISTS)
+SCRIPT = OpenApiFacts({200: ("text/javascript",)}, errors=(404, 503), query=SIGNUP_LISTS)
+LIST_PAGE = OpenApiFacts({200: (HTML,), 302: ()}, errors=(404, 503))
+
+
 def _cacheable(kind: str) -> OpenApiFacts:
     return OpenApiFacts({200: (kind,), 304: ()})
+
+
+def of_a_list(facts: OpenApiFacts) -> OpenApiFacts:
+    """The facts of an address below /lists/KEY: the first list has it elsewhere."""
+    return replace(facts, responses={**facts.responses, 301: ()}, errors=(404, 503))
+
+
+ARCHIVE_OF_A_LIST: Sequence[tuple[str, Callable[[ListPages], Handler], OpenApiFacts]] = (
+    ("/archive", lambda one: one.archive.archive, ARCHIVE_PAGE),
+    ("/archive/page/{number}", lambda one: one.archive.archive, ARCHIVE_PAGE),
+    ("/archive/{year}", lambda one: one.archive.year, ARCHIVE_PAGE),
+    ("/archive/{year}/page/{number}", lambda one: one.archive.year, ARCHIVE_PAGE),
+    ("/categories/{name}", lambda one: one.archive.category, ARCHIVE_PAGE),
+    ("/categories/{name}/page/{number}", lambda one: one.archive.category, ARCHIVE_PAGE),
+    ("/tags/{name}", lambda one: one.archive.tag, ARCHIVE_PAGE),
+    ("/tags/{name}/page/{number}", lambda one: one.archive.tag, ARCHIVE_PAGE),
+    ("/search", lambda one: one.archive.search, SEARCH),
+)
+"""The addresses that each list has of its own: for the first list as they are, for the others below /lists/KEY."""
+MORE_OF_A_LIST: Sequence[tuple[str, Callable[[ListPages], Handler], OpenApiFacts]] = (
+    ("/feed.xml", lambda one: one.feeds.atom, _cacheable("application/atom+xml")),
+    ("/feed.json", lambda one: one.feeds.json, _cacheable("Feed")),
+    ("/style.css", lambda one: one.assets.style, _cacheable("text/css")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +104,7 @@ class Route:
 
     method: str
     path: str
-    handler: Callable[..., Any]
+    handler: Handler
     facts: OpenApiFacts = PAGE
     quick: bool = False
 
@@ -90,8 +119,9 @@ def route_table(app: App, pages: Pages) -> list[Route]:
 
     Requests are matched from the top, so the busiest addresses come first.
     """
-    archive, feeds, assets = ArchivePages(app, pages), Feeds(app), Assets(app, pages)
-    signup, unsubscribe = SignupPages(app, pages), UnsubscribePages(app, pages)
+    lists = Lists(app, pages)
+    feeds, assets = lists.first.feeds, lists.first.assets
+    signup, unsubscribe = SignupPages(app, pages, lists), UnsubscribePages(app, pages)
     preferences = PreferencesPages(app, pages, unsubscribe)
     feedback, owner = FeedbackPages(app, pages), OwnerLinks(app, pages)
     rows: list[Route] = []
@@ -100,30 +130,12 @@ def route_table(app: App, pages: Pages) -> list[Route]:
         Route(GET, "/", signup.home, quick=True),
         Route(POST, "/subscribe", signup.subscribe, SUBSCRIBE),
         Route(OPTIONS, "/subscribe", signup.preflight, OpenApiFacts({204: ()}, errors=())),
-        Route(
-            GET,
-            "/subscribe/sent",
-            pages.static("signup_sent", "The page after the sign-up form, which says what to do next."),
-            quick=True,
-        ),
-        Route(GET, "/archive", archive.archive, ARCHIVE_PAGE, quick=True),
-        Route(GET, "/archive/page/{number}", archive.archive, ARCHIVE_PAGE, quick=True),
-        Route(GET, "/archive/{year}", archive.year, ARCHIVE_PAGE, quick=True),
-        Route(GET, "/archive/{year}/page/{number}", archive.year, ARCHIVE_PAGE, quick=True),
-        Route(GET, "/categories/{name}", archive.category, ARCHIVE_PAGE, quick=True),
-        Route(GET, "/categories/{name}/page/{number}", archive.category, ARCHIVE_PAGE, quick=True),
-        Route(GET, "/tags/{name}", archive.tag, ARCHIVE_PAGE, quick=True),
-        Route(GET, "/tags/{name}/page/{number}", archive.tag, ARCHIVE_PAGE, quick=True),
-        Route(GET, "/tips/{slug}", archive.tip, TIP, quick=True),
-        Route(GET, "/search", archive.search, SEARCH, quick=True),
-        Route(GET, "/signup/embed", signup.embed, quick=True),
-        Route(
-            GET,
-            "/signup/embed/sent",
-            pages.static("signup_embed_sent", "The same page for the sign-up form in the iframe."),
-            quick=True,
-        ),
-        Route(GET, "/signup.js", signup.script, OpenApiFacts({200: ("text/javascript",)}), quick=True),
+        Route(GET, "/subscribe/sent", signup.sent, quick=True),
+        *(Route(GET, path, part(lists.first), facts, quick=True) for path, part, facts in ARCHIVE_OF_A_LIST),
+        Route(GET, "/tips/{slug}", lists.tip, TIP, quick=True),
+        Route(GET, "/signup/embed", signup.embed, EMBED, quick=True),
+        Route(GET, "/signup/embed/sent", signup.embed_sent, quick=True),
+        Route(GET, "/signup.js", signup.script, SCRIPT, quick=True),
         Route(GET, "/confirm/{token}", signup.confirm_page, EXPIRING_PAGE),
         Route(POST, "/confirm/{token}", signup.confirm, EXPIRING_BUTTON),
         Route(GET, "/u/{token}", unsubscribe.unsubscribe_page, PERSONAL_PAGE),
@@ -143,8 +155,7 @@ def route_table(app: App, pages: Pages) -> list[Route]:
         Route(POST, "/move/{token}", preferences.move, EXPIRING_BUTTON),
         Route(GET, "/useful/{token}/{answer}", feedback.feedback_page, OpenApiFacts(errors=(400, 404, 503))),
         Route(POST, "/useful/{token}/{answer}", feedback.vote, OpenApiFacts(body="Empty", errors=(404, *BODY_ERRORS))),
-        Route(GET, "/feed.xml", feeds.atom, _cacheable("application/atom+xml"), quick=True),
-        Route(GET, "/feed.json", feeds.json, _cacheable("Feed"), quick=True),
+        *(Route(GET, path, part(lists.first), facts, quick=True) for path, part, facts in MORE_OF_A_LIST),
         Route(GET, "/sitemap.xml", feeds.sitemap, _cacheable("application/xml"), quick=True),
         Route(GET, "/robots.txt", feeds.robots, OpenApiFacts({200: (TEXT,)}), quick=True),
         Route(GET, "/logo", assets.logo, PICTURE, quick=True),
@@ -152,11 +163,16 @@ def route_table(app: App, pages: Pages) -> list[Route]:
         Route(GET, "/media/{name}", assets.media, MEDIA),
         Route(GET, "/owner/{token}", owner.action_page, PERSONAL_PAGE),
         Route(POST, "/owner/{token}", owner.act, OpenApiFacts({200: (HTML,), 409: (HTML,)}, "Empty", BODY_ERRORS)),
-        Route(GET, "/style.css", assets.style, _cacheable("text/css"), quick=True),
         Route(GET, "/proof.js", assets.proof_script, _cacheable("text/javascript"), quick=True),
         Route(GET, "/healthz", assets.healthz, OpenApiFacts({200: (TEXT,)}, errors=()), quick=True),
         Route(GET, "/readyz", assets.readyz, OpenApiFacts({200: (TEXT,), 503: (TEXT,)}, errors=())),
         Route(GET, "/openapi.json", openapi.answer, OpenApiFacts({200: (JSON,)}, errors=()), quick=True),
+        Route(GET, "/lists/{key}", signup.list_page, LIST_PAGE, quick=True),
+        Route(GET, "/lists/{key}/logo", lists.logo, PICTURE, quick=True),
+        *(
+            Route(GET, f"/lists/{{key}}{path}", lists.below(part, tuple(facts.query)), of_a_list(facts), quick=True)
+            for path, part, facts in (*ARCHIVE_OF_A_LIST, *MORE_OF_A_LIST)
+        ),
     ]
     return rows
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -12,10 +13,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from newsletter.app import App
 from newsletter.domain.errors import Busy, InputError
+from newsletter.domain.lists import MOST
 from newsletter.domain.subscribers.signup_limits import NeedsProof, TooMany
 from newsletter.domain.subscribers.subscription import Verdict
 from newsletter.web.errors import Answer, answer_for
 from newsletter.web.headers import is_among
+from newsletter.web.lists import Lists
 from newsletter.web.pages import Pages
 from newsletter.web.requests import Body, origin_of, read_body, read_fields, wants_json
 from newsletter.web.shown_lists import shown_lists
@@ -45,23 +48,45 @@ SCRIPT = """(function (script) {
 class SignupPages:
     """One method per address. Those that write run in threads, where they may wait for the database."""
 
-    def __init__(self, app: App, pages: Pages) -> None:
+    def __init__(self, app: App, pages: Pages, lists: Lists) -> None:
         self._app = app
         self._pages = pages
+        self._lists = lists
 
     # -- the form ------------------------------------------------------------------------------
 
     def home(self) -> Response:
-        """The sign-up form and the latest tips."""
-        return self._form("signup")
+        """The sign-up form, for every public list if there are several, and the latest tips."""
+        return self._form("signup", None)
 
-    def embed(self) -> Response:
+    def list_page(self, key: str) -> Response:
+        """The sign-up form of one list and its latest tips; the home page has the form of an only list."""
+        found = self._lists.get(key)
+        if found.app.site.is_retired or not self._lists.newsletters():
+            return RedirectResponse(self._pages.path("/"), 302)
+        return self._form("signup", [key])
+
+    def embed(self, request: Request) -> Response:
         """The sign-up form without anything around it, for an iframe."""
-        return self._form("signup_embed")
+        return self._form("signup_embed", _keys_in(request))
 
-    def script(self) -> Response:
+    def sent(self, request: Request) -> Response:
+        """The page after the sign-up form, which says what to do next."""
+        keys = _keys_in(request)
+        one = keys[0] if len(keys) == 1 and self._lists.is_offered(keys[0]) else ""
+        again = self._pages.root(f"/lists/{one}" if one else "/")
+        return self._pages.page("signup_sent", again=f"{again}#signup")
+
+    def embed_sent(self, request: Request) -> Response:
+        """The same page for the sign-up form in the iframe."""
+        return self._pages.page(
+            "signup_embed_sent", again=self._pages.path(f"/signup/embed{_query(_keys_in(request))}")
+        )
+
+    def script(self, request: Request) -> Response:
         """A script for other sites: it inserts the iframe in its own place."""
-        path, title = self._pages.path("/signup/embed"), self._pages.translations.translate("Sign up")
+        path = self._pages.path(f"/signup/embed{_query(_keys_in(request))}")
+        title = self._pages.translations.translate("Sign up")
         headers = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
         return Response(SCRIPT % (json.dumps(path), json.dumps(title)), 200, headers, "text/javascript")
 
@@ -77,6 +102,7 @@ class SignupPages:
     def _submit(self, request: Request, fields: Mapping[str, str], *, no_wait: bool = False) -> Response:
         in_json, framed = wants_json(request), fields.get("in") == "frame"
         email, name = fields.get("email", ""), fields.get("name", "")
+        offered, chosen = fields.get("offered", "").split(), fields.get("list", "").split()
         if not fields.get(HONEYPOT):
             kind = "json" if in_json else "frame" if framed else "page"
             try:
@@ -96,11 +122,12 @@ class SignupPages:
             except (InputError, TooMany) as error:
                 if in_json:
                     raise
-                return self._form("signup_embed" if framed else "signup", answer_for(error), email=email, name=name)
+                page = "signup_embed" if framed else "signup"
+                return self._form(page, offered, answer_for(error), email=email, name=name, ticked=chosen)
         if in_json:
             return JSONResponse({"status": "check_mail"}, 202, VARY)
         # 303: a reload of the next page must not send the form again (RFC 9110 section 15.4.4).
-        path = "/signup/embed/sent" if framed else "/subscribe/sent"
+        path = ("/signup/embed/sent" if framed else "/subscribe/sent") + _query(offered)
         return RedirectResponse(self._pages.path(path), 303, VARY)
 
     def preflight(self) -> Response:
@@ -146,13 +173,35 @@ class SignupPages:
             solution=SOLUTION,
         )
 
-    def _form(self, page: str, answer: Answer | None = None, *, email: str = "", name: str = "") -> Response:
-        ticket = self._app.signup.new_ticket()
-        values: dict[str, Any] = {"email": email, "name": name, "error": answer, "trap": HONEYPOT, "ticket": ticket}
+    def _form(
+        self,
+        page: str,
+        keys: Sequence[str] | None = (),
+        answer: Answer | None = None,
+        *,
+        email: str = "",
+        name: str = "",
+        ticked: Collection[str] = (),
+    ) -> Response:
+        """The form. keys: the lists that it offers, () for the first one; None for every public one if there are several.
+
+        ticked: those that are chosen already; by default the first one that is offered.
+        """
+        if page == "signup":  # its tips change with the version
+            self._lists.version()
+        offered = self._lists.newsletters() if keys is None else self._lists.offer(keys)
+        of = self._lists.get(offered[0].key) if len(offered) == 1 else self._lists.first
+        values: dict[str, Any] = {"email": email, "name": name, "error": answer, "trap": HONEYPOT}
+        values |= {"ticket": self._app.signup.new_ticket(), "offered": offered}
+        values["ticked"] = ticked or [one.key for one in offered[:1]]
         if page == "signup":
-            values["tips"] = self._app.archive.newest(LATEST_TIPS)
+            values["tips"] = of.newest(LATEST_TIPS)
+            several = offered if len(offered) > 1 else ()
+            values["tips_of"] = {one.key: self._lists.get(one.key).newest(LATEST_TIPS) for one in several}
+            own = f"/lists/{offered[0].key}" if len(offered) == 1 else "/"
+            values["canonical"] = f"{self._app.site.base_url}{own}"
         status = answer.status if answer else 200
-        return self._pages.page(page, status, RETRY_AFTER if status == 429 else None, **values)
+        return of.pages.page(page, status, RETRY_AFTER if status == 429 else None, **values)
 
     def _confirm_page(self, page: str, view: Confirmation) -> Response:
         if view.verdict is Verdict.STALE:
@@ -167,3 +216,12 @@ def _lists_in(fields: Mapping[str, str]) -> str | None:
     """The keys of the lists that a form asks for; None if it says nothing about lists, which means the first one."""
     named = [fields[name] for name in ("list", "lists", "offered") if name in fields]
     return " ".join(named[:-1] if "offered" in fields else named) if named else None
+
+
+def _keys_in(request: Request) -> list[str]:
+    return request.query_params.getlist("list")[:MOST]
+
+
+def _query(keys: Sequence[str]) -> str:
+    """The part of an address that names the lists that a form offers."""
+    return f"?{urlencode([('list', key) for key in keys])}" if keys else ""

@@ -72,9 +72,31 @@ REFUSALS: list[tuple[list[str], str]] = [
     (["add", "news", "--title", "N", "--order", "course", "--then", "nope"], "there is no list 'nope'"),
     (["edit", "tips", "--onboarding", "advice"], "advice is no course"),
     (["edit", "advice"], "nothing to change was given"),
+    (["edit", "tips", "--private"], "so it is always public"),
     (["retire", "tips"], "cannot be retired"),
     (["show", "nope"], "there are: tips, advice"),
 ]
+
+
+def test_the_form_for_other_sites_names_the_lists_that_it_offers(newsletter: Command) -> None:
+    plain = newsletter("form").stdout
+    newsletter(*ADVICE)
+    newsletter("lists", "add", "board", "--title", "Board", "--private")
+    both = ("--list", "tips", "--list", "advice")
+
+    assert newsletter("form", "--list", "tips").stdout == newsletter("form").stdout == plain
+    assert '<input name="list" type="hidden" value="advice">' in newsletter("form", "--list", "advice").stdout
+    assert 'value="tips" checked> ' in newsletter("form", *both).stdout
+    assert 'value="advice"> Business Advice' in newsletter("form", *both).stdout
+    for kind, words in (
+        ("link", 'href="https://tips.example/#signup"'),
+        ("iframe", 'src="https://tips.example/signup/embed?list=tips&amp;list=advice"'),
+        ("script", 'src="https://tips.example/signup.js?list=tips&amp;list=advice"'),
+    ):
+        assert words in newsletter("form", "--kind", kind, *both).stdout
+    assert "/lists/advice#signup" in newsletter("form", "--kind", "link", "--list", "advice").stdout
+    assert found(newsletter, "form", *both)["lists"] == ["tips", "advice"]
+    assert "newsletter lists edit board --public" in newsletter("form", "--list", "board").stderr
 
 
 def test_what_cannot_be_is_refused_and_changes_nothing(newsletter: Command) -> None:

@@ -119,7 +119,7 @@ def test_each_list_has_an_archive(tmp_path: Path) -> None:
             tx.tips.set_state(tip, TipState.SENT, sent_on=TUESDAY)
     with tips.archive() as here:
         assert [entry.key for entry in here.choose(Selection(), 1, 10).entries] == ["greet"]
-        assert (here.list_of("plan"), here.list_of("nothing")) == (2, None)
+        assert (here.whereabouts("plan"), here.whereabouts("nothing")) == (("plan", 2), None)
     with advice.archive() as there:
         assert [entry.key for entry in there.choose(Selection(), 1, 10).entries] == ["plan"]
         assert there.get("plan").previous is None

@@ -34,10 +34,10 @@ class PublicArchive:
         with self.store.archive() as archive:
             return archive.get(key, teasers=self.show_teasers)
 
-    def successor(self, former_key: str) -> str | None:
-        """The current key of a tip that was renamed; None if no tip ever had this key."""
+    def whereabouts(self, key: str) -> tuple[str, int] | None:
+        """The current key and the list's id of the tip that has or had this key; None without one. Of any list."""
         with self.store.archive() as archive:
-            return archive.successor(former_key)
+            return archive.whereabouts(key)
 
     def search(self, query: str, page: int, size: int) -> Hits:
         """Page `page` (from 1) of the search results, best match first."""
