@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from newsletter.actions.calendar.course import whole_course
+from newsletter.domain.calendar.course import Places, Standing
 from newsletter.domain.errors import InputError, NotFound, Refused
 from newsletter.domain.lists import FROM_SETTINGS, MOST, MailingList, Order, checked_key
 from newsletter.ports.clock import Clock
@@ -15,7 +17,8 @@ from newsletter.ports.store import Store
 class ListStatus:
     """A list with what it has. settings: its own texts and, where it has none, the installation's, by FROM_SETTINGS.
 
-    subscribers: how many get its next issue. statuses: by displayed status. tips: those that can still be sent.
+    subscribers: how many get its next issue. statuses: by displayed status. tips: those that can still be sent; of a course,
+    all that can be sent. standing, places: of a course, where its subscribers are, those who are paused included.
     """
 
     list: MailingList
@@ -23,6 +26,8 @@ class ListStatus:
     subscribers: int
     statuses: Mapping[str, int]
     tips: int
+    standing: Standing | None = None
+    places: Places = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,9 +143,14 @@ class Lists:
 
     def _status(self, found: MailingList) -> ListStatus:
         with self.store.of_list(found.id).read() as tx:
-            statuses = tx.subscribers.count()
-            tips = sum(plan.complete and not plan.runs for plan in tx.calendar.plans())
-            return ListStatus(found, self.settings_of(found.own), tx.subscribers.mailable(), statuses, tips)
+            statuses, plans, settings = tx.subscribers.count(), tx.calendar.plans(), self.settings_of(found.own)
+            if found.order is not Order.COURSE:
+                tips = sum(plan.complete and not plan.runs for plan in plans)
+                return ListStatus(found, settings, tx.subscribers.mailable(), statuses, tips)
+            course, places = whole_course(plans), tx.courses.places(everybody=True)
+            tips, standing = sum(step.is_sendable for step in course.steps), course.standing(places)
+            audience = sum(course.shares(tx.courses.places()).values())
+            return ListStatus(found, settings, audience, statuses, tips, standing, course.in_order(places))
 
 
 def _check_links(new: MailingList, known: list[MailingList]) -> None:

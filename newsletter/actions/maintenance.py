@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from newsletter.actions.subscribers.erase import forget_replies
 from newsletter.actions.subscribers.signup_limits import SignupLimiter, stream_alert
@@ -13,6 +13,7 @@ from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
 
+LATEST_DAY = timedelta(hours=14)  # so long after the beginning of a day in UTC, it has begun in every time zone
 MAX_REMINDERS = 500  # per run, so that reminders to a large import are spread over hours
 
 
@@ -33,16 +34,17 @@ class Maintenance:
     def run(self) -> Mapping[str, int]:
         """Run once; safe at any time.
 
-        Returns how many pauses ended ("woken"), how many reminders were queued ("reminded"), and the counts of
+        Returns how many pauses ended ("woken"), how many subscribers went on from a course to the next list ("moved"), how many reminders were queued ("reminded"), and the counts of
         `ports.subscribers.Maintenance.delete_expired`.
         """
         now = self.clock()
         with self.store.write() as tx:
             woken = tx.maintenance.end_pauses(now)
+            moved = tx.courses.take_in((now - LATEST_DAY).date(), now, everywhere=True)
             reminded = [lists for lists in _due(tx, now) if self._remind(lists, now)]
             forget_replies(tx, now)
             alerted = self._alert_stream(tx, now)
-            counts = {"woken": woken, "reminded": len(reminded), **tx.maintenance.delete_expired(now)}
+            counts = {"woken": woken, "moved": moved, "reminded": len(reminded), **tx.maintenance.delete_expired(now)}
         if reminded or alerted:
             self.email_queued()
         return counts

@@ -167,7 +167,11 @@ class Parts:
     @cached_property
     def render_context(self) -> RenderContext:
         """What every email needs. Raises SettingsError and TemplateError."""
-        return RenderContext(self.renderer, self.site, self.signer, self.dkim)
+        return RenderContext(self.renderer, self.site, self.signer, self.dkim, self.title_of)
+
+    def title_of(self, key: str) -> str:
+        """The title of another list."""
+        raise NotImplementedError
 
     @cached_property
     def dkim(self) -> Dkim | None:

@@ -70,6 +70,10 @@ class App(Parts):
         with self.store.read() as tx:
             return self.made(tx.lists.get(key))
 
+    def title_of(self, key: str) -> str:
+        """The title of another list; raises NotFound."""
+        return self.of_list(key).site.title
+
     def of_issue(self, number: int) -> App:
         """The same for the list of an issue, by its id."""
         return self.of_list_id(list_of_issue(number) if number > 0 else FIRST_LIST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from newsletter.files import write_export
 if TYPE_CHECKING:
     from newsletter.actions.issues.quarterly import NextQuarterlyIssue
     from newsletter.cli.output import Output
+    from newsletter.domain.calendar.course import CourseSimulation
     from newsletter.domain.calendar.forecast import ForecastSlot, Runway
     from newsletter.domain.calendar.simulation import Simulation
 
@@ -68,15 +70,17 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
             _draw_changes(output, changed)
         else:
             _draw(output, lines, context.app.calendar.waiting(lines), context.app.calendar.runway())
+            _draw_spread(output, lines)
             _draw_quarter(output, quarter)
 
     context.report(document, draw)
 
 
 def _line(line: ForecastSlot) -> dict[str, object]:
+    course = {"spread": [{"tip": tip, "subscribers": number} for tip, number in line.shares]} if line.shares else {}
     return {
         "date": line.date.isoformat(), "tip": line.tip, "title": line.title or None, "reason": line.reason,
-        "kind": line.kind.value, "unseen": line.unseen, "starter": line.starter, "at": iso(line.at),
+        "kind": line.kind.value, "unseen": line.unseen, "starter": line.starter, "at": iso(line.at), **course,
     }  # fmt: skip
 
 
@@ -91,6 +95,16 @@ def _draw(output: Output, lines: Sequence[ForecastSlot], waits: Mapping[date, st
         "Skip a week: newsletter calendar skip DATE · Explain a date: newsletter tips why DATE",
         "dim",
     )
+
+
+def _draw_spread(output: Output, lines: Sequence[ForecastSlot]) -> None:
+    """Of a course: how many subscribers get which tip of its next issue."""
+    first = next((line for line in lines if line.shares), None)
+    if first is None:
+        return
+    output.line()
+    rows = [(f"{number:,}", tip) for tip, number in first.shares]
+    output.table([f"subscribers on {output.day(first.date)}", "!get"], rows, empty="")
 
 
 def _row(output: Output, line: ForecastSlot, waits: Mapping[date, str]) -> tuple[str, str, str]:
@@ -231,6 +245,9 @@ def runway(context: CliContext) -> None:
     }
 
     def draw(output: Output) -> None:
+        if context.app.calendar.is_course():
+            output.line("A course does not run out: new subscribers begin with its first tip.")
+            return
         until = f", until {output.day(left.fresh_until)}" if left.fresh_until else ""
         total = (
             "ten years or more"
@@ -274,6 +291,10 @@ def simulate(context: CliContext, *, years: int, subscribers: int, churn: str, s
     Substitutes for tips that run again only for subscribers who have not received them are not simulated.
     """
     share = _share(churn)
+    course = context.app.calendar.simulate_course(years=years, subscribers=subscribers, churn=share, seed=seed)
+    if course:
+        _report_course(context, course, years)
+        return
     played = context.app.calendar.simulate(years=years, subscribers=subscribers, churn=share, seed=seed)
     document = {
         "years": years, "slots": played.slots, "issues": played.issues, "skipped": played.skipped,
@@ -286,6 +307,24 @@ def simulate(context: CliContext, *, years: int, subscribers: int, churn: str, s
     }  # fmt: skip
     unit = "week" if context.app.schedule.days.slots_per_week == 1 else "date"
     context.report(document, lambda output: _draw_simulation(output, played, years, unit))
+
+
+def _report_course(context: CliContext, played: CourseSimulation, years: int) -> None:
+    document = {"years": years, **asdict(played)}
+    places = ", ".join(f"{number} at {tip}" for tip, number in played.places.items())
+    facts = [
+        ("issues", f"{played.emails:,} emails in {plural(played.slots, 'issue')}"),
+        (
+            "subscribers",
+            f"{played.subscribers:,}: {played.finished:,} finished, {played.unsubscribed:,} unsubscribed before",
+        ),
+        (
+            "busiest issue",
+            f"{plural(played.busiest, 'subscriber')}, at most {plural(played.most_tips, 'tip')} in one issue",
+        ),
+        ("in it at the end", places or "nobody"),
+    ]
+    context.report(document, lambda output: output.facts(facts, title=f"{plural(years, 'year')} of this course"))
 
 
 def _share(text: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from newsletter.domain.calendar.substitutes import MAX_NAMED
 from newsletter.domain.delivery.delivery import OPEN, WHY_HELD, SkipReason, State, how_to_send_held
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueState, how_to_fix
 from newsletter.domain.english import plural
@@ -81,7 +82,7 @@ def draw_issue(
     skipped = ", ".join(f"{number} {reason}" for reason, number in issue.skipped_for.items())
     facts: list[tuple[str, object]] = [
         ("tip", f"{issue.subject} ({issue.tip_key})" if issue.subject else issue.tip_key),
-        *((f"{number} get", key) for key, number in issue.tips.items() if key != issue.tip_key),
+        *_other_tips(issue),
         ("state", issue.state.value),
         *([("because", issue.pause_reason)] if issue.pause_reason else []),
         *(
@@ -106,6 +107,13 @@ def draw_issue(
         facts.append(("took", f"{took:.1f} s{rate}"))
     day = output.day(issue.slot) if issue.slot else issue.quarter or "outside the calendar"
     output.facts(facts, title=f"Issue {issue.number} · {day}" if issue.is_numbered else f"Missed · {day}")
+
+
+def _other_tips(issue: IssueFacts) -> list[tuple[str, object]]:
+    """Who gets another tip than that of the issue; of the many tips of a course, the first ones."""
+    others = [(f"{number} get", key) for key, number in issue.tips.items() if key != issue.tip_key]
+    more = f"and {plural(len(others) - MAX_NAMED, 'other tip')}; all of them: --json"
+    return [*others[:MAX_NAMED], *([("", more)] if len(others) > MAX_NAMED else [])]
 
 
 def queued_again(issue: IssueFacts, number: int, *, dry_run: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -161,6 +162,13 @@ def _document(one: ListStatus) -> dict[str, object]:
     }
 
 
+def _course(one: ListStatus) -> dict[str, object]:
+    if one.standing is None:
+        return {}
+    places = [{"tip": tip or None, "subscribers": number} for tip, number in one.places.items()]
+    return {"course": {**asdict(one.standing), "places": places}}
+
+
 def _report(context: CliContext, one: ListStatus) -> None:
     found = one.list
     document = {
@@ -169,6 +177,7 @@ def _report(context: CliContext, one: ListStatus) -> None:
             "description": found.description,
             "own": {name.strip("_"): text for name, text in found.own.items()},
             "statuses": dict(one.statuses),
+            **_course(one),
         }
     }
 
@@ -186,10 +195,14 @@ def _report(context: CliContext, one: ListStatus) -> None:
                 ("on the pages", "yes" if found.public else "no"),
                 ("subscribers", f"{counts or 'none'}; {one.subscribers} get the next issue"),
                 ("tips to send", plural(one.tips, "tip")),
+                *([("in the course", one.standing.words())] if one.standing else []),
                 ("of its own", own),
                 *([("retired", output.when(found.retired_at))] if found.retired_at else []),
             ],
             title=found.key,
         )
+        if one.places:
+            rows = [(f"{number:,}", tip or "nothing yet") for tip, number in one.places.items()]
+            output.table(["subscribers", "!have received last"], rows, empty="")
 
     context.report(document, draw)

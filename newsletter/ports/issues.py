@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
+from newsletter.domain.calendar.course import Course
 from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, SubstituteEmail
 from newsletter.domain.delivery.deferral_run import Waiting
 from newsletter.domain.delivery.health import Results
@@ -89,8 +90,8 @@ class Issues(Quarters, Protocol):
         """Delete an issue that is still preparing, so that its number is free and its quarter gets another one."""
         ...
 
-    def bind(self, number: int, tip_id: int) -> None:
-        """Give an issue its tip."""
+    def bind(self, number: int, tip_id: int, *, is_course: bool = False) -> None:
+        """Give an issue its tip. is_course: the one that most subscribers get; it is no run of that tip."""
         ...
 
     def freeze(
@@ -102,11 +103,13 @@ class Issues(Quarters, Protocol):
         *,
         candidates: Sequence[Candidate] = (),
         others: Mapping[str, SubstituteEmail] = NO_SUBSTITUTES,
+        course: Course | None = None,
     ) -> int:
         """T1: save the compiled email, copy the audience into deliveries, move the issue to sending.
 
         Returns the size of the audience. candidates: each subscriber gets the first tip they have not received yet;
-        empty: everyone gets the tip of the issue. others: the emails of the substitute tips, by tip key.
+        empty: everyone gets the tip of the issue. others: the emails of the substitute tips, by tip key. course: each subscriber
+        gets the next tip of the course, and their places move; in place of candidates.
         Raises SubstitutesMissing; the caller must then roll the transaction back.
         """
         ...

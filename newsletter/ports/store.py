@@ -12,6 +12,7 @@ from typing import Protocol
 
 from newsletter.ports.archive import Archive
 from newsletter.ports.calendar import Calendar
+from newsletter.ports.courses import Courses
 from newsletter.ports.issues import Issues
 from newsletter.ports.lists import Lists
 from newsletter.ports.pictures import Pictures
@@ -62,6 +63,8 @@ class Tx(Protocol):
     def issues(self) -> Issues: ...
     @property
     def calendar(self) -> Calendar: ...
+    @property
+    def courses(self) -> Courses: ...
     @property
     def transactional(self) -> TransactionalEmails: ...
     def rolled_back(self) -> AbstractContextManager[None]:

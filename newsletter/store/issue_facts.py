@@ -18,6 +18,7 @@ from newsletter.store.tables import Delivery, Issue, SubstituteEmailRow, Tip
 from newsletter.store.times import from_ms
 
 # Grouped in the order of the primary key, so that counting a million rows needs no sort.
+_UNDONE = (IssueState.CANCELLED, IssueState.MISSED)  # their tips have no run, in a list of any order
 _STATES = tuple(state.value for state in State)
 _COUNT = f"""SELECT issue_id, {", ".join(f"sum(state = '{state}')" for state in _STATES)}
     FROM delivery{{where}} GROUP BY issue_id"""  # noqa: S608  (states)
@@ -95,6 +96,7 @@ def _facts(row: Issue, tip_key: str | None, counts: dict[str, int], skipped: dic
         skipped_for=skipped,
         quarter=row.quarter or "",
         day=row.day or row.due_at.date(),
+        is_course=row.slot is not None and row.tip_id is not None and row.run is None and row.state not in _UNDONE,
     )
 
 

@@ -13,26 +13,26 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from newsletter.domain.calendar.quarterly import ASKED_BEFORE, QuarterRun
-from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, SubstituteEmail, SubstitutesMissing
+from newsletter.domain.calendar.course import Course
+from newsletter.domain.calendar.quarterly import QuarterRun
+from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, SubstituteEmail
 from newsletter.domain.delivery.delivery import Event, SkipReason, State, transition
 from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.errors import NotFound
-from newsletter.domain.lists import issue_id, list_of_issue
+from newsletter.domain.lists import issue_id
 from newsletter.domain.tips.tip import TipState
 from newsletter.mail.replies import is_about_the_mailbox
 from newsletter.store import statements
+from newsletter.store.audiences import SqlAudiences
+from newsletter.store.courses import SqlCourses
 from newsletter.store.health import results_of
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
 from newsletter.store.issue_facts import read_issues
-from newsletter.store.issue_results import SqlIssueResults
 from newsletter.store.maintenance import SqlMaintenance
 from newsletter.store.sqlite.database import Access
-from newsletter.store.subscriptions import DELIVERABLE, QUARTERLY
-from newsletter.store.substitutes import shares, tip_histories, was_substitute
 from newsletter.store.suppressions import REMOVE_BOUNCED
-from newsletter.store.tables import CompiledIssue, Delivery, Issue, SubstituteEmailRow, Tip
+from newsletter.store.tables import CompiledIssue, Issue, Tip
 from newsletter.store.times import to_ms, to_text
 from newsletter.store.tip_history import days_of
 from newsletter.store.tips import SqlTips
@@ -51,12 +51,11 @@ MAX_NUMBER = 2**63 - 1  # of SQLite
 LIVE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING)
 
 
-class SqlIssues(SqlIssueResults):
+class SqlIssues(SqlAudiences):
     """Implements ports.issues.Issues in one transaction."""
 
     def __init__(self, access: Access, list_id: int) -> None:
-        super().__init__(access)
-        self._session, self._list_id = access.session, list_id
+        super().__init__(access, list_id)
         self._issues = select(Issue).where(Issue.list_id == list_id)
         self._newest_slot = select(func.max(col(Issue.slot))).where(Issue.list_id == list_id)
 
@@ -205,9 +204,12 @@ class SqlIssues(SqlIssueResults):
         self._session.delete(self._session.get_one(Issue, number))
         self._session.flush()
 
-    def bind(self, number: int, tip_id: int) -> None:
-        """Bind a tip. `run` counts its runs; UNIQUE(tip, run) prevents a second first run."""
+    def bind(self, number: int, tip_id: int, *, is_course: bool = False) -> None:
+        """Bind a tip. `run` counts its runs; UNIQUE(tip, run) prevents a second first run. A course issue is no run of its tip."""
         row = self._session.get_one(Issue, number)
+        if is_course:
+            row.tip_id, row.run = tip_id, None
+            return
         if row.tip_id == tip_id and row.run:
             return
         runs = self._session.exec(select(func.max(Issue.run)).where(Issue.tip_id == tip_id)).one()
@@ -223,78 +225,20 @@ class SqlIssues(SqlIssueResults):
         *,
         candidates: Sequence[Candidate] = (),
         others: Mapping[str, SubstituteEmail] = NO_SUBSTITUTES,
+        course: Course | None = None,
     ) -> int:
         """T1: save the emails and copy the audience in one transaction; the size of the audience."""
         row = self._session.get_one(Issue, number)
         row.subject = subject
-        SqlMaintenance(self._db, list_of_issue(number)).prepare_freeze(now)
+        SqlMaintenance(self._db, row.list_id).prepare_freeze(now)
+        SqlCourses(self._db, row.list_id).take_in(row.day or row.due_at.date(), now)
         self._session.merge(CompiledIssue(issue_id=number, data=compiled))
         self._session.flush()
-        if candidates:
-            row.audience = self._freeze_shares(number, row.tip_id, candidates, others)
-        elif row.quarter:
-            asked_before = to_text(row.due_at - ASKED_BEFORE)
-            row.audience = self._freeze(number, QUARTERLY, {"asked_before": asked_before, "tip": row.tip_id})
-        else:
-            row.audience = self._freeze(number, DELIVERABLE, {})
-        if row.tip_id is not None and not row.quarter:
+        row.audience = self._freeze(row, candidates, others, course)
+        if row.tip_id is not None and row.run:
             row.tip_was = SqlTips(self._session, self._list_id).mark_sent(row.tip_id, row.day or row.due_at.date())
         self.change(number, IssueEvent.FREEZE, now)
         return row.audience
-
-    def _freeze(self, number: int, audience: str, values: Mapping[str, object]) -> int:
-        """Copy the audience into deliveries; its size."""
-        return self._execute(
-            statements.FREEZE.format(audience=audience), issue=number, list=list_of_issue(number), **values
-        )
-
-    def _freeze_shares(
-        self, number: int, own: int | None, candidates: Sequence[Candidate], others: Mapping[str, SubstituteEmail]
-    ) -> int:
-        """Copy the audience into deliveries, each with a tip, and save the emails of the substitute tips."""
-        histories = tip_histories(self._session, candidates)
-        frozen = self._execute(
-            statements.FREEZE_SHARES.format(shares=shares(histories)),
-            issue=number,
-            list=list_of_issue(number),
-            own=own,
-            skipped=transition(State.PENDING, Event.SKIP).value,
-            reason=SkipReason.ALREADY_RECEIVED.value,
-        )
-        picked = self._session.exec(select(Delivery.tip_id).where(Delivery.issue_id == number).distinct()).all()
-        keys = {past.tip: past.candidate.tip for past in histories if past.tip in picked}
-        if missing := keys.values() - others.keys():
-            raise SubstitutesMissing(missing)
-        for tip_id, key in keys.items():
-            email = others[key]
-            self._session.add(
-                SubstituteEmailRow(issue_id=number, tip_id=tip_id, subject=email.subject, data=email.compiled)
-            )
-        return frozen
-
-    def shares(self, candidates: Sequence[Candidate]) -> Mapping[str, int]:
-        """How many subscribers would get each tip; the key "" counts those who have received all of them."""
-        histories = tip_histories(self._session, candidates)
-        counted = f"SELECT pick, count(*) FROM ({shares(histories)}) GROUP BY pick"  # noqa: S608 - constants and ids
-        counts = dict(self._db.execute(counted, {"list": self._list_id}).fetchall())
-        found = {past.candidate.tip: counts[past.tip] for past in histories if past.tip in counts}
-        return found | ({"": counts[0]} if 0 in counts else {})
-
-    def was_substitute(self, candidate: Candidate) -> bool:
-        """Did any subscriber get this tip as a substitute since then?"""
-        return was_substitute(self._session, candidate)
-
-    def substitutes(self, number: int) -> Mapping[int, bytes]:
-        """The compiled emails of the substitute tips, by tip id."""
-        rows = self._session.exec(select(SubstituteEmailRow).where(SubstituteEmailRow.issue_id == number))
-        return {row.tip_id: row.data for row in rows}
-
-    def tip_of(self, number: int, subscriber_id: int) -> int | None:
-        """The id of the tip in this subscriber's email."""
-        query = select(func.coalesce(Delivery.tip_id, Issue.tip_id)).join(Issue, col(Issue.id) == Delivery.issue_id)
-        return self._session.exec(
-            query.where(Delivery.issue_id == number, Delivery.subscriber_id == subscriber_id)
-        ).first()
 
     def compiled(self, number: int) -> bytes:
         """The compiled email; raises NotFound before T1."""
@@ -320,9 +264,18 @@ class SqlIssues(SqlIssueResults):
                 changed += self._execute(statements.RETRY_HELD_ONCE, to=to.value, issue=number)
             else:
                 changed += self._execute(statements.RETRY, to=to.value, issue=number, state=state)
+        changed -= self._skip_received(number, now)
         if changed and self._session.get_one(Issue, number).state == IssueState.DONE:
             self.change(number, IssueEvent.REOPEN, now)
         return changed
+
+    def _skip_received(self, number: int, now: datetime) -> int:
+        """Skip what a later issue of the course has brought instead; how many."""
+        row = self._session.get_one(Issue, number)
+        if row.run is not None or row.slot is None:
+            return 0
+        reason = SkipReason.ALREADY_RECEIVED.value
+        return self._execute(statements.SKIP_RECEIVED, issue=number, reason=reason, now=to_ms(now))
 
     def retry_rejected(self, number: int, now: datetime) -> int:
         """Requeue rejected deliveries, but not to addresses that are suppressed.
@@ -333,7 +286,7 @@ class SqlIssues(SqlIssueResults):
         for subscriber, reply in self._db.execute(statements.REJECTED, {"issue": number}).fetchall():
             if reply and not is_about_the_mailbox(reply):
                 self._db.execute(REMOVE_BOUNCED, (number, subscriber))
-        changed = self._execute(statements.REOPEN_ALL, to=to, issue=number)
+        changed = self._execute(statements.REOPEN_ALL, to=to, issue=number) - self._skip_received(number, now)
         if changed and self._session.get_one(Issue, number).state == IssueState.DONE:
             self.change(number, IssueEvent.REOPEN, now)
         return changed
@@ -379,7 +332,3 @@ class SqlIssues(SqlIssueResults):
                 row.tip_id, TipState(row.tip_was), max(days, default=None)
             )
         row.run, row.tip_was = None, ""
-
-    def _execute(self, sql: str, **values: object) -> int:
-        """Run a statement; how many rows it changed."""
-        return self._db.execute(sql, values).rowcount

@@ -106,6 +106,11 @@ RETRY_HELD_ONCE = f"""UPDATE delivery AS d SET state = :to, attempts = 0, crashe
     next_attempt_at = NULL WHERE d.issue_id = :issue AND d.state = 'held'
     AND ({_DOUBTS} = 0 OR {_DOUBTS} + d.crashes <= 1)"""
 REJECTED = "SELECT subscriber_id, reply FROM delivery WHERE issue_id = :issue AND state = 'rejected'"
+# In a course, the next issue has brought the tip again if it did not arrive.
+SKIP_RECEIVED = f"""UPDATE delivery AS o SET state = '{transition(State.PENDING, Event.SKIP)}', reason = :reason, last_at = :now
+    WHERE o.issue_id = :issue AND o.state = 'pending' AND o.tip_id IS NOT NULL AND EXISTS (
+        SELECT 1 FROM delivery d INDEXED BY delivery_by_tip WHERE d.tip_id = o.tip_id AND d.subscriber_id = o.subscriber_id
+        AND d.issue_id > o.issue_id AND d.state NOT IN ('skipped', 'rejected', 'failed'))"""
 SKIP_ALL = """UPDATE delivery SET state = :to, reason = :reason, next_attempt_at = NULL, last_at = :now
     WHERE issue_id = :issue AND state = :state"""
 

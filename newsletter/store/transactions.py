@@ -20,6 +20,7 @@ from newsletter.ports.sending import Holder, SendingLock
 from newsletter.store import copy_guard, import_subscribers
 from newsletter.store.archive import VERSION, CatalogCache, SqlArchive
 from newsletter.store.calendar import SqlCalendar
+from newsletter.store.courses import SqlCourses
 from newsletter.store.deliveries import SqliteLedger
 from newsletter.store.issues import SqlIssues
 from newsletter.store.lists import SqlLists
@@ -64,6 +65,11 @@ class SqlTx:
     def lists(self) -> SqlLists:
         """The lists of the installation."""
         return SqlLists(self.access.session, self.list_id)
+
+    @property
+    def courses(self) -> SqlCourses:
+        """Where the subscribers of a course are."""
+        return SqlCourses(self.access.db, self.list_id)
 
     @cached_property
     def tips(self) -> SqlTips:

@@ -61,6 +61,7 @@ class Account:
     rows: dict[str, DeliveryFacts]
     copies: Counter[str]
     message_ids: dict[str, set[str]]
+    subjects: dict[str, set[str]]
     broken: list[str]
 
     @property
@@ -161,6 +162,12 @@ class Scene:
         database.close()
         return found
 
+    def write(self, change: str) -> None:
+        """Change the database with SQL."""
+        with sqlite3.connect(self.store.path) as database:
+            database.execute(change)
+        database.close()
+
     def second_process(self) -> int:
         """The process id of the second process that is sending now; 0: there is none."""
         lives = self.rows("SELECT pid FROM sender_run WHERE role = 'second process' AND NOT ended ORDER BY id DESC")
@@ -183,10 +190,12 @@ class Scene:
     def account(self, number: int = 1) -> Account:
         """Compare the server's log with the database."""
         emails = [json.loads(line) for line in self.log.read_text().splitlines()]
-        ids: dict[str, set[str]] = defaultdict(set)
+        ids, subjects = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
         for email in emails:
             ids[email["recipient"]].add(email["message_id"])
+            subjects[email["recipient"]].add(email["subject"])
         with self.store.read() as tx:
             issue = tx.issues.get(number)
             rows = {row.address: row for row in tx.issues.deliveries(number)}
-            return Account(issue, rows, Counter(one["recipient"] for one in emails), ids, tx.issues.broken_invariants())
+            copies = Counter(one["recipient"] for one in emails)
+            return Account(issue, rows, copies, ids, subjects, tx.issues.broken_invariants())

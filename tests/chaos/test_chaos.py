@@ -104,6 +104,27 @@ def test_kill_9_of_the_sender_again_and_again_skips_nobody(
         assert set(account.copies) == set(account.rows)
 
 
+def test_kill_9_during_an_issue_of_a_course_gives_everybody_their_own_next_tip(
+    tmp_path: Path, some: Path, chance: random.Random
+) -> None:
+    with Scene(tmp_path / "scene", some) as scene:
+        scene.write("UPDATE mailing_list SET order_by = 'course'")
+        scene.write("UPDATE subscription SET last_tip_id = nullif(subscriber_id % 3, 0)")
+        hit = kill_often(scene, chance, 8, emails=300)
+        finish(scene)
+        account = scene.account()
+        next_tips = {row.address: row.tip for row in account.rows.values()}
+        places = dict(scene.rows("SELECT address, last_tip_id FROM subscription JOIN subscriber ON id = subscriber_id"))
+
+        assert hit >= 4
+        account.check(kills=hit)
+        assert set(account.copies) == set(account.rows)
+        wanted = {f"subscriber{number}@a.example": ("One", "Two", "Three")[number % 3] for number in range(1, 2001)}
+        assert {who: found for who, found in account.subjects.items() if found != {wanted[who]}} == {}
+        assert next_tips == {who: tip.lower() for who, tip in wanted.items()}
+        assert {who: at for who, at in places.items() if ("One", "Two", "Three")[at - 1] != wanted[who]} == {}
+
+
 def test_kill_9_of_the_second_process_leaves_its_emails_to_the_first(tmp_path: Path, many: Path) -> None:
     with Scene(tmp_path / "scene", many, together=True) as scene:
         sender = scene.start(*SEND)

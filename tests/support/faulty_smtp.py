@@ -26,7 +26,7 @@ from typing import Self
 
 STAGES = ("banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot", "accepted", "rset", "quit")
 DROP, STALL = "drop", "stall"
-_MESSAGE_ID = re.compile(rb"^Message-ID:[ \t]*(?:\r\n[ \t]+)?(\S+)", re.IGNORECASE | re.MULTILINE)
+_LOGGED = {"message_id": rb"^Message-ID:[ \t]*(?:\r\n[ \t]+)?(\S+)", "subject": rb"^Subject: ([^\r\n]*)"}
 
 
 @dataclass
@@ -36,7 +36,6 @@ class Fault:
     body: after 354, in the middle of the message. dot: after the dot; the message is not accepted.
     accepted: the message is accepted and logged, but its 250 is not sent.
     to: only for recipients that match this pattern. first: successes before the first failure. times: how often, 0 = always.
-    hang_up: close after the reply, as every 421 does.
     """
 
     stage: str
@@ -160,9 +159,10 @@ class FaultySmtp:
     def take(self, email: AcceptedEmail) -> None:
         """Accept an email: write it to the log before the reply is sent."""
         if self._log is not None:
-            found = _MESSAGE_ID.search(email.message)
             line = {"sender": email.sender, "recipient": email.recipient}
-            line["message_id"] = found[1].decode("ascii", "replace") if found else ""
+            for name, pattern in _LOGGED.items():
+                found = re.findall(pattern, email.message, re.IGNORECASE | re.MULTILINE)
+                line[name] = b"".join(found[:1]).decode("ascii", "replace")
             line["sha256"] = hashlib.sha256(email.message).hexdigest()
             os.write(self._log, json.dumps(line).encode() + b"\n")
         if self.keep:

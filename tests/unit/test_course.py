@@ -101,7 +101,7 @@ def test_the_calendar_plays_a_course_forward_until_everybody_has_had_the_last_ti
     assert [dict(line.shares) for line in lines] == [{"a": 2, "b": 1}, {"b": 2, "c": 1}, {"c": 2}, {}]
     assert lines[0].reason == "3 subscribers of the course get 2 tips, most of them this one"
     assert lines[2].reason == "2 subscribers of the course get it"
-    assert lines[3].reason == "nobody is in the course; new subscribers begin with its first tip"
+    assert lines[3].reason == "nobody is in the course by then; new subscribers begin with its first tip"
     assert {line.kind for line in lines} == {Kind.COURSE}
     assert runway(lines).with_reruns is None  # there is a tip for every subscriber who may come
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from newsletter.actions.calendar.approval import Words, as_it_is
+from newsletter.actions.calendar.course import is_course, with_exact_shares
 from newsletter.actions.calendar.plan import (
     LastSlotStatus,
     Rules,
@@ -19,10 +20,11 @@ from newsletter.actions.calendar.plan import (
     why_waiting,
 )
 from newsletter.actions.calendar.why import WhyDate, why_date
+from newsletter.domain.calendar.course import CourseSimulation
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, Runway, runway
 from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.plan import Kind
-from newsletter.domain.calendar.simulation import Simulation, simulate
+from newsletter.domain.calendar.simulation import Simulation, play_course, simulate
 from newsletter.domain.dates import AMERICAN
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
 from newsletter.domain.errors import InputError, Refused, TemplateError, UsageError
@@ -58,7 +60,8 @@ class Calendar:
         """
         with self.store.read() as tx:
             count = self.rules.schedule.slots_in(weeks)
-            return upcoming_slots(tx, self.rules, self.clock(), count, changes).lines(extras=True)
+            ahead = upcoming_slots(tx, self.rules, self.clock(), count, changes)
+            return with_exact_shares(tx, lambda slot: ahead.chooser_at(slot).course_at(slot), ahead.lines(extras=True))
 
     def next_extra(self) -> ForecastSlot | None:
         """The first extra issue before the next slot that is not skipped."""
@@ -88,6 +91,22 @@ class Calendar:
         with self.store.read() as tx:
             ahead = upcoming_slots(tx, self.rules, self.clock(), 1)
         return simulate(ahead.plan, ahead.slots[0], years=years, subscribers=subscribers, churn=churn, seed=seed)
+
+    def is_course(self) -> bool:
+        """Is the list a course?"""
+        with self.store.read() as tx:
+            return is_course(tx)
+
+    def simulate_course(self, *, years: int, subscribers: int, churn: float, seed: int = 1) -> CourseSimulation | None:
+        """Play years of a course: as many new subscribers come as unsubscribe from a newsletter of this size.
+
+        They begin with the first tip; unsubscribers leave from every place. None for a list that is no course.
+        """
+        with self.store.read() as tx:
+            if not is_course(tx):
+                return None
+            ahead = upcoming_slots(tx, self.rules, self.clock(), 1)
+        return play_course(ahead.plan, ahead.slots[0], years=years, subscribers=subscribers, churn=churn, seed=seed)
 
     def why(self, slot: date) -> WhyDate:
         """Why this slot has the tip it has. Raises NotFound for a slot that was never planned or is too far away."""

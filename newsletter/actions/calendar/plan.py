@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 
 from newsletter.actions.calendar.approval import Words, as_it_is
+from newsletter.actions.calendar.course import audience_of, passed_empty, with_course
 from newsletter.domain.calendar.choose import TipChooser, choose
 from newsletter.domain.calendar.forecast import ForecastSlot, forecast, played_until
 from newsletter.domain.calendar.overrides import Override, SlotOverride
@@ -70,7 +71,7 @@ def plan_of(tx: Tx, rules: Rules) -> Plan:
     skips = {
         slot: override.about for slot, override in tx.calendar.overrides().items() if override.kind is Override.SKIP
     }
-    return Plan(tuple(tx.calendar.plans()), rules.policy, skips, rules.schedule.days)
+    return with_course(tx, Plan(tuple(tx.calendar.plans()), rules.policy, skips, rules.schedule.days))
 
 
 def choice_for(tx: Tx, rules: Rules, slot: date, problems: Mapping[str, str] | None = None) -> Choice:
@@ -144,8 +145,9 @@ def next_issue(store: Store, rules: Rules, now: datetime, words: Words | None = 
         slot = next(slot for slot in open_slots(tx, rules, now) if not is_skipped(tx, slot))
         issue = tx.issues.for_slot(slot)
         plan = plan_of(tx, rules)
-        key, reason = _bound(issue) or _chosen(choose(slot, plan))
-        override, audience = tx.calendar.overrides().get(slot), tx.subscribers.mailable()
+        choice = choose(slot, plan)
+        key, reason = _bound(issue) or (choice.tip, choice.reason)
+        override, audience = tx.calendar.overrides().get(slot), audience_of(tx, choice)
         tip = titled(tx.tips.get(key).card, plan, slot) if key else None
     if words and rules.approval:
         override = as_it_is(store, words, slot, override)
@@ -160,10 +162,6 @@ def titled(card: TipCard, plan: Plan, slot: date) -> TipCard:
 
 def _bound(issue: IssueFacts | None) -> tuple[str | None, str] | None:
     return (issue.tip_key, f"bound to issue {issue.number}") if issue and issue.tip_key else None
-
-
-def _chosen(choice: Choice) -> tuple[str | None, str]:
-    return choice.tip, choice.reason
 
 
 # -- which days are slots ----------------------------------------------------------------------------
@@ -203,7 +201,8 @@ def open_slots(tx: Tx, rules: Rules, now: datetime) -> Iterator[date]:
         is_dropped = issue.slot is None or is_over(issue) or (issue.due_at <= now and is_skipped(tx, issue.slot))
         if issue.slot and is_in_time and not is_dropped and _is_open_to(issue, history):
             yield issue.slot
-    slot = schedule.after(due.slot) if due.missed or is_skipped(tx, due.slot) else due.slot
+    is_over_for = due.missed or is_skipped(tx, due.slot) or passed_empty(tx, due.slot)
+    slot = schedule.after(due.slot) if is_over_for else due.slot
     while not history.allows(slot, schedule):
         slot = schedule.after(slot)
     yield from slots_from(slot, schedule.days)
@@ -276,7 +275,9 @@ def upcoming_slots(tx: Tx, rules: Rules, now: datetime, count: int, changes: Ite
         replace(tip, pin=None, pin_at=None) if tip.pin_at and tip.pin_at < too_late else tip for tip in plan.tips
     )
     plan = replace(plan, tips=tuple(unpinned))
-    bound = {slot: issues[slot] for slot in slots if slot in issues and issues[slot].tip_key}
+    bound = {
+        slot: issues[slot] for slot in slots if slot in issues and issues[slot].tip_key and not _moves_on(issues[slot])
+    }
     # An issue keeps its tip whatever the owner has changed since, so here it goes before pins and skips.
     for slot, issue in bound.items():
         tips = tuple(_bind(tip, slot) if tip.key == issue.tip_key else tip for tip in plan.tips)
@@ -284,6 +285,11 @@ def upcoming_slots(tx: Tx, rules: Rules, now: datetime, count: int, changes: Ite
     for change in changes:
         plan = plan.with_change(change, rules.dates(now).day)
     return UpcomingSlots(slots, plan, {slot: issue.number for slot, issue in bound.items()})
+
+
+def _moves_on(issue: IssueFacts) -> bool:
+    """Is it an issue of a course whose subscribers are still to move on? Then the plan has all of its tips."""
+    return issue.is_course and issue.state is IssueState.PREPARING
 
 
 def slots_until(rules: Rules, slot: date, now: datetime) -> int:
@@ -367,7 +373,7 @@ def _without_result(tx: Tx, rules: Rules, due: Due, override: SlotOverride | Non
     # A new newsletter has missed nothing: its first slot is still ahead, unless the owner has one to decide about.
     if not is_begun and not waits and tx.issues.last_slot_before(due.slot) is None:
         return LastSlotStatus(due.slot, "no issue has been due yet", ok=True, explained=True)
-    if tx.subscribers.mailable() == 0:
+    if tx.subscribers.mailable() == 0 or passed_empty(tx, due.slot):
         return LastSlotStatus(
             due.slot, f"there were no subscribers for the issue of {in_words(due.slot)}", ok=True, explained=True
         )

@@ -21,6 +21,7 @@ EXPLANATIONS = {
     Kind.SEASONAL: "No tip is pinned to this date, and this tip is in season this week.",
     Kind.SERIES: "A series is running. Its parts follow week after week, unless a pinned or seasonal tip comes between them.",
     Kind.FRESH: "No tip is pinned to this date or in season, and no series is running. So the next tip in the queue is sent.",
+    Kind.COURSE: "This list is a course. Each subscriber gets the tip after the last one they received; most of them get this one.",
     Kind.RERUN: "Every tip that could be sent on this date has run before. So the tip that has rested longest runs again.",
     Kind.FALLBACK: "No fresh tip is left, and no other tip has rested long enough. So a tip that you marked as a fallback is sent.",
     Kind.PROBLEM: "Only tips are left that cannot be sent as they are. Fix this one with newsletter tips edit, or import others.",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from newsletter.actions.calendar.course import course_end
 from newsletter.actions.calendar.plan import Rules
 from newsletter.domain.archive.entries import ArchiveLinks
+from newsletter.domain.calendar.course import CourseEnd
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.delivery.issue import IssueFacts
 from newsletter.domain.site import Site
@@ -28,12 +30,16 @@ STREAMS = {WEEKLY: "weekly", QUARTERLY: "quarterly"}
 
 @dataclass(frozen=True, slots=True)
 class RenderContext:
-    """What every email needs: the templates, the facts of the site, the keys of its links, and its DKIM signatures."""
+    """What every email needs: the templates, the facts of the site, the keys of its links, and its DKIM signatures.
+
+    title_of: the title of another list, by its key.
+    """
 
     renderer: Renderer
     site: Site
     signer: Signer
     dkim: Dkim | None = None
+    title_of: Callable[[str], str] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,8 @@ class IssueContent:
     """What an email of an issue is made of.
 
     secret: 16 bytes, the issue's own key. kind: the folder of its templates. mark: what the subject header begins with.
-    is_sample: it belongs to no issue, so its tip may not be public yet.
+    is_sample: it belongs to no issue, so its tip may not be public yet. course_end: in the email of the last tip of a course,
+    what follows.
     """
 
     tip: TipFull
@@ -52,6 +59,7 @@ class IssueContent:
     kind: str = WEEKLY
     mark: str = ""
     is_sample: bool = False
+    course_end: CourseEnd | None = None
 
     @property
     def nonce(self) -> str:
@@ -72,8 +80,14 @@ class IssueContent:
             recipient=recipient,
             archive_links=self.archive_links,
             kind=self.kind,
-            extra={"online_url": self.online_url(render_context.site)},
+            extra={"online_url": self.online_url(render_context.site), **self._end(render_context)},
         )
+
+    def _end(self, render_context: RenderContext) -> Mapping[str, str]:
+        end = self.course_end
+        if end is None:
+            return {}
+        return {"course_end": end.kind, "course_then": render_context.title_of(end.then) if end.then else ""}
 
     def headers(self, render_context: RenderContext, subject: str, recipient: Mapping[str, str]) -> Headers:
         """Its header fields, before they are folded."""
@@ -92,9 +106,8 @@ def issue_content(tx: Tx, rules: Rules, issue: IssueFacts, tip: TipFull) -> Issu
     """The content of an issue's email about one tip, whose title gets the year of the issue if it names one."""
     day = issue.slot or rules.schedule.day_of(issue.due_at)
     secret, archive_links = tx.issues.secret(issue.number), tx.archive.archive_links(tip.card.id, day)
-    return IssueContent(
-        tip.dated(day), issue.number, day, secret, archive_links, QUARTERLY if issue.quarter else WEEKLY
-    )
+    kind, end = QUARTERLY if issue.quarter else WEEKLY, course_end(tx, tip.card.key) if issue.slot else None
+    return IssueContent(tip.dated(day), issue.number, day, secret, archive_links, kind, course_end=end)
 
 
 def compile_issue(render_context: RenderContext, content: IssueContent) -> tuple[str, CompiledEmail]:

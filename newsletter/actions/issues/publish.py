@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from newsletter.actions.calendar.approval import void_changed, words_of
+from newsletter.actions.calendar.course import audience_of
 from newsletter.actions.calendar.plan import (
     UNSENT,
     Rules,
@@ -18,30 +19,26 @@ from newsletter.actions.calendar.plan import (
     choice_for,
     current_slot,
     is_over,
-    is_skipped,
     open_slots,
-    why_waiting,
 )
-from newsletter.actions.issues.audience import candidates_for
+from newsletter.actions.issues.audience import Audience, audience_for
 from newsletter.actions.issues.compile import INCOMPLETE, RenderContext, compile_issue, issue_content
 from newsletter.actions.issues.errors import Errors
 from newsletter.actions.issues.pass_over import MAX_PASSED_OVER, Settled, problem_of, record, settle
 from newsletter.actions.issues.release import release
+from newsletter.actions.issues.work import HELD, TOO_LATE, begins_empty, has_work, passes_empty, waits, why_missed
 from newsletter.actions.owner.queue import alert_values, notify
 from newsletter.actions.trouble import record_key
 from newsletter.domain.calendar.overrides import Override
-from newsletter.domain.calendar.plan import Kind
+from newsletter.domain.calendar.plan import Choice, Kind
 from newsletter.domain.calendar.quarterly import LATE
-from newsletter.domain.calendar.schedule import Due
-from newsletter.domain.calendar.substitutes import Candidate, SubstituteEmail, SubstitutesMissing
+from newsletter.domain.calendar.substitutes import SubstituteEmail, SubstitutesMissing
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, how_to_fix, why_every_email, why_held
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import TipFull, TipState
 from newsletter.ports.store import Store, Tx
 
-_TOO_LATE = "the newsletter was not running in time"
-_HELD = "it was on hold, or not approved in time"
 _NO_AUDIENCE = "there are no confirmed subscribers to send it to"
 _SEE_DOCTOR = "Run newsletter doctor to see whether emails can be sent now"
 _SEE_SUBSCRIBERS = "See: newsletter subscribers list"
@@ -67,20 +64,23 @@ class Publisher:
         """
         with self.store.read() as tx:  # the daemon asks every two seconds: look before taking the write lock
             due = current_slot(tx, self.rules, now)
-            if due is None or not _has_work(tx, self.rules, due):
+            if due is None or not has_work(tx, self.rules, due):
                 return None
             held = tx.issues.for_slot(due.slot)
+            is_empty = begins_empty(tx, self.rules, due.slot)
+        if is_empty and passes_empty(self.store, self.rules, due.slot, now):
+            return None
         is_held = held and held.state is IssueState.PLANNED and held.pause_reason and not due.missed
         if is_held and held and self._settle(due.slot, now).hold == held.pause_reason:
             return held  # nothing has changed since it was held
         with self.store.write() as tx:
             due = current_slot(tx, self.rules, now)
-            if due is None or not _has_work(tx, self.rules, due):
+            if due is None or not has_work(tx, self.rules, due):
                 return None
             # T0: another process may have inserted it in the meantime; then `plan` returns that one.
             issue = tx.issues.plan(due.slot, due.due_at, now, first=self.rules.first_issue)
             if due.missed:
-                why = issue.pause_reason or _why_missed(tx, self.rules, due.slot)
+                why = issue.pause_reason or why_missed(tx, self.rules, due.slot)
                 tx.issues.change(issue.number, IssueEvent.MISS, now, reason=why)
                 return None
         return self.prepare(issue, now)
@@ -94,8 +94,8 @@ class Publisher:
             coming = _early_slot(tx, self.rules, now)
         self._refuse_errors(coming, now)
         with self.store.write() as tx:
-            _require_audience(tx)
             slot = _early_slot(tx, self.rules, now)
+            _require_audience(tx, choice_for(tx, self.rules, slot))
             override = tx.calendar.overrides().get(slot)
             if override and override.kind is not Override.APPROVE:
                 words = {Override.SKIP: "skipped", Override.HOLD: "on hold"}[override.kind]
@@ -151,7 +151,7 @@ class Publisher:
         with self.store.read() as tx:
             left = [issue for issue in tx.issues.open() if issue.state in (IssueState.PLANNED, IssueState.PREPARING)]
             has_audience = bool(left) and tx.subscribers.mailable() > 0
-            held = {issue.number for issue in left if _waits(tx, self.rules, issue.slot, issue.tip_key)}
+            held = {issue.number for issue in left if waits(tx, self.rules, issue.slot, issue.tip_key)}
         for issue in left:
             is_late = now - issue.due_at > (LATE if issue.quarter else self.rules.late_window)
             if is_late:
@@ -177,10 +177,13 @@ class Publisher:
         """
         if stopped := self._stop_bound(issue, now) or self._stop_changed(issue):
             return stopped
-        key, emails = issue.tip_key or "", dict[str, SubstituteEmail]()
+        emails = dict[str, SubstituteEmail]()
+        if issue.is_course:
+            with self.store.write() as tx:
+                tx.courses.settle()
         with self.store.read() as tx:
-            candidates = candidates_for(tx, self.rules, issue.slot, key)
-            wanted = {key, *(tx.issues.shares(candidates) if candidates else ())} - {""}
+            audience = audience_for(tx, self.rules, issue)
+        wanted = set(audience.keys)
         while True:
             with self.store.read() as tx:
                 # In the second round, only the tips that are new are compiled.
@@ -192,7 +195,7 @@ class Publisher:
                 subject, compiled = compile_issue(self.render_context, content)
                 emails[content.tip.card.key] = SubstituteEmail(subject, compiled.dumps())
             try:
-                return self._freeze_with(issue.number, emails, candidates, now) or self.freeze(issue, now)
+                return self._freeze_with(issue.number, emails, audience, now) or self.freeze(issue, now)
             except SubstitutesMissing as missing:  # somebody confirmed meanwhile, and gets a tip nobody needed before
                 wanted |= missing.tips
 
@@ -275,7 +278,7 @@ class Publisher:
         with self.store.write() as tx:
             # Another process may have frozen it since we read it.
             if tx.issues.get(issue.number).state is issue.state:
-                reason = _HELD if _waits(tx, self.rules, issue.slot, issue.tip_key) else issue.pause_reason or _TOO_LATE
+                reason = HELD if waits(tx, self.rules, issue.slot, issue.tip_key) else issue.pause_reason or TOO_LATE
                 tx.issues.change(issue.number, IssueEvent.MISS, now, reason=reason)
                 if issue.slot is None:  # the owner is told about slots by the calendar
                     day = in_words(issue.day)
@@ -300,24 +303,25 @@ class Publisher:
             choose = choice_for if self.errors else choice_as_it_is
             choice = choose(tx, self.rules, issue.slot)
             is_other = choice.tip != settled.choice.tip
-            if choice.kind is Kind.SKIPPED or _waits(tx, self.rules, issue.slot, choice.tip) or is_other:
+            if choice.kind is Kind.SKIPPED or waits(tx, self.rules, issue.slot, choice.tip) or is_other:
                 return issue  # the owner decided meanwhile
             if choice.tip is None:
                 if issue.state is IssueState.PLANNED:
                     tx.issues.change(issue.number, IssueEvent.FIND_NOTHING, now, reason=choice.reason)
                 return tx.issues.get(issue.number)
             tx.issues.change(issue.number, IssueEvent.PREPARE, now)
-            tx.issues.bind(issue.number, tx.tips.get(choice.tip).card.id)
+            tip = tx.tips.get(choice.tip).card.id
+            tx.issues.bind(issue.number, tip, is_course=choice.kind is Kind.COURSE)
             return tx.issues.get(issue.number)
 
     def _freeze_with(
-        self, number: int, emails: Mapping[str, SubstituteEmail], candidates: Sequence[Candidate], now: datetime
+        self, number: int, emails: Mapping[str, SubstituteEmail], audience: Audience, now: datetime
     ) -> IssueFacts | None:
         """T1; the issue as it then is. None if one of the tips has been retired meanwhile."""
         with self.store.write() as tx:
             issue = tx.issues.get(number)
             key = issue.tip_key or ""
-            is_held = _waits(tx, self.rules, issue.slot, key)
+            is_held = waits(tx, self.rules, issue.slot, key)
             has_audience = bool(issue.quarter) or tx.subscribers.mailable() > 0
             # Asked again in the transaction: while we compiled, another process may have frozen or cancelled the issue,
             # or the owner may have put it on hold, or retired its tip or one of the substitutes.
@@ -326,7 +330,10 @@ class Publisher:
             if key not in emails or not all(_is_sendable(tx, tip) for tip in emails):
                 return None
             own = emails[key]
-            tx.issues.freeze(number, own.subject, own.compiled, now, candidates=candidates, others=emails)
+            candidates, course = audience.candidates, audience.course
+            tx.issues.freeze(
+                number, own.subject, own.compiled, now, candidates=candidates, others=emails, course=course
+            )
             record_key(tx, self.render_context.signer, now)
             return tx.issues.get(number)
 
@@ -335,7 +342,7 @@ def hold_due(store: Store, rules: Rules, why: str, now: datetime) -> None:
     """Hold the issue of the slot that is due, because no email can be made at all. why: a clause."""
     with store.write() as tx:
         due = current_slot(tx, rules, now)
-        if due is None or due.missed or not _has_work(tx, rules, due):
+        if due is None or due.missed or not has_work(tx, rules, due) or begins_empty(tx, rules, due.slot):
             return
         issue = tx.issues.plan(due.slot, due.due_at, now, first=rules.first_issue)
         if issue.state in UNSENT and issue.pause_reason != why:
@@ -353,35 +360,6 @@ def _early_slot(tx: Tx, rules: Rules, now: datetime) -> date:
     return coming if coming < first and is_over(tx.issues.for_slot(coming)) else first
 
 
-def _require_audience(tx: Tx) -> None:
-    if tx.subscribers.mailable() == 0:
+def _require_audience(tx: Tx, choice: Choice | None = None) -> None:
+    if not (audience_of(tx, choice) if choice else tx.subscribers.mailable()):
         raise Refused(_NO_AUDIENCE, fix=_SEE_SUBSCRIBERS)
-
-
-def _has_work(tx: Tx, rules: Rules, due: Due) -> bool:
-    """Is there anything to write for this slot? Nothing before the first subscriber, so that no tip is wasted."""
-    if is_skipped(tx, due.slot):
-        return False
-    issue = tx.issues.for_slot(due.slot)
-    if due.missed:
-        if issue:
-            return issue.state in UNSENT
-        # Without an earlier issue it is a new newsletter, unless it waited for the owner; with a later one, the clock was set back.
-        last = tx.issues.last_slot()
-        return last < due.slot if last else bool(_waits(tx, rules, due.slot, choice_for(tx, rules, due.slot).tip))
-    if (issue and issue.state not in UNSENT) or tx.subscribers.mailable() == 0 or _waits(tx, rules, due.slot, None):
-        return False
-    if rules.approval or (issue and issue.state is IssueState.NO_CONTENT):
-        tip = issue.tip_key if issue and issue.tip_key else choice_for(tx, rules, due.slot).tip
-        is_known_empty = tip is None and issue is not None and issue.state is IssueState.NO_CONTENT
-        return not is_known_empty and not _waits(tx, rules, due.slot, tip)
-    return True
-
-
-def _waits(tx: Tx, rules: Rules, slot: date | None, tip_key: str | None) -> str:
-    return why_waiting(tx.calendar.overrides().get(slot), tip_key, rules) if slot else ""
-
-
-def _why_missed(tx: Tx, rules: Rules, slot: date | None) -> str:
-    held = slot and _waits(tx, rules, slot, choice_for(tx, rules, slot).tip)
-    return _HELD if held else _TOO_LATE

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, time, timedelta
 
+from newsletter.actions.calendar.course import is_course, standing_of
 from newsletter.actions.calendar.plan import UNSENT, Rules, current_slot, upcoming_slots
 from newsletter.actions.issues.audience import shares_of
 from newsletter.actions.issues.health import ALARMING, Health, health_of
@@ -125,6 +126,7 @@ def _report(tx: Tx, rules: Rules, owner: Sequence[str], health: Health, now: dat
         "quarter": issue.quarter,
         "audience": issue.audience,
         "shares": asdict(shares) if shares else None,
+        "course": asdict(standing_of(tx)) if is_course(tx) else None,
         "sent": issue.counts.get("sent", 0),
         "deferred": issue.counts.get("deferred", 0) + issue.counts.get("pending", 0),
         "rejected": issue.counts.get("rejected", 0) + issue.counts.get("failed", 0),

@@ -57,6 +57,7 @@ def assign_tips(store: Store, keys: Sequence[str], *, dry_run: bool) -> Assigned
         split = _split_series(tx, moved, names)
         for tip in [] if dry_run else moved:
             forget_approvals(tx.of_list(tip.card.list_id), tip.card)
+            tx.courses.take_out(tip.card.id)
             tx.tips.assign(tip.card.id)
     return Assigned(
         tuple(AssignedTip(tip.card.key, tip.card.title, names[tip.card.list_id].key, target.key) for tip in tips), split

@@ -206,6 +206,7 @@ class Tips:
     def move(self, key: str, *, before: str | None = None, first: bool = False) -> TipCard:
         """Move a tip to the front of the queue, before another tip, or (with neither) to the end."""
         with self.store.write() as tx:
+            tx.courses.take_out(tx.tips.get(key).card.id)
             tx.tips.move(key, before=before, first=first)
             return tx.tips.get(key).card
 

@@ -137,7 +137,7 @@ class TipChooser:
 
     def _mark_unseen(self, choice: Choice) -> Choice:
         """Mark a re-run that is only for subscribers who have not received the tip."""
-        if choice.tip is None or not self.policy.is_for_unseen(self.tips[choice.tip]):
+        if choice.tip is None or choice.kind is Kind.COURSE or not self.policy.is_for_unseen(self.tips[choice.tip]):
             return choice
         return replace(choice, reason=f"{choice.reason}, for subscribers who have not received it", unseen=True)
 

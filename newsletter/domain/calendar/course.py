@@ -29,12 +29,25 @@ Places = Mapping[str, int]
 class CourseRules:
     """What happens after the last tip.
 
-    then: the title of the list that subscribers join. again_after: the rest after which the course begins again. Without
+    then: the key of the list that subscribers join. again_after: the rest after which the course begins again. Without
     both, it ends.
     """
 
     then: str = ""
     again_after: timedelta | None = None
+
+    @property
+    def end(self) -> CourseEnd:
+        """What the email of the last tip says."""
+        return CourseEnd("then" if self.then else "again" if self.again_after else "stop", self.then)
+
+
+@dataclass(frozen=True, slots=True)
+class CourseEnd:
+    """What follows on the last tip. kind: stop, again, or then; then: the key of the list that follows."""
+
+    kind: str
+    then: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,19 @@ class Step:
     def is_resting(self, received: date | None) -> bool:
         """Is it too early for a subscriber who received it on this day? None: never."""
         return received is not None and (self.since is None or received > self.since)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the subscribers of a course are: they wait for the first tip, are on the way, or have received the last one."""
+
+    waiting: int
+    on_the_way: int
+    finished: int
+
+    def words(self) -> str:
+        """A clause for the owner."""
+        return f"{self.waiting:,} waiting for the first tip, {self.on_the_way:,} on the way, {self.finished:,} finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +112,16 @@ class Course:
                 counts[tip] += number
         return {step.tip: counts[step.tip] for step in self.steps if counts[step.tip]}
 
+    def standing(self, places: Places) -> Standing:
+        """Where the subscribers are."""
+        waiting, done = places.get(START, 0), self.done(places)
+        return Standing(waiting, sum(places.values()) - waiting - done, done)
+
+    def in_order(self, places: Places) -> dict[str, int]:
+        """The places that have subscribers, in the order of the course, START first."""
+        order = (START, *(step.tip for step in self.steps))
+        return {at: places[at] for at in order if places.get(at)}
+
     def done(self, places: Places) -> int:
         """How many subscribers have received the last tip."""
         return sum(places.values()) - sum(self.shares(places).values())
@@ -110,7 +146,7 @@ def what_goes_out(shares: Mapping[str, int]) -> str:
     """What goes out in a slot, as a clause for the owner."""
     number = sum(shares.values())
     if not number:
-        return "nobody is in the course; new subscribers begin with its first tip"
+        return "nobody is in the course by then; new subscribers begin with its first tip"
     if len(shares) > 1:
         return f"{plural(number, 'subscriber')} of the course get {len(shares)} tips, most of them this one"
     return f"{plural(number, 'subscriber')} of the course {'gets' if number == 1 else 'get'} it"

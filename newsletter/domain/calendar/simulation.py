@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
+from newsletter.domain.calendar.choose import TipChooser
+from newsletter.domain.calendar.course import CourseSimulation, simulate_course
 from newsletter.domain.calendar.forecast import ForecastSlot, forecast, slots_within
 from newsletter.domain.calendar.plan import Kind, Plan
 
@@ -61,8 +63,7 @@ def simulate(plan: Plan, first: date, *, years: int, subscribers: int, churn: fl
     lines = [
         line for line in forecast(slots_within(first, round(years * _WEEKS_A_YEAR), plan.days), plan) if line.at is None
     ]
-    leaving = 1 - (1 - min(max(churn, 0.0), 1.0)) ** (1 / (_WEEKS_A_YEAR * plan.days.slots_per_week))
-    stays = _stays(len(lines), subscribers, leaving, seed)
+    stays = _stays(len(lines), subscribers, _leaving(churn, plan), seed)
     repeats, soonest = _repeats(lines, stays)
     kinds: dict[Kind, int] = defaultdict(int)
     for line in lines:
@@ -83,6 +84,24 @@ def simulate(plan: Plan, first: date, *, years: int, subscribers: int, churn: fl
         soonest_repeat=soonest,
         unseen=sum(line.unseen for line in lines),
     )
+
+
+def play_course(
+    plan: Plan, first: date, *, years: int, subscribers: int, churn: float, seed: int = 1
+) -> CourseSimulation:
+    """Play a course as `simulate` plays a newsletter of so many subscribers: those who replace others begin with its first tip."""
+    chooser, slots = TipChooser(plan), list(slots_within(first, round(years * _WEEKS_A_YEAR), plan.days))
+    leaving = _leaving(churn, plan)
+    courses = [chooser.course_at(slot) if chooser.choose(slot).kind is Kind.COURSE else None for slot in slots]
+    return simulate_course(
+        courses, plan.places, joining=subscribers * leaving, leaving=leaving, random=_random_numbers(seed)
+    )
+
+
+def _leaving(churn: float, plan: Plan) -> float:
+    """The share that unsubscribes between two slots. churn: in a year."""
+    staying: float = (1 - min(max(churn, 0.0), 1.0)) ** (1 / (_WEEKS_A_YEAR * plan.days.slots_per_week))
+    return 1 - staying
 
 
 def _stays(slots: int, subscribers: int, leaving: float, seed: int) -> list[Stay]:

@@ -15,6 +15,8 @@ from newsletter.domain.calendar.choose import TipChooser
 from newsletter.domain.calendar.plan import Policy, TipPlan
 from newsletter.domain.english import plural
 
+MAX_NAMED = 10
+"""How many tips of a course a text for the owner names."""
 MAX_SUBSTITUTES = 100
 """How many substitutes an issue has at most; each one that someone gets is one more compiled message."""
 
@@ -88,14 +90,18 @@ class Shares:
     """How an issue is shared out among several tips, in subscribers.
 
     own: they get the issue's own tip. others: they get a substitute. had_it: they have received all of them and get no email.
+    course: each of them gets the next tip of a course, and own is the one that most of them get.
     """
 
     own: int
     others: tuple[Share, ...]
     had_it: int
+    course: bool = False
 
     def words(self) -> str:
         """Sentences for the owner."""
+        if self.course:
+            return self._course_words()
         words = [f"It runs again for {plural(self.own, 'subscriber')}"]
         if self.others:
             given = (f"{share.readers} {_get(share.readers)} “{share.title}”" for share in self.others)
@@ -105,6 +111,14 @@ class Shares:
                 f"{self.had_it} {_get(self.had_it)} no email because there is no tip left that they have not received"
             )
         return ". ".join(words) + "."
+
+    def _course_words(self) -> str:
+        """In the order of the course, without the last ones of many."""
+        shown = [f"“{share.title}” ({share.readers})" for share in self.others[:MAX_NAMED]]
+        rest = self.others[MAX_NAMED:]
+        if rest:
+            shown.append(f"{plural(len(rest), 'other tip')} ({sum(share.readers for share in rest)})")
+        return f"{plural(self.own, 'subscriber')} of the course {_get(self.own)} it. The others get {', '.join(shown)}."
 
 
 def _get(number: int) -> str:

@@ -88,7 +88,7 @@ class IssueFacts:
     audience: the number of deliveries when it was frozen. counts: deliveries by state. skipped_for: skipped ones by
     SkipReason. tips: deliveries by tip, its own first, if it has more than one. quarter: as in
     `domain.calendar.quarterly`, "" for every other issue. day: its date in the
-    newsletter's zone.
+    newsletter's zone. is_course: each subscriber gets the next tip of the course, and tip_key stands for all of them.
     """
 
     number: int
@@ -107,6 +107,7 @@ class IssueFacts:
     tips: Mapping[str, int] = field(default_factory=dict)
     quarter: str = ""
     day: date = date.min
+    is_course: bool = False
 
     @property
     def shown(self) -> int:
