@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from email.utils import format_datetime
 
 from newsletter.domain.errors import InputError
+from newsletter.domain.lists import shown_number
 from newsletter.domain.site import Site
 
 Headers = list[tuple[str, str]]
@@ -38,7 +39,8 @@ def issue_headers(
 ) -> Headers:
     """The header fields of an issue, without those of MIME, which `message.frame` writes.
 
-    slot_or_date: for the Feedback-ID. archived_at: the URL of the issue's web page (RFC 5064). recipient: the values, or the
+    issue: its id. slot_or_date: for the Feedback-ID. archived_at: the URL of the issue's web page (RFC 5064); a list that is
+    not public has no pages, so its emails name none. recipient: the values, or the
     sentinels, for `compiled.HEADER_PLACEHOLDERS`. stream: for the Feedback-ID. Raises InputError for a value that must not be
     in a header.
     """
@@ -50,11 +52,14 @@ def issue_headers(
         ("List-Unsubscribe", f"{link(recipient['unsubscribe_url'])},\r\n {link(recipient['unsubscribe_mailto'])}"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),  # RFC 8058 section 3.1: exactly these bytes
         ("List-Help", link(site.contact_url or f"mailto:{reply_to}?subject=help")),
-        ("List-Archive", link(site.url("/archive"))),
-        ("List-Subscribe", link(site.url("/"))),
+        *(
+            [("List-Archive", link(site.url("/archive"))), ("List-Subscribe", link(site.url("/")))]
+            if site.is_public
+            else []
+        ),
         ("List-Post", "NO"),  # RFC 2369 section 3.4: posting is not allowed
-        ("Archived-At", link(archived_at)),
-        ("Feedback-ID", f"{issue}:{slot_or_date.isoformat()}:{stream}:{_sender_id(site)}"),
+        *([("Archived-At", link(archived_at))] if site.is_public else []),
+        ("Feedback-ID", f"{shown_number(issue)}:{slot_or_date.isoformat()}:{_stream(site, stream)}:{_sender_id(site)}"),
         *_end(site),
         ("Precedence", "bulk"),  # RFC 3834 section 3.1.8: for auto-responders that predate Auto-Submitted
     ]
@@ -109,6 +114,13 @@ def list_id(site: Site) -> str:
     if site.list_key:
         return f"{site.list_key}.{site.from_domain}".lower()
     return mailbox(site.from_address).replace("@", ".").lower()
+
+
+def _stream(site: Site, stream: str) -> str:
+    """What Postmaster Tools group emails by: the key of another list than the first."""
+    if not site.list_key:
+        return stream
+    return site.list_key if stream == "weekly" else f"{stream}-{site.list_key}"
 
 
 def _sender_id(site: Site) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from newsletter.domain.archive.entries import (
     ANNIVERSARIES,
+    NO_ARCHIVE_LINKS,
     ArchiveLinks,
     Contents,
     Entry,
@@ -154,6 +155,8 @@ class SqlArchive:
 
     def archive_links(self, tip_id: int, day: date) -> ArchiveLinks:
         """The links in the email of this tip on this day: the most closely related tip, and one from years ago."""
+        if not self._is_public():
+            return NO_ARCHIVE_LINKS
         for years in ANNIVERSARIES:
             first, last = anniversary(day, years)
             rows = self._rows(
@@ -185,7 +188,7 @@ class SqlArchive:
 
     def _entries(self, *, teasers: bool) -> Iterator[Entry]:
         """Every public tip without its text: two queries. A list that is not public has none."""
-        if self._list_id != FIRST_LIST and not self._rows(_IS_PUBLIC, self._list_id):
+        if not self._is_public():
             return
         labels: defaultdict[tuple[int, str], list[Label]] = defaultdict(list)
         for tip_id, kind, name, slug in self._rows(_LABELS.format(one="")):
@@ -205,6 +208,9 @@ class SqlArchive:
                 tags=tuple(labels.get((tip_id, TAG), ())),
                 changed_at=datetime.fromisoformat(changed_at).replace(tzinfo=UTC),
             )
+
+    def _is_public(self) -> bool:
+        return self._list_id == FIRST_LIST or bool(self._rows(_IS_PUBLIC, self._list_id))
 
     def _rows(self, sql: str, *values: object) -> Sequence[Any]:
         return self._ask(sql, values)

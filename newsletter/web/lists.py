@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from newsletter.app import App
 from newsletter.domain.archive.entries import Entry
 from newsletter.domain.errors import NewsletterError, NotFound, SampleLink
-from newsletter.domain.lists import MailingList
+from newsletter.domain.lists import FIRST_LIST, MailingList
 from newsletter.web.archive import ArchivePages
 from newsletter.web.assets import Assets
 from newsletter.web.cache import CACHE_CONTROL
@@ -107,6 +107,12 @@ class Lists:
         if found is None or found.id not in self._by_id:
             raise NotFound(f"there are no pages of a list {key[:80]!r}")
         return self._by_id[found.id]
+
+    def of_id(self, list_id: int) -> ListPages:
+        """The pages of a list, public or not, for what its subscribers see; those of the first list if it has none."""
+        if list_id != FIRST_LIST:
+            self.version()
+        return self._by_id.get(list_id, self.first)
 
     def is_offered(self, key: str) -> bool:
         """Can somebody choose this list among others?"""

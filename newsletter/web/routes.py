@@ -123,7 +123,7 @@ def route_table(app: App, pages: Pages) -> list[Route]:
     feeds, assets = lists.first.feeds, lists.first.assets
     signup, unsubscribe = SignupPages(app, pages, lists), UnsubscribePages(app, pages)
     preferences = PreferencesPages(app, pages, unsubscribe)
-    feedback, owner = FeedbackPages(app, pages), OwnerLinks(app, pages)
+    feedback, owner = FeedbackPages(app, lists), OwnerLinks(app, pages)
     rows: list[Route] = []
     openapi = OpenApiDocument(rows, app.site)
     rows += [
