@@ -107,7 +107,12 @@ class Composer:
             0, 0, SAMPLE_KEY, email.address, "", self.parts.site.day_of(self.clock()).isoformat(), 1, self.clock()
         )
         signed = tokens(
-            self.signer, slot, tip_id, tip.text, shown_words(self.parts.renderer, self.parts.site, tip, slot)
+            self.signer,
+            slot,
+            tip_id,
+            tip.text,
+            shown_words(self.parts.renderer, self.parts.site, tip, slot),
+            list_id=int(str(values.get("list", FIRST_LIST))),
         )
         links = {action: self.parts.site.url(f"/owner/{token}") for action, token in signed.items()}
         return self.parts.renderer.issue(
@@ -136,9 +141,11 @@ class Composer:
             values = self._values(email, found[0][1], [one for one, _ in found])
         elif email.kind == "report":
             coming = _with_dates([values["next"]] if values["next"] else [])
-            refused = self._refused(int(str(values["number"])))
+            number = values["number"]
+            refused = self._refused(int(str(values.get("issue", number))))
             values = {
                 "quarter": "",
+                "argument": number,  # a report that an earlier version has queued has neither of the two
                 **values,
                 "refused": refused[:REFUSED_IN_REPORT],
                 "more_refused": len(refused) - REFUSED_IN_REPORT,

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from newsletter.actions.calendar.plan import LastSlotStatus, Rules, last_slot, upcoming_slots
+from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.check import Check, error, fine, hint, warning
-from newsletter.actions.doctor_sending import key_check, last_issue, relay_checks, stuck_checks
-from newsletter.actions.trouble import find_blocked
+from newsletter.actions.doctor_lists import ListToCheck, next_email, other_list, sent_checks, tip_checks
+from newsletter.actions.doctor_sending import relay_checks
 from newsletter.actions.unsent import in_words, unsent_emails
-from newsletter.domain.calendar.forecast import HORIZON, runway
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
-from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NewsletterError, SchemaError
 from newsletter.domain.site import Site
-from newsletter.domain.tips.tip import TipState
 from newsletter.mail.dkim import Dkim
 from newsletter.mail.tokens import Signer
 from newsletter.ports.clock import Clock
@@ -27,7 +23,6 @@ from newsletter.ports.transactional import UnsentEmails
 
 WAL_RESET_FIXED = (3, 51, 3)  # https://sqlite.org/wal.html: the WAL-reset bug
 EXAMPLE_DOMAINS = ("example.org", "example.com", "example.net")  # RFC 2606 section 3
-_IMPORT = "Import tips: newsletter tips import PATH…"
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Doctor:
 
     warnings: misspelt settings. sqlite_version: for example `3.51.3`. dkim: the signatures, or raises SettingsError.
     preview: composes the next email, or raises. wrong_files: (sentence, fix) for files with a wrong owner or mode.
-    relays: asks the mail servers, see `senders.check`. signer: None without a secret key.
+    relays: asks the mail servers, see `senders.check`. signer: None without a secret key. lists: those after the first.
     """
 
     store: Store
@@ -53,6 +48,7 @@ class Doctor:
     wrong_files: Callable[[], Sequence[tuple[str, str]]] = tuple
     relays: Callable[[], Sequence[RelayCheck]] = tuple
     signer: Callable[[], Signer] | None = None
+    lists: Callable[[], Sequence[ListToCheck]] = tuple
 
     def check(self) -> list[Check]:
         """Every check, in the order in which to fix what they find."""
@@ -127,8 +123,8 @@ class Doctor:
                 yield _sqlite(self.sqlite_version)
                 yield _invariants(tx)
                 now = self.clock()
-                yield from _tips(tx, self.rules, now)
-                yield from self._sent(tx, now)
+                yield from tip_checks(tx, self.rules, now)
+                yield from sent_checks(tx, self.rules, now, self.signer, is_sending=self.store.holder() is not None)
                 if self.has_heartbeat:
                     yield _heartbeat(tx.calendar.last_heartbeat())
                 waiting, unsent = tx.transactional.waiting(), unsent_emails(tx, now)
@@ -138,17 +134,9 @@ class Doctor:
             return
         yield self._transactional(waiting, unsent)
         if has_tips:
-            yield self._next_email()
-
-    def _sent(self, tx: Tx, now: datetime) -> Iterator[Check]:
-        last, is_sending = last_slot(tx, self.rules, now), self.store.holder() is not None
-        blocked = list(find_blocked(tx, now, is_sending=is_sending))
-        if not (blocked and last.state is IssueState.PAUSED):  # it would be reported twice
-            yield _last_slot(last)
-        yield from stuck_checks(blocked)
-        yield from last_issue(tx)
-        if self.signer:
-            yield key_check(tx, self.signer(), now)
+            yield next_email(self.preview)
+        for one in self.lists():
+            yield from other_list(one, self.clock(), self.signer, is_sending=self.store.holder() is not None)
 
     def _hold(self) -> Check:
         if why := self.store.hold_reason():
@@ -167,13 +155,6 @@ class Doctor:
             return warning("notices", message, "Run: newsletter run")
         queued = f"{plural(waiting, 'transactional email')} {'is' if waiting == 1 else 'are'} queued for the daemon"
         return fine("notices", queued if waiting else "no transactional email is queued")
-
-    def _next_email(self) -> Check:
-        try:
-            self.preview()
-        except NewsletterError as found:
-            return error("letter", f"the next issue cannot be composed: {found.message}", found.fix)
-        return fine("letter", "the next issue can be composed")
 
 
 def _not_an_example(id_: str, name: str, address: str, role: str) -> Check:
@@ -210,53 +191,6 @@ def _invariants(tx: Tx) -> Check:
         fix = "Stop sending, keep a copy (newsletter db backup FILE), and report the problem, because it is a bug in the program"
         return error("invariants", "; ".join(broken), fix)
     return fine("invariants", "the delivery records are consistent")
-
-
-def _tips(tx: Tx, rules: Rules, now: datetime) -> Iterator[Check]:
-    lines = upcoming_slots(tx, rules, now, rules.schedule.slots_in(HORIZON)).lines()
-    first, left = next((line for line in lines if line.skip_reason is None), lines[0]), runway(lines)
-    if first.tip is None and not tx.tips.cards() and not tx.issues.last_number():
-        yield warning("next_tip", "there are no tips yet", _IMPORT)
-        return
-    if first.tip is None:
-        yield error("next_tip", first.reason, _IMPORT)
-        return
-    yield fine("next_tip", f"the next tip is “{first.title}”")
-    broken = [card for card in tx.tips.cards() if card.problem and card.state is not TipState.RETIRED]
-    if broken:
-        what = f"{plural(len(broken), 'tip')} cannot be sent and {'is' if len(broken) == 1 else 'are'} passed over"
-        named = "; ".join(f"{card.key}: {card.problem}" for card in broken[:3])
-        yield warning("passed_over", f"{what}: {named}", f"Fix it: newsletter tips edit {broken[0].key}")
-    if few := left.warning():
-        fallback = f"{_IMPORT}; or mark some as fallbacks with fallback: true in their front matter"
-        yield warning("runway", few, _IMPORT if left.with_reruns is None else fallback)
-    else:
-        yield fine("runway", f"the fresh tips last for {plural(left.fresh_weeks, 'week')}")
-
-
-def _last_slot(last: LastSlotStatus) -> Check:
-    if last.ok:
-        return fine("last_slot", last.words)
-    if not last.explained:
-        return error(
-            "last_slot",
-            last.words,
-            "If it is not too late, run: newsletter issues send; and keep the daemon running: newsletter run",
-        )
-    if last.fix:
-        fix = last.fix
-    elif last.state is None:
-        fix = f"Approve it: newsletter calendar approve {last.slot}; or skip it: newsletter calendar skip {last.slot}"
-    elif last.state is IssueState.NO_CONTENT:
-        fix = _IMPORT
-    elif last.state is IssueState.MISSED:
-        fix = (
-            "Keep the daemon running: newsletter run; to send an issue outside the calendar: "
-            "newsletter issues send --extra --tip KEY"
-        )
-    else:
-        fix = f"Find out why: newsletter issues status {last.number}; then run: newsletter issues resume {last.number}"
-    return warning("last_slot", last.words, fix)
 
 
 def _heartbeat(call: HeartbeatCall | None) -> Check:

@@ -46,16 +46,18 @@ def last_issue(tx: Tx) -> Iterator[Check]:
         failed, rejected = counts.get("failed", 0), counts.get("rejected", 0)
         wrong = [f"{failed} failed"] * bool(failed) + [f"{rejected} rejected"] * bool(rejected)
         replies = "".join(f"; {number} × {reply}" for reply, number in tx.issues.replies(facts.number, 2))
-        message = f"issue {facts.number}: {' and '.join(wrong)} of {plural(facts.audience, 'email')}{replies}"
+        message = f"{facts.name}: {' and '.join(wrong)} of {plural(facts.audience, 'email')}{replies}"
         health = health_of(tx, facts.number) if rejected and facts.state not in IN_PROGRESS else None
         if health and health.doubtful:
             yield warning("last_issue", f"{message}. {' '.join(health.lines)}", health.next_step)
         elif failed:
-            yield warning("last_issue", message, f"Send them again: newsletter issues retry-failed {facts.number}")
+            yield warning("last_issue", message, f"Send them again: newsletter issues retry-failed {facts.argument}")
         elif rejected:
-            yield hint("last_issue", message, f"See who: newsletter issues deliveries {facts.number} --state rejected")
+            yield hint(
+                "last_issue", message, f"See who: newsletter issues deliveries {facts.argument} --state rejected"
+            )
         else:
-            yield fine("last_issue", f"issue {facts.number}: no email failed")
+            yield fine("last_issue", f"{facts.name}: no email failed")
 
 
 def key_check(tx: Tx, signer: Signer, now: datetime) -> Check:

@@ -5,7 +5,7 @@ An alert about a mail server that is down cannot be sent through that mail serve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,12 +35,22 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Records why sending fails, and finds what cannot leave."""
+class ListInUse:
+    """What is needed to look at one list that is not retired. problem: why it cannot be used, as a clause, or ""."""
 
+    key: str
     store: Store
     rules: Rules
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Records why a list cannot be sent, and finds what cannot leave. lists: all that are not retired."""
+
+    store: Store
     clock: Clock
+    lists: Callable[[], Sequence[ListInUse]]
 
     def record(self, why: str) -> None:
         """Sending failed again."""
@@ -61,33 +71,45 @@ class Trouble:
         if why := self.store.hold_reason():
             return [Blocked(f"nothing is sent from this database: {why}", "newsletter db adopt")]
         is_sending, now = self.store.holder() is not None, self.clock()
+        found = [blocked for one in self.lists() for blocked in _blocked_in(one, now, is_sending=is_sending)]
         with self.store.read() as tx:
-            found = list(find_blocked(tx, now, is_sending=is_sending))
-            last, unsent = last_slot(tx, self.rules, now), unsent_emails(tx, now)
-        if not last.ok and last.explained and last.state is None:
-            found.append(Blocked(last.words, f"newsletter calendar approve {last.slot}"))
+            unsent = unsent_emails(tx, now)
         late = (one for one in unsent if one.is_waiting and now - one.oldest >= BLOCKED_AFTER)
         return [*found, *(Blocked(in_words(one), "newsletter doctor") for one in late)]
+
+
+def _blocked_in(one: ListInUse, now: datetime, *, is_sending: bool) -> Iterator[Blocked]:
+    """What cannot leave of one list, and a slot that has passed in silence."""
+    if one.problem:
+        yield Blocked(f"the list {one.key} cannot be used: {one.problem}", "newsletter doctor")
+        return
+    with one.store.read() as tx:
+        last = last_slot(tx, one.rules, now)
+        found = list(find_blocked(tx, now, is_sending=is_sending))
+    yield from found
+    words = f"{one.rules.list_key}: {last.words}" if one.rules.list_key else last.words
+    if not last.explained:
+        yield Blocked(words, "newsletter doctor")
+    elif not last.ok and last.state is None:
+        yield Blocked(words, f"newsletter calendar approve {last.slot}{last.option}")
 
 
 def find_blocked(tx: Tx, now: datetime, *, is_sending: bool) -> Iterator[Blocked]:
     """What is due and cannot leave a database that may send. is_sending: some process holds the sending lock."""
     for issue in tx.issues.paused():
         if issue.pause_reason != PAUSED_BY_HAND:
-            yield Blocked(
-                f"issue {issue.number} is paused: {issue.pause_reason}", f"newsletter issues resume {issue.number}"
-            )
+            yield Blocked(f"{issue.name} is paused: {issue.pause_reason}", f"newsletter issues resume {issue.argument}")
     for issue in tx.issues.recent(1):
         if held := tx.issues.get(issue.number).counts.get("held", 0):
             # Never `--held` by itself: that is another copy, which only the owner may want.
-            fix = f"newsletter issues deliveries {issue.number} --state held"
-            words = f"{plural(held, 'email')} of issue {issue.number} may have arrived, and wait for your decision"
+            fix = f"newsletter issues deliveries {issue.argument} --state held"
+            words = f"{plural(held, 'email')} of {issue.name} may have arrived, and wait for your decision"
             yield Blocked(words, fix)
     begun = [issue for issue in tx.issues.open() if issue.due_at <= now]
     if begun and (trouble := current_trouble(tx, now)):
-        yield Blocked(f"issue {begun[0].number} cannot be sent: {trouble}", "newsletter doctor")
+        yield Blocked(f"{begun[0].name} cannot be sent: {trouble}", "newsletter doctor")
     elif begun and not is_sending and now - (begun[0].started_at or begun[0].due_at) >= BLOCKED_AFTER:
-        yield Blocked(f"issue {begun[0].number} is not finished, and nothing is sending it", "newsletter run")
+        yield Blocked(f"{begun[0].name} is not finished, and nothing is sending it", "newsletter run")
 
 
 def current_trouble(tx: Tx, now: datetime) -> str:

@@ -85,6 +85,11 @@ class Parts:
         )
 
     @property
+    def shown_key(self) -> str:
+        """The key of the list as texts and advice have it: "" for the first one."""
+        return "" if self.list_id == FIRST_LIST else self.list_key
+
+    @property
     def _template_dirs(self) -> list[Path]:
         """The directories of templates: the owner's first, then ours."""
         own = [self.settings.templates] if self.settings.templates else []
@@ -107,6 +112,7 @@ class Parts:
             approval=settings.approval == "required",
             first_issue=settings.first_issue,
             day_first=is_day_first(settings.language),
+            list_key=self.shown_key,
         )
 
     @cached_property

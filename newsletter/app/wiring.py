@@ -36,9 +36,10 @@ from newsletter.actions.subscribers.unsubscribe import UnsubscribeLinks
 from newsletter.actions.tips.tips import Tips
 from newsletter.actions.tips.vote import Feedback
 from newsletter.actions.transactional import Transactional
-from newsletter.actions.trouble import Trouble
+from newsletter.actions.trouble import ListInUse, Trouble
 from newsletter.app.parts import Parts
 from newsletter.domain.calendar.schedule import Schedule
+from newsletter.domain.errors import NewsletterError
 from newsletter.domain.lists import FIRST_LIST, FROM_SETTINGS, MailingList, list_of_issue
 from newsletter.domain.tips.tip import TipFull
 from newsletter.http import link_checker
@@ -94,10 +95,22 @@ class App(Parts):
         return self.made(found) if found else self
 
     def each_list(self) -> list[App]:
-        """The same for each list that is not retired, in their order; this one first."""
+        """The same for each list that is not retired, in their order; without those whose own settings cannot be used."""
+        return self.usable_lists()[0]
+
+    def usable_lists(self) -> tuple[list[App], dict[str, NewsletterError]]:
+        """As `each_list`, and why others cannot be used, by their keys."""
         with self.store.read() as tx:
             lists = tx.lists.each()
-        return [self.made(one) for one in lists]
+        usable, errors = list[App](), dict[str, NewsletterError]()
+        for one in lists:
+            try:
+                app = self.made(one)
+                app.rules  # noqa: B018 - raises if a setting of the list cannot be used
+                usable.append(app)
+            except NewsletterError as error:
+                errors[one.key] = error
+        return usable, errors
 
     def made(self, found: MailingList) -> App:
         """The same for a list that is known."""
@@ -330,7 +343,7 @@ class App(Parts):
     @cached_property
     def preview_links(self) -> PreviewLinks:
         """The links in previews; raises SettingsError when there is no key."""
-        return PreviewLinks(self.calendar, self.signer)
+        return PreviewLinks(lambda list_id: self.of_list_id(list_id).calendar, self.signer)
 
     @cached_property
     def heartbeat(self) -> Heartbeat:
@@ -352,9 +365,15 @@ class App(Parts):
     @cached_property
     def trouble(self) -> Trouble:
         """What keeps emails from leaving."""
-        if self.whole:
-            return self.whole.trouble
-        return Trouble(self.store, self.rules, self.clock)
+        return Trouble(self.store, self.clock, self.lists_in_use)
+
+    def lists_in_use(self) -> list[ListInUse]:
+        """Every list that is not retired, also one whose own settings cannot be used."""
+        usable, errors = self.usable_lists()
+        return [
+            *(ListInUse(app.list_key, app.store, app.rules) for app in usable),
+            *(ListInUse(key, self.store, self.rules, str(error)) for key, error in errors.items()),
+        ]
 
     @cached_property
     def doctor(self) -> Doctor:

@@ -93,6 +93,7 @@ def _send(task: WorkerTask, connections: int, parent: int, reporter: Reporter) -
             app.stop,
             dot_free=True,
             trusts_mailboxes=task.trusts_mailboxes,
+            list_key=app.shown_key,
         )
         batch = Batch(context, task.number)
         result = batch.result

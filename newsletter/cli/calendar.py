@@ -69,7 +69,8 @@ def calendar(ctx: click.Context, *, weeks: int, ics: Path | None, changes: Seque
         elif changes:
             _draw_changes(output, changed)
         else:
-            _draw(output, lines, context.app.calendar.waiting(lines), context.app.calendar.runway())
+            waits, option = context.app.calendar.waiting(lines), context.app.rules.option
+            _draw(output, lines, waits, context.app.calendar.runway(), option)
             _draw_spread(output, lines)
             _draw_quarter(output, quarter)
 
@@ -84,7 +85,7 @@ def _line(line: ForecastSlot) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _draw(output: Output, lines: Sequence[ForecastSlot], waits: Mapping[date, str], left: Runway) -> None:
+def _draw(output: Output, lines: Sequence[ForecastSlot], waits: Mapping[date, str], left: Runway, option: str) -> None:
     rows = [_row(output, line, waits) for line in lines]
     output.table(["!goes out on", "tip", "why this one"], rows, empty="No dates.")
     output.line()
@@ -92,7 +93,7 @@ def _draw(output: Output, lines: Sequence[ForecastSlot], waits: Mapping[date, st
         output.line(f"{sentence(warning)}.", "yellow")
     output.line(
         "Move a tip up: newsletter tips move KEY --first · Pin it to a date: newsletter tips pin KEY --on DATE · "
-        "Skip a week: newsletter calendar skip DATE · Explain a date: newsletter tips why DATE",
+        f"Skip a week: newsletter calendar skip DATE{option} · Explain a date: newsletter tips why DATE{option}",
         "dim",
     )
 
@@ -147,7 +148,9 @@ def _draw_changes(output: Output, changed: Sequence[tuple[ForecastSlot, Forecast
 
 def _write_ics(context: CliContext, path: Path, lines: Sequence[ForecastSlot]) -> None:
     host = urlsplit(context.settings.base_url).hostname or "localhost"
-    text = forecasts.ics(lines, name=context.settings.title, domain=host, stamp=context.clock())
+    if key := context.app.shown_key:
+        host = f"{key}.{host}"  # the same day is another event in each list
+    text = forecasts.ics(lines, name=context.app.settings.title, domain=host, stamp=context.clock())
     write_export(path, text.encode())
 
 
@@ -187,7 +190,9 @@ def skip(context: CliContext, *, day: str, reason: str) -> None:
     slot = _slot(context, day)
     context.app.calendar.skip(slot, reason)
     _report_change(
-        context, slot, f"No issue will be sent on {{day}}. To undo this, run: newsletter calendar unskip {slot}"
+        context,
+        slot,
+        f"No issue will be sent on {{day}}. To undo this, run: newsletter calendar unskip {slot}{context.app.rules.option}",
     )
 
 
@@ -212,7 +217,7 @@ def hold(context: CliContext, *, day: str, reason: str) -> None:
     """Hold the issue for that date until you approve it. If you approve it too late, it is not sent."""
     slot = _slot(context, day)
     context.app.calendar.hold(slot, reason)
-    words = f"The issue for {{day}} is on hold. To approve it, run: newsletter calendar approve {slot}"
+    words = f"The issue for {{day}} is on hold. To approve it, run: newsletter calendar approve {slot}{context.app.rules.option}"
     _report_change(context, slot, words)
 
 

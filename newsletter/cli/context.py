@@ -105,7 +105,8 @@ class CliContext:
     def iso(self, at: date | None) -> str | None:
         """A date, or a time with its offset in the newsletter's zone, for JSON and CSV."""
         if isinstance(at, datetime):
-            at = at.astimezone(ZoneInfo((self.app if self.list_key else self).settings.timezone))
+            of = self.app if self.list_key or "app" in self.__dict__ else self
+            at = at.astimezone(ZoneInfo(of.settings.timezone))
         return at.isoformat() if at else None
 
     def print_note(self, text: str) -> None:
@@ -230,12 +231,15 @@ def as_of_option() -> click.Option:
     )  # fmt: skip
 
 
-def list_option() -> click.Option:
-    """`--list KEY`: which list a command is about. Hidden: an owner of one list needs none."""
+def list_option(*, is_about_it: bool = True) -> click.Option:
+    """`--list KEY`: which list a command is about. Hidden: an owner of one list needs none.
+
+    is_about_it: the whole command is, and not only an argument of it.
+    """
 
     def store(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         context = ctx.ensure_object(CliContext)
-        context.is_about_a_list = True
+        context.is_about_a_list = is_about_it
         context.list_key = value or context.list_key
 
     return click.Option(
@@ -246,6 +250,12 @@ def list_option() -> click.Option:
         hidden=True,
         help="The list that the command is about (default: the first one).",
     )
+
+
+def list_of_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--list KEY` to a command of which only an argument belongs to a list."""
+    command.__dict__.setdefault("__click_params__", []).append(list_option(is_about_it=False))
+    return command
 
 
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done without doing it.")

@@ -9,6 +9,7 @@ from newsletter.domain.calendar.substitutes import MAX_NAMED
 from newsletter.domain.delivery.delivery import OPEN, WHY_HELD, SkipReason, State, how_to_send_held
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueState, how_to_fix
 from newsletter.domain.english import plural
+from newsletter.domain.lists import list_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ def iso(at: date | None) -> str | None:
 def issue_document(issue: IssueFacts) -> dict[str, object]:
     """The JSON of `issues send` and `issues status`; its keys are public (docs/api.md)."""
     return {
-        "issue": issue.number if issue.is_numbered else None,
+        "issue": issue.shown if issue.is_numbered else None,
         "slot": iso(issue.slot),
         "quarter": issue.quarter or None,
         "tip": issue.tip_key,
@@ -86,13 +87,13 @@ def draw_issue(
         ("state", issue.state.value),
         *([("because", issue.pause_reason)] if issue.pause_reason else []),
         *(
-            [("to send it", how_to_fix(issue.tip_key or "KEY", issue.pause_reason))]
+            [("to send it", how_to_fix(issue.tip_key or "KEY", issue.pause_reason, list_option(issue.list_key)))]
             if issue.pause_reason and issue.state in NOT_FROZEN
             else []
         ),
         ("audience", issue.audience),
         *((name, number) for name, number in counts if number),
-        *([("why held", WHY_HELD), ("to send them once more", how_to_send_held(issue.number))] if held else []),
+        *([("why held", WHY_HELD), ("to send them once more", how_to_send_held(issue.argument))] if held else []),
         *((f"{number} replies" if number > 1 else "reply", reply.partition(" ")[2]) for reply, number in replies),
         *([("skipped for", skipped)] if skipped else []),
         *(("note" if place == 0 else "", note) for place, note in enumerate(notes)),
@@ -106,7 +107,7 @@ def draw_issue(
         rate = f", {sent / took:,.0f} emails per second" if took > 1 and sent / took >= MIN_RATE else ""
         facts.append(("took", f"{took:.1f} s{rate}"))
     day = output.day(issue.slot) if issue.slot else issue.quarter or "outside the calendar"
-    output.facts(facts, title=f"Issue {issue.number} · {day}" if issue.is_numbered else f"Missed · {day}")
+    output.facts(facts, title=f"Issue {issue.shown} · {day}" if issue.is_numbered else f"Missed · {day}")
 
 
 def _other_tips(issue: IssueFacts) -> list[tuple[str, object]]:
@@ -122,7 +123,7 @@ def queued_again(issue: IssueFacts, number: int, *, dry_run: bool) -> str:
         return "There is nothing to send again."
     are = "would be" if dry_run else "is" if number == 1 else "are"
     them = "it" if number == 1 else "them"
-    resume = f"newsletter issues resume {issue.number}"
+    resume = f"newsletter issues resume {issue.argument}"
     is_paused = issue.state is IssueState.PAUSED
     how = f"To send {them}, run {resume}" if is_paused else f"The daemon sends {them}; without it, run {resume}"
     return f"{plural(number, 'email')} {are} queued again. {how}"

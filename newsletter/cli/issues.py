@@ -22,10 +22,12 @@ from newsletter.cli.issue_view import (
     substitutes_document,
 )
 from newsletter.cli.progress import report_issue, send_and_report
+from newsletter.cli.which_list import issue_id
 from newsletter.domain.delivery.delivery import State
 from newsletter.domain.delivery.issue import how_to_fix
 from newsletter.domain.delivery.outcome import Deferred, InDoubt, Rejected, Sent
 from newsletter.domain.errors import UsageError
+from newsletter.domain.lists import issue_name
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.files import write_export
 
@@ -67,12 +69,14 @@ def next_(context: CliContext) -> None:
         if shares:
             facts.append(("sent to", shares.words()))
         if coming.waits:
-            facts.append(("waiting", f"{coming.waits}: newsletter calendar approve {coming.slot}"))
+            facts.append(
+                ("waiting", f"{coming.waits}: newsletter calendar approve {coming.slot}{context.app.rules.option}")
+            )
         if extra and extra.at:
             facts.append(("before that", f"an extra issue, {output.when(extra.at)}: {extra.title} ({extra.tip})"))
         output.facts(facts, title="Due now" if coming.due_at <= context.clock() else "Next")
         if coming.tip is None:
-            output.line("Import tips: newsletter tips import PATH…", "dim")
+            output.line(f"Import tips: newsletter tips import PATH…{context.app.rules.option}", "dim")
 
     context.report({**next_document(coming), "shares": substitutes_document(shares)}, draw)
 
@@ -237,7 +241,7 @@ def _would_send(context: CliContext, *, early: bool, tip: str | None, anyway: bo
         output.line(f"“{title}” would not be sent, because it has errors:", "red")
         for error in errors:
             output.line(f"✗ {error}.", "red")
-        output.line(f"{how_to_fix(key, rehearsal.hold if rehearsal else '')}.")
+        output.line(f"{how_to_fix(key, rehearsal.hold if rehearsal else '', context.app.rules.option)}.")
 
     context.report(document, draw)
     return FAILED if is_due and errors else 0
@@ -249,7 +253,8 @@ def _would_send(context: CliContext, *, early: bool, tip: str | None, anyway: bo
 @click.pass_obj
 def resume(context: CliContext, *, number: int | None) -> int:
     """Continue a paused or interrupted issue: send what can be sent now."""
-    return send_and_report(context, lambda progress: context.app.issues.resume(number, progress=progress))
+    issue = None if number is None else issue_id(context, number)
+    return send_and_report(context, lambda progress: context.app.issues.resume(issue, progress=progress))
 
 
 # -- look and control ------------------------------------------------------------------------------
@@ -263,13 +268,13 @@ def list_(context: CliContext) -> None:
 
     def draw(output: Output) -> None:
         rows = [
-            (i.number if i.is_numbered else "–", output.day(i.slot) if i.slot else i.quarter or f"{output.day(i.day)} (extra)", i.state.value, i.subject or i.tip_key, i.audience,
+            (i.shown if i.is_numbered else "–", output.day(i.slot) if i.slot else i.quarter or f"{output.day(i.day)} (extra)", i.state.value, i.subject or i.tip_key, i.audience,
              i.counts.get("sent", 0), i.counts.get("deferred", 0) + i.counts.get("pending", 0))
             for i in found
         ]  # fmt: skip
         output.table(
             [">issue", "!slot", "!state", "subject", ">audience", ">sent", ">waiting"], rows,
-            empty="There is no issue yet. See what comes next: newsletter issues next",
+            empty=f"There is no issue yet. See what comes next: newsletter issues next{context.app.rules.option}",
         )  # fmt: skip
 
     documents = [{**issue_document(issue), "list": context.app.list_key} for issue in found]
@@ -281,7 +286,7 @@ def list_(context: CliContext) -> None:
 @click.pass_obj
 def status(context: CliContext, *, number: int | None) -> None:
     """Show one issue and the number of deliveries in each state (default: the newest issue)."""
-    report_issue(context, context.app.issues.get(number))
+    report_issue(context, context.app.issues.get(None if number is None else issue_id(context, number)))
 
 
 @issues.command("pause")
@@ -289,7 +294,8 @@ def status(context: CliContext, *, number: int | None) -> None:
 @click.pass_obj
 def pause(context: CliContext, *, number: int) -> None:
     """Pause an issue once the emails in flight are finished; `issues resume` continues it."""
-    report_issue(context, context.app.issues.pause(number))
+    issue = issue_id(context, number)
+    report_issue(context, context.app.issues.pause(issue))
 
 
 @issues.command("cancel")
@@ -298,10 +304,10 @@ def pause(context: CliContext, *, number: int) -> None:
 @click.pass_obj
 def cancel(context: CliContext, *, number: int, yes: bool) -> None:
     """Cancel an issue for good."""
-    context.require_confirmation(
-        f"Cancel issue {number}? Subscribers who have not received it yet will not get it.", yes=yes
-    )
-    report_issue(context, context.app.issues.cancel(number))
+    issue = issue_id(context, number)
+    name = issue_name(issue, context.app.shown_key)
+    context.require_confirmation(f"Cancel {name}? Subscribers who have not received it yet will not get it.", yes=yes)
+    report_issue(context, context.app.issues.cancel(issue))
 
 
 @issues.command("retry-failed")
@@ -314,9 +320,10 @@ def retry_failed(context: CliContext, *, number: int, held: bool, dry_run: bool)
 
     An email whose reply was lost twice is held, and stays so unless --held is passed: its subscriber may have two copies.
     """
+    id_ = issue_id(context, number)
     issues_ = context.app.issues
-    before = issues_.get(number)
-    after = issues_.retry_failed(number, held=held, dry_run=dry_run)
+    before = issues_.get(id_)
+    after = issues_.retry_failed(id_, held=held, dry_run=dry_run)
     unsent = [sum(issue.counts.get(state, 0) for state in _RETRIED) for issue in (before, after)]
     queued = max(0, unsent[0] - unsent[1])  # the daemon may be sending
     report_issue(context, before if dry_run else after, notes=[queued_again(after, queued, dry_run=dry_run)])
@@ -331,7 +338,8 @@ def retry_failed(context: CliContext, *, number: int, held: bool, dry_run: bool)
 @click.pass_obj
 def deliveries(context: CliContext, *, number: int, state: str | None, all_: bool) -> None:
     """List the deliveries of an issue, with their states and the server's replies."""
-    with context.app.issues.deliveries(number, state) as (issue, found):  # written row by row, never held in memory
+    id_ = issue_id(context, number)
+    with context.app.issues.deliveries(id_, state) as (issue, found):  # written row by row, never held in memory
         has_several = bool(issue.tips)
 
         def draw(output: Output) -> None:
@@ -350,7 +358,7 @@ def deliveries(context: CliContext, *, number: int, state: str | None, all_: boo
             of = issue.counts.get(state, 0) if state else sum(issue.counts.values())
             output.table(heads, rows, empty="There are no such deliveries.", of=None if all_ else of)
 
-        context.report({"issue": number, "deliveries": map(_delivery, found)}, draw)
+        context.report({"issue": issue.shown, "deliveries": map(_delivery, found)}, draw)
 
 
 def _delivery(found: DeliveryFacts) -> dict[str, object]:

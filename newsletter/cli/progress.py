@@ -45,7 +45,7 @@ def send_and_report(context: CliContext, send: Callable[[Progress | None], Issue
     code = exit_code_of(issue)
     if context.app.stop.is_set() and code:
         context.print_note(
-            f"newsletter: stopped after the emails in flight. To continue: newsletter issues resume {issue.number}"
+            f"newsletter: stopped after the emails in flight. To continue: newsletter issues resume {issue.argument}"
         )
         return INTERRUPTED
     return code

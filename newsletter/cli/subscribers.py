@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.context import CliContext, CommandGroup, all_, dry_run, yes
+from newsletter.cli.context import CliContext, CommandGroup, all_, dry_run, list_of_argument, yes
 from newsletter.cli.subscriber_files import (
     STATUSES,
     confirmed_option,
@@ -16,8 +16,10 @@ from newsletter.cli.subscriber_files import (
     source_option,
     status_option,
 )
+from newsletter.cli.which_list import issue_id
 from newsletter.domain.english import people, plural
 from newsletter.domain.errors import NewsletterError, NotFound, UsageError
+from newsletter.domain.lists import issue_argument, issue_name, shown_number
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscription import Status
 
@@ -87,7 +89,7 @@ def show(context: CliContext, *, address: str) -> None:
         ],
         "deliveries": [
             {
-                "issue": one.issue,
+                "issue": shown_number(one.issue),
                 "slot": context.iso(one.slot),
                 "tip": one.tip,
                 "state": one.state,
@@ -114,7 +116,7 @@ def _draw_record(output: Output, record: SubscriberRecord) -> None:
     output.facts(facts, title=subscriber.address)
     rows = [(when(consent.at), consent.what, consent.proof, consent.origin) for consent in record.consents]
     output.table(["!when", "!consent", "proof", "origin"], rows, empty="No consent is on record.")
-    emails = [(one.issue, output.day(one.slot), one.tip, one.state, one.why) for one in record.deliveries]
+    emails = [(shown_number(one.issue), output.day(one.slot), one.tip, one.state, one.why) for one in record.deliveries]
     output.table([">issue", "!slot", "tip", "!email", "why"], emails, empty="No email has been sent yet.")
 
 
@@ -127,7 +129,9 @@ def stats(context: CliContext) -> None:
         "subscribers": found.counts,
         "quarterly": found.quarterly,
         "left_because": {one.reason or "not_said": one.number for one in found.by_reason},
-        "left_by_tip": [{"issue": one.issue, "tip": one.tip, "left": one.number} for one in found.by_tip],
+        "left_by_tip": [
+            {"issue": shown_number(one.issue or 0), "tip": one.tip, "left": one.number} for one in found.by_tip
+        ],
         "words": [{"at": context.iso(at), "reason": reason, "words": words} for at, reason, words in found.comments],
     }
     context.report(document, lambda output: _draw_stats(output, found))
@@ -139,7 +143,7 @@ def _draw_stats(output: Output, found: Stats) -> None:
         output.line(f"{people(found.quarterly)} who unsubscribed asked for the best tip every three months.")
     reasons = [(one.reason or "not said", one.number) for one in found.by_reason]
     output.table(["!unsubscribed because", ">subscribers"], reasons, empty="Nobody has unsubscribed.")
-    tips = [(one.tip, one.issue, one.number) for one in found.by_tip]
+    tips = [(one.tip, shown_number(one.issue or 0), one.number) for one in found.by_tip]
     output.table(["tip", ">issue", ">unsubscribed"], tips, empty="Nobody has unsubscribed from an issue.")
     for at, reason, words in found.comments:
         output.line(f"{output.when(at)}: {words} ({reason or 'no reason'})")
@@ -257,6 +261,7 @@ issue_option = click.option("--issue", type=int, help="All addresses that this i
 @suppressions.command("add")
 @click.argument("address", required=False)
 @issue_option
+@list_of_argument
 @click.option("--reason", metavar="TEXT", default="manual", show_default=True, help="The reason; the list shows it.")
 @dry_run
 @yes
@@ -270,12 +275,13 @@ def suppressions_add(
     """
     wanted = _one_address(address, issue)
     if issue is not None:
-        found = len(context.app.suppressions.doubtful(issue))
+        id_ = issue_id(context, issue)
+        found = len(context.app.suppressions.doubtful(id_))
         if found and not dry_run:
             context.require_confirmation(f"Never send email to {people(found)} again?", yes=yes)
-            found = context.app.suppressions.add_doubtful(issue)
+            found = context.app.suppressions.add_doubtful(id_)
         outcome = "would be suppressed" if dry_run else "is suppressed" if found == 1 else "are suppressed"
-        document = {"issue": issue, "added": found, "dry_run": dry_run}
+        document = {"issue": shown_number(id_), "list": context.app.list_key, "added": found, "dry_run": dry_run}
         context.report(document, lambda output: output.line(f"{plural(found, 'address')} {outcome}."))
         return
     changed = not dry_run and context.app.suppressions.add(wanted, reason)
@@ -286,6 +292,7 @@ def suppressions_add(
 @suppressions.command("remove")
 @click.argument("address", required=False)
 @issue_option
+@list_of_argument
 @dry_run
 @yes
 @click.pass_obj
@@ -314,12 +321,15 @@ def _one_address(address: str | None, issue: int | None) -> str:
 
 
 def _remove_of_issue(context: CliContext, issue: int, *, dry_run: bool, yes: bool) -> None:
-    found = context.app.suppressions.of_issue(issue)
+    id_ = issue_id(context, issue)
+    found = context.app.suppressions.of_issue(id_)
     if found and not dry_run:
         context.require_confirmation(f"Allow emails to {people(len(found))} again?", yes=yes)
-        context.app.suppressions.remove_of_issue(issue)
+        context.app.suppressions.remove_of_issue(id_)
+    name, argument = issue_name(id_, context.app.shown_key), issue_argument(id_, context.app.shown_key)
     document = {
-        "issue": issue,
+        "issue": shown_number(id_),
+        "list": context.app.list_key,
         "removed": len(found),
         "addresses": [one.address_key for one in found],
         "dry_run": dry_run,
@@ -329,6 +339,6 @@ def _remove_of_issue(context: CliContext, issue: int, *, dry_run: bool, yes: boo
         verb = "would no longer be" if dry_run else "is no longer" if len(found) == 1 else "are no longer"
         output.line(f"{plural(len(found), 'address')} {verb} suppressed.")
         if found and not dry_run:
-            output.line(f"To send issue {issue} to them, run newsletter issues retry-failed {issue}.")
+            output.line(f"To send {name} to them, run newsletter issues retry-failed {argument}.")
 
     context.report(document, draw)

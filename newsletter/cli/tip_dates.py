@@ -11,6 +11,7 @@ import click
 from newsletter.cli.context import CliContext, Subcommand, as_of
 from newsletter.cli.issue_view import iso, substitutes_document
 from newsletter.cli.progress import progress
+from newsletter.cli.which_list import tips_by_list
 from newsletter.domain.english import ended, plural
 
 if TYPE_CHECKING:
@@ -164,11 +165,11 @@ def _report_tip(context: CliContext, found: WhyTip, *, asked: bool) -> None:
 @click.pass_obj
 def lint(context: CliContext, *, keys: Sequence[str], links: bool) -> int:
     """Find text that will sound dated in two years or may hurt delivery. Exit code 1: a tip must not be sent as is."""
-    keys = [context.app.tips.key_of(key) for key in keys]
-    linted = context.app.tips.lint(keys)
+    groups = tips_by_list(context, keys) if keys else [(context.app, [])]
+    linted = [one for app, of_list in groups for one in app.tips.lint(of_list)]
     if links:
         with progress("checking links") as show:
-            dead = {tip.key: tip.findings for tip in context.app.tips.lint_links(keys, show)}
+            dead = {tip.key: tip.findings for app, of_list in groups for tip in app.tips.lint_links(of_list, show)}
         linted = [replace(tip, findings=(*tip.findings, *dead.get(tip.key, ()))) for tip in linted]
     document = {
         "tips": [

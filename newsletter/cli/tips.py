@@ -13,6 +13,7 @@ from newsletter.cli import tip_dates, tip_lists
 from newsletter.cli.context import CliContext, CommandGroup, dry_run, yes
 from newsletter.cli.issue_view import iso
 from newsletter.cli.progress import progress, tell_if_interrupted
+from newsletter.cli.which_list import tip_keys
 from newsletter.domain.calendar.why_not import standing
 from newsletter.domain.english import plural
 from newsletter.domain.errors import NewsletterError, UsageError
@@ -82,7 +83,7 @@ def list_(context: CliContext, *, state: str | None) -> None:
             ],
             empty=f"No tips are in this state: {state}."
             if state
-            else "There are no tips yet. Run: newsletter tips import PATH…",
+            else f"There are no tips yet. Run: newsletter tips import PATH…{context.app.rules.option}",
         )
 
     context.report({"tips": [{**_card(card), "list": context.app.list_key} for card in cards]}, draw)
@@ -210,7 +211,9 @@ def edit(context: CliContext, *, key: str) -> int:
     except NewsletterError:
         kept = Path(f"{key}.rejected.md")
         write_export(kept, written.encode())
-        context.print_note(f"Your text was saved as {kept}. Fix it, then run: newsletter tips import {kept}")
+        context.print_note(
+            f"Your text was saved as {kept}. Fix it, then run: newsletter tips import {kept}{context.app.rules.option}"
+        )
         raise
     return _report_import(context, report, dry_run=False)
 
@@ -297,17 +300,15 @@ def retire(context: CliContext, *, keys: Sequence[str], starter: bool, yes: bool
     """Retire tips, so that they are never sent again; `tips unretire` takes it back."""
     if bool(keys) == starter:
         raise UsageError("which tips do you want to retire?", fix="Pass their keys, or --starter for the starter tips")
-    chosen = [context.app.tips.key_of(key) for key in keys] or [card.key for card in context.app.tips.starters()]
+    chosen = [card.key for card in context.app.tips.starters()] if starter else tip_keys(context, keys)
     if chosen:
         what = chosen[0] if len(chosen) == 1 else plural(len(chosen), "tip")
         context.require_confirmation(f"Retire {what}? To take it back, run newsletter tips unretire", yes=yes)
     _report_state(context, context.app.tips.retire(*chosen), "retired")
     for issue in context.app.tips.in_progress(*chosen):
-        found = context.app.of_issue(issue.number)
-        option = f" --list {found.list_key}" if found.whole else ""
         context.print_note(
-            f"newsletter: issue {issue.shown}, which is {issue.state}, has the tip {issue.tip_key} already. "
-            f"To end it, run: newsletter issues cancel {issue.shown}{option}"
+            f"newsletter: {issue.name}, which is {issue.state}, has the tip {issue.tip_key} already. "
+            f"To end it, run: newsletter issues cancel {issue.argument}"
         )
 
 
@@ -316,7 +317,7 @@ def retire(context: CliContext, *, keys: Sequence[str], starter: bool, yes: bool
 @click.pass_obj
 def unretire(context: CliContext, *, keys: Sequence[str]) -> None:
     """Take the retirement of tips back: they return to the queue or the archive."""
-    _report_state(context, context.app.tips.unretire(*map(context.app.tips.key_of, keys)), "no longer retired")
+    _report_state(context, context.app.tips.unretire(*tip_keys(context, keys)), "no longer retired")
 
 
 def _report_state(context: CliContext, cards: Sequence[TipCard], words: str) -> None:

@@ -114,3 +114,26 @@ def list_of_issue(issue: int) -> int:
 def shown_number(issue: int) -> int:
     """The number of an issue in its list; ids below zero stay as they are."""
     return issue if issue <= 0 else (issue - 1) % ISSUES_PER_LIST + 1
+
+
+def issue_by_number(list_id: int, number: int) -> int:
+    """The id of an issue by what somebody wrote: its number in a list, or its id, which tells the list itself."""
+    return issue_id(list_id, number) if 0 < number <= ISSUES_PER_LIST else number
+
+
+# In these three, the key of the first list is "": no text names it, and a command without --list is about it.
+
+
+def list_option(key: str) -> str:
+    """What makes a command in an advice be about a list; it follows the words of the command."""
+    return f" --list {key}" if key else ""
+
+
+def issue_name(issue: int, key: str) -> str:
+    """An issue in a sentence: `issue 12`, or `issue 3 of advice`."""
+    return f"issue {shown_number(issue)}{f' of {key}' if key else ''}"
+
+
+def issue_argument(issue: int, key: str) -> str:
+    """An issue as the argument of a command in an advice: `12`, or `3 --list advice`."""
+    return f"{shown_number(issue)}{list_option(key)}"

@@ -15,6 +15,13 @@ class Lists(Protocol):
         """The list that this transaction sees."""
         ...
 
+    def shown_key(self, list_id: int | None = None) -> str:
+        """The key of a list as texts and advice have it: "" for the first list, and for one that does not exist.
+
+        list_id: that of this transaction, unless it is given.
+        """
+        ...
+
     def each(self, *, retired: bool = False) -> list[MailingList]:
         """The lists in their order, the first one first. retired: those as well."""
         ...

@@ -23,11 +23,16 @@ from newsletter.rendering.markdown import to_html
 RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _ANYTHING = r".+?"
+_OPTION = r"(?: --list [a-z0-9-]+)?"
 _PLACEHOLDER_PATTERNS = {
     "month": "|".join(MONTHS),
     "weekday": "|".join(WEEKDAYS),
-    **dict.fromkeys(("count", "day", "line", "number", "part", "parts", "weeks", "year"), r"\d[\d,]*"),
-    **dict.fromkeys(("zone", "slot", "key"), r"[\w:+.-]+"),
+    **dict.fromkeys(("count", "day", "line", "part", "parts", "weeks", "year"), r"\d[\d,]*"),
+    **dict.fromkeys(("zone", "key"), r"[\w:+.-]+"),
+    # As commands take them, with their list if that is not the first.
+    "number": rf"\d[\d,]*{_OPTION}",
+    "slot": rf"[\w:+.-]+{_OPTION}",
+    **dict.fromkeys(("option", "option_again"), _OPTION),
     "date": rf"(?:{'|'.join(MONTHS)}) \d{{1,2}}, \d{{4}}",
     "time": r"\d{1,2}:\d\d [AP]M",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -13,7 +13,9 @@ from sqlmodel import Session, col, select
 
 from newsletter.domain.delivery.delivery import SkipReason, State
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
+from newsletter.store.lists import MailingListRow
 from newsletter.store.tables import Delivery, Issue, SubstituteEmailRow, Tip
 from newsletter.store.times import from_ms
 
@@ -26,15 +28,30 @@ _COUNT = f"""SELECT issue_id, {", ".join(f"sum(state = '{state}')" for state in 
 
 def read_issues(session: Session, rows: Sequence[Issue], *, counted: bool) -> list[IssueFacts]:
     """Rows as the use cases see them, in the same order. counted: with the number of deliveries in each state."""
+    if not rows:
+        return []
     numbers = [row.id or 0 for row in rows]
     keys = dict(session.exec(select(Tip.id, Tip.key).where(col(Tip.id).in_({row.tip_id for row in rows}))).all())
     counts = _counts(session, numbers) if counted else {}
     skipped = _skipped(session, counts)
     tips = _tips(session, numbers) if counted else {}
+    lists = _keys_of_lists(session, {row.list_id for row in rows} - {FIRST_LIST})
     return [
-        replace(_facts(row, keys.get(row.tip_id), counts.get(number, {}), skipped[number]), tips=tips.get(number, {}))
+        replace(
+            _facts(row, keys.get(row.tip_id), counts.get(number, {}), skipped[number]),
+            tips=tips.get(number, {}),
+            list_key=lists.get(row.list_id, ""),
+        )
         for number, row in zip(numbers, rows, strict=True)
     ]
+
+
+def _keys_of_lists(session: Session, lists: Collection[int]) -> dict[int, str]:
+    """The keys of lists by their ids; no query without any."""
+    if not lists:
+        return {}
+    rows = session.exec(select(MailingListRow.id, MailingListRow.key).where(col(MailingListRow.id).in_(lists)))
+    return {number or 0: key for number, key in rows}
 
 
 def _counts(session: Session, numbers: Sequence[int]) -> dict[int, dict[str, int]]:

@@ -20,7 +20,7 @@ from newsletter.domain.delivery.delivery import Event, SkipReason, State, transi
 from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.errors import NotFound
-from newsletter.domain.lists import issue_id
+from newsletter.domain.lists import FIRST_LIST, issue_id, issue_name, list_of_issue, list_option
 from newsletter.domain.tips.tip import TipState
 from newsletter.mail.replies import is_about_the_mailbox
 from newsletter.store import statements
@@ -29,6 +29,7 @@ from newsletter.store.courses import SqlCourses
 from newsletter.store.health import results_of
 from newsletter.store.invariants import HAS_OPEN, broken_invariants
 from newsletter.store.issue_facts import read_issues
+from newsletter.store.lists import SqlLists
 from newsletter.store.maintenance import SqlMaintenance
 from newsletter.store.sqlite.database import Access
 from newsletter.store.suppressions import REMOVE_BOUNCED
@@ -63,7 +64,9 @@ class SqlIssues(SqlAudiences):
         """One issue with counts; raises NotFound."""
         row = self._session.get(Issue, number) if abs(number) <= MAX_NUMBER else None
         if row is None:
-            raise NotFound(f"there is no issue {number}", fix="See: newsletter issues list")
+            key = SqlLists(self._session, self._list_id).shown_key(list_of_issue(number) if number > 0 else FIRST_LIST)
+            name = issue_name(number, key) if key else f"issue {number}"
+            raise NotFound(f"there is no {name}", fix=f"See: newsletter issues list{list_option(key)}")
         return read_issues(self._session, [row], counted=True)[0]
 
     def for_slot(self, slot: date) -> IssueFacts | None:

@@ -9,7 +9,7 @@ from sqlalchemy import func, text
 from sqlmodel import Field, Session, SQLModel, col, select, true
 
 from newsletter.domain.errors import NotFound
-from newsletter.domain.lists import FROM_SETTINGS, MailingList, Order
+from newsletter.domain.lists import FIRST_LIST, FROM_SETTINGS, MOST, MailingList, Order
 from newsletter.store.sqlite.columns import at
 
 
@@ -54,6 +54,12 @@ class SqlLists:
     def mine(self) -> MailingList:
         """The list that this transaction sees."""
         return _read(self._session.get_one(MailingListRow, self._list_id))
+
+    def shown_key(self, list_id: int | None = None) -> str:
+        """See ports.lists."""
+        wanted = self._list_id if list_id is None else list_id
+        row = self._session.get(MailingListRow, wanted) if FIRST_LIST < wanted <= MOST else None
+        return row.key if row else ""
 
     def each(self, *, retired: bool = False) -> list[MailingList]:
         """The lists in their order. retired: those as well."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from newsletter.domain.delivery.health import DeadMailbox
+from newsletter.domain.lists import FIRST_LIST, issue_name, list_of_issue
 from newsletter.domain.subscribers.address import older_key
 from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.store import subscriber_records
@@ -39,6 +40,7 @@ REMOVE = "DELETE FROM suppression WHERE address_key = :key"
 _UNFOLD = "UPDATE suppression SET folded = 0 WHERE address_key = ? AND folded"
 REMOVE_BOUNCED = """DELETE FROM suppression WHERE issue_id = ? AND address_key =
     (SELECT address_key FROM subscriber WHERE id = ?)"""
+_OTHER_LIST = "SELECT key FROM mailing_list WHERE id = ? AND id <> ?"
 REMOVE_OF_ISSUE = "DELETE FROM suppression WHERE issue_id = :issue"
 _SELECT = "SELECT address_key, reason, source, at FROM suppression"
 
@@ -79,8 +81,10 @@ class SqlSuppressions:
     def add_bounced(self, issue: int, dead: Sequence[DeadMailbox], now: datetime) -> int:
         """Suppress the mailboxes that an issue has found not to exist; how many are new."""
         at, added = to_text(now), 0
+        key = self._db.execute(_OTHER_LIST, (list_of_issue(issue), FIRST_LIST)).fetchone()
+        name = issue_name(issue, key[0] if key else "")
         for one in dead:
-            values = {"source": f"issue {issue}: {one.reply}", "at": at, "issue": issue, "id": one.subscriber_id}
+            values = {"source": f"{name}: {one.reply}", "at": at, "issue": issue, "id": one.subscriber_id}
             added += self._db.execute(_ADD_BOUNCED, values).rowcount
         return added
 

@@ -60,13 +60,11 @@ class Assets:
         """Readiness: the database is there and answers, its schema is current, no slot passed in silence, and no issue is stuck."""
         try:
             self._app.store.check()
-            last, blocked = self._app.calendar.last_slot(), self._app.trouble.blocked()
+            blocked = self._app.trouble.blocked()
         except Unavailable as error:
             return PlainTextResponse(f"{error.message}\n", 503)
         except NewsletterError as error:
             return PlainTextResponse(f"{type(error).__name__}\n", 503)
-        if not last.explained:
-            return PlainTextResponse(f"{last.words}\n", 503)
         if blocked:
             return PlainTextResponse("".join(f"{found.message}\n" for found in blocked), 503)
         return PlainTextResponse("ready\n")

@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
-from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,7 +10,7 @@ from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.check import Check
 from newsletter.actions.doctor import Doctor
 from newsletter.actions.doctor_sending import relay_checks
-from newsletter.actions.trouble import Trouble, record_key
+from newsletter.actions.trouble import ListInUse, Trouble, record_key
 from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.delivery.issue import PAUSED_BY_HAND, IssueEvent
 from newsletter.domain.errors import TemplateError
@@ -222,8 +221,12 @@ def freeze(store: SqlStore) -> int:
         return issue.number
 
 
+def trouble(store: SqlStore, now: datetime) -> Trouble:
+    return Trouble(store, lambda: now, lambda: [ListInUse("tips", store, RULES)])
+
+
 def blocked(store: SqlStore, now: datetime) -> list[str]:
-    return [found.message for found in Trouble(store, RULES, lambda: now).blocked()]
+    return [found.message for found in trouble(store, now).blocked()]
 
 
 def test_an_issue_that_the_circuit_breaker_paused_is_stuck_and_one_paused_by_hand_is_not(store: SqlStore) -> None:
@@ -244,11 +247,11 @@ def test_a_mail_server_that_is_down_for_long_makes_the_issue_stuck(store: SqlSto
     with store.sending("newsletter run", TUESDAY):
         for minutes in (0, 5, 12, 25):
             at = TUESDAY + timedelta(minutes=minutes)
-            Trouble(store, RULES, partial(lambda now: now, at)).record("relay: refused")
+            trouble(store, at).record("relay: refused")
         assert blocked(store, TUESDAY + timedelta(minutes=5)) == []
         assert blocked(store, LATER) == [f"issue {number} cannot be sent: relay: refused"]
         assert blocked(store, LATER + timedelta(hours=2)) == [], "nobody has seen it again"
-        Trouble(store, RULES, lambda: LATER).clear()
+        trouble(store, LATER).clear()
         assert blocked(store, LATER) == []
 
 

@@ -121,7 +121,7 @@ class Play:
                 if self._issue()[0] != IssueState.SENDING:
                     break
                 due = lock.ledger.next_due_at(1)
-                wake = max(filter(None, (due, daemon._not_before)))
+                wake = max(filter(None, (due, *(one.not_before for one in daemon._waiting.values()))))
                 harness.fake_clock.now = max(wake, harness.clock() + timedelta(seconds=2))
 
     def _good_day(self) -> None:

@@ -67,6 +67,7 @@ PREVIEW = {
 }
 REPORT = {
     "number": 3,
+    "argument": "3",
     "title": TIP.title,
     "subject": TIP.title,
     "audience": 1204,

@@ -30,5 +30,5 @@ if TYPE_CHECKING:
 def test_retry_failed_says_how_many_and_who_sends_them(
     state: IssueState, number: int, says: str, *, dry_run: bool
 ) -> None:
-    issue = cast("IssueFacts", SimpleNamespace(number=7, state=state))
+    issue = cast("IssueFacts", SimpleNamespace(argument="7", state=state))
     assert queued_again(issue, number, dry_run=dry_run) == says

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.domain.errors import InputError
-from newsletter.domain.lists import FIRST_LIST, checked_key, issue_id, list_of_issue, shown_number
+from newsletter.domain.lists import (
+    FIRST_LIST,
+    checked_key,
+    issue_argument,
+    issue_by_number,
+    issue_id,
+    issue_name,
+    list_of_issue,
+    list_option,
+    shown_number,
+)
 
 
 @given(st.integers(FIRST_LIST, 100), st.integers(1, 9_999_999))
@@ -36,3 +46,17 @@ def test_other_keys_are_refused_with_an_example(written: str) -> None:
         checked_key(written)
 
     assert "advice" in refused.value.fix
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [(3, 20_000_003), (10_000_000, 30_000_000), (10_000_001, 10_000_001), (20_000_003, 20_000_003), (-2, -2)],
+)
+def test_an_issue_is_named_by_its_number_in_the_list_or_by_its_id(written: int, found: int) -> None:
+    assert issue_by_number(3, written) == found
+
+
+def test_texts_name_every_list_but_the_first() -> None:
+    assert (issue_name(12, ""), issue_argument(12, ""), list_option("")) == ("issue 12", "12", "")
+    assert issue_name(10_000_003, "advice") == "issue 3 of advice"
+    assert f"issues resume {issue_argument(10_000_003, 'advice')}" == "issues resume 3 --list advice"

@@ -212,7 +212,7 @@ class Calendar:
             tip = tx.tips.get(line.tip) if line.tip else None
         if tip is None:
             why = f"there is nothing to approve on {in_words(slot)}: {line.reason}"
-            raise Refused(why, fix="See: newsletter calendar")
+            raise Refused(why, fix=f"See: newsletter calendar{self.rules.option}")
         try:
             words = self.words(tip, slot)
         except TemplateError as error:
@@ -222,7 +222,10 @@ class Calendar:
             must_be_open(tx, self.rules, slot, now)
             tx.calendar.set_override(slot, None)
             if self._line_of(tx, slot, now).tip != tip.card.key or tx.tips.get(tip.card.key).text != tip.text:
-                raise Refused(f"the plan for {in_words(slot)} has just changed", fix="See: newsletter calendar")
+                raise Refused(
+                    f"the plan for {in_words(slot)} has just changed",
+                    fix=f"See: newsletter calendar{self.rules.option}",
+                )
             tx.calendar.set_override(slot, SlotOverride(Override.APPROVE, tip.card.key, words))
             return tip.card.key
 
@@ -246,7 +249,10 @@ class Calendar:
             ahead = upcoming_slots(tx, self.rules, now, slots_until(self.rules, slot, now) + SWAP_WITHIN)
             lines = [line for line in ahead.lines() if line.date >= slot and line.tip]
             if len(lines) < 2 or lines[0].date != slot or slot in ahead.bound:
-                raise Refused(f"the tip for {in_words(slot)} cannot be swapped", fix="See: newsletter calendar")
+                raise Refused(
+                    f"the tip for {in_words(slot)} cannot be swapped",
+                    fix=f"See: newsletter calendar{self.rules.option}",
+                )
             first, second = lines[0], lines[1]
             for key, day in ((str(first.tip), second.date), (str(second.tip), first.date)):
                 for tip in tx.calendar.plans():

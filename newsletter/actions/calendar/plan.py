@@ -16,6 +16,7 @@ from newsletter.domain.calendar.plan import Choice, Plan, Policy, TipPlan
 from newsletter.domain.calendar.schedule import Due, Schedule, SlotHistory, due_slot
 from newsletter.domain.delivery.issue import IN_PROGRESS, IssueFacts, IssueState
 from newsletter.domain.errors import Refused
+from newsletter.domain.lists import list_option
 from newsletter.domain.slot_days import slots_from
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import TipCard, TipState
@@ -32,7 +33,7 @@ class Rules:
     """The owner's settings for the calendar.
 
     approval: an issue is sent only after the owner has approved it. first_issue: the number of the first issue. day_first:
-    people who write the newsletter's language put the day before the month.
+    people who write the newsletter's language put the day before the month. list_key: "" for the first list.
     """
 
     schedule: Schedule
@@ -41,6 +42,12 @@ class Rules:
     approval: bool = False
     first_issue: int = 1
     day_first: bool = False
+    list_key: str = ""
+
+    @property
+    def option(self) -> str:
+        """What makes a command in an advice be about this list."""
+        return list_option(self.list_key)
 
     def dates(self, now: datetime) -> WrittenDates:
         """Reads dates as people write them."""
@@ -107,9 +114,9 @@ def must_be_open(tx: Tx, rules: Rules, slot: date, now: datetime) -> None:
     if is_over(issue):
         raise Refused(f"the issue for {in_words(slot)} is already {issue.state if issue else ''}")
     if issue and issue.state in IN_PROGRESS:
-        fix = f"To stop it, run: newsletter issues pause {issue.number}, or cancel {issue.number}"
+        fix = f"To stop it, run: newsletter issues pause {issue.argument}, or cancel {issue.argument}"
         raise Refused(f"the issue for {in_words(slot)} is already being sent", fix=fix)
-    fix = "To see the slots ahead, run: newsletter calendar"
+    fix = f"To see the slots ahead, run: newsletter calendar{rules.option}"
     if rules.schedule.starts_at(slot) + rules.late_window < now:
         raise Refused(f"{in_words(slot)} has passed", fix=fix)
     if issue is None and (why := slot_history(tx, now).why_not(slot, rules.schedule)):
@@ -161,7 +168,7 @@ def titled(card: TipCard, plan: Plan, slot: date) -> TipCard:
 
 
 def _bound(issue: IssueFacts | None) -> tuple[str | None, str] | None:
-    return (issue.tip_key, f"bound to issue {issue.number}") if issue and issue.tip_key else None
+    return (issue.tip_key, f"bound to issue {issue.shown}") if issue and issue.tip_key else None
 
 
 # -- which days are slots ----------------------------------------------------------------------------
@@ -240,7 +247,7 @@ def coming_issue(tx: Tx, rules: Rules, now: datetime) -> date | None:
 class UpcomingSlots:
     """The slots ahead, and the plan they are played from.
 
-    bound: issue number by slot, where an issue already has its tip; the plan has that tip pinned to the slot.
+    bound: the number of the issue within its list by slot, where an issue already has its tip; the plan has that tip pinned to the slot.
     """
 
     slots: tuple[date, ...]
@@ -284,7 +291,7 @@ def upcoming_slots(tx: Tx, rules: Rules, now: datetime, count: int, changes: Ite
         plan = replace(plan, tips=tips, skips={day: why for day, why in plan.skips.items() if day != slot})
     for change in changes:
         plan = plan.with_change(change, rules.dates(now).day)
-    return UpcomingSlots(slots, plan, {slot: issue.number for slot, issue in bound.items()})
+    return UpcomingSlots(slots, plan, {slot: issue.shown for slot, issue in bound.items()})
 
 
 def _moves_on(issue: IssueFacts) -> bool:
@@ -328,7 +335,7 @@ class LastSlotStatus:
     """What became of the last slot that began.
 
     words: the status as a clause. fix: what to do, if that depends on more than the state. ok: the issue was sent, is being sent, or was not meant to be sent. explained: the issue
-    was sent, or the reason why not is known.
+    was sent, or the reason why not is known. argument: its issue as a command takes it; option: as of `Rules`.
     """
 
     slot: date
@@ -336,12 +343,17 @@ class LastSlotStatus:
     ok: bool
     explained: bool
     state: IssueState | None = None
-    number: int = 0
+    argument: str = ""
     fix: str = ""
+    option: str = ""
 
 
 def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
     """What became of the last slot."""
+    return replace(_last_slot(tx, rules, now), option=rules.option)
+
+
+def _last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
     newest = tx.issues.newest_slots()[0]
     if newest and newest - rules.schedule.next_slot(now) > EARLY:
         coming = in_words(next(open_slots(tx, rules, now)))
@@ -359,7 +371,7 @@ def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
         why = f" ({issue.pause_reason})" if issue.pause_reason else ""
         words = f"the issue for {in_words(due.slot)} {_STATE_WORDS.get(issue.state, f'is {issue.state}')}{why}"
         return LastSlotStatus(
-            due.slot, words, issue.state in _FINE, explained=True, state=issue.state, number=issue.number
+            due.slot, words, issue.state in _FINE, explained=True, state=issue.state, argument=issue.argument
         )
     if issue and (why := held_for_errors(issue)):
         words = f"the issue for {in_words(due.slot)} is held, because {why}"

@@ -47,23 +47,21 @@ def why_date(tx: Tx, rules: Rules, slot: date, now: datetime) -> WhyDate:
     issue = tx.issues.for_slot(slot)
     if issue and issue.is_numbered and issue.tip_key and issue.state is not IssueState.PREPARING:
         title = issue.subject or tx.tips.get(issue.tip_key).dated(slot).card.title
-        line = ForecastSlot(slot, issue.tip_key, title, Kind.PINNED, f"issue {issue.number}, {issue.state}")
+        line = ForecastSlot(slot, issue.tip_key, title, Kind.PINNED, f"issue {issue.shown}, {issue.state}")
         shares = shares_of(tx, tx.issues.get(issue.number))
-        return WhyDate(line, f"This date already has an issue. See: newsletter issues status {issue.number}.", shares)
+        return WhyDate(line, f"This date already has an issue. See: newsletter issues status {issue.argument}.", shares)
     count = slots_until(rules, slot, now)
     if count > rules.schedule.slots_in(HORIZON) + 2:
-        raise NotFound(f"{in_words(slot)} is more than ten years away", fix="See: newsletter calendar")
+        raise NotFound(f"{in_words(slot)} is more than ten years away", fix=f"See: newsletter calendar{rules.option}")
     lines = upcoming_slots(tx, rules, now, count).lines()
     found = next((line for line in lines if line.date == slot), None)
     if found is None:
         known = "there was no issue"
         if issue:
-            known = (
-                f"issue {issue.number} is {issue.state}"
-                if issue.is_numbered
-                else f"it was missed ({issue.pause_reason})"
-            )
-        raise NotFound(f"nothing is planned for {in_words(slot)}: {known}", fix="See: newsletter calendar")
+            known = f"{issue.name} is {issue.state}" if issue.is_numbered else f"it was missed ({issue.pause_reason})"
+        raise NotFound(
+            f"nothing is planned for {in_words(slot)}: {known}", fix=f"See: newsletter calendar{rules.option}"
+        )
     because = BOUND if found.reason.startswith("bound") else EXPLANATIONS[found.kind]
     # Later slots depend on issues that are not frozen yet, so their shares cannot be counted now.
     is_next = slot == lines[0].date

@@ -20,6 +20,7 @@ from newsletter.domain.delivery.rate_limit import RateLimiter
 from newsletter.domain.delivery.whose_trouble import WhoseTrouble
 from newsletter.domain.english import plural
 from newsletter.domain.errors import ConnectionEnded, InputError, NewsletterError, RelayRefusal, SenderError
+from newsletter.domain.lists import issue_name
 from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Ledger, Sender, Session, Worker, WorkerUpdate
 
@@ -60,7 +61,7 @@ class SendingContext:
 
     dot_free: `compose` makes no line that begins with a dot. worker: a second process, used if at least
     `worker_threshold` deliveries are left. worker_takes_all: it gets all the connections, not half of them.
-    trusts_mailboxes: as in `CircuitBreaker`. is_slowed: as in `DeferralRun`.
+    trusts_mailboxes: as in `CircuitBreaker`. is_slowed: as in `DeferralRun`. list_key: "" for the first list.
     """
 
     ledger: Ledger
@@ -75,6 +76,7 @@ class SendingContext:
     worker_takes_all: bool = False
     trusts_mailboxes: bool = False
     is_slowed: bool = False
+    list_key: str = ""
 
 
 class Batch:
@@ -84,6 +86,7 @@ class Batch:
         """accepted: emails of this issue that earlier batches sent."""
         self.context = context
         self.number = number
+        self.name = issue_name(number, context.list_key)
         self.result = BatchResult()
         self.breaker = CircuitBreaker(accepted, context.trusts_mailboxes)
         self.whose_trouble = WhoseTrouble(accepted=accepted)
@@ -242,7 +245,7 @@ class Batch:
     def note_openings(self, opener: Opener) -> None:
         """At the end of a batch: a mail server that opens no connection, or none anymore, is in trouble."""
         if self.lost_connections > MOST_LOGGED:
-            log.warning("issue %d: %s were lost in all", self.number, plural(self.lost_connections, "connection"))
+            log.warning("%s: %s were lost in all", self.name, plural(self.lost_connections, "connection"))
         with self.result.lock:
             self.result.trouble = self.result.trouble or self.whose_trouble.trouble
             self.result.has_opened |= opener.has_worked
@@ -278,7 +281,7 @@ class Batch:
         with self.result.lock:
             self.lost_connections += 1
             if self.lost_connections <= MOST_LOGGED:
-                log.warning("issue %d: %s", self.number, error)
+                log.warning("%s: %s", self.name, error)
             if isinstance(error, RelayRefusal):
                 self.result.trouble = self.result.paused = str(error)
                 self.halt.set()

@@ -99,6 +99,7 @@ class Delivery:
             worker_takes_all=self.serves,
             trusts_mailboxes=trusts_mailboxes,
             is_slowed=is_slowed,
+            list_key=self.rules.list_key,
         )
         threshold = self.worker_policy.min_recipients
         if threshold is None or is_slowed or not emails.are_uniform:  # a second process has no templates
@@ -155,7 +156,7 @@ def _settle(store: Store, batch: Batch) -> None:
             result.paused = why_pause(tx, health, trusts_mailboxes=context.trusts_mailboxes)
             doubted = list(tx.issues.rejected(number)) if result.paused else doubted
     if result.paused:
-        log.error("issue %d is paused: %s", number, result.paused)
+        log.error("%s is paused: %s", batch.name, result.paused)
         context.ledger.reopen(number, doubted, now)  # T3 has committed these rejections already
     with store.write() as tx:
         # The statement checks that no delivery is open: a batch that came back empty proves nothing (T5).

@@ -26,7 +26,7 @@ class Opener:
     its end with `lost`, after the outcome of its email is recorded.
     """
 
-    def __init__(self, sender: Sender, wanted: int, issue: int) -> None:
+    def __init__(self, sender: Sender, wanted: int, issue: str) -> None:
         self.error: SenderError | None = None
         self.losses = 0
         self._sender = sender
@@ -130,10 +130,10 @@ class Opener:
             self._plan.failed(time.monotonic(), is_refusal=isinstance(result, RelayRefusal))
             number, wanted = self._plan.open, self._plan.wanted
         if not number:
-            log.warning("issue %d: %s", self._issue, result)
+            log.warning("%s: %s", self._issue, result)
         elif not self._is_told:  # a mail server that takes few connections is no trouble
             self._is_told = True
-            log.info("issue %d: %d connections are open, not %d: %s", self._issue, number, wanted, result)
+            log.info("%s: %d connections are open, not %d: %s", self._issue, number, wanted, result)
         return None
 
 

@@ -27,7 +27,7 @@ def run_batch(batch: Batch, connections: int, on_tick: Callable[[], object]) -> 
         return
     theirs = connections // 2 if process else 0
     ours = connections - theirs
-    opener = Opener(batch.context.sender, 1 if batch.deferrals.is_slowed else ours, batch.number)
+    opener = Opener(batch.context.sender, 1 if batch.deferrals.is_slowed else ours, batch.name)
     if batch.deferrals.is_slowed:  # one connection, until the mail server accepts an email
         batch.on_accepted = partial(opener.widen, ours)
     try:

@@ -12,6 +12,7 @@ from newsletter.domain.archive.entries import ArchiveLinks
 from newsletter.domain.calendar.course import CourseEnd
 from newsletter.domain.delivery.delivery import Claim
 from newsletter.domain.delivery.issue import IssueFacts
+from newsletter.domain.lists import shown_number
 from newsletter.domain.site import Site
 from newsletter.domain.tips.tip import TipFull
 from newsletter.mail.compiled import CompiledEmail, compile_email, twin_sentinels
@@ -75,7 +76,7 @@ class IssueContent:
         return render_context.renderer.issue(
             self.tip.text,
             tip_key=self.tip.card.key,
-            number=self.number,
+            number=shown_number(self.number),
             slot=self.day,
             recipient=recipient,
             archive_links=self.archive_links,

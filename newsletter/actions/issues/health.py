@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from newsletter.domain.delivery.circuit_breaker import RESUME_ADVICE
 from newsletter.domain.delivery.health import Results, Verdict, judge
 from newsletter.domain.english import ended, plural, sentence
+from newsletter.domain.lists import issue_argument
 from newsletter.ports.store import Store, Tx
 
 ALARMING = 3
@@ -19,11 +20,12 @@ ALARMING = 3
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What came of an issue, and what follows for the mailboxes that do not exist."""
+    """What came of an issue, and what follows for the mailboxes that do not exist. list_key: "" for the first list."""
 
     number: int
     results: Results
     verdict: Verdict
+    list_key: str = ""
 
     @property
     def lines(self) -> list[str]:
@@ -46,9 +48,10 @@ class Health:
     @property
     def next_step(self) -> str:
         """What the owner can do about the doubtful ones."""
+        issue = issue_argument(self.number, self.list_key)
         return (
-            f"To send to them again, run newsletter issues retry-failed {self.number}. "
-            f"If they really do not exist, run newsletter suppressions add --issue {self.number}"
+            f"To send to them again, run newsletter issues retry-failed {issue}. "
+            f"If they really do not exist, run newsletter suppressions add --issue {issue}"
         )
 
 
@@ -59,7 +62,7 @@ def _addresses(number: int) -> str:
 def health_of(tx: Tx, number: int) -> Health:
     """The health of an issue as it is now. Not in a write transaction: it may read every delivery."""
     results = tx.issues.results(number)
-    return Health(number, results, judge(results))
+    return Health(number, results, judge(results), tx.lists.shown_key())
 
 
 def health_at_the_end(store: Store, number: int) -> Health | None:

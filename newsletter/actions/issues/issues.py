@@ -37,13 +37,13 @@ from newsletter.domain.delivery.issue import (
 )
 from newsletter.domain.delivery.processes import SenderRole
 from newsletter.domain.errors import Busy, NotFound, Refused, TemplateError
+from newsletter.domain.lists import list_option
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.domain.tips.tip import TipState
 from newsletter.ports.clock import Clock
 from newsletter.ports.sending import Sender, SendingLock
 from newsletter.ports.store import Store, Tx
 
-_SEE = "See: newsletter issues list"
 _CANCELLABLE = (IssueState.PLANNED, IssueState.PREPARING, IssueState.SENDING, IssueState.PAUSED)
 _NOT_RETRYABLE = (IssueState.CANCELLED, IssueState.MISSED)
 
@@ -107,7 +107,9 @@ class Issues:
         """One issue with its counts, the newest if no number is given; raises NotFound."""
         with self.store.read() as tx:
             if number is None and not tx.issues.last_number():
-                raise NotFound("there is no issue yet", fix="See what comes next: newsletter issues next")
+                raise NotFound(
+                    "there is no issue yet", fix=f"See what comes next: newsletter issues next{self.rules.option}"
+                )
             return tx.issues.get(tx.issues.last_number() if number is None else number)
 
     def replies(self, number: int) -> Sequence[tuple[str, int]]:
@@ -136,8 +138,12 @@ class Issues:
 
     def unfinished(self) -> Sequence[int]:
         """The numbers of the issues in `sending`, oldest first."""
+        return [issue.number for issue in self.unfinished_issues()]
+
+    def unfinished_issues(self) -> Sequence[IssueFacts]:
+        """The issues in `sending`, oldest first, without counts."""
         with self.store.read() as tx:
-            return [issue.number for issue in tx.issues.open() if issue.state is IssueState.SENDING]
+            return [issue for issue in tx.issues.open() if issue.state is IssueState.SENDING]
 
     # -- publish and send --------------------------------------------------------------------------
 
@@ -213,7 +219,7 @@ class Issues:
         with self.store.write() as tx:
             issue = tx.issues.get(number)
             if issue.state is not IssueState.SENDING:
-                raise Refused(f"issue {number} is {issue.state}, so it is not being sent", fix=_SEE)
+                raise Refused(f"{issue.name} is {issue.state}, so it is not being sent", fix=_see(issue.list_key))
             tx.calendar.mark_notified(PAUSED, str(number), now)  # the person who pauses it needs no alert
             return tx.issues.change(number, IssueEvent.PAUSE, now, reason=PAUSED_BY_HAND)
 
@@ -227,7 +233,7 @@ class Issues:
         with self.store.write() as tx:
             issue = tx.issues.get(number)
             if issue.state not in _CANCELLABLE:
-                raise Refused(f"issue {number} is {issue.state}, so it cannot be canceled", fix=_SEE)
+                raise Refused(f"{issue.name} is {issue.state}, so it cannot be canceled", fix=_see(issue.list_key))
             tx.issues.skip_open(number, "cancelled", now)
             tx.suppressions.add_bounced(number, health.verdict.suppress, now)
             return tx.issues.change(number, IssueEvent.CANCEL, now, reason="cancelled by hand")
@@ -252,7 +258,7 @@ class Issues:
     def _retry_failed(self, tx: Tx, number: int, *, held: bool) -> IssueFacts:
         now, issue = self.clock(), tx.issues.get(number)
         if issue.state in _NOT_RETRYABLE:
-            raise Refused(f"issue {number} is {issue.state}, so nothing more of it is sent", fix=_SEE)
+            raise Refused(f"{issue.name} is {issue.state}, so nothing more of it is sent", fix=_see(issue.list_key))
         refuse_too_close(tx, self.rules, issue, now)
         tx.calendar.clear_notified(RETRIED, only=str(number))
         tx.calendar.mark_notified(RETRIED, str(number), now)
@@ -278,10 +284,10 @@ class Issues:
                 issues = (*tx.issues.open(), *tx.issues.paused())
                 number = max((issue.number for issue in issues if issue.state in IN_PROGRESS), default=None)
             if number is None:
-                raise NotFound("no issue is paused or unfinished", fix=_SEE)
+                raise NotFound("no issue is paused or unfinished", fix=_see(self.rules.list_key))
             issue = tx.issues.get(number)
             if issue.state not in IN_PROGRESS:
-                raise Refused(f"issue {number} is {issue.state}, so it cannot be resumed", fix=_SEE)
+                raise Refused(f"{issue.name} is {issue.state}, so it cannot be resumed", fix=_see(issue.list_key))
             if issue.state is IssueState.PAUSED:
                 _refuse_retired(tx, issue)
                 tx.issues.change(number, IssueEvent.RESUME, now)
@@ -295,7 +301,7 @@ class Issues:
         if holder and holder.is_alive and holder.role != SenderRole.DAEMON:
             raise Busy(
                 f"{holder.role} (process {holder.pid}, since {holder.since}) is sending now",
-                fix="Wait until it is done, then run: newsletter issues resume",
+                fix=f"Wait until it is done, then run: newsletter issues resume{self.rules.option}",
             )
 
     def _send_all(self, numbers: Sequence[int], progress: Progress | None) -> None:
@@ -311,11 +317,15 @@ class Issues:
             watch(self.store, numbers, self.stop, progress)
 
 
+def _see(list_key: str) -> str:
+    return f"See: newsletter issues list{list_option(list_key)}"
+
+
 def _refuse_retired(tx: Tx, issue: IssueFacts) -> None:
     """A retired tip is never sent, also not the rest of a paused issue. Raises Refused."""
     if issue.tip_key and tx.tips.get(issue.tip_key).card.state is TipState.RETIRED:
         raise Refused(
-            f"the tip {issue.tip_key} of issue {issue.number} is retired",
+            f"the tip {issue.tip_key} of {issue.name} is retired",
             fix=f"To send it, run newsletter tips unretire {issue.tip_key}; "
-            f"to end the issue, run newsletter issues cancel {issue.number}",
+            f"to end the issue, run newsletter issues cancel {issue.argument}",
         )

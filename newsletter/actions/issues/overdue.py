@@ -52,7 +52,7 @@ def refuse_too_close(tx: Tx, rules: Rules, issue: IssueFacts, now: datetime) -> 
     if newer and now - max(newer) < apart:
         after = in_words(rules.schedule.day_of(max(newer) + apart))
         raise Refused(
-            f"issue {issue.number} is old, and a newer one was sent less than {plural(apart.days, 'day')} ago",
+            f"{issue.name} is old, and a newer one was sent less than {plural(apart.days, 'day')} ago",
             fix=f"Retry it on {after}, so that nobody gets both at once",
         )
 
@@ -98,6 +98,6 @@ def _give_up(tx: Tx, owner: Sequence[str], issue: IssueFacts, now: datetime) -> 
         f"{sent} received “{issue.subject}”.",
         f"The rest was not sent in time, and the next issue is close, so {emails}. The next issue is sent to everybody.",
     ]
-    next_step = f"See who: newsletter issues deliveries {issue.number} --state failed"
-    headline = f"Issue {issue.number} did not reach {plural(number, 'subscriber')}"
+    next_step = f"See who: newsletter issues deliveries {issue.argument} --state failed"
+    headline = f"Issue {issue.shown} did not reach {plural(number, 'subscriber')}"
     notify(tx, "late", f"{issue.number} {now.date()}", owner, alert_values(headline, lines, next_step), now)

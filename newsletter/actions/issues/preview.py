@@ -64,7 +64,9 @@ class Preview:
         coming = next_issue(self.store, self.rules, self.clock())
         key = tip_key or (coming.tip.key if coming.tip else None)
         if key is None:
-            raise NotFound(f"there is no tip to show: {coming.reason}", fix="See: newsletter tips list")
+            raise NotFound(
+                f"there is no tip to show: {coming.reason}", fix=f"See: newsletter tips list{self.rules.option}"
+            )
         with self.store.read() as tx:
             tip = tx.tips.get(key).dated(coming.slot)
         if not tip.card.complete:

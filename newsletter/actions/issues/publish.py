@@ -41,7 +41,6 @@ from newsletter.ports.store import Store, Tx
 
 _NO_AUDIENCE = "there are no confirmed subscribers to send it to"
 _SEE_DOCTOR = "Run newsletter doctor to see whether emails can be sent now"
-_SEE_SUBSCRIBERS = "See: newsletter subscribers list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +94,20 @@ class Publisher:
         self._refuse_errors(coming, now)
         with self.store.write() as tx:
             slot = _early_slot(tx, self.rules, now)
-            _require_audience(tx, choice_for(tx, self.rules, slot))
+            _require_audience(tx, self.rules, choice_for(tx, self.rules, slot))
             override = tx.calendar.overrides().get(slot)
             if override and override.kind is not Override.APPROVE:
                 words = {Override.SKIP: "skipped", Override.HOLD: "on hold"}[override.kind]
                 raise Refused(
                     f"the issue for {in_words(slot)} is {words}",
-                    fix=f"Run this first: newsletter calendar approve {slot}",
+                    fix=f"Run this first: newsletter calendar approve {slot}{self.rules.option}",
                 )
             issue = tx.issues.plan(slot, self.rules.schedule.starts_at(slot), now, first=self.rules.first_issue)
         if is_over(issue):
-            raise Refused(f"the issue for {in_words(slot)} is already {issue.state}", fix="See: newsletter issues list")
+            raise Refused(
+                f"the issue for {in_words(slot)} is already {issue.state}",
+                fix=f"See: newsletter issues list{self.rules.option}",
+            )
         return replace(self, rules=replace(self.rules, approval=False)).prepare(issue, now)
 
     def publish_extra(self, tip_key: str, now: datetime) -> IssueFacts:
@@ -115,7 +117,7 @@ class Publisher:
             tip = tx.tips.get(tip_key)
             if not tip.card.complete:
                 raise Refused(f"{tip_key} cannot be sent: {INCOMPLETE}")
-            _require_audience(tx)
+            _require_audience(tx, self.rules)
             day = self.rules.schedule.day_of(now)
             issue = tx.issues.plan(None, now, now, first=self.rules.first_issue, day=day)
             tx.issues.change(issue.number, IssueEvent.PREPARE, now)
@@ -221,7 +223,7 @@ class Publisher:
         else:
             why = why_held(tip.card.key, self._errors_of(tip, slot, now)) if tip.card.complete else ""
         if why:
-            raise Refused(f"the issue is not sent, because {why}", fix=how_to_fix(name or "", why))
+            raise Refused(f"the issue is not sent, because {why}", fix=how_to_fix(name or "", why, self.rules.option))
 
     def _stop_bound(self, issue: IssueFacts, now: datetime) -> IssueFacts | None:
         """The issue without its tip, or held, if the tip it is bound to cannot be sent; None if it can."""
@@ -360,6 +362,6 @@ def _early_slot(tx: Tx, rules: Rules, now: datetime) -> date:
     return coming if coming < first and is_over(tx.issues.for_slot(coming)) else first
 
 
-def _require_audience(tx: Tx, choice: Choice | None = None) -> None:
+def _require_audience(tx: Tx, rules: Rules, choice: Choice | None = None) -> None:
     if not (audience_of(tx, choice) if choice else tx.subscribers.mailable()):
-        raise Refused(_NO_AUDIENCE, fix=_SEE_SUBSCRIBERS)
+        raise Refused(_NO_AUDIENCE, fix=f"See: newsletter subscribers list{rules.option}")

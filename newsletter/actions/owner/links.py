@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import NamedTuple
 
 from newsletter.actions.calendar.approval import as_it_is, words_of
 from newsletter.actions.calendar.calendar import Calendar
@@ -13,6 +14,7 @@ from newsletter.domain.calendar.forecast import ForecastSlot
 from newsletter.domain.calendar.overrides import Action, SlotOverride
 from newsletter.domain.delivery.issue import IN_PROGRESS
 from newsletter.domain.errors import BadToken, Refused, TemplateError
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.domain.site import Site
 from newsletter.domain.tips.tip import TipFull, TipRules, TipText, fingerprint
 from newsletter.mail.tokens import Purpose, Signer
@@ -48,12 +50,21 @@ class SlotView:
     other_words: bool = False
 
 
-def tokens(signer: Signer, slot: date, tip_id: int, text: TipText | None, words: str = NO_WORDS) -> Mapping[str, str]:
-    """A token for each action on this slot, as long as this tip is planned for it with this text.
+def tokens(
+    signer: Signer,
+    slot: date,
+    tip_id: int,
+    text: TipText | None,
+    words: str = NO_WORDS,
+    *,
+    list_id: int = FIRST_LIST,
+) -> Mapping[str, str]:
+    """A token for each action on this slot of a list, as long as this tip is planned for it with this text.
 
     words: the digest of the email that the owner sees.
     """
-    fields = slot.strftime("%Y%m%d"), str(tip_id), _version(text), words
+    fields = [slot.strftime("%Y%m%d"), str(tip_id), _version(text), words]
+    fields += [] if list_id == FIRST_LIST else [str(list_id)]
     return {action.value: signer.sign(Purpose.OWNER, action.value, *fields) for action in Action}
 
 
@@ -72,35 +83,38 @@ def _version(text: TipText | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PreviewLinks:
-    """Follow the links of preview emails."""
+    """Follow the links of preview emails. calendar_of: that of a list by its id, whose preview it was."""
 
-    calendar: Calendar
+    calendar_of: Callable[[int], Calendar]
     signer: Signer
 
     def view(self, token: str) -> SlotView:
         """What the link is about. Raises BadToken."""
-        action, slot, tip_id, version, seen = _open(self.signer, token)
-        now, rules = self.calendar.clock(), self.calendar.rules
-        with self.calendar.store.read() as tx:
+        link = _open(self.signer, token)
+        calendar, slot = self.calendar_of(link.list_id), link.slot
+        now, rules = calendar.clock(), calendar.rules
+        with calendar.store.read() as tx:
             lines = _planned(tx, rules, slot, now)
             line, coming = (lines[0], lines[1:]) if lines else (None, [])
             tip = tx.tips.get(line.tip) if line and line.tip else None
             planned, text = (tip.card.id, tip.text) if tip else (0, None)
             over, override = _over(tx, slot), tx.calendar.overrides().get(slot)
-        words = self._words(tip, slot)
-        is_replanned = planned != tip_id or version not in ("", _version(text))
-        has_other_words = words != NO_WORDS and seen not in ("", words)
+        words = _words(calendar, tip, slot)
+        is_replanned = planned != link.tip_id or link.version not in ("", _version(text))
+        has_other_words = words != NO_WORDS and link.words not in ("", words)
         is_only_reworded = has_other_words and not is_replanned
         return SlotView(
-            action=action,
+            action=link.action,
             slot=slot,
             line=line,
             then=next((line for line in coming if line.tip), None),
             changed=is_replanned or has_other_words,
             over=over or ("" if line else "its time has passed"),
-            override=as_it_is(self.calendar.store, self.calendar.words, slot, override),
+            override=as_it_is(calendar.store, calendar.words, slot, override),
             # Words are approved in an email that shows them, so the links of an old preview stay links of an old preview.
-            tokens=tokens(self.signer, slot, planned, text, seen if is_only_reworded else words),
+            tokens=tokens(
+                self.signer, slot, planned, text, link.words if is_only_reworded else words, list_id=link.list_id
+            ),
             coming=tuple(coming[:SHOWN]),
             other_words=is_only_reworded,
         )
@@ -114,35 +128,37 @@ class PreviewLinks:
         """
         # Another process may send the issue between this look and the change; the calendar checks again in its transaction.
         before = self.view(token)
-        slot = before.slot
+        calendar, slot = self.calendar_of(_open(self.signer, token).list_id), before.slot
         if before.over:
             raise Refused(f"nothing can be changed anymore: {before.over}")
         match before.action:
             case Action.SKIP:
-                self.calendar.skip(slot, BY_PREVIEW_LINK)
+                calendar.skip(slot, BY_PREVIEW_LINK)
             case Action.HOLD:
-                self.calendar.hold(slot, BY_PREVIEW_LINK)
+                calendar.hold(slot, BY_PREVIEW_LINK)
             case Action.APPROVE if not before.changed or _is_skipped(before):
-                self.calendar.approve(slot)
+                calendar.approve(slot)
             case Action.APPROVE if before.other_words:
-                self._preview_again(before)
+                _preview_again(calendar, before)
             case Action.SWAP if not before.changed or before.other_words:
-                self.calendar.swap(slot)
+                calendar.swap(slot)
             case Action.UNDO:
-                self.calendar.clear_override(slot)
+                calendar.clear_override(slot)
         return self.view(token)
 
-    def _words(self, tip: TipFull | None, slot: date) -> str:
-        try:
-            return self.calendar.words(tip, slot) if tip else NO_WORDS
-        except TemplateError:
-            return NO_WORDS
 
-    def _preview_again(self, view: SlotView) -> None:
-        """Let the owner read the words that she is asked to approve."""
-        if view.line:
-            with self.calendar.store.write() as tx:
-                tx.calendar.clear_notified("preview", only=f"{view.slot} {view.line.tip}")
+def _words(calendar: Calendar, tip: TipFull | None, slot: date) -> str:
+    try:
+        return calendar.words(tip, slot) if tip else NO_WORDS
+    except TemplateError:
+        return NO_WORDS
+
+
+def _preview_again(calendar: Calendar, view: SlotView) -> None:
+    """Let the owner read the words that she is asked to approve."""
+    if view.line:
+        with calendar.store.write() as tx:
+            tx.calendar.clear_notified("preview", only=f"{view.slot} {view.line.tip}")
 
 
 def _is_skipped(view: SlotView) -> bool:
@@ -150,12 +166,26 @@ def _is_skipped(view: SlotView) -> bool:
     return view.line is not None and view.line.skip_reason is not None
 
 
-def _open(signer: Signer, token: str) -> tuple[Action, date, int, str, str]:
-    """Action, slot, tip id, version of the text, and words of the email; "" for both in emails of an older program."""
+_OLDER = ("", "", str(FIRST_LIST))
+"""The fields that tokens of older programs do not have."""
+
+
+class _Link(NamedTuple):
+    """What a token says. version, words: "" in emails of an older program. list_id: that of the first list in those too."""
+
+    action: Action
+    slot: date
+    tip_id: int
+    version: str
+    words: str
+    list_id: int
+
+
+def _open(signer: Signer, token: str) -> _Link:
     fields = signer.open(Purpose.OWNER, token)
     try:
-        action, day, tip_id, version, words = (*fields, "", "")[: max(len(fields), 5)]
-        return Action(action), date.fromisoformat(day), int(tip_id), version, words
+        action, day, tip_id, version, words, of = (*fields, *_OLDER[len(fields) - 3 :])
+        return _Link(Action(action), date.fromisoformat(day), int(tip_id), version, words, int(of))
     except ValueError:
         raise BadToken("this link is not one of ours", fix="Open it again from the email") from None
 

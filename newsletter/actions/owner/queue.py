@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from newsletter.domain.calendar.forecast import ForecastSlot
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.ports.store import Tx
 
 
@@ -26,7 +27,9 @@ def notify(
 
 
 def add(tx: Tx, owner: Sequence[str], values: Mapping[str, object], now: datetime, kind: str = "alert") -> int:
-    """Queue an email to each owner; how many."""
+    """Queue an email to each owner; how many. It looks like an email of its list, so its subject names the list."""
+    if tx.list_id != FIRST_LIST:
+        values = {**values, "list": tx.list_id}
     for address in owner:
         tx.transactional.add(kind, address, values, now)
     return len(owner)

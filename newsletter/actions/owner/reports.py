@@ -26,6 +26,7 @@ from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, runway
 from newsletter.domain.dates import AMERICAN, moment_in_words
 from newsletter.domain.delivery.issue import IssueState, is_about_every_email
 from newsletter.domain.english import ended, plural, sentence
+from newsletter.domain.lists import shown_number
 from newsletter.domain.tips.lint import Level
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.ports.store import Store, Tx
@@ -60,7 +61,7 @@ def notify_owner(
         queued += notify_of_waiting(tx, owner, now)
         queued += _missed(tx, rules, owner, coming, now)
         queued += _missed_extras(tx, rules, owner, now)
-        queued += _unsent(tx, rules, owner, now)
+        queued += 0 if rules.list_key else _unsent(tx, rules, owner, now)  # they are of no list
         is_night = now.astimezone(rules.schedule.zone).hour >= NIGHT
         tonight = is_night and tx.calendar.mark_notified("night", rules.schedule.day_of(now).isoformat(), now)
     return queued + (_nightly(store, rules, owner, now, errors) if tonight else 0)
@@ -95,8 +96,8 @@ def _preview(
     if coming.tip is None:
         lines = [ended(sentence(coming.reason)), "Without a tip, no email is sent that day."]
         next_step = (
-            "To import tips, run newsletter tips import PATH…; "
-            f"to skip the date, run newsletter calendar skip {coming.slot}"
+            f"To import tips, run newsletter tips import PATH…{rules.option}; "
+            f"to skip the date, run newsletter calendar skip {coming.slot}{rules.option}"
         )
         about = f"There is nothing to send on {in_words(coming.slot)}"
         return notify(tx, "empty", coming.slot.isoformat(), owner, alert_values(about, lines, next_step), now)
@@ -112,7 +113,7 @@ def _preview(
         "tip_id": coming.tip.id,
         "title": coming.tip.title,
         "reason": coming.reason,
-        "number": issue.number if issue else tx.issues.next_number(rules.first_issue),
+        "number": issue.shown if issue else shown_number(tx.issues.next_number(rules.first_issue)),
         "audience": shares.own if shares else coming.audience,
         "shares": asdict(shares) if shares else None,
         "waits": coming.waits,
@@ -139,9 +140,9 @@ def notify_of_pauses(tx: Tx, owner: Sequence[str], now: datetime) -> int:
             str(issue.number),
             owner,
             alert_values(
-                f"Issue {issue.number} is paused",
+                f"Issue {issue.shown} is paused",
                 [ended(issue.pause_reason)],
-                f"See who: newsletter issues deliveries {issue.number}. To continue: newsletter issues resume {issue.number}",
+                f"See who: newsletter issues deliveries {issue.argument}. To continue: newsletter issues resume {issue.argument}",
             ),
             now,
         )
@@ -169,14 +170,14 @@ def _missed(tx: Tx, rules: Rules, owner: Sequence[str], coming: NextIssue, now: 
         "Run newsletter templates check, and fix what it names"
         if is_about_every_email(coming.waits)
         else f"Fix the tip with newsletter tips edit {key}, and the issue is sent. "
-        "To send it as it is, run newsletter issues send --anyway"
+        f"To send it as it is, run newsletter issues send --anyway{rules.option}"
     )
     steps = {
         IssueState.PLANNED: fix_tip,
         IssueState.PREPARING: fix_tip,
-        IssueState.NO_CONTENT: "Import tips: newsletter tips import PATH…",
+        IssueState.NO_CONTENT: f"Import tips: newsletter tips import PATH…{rules.option}",
         IssueState.MISSED: _after_missed(coming),
-        None: f"Run newsletter calendar approve {last.slot}, or newsletter calendar skip {last.slot}",
+        None: f"Run newsletter calendar approve {last.slot}{rules.option}, or newsletter calendar skip {last.slot}{rules.option}",
     }
     find_out = "Run newsletter doctor to find out what is wrong"
     next_step = steps.get(last.state, find_out) if last.explained else find_out
@@ -195,7 +196,7 @@ def _missed_extras(tx: Tx, rules: Rules, owner: Sequence[str], now: datetime) ->
         values = alert_values(
             f"An extra issue was not sent on {in_words(extra.day)}",
             [f"“{extra.title}” was planned for {when}, but {why}.", "The tip is no longer pinned."],
-            f"To send it now, run newsletter issues send --extra --tip {extra.key}",
+            f"To send it now, run newsletter issues send --extra --tip {extra.key}{rules.option}",
         )
         queued += add(tx, owner, values, now)
         tx.calendar.pin(extra.key, None)
@@ -236,10 +237,10 @@ def _nightly(store: Store, rules: Rules, owner: Sequence[str], now: datetime, er
     ahead = {line.tip: line.date for line in lines[:LINTED] if line.tip}
     linted = lint_tips(store, tuple(ahead), rules.schedule.day_of(now)) if ahead else []
     with store.write() as tx:
-        return _runway(tx, owner, lines, now) + _notify_of_lint(tx, owner, linted, ahead, now)
+        return _runway(tx, rules, owner, lines, now) + _notify_of_lint(tx, owner, linted, ahead, now)
 
 
-def _runway(tx: Tx, owner: Sequence[str], lines: Sequence[ForecastSlot], now: datetime) -> int:
+def _runway(tx: Tx, rules: Rules, owner: Sequence[str], lines: Sequence[ForecastSlot], now: datetime) -> int:
     left = runway(lines)
     level = str(left.level or "")
     tx.calendar.clear_notified("runway", keep=level)
@@ -249,7 +250,7 @@ def _runway(tx: Tx, owner: Sequence[str], lines: Sequence[ForecastSlot], now: da
     values = alert_values(
         f"Fresh tips for {plural(left.fresh_weeks, 'week')}" if left.fresh_weeks else "No fresh tips are left",
         [ended(sentence(warning))],
-        "To import tips, run newsletter tips import PATH…; to see the plan, run newsletter calendar",
+        f"To import tips, run newsletter tips import PATH…{rules.option}; to see the plan, run newsletter calendar{rules.option}",
     )
     return notify(tx, "runway", level, owner, values, now)
 

@@ -14,6 +14,7 @@ from newsletter.actions.owner.queue import alert_values, calendar_line, notify
 from newsletter.domain.calendar.forecast import HORIZON, runway
 from newsletter.domain.delivery.issue import IssueFacts, IssueState
 from newsletter.domain.english import ended, plural, sentence
+from newsletter.domain.lists import shown_number
 from newsletter.domain.slot_days import WEEK
 from newsletter.domain.subscribers.subscription import Status
 from newsletter.domain.tips.season_rule import in_words
@@ -61,7 +62,7 @@ def tell_result(tx: Tx, rules: Rules, owner: Sequence[str], result: Result, now:
         tx.calendar.mark_notified(DOUBTFUL, str(result.health.number), now)
     elif result.is_doubtful:
         health = result.health
-        headline = f"{health.doubtful:,} addresses of issue {health.number} were refused as unknown"
+        headline = f"{health.doubtful:,} addresses of issue {shown_number(health.number)} were refused as unknown"
         values = alert_values(headline, health.lines, health.next_step)
         queued += notify(tx, DOUBTFUL, str(health.number), owner, values, now)
     return queued
@@ -83,8 +84,8 @@ def nobody_left(tx: Tx, rules: Rules, owner: Sequence[str], now: datetime) -> in
     if suppressed:
         lines.append(f"{plural(suppressed, 'subscriber')} cannot be sent to, because their addresses are suppressed.")
     next_step = (
-        "See why with newsletter suppressions list and newsletter subscribers list. To undo what an issue has "
-        f"suppressed, run newsletter suppressions remove --issue {before[0].number}"
+        f"See why with newsletter suppressions list and newsletter subscribers list{rules.option}. To undo what an issue has "
+        f"suppressed, run newsletter suppressions remove --issue {before[0].argument}"
     )
     values = alert_values(f"There is nobody to send the issue of {in_words(due.slot)} to", lines, next_step)
     return notify(tx, "alarm", f"{due.slot} nobody", owner, values, now)
@@ -121,7 +122,9 @@ def _report(tx: Tx, rules: Rules, owner: Sequence[str], health: Health, now: dat
     after = [line for line in lines if line.tip and (issue.slot is None or line.date > issue.slot)]
     left, first = runway(lines), next(iter(after), None)
     values = {
-        "number": issue.number,
+        "number": issue.shown,
+        "argument": issue.argument,
+        "issue": issue.number,
         "subject": issue.subject,
         "quarter": issue.quarter,
         "audience": issue.audience,
@@ -154,14 +157,14 @@ def _alert(tx: Tx, issue: IssueFacts, health: Health, *, is_open: bool = False) 
     lines = [ended(sentence(line)) for line in (states, *replies)]
     if is_open:
         next_step = "The emails are tried again automatically. To see what is wrong, run newsletter doctor"
-        return alert_values(f"Issue {issue.number} has not reached anyone yet", lines, next_step)
+        return alert_values(f"Issue {issue.shown} has not reached anyone yet", lines, next_step)
     sent, all_ = health.results.sent, plural(issue.audience, "subscriber")
     who = f"Only {sent:,} of {all_}" if sent else f"None of {all_}"
     next_step = (
-        f"See who: newsletter issues deliveries {issue.number}. When the mail server works, run "
-        f"newsletter issues retry-failed {issue.number}"
+        f"See who: newsletter issues deliveries {issue.argument}. When the mail server works, run "
+        f"newsletter issues retry-failed {issue.argument}"
     )
-    return alert_values(f"{who} received issue {issue.number}", [*lines, *health.lines], next_step)
+    return alert_values(f"{who} received issue {issue.shown}", [*lines, *health.lines], next_step)
 
 
 def _report_by(rules: Rules, started: datetime) -> datetime:

@@ -35,8 +35,8 @@ def notify_of_waiting(tx: Tx, owner: Sequence[str], now: datetime) -> int:
         ]
         next_step = (
             "Ask your mail provider what this reply means. "
-            f"To see who waits, run newsletter issues deliveries {issue.number} --state deferred"
+            f"To see who waits, run newsletter issues deliveries {issue.argument} --state deferred"
         )
-        headline = f"Issue {issue.number} waits for the mail server"
+        headline = f"Issue {issue.shown} waits for the mail server"
         queued += notify(tx, DEFERRED, about, owner, alert_values(headline, lines, next_step), now)
     return queued

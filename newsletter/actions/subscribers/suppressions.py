@@ -15,8 +15,6 @@ from newsletter.domain.subscribers.subscriber import Suppression
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store
 
-_SEE = "See: newsletter issues status"
-
 
 @dataclass(frozen=True)
 class Suppressions:
@@ -62,9 +60,12 @@ class Suppressions:
     def doubtful(self, number: int) -> Sequence[DeadMailbox]:
         """The addresses that an issue was told not to exist, and that are not suppressed. Raises NotFound, Refused."""
         with self.store.read() as tx:
-            state = tx.issues.get(number).state
-            if state not in (IssueState.DONE, IssueState.CANCELLED):
-                raise Refused(f"issue {number} is {state}, so its refusals are not final", fix=_SEE)
+            issue = tx.issues.get(number)
+            if issue.state not in (IssueState.DONE, IssueState.CANCELLED):
+                raise Refused(
+                    f"{issue.name} is {issue.state}, so its refusals are not final",
+                    fix=f"See: newsletter issues status {issue.argument}",
+                )
             return [one for one in tx.issues.results(number).dead if not one.is_suppressed]
 
     def add_doubtful(self, number: int) -> int:

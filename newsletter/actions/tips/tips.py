@@ -234,7 +234,7 @@ class Tips:
             _must_be_sendable(tip.card)
             if at is None:
                 must_be_open(tx, self.rules, slot, now)
-                _must_not_be_skipped(tx, slot)
+                _must_not_be_skipped(tx, self.rules, slot)
             pinned = (plan for plan in tx.calendar.plans() if (plan.pin, plan.pin_at) == (slot, at))
             other = next((plan.key for plan in pinned if plan.key != key), None)
             if other:
@@ -320,11 +320,11 @@ class Tips:
         return self.rules.schedule.day_of(self.clock())
 
 
-def _must_not_be_skipped(tx: Tx, slot: date) -> None:
+def _must_not_be_skipped(tx: Tx, rules: Rules, slot: date) -> None:
     if is_skipped(tx, slot):
         raise Refused(
             f"{in_words(slot)} is skipped",
-            fix=f"Run this first: newsletter calendar unskip {slot}; or choose another date",
+            fix=f"Run this first: newsletter calendar unskip {slot}{rules.option}; or choose another date",
         )
 
 

@@ -34,9 +34,12 @@ OPEN = frozenset({State.PENDING, State.SENDING, State.DEFERRED})
 WHY_HELD = "nobody knows whether the mail server accepted them, so they may have arrived"
 
 
-def how_to_send_held(number: int) -> str:
-    """What the owner can do about the held deliveries of an issue: always a choice to send another copy."""
-    return f"newsletter issues retry-failed {number} --held"
+def how_to_send_held(issue: str) -> str:
+    """What the owner can do about the held deliveries of an issue: always a choice to send another copy.
+
+    issue: as a command takes it.
+    """
+    return f"newsletter issues retry-failed {issue} --held"
 
 
 class Event(StrEnum):

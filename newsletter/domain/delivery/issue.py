@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from newsletter.domain.errors import IllegalTransition
-from newsletter.domain.lists import shown_number
+from newsletter.domain.lists import issue_argument, issue_name, shown_number
 
 PAUSED_BY_HAND = "paused by hand"
 
@@ -89,6 +89,7 @@ class IssueFacts:
     SkipReason. tips: deliveries by tip, its own first, if it has more than one. quarter: as in
     `domain.calendar.quarterly`, "" for every other issue. day: its date in the
     newsletter's zone. is_course: each subscriber gets the next tip of the course, and tip_key stands for all of them.
+    list_key: "" for the first list.
     """
 
     number: int
@@ -108,11 +109,22 @@ class IssueFacts:
     quarter: str = ""
     day: date = date.min
     is_course: bool = False
+    list_key: str = ""
 
     @property
     def shown(self) -> int:
         """The number that people see: that within the list."""
         return shown_number(self.number)
+
+    @property
+    def name(self) -> str:
+        """It in a sentence, with its list unless that is the first."""
+        return issue_name(self.number, self.list_key)
+
+    @property
+    def argument(self) -> str:
+        """How a command takes it, with its list unless that is the first."""
+        return issue_argument(self.number, self.list_key)
 
     @property
     def is_numbered(self) -> bool:
@@ -139,8 +151,8 @@ def is_about_every_email(reason: str) -> bool:
     return reason.startswith(_EVERY)
 
 
-def how_to_fix(key: str, why: str = "") -> str:
-    """What the owner can do about the errors of a tip. why: the reason why the issue is held."""
+def how_to_fix(key: str, why: str = "", option: str = "") -> str:
+    """What the owner can do about the errors of a tip. why: the reason why the issue is held. option: as of `list_option`."""
     if is_about_every_email(why):
         return "Fix the templates or the settings: newsletter templates check"
-    return f"Fix it: newsletter tips edit {key}. To send it as it is: newsletter issues send --anyway"
+    return f"Fix it: newsletter tips edit {key}. To send it as it is: newsletter issues send --anyway{option}"
