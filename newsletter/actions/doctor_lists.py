@@ -66,7 +66,7 @@ def sent_checks(
     last = last_slot(tx, rules, now)
     blocked = list(find_blocked(tx, now, is_sending=is_sending))
     if not (blocked and last.state is IssueState.PAUSED):  # it would be reported twice
-        yield _last_slot(last)
+        yield _last_slot(last, rules.option)
     yield from stuck_checks(blocked)
     yield from last_issue(tx)
     if signer:
@@ -96,25 +96,25 @@ def tip_checks(tx: Tx, rules: Rules, now: datetime) -> Iterator[Check]:
         yield fine("runway", f"the fresh tips last for {plural(left.fresh_weeks, 'week')}")
 
 
-def _last_slot(last: LastSlotStatus) -> Check:
+def _last_slot(last: LastSlotStatus, option: str) -> Check:
     if last.ok:
         return fine("last_slot", last.words)
     if not last.explained:
         return error(
             "last_slot",
             last.words,
-            f"If it is not too late, run: newsletter issues send{last.option}; and keep the daemon running: newsletter run",
+            f"If it is not too late, run: newsletter issues send{option}; and keep the daemon running: newsletter run",
         )
     if last.fix:
         fix = last.fix
     elif last.state is None:
-        fix = f"Approve it: newsletter calendar approve {last.slot}{last.option}; or skip it: newsletter calendar skip {last.slot}{last.option}"
+        fix = f"Approve it: newsletter calendar approve {last.slot}{option}; or skip it: newsletter calendar skip {last.slot}{option}"
     elif last.state is IssueState.NO_CONTENT:
-        fix = f"Import tips: newsletter tips import PATH…{last.option}"
+        fix = f"Import tips: newsletter tips import PATH…{option}"
     elif last.state is IssueState.MISSED:
         fix = (
             "Keep the daemon running: newsletter run; to send an issue outside the calendar: "
-            f"newsletter issues send --extra --tip KEY{last.option}"
+            f"newsletter issues send --extra --tip KEY{option}"
         )
     else:
         fix = f"Find out why: newsletter issues status {last.argument}; then run: newsletter issues resume {last.argument}"

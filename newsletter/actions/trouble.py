@@ -91,7 +91,7 @@ def _blocked_in(one: ListInUse, now: datetime, *, is_sending: bool) -> Iterator[
     if not last.explained:
         yield Blocked(words, "newsletter doctor")
     elif not last.ok and last.state is None:
-        yield Blocked(words, f"newsletter calendar approve {last.slot}{last.option}")
+        yield Blocked(words, f"newsletter calendar approve {last.slot}{one.rules.option}")
 
 
 def find_blocked(tx: Tx, now: datetime, *, is_sending: bool) -> Iterator[Blocked]:

@@ -335,7 +335,7 @@ class LastSlotStatus:
     """What became of the last slot that began.
 
     words: the status as a clause. fix: what to do, if that depends on more than the state. ok: the issue was sent, is being sent, or was not meant to be sent. explained: the issue
-    was sent, or the reason why not is known. argument: its issue as a command takes it; option: as of `Rules`.
+    was sent, or the reason why not is known. argument: its issue as a command takes it.
     """
 
     slot: date
@@ -345,15 +345,10 @@ class LastSlotStatus:
     state: IssueState | None = None
     argument: str = ""
     fix: str = ""
-    option: str = ""
 
 
 def last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
     """What became of the last slot."""
-    return replace(_last_slot(tx, rules, now), option=rules.option)
-
-
-def _last_slot(tx: Tx, rules: Rules, now: datetime) -> LastSlotStatus:
     newest = tx.issues.newest_slots()[0]
     if newest and newest - rules.schedule.next_slot(now) > EARLY:
         coming = in_words(next(open_slots(tx, rules, now)))
