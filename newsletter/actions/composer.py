@@ -11,9 +11,11 @@ from datetime import date
 from textwrap import shorten
 
 from newsletter.actions.backlog import applies
+from newsletter.actions.calendar.course import course_rules
 from newsletter.actions.calendar.plan import Rules, coming_issue
 from newsletter.actions.owner.links import shown_words, tokens
 from newsletter.actions.subscribers.confirm import confirm_token
+from newsletter.actions.subscribers.onboarding import series_of
 from newsletter.actions.subscribers.preferences import move_token
 from newsletter.actions.subscribers.unsubscribe import resubscribe_token, unsubscribe_token
 from newsletter.domain.delivery.delivery import Claim
@@ -39,7 +41,7 @@ _PERSONAL = ("manage_link", "confirm_address")  # about the person, whatever the
 
 @dataclass(frozen=True, slots=True)
 class ListParts:
-    """What the emails of one list are made with. store: sees that list."""
+    """What the emails of one list are made with. store: sees that list. title_of: the title of another one, by its key."""
 
     list_id: int
     store: Store
@@ -47,6 +49,7 @@ class ListParts:
     renderer: Renderer
     site: Site
     dkim: Dkim | None = None
+    title_of: Callable[[str], str] = str
 
 
 class Composers:
@@ -204,7 +207,10 @@ class Composer:
         """Before the confirmation, an email shows nothing that the visitor typed except the address: it could be spam."""
         token = confirm_token(self.signer, subscriber.key, int(subscriber.signup_at.timestamp()), lists)
         url = self.parts.site.url(f"/confirm/{token}")
-        return {"address": subscriber.address, "confirm_url": url, "titles": self._titles(lists)}
+        with self.parts.store.read() as tx:
+            series = [found.lists.mine().key for found in map(series_of, map(tx.of_list, lists)) if found]
+        values = {"address": subscriber.address, "confirm_url": url, "titles": self._titles(lists)}
+        return {**values, "welcome_series": self.parts.title_of(series[0])} if series else values
 
     def _others(self, subscriber: Subscriber, but: int) -> list[int]:
         """The ids of the other lists that they are subscribed to."""
@@ -223,7 +229,8 @@ class Composer:
         with self.parts.store.read() as tx:
             days = [coming_issue(tx.of_list(one), self.parts_of(one).rules, self.clock()) for one in lists]
             next_slot = min(filter(None, days), default=None)
-            latest = next(iter(tx.archive.latest(1)), None)
+            course = course_rules(tx.lists.mine())
+            latest = None if course else next(iter(tx.archive.latest(1)), None)
             if latest and any(one.tip == latest.entry.key for one in tx.subscribers.deliveries(subscriber.id)):
                 latest = None
             if latest:
@@ -231,6 +238,7 @@ class Composer:
         more = {
             "next_slot": next_slot,
             "titles": self._titles(lists),
+            "course_then": self.parts.title_of(course.then) if course and course.then else "",
         }
         if latest is None:
             return more

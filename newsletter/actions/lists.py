@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from newsletter.actions.calendar.course import whole_course
+from newsletter.actions.calendar.course import standing_of, whole_course
+from newsletter.actions.subscribers.onboarding import series_of
 from newsletter.domain.calendar.course import Places, Standing
 from newsletter.domain.errors import InputError, NotFound, Refused
 from newsletter.domain.lists import FROM_SETTINGS, MOST, MailingList, Order, checked_key
@@ -18,7 +19,8 @@ class ListStatus:
     """A list with what it has. settings: its own texts and, where it has none, the installation's, by FROM_SETTINGS.
 
     subscribers: how many get its next issue. statuses: by displayed status. tips: those that can still be sent; of a course,
-    all that can be sent. standing, places: of a course, where its subscribers are, those who are paused included.
+    all that can be sent. standing, places: of a course, where its subscribers are, those who are paused included. series: the
+    same for the welcome series of this list.
     """
 
     list: MailingList
@@ -28,6 +30,7 @@ class ListStatus:
     tips: int
     standing: Standing | None = None
     places: Places = field(default_factory=dict)
+    series: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ class Lists:
     def offered(self) -> list[MailingList]:
         """The lists that anybody may sign up for."""
         with self.store.read() as tx:
-            return [one for one in tx.lists.each() if one.public]
+            lists = tx.lists.each()
+        series = {one.onboarding for one in lists}
+        return [one for one in lists if one.public and one.key not in series]
 
     def is_only_one(self) -> bool:
         """Has this installation one list, so that nothing needs to speak of lists?"""
@@ -146,7 +151,9 @@ class Lists:
             statuses, plans, settings = tx.subscribers.count(), tx.calendar.plans(), self.settings_of(found.own)
             if found.order is not Order.COURSE:
                 tips = sum(plan.complete and not plan.runs for plan in plans)
-                return ListStatus(found, settings, tx.subscribers.mailable(), statuses, tips)
+                series = series_of(tx)
+                standing = standing_of(series) if series else None
+                return ListStatus(found, settings, tx.subscribers.mailable(), statuses, tips, series=standing)
             course, places = whole_course(plans), tx.courses.places(everybody=True)
             tips, standing = sum(step.is_sendable for step in course.steps), course.standing(places)
             audience = sum(course.shares(tx.courses.places()).values())
@@ -166,8 +173,23 @@ def _check_links(new: MailingList, known: list[MailingList]) -> None:
             f"{new.onboarding} is no course, so nobody would ever come from it to {new.key}",
             fix=f"Make it one: newsletter lists edit {new.onboarding} --order course --then {new.key}",
         )
+    for one in lists.values():
+        if one.onboarding and not one.retired_at and one.key not in _ways(lists, one.onboarding):
+            raise InputError(
+                f"{one.onboarding} does not lead to {one.key}, so new subscribers of {one.key} would never get there",
+                fix=f"First run: newsletter lists edit {one.onboarding} --then {one.key}",
+            )
     seen = [new.key]
     while following := lists[seen[-1]].then:
         if following in seen:
             raise InputError(f"the courses lead around in a circle: {' → '.join([*seen, following])}")
         seen.append(following)
+
+
+def _ways(lists: Mapping[str, MailingList], start: str) -> list[str]:
+    """The lists that subscribers of a course come to, one after the other."""
+    found = list[str]()
+    while (following := lists[start].then) and following not in found:
+        found.append(following)
+        start = following
+    return found

@@ -324,7 +324,9 @@ class App(Parts):
     @property
     def list_parts(self) -> ListParts:
         """What the transactional emails of this list are made with."""
-        return ListParts(self.list_id, self.store, self.rules, self.transactional_renderer, self.site, self.dkim)
+        return ListParts(
+            self.list_id, self.store, self.rules, self.transactional_renderer, self.site, self.dkim, self.title_of
+        )
 
     @cached_property
     def owner(self) -> Owner:

@@ -177,6 +177,7 @@ def _report(context: CliContext, one: ListStatus) -> None:
             "description": found.description,
             "own": {name.strip("_"): text for name, text in found.own.items()},
             "statuses": dict(one.statuses),
+            **({"welcome_series": asdict(one.series)} if one.series else {}),
             **_course(one),
         }
     }
@@ -191,7 +192,7 @@ def _report(context: CliContext, one: ListStatus) -> None:
                 ("from", one.settings["from_"]),
                 ("schedule", f"{one.settings['schedule']} ({one.settings['timezone']})"),
                 ("order", _order(found)),
-                ("onboarding", found.onboarding or "none"),
+                ("onboarding", f"{found.onboarding}: {one.series.words()}" if one.series else "none"),
                 ("on the pages", "yes" if found.public else "no"),
                 ("subscribers", f"{counts or 'none'}; {one.subscribers} get the next issue"),
                 ("tips to send", plural(one.tips, "tip")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -128,6 +129,11 @@ def stats(context: CliContext) -> None:
     document = {
         "subscribers": found.counts,
         "quarterly": found.quarterly,
+        **{
+            name: asdict(standing)
+            for name, standing in (("course", found.course), ("welcome_series", found.series))
+            if standing
+        },
         "left_because": {one.reason or "not_said": one.number for one in found.by_reason},
         "left_by_tip": [
             {"issue": shown_number(one.issue or 0), "tip": one.tip, "left": one.number} for one in found.by_tip
@@ -139,6 +145,9 @@ def stats(context: CliContext) -> None:
 
 def _draw_stats(output: Output, found: Stats) -> None:
     output.facts([(name, found.counts.get(name, 0)) for name in STATUSES], title="Subscribers")
+    for what, standing in (("course", found.course), ("welcome series", found.series)):
+        if standing:
+            output.line(f"In the {what}: {standing.words()}.")
     if found.quarterly:
         output.line(f"{people(found.quarterly)} who unsubscribed asked for the best tip every three months.")
     reasons = [(one.reason or "not said", one.number) for one in found.by_reason]

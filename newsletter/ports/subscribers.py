@@ -53,6 +53,10 @@ class Subscribers(Protocol):
         """
         ...
 
+    def withdraw(self, subscriber_id: int) -> None:
+        """Delete a subscription of this list that is not confirmed."""
+        ...
+
     def sign_up_again(self, subscriber_id: int, name: str, now: datetime, *, source: str = "") -> None:
         """Back to pending with a new sign-up time; earlier confirmation links become stale.
 

@@ -142,6 +142,10 @@ class SqlSubscribers:
         """Set the status and the time that belongs to it."""
         self._subscriptions.set_status(subscriber_id, status, now, paused_until, source)
 
+    def withdraw(self, subscriber_id: int) -> None:
+        """Delete a subscription that is not confirmed."""
+        self._subscriptions.withdraw(subscriber_id)
+
     def sign_up_again(self, subscriber_id: int, name: str, now: datetime, *, source: str = "") -> None:
         """Back to pending with a new sign-up time."""
         if name:

@@ -100,6 +100,8 @@ _SET_STATUS = """INSERT INTO subscription (list_id, subscriber_id, status, sourc
 _SIGN_UP_AGAIN = _SET_STATUS.format(
     changes="status = 'pending', signup_at = :now, confirmed_at = NULL, paused_until = NULL, pace = 'weekly'"
 )
+_WITHDRAW = """DELETE FROM subscription WHERE list_id = ? AND subscriber_id = ?
+    AND status NOT IN ('confirmed', 'paused', 'unsubscribed')"""
 CHANGEABLE = frozenset({"pace", "quarterly_at", "confirmation_mailed_at", "reminded_at"})
 
 # -- writing, by time alone: see store.maintenance -----------------------------------------------------
@@ -174,6 +176,10 @@ class SqlSubscriptions:
         """See ports.subscribers."""
         changes = _CHANGES.get(status, "status = :status, paused_until = :paused_until")
         self._enter(_SET_STATUS.format(changes=changes), subscriber_id, status, now, source, paused_until)
+
+    def withdraw(self, subscriber_id: int) -> None:
+        """See ports.subscribers."""
+        self._db.execute(_WITHDRAW, (self._list_id, subscriber_id))
 
     def sign_up_again(self, subscriber_id: int, now: datetime, source: str) -> None:
         """See ports.subscribers."""

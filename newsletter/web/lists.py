@@ -85,6 +85,7 @@ class Lists:
         self._lists: tuple[MailingList, ...] = ()
         self._by_id: dict[int, ListPages] = {}
         self._newsletters: tuple[Newsletter, ...] = ()
+        self._series: dict[str, str] = {}
 
     # -- what there is -------------------------------------------------------------------------
 
@@ -128,6 +129,11 @@ class Lists:
             raise NotFound("one of these lists takes no sign-ups")
         return [one for one in self._newsletters if one.key in keys]
 
+    def series_of(self, key: str) -> str:
+        """The title of the course that new subscribers of a list get first; "" without one, as of the last call of `version`."""
+        by_key = {one.key: self._by_id[one.id].app.site.title for one in self._lists if one.id in self._by_id}
+        return by_key.get(self._series.get(key, ""), "")
+
     def feeds_of_others(self) -> Iterable[Feeds]:
         """Those of the other public lists."""
         others = (self._by_id.get(one.id) for one in self._lists if one.public and not one.is_first)
@@ -152,8 +158,10 @@ class Lists:
                 made[one.id] = known if known.app is app else ListPages(app, self)
             except NewsletterError as error:  # a setting of one list must not take down the pages of the others
                 log.error("the list %s has no pages: %s", one.key, error)  # noqa: TRY400 - an error of the owner's
-        shown = [one for one in lists if one.public and not one.retired_at and one.id in made]
+        series = {one.onboarding for one in lists if not one.retired_at}  # they come by themselves
+        shown = [one for one in lists if one.public and not one.retired_at and one.id in made and one.key not in series]
         self._lists, self._by_id = lists, made
+        self._series = {one.key: one.onboarding for one in lists if one.onboarding}
         self._newsletters = tuple(self._newsletter(one) for one in shown) if len(shown) > 1 else ()
 
     def _newsletter(self, found: MailingList) -> Newsletter:

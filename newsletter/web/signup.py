@@ -194,6 +194,7 @@ class SignupPages:
         values: dict[str, Any] = {"email": email, "name": name, "error": answer, "trap": HONEYPOT}
         values |= {"ticket": self._app.signup.new_ticket(), "offered": offered}
         values["ticked"] = ticked or [one.key for one in offered[:1]]
+        values["welcome_series"] = self._lists.series_of(of.app.list_key)
         if page == "signup":
             values["tips"] = of.newest(LATEST_TIPS)
             several = offered if len(offered) > 1 else ()

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from newsletter.actions.subscribers.erase import lift_suppressions
+from newsletter.actions.subscribers.onboarding import enter_list, is_in_series
 from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import named_lists
 from newsletter.domain.errors import BadToken
 from newsletter.domain.lists import FIRST_LIST, pack_ids, unpack_ids
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
-from newsletter.domain.subscribers.subscription import Status, Verdict, on_confirm
+from newsletter.domain.subscribers.subscription import Verdict, on_confirm
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
@@ -57,24 +58,16 @@ class ConfirmLinks:
         link, now = _open_token(self.signer, token), self.clock()
         with self.store.write() as tx:
             decided, subscriber, lists = _decide(tx, link, now)
-            for one in lists:
-                enter_list(one, subscriber, Consent(now, "confirm", "link in the confirmation email"))
-            if lists:
+            consent = Consent(now, "confirm", "link in the confirmation email")
+            joined = {seen.list_id: seen for seen in (enter_list(one, subscriber.key, consent) for one in lists)}
+            if joined:
                 lift_suppressions(tx, self.signer, subscriber.address_key)
-                queue_welcome(lists, subscriber, now)
+                queue_welcome([*joined.values()], subscriber, now)
         # Separate transactions: the limits are bookkeeping, and no failure there may undo a confirmation.
         with self.store.write() as tx:
             self.limiter.answered(tx, subscriber.address_key, now)
         self.email_queued()
         return decided
-
-
-def enter_list(tx: Tx, subscriber: Subscriber, consent: Consent) -> None:
-    """Subscribe somebody to the list of this transaction, after they agreed."""
-    tx.subscribers.set_status(subscriber.id, Status.CONFIRMED, consent.at)
-    # The email is answered: someone who unsubscribes today may sign up again today (`may_send_confirmation`).
-    tx.subscribers.change(subscriber.id, confirmation_mailed_at=None)
-    tx.subscribers.log_consent(subscriber.id, consent)
 
 
 def queue_welcome(lists: Sequence[Tx], subscriber: Subscriber, now: datetime) -> None:
@@ -99,7 +92,9 @@ def _decide(tx: Tx, link: _Link, now: datetime) -> tuple[Confirmation, Subscribe
     by_verdict: dict[Verdict, list[Tx]] = {}
     for seen in (tx.of_list(one) for one in link.lists if one in open_lists):
         found = _subscriber(seen, link.subscriber_key)
-        verdict = on_confirm(found.status, found.signup_at, link.signup_at, now)
+        verdict = Verdict.ALREADY
+        if not is_in_series(seen, found):
+            verdict = on_confirm(found.status, found.signup_at, link.signup_at, now)
         by_verdict.setdefault(verdict, []).append(seen)
     for verdict in (Verdict.DO, Verdict.ALREADY):
         if lists := by_verdict.get(verdict):

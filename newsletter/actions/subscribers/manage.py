@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
+from newsletter.actions.calendar.course import is_course, standing_of
 from newsletter.actions.subscribers.erase import erase
 from newsletter.actions.subscribers.import_subscribers import import_subscribers, read_lines
 from newsletter.actions.subscribers.listing import Listing
+from newsletter.actions.subscribers.onboarding import series_of
 from newsletter.actions.subscribers.preferences import pause_until
 from newsletter.actions.subscribers.subscribe import Added, add_subscriber
 from newsletter.actions.subscribers.unsubscribe import Unsubscribed, end_subscription
+from newsletter.domain.calendar.course import Standing
 from newsletter.domain.errors import InputError
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.imported import ImportRequest, Report
@@ -59,6 +62,8 @@ class Stats:
     by_reason: list[UnsubscribeCount]
     by_tip: list[UnsubscribeCount]
     comments: list[tuple[datetime, str, str]]
+    course: Standing | None = None
+    series: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,8 @@ class Subscribers:
                 tx.unsubscribes.by_reason(),
                 tx.unsubscribes.by_tip(MOST_SHOWN),
                 tx.unsubscribes.words(MOST_SHOWN),
+                standing_of(tx) if is_course(tx) else None,
+                standing_of(series) if (series := series_of(tx)) else None,
             )
 
     # -- change --------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from newsletter.actions.subscribers.erase import is_erased
+from newsletter.actions.subscribers.onboarding import is_in_series
 from newsletter.actions.subscribers.proof_of_work import ProofOfWork, Wait
 from newsletter.actions.subscribers.signup_limits import SignupLimiter, attack_alert, origin_key
 from newsletter.domain.errors import BadToken, InputError, Refused, UsageError
@@ -206,7 +207,7 @@ def subscribe(
     name = clean_name(name)
     found = [(tx, tx.subscribers.by_address(address.key)) for tx in lists]
     suppressed = lists[0].suppressions.get(address.key)
-    wanted = [(tx, known) for tx, known in found if known is None or known.status not in ON_THE_LIST]
+    wanted = [(tx, known) for tx, known in found if known is None or not _gets(tx, known)]
     may_mail = any(_may_mail(known, now) for _, known in wanted)
     if has_enough or (suppressed and suppressed.reason != UNSUBSCRIBED_ELSEWHERE) or not may_mail:
         _pretend(lists, name, form, origin, key, now)
@@ -215,6 +216,10 @@ def subscribe(
         pass  # takes as long as the savepoint of `_pretend`
     _sign_up(wanted, address, Consent(now, "signup", form, origin), source=form, name=name, key=key)
     return True
+
+
+def _gets(tx: Tx, known: Subscriber) -> bool:
+    return known.status in ON_THE_LIST or is_in_series(tx, known)
 
 
 def _sign_up(
