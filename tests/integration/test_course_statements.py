@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -117,3 +118,18 @@ def _led_back(number: int, at: str, life: list[tuple[int, int, str, str]]) -> st
     lost = next((tip for who, week, tip, state in life if who == number and week == 1 and state in LOST), None)
     whole = Course(tuple(map(Step, TIPS)))
     return whole.in_front_of(lost) if lost and whole.place(at) >= whole.place(lost) else at
+
+
+def test_no_statement_of_a_freeze_reads_every_delivery_or_asks_for_each_subscriber(db: sqlite3.Connection) -> None:
+    said: list[str] = []
+    db.set_trace_callback(said.append)
+    db.execute("UPDATE issue SET state = 'preparing', started_at = NULL, done_at = NULL WHERE id = 10000012")
+    SqlCourses(db, 2).freeze(10_000_012, Course(tuple(map(Step, TIPS))), "", SLOT)
+    db.set_trace_callback(None)
+    plans = {sql: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")] for sql in said if "delivery" in sql}
+
+    assert len(said) < 50
+    assert len(plans) >= 4
+    assert [
+        step for steps in plans.values() for step in steps if re.match(r"SCAN (d|delivery|s|subscription)\b", step)
+    ] == []

@@ -246,6 +246,9 @@ class Calendar:
         now = self.clock()
         with self.store.write() as tx:
             must_be_open(tx, self.rules, slot, now)
+            if is_course(tx):
+                fix = "To change their order, run: newsletter tips move KEY --before KEY"
+                raise Refused("a course has many tips in each issue, so there is nothing to swap", fix=fix)
             ahead = upcoming_slots(tx, self.rules, now, slots_until(self.rules, slot, now) + SWAP_WITHIN)
             lines = [line for line in ahead.lines() if line.date >= slot and line.tip]
             if len(lines) < 2 or lines[0].date != slot or slot in ahead.bound:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 
 from newsletter.actions.calendar.approval import Words, void_changed
+from newsletter.actions.calendar.course import is_course
 from newsletter.actions.calendar.plan import NextIssue, Rules, last_slot, next_issue, upcoming_slots
 from newsletter.actions.issues.audience import shares_for
 from newsletter.actions.issues.errors import Errors
@@ -114,7 +115,8 @@ def _preview(
         "title": coming.tip.title,
         "reason": coming.reason,
         "number": issue.shown if issue else shown_number(tx.issues.next_number(rules.first_issue)),
-        "audience": shares.own if shares else coming.audience,
+        "audience": shares.own if shares and not shares.course else coming.audience,
+        "course": is_course(tx),
         "shares": asdict(shares) if shares else None,
         "waits": coming.waits,
         "errors": list(errors),
