@@ -223,6 +223,13 @@ def test_the_last_email_says_what_follows(played: Played) -> None:
     assert played.course.issues.list()[0].state is IssueState.DONE
 
 
+def test_the_tips_of_a_course_are_listed_in_its_order_whichever_were_sent(played: Played) -> None:
+    played.join("ada")
+    played.week(0)
+
+    assert [card.key for card in played.course.tips.cards()] == ["one", "two", "three"]
+
+
 def test_a_pause_that_ends_just_before_the_slot_of_an_empty_course_is_over(played: Played) -> None:
     played.join("ada")
     played.week(0)

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol, cast
 
+from newsletter.actions.calendar.course import is_course
 from newsletter.actions.calendar.plan import Rules, is_skipped, must_be_open
 from newsletter.actions.issues.errors import Errors
 from newsletter.actions.issues.pass_over import check, problem_of, record
@@ -81,9 +82,11 @@ class Tips:
     # -- read ------------------------------------------------------------------------------------------
 
     def cards(self, state: TipState | None = None) -> list[TipCard]:
-        """Every tip, or those in one state: the queue first, in its order, then the others."""
+        """Every tip, or those in one state: the queue first, in its order, then the others. Of a course, all in its order."""
         with self.store.read() as tx:
             cards = [card for card in tx.tips.cards() if state in (None, card.state)]
+            if is_course(tx):
+                return sorted(cards, key=lambda card: (card.starter, card.position, card.key))
         return sorted(cards, key=lambda card: (card.state is not TipState.FRESH, card.position, card.id))
 
     def get(self, key: str) -> TipFull:
