@@ -132,3 +132,19 @@ def test_a_series_that_does_not_lead_to_the_list_is_refused(harness: AppHarness)
         harness.lists.edit("start", then="")
     with pytest.raises(InputError, match="start does not lead to advice"):
         harness.lists.add(MailingList(0, "advice", 0, own={"title": "Advice"}, onboarding="start"))
+
+
+def test_the_link_in_an_old_email_of_the_series_ends_the_list_that_they_have_moved_on_to(harness: AppHarness) -> None:
+    sign_up(harness)
+    confirm(harness, emails(harness)[0])
+    tuesday(harness, 0)
+    memory = harness.sender()
+    assert isinstance(memory, MemorySender)
+    link = re.search(r"/u/([^>\s]+)", str(parse_emails(memory.emails[-1:])[0]["List-Unsubscribe"]))
+    assert link
+    assert [tuesday(harness, week) for week in (1, 2)] == [["Two"], ["Main"]]
+
+    assert harness.unsubscribe_links.view(link[1]).status == "confirmed"
+    assert harness.unsubscribe_links.unsubscribe(link[1], how="one-click").verdict is Verdict.DO
+    assert statuses(harness) == {"tips": "unsubscribed", "start": "none"}
+    assert tuesday(harness, 3) == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from newsletter.actions.subscribers.erase import lift_suppressions
-from newsletter.actions.subscribers.onboarding import enter_list, is_in_series
+from newsletter.actions.subscribers.onboarding import enter_list, is_in_series, where_now
 from newsletter.actions.subscribers.signup_limits import SignupLimiter
 from newsletter.actions.subscribers.subscribe import named_lists
 from newsletter.domain.errors import BadToken
@@ -94,6 +94,7 @@ def _decide(tx: Tx, link: _Link, now: datetime) -> tuple[Confirmation, Subscribe
         found = _subscriber(seen, link.subscriber_key)
         verdict = Verdict.ALREADY
         if not is_in_series(seen, found):
+            found = _subscriber(where_now(seen, link.subscriber_key), link.subscriber_key)
             verdict = on_confirm(found.status, found.signup_at, link.signup_at, now)
         by_verdict.setdefault(verdict, []).append(seen)
     for verdict in (Verdict.DO, Verdict.ALREADY):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from newsletter.domain.lists import MOST
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import ON_THE_LIST, Status
 from newsletter.ports.store import Tx
@@ -39,3 +40,17 @@ def enter_list(tx: Tx, subscriber_key: str, consent: Consent) -> Tx:
         tx.subscribers.withdraw(subscriber.id)
         tx.subscribers.log_consent(subscriber.id, consent)
     return joined
+
+
+def where_now(tx: Tx, subscriber_key: str) -> Tx:
+    """The list that somebody has moved on to, if this one is a course that they have finished; otherwise this one.
+
+    So the links in the emails of a course still mean the subscription that came from it.
+    """
+    seen = tx
+    for _list in range(MOST):
+        subscriber, then = seen.subscribers.by_key(subscriber_key), seen.lists.mine().then
+        if subscriber is None or subscriber.status is not Status.NONE or not then:
+            return seen
+        seen = seen.of_list(seen.lists.get(then).id)
+    return tx

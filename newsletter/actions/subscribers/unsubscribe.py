@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from newsletter.actions.subscribers.onboarding import where_now
 from newsletter.domain.errors import BadToken, InputError
 from newsletter.domain.lists import FIRST_LIST, list_of_issue, shown_number
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
@@ -82,8 +83,9 @@ class UnsubscribeLinks:
         """Whose link it is and what it would do; changes nothing."""
         link = self._open(token)
         with self.store.read() as tx:
-            view = _view(tx.of_list(link.list_id), link.subscriber_key)
-            subscriber = tx.of_list(link.list_id).subscribers.by_key(link.subscriber_key)
+            seen = where_now(tx.of_list(link.list_id), link.subscriber_key)
+            view = _view(seen, link.subscriber_key)
+            subscriber = seen.subscribers.by_key(link.subscriber_key)
             if subscriber and _ends_quarterly(tx, subscriber, link.issue):
                 return replace(view, verdict=Verdict.DO, quarterly=True, ends_quarterly=True)
         return view
@@ -103,7 +105,7 @@ class UnsubscribeLinks:
         """
         link, now = self._open(token), self.clock()
         with self.store.write() as tx:
-            seen = tx.of_list(link.list_id)
+            seen = where_now(tx.of_list(link.list_id), link.subscriber_key)
             done = self._unsubscribe(seen, seen.subscribers.by_key(link.subscriber_key), link.issue, how, now)
         self.email_queued()
         return done
@@ -112,7 +114,7 @@ class UnsubscribeLinks:
         """End every subscription of whoever has this link; one email confirms it, and a second time changes nothing."""
         link, now = self._open(token), self.clock()
         with self.store.write() as tx:
-            seen = tx.of_list(link.list_id)
+            seen = where_now(tx.of_list(link.list_id), link.subscriber_key)
             done = self._unsubscribe(seen, seen.subscribers.by_key(link.subscriber_key), 0, how, now)
             ended = end_all(tx, link.subscriber_key, how, now)
         self.email_queued()
@@ -143,7 +145,7 @@ class UnsubscribeLinks:
         if reason not in {"", *Reason}:
             raise InputError("unknown reason", fix="Go back and choose one of the five")
         with self.store.write() as tx:
-            seen = tx.of_list(link.list_id)
+            seen = where_now(tx.of_list(link.list_id), link.subscriber_key)
             subscriber = seen.subscribers.by_key(link.subscriber_key)
             if subscriber and subscriber.status is Status.UNSUBSCRIBED:
                 seen.unsubscribes.set_reason(subscriber.id, reason, clean_comment(comment))
@@ -153,7 +155,7 @@ class UnsubscribeLinks:
         """Save the consent to one best tip every three months, or its withdrawal. form, origin: proof of the consent."""
         link, now = self._open(token), self.clock()
         with self.store.write() as whole:
-            tx = whole.of_list(link.list_id)
+            tx = where_now(whole.of_list(link.list_id), link.subscriber_key)
             subscriber = tx.subscribers.by_key(link.subscriber_key)
             if subscriber and subscriber.status is Status.UNSUBSCRIBED and bool(subscriber.quarterly_at) is not agrees:
                 tx.subscribers.change(subscriber.id, quarterly_at=now if agrees else None)
