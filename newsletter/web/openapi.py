@@ -85,7 +85,9 @@ SCHEMAS: dict[str, Json] = {
     ),
     "Preferences": _object(
         ("action",),
-        action={"enum": ["name", "pause", "resume", "pace", "address", "data", "leave", "erase"]},
+        action={"enum": ["name", "pause", "resume", "pace", "address", "data", "leave", "erase", "join", "one-a-day"]},
+        list=_text(description="the key of a list, or all; without it, the change is about the first list"),
+        one_a_day=_text(description="yes: at most one email a day"),
         name=_text(),
         weeks={"enum": [*map(str, PAUSES), "until"]},
         until=_text(format="date"),

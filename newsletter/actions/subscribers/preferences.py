@@ -8,10 +8,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from newsletter.actions.subscribers.confirm import enter_list, queue_welcome
 from newsletter.actions.subscribers.erase import erase
 from newsletter.actions.subscribers.signup_limits import SignupLimiter, origin_key
-from newsletter.actions.subscribers.subscribe import clean_name
+from newsletter.actions.subscribers.subscribe import clean_name, named_lists
+from newsletter.actions.subscribers.unsubscribe import unsubscribe_token
 from newsletter.domain.errors import BadToken, InputError, UsageError
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.domain.subscribers.address import Address, parse_address
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import (
@@ -30,6 +33,19 @@ from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
 
 Change = Callable[[Tx, Subscriber, datetime], None]
+ALL = "all"  # in place of the key of a list: every list that they are subscribed to
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedList:
+    """A list on the preferences page, and the subscriber as it sees them: with the status NONE if they never had it.
+
+    may_join: one click subscribes them.
+    """
+
+    list_id: int
+    subscriber: Subscriber
+    may_join: bool
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,7 @@ class Preferences:
 
     Methods with a `token` raise BadToken, even if the link was valid once and the subscriber was erased since. Methods
     that change something return the subscriber as they are afterward, or None if they no longer exist.
+    list_key: which list, ALL, or "" for the first one.
     make_key: a fresh, unguessable subscriber key. email_queued: called after a transaction that may have queued an email.
     """
 
@@ -55,6 +72,26 @@ class Preferences:
         subscriber_key = self._open(token)
         with self.store.read() as tx:
             return _subscriber(tx, subscriber_key)
+
+    def lists(self, token: str) -> list[OfferedList]:
+        """The lists that they have or may join, in their order; none if that is the first one alone."""
+        subscriber_key = self._open(token)
+        with self.store.read() as tx:
+            subscriber = _subscriber(tx, subscriber_key)
+            had = {
+                one.list_id for one in tx.subscribers.subscriptions(subscriber.id) if one.status is not Status.EXPIRED
+            }
+            is_subscribed = _is_subscribed(tx, subscriber) and not subscriber.suppressed
+            shown = [one for one in tx.lists.each() if one.public or one.id in had]
+            if [one.id for one in shown] == [FIRST_LIST]:
+                return []
+            seen = [(one, _subscriber(tx.of_list(one.id), subscriber_key)) for one in shown]
+        return [
+            OfferedList(
+                one.id, found, one.public and is_subscribed and found.status not in (*ON_THE_LIST, Status.PENDING)
+            )
+            for one, found in seen
+        ]
 
     def data(self, token: str) -> dict[str, Any]:
         """Everything stored about the subscriber, ready for JSON."""
@@ -83,9 +120,12 @@ class Preferences:
             ],
         }
 
-    def unsubscribe_token(self, token: str) -> str:
+    def unsubscribe_token(self, token: str, list_key: str = "") -> str:
         """The unsubscribe token of the same subscriber, for the button on the preferences page."""
-        return self.signer.sign(Purpose.UNSUBSCRIBE, self._open(token))
+        subscriber_key = self._open(token)
+        with self.store.read() as tx:
+            (seen, *_) = _seen_from(tx, subscriber_key, "" if list_key == ALL else list_key)
+            return unsubscribe_token(self.signer, subscriber_key, seen.list_id)
 
     # -- the changes ---------------------------------------------------------------------------
 
@@ -93,7 +133,7 @@ class Preferences:
         """Set another name, or none."""
         return self._change(token, lambda tx, found, _: tx.subscribers.change(found.id, name=clean_name(name)))
 
-    def pause(self, token: str, weeks: int) -> Subscriber | None:
+    def pause(self, token: str, weeks: int, list_key: str = "") -> Subscriber | None:
         """Send no emails for 4, 8 or 12 weeks. Raises InputError for another number."""
         if weeks not in PAUSES:
             raise InputError("a pause can last 4, 8, or 12 weeks", fix="Choose one of these, or a date")
@@ -101,9 +141,9 @@ class Preferences:
         def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
             pause_until(tx, subscriber, (now + timedelta(weeks=weeks)).astimezone(self.zone), now, "preferences")
 
-        return self._change(token, change)
+        return self._change(token, change, list_key)
 
-    def pause_until(self, token: str, day_text: str) -> Subscriber | None:
+    def pause_until(self, token: str, day_text: str, list_key: str = "") -> Subscriber | None:
         """Send no emails before a date, as people write it, in the newsletter's time zone. Raises InputError unless it is within a year."""
         try:
             day = WrittenDates(self.clock(), self.zone, self.day_first).day(day_text)
@@ -116,9 +156,9 @@ class Preferences:
                 raise InputError("a pause can last up to one year", fix="Choose a date within the next year")
             pause_until(tx, subscriber, until.astimezone(self.zone), now, "preferences")
 
-        return self._change(token, change)
+        return self._change(token, change, list_key)
 
-    def resume(self, token: str) -> Subscriber | None:
+    def resume(self, token: str, list_key: str = "") -> Subscriber | None:
         """End a pause now."""
 
         def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
@@ -126,9 +166,9 @@ class Preferences:
                 tx.subscribers.set_status(subscriber.id, Status.CONFIRMED, now)
                 tx.subscribers.log_consent(subscriber.id, Consent(now, "resume", "preferences"))
 
-        return self._change(token, change)
+        return self._change(token, change, list_key)
 
-    def set_frequency(self, token: str, text: str) -> Subscriber | None:
+    def set_frequency(self, token: str, text: str, list_key: str = "") -> Subscriber | None:
         """Set the frequency to weekly or monthly. Raises InputError."""
         if text not in set(Frequency):
             raise InputError("the frequency can be weekly or monthly", fix="Choose one of the two")
@@ -139,6 +179,32 @@ class Preferences:
                 tx.subscribers.change(subscriber.id, pace=text)
                 tx.subscribers.log_consent(subscriber.id, Consent(now, "pace", f"{text}, preferences"))
                 tx.maintenance.end_pauses(now)  # also finds out whether a monthly subscriber had this month's email
+
+        return self._change(token, change, list_key)
+
+    def join(self, token: str, list_key: str) -> Subscriber | None:
+        """Subscribe to another list. Their click on a personal page is the consent. Raises InputError."""
+
+        def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
+            if subscriber.status in ON_THE_LIST:
+                return
+            found = tx.lists.mine()
+            if subscriber.suppressed or not _is_subscribed(tx, subscriber) or not found.public or found.retired_at:
+                raise _not_subscribed()
+            tx.subscribers.sign_up_again(subscriber.id, "", now, source="preferences")
+            enter_list(tx, subscriber, Consent(now, "confirm", "preferences"))
+            queue_welcome([tx], subscriber, now)
+
+        return self._change(token, change, list_key)
+
+    def set_one_a_day(self, token: str, wanted: bool) -> Subscriber | None:  # noqa: FBT001 - the one thing it says
+        """At most one email a day from all lists together, or as many as there are."""
+
+        def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
+            if subscriber.one_a_day is not wanted:
+                tx.subscribers.change(subscriber.id, one_a_day=wanted)
+                proof = f"{'yes' if wanted else 'no'}, preferences"
+                tx.subscribers.log_consent(subscriber.id, Consent(now, "one-a-day", proof))
 
         return self._change(token, change)
 
@@ -151,7 +217,8 @@ class Preferences:
         wanted = parse_address(address_text)
 
         def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
-            _require_subscribed(subscriber)
+            if not _is_subscribed(tx, subscriber):
+                raise _not_subscribed()
             since = now - CONFIRM_EMAIL_EVERY
             asked = subscriber.new_address_at is not None and subscriber.new_address_at > since
             if wanted.key == subscriber.address_key:
@@ -202,7 +269,7 @@ class Preferences:
         if wanted is None:
             return Verdict.ALREADY, subscriber.address, subscriber
         # Asked again here: someone else may have signed up with the new address since.
-        may_move = not _is_taken(tx, wanted) and subscriber.status in ON_THE_LIST
+        may_move = not _is_taken(tx, wanted) and _is_subscribed(tx, subscriber)
         return Verdict.DO if may_move else Verdict.STALE, wanted.text, subscriber
 
     # -- the personal link by email ------------------------------------------------------------
@@ -230,11 +297,12 @@ class Preferences:
     def _open(self, token: str) -> str:
         return self.signer.open(Purpose.PREFERENCES, token)[0]
 
-    def _change(self, token: str, change: Change) -> Subscriber | None:
+    def _change(self, token: str, change: Change, list_key: str = "") -> Subscriber | None:
         subscriber_key = self._open(token)
         now = self.clock()
         with self.store.write() as tx:
-            change(tx, _subscriber(tx, subscriber_key), now)
+            for seen in _seen_from(tx, subscriber_key, list_key):
+                change(seen, _subscriber(seen, subscriber_key), now)
             changed = tx.subscribers.by_key(subscriber_key)
         self.email_queued()
         return changed
@@ -257,15 +325,21 @@ def move_token(signer: Signer, subscriber_key: str, asked_at: int) -> str:
 
 def _queue_link(tx: Tx, address: Address, key: str, now: datetime) -> None:
     subscriber = tx.subscribers.by_address(address.key)
+    had = tx.subscribers.subscriptions(
+        subscriber.id if subscriber else 0
+    )  # asked for unknown ones, too: see `send_link`
+    had = [one for one in had if one.status not in (Status.PENDING, Status.EXPIRED)]
     since = now - CONFIRM_EMAIL_EVERY
     if (
         subscriber is not None
         and not subscriber.suppressed
-        and subscriber.status not in (Status.PENDING, Status.EXPIRED)
+        and had
         and (subscriber.link_mailed_at is None or subscriber.link_mailed_at <= since)
     ):
         tx.subscribers.change(subscriber.id, link_mailed_at=now)
-        tx.transactional.add("manage_link", subscriber.address, {"subscriber_key": subscriber.key}, now)
+        best = next((one for one in had if one.status in ON_THE_LIST), had[0])
+        named = named_lists([tx.of_list(best.list_id)])
+        tx.transactional.add("manage_link", subscriber.address, {"subscriber_key": subscriber.key, **named}, now)
         return
     nobody = f"{key}@nobody.invalid"
     with tx.rolled_back():
@@ -280,9 +354,31 @@ def _subscriber(tx: Tx, subscriber_key: str) -> Subscriber:
     return subscriber
 
 
+def _seen_from(tx: Tx, subscriber_key: str, list_key: str) -> list[Tx]:
+    """The transaction, seen from the list with this key. Raises InputError."""
+    if not list_key:
+        return [tx]
+    if list_key == ALL:
+        found = tx.subscribers.subscriptions(_subscriber(tx, subscriber_key).id)
+        return [tx.of_list(one.list_id) for one in found if one.status in ON_THE_LIST]
+    ids = [one.id for one in tx.lists.each(retired=True) if one.key == list_key]
+    if not ids:
+        raise InputError("nothing was selected", fix="Go back and choose one of the buttons")
+    return [tx.of_list(one) for one in ids]
+
+
 def _require_subscribed(subscriber: Subscriber) -> None:
     if subscriber.status not in ON_THE_LIST:
-        raise InputError("you are not subscribed", fix="Sign up again")
+        raise _not_subscribed()
+
+
+def _not_subscribed() -> InputError:
+    return InputError("you are not subscribed", fix="Sign up again")
+
+
+def _is_subscribed(tx: Tx, subscriber: Subscriber) -> bool:
+    """Are they subscribed to any list?"""
+    return any(one.status in ON_THE_LIST for one in tx.subscribers.subscriptions(subscriber.id))
 
 
 def _is_taken(tx: Tx, address: Address) -> bool:
