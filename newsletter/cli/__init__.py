@@ -36,7 +36,7 @@ GROUPS = {
     "calendar": ("calendar", "Show and change the coming weeks: skip, unskip, hold, approve, runway, simulate."),
     "issues": ("issues", "Preview, send, and control the weekly issues: next, preview, test, send, list, status, pause, resume, cancel, retry-failed, deliveries."),
     "subscribers": ("subscribers", "Manage your subscribers: add, list, show, stats, import, export, pause, unsubscribe, erase."),
-    "suppressions": ("subscribers", "Manage the addresses that must never get email: list, add, remove."),
+    "suppressions": ("suppressions", "Manage the addresses that must never get email: list, add, remove."),
     "lists": ("lists", "Run several newsletters for the same subscribers: list, show, add, edit, retire."),
     "templates": ("templates", "Customize the templates of emails and pages: list, copy, check."),
     "form": ("signup_form", "Print the sign-up form for your own site as a link, HTML, an iframe, or a script."),

@@ -286,7 +286,8 @@ class CommandGroup(click.Group):
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a verb; `of_a_list`: with the option `--list`."""
-        if self._of_a_list and not isinstance(cmd, click.Group):
+        has_its_own = any("--list" in option.opts for option in cmd.params)
+        if self._of_a_list and not isinstance(cmd, click.Group) and not has_its_own:
             cmd.params.append(list_option())
         super().add_command(cmd, name)
 

@@ -1,13 +1,14 @@
-"""`newsletter subscribers …` and `newsletter suppressions …`: manage subscribers and suppressed addresses."""
+"""`newsletter subscribers …`: manage subscribers and their consent."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from newsletter.cli.context import CliContext, CommandGroup, all_, dry_run, list_of_argument, yes
+from newsletter.cli.context import CliContext, CommandGroup, all_, dry_run, yes
 from newsletter.cli.subscriber_files import (
     STATUSES,
     confirmed_option,
@@ -17,17 +18,16 @@ from newsletter.cli.subscriber_files import (
     source_option,
     status_option,
 )
-from newsletter.cli.which_list import issue_id
-from newsletter.domain.english import people, plural
-from newsletter.domain.errors import NewsletterError, NotFound, UsageError
-from newsletter.domain.lists import issue_argument, issue_name, shown_number
+from newsletter.domain.english import people
+from newsletter.domain.errors import NewsletterError
+from newsletter.domain.lists import shown_number
 from newsletter.domain.subscribers.address import parse_address
-from newsletter.domain.subscribers.subscription import Status
+from newsletter.domain.subscribers.subscription import ON_THE_LIST, Status
 
 if TYPE_CHECKING:
     from newsletter.actions.subscribers.manage import Stats, SubscriberRecord
     from newsletter.cli.output import Output
-    from newsletter.domain.subscribers.subscriber import Subscriber, Suppression
+    from newsletter.domain.subscribers.subscriber import Subscriber, Subscription
 
 
 @click.group(cls=CommandGroup, of_a_list=True)
@@ -76,21 +76,30 @@ def list_(context: CliContext, *, status: str | None, all_: bool) -> None:
 @click.pass_obj
 def show(context: CliContext, *, address: str) -> None:
     """Show one subscriber, the consent log, and all issues sent to them."""
-    record = context.app.subscribers.record(address)
+    record = context.app.subscribers.record(address, of_any=not context.list_key)
     subscriber = record.subscriber
     document = {
         **_subscriber_json(context, subscriber),
+        "list": record.list,
+        "subscriptions": [_subscription_json(context, key, one) for key, one in record.subscriptions.items()],
         "pace": subscriber.pace.value,
         "paused_until": context.iso(subscriber.paused_until),
         "left_at": context.iso(subscriber.left_at),
         "quarterly_at": context.iso(subscriber.quarterly_at),
         "consent": [
-            {"at": context.iso(one.at), "what": one.what, "proof": one.proof, "origin": one.origin}
+            {
+                "at": context.iso(one.at),
+                "what": one.what,
+                "proof": one.proof,
+                "origin": one.origin,
+                "list": record.lists[one.list_id],
+            }
             for one in record.consents
         ],
         "deliveries": [
             {
                 "issue": shown_number(one.issue),
+                "list": record.list_of(one.issue),
                 "slot": context.iso(one.slot),
                 "tip": one.tip,
                 "state": one.state,
@@ -101,6 +110,19 @@ def show(context: CliContext, *, address: str) -> None:
         ],
     }
     context.report(document, lambda output: _draw_record(output, record))
+
+
+def _subscription_json(context: CliContext, key: str, one: Subscription) -> dict[str, object]:
+    return {
+        "list": key,
+        "status": one.status.value,
+        "frequency": one.pace.value,
+        "source": one.source,
+        "signup_at": context.iso(one.signup_at),
+        "confirmed_at": context.iso(one.confirmed_at),
+        "left_at": context.iso(one.left_at),
+        "paused_until": context.iso(one.paused_until),
+    }
 
 
 def _draw_record(output: Output, record: SubscriberRecord) -> None:
@@ -114,11 +136,31 @@ def _draw_record(output: Output, record: SubscriberRecord) -> None:
         ("paused until", when(subscriber.paused_until)),
         ("frequency", subscriber.pace.value),
     ]
-    output.facts(facts, title=subscriber.address)
-    rows = [(when(consent.at), consent.what, consent.proof, consent.origin) for consent in record.consents]
-    output.table(["!when", "!consent", "proof", "origin"], rows, empty="No consent is on record.")
-    emails = [(shown_number(one.issue), output.day(one.slot), one.tip, one.state, one.why) for one in record.deliveries]
-    output.table([">issue", "!slot", "tip", "!email", "why"], emails, empty="No email has been sent yet.")
+    if len(record.lists) == 1:
+        output.facts(facts, title=subscriber.address)
+    else:
+        output.facts(
+            [facts[0], ("at most one email a day", "yes" if subscriber.one_a_day else "no")], title=subscriber.address
+        )
+        rows = [
+            (key, one.status.value, one.pace.value, when(one.confirmed_at or one.signup_at), when(one.paused_until))
+            for key, one in record.subscriptions.items()
+        ]
+        output.table(["!list", "!status", "frequency", "!since", "paused until"], rows, empty="No subscription.")
+        if subscriber.suppressed:
+            output.line("The address is suppressed, so nothing is sent to it.", "yellow")
+    several = ["list"] if len(record.lists) > 1 else []
+    log = [
+        (when(one.at), one.what, one.proof, one.origin, *(record.lists[one.list_id] for _ in several))
+        for one in record.consents
+    ]
+    output.table(["!when", "!consent", "proof", "origin", *several], log, empty="No consent is on record.")
+    emails = [
+        (shown_number(one.issue), output.day(one.slot), one.tip, one.state, one.why,
+         *(record.list_of(one.issue) for _ in several))
+        for one in record.deliveries
+    ]  # fmt: skip
+    output.table([">issue", "!slot", "tip", "!email", "why", *several], emails, empty="No email has been sent yet.")
 
 
 @subscribers.command("stats")
@@ -166,21 +208,35 @@ def _draw_stats(output: Output, found: Stats) -> None:
 @click.option("--name", default="", help="The name for the greeting in emails.")
 @confirmed_option
 @source_option
+@click.option("--list", "lists", multiple=True, metavar="KEY", hidden=True, help="Which list; can be repeated.")
 @dry_run
 @click.pass_obj
-def add(context: CliContext, *, address: str, name: str, confirmed: bool, source: str | None, dry_run: bool) -> None:
+def add(
+    context: CliContext,
+    *,
+    address: str,
+    name: str,
+    confirmed: bool,
+    source: str | None,
+    lists: tuple[str, ...],
+    dry_run: bool,
+) -> None:
     """Add one subscriber. Without --confirmed, they get a confirmation email first."""
+    context.is_about_a_list, context.list_key = True, next(iter(lists), "")
     proof = consent_proof(source, confirmed=confirmed)
     if dry_run:
         outcome = "would be added as confirmed" if confirmed else "would be asked by email to confirm"
         wanted = parse_address(address).text
         context.report({"address": wanted, "dry_run": True}, lambda output: output.line(f"{wanted} {outcome}."))
         return
-    added = context.app.subscribers.add(address, name, confirmed_source=proof)
+    added = context.app.subscribers.add(address, name, confirmed_source=proof, lists=lists)
     asked = added.changed and added.status is Status.PENDING
     note = _send_now(context) if asked else "was added" if added.changed else "is already on the list"
-    document = {"address": added.address, "status": added.status.value, "changed": added.changed}
-    context.report(document, lambda output: output.line(f"{added.address} ({added.status.value}) {note}."))
+    document: dict[str, object] = {"address": added.address, "status": added.status.value, "changed": added.changed}
+    if len(lists) > 1:
+        document["lists"] = list(lists)
+    where = f" Lists: {', '.join(lists)}." if lists else ""
+    context.report(document, lambda output: output.line(f"{added.address} ({added.status.value}) {note}.{where}"))
 
 
 def _send_now(context: CliContext) -> str:
@@ -215,10 +271,14 @@ def erase(context: CliContext, *, address: str, yes: bool) -> None:
 @click.pass_obj
 def pause(context: CliContext, *, address: str, weeks: int) -> None:
     """Pause the emails to one subscriber for some weeks. They resume automatically."""
-    until = context.app.subscribers.pause(address, weeks)
-    after = context.app.subscribers.get(address)
-    document = {**_subscriber_json(context, after), "paused_until": context.iso(until)}
-    context.report(document, lambda output: output.line(f"{after.address} is paused until {output.when(until)}."))
+    until = context.app.subscribers.pause(address, weeks, everywhere=not context.list_key)
+    record = context.app.subscribers.record(address, of_any=not context.list_key)
+    after = record.subscriber
+    document = {**_subscriber_json(context, after), "paused_until": context.iso(until), "list": record.list}
+    where = _where(record, [key for key, one in record.subscriptions.items() if one.paused_until == until])
+    context.report(
+        document, lambda output: output.line(f"{after.address} is paused{where} until {output.when(until)}.")
+    )
 
 
 @subscribers.command("unsubscribe")
@@ -227,127 +287,18 @@ def pause(context: CliContext, *, address: str, weeks: int) -> None:
 @click.pass_obj
 def unsubscribe(context: CliContext, *, address: str) -> None:
     """Unsubscribe one address, without asking for confirmation and without sending an email."""
-    context.app.subscribers.unsubscribe(address)
-    after = context.app.subscribers.get(address)
-    context.report(
-        _subscriber_json(context, after),
-        lambda output: output.line(f"{after.address} is unsubscribed and gets no more emails."),
-    )
+    ended = context.app.subscribers.unsubscribe(address, everywhere=not context.list_key)
+    record = context.app.subscribers.record(address, of_any=not context.list_key)
+    after = record.subscriber
+    document = {**_subscriber_json(context, after), "list": record.list}
+    if len(record.lists) > 1:
+        document["lists"] = ended
+    left = [key for key, one in record.subscriptions.items() if one.status in ON_THE_LIST]
+    more = f"still gets: {', '.join(left)}" if left else "gets no more emails"
+    where = _where(record, ended)
+    context.report(document, lambda output: output.line(f"{after.address} is unsubscribed{where} and {more}."))
 
 
-# -- suppressions ----------------------------------------------------------------------------------
-
-
-@click.group(cls=CommandGroup)
-def suppressions() -> None:
-    """Manage the addresses that must never get email, even if they are subscribed."""
-
-
-@suppressions.command("list")
-@all_
-@click.pass_obj
-def suppressions_list(context: CliContext, *, all_: bool) -> None:
-    """List suppressed addresses and the reasons, newest first."""
-    with context.app.suppressions.listing() as listing:
-
-        def draw(output: Output) -> None:
-            rows = ((one.address_key, one.reason, one.source, output.when(one.at)) for one in listing.rows)
-            output.table(
-                ["!address", "!reason", "source", "!since"], rows, empty="No address is suppressed.",
-                of=None if all_ else listing.total(),
-            )  # fmt: skip
-
-        context.report({"suppressions": (_suppression_json(context, one) for one in listing.rows)}, draw)
-
-
-def _suppression_json(context: CliContext, found: Suppression) -> dict[str, object]:
-    return {"address": found.address_key, "reason": found.reason, "source": found.source, "at": context.iso(found.at)}
-
-
-issue_option = click.option("--issue", type=int, help="All addresses that this issue found not to exist.")
-
-
-@suppressions.command("add")
-@click.argument("address", required=False)
-@issue_option
-@list_of_argument
-@click.option("--reason", metavar="TEXT", default="manual", show_default=True, help="The reason; the list shows it.")
-@dry_run
-@yes
-@click.pass_obj
-def suppressions_add(
-    context: CliContext, *, address: str | None, issue: int | None, reason: str, dry_run: bool, yes: bool
-) -> None:
-    """Never send email to this address again, or to the addresses that an issue was told do not exist.
-
-    An issue suppresses such addresses itself, unless its mail server may have been in trouble.
-    """
-    wanted = _one_address(address, issue)
-    if issue is not None:
-        id_ = issue_id(context, issue)
-        found = len(context.app.suppressions.doubtful(id_))
-        if found and not dry_run:
-            context.require_confirmation(f"Never send email to {people(found)} again?", yes=yes)
-            found = context.app.suppressions.add_doubtful(id_)
-        outcome = "would be suppressed" if dry_run else "is suppressed" if found == 1 else "are suppressed"
-        document = {"issue": shown_number(id_), "list": context.app.list_key, "added": found, "dry_run": dry_run}
-        context.report(document, lambda output: output.line(f"{plural(found, 'address')} {outcome}."))
-        return
-    changed = not dry_run and context.app.suppressions.add(wanted, reason)
-    outcome = "would be suppressed" if dry_run else "is suppressed" if changed else "was suppressed already"
-    context.report({"address": wanted, "changed": changed}, lambda output: output.line(f"{wanted} {outcome}."))
-
-
-@suppressions.command("remove")
-@click.argument("address", required=False)
-@issue_option
-@list_of_argument
-@dry_run
-@yes
-@click.pass_obj
-def suppressions_remove(
-    context: CliContext, *, address: str | None, issue: int | None, dry_run: bool, yes: bool
-) -> None:
-    """Allow emails to this address again, or to all addresses that an issue has suppressed."""
-    wanted = _one_address(address, issue)
-    if issue is not None:
-        _remove_of_issue(context, issue, dry_run=dry_run, yes=yes)
-        return
-    if not dry_run:
-        context.require_confirmation(f"Allow emails to {wanted} again?", yes=yes)
-    is_there = context.app.suppressions.is_suppressed(wanted) if dry_run else context.app.suppressions.remove(wanted)
-    if not is_there:
-        raise NotFound(f"{wanted} is not suppressed", fix="See: newsletter suppressions list")
-    outcome = "would no longer be suppressed" if dry_run else "is no longer suppressed"
-    context.report({"address": wanted, "changed": not dry_run}, lambda output: output.line(f"{wanted} {outcome}."))
-
-
-def _one_address(address: str | None, issue: int | None) -> str:
-    """The address, or "" if an issue is meant. Raises UsageError."""
-    if (address is None) == (issue is None):
-        raise UsageError("this needs an address or an issue", fix="Write ADDRESS, or --issue NUMBER")
-    return parse_address(address).text if address else ""
-
-
-def _remove_of_issue(context: CliContext, issue: int, *, dry_run: bool, yes: bool) -> None:
-    id_ = issue_id(context, issue)
-    found = context.app.suppressions.of_issue(id_)
-    if found and not dry_run:
-        context.require_confirmation(f"Allow emails to {people(len(found))} again?", yes=yes)
-        context.app.suppressions.remove_of_issue(id_)
-    name, argument = issue_name(id_, context.app.shown_key), issue_argument(id_, context.app.shown_key)
-    document = {
-        "issue": shown_number(id_),
-        "list": context.app.list_key,
-        "removed": len(found),
-        "addresses": [one.address_key for one in found],
-        "dry_run": dry_run,
-    }
-
-    def draw(output: Output) -> None:
-        verb = "would no longer be" if dry_run else "is no longer" if len(found) == 1 else "are no longer"
-        output.line(f"{plural(len(found), 'address')} {verb} suppressed.")
-        if found and not dry_run:
-            output.line(f"To send {name} to them, run newsletter issues retry-failed {argument}.")
-
-    context.report(document, draw)
+def _where(record: SubscriberRecord, keys: Sequence[str]) -> str:
+    """The lists that a change was about; nothing while there is only one list."""
+    return f" ({', '.join(keys)})" if len(record.lists) > 1 and keys else ""

@@ -18,6 +18,8 @@ FIRST_LIST = 1
 FIRST_KEY = "tips"
 ISSUES_PER_LIST = 10_000_000
 """An issue's id is this times (list id - 1), plus its number in its list, so the first list's ids are its numbers."""
+ALL_LISTS = "all"
+"""In place of a key: every list that somebody is subscribed to. No list has this key."""
 MOST = 100
 """Lists in one installation."""
 FROM_SETTINGS = (
@@ -69,7 +71,7 @@ class MailingList:
 def checked_key(text: str) -> str:
     """The key of a list as written; raises InputError."""
     key = text.strip().lower()
-    if not _KEY.fullmatch(key):
+    if not _KEY.fullmatch(key) or key == ALL_LISTS:
         raise InputError(
             f"{text!r:.80} cannot be the key of a list",
             fix="Use up to 40 lower-case letters, digits, and hyphens, such as advice",

@@ -8,9 +8,9 @@ from datetime import timedelta
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
-from newsletter.actions.subscribers.preferences import ALL
 from newsletter.app import App
 from newsletter.domain.errors import BadToken, InputError
+from newsletter.domain.lists import ALL_LISTS
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.domain.subscribers.subscription import ON_THE_LIST, PAUSES, Verdict
@@ -89,7 +89,7 @@ class PreferencesPages:
     def _unsubscribe_now(self, token: str, list_key: str) -> Response:
         unsubscribe_token = self._app.preferences.unsubscribe_token(token, list_key)
         links = self._app.unsubscribe_links
-        end = links.unsubscribe_all if list_key == ALL else links.unsubscribe
+        end = links.unsubscribe_all if list_key == ALL_LISTS else links.unsubscribe
         done = end(unsubscribe_token, how="preferences")
         return self._unsubscribe.unsubscribed_page(unsubscribe_token, already=done.verdict is Verdict.ALREADY)
 

@@ -65,7 +65,7 @@ def test_a_dry_run_of_an_import_counts_and_writes_nothing(newsletter: Command, h
     (home / "list.csv").write_text("email\nanna@tips.example.com\n", encoding="utf-8")
     dry = newsletter("subscribers", "import", "list.csv", "--ask", "--dry-run", "--json")
     assert (dry.returncode, json.loads(dry.stdout)["added"], json.loads(dry.stdout)["asked"]) == (0, 1, 1)
-    assert json.loads(newsletter("subscribers", "list", "--json").stdout) == {"subscribers": []}
+    assert json.loads(newsletter("subscribers", "list", "--json").stdout) == {"subscribers": [], "list": "tips"}
 
 
 def test_an_import_without_a_proof_asks_what_to_do_and_writes_nothing(newsletter: Command, home: Path) -> None:
@@ -80,7 +80,7 @@ def test_an_import_without_a_proof_asks_what_to_do_and_writes_nothing(newsletter
         assert (document["added"], document["asked"], document["unused_columns"]) == (2, 2, ["Town"])
         assert "--ask, which sends 2 confirmation emails" in run.stderr
         assert "--confirmed --source" in run.stderr
-    assert json.loads(newsletter("subscribers", "list", "--json").stdout) == {"subscribers": []}
+    assert json.loads(newsletter("subscribers", "list", "--json").stdout) == {"subscribers": [], "list": "tips"}
     shown = newsletter("subscribers", "import", "list.csv", "--ask")
     assert (shown.returncode, "Columns that were not used: Town" in shown.stdout) == (0, True)
 
@@ -195,6 +195,7 @@ def test_statistics_show_why_people_unsubscribed(newsletter: Command) -> None:
     document = json.loads(newsletter("subscribers", "stats", "--json").stdout)
     assert document == {
         "subscribers": {"unsubscribed": 1}, "quarterly": 0, "left_because": {"not_said": 1}, "left_by_tip": [], "words": [],
+        "list": "tips",
     }  # fmt: skip
     assert "not said" in newsletter("subscribers", "stats").stdout
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -15,13 +15,14 @@ from newsletter.actions.subscribers.listing import Listing
 from newsletter.actions.subscribers.onboarding import series_of
 from newsletter.actions.subscribers.preferences import pause_until
 from newsletter.actions.subscribers.subscribe import Added, add_subscriber
-from newsletter.actions.subscribers.unsubscribe import Unsubscribed, end_subscription
+from newsletter.actions.subscribers.unsubscribe import end_all, end_subscription
 from newsletter.domain.calendar.course import Standing
 from newsletter.domain.errors import InputError
+from newsletter.domain.lists import FIRST_LIST, list_of_issue
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.imported import ImportRequest, Report
-from newsletter.domain.subscribers.subscriber import Consent, DeliveryFacts, Subscriber, UnsubscribeCount
-from newsletter.domain.subscribers.subscription import LONGEST_PAUSE
+from newsletter.domain.subscribers.subscriber import Consent, DeliveryFacts, Subscriber, Subscription, UnsubscribeCount
+from newsletter.domain.subscribers.subscription import LONGEST_PAUSE, ON_THE_LIST, Status, Verdict
 from newsletter.mail.tokens import Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store
@@ -32,11 +33,22 @@ MOST_SHOWN = 10  # tips and comments in the statistics
 
 @dataclass(frozen=True, slots=True)
 class SubscriberRecord:
-    """One subscriber with the consent log and the deliveries, oldest first."""
+    """One subscriber with the consent log and the deliveries, oldest first.
+
+    list: the key of the list whose subscription `subscriber` shows. subscriptions: with every list, by its key. lists: the
+    keys of all lists, retired ones too, by id.
+    """
 
     subscriber: Subscriber
     consents: list[Consent]
     deliveries: list[DeliveryFacts]
+    list: str
+    subscriptions: Mapping[str, Subscription]
+    lists: Mapping[int, str]
+
+    def list_of(self, issue: int) -> str:
+        """The key of the list of an issue, by its id."""
+        return self.lists.get(list_of_issue(issue) if issue > 0 else FIRST_LIST, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +127,29 @@ class Subscribers:
         with self.store.read() as tx:
             return get_subscriber(tx.subscribers, wanted)
 
-    def record(self, address: str) -> SubscriberRecord:
-        """The subscriber with consent log and deliveries. Raises NotFound."""
+    def record(self, address: str, *, of_any: bool = False) -> SubscriberRecord:
+        """The subscriber with consent log and deliveries. Raises NotFound.
+
+        of_any: if they have no subscription of this list, show that of another one.
+        """
         wanted = parse_address(address)
         with self.store.read() as tx:
             found = get_subscriber(tx.subscribers, wanted)
-            return SubscriberRecord(found, tx.subscribers.consents(found.id), tx.subscribers.deliveries(found.id))
+            lists = {one.id: one.key for one in tx.lists.each(retired=True)}
+            subscriptions = tx.subscribers.subscriptions(found.id)
+            shown = tx
+            if of_any and found.status is Status.NONE and subscriptions:
+                active = [one for one in subscriptions if one.status in ON_THE_LIST]
+                shown = tx.of_list((active or subscriptions)[0].list_id)
+                found = get_subscriber(shown.subscribers, wanted)
+            return SubscriberRecord(
+                found,
+                tx.subscribers.consents(found.id),
+                tx.subscribers.deliveries(found.id),
+                lists[shown.list_id],
+                {lists[one.list_id]: one for one in subscriptions},
+                lists,
+            )
 
     def stats(self) -> Stats:
         """Counts of subscribers and of unsubscribes."""
@@ -137,10 +166,12 @@ class Subscribers:
 
     # -- change --------------------------------------------------------------------------------
 
-    def add(self, address: str, name: str = "", *, confirmed_source: str | None = None) -> Added:
+    def add(
+        self, address: str, name: str = "", *, confirmed_source: str | None = None, lists: Sequence[str] = ()
+    ) -> Added:
         """Add a subscriber: confirmed with a proof of consent, otherwise asked by email to confirm.
 
-        Raises Refused for a suppressed, unsubscribed or erased address, UsageError for an empty proof.
+        lists: the keys of the lists; () for this one. Raises Refused for a suppressed, unsubscribed or erased address, UsageError for an empty proof.
         """
         return add_subscriber(
             self.store,
@@ -150,23 +181,37 @@ class Subscribers:
             confirmed_source=confirmed_source,
             key=next(self.make_keys()),
             now=self.clock(),
+            lists=lists,
         )
 
-    def pause(self, address: str, weeks: int) -> datetime:
-        """Send no emails for 1 to 52 weeks; until when. Raises NotFound."""
+    def pause(self, address: str, weeks: int, *, everywhere: bool = False) -> datetime:
+        """Send no emails for 1 to 52 weeks; until when. everywhere: of no list that they get. Raises NotFound."""
         wanted, now = parse_address(address), self.clock()
         until = now + timedelta(weeks=weeks)
         if not now < until <= now + LONGEST_PAUSE:
             raise InputError("a pause can last 1 to 52 weeks")
         with self.store.write() as tx:
-            pause_until(tx, get_subscriber(tx.subscribers, wanted), until.astimezone(self.zone), now, "command")
+            subscriptions = tx.subscribers.subscriptions(get_subscriber(tx.subscribers, wanted).id)
+            active = [tx.of_list(one.list_id) for one in subscriptions if one.status in ON_THE_LIST]
+            for seen in (active if everywhere else []) or [tx]:
+                found = get_subscriber(seen.subscribers, wanted)
+                pause_until(seen, found, until.astimezone(self.zone), now, "command")
         return until
 
-    def unsubscribe(self, address: str) -> Unsubscribed:
-        """Unsubscribe an address. No email follows. Raises NotFound."""
+    def unsubscribe(self, address: str, *, everywhere: bool = False) -> list[str]:
+        """Unsubscribe an address; the keys of the lists that this ended. No email follows. Raises NotFound.
+
+        everywhere: from all lists, and from the tip every three months.
+        """
         wanted, now = parse_address(address), self.clock()
         with self.store.write() as tx:
-            return end_subscription(tx, get_subscriber(tx.subscribers, wanted), "command", now)
+            subscriber = get_subscriber(tx.subscribers, wanted)
+            if everywhere:
+                ended = end_all(tx, subscriber.key, "command", now)
+            else:
+                done = end_subscription(tx, subscriber, "command", now)
+                ended = [tx.list_id] if done.verdict is Verdict.DO else []
+            return [one.key for one in tx.lists.each(retired=True) if one.id in ended]
 
     def erase(self, address: str) -> str:
         """Erase a subscriber for good; the address as it was stored. Raises NotFound."""

@@ -14,7 +14,7 @@ from newsletter.actions.subscribers.signup_limits import SignupLimiter, origin_k
 from newsletter.actions.subscribers.subscribe import clean_name, named_lists
 from newsletter.actions.subscribers.unsubscribe import unsubscribe_token
 from newsletter.domain.errors import BadToken, InputError, UsageError
-from newsletter.domain.lists import FIRST_LIST
+from newsletter.domain.lists import ALL_LISTS, FIRST_LIST
 from newsletter.domain.subscribers.address import Address, parse_address
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import (
@@ -33,7 +33,6 @@ from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
 
 Change = Callable[[Tx, Subscriber, datetime], None]
-ALL = "all"  # in place of the key of a list: every list that they are subscribed to
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Preferences:
 
     Methods with a `token` raise BadToken, even if the link was valid once and the subscriber was erased since. Methods
     that change something return the subscriber as they are afterward, or None if they no longer exist.
-    list_key: which list, ALL, or "" for the first one.
+    list_key: which list, ALL_LISTS, or "" for the first one.
     make_key: a fresh, unguessable subscriber key. email_queued: called after a transaction that may have queued an email.
     """
 
@@ -124,7 +123,7 @@ class Preferences:
         """The unsubscribe token of the same subscriber, for the button on the preferences page."""
         subscriber_key = self._open(token)
         with self.store.read() as tx:
-            (seen, *_) = _seen_from(tx, subscriber_key, "" if list_key == ALL else list_key)
+            (seen, *_) = _seen_from(tx, subscriber_key, "" if list_key == ALL_LISTS else list_key)
             return unsubscribe_token(self.signer, subscriber_key, seen.list_id)
 
     # -- the changes ---------------------------------------------------------------------------
@@ -358,7 +357,7 @@ def _seen_from(tx: Tx, subscriber_key: str, list_key: str) -> list[Tx]:
     """The transaction, seen from the list with this key. Raises InputError."""
     if not list_key:
         return [tx]
-    if list_key == ALL:
+    if list_key == ALL_LISTS:
         found = tx.subscribers.subscriptions(_subscriber(tx, subscriber_key).id)
         return [tx.of_list(one.list_id) for one in found if one.status in ON_THE_LIST]
     ids = [one.id for one in tx.lists.each(retired=True) if one.key == list_key]

@@ -263,10 +263,12 @@ def add_subscriber(
     confirmed_source: str | None,
     key: str,
     now: datetime,
+    lists: Sequence[str] = (),
 ) -> Added:
     """Add a subscriber: confirmed if `confirmed_source` says where they agreed, otherwise asked by email to confirm.
 
-    Raises InputError, UsageError for an empty source, and Refused for a suppressed, unsubscribed or erased address.
+    lists: keys; () for the list of this store. Raises InputError, UsageError for an empty source, NotFound for an unknown
+    list, and Refused for a retired list and for a suppressed, unsubscribed or erased address.
     """
     address, name = parse_address(address_text), clean_name(name)
     if confirmed_source is not None and not confirmed_source.strip():
@@ -274,26 +276,35 @@ def add_subscriber(
             "a confirmed subscriber needs proof of consent",
             fix='State where they agreed, as in --source "paper list, May 3, 2026"',
         )
-    with store.write() as tx:
-        subscriber = tx.subscribers.by_address(address.key)
-        if subscriber and subscriber.status in ON_THE_LIST and not subscriber.suppressed:
-            return Added(subscriber.status, subscriber.address, changed=False)
-        _check_may_be_added(tx, signer, subscriber, address)
+    with store.write() as whole:
+        found = [(tx, tx.subscribers.by_address(address.key)) for tx in _open_lists(whole, lists)]
+        new = [(tx, known) for tx, known in found if not known or known.status not in ON_THE_LIST or known.suppressed]
+        if not new:
+            known = found[0][1]
+            return Added(known.status, known.address, changed=False) if known else _nothing(address)
+        for tx, subscriber in new:
+            _check_may_be_added(tx, signer, subscriber, address)
         if confirmed_source is not None:
-            return _import_confirmed(
-                tx, subscriber, address, name=name, proof=confirmed_source.strip(), key=key, now=now
-            )
-        if not _may_mail(subscriber, now):
-            return Added(Status.PENDING, address.text, changed=False)
-        subscriber = _sign_up(
-            [(tx, subscriber)],
-            address,
-            Consent(now, "signup", "added by the owner"),
-            source="command",
-            name=name,
-            key=key,
-        )
+            proof = confirmed_source.strip()
+            return _import_confirmed(new, address, name=name, proof=proof, key=key, now=now)
+        if not any(_may_mail(subscriber, now) for _, subscriber in new):
+            return _nothing(address)
+        consent = Consent(now, "signup", "added by the owner")
+        subscriber = _sign_up(new, address, consent, source="command", name=name, key=key)
         return Added(Status.PENDING, subscriber.address, changed=True)
+
+
+def _nothing(address: Address) -> Added:
+    return Added(Status.PENDING, address.text, changed=False)
+
+
+def _open_lists(tx: Tx, keys: Sequence[str]) -> list[Tx]:
+    """The transaction, seen from each of these lists; as it is without any. Raises NotFound and Refused."""
+    lists = [tx.lists.get(key) for key in dict.fromkeys(keys)] or [tx.lists.mine()]
+    for one in lists:
+        if one.retired_at:
+            raise Refused(f"the list {one.key} is retired", fix=f"newsletter lists retire {one.key} --undo")
+    return [tx.of_list(one.id) for one in sorted(lists, key=lambda one: one.position)]
 
 
 def _may_mail(subscriber: Subscriber | None, now: datetime) -> bool:
@@ -354,12 +365,14 @@ def has_unsubscribed(subscriber: Subscriber) -> bool:
 
 
 def _import_confirmed(
-    tx: Tx, subscriber: Subscriber | None, address: Address, *, name: str, proof: str, key: str, now: datetime
+    new: Sequence[tuple[Tx, Subscriber | None]], address: Address, *, name: str, proof: str, key: str, now: datetime
 ) -> Added:
-    if subscriber is None:
-        new = NewSubscriber(address, name, key, Status.CONFIRMED, "import", signup_at=now, confirmed_at=now)
-        subscriber = tx.subscribers.add(new, now)
-    else:
-        tx.subscribers.set_status(subscriber.id, Status.CONFIRMED, now, source="import")
-    tx.subscribers.log_consent(subscriber.id, Consent(now, "import", proof))
-    return Added(Status.CONFIRMED, subscriber.address, changed=True)
+    subscriber = next((known for _, known in new if known), None)
+    for tx, _ in new:
+        if subscriber is None:
+            made = NewSubscriber(address, name, key, Status.CONFIRMED, "import", signup_at=now, confirmed_at=now)
+            subscriber = tx.subscribers.add(made, now)
+        else:
+            tx.subscribers.set_status(subscriber.id, Status.CONFIRMED, now, source="import")
+        tx.subscribers.log_consent(subscriber.id, Consent(now, "import", proof))
+    return Added(Status.CONFIRMED, subscriber.address if subscriber else address.text, changed=True)
