@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from newsletter.actions.subscribers.confirm import enter_list, queue_welcome
+from newsletter.actions.subscribers.confirm import queue_welcome
 from newsletter.actions.subscribers.erase import erase
+from newsletter.actions.subscribers.onboarding import enter_list, is_in_series
 from newsletter.actions.subscribers.signup_limits import SignupLimiter, origin_key
 from newsletter.actions.subscribers.subscribe import clean_name, named_lists
 from newsletter.actions.subscribers.unsubscribe import unsubscribe_token
@@ -81,16 +82,22 @@ class Preferences:
                 one.list_id for one in tx.subscribers.subscriptions(subscriber.id) if one.status is not Status.EXPIRED
             }
             is_subscribed = _is_subscribed(tx, subscriber) and not subscriber.suppressed
-            shown = [one for one in tx.lists.each() if one.public or one.id in had]
-            if [one.id for one in shown] == [FIRST_LIST]:
+            lists = tx.lists.each()
+            series = {one.onboarding for one in lists}  # nobody joins these: they come by themselves
+            public = {one.id for one in lists if one.public and one.key not in series}
+            shown = [one.id for one in lists if one.id in had or one.id in public]
+            if shown == [FIRST_LIST]:
                 return []
-            seen = [(one, _subscriber(tx.of_list(one.id), subscriber_key)) for one in shown]
-        return [
-            OfferedList(
-                one.id, found, one.public and is_subscribed and found.status not in (*ON_THE_LIST, Status.PENDING)
-            )
-            for one, found in seen
-        ]
+            seen = [(tx.of_list(one), _subscriber(tx.of_list(one), subscriber_key)) for one in shown]
+            return [
+                OfferedList(
+                    one.list_id,
+                    found,
+                    one.list_id in public and is_subscribed and found.status not in (*ON_THE_LIST, Status.PENDING),
+                )
+                for one, found in seen
+                if not is_in_series(one, found)
+            ]
 
     def data(self, token: str) -> dict[str, Any]:
         """Everything stored about the subscriber, ready for JSON."""
@@ -185,14 +192,14 @@ class Preferences:
         """Subscribe to another list. Their click on a personal page is the consent. Raises InputError."""
 
         def change(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
-            if subscriber.status in ON_THE_LIST:
+            if subscriber.status in ON_THE_LIST or is_in_series(tx, subscriber):
                 return
             found = tx.lists.mine()
             if subscriber.suppressed or not _is_subscribed(tx, subscriber) or not found.public or found.retired_at:
                 raise _not_subscribed()
             tx.subscribers.sign_up_again(subscriber.id, "", now, source="preferences")
-            enter_list(tx, subscriber, Consent(now, "confirm", "preferences"))
-            queue_welcome([tx], subscriber, now)
+            joined = enter_list(tx, subscriber.key, Consent(now, "confirm", "preferences"))
+            queue_welcome([joined], subscriber, now)
 
         return self._change(token, change, list_key)
 
