@@ -9,7 +9,7 @@ import click
 
 from newsletter.cli.context import CliContext, Subcommand
 from newsletter.domain.errors import Refused
-from newsletter.domain.lists import FIRST_KEY
+from newsletter.domain.lists import FIRST_KEY, frame_height
 
 KINDS = ("link", "html", "iframe", "script")
 
@@ -36,6 +36,7 @@ def form(context: CliContext, *, kind: str, keys: tuple[str, ...]) -> None:
         page=f"/lists/{next(iter(named))}" if len(named) == 1 else "/",
         query=escape(f"?{urlencode([('list', key) for key in named])}" if named else ""),
         lists=_fields(named),
+        height=frame_height(len(named)),
     )
     document = {"kind": kind, "code": code, "list": next(iter(titles)), "lists": list(titles)}
     context.report(document, lambda _: click.echo(code))
@@ -81,6 +82,6 @@ CODE = {
   <button type="submit">Signup for FREE Tips!</button>
 </form>""",
     "iframe": '<iframe src="{base}/signup/embed{query}" title="{title}: sign up" loading="lazy"'
-    ' style="width:100%;max-width:34rem;height:32rem;border:0;color-scheme:light dark"></iframe>',
+    ' style="width:100%;max-width:34rem;height:{height}rem;border:0;color-scheme:light dark"></iframe>',
     "script": '<script src="{base}/signup.js{query}"></script>',
 }

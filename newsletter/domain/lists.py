@@ -33,6 +33,10 @@ class NotOffered(InputError):
     """A sign-up for a list that does not exist, or that takes no sign-ups."""
 
 
+class NoneChosen(InputError):
+    """A sign-up with a form that offers several lists, of which none is ticked."""
+
+
 class Order(StrEnum):
     """How a list sends its tips."""
 
@@ -101,6 +105,11 @@ def unpack_ids(word: str) -> tuple[int, ...]:
     """What `pack_ids` packed; raises ValueError."""
     bits = int(word, 16)
     return tuple(one for one in range(1, bits.bit_length()) if bits >> one & 1)
+
+
+def frame_height(lists: int) -> int:
+    """How high a frame with the sign-up form of so many lists is, in rem: a list with a description takes five lines."""
+    return 32 + (8 * lists if lists > 1 else 0)
 
 
 def issue_id(list_id: int, number: int) -> int:

@@ -21,7 +21,7 @@ from newsletter.domain.errors import (
     SchemaError,
     Unavailable,
 )
-from newsletter.domain.lists import NotOffered
+from newsletter.domain.lists import NoneChosen, NotOffered
 from newsletter.domain.subscribers.address import BadAddress
 from newsletter.domain.subscribers.signup_limits import NeedsProof, TooMany
 from newsletter.web.headers import StrictHeaders
@@ -33,12 +33,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An error page: status, heading, what happened, what to do next."""
+    """An error page: status, heading, what happened, what to do next. about_lists: the wrong field names lists."""
 
     status: int
     heading: str
     text: str
     next: str
+    about_lists: bool = False
 
 
 NOT_FOUND = Answer(
@@ -67,6 +68,10 @@ NOT_OFFERED = Answer(
     "Please check your entry",
     "This newsletter takes no sign-ups.",
     "Choose from the newsletters on this page.",
+    about_lists=True,
+)
+NONE_CHOSEN = Answer(
+    422, "Please check your entry", "You did not choose a newsletter.", "Choose at least one", about_lists=True
 )
 BUSY = Answer(503, "One moment, please", "We’re busy right now. Nothing was lost.", "Try again in a minute.")
 CLOSED = Answer(
@@ -87,7 +92,7 @@ BY_CLASS: dict[type[NewsletterError], Answer] = {
     Unavailable: CLOSED,
     NewsletterError: BROKEN,
 }
-OF_A_FIELD: dict[type[Exception], Answer] = {BadAddress: BAD_ADDRESS, NotOffered: NOT_OFFERED}
+OF_A_FIELD: dict[type[Exception], Answer] = {BadAddress: BAD_ADDRESS, NotOffered: NOT_OFFERED, NoneChosen: NONE_CHOSEN}
 HEADINGS = {
     400: "We can’t read this request",
     405: "This is not possible here",

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from newsletter.app import App
 from newsletter.domain.errors import Busy, InputError
-from newsletter.domain.lists import MOST
+from newsletter.domain.lists import MOST, frame_height
 from newsletter.domain.subscribers.signup_limits import NeedsProof, TooMany
 from newsletter.domain.subscribers.subscription import Verdict
 from newsletter.web.errors import Answer, answer_for
@@ -30,6 +30,7 @@ FORM_VERSION = "1"  # of the text beside the form; kept as proof of consent, so 
 HONEYPOT = "message"  # a hidden field that only bots fill in
 SOLUTION = "altcha"  # the field that ALTCHA's scripts use
 LATEST_TIPS = 5
+FEW_TIPS = 3  # of each list, if there are several
 KEPT = ("email", "name", "ticket", "list", "lists", "offered")  # fields that the page of a proof sends again
 GONE = 410
 RETRY_AFTER = {"Retry-After": "3600"}
@@ -39,7 +40,7 @@ SCRIPT = """(function (script) {
   frame.src = new URL(%s, script.src).href;
   frame.title = %s;
   frame.loading = "lazy";
-  frame.style.cssText = "width:100%%;max-width:34rem;height:32rem;border:0;color-scheme:light dark";
+  frame.style.cssText = "width:100%%;max-width:34rem;height:%srem;border:0;color-scheme:light dark";
   script.parentNode.insertBefore(frame, script);
 })(document.currentScript);
 """
@@ -88,7 +89,8 @@ class SignupPages:
         path = self._pages.path(f"/signup/embed{_query(_keys_in(request))}")
         title = self._pages.translations.translate("Sign up")
         headers = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
-        return Response(SCRIPT % (json.dumps(path), json.dumps(title)), 200, headers, "text/javascript")
+        script = SCRIPT % (json.dumps(path), json.dumps(title), frame_height(len(_keys_in(request))))
+        return Response(script, 200, headers, "text/javascript")
 
     async def subscribe(self, request: Request) -> Response:
         """Submit the form. The answer is the same for every valid address and for bots that fill in the hidden field."""
@@ -123,7 +125,8 @@ class SignupPages:
                 if in_json:
                     raise
                 page = "signup_embed" if framed else "signup"
-                return self._form(page, offered, answer_for(error), email=email, name=name, ticked=chosen)
+                still = [key for key in offered if self._lists.is_offered(key)]
+                return self._form(page, still, answer_for(error), email=email, name=name, ticked=chosen)
         if in_json:
             return JSONResponse({"status": "check_mail"}, 202, VARY)
         # 303: a reload of the next page must not send the form again (RFC 9110 section 15.4.4).
@@ -181,7 +184,7 @@ class SignupPages:
         *,
         email: str = "",
         name: str = "",
-        ticked: Collection[str] = (),
+        ticked: Collection[str] | None = None,
     ) -> Response:
         """The form. keys: the lists that it offers, () for the first one; None for every public one if there are several.
 
@@ -193,12 +196,12 @@ class SignupPages:
         of = self._lists.get(offered[0].key) if len(offered) == 1 else self._lists.first
         values: dict[str, Any] = {"email": email, "name": name, "error": answer, "trap": HONEYPOT}
         values |= {"ticket": self._app.signup.new_ticket(), "offered": offered}
-        values["ticked"] = ticked or [one.key for one in offered[:1]]
+        values["ticked"] = [one.key for one in offered[:1]] if ticked is None else ticked
         values["welcome_series"] = self._lists.series_of(of.app.list_key)
         if page == "signup":
             values["tips"] = of.newest(LATEST_TIPS)
             several = offered if len(offered) > 1 else ()
-            values["tips_of"] = {one.key: self._lists.get(one.key).newest(LATEST_TIPS) for one in several}
+            values["tips_of"] = {one.key: self._lists.get(one.key).newest(LATEST_TIPS)[:FEW_TIPS] for one in several}
             own = f"/lists/{offered[0].key}" if len(offered) == 1 else "/"
             values["canonical"] = f"{self._app.site.base_url}{own}"
         status = answer.status if answer else 200

@@ -12,17 +12,17 @@ from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from newsletter.app import App
+from newsletter.domain.lists import MailingList
 from newsletter.domain.tips.tip import TipState
 from newsletter.rendering.data import data_dir
 from newsletter.settings import load_settings
 from tests.support.needs import require_program, require_referees
 from tests.support.samples import SITE, every_email
-from tests.support.web import KEY, WebHarness, open_web_harness
+from tests.support.web import KEY, WebHarness, add_tip, open_web_harness
 
 CLIENTS = (
     "gmail.desktop-webmail,gmail.ios,gmail.android,outlook.windows,outlook.macos,apple-mail.*,yahoo.desktop-webmail"
@@ -91,10 +91,28 @@ def web_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebHarness
 
 
 @pytest.fixture(scope="module")
-def addresses(web_harness: WebHarness) -> list[str]:
+def three_lists(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebHarness]:
+    """Three lists: one with a long title and without a description, and one with a color of its own."""
+    with open_web_harness(tmp_path_factory.mktemp("lists")) as harness:
+        own = {"title": "Business Advice", "color": "#8a1538", "schedule": "first thu 09:00"}
+        harness.app.lists.add(MailingList(0, "advice", 0, own, "How to run a small firm, in plain words."))
+        harness.app.lists.add(MailingList(0, "notes", 0, {"title": "Notes on leading a small hotel by the sea"}))
+        for key in ("tips", "advice", "notes"):
+            add_tip(
+                harness.app.of_list(key), f"A tip of {key}", date(2025, 4, 29), categories=("Money",), tags=("people",)
+            )
+        yield harness
+
+
+@pytest.fixture(scope="module")
+def addresses(web_harness: WebHarness, three_lists: WebHarness) -> list[str]:
+    """One address of each kind of page, with one list and with several."""
     paths = re.findall(r"<loc>https://tips\.example(/[^<]*)</loc>", web_harness.http.get("/sitemap.xml").text)
     kinds = {path.split("/")[1]: path for path in paths}
-    return [*sorted(kinds.values()), "/archive/page/2", "/search?q=wait", "/search?q=nothingatall", "/nothing"]
+    only = [*sorted(kinds.values()), "/archive/page/2", "/search?q=wait", "/search?q=nothingatall", "/nothing"]
+    several = ["/", "/lists/advice", "/lists/notes", "/lists/advice/archive", "/tips/a-tip-of-advice"]
+    sites = ((web_harness, only), (three_lists, several))
+    return [str(site.http.base_url.join(path)) for site, found in sites for path in found]
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +170,6 @@ def test_every_public_page_is_valid_html(web_harness: WebHarness, addresses: lis
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_letters_and_pages(
-    web_harness: WebHarness,
     addresses: list[str],
     pages_of_letters: list[Path],
     pages_of_mails: list[Path],
@@ -162,10 +179,9 @@ def test_axe_finds_nothing_in_letters_and_pages(
     axe = (require_referees() / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
     context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True)
     page = context.new_page()
-    base = httpx.URL(web_harness.http.base_url)
     found = {}
     files = [*pages_of_letters[::6], *pages_of_mails]
-    for url in [*(file.as_uri() for file in files), *(str(base.join(path)) for path in addresses)]:
+    for url in [*(file.as_uri() for file in files), *addresses]:
         page.goto(url)
         page.evaluate(f"{axe};0")
         for violation in page.evaluate("axe.run().then(found => found.violations)"):

@@ -227,14 +227,30 @@ def test_a_form_for_other_sites_offers_the_lists_in_its_address(three: WebHarnes
     ]
     assert 'name="list"' not in page(three, "/signup/embed"), "a form that was embedded before there were lists"
     assert '"/signup/embed?list=advice&list=tips"' in page(three, "/signup.js?list=advice&list=tips")
+    assert "height:48rem" in page(three, "/signup.js?list=advice&list=tips"), "room for both"
+    assert "height:32rem" in page(three, "/signup.js")
 
 
 def test_a_form_with_an_error_keeps_what_was_chosen(three: WebHarness) -> None:
     wrong = three.http.post("/subscribe", data={"email": "x", "offered": "tips advice", "list": "advice"})
     mine = three.http.post("/subscribe", data={"email": "x", "offered": "advice", "list": "advice"})
 
+    none = three.http.post("/subscribe", data={"email": "a@b.example", "offered": "tips advice"}).text
+
     assert re.findall(r'value="(\w+)" checked', wrong.text) == ["advice"]
+    assert 'id="lists-wrong" role="alert">You did not choose a newsletter. Choose at least one.<' in none
+    assert 'aria-describedby="lists-wrong"' in none
+    assert " checked" not in none
+    assert 'id="email-wrong"' not in none
     assert "<h1>Business Advice</h1>" in mine.text
+
+
+def test_a_form_of_a_list_that_was_retired_meanwhile_says_so(three: WebHarness) -> None:
+    three.app.lists.retire("advice")
+    answer = three.http.post("/subscribe", data={"email": "a@b.example", "offered": "advice", "list": "advice"})
+
+    assert answer.status_code == 422
+    assert "This newsletter takes no sign-ups." in answer.text
 
 
 def test_the_page_after_a_sign_up_leads_back_to_its_form(three: WebHarness) -> None:

@@ -14,7 +14,7 @@ from newsletter.actions.subscribers.onboarding import is_in_series
 from newsletter.actions.subscribers.proof_of_work import ProofOfWork, Wait
 from newsletter.actions.subscribers.signup_limits import SignupLimiter, attack_alert, origin_key
 from newsletter.domain.errors import BadToken, InputError, Refused, UsageError
-from newsletter.domain.lists import FIRST_LIST, MailingList, asked_for
+from newsletter.domain.lists import FIRST_LIST, MailingList, NoneChosen, asked_for
 from newsletter.domain.subscribers.address import Address, parse_address
 from newsletter.domain.subscribers.signup_limits import FORM_AGE, HOUR
 from newsletter.domain.subscribers.subscriber import UNSUBSCRIBED_ELSEWHERE, Consent, NewSubscriber, Subscriber
@@ -106,7 +106,7 @@ class Signup:
         address, now = parse_address(email), self.clock()
         list_ids = asked_for(lists, self.offered()) if isinstance(lists, str) else lists or ()
         if isinstance(lists, str) and not list_ids:
-            raise InputError("you did not choose a newsletter", fix="Choose at least one")
+            raise NoneChosen("you did not choose a newsletter", fix="Choose at least one")
         self._refuse_disposable(address)
         network, key = origin_key(origin), self.make_key()  # outside the transaction, which others wait for
         budget_name, once = self._budget(address, now, solution, wait, proven=proven, personal=personal)
