@@ -23,6 +23,7 @@ from newsletter.domain.english import plural
 from newsletter.domain.errors import UsageError
 from newsletter.domain.subscribers.imported import (
     ImportRequest,
+    LeftOut,
     RejectedRow,
     Report,
     UnreadTimes,
@@ -80,6 +81,14 @@ def consent_proof(source: str | None, *, confirmed: bool) -> str | None:
 @click.option(
     "--ignore-column", "ignored", metavar="NAME", multiple=True, help="Do not use this column; can be repeated."
 )
+@click.option(
+    "--map",
+    "maps",
+    metavar="COLUMN VALUE=LIST",
+    multiple=True,
+    hidden=True,
+    help="Put the rows of a group or a tag into a list, as in --map 'Newsletter=tips'; can be repeated.",
+)
 @dry_run
 @click.pass_obj
 def import_(
@@ -90,6 +99,7 @@ def import_(
     source: str | None,
     ask: bool,
     ignored: tuple[str, ...],
+    maps: tuple[str, ...],
     dry_run: bool,
 ) -> int:
     """Import subscribers from a CSV file with a header row: email (or address), and name or first and last name.
@@ -113,6 +123,8 @@ def import_(
                 reject=rejected.append,
                 skip=skipped.append,
                 on_progress=progress.written,
+                maps=maps,
+                named=bool(context.list_key),
             )
             report = context.app.subscribers.import_file(file, request, watch_lines=progress.watch_lines)
         _report_import(context, file, request, report, rejected, skipped)
@@ -141,6 +153,8 @@ def _report_import(
         output.facts([*facts, ("rejected rows", len(rejected)), ("skipped parts", len(skipped))], title=title)
         if report.unused_columns:
             output.line(f"Columns that were not used: {', '.join(report.unused_columns)}", "dim")
+        for one in report.left_out:
+            output.line(f"{file}:{one.line}: {_left_out(one)}", "yellow")
         for unread in report.unread_times:
             output.line(f"{file}:{unread.line}: {_unread(unread)}", "yellow")
         output.lines((f"{file}:{row.line}: {row.address or '(empty)'}: {row.reason}" for row in rejected), "yellow")
@@ -156,9 +170,20 @@ def _report_import(
         "unused_columns": report.unused_columns,
         "unread_times": [asdict(unread) for unread in report.unread_times],
         "undecided": report.undecided,
+        **({"left_out": [asdict(one) for one in report.left_out]} if request.maps else {}),
         "dry_run": request.dry_run,
     }
     context.report(document, draw)
+
+
+def _left_out(found: LeftOut) -> str:
+    rows = plural(found.rows, "row")
+    if found.value:
+        return f"{found.value!r} is not in --map, and {rows} {'says' if found.rows == 1 else 'say'} so"
+    were = "was" if found.rows == 1 else "were"
+    return (
+        f"{rows} {were} left out: nothing in --map is in {'it' if found.rows == 1 else 'them'}, and there is no --list"
+    )
 
 
 def _unread(unread: UnreadTimes) -> str:
@@ -272,16 +297,19 @@ def export(context: CliContext, *, file: Path, status: str | None, yes: bool) ->
     if file.exists():
         context.require_confirmation(f"{file} exists already. Overwrite it?", yes=yes)
     number, suppressed = 0, 0
-    with context.app.subscribers.exported(status) as exported, private(file) as target:
+    with context.app.subscribers.exported(status, everywhere=not context.list_key) as exported, private(file) as target:
         out = csv.writer(target)
-        out.writerow(COLUMNS)
-        for address, one, record in exported.rows:
+        out.writerow([*COLUMNS, *(["list"] if exported.several else [])])
+        for address, one, record, key in exported.rows:
             cells: tuple[str, ...] = ("", "suppressed", "", "")
             times: tuple[datetime | None, ...] = (None,) * 4
             if one:
                 cells = (one.name, one.display_status, one.pace.value, one.source)
                 times = (one.signup_at, one.confirmed_at, one.left_at, one.paused_until)
-            out.writerow([escape_address(address), *map(escape_formula, cells), *map(context.iso, times), record])
+            of_list = [key] if exported.several else []
+            out.writerow(
+                [escape_address(address), *map(escape_formula, cells), *map(context.iso, times), record, *of_list]
+            )
             number += one is not None
             suppressed += one is None
         erased = exported.erased

@@ -311,3 +311,9 @@ class ImportsSubscribers(Protocol):
         rows writes the rest.
         """
         ...
+
+    def import_lists(
+        self, lists: Sequence[tuple[int, Iterable[StagedSubscriber]]], options: ImportOptions
+    ) -> ImportCounts:
+        """The same for several lists by their ids; the rows of each may be read twice. One email asks about all of them."""
+        ...

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from threading import RLock
@@ -67,7 +67,21 @@ _FATE = f"""CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(p.id, o.
     o.evidence IS NOT NULL AS proven
     FROM once o LEFT JOIN subscriber p ON p.address_key = o.address_key
     LEFT JOIN subscription s ON s.list_id = :list AND s.subscriber_id = p.id
-    LEFT JOIN suppression x ON x.address_key = o.address_key WHERE o.rowid > :after AND o.rowid <= :after + {SLICE}"""  # noqa: S608 - a number
+    LEFT JOIN suppression x ON x.address_key = o.address_key AND x.address_key NOT IN (SELECT address_key FROM mine)
+    WHERE o.rowid > :after AND o.rowid <= :after + {SLICE}"""  # noqa: S608 - a number
+
+# What an import into several lists remembers: the addresses that it has suppressed itself, so that their subscriptions of
+# the later lists are written too, and whom it asks to confirm, so that they get one email for all lists.
+_MEMORY = (
+    "CREATE TEMP TABLE mine (address_key TEXT PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TEMP TABLE to_ask (list_id INTEGER, subscriber_id INTEGER)",
+)
+_REMEMBER = (
+    """INSERT OR IGNORE INTO mine SELECT address_key FROM decided
+    WHERE fate IN ('block', 'restore', 'restore_out', 'restore_block')""",
+    "INSERT INTO to_ask SELECT :list, id FROM fate WHERE fate IN ('add_asked', 'ask')",
+)
+_UNSTAGE = ("DROP VIEW temp.decided", "DROP TABLE IF EXISTS temp.fate", "DROP TABLE temp.once")
 
 _DECIDED = """CREATE TEMP VIEW decided AS SELECT f.id, f.fate, f.named, f.known, o.address_key, o.name, o.pace, o.signup_at,
     o.confirmed_at, o.left_at, o.paused_until, o.key, o.evidence, o.record, coalesce(o.address, o.address_key) AS address
@@ -104,8 +118,7 @@ def import_staged(
     A dry run only decides. So does an import that would send emails without a proof or the permission to ask.
     """
     with translated():
-        for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}").close()
+        _prepare(connection)
         staged, number = _stage(connection, rows)
         counts = ImportCounts(repeated=staged - number)
         parts = [{"list": list_id, "after": after, "number": number} for after in range(0, number, SLICE)]
@@ -123,6 +136,57 @@ def import_staged(
             options.on_progress(min(1.0, (part["after"] + SLICE) / number))
             time.sleep(PAUSE_AFTER_SLICE)
         return counts
+
+
+def import_lists(
+    connection: sqlite3.Connection,
+    lock: RLock,
+    lists: Sequence[tuple[int, Iterable[StagedSubscriber]]],
+    options: ImportOptions,
+) -> ImportCounts:
+    """The same for several lists, one after the other; their rows are read twice if nobody said what to do.
+
+    An unsubscribe is one from its list here, so it suppresses nothing.
+    """
+    with translated():
+        _prepare(connection)
+        if options.dry_run or not (options.proof or options.ask):
+            expected = ImportCounts()
+            for list_id, rows in lists:
+                for part in _stage_list(connection, list_id, rows, expected):
+                    _decide(connection, options, part, expected)
+            expected.undecided = bool(expected.asked) and not (options.proof or options.ask)
+            if options.dry_run or expected.undecided:
+                return expected
+        counts = ImportCounts()
+        for list_id, rows in lists:
+            for part in _stage_list(connection, list_id, rows, counts):
+                with lock:
+                    _write(connection, options, part, counts, several=True)
+                options.on_progress(min(1.0, (part["after"] + SLICE) / part["number"]))
+                time.sleep(PAUSE_AFTER_SLICE)
+        with lock, transaction(connection):
+            now = {"now": to_text(options.now), "seconds": int(options.now.timestamp())}
+            connection.execute(transactional.ADD_ASKED, now)
+        return counts
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+    for sql in _MEMORY:
+        connection.execute(sql)
+
+
+def _stage_list(
+    connection: sqlite3.Connection, list_id: int, rows: Iterable[StagedSubscriber], counts: ImportCounts
+) -> Iterator[Mapping[str, int]]:
+    """Stage the rows of one of several lists, and yield its slices."""
+    staged, number = _stage(connection, rows)
+    counts.repeated += staged - number
+    yield from ({"list": list_id, "after": after, "number": number} for after in range(0, number, SLICE))
+    for sql in _UNSTAGE:
+        connection.execute(sql)
 
 
 def _stage(connection: sqlite3.Connection, rows: Iterable[StagedSubscriber]) -> tuple[int, int]:
@@ -143,13 +207,19 @@ def _stage(connection: sqlite3.Connection, rows: Iterable[StagedSubscriber]) -> 
 
 
 def _write(
-    connection: sqlite3.Connection, options: ImportOptions, part: Mapping[str, int], counts: ImportCounts
+    connection: sqlite3.Connection,
+    options: ImportOptions,
+    part: Mapping[str, int],
+    counts: ImportCounts,
+    *,
+    several: bool = False,
 ) -> None:
     source = "added by the owner from a file" if options.proof is None else options.proof.strip()
     # The first two characters of the keys; see subscribers.ADD_IMPORTED.
     prefix = f"{part['after'] * 256 // part['number']:02x}"
     values = {
         "list": part["list"],
+        "several": several,
         "prefix": prefix,
         "now": to_text(options.now),
         "seconds": int(options.now.timestamp()),
@@ -159,6 +229,9 @@ def _write(
     with transaction(connection):
         fates = _decide(connection, options, part, counts)
         for sql in (sql for sql, about in _WRITE.items() if about & fates):
+            if not (several and sql is transactional.ADD_IMPORTED):
+                connection.execute(sql, values)
+        for sql in _REMEMBER if several else ():
             connection.execute(sql, values)
 
 

@@ -78,8 +78,10 @@ ADD_IMPORTED = f"""{_INSERT}
 NAME_IMPORTED = """UPDATE subscriber SET name = f.name FROM decided f
     WHERE f.id = subscriber.id AND f.named AND f.fate IN ('confirm', 'ask', 'same', 'add_confirmed', 'add_asked')"""
 # A subscriber that another installation has exported, with the record of `store.subscriber_records`.
-RESTORE = """INSERT INTO subscriber (id, key, address, address_key, name, link_mailed_at, new_address, new_address_key)
-    SELECT id, :prefix || substr(key, 3), address, address_key, name, record ->> 'link_mailed_at', '', ''
+RESTORE = """INSERT INTO subscriber (id, key, address, address_key, name, link_mailed_at, new_address, new_address_key,
+        one_a_day)
+    SELECT id, :prefix || substr(key, 3), address, address_key, name, record ->> 'link_mailed_at', '', '',
+        coalesce(record ->> 'one_a_day', 0)
     FROM decided WHERE fate IN ('restore', 'restore_out') AND NOT known"""
 # The links in the emails that they have got contain this key. OR IGNORE: one that is taken is not theirs.
 RESTORE_KEYS = """UPDATE OR IGNORE subscriber SET key = f.record ->> 'key' FROM decided f

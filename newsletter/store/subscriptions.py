@@ -152,10 +152,11 @@ IN_NO_OTHER_LIST = """NOT EXISTS (SELECT 1 FROM subscription s WHERE s.subscribe
     AND s.status IN ('confirmed', 'paused'))"""
 # A subscriber that another installation has exported, with the record of `store.subscriber_records`.
 RESTORE = """INSERT INTO subscription (list_id, subscriber_id, status, source, signup_at, confirmed_at, left_at, paused_until,
-    pace, resting, quarterly_at, confirmation_mailed_at, reminded_at)
+    pace, resting, quarterly_at, confirmation_mailed_at, reminded_at, last_tip_id)
     SELECT :list, id, record ->> 'status', record ->> 'source', coalesce(signup_at, confirmed_at, :now), confirmed_at,
         left_at, paused_until, coalesce(pace, 'weekly'), record ->> 'resting', record ->> 'quarterly_at',
-        record ->> 'confirmation_mailed_at', record ->> 'reminded_at'
+        record ->> 'confirmation_mailed_at', record ->> 'reminded_at',
+        (SELECT t.id FROM tip t WHERE t.key = record ->> 'last_tip' AND t.list_id = :list)
     FROM decided WHERE fate IN ('restore', 'restore_out')"""
 
 

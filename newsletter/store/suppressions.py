@@ -30,7 +30,7 @@ ADD_IMPORTED = f"""{_INSERT}
     SELECT address_key,
         CASE fate WHEN 'block' THEN coalesce(record ->> '$.suppression[0]', 'hard_bounce') ELSE 'unsubscribed' END, :source,
         coalesce(left_at, :now), NULL
-    FROM decided WHERE fate = 'block' OR (fate IN ('add_left', 'leave') AND {IN_NO_OTHER_LIST}) ORDER BY address_key"""
+    FROM decided WHERE fate = 'block' OR (NOT :several AND fate IN ('add_left', 'leave') AND {IN_NO_OTHER_LIST}) ORDER BY address_key"""
 RESTORE = """INSERT OR IGNORE INTO suppression (address_key, reason, source, at, issue_id, folded)
     SELECT address_key, record ->> '$.suppression[0]', record ->> '$.suppression[1]', record ->> '$.suppression[2]', NULL,
         record ->> '$.suppression[3]'

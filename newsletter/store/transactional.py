@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from newsletter.domain.delivery.delivery import back_off
+from newsletter.domain.lists import FIRST_LIST
 from newsletter.ports.transactional import TransactionalEmail, UnsentEmails
 from newsletter.store import subscriptions
 from newsletter.store.times import from_text, to_text
@@ -21,9 +22,17 @@ _INSERT = "INSERT INTO notice (kind, address, data, state, attempts, created_at,
 _ADD = f"{_INSERT} VALUES (?, ?, ?, ?, 0, ?, ?, ?, '')"
 # Reads `fate`, a staging table of `store.import_subscribers`. `data` as `actions.subscribers.subscribe` writes it.
 ADD_IMPORTED = f"""{_INSERT}
-    SELECT 'confirm', s.address, json_object('subscriber_key', s.key, 'signup_at', :seconds), 'pending', 0,
-        :now, :now, NULL, ''
+    SELECT 'confirm', s.address, json_patch(json_object('subscriber_key', s.key, 'signup_at', :seconds),
+            iif(:list = {FIRST_LIST}, '{{}}', json_object('list', :list, 'lists', json_array(:list)))),
+        'pending', 0, :now, :now, NULL, ''
     FROM fate f JOIN subscriber s ON s.id = f.id WHERE fate IN ('add_asked', 'ask')"""
+# One email for all lists that an import asks about; `to_ask` is one of its tables, too.
+ADD_ASKED = f"""{_INSERT}
+    SELECT 'confirm', p.address, json_patch(json_object('subscriber_key', p.key, 'signup_at', :seconds),
+            iif(max(a.list_id) = {FIRST_LIST}, '{{}}',
+                json_object('list', min(a.list_id), 'lists', json_group_array(a.list_id)))),
+        'pending', 0, :now, :now, NULL, ''
+    FROM to_ask a JOIN subscriber p ON p.id = a.subscriber_id GROUP BY p.id ORDER BY p.id"""
 _DUE = f"""SELECT id, kind, address, data, state, attempts, created_at FROM notice
     WHERE {_IS_WAITING} AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ?"""
 _CLAIM = "UPDATE notice SET attempts = ?, next_attempt_at = ?, state = 'pending' WHERE id = ?"

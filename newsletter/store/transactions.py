@@ -278,6 +278,14 @@ class SqlStore:
         with closing(self._connect()) as connection:
             return import_subscribers.import_staged(connection, self._database.write_lock, rows, options, self.list_id)
 
+    def import_lists(
+        self, lists: Sequence[tuple[int, Iterable[StagedSubscriber]]], options: ImportOptions
+    ) -> ImportCounts:
+        """Import a whole file of subscribers of several lists; see ports.subscribers."""
+        self._database.check_schema()
+        with closing(self._connect()) as connection:
+            return import_subscribers.import_lists(connection, self._database.write_lock, lists, options)
+
     def close(self) -> None:
         """Close every connection."""
         with self._pages.lock:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import chain, islice
 
 from newsletter.actions.subscribers.erase import ERASED
+from newsletter.actions.subscribers.import_lists import Chooser, Chosen, ListNames
 from newsletter.actions.subscribers.import_refusals import (
     MAX_WORDS,
     Watch,
@@ -83,12 +84,14 @@ class RowOptions:
     ignored: Collection[str] = ()
     file_name: str = ""
     dates: Dates = field(default_factory=Dates)
+    names: ListNames | None = None
 
 
 @dataclass(slots=True)
 class RowReader:
     """Yields the usable rows of a file. columns: known after the first row; unknown: state words nobody understands.
 
+    chooser, chosen: in a file about several lists, those of the row that was yielded last.
     Raises InputError if there is no address column, or if a column that says who may get email is not understood.
     """
 
@@ -96,11 +99,14 @@ class RowReader:
     columns: Columns | None = None
     unknown: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     unread: dict[int, UnreadTimes] = field(default_factory=dict)
+    chooser: Chooser | None = None
+    chosen: Chosen = ()
 
     @property
     def unused(self) -> list[str]:
         """The titles of the columns that were not used."""
-        return [title for _, title in self.columns.unused] if self.columns else []
+        used = self.chooser.used if self.chooser else ()
+        return [title for at, title in self.columns.unused if at not in used] if self.columns else []
 
     @property
     def evidence(self) -> str:
@@ -112,6 +118,7 @@ class RowReader:
         source = CsvRecords(lines, self.options.skip)
         columns, records = self._find_columns(iter(source))
         self.columns = columns
+        self.chooser = self.options.names.chooser(columns, self.options.reject) if self.options.names else None
         refuse_by_name(self.options.file_name, columns)
         at = columns.address
         source.width = len(columns.titles)
@@ -125,8 +132,8 @@ class RowReader:
         line, header = next(records, (1, []))
         columns: Columns | None
         if any("@" in cell for cell in header):
-            columns, records = columns_without_header(header, self.options.ignored), chain([(line, header)], records)
-        elif (columns := find_columns(header, self.options.ignored)) is None:
+            columns, records = columns_without_header(header, self._skipped), chain([(line, header)], records)
+        elif (columns := find_columns(header, self._skipped)) is None:
             first = list(islice(records, 20))
             columns = self._guess_columns(header, first)
             if columns is None:
@@ -145,10 +152,15 @@ class RowReader:
             raise UsageError(f"--ignore-column {title}: there is no such column", fix=f"The columns are: {shown}")
         return columns, records
 
+    @property
+    def _skipped(self) -> list[str]:
+        """The titles of columns that say nothing about a status."""
+        return [*self.options.ignored, *(self.options.names.titles if self.options.names else ())]
+
     def _skip_titles(self, line: int, first: list[Record]) -> Columns | None:
         """A header row below a title of the table; the rows above it are taken out of `first` and reported."""
         for at, (below, cells) in enumerate(first[:MAX_TITLES]):
-            if columns := find_columns(cells, self.options.ignored):
+            if columns := find_columns(cells, self._skipped):
                 self.options.skip(SkippedLines(line, below - 1, "this is above the header row"))
                 del first[: at + 1]
                 return columns
@@ -162,7 +174,7 @@ class RowReader:
         if len(found) != 1:
             return None
         (at,) = found
-        return find_columns([*header[:at], "email", *header[at + 1 :]], self.options.ignored)
+        return find_columns([*header[:at], "email", *header[at + 1 :]], self._skipped)
 
     def _rows(self, records: Iterator[Record], columns: Columns, watch: Watch) -> Iterator[StagedSubscriber]:
         parse, make_key = address_parser(), self.options.make_key
@@ -220,7 +232,7 @@ class RowReader:
         It returns the status, the record to restore, and the end of the pause.
         """
         status_of, active, has_status = columns.status_reader(), SourceStatus.ACTIVE.value, bool(columns.states)
-        end_of = self._end_reader(columns)
+        end_of, choose = self._end_reader(columns), self.chooser.choose if self.chooser else None
 
         def state_of(
             line: int,
@@ -232,13 +244,16 @@ class RowReader:
                 status, record = status_of(cells, proven) if has_status else active, None
                 if cells[columns.record]:
                     status, record = _restored(cells[columns.record], status, confirmed_at)
-                return status, record, end_of(line, cells, status)
+                until = end_of(line, cells, status)
+                self.chosen = choose(line, cells, status) if choose else ()
             except _NoEnd:
                 self.options.reject(RejectedRow(line, cells[columns.address][:320], _NO_END))
             except UnknownCell as unknown:
                 self._note_unknown(unknown, line)
             except BadRecord:
                 self.options.reject(RejectedRow(line, cells[columns.address][:320], _BAD_RECORD))
+            else:
+                return (status, record, until) if self.chosen or not choose else None
             return None
 
         return state_of
@@ -265,7 +280,7 @@ class RowReader:
 
         Its columns may mean the opposite: a "yes" below "Subscribed", and below "Unsubscribed".
         """
-        if any("@" in cell for cell in cells) or find_columns(cells, self.options.ignored) is None:
+        if any("@" in cell for cell in cells) or find_columns(cells, self._skipped) is None:
             return False
         titles = [fold(cell) for cell in cells if cell.strip()]
         if columns.is_headless or titles != [fold(title) for title in columns.titles if title]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
 
 from newsletter.actions.subscribers import erase
 from newsletter.actions.subscribers.erase import ERASED, erased_keys
+from newsletter.actions.subscribers.import_lists import ListNames, Spools, parse_names
 from newsletter.actions.subscribers.import_rows import RowOptions, RowReader
-from newsletter.domain.errors import InputError, UsageError
+from newsletter.domain.errors import InputError, Refused, UsageError
 from newsletter.domain.file_kinds import HEAD, text_encoding
 from newsletter.domain.read_dates import Dates
 from newsletter.domain.subscribers.address import older_key
@@ -35,7 +37,7 @@ def import_subscribers(
     subscribers are written in batches of thousands, each with everything that belongs to it. After an interruption,
     run the same import again to finish.
     Raises InputError if there is no address column or a column of states is not understood, and UsageError for an empty
-    proof.
+    proof and for a `--map` that the file does not fit.
     """
     proof = request.confirmed_source
     if proof is not None and not proof.strip():
@@ -48,18 +50,36 @@ def import_subscribers(
     reader = RowReader(
         RowOptions(
             reject, skip, make_key, erasures(store, signer), now, request.ignored, request.name,
-            Dates(day_first=request.day_first),
+            Dates(day_first=request.day_first), _names(store, request),
         )
     )  # fmt: skip
     options = ImportOptions(
         proof, now, ask=request.ask, dry_run=request.dry_run, on_progress=request.on_progress,
         evidence=lambda: f"{reader.evidence} in {request.name}",
     )  # fmt: skip
-    counts = store.import_staged(reader.read(lines), options)
+    rows = reader.read(lines)
+    first = list(islice(rows, 1))  # now the header row is read
+    if reader.chooser is None:
+        counts = store.import_staged(chain(first, rows), options)
+    else:
+        with Spools() as spools:
+            for row in chain(first, rows):
+                spools.add(row, reader.chosen)
+            report.left_out = reader.chooser.finish()
+            counts = store.import_lists(spools.lists, options)
     for one in fields(ImportCounts):
         setattr(report, one.name, getattr(counts, one.name))
     report.unused_columns, report.unread_times = reader.unused, list(reader.unread.values())
     return report
+
+
+def _names(store: Store, request: ImportRequest) -> ListNames:
+    """What is known about lists. Raises UsageError, and Refused for a list that takes nobody."""
+    with store.read() as tx:
+        mine, lists = tx.lists.mine(), tx.lists.each(retired=True)
+    if mine.retired_at:
+        raise Refused(f"the list {mine.key} is retired", fix=f"newsletter lists retire {mine.key} --undo")
+    return parse_names(request.maps, lists, mine.id, mine.id if request.named else None)
 
 
 def read_lines(path: Path) -> Iterator[str]:

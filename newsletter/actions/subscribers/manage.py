@@ -53,12 +53,14 @@ class SubscriberRecord:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """rows: (address, subscriber, record) of each; None for an address that is only suppressed.
+    """rows: (address, subscriber, record, key of the list) of each subscription; None for an address that is only suppressed.
 
-    erased: how many erased addresses are not in it, since only hashes of them are known.
+    several: it has subscriptions of several lists. erased: how many erased addresses are not in it, since only hashes of
+    them are known.
     """
 
-    rows: Iterator[tuple[str, Subscriber | None, str]]
+    rows: Iterator[tuple[str, Subscriber | None, str, str]]
+    several: bool
     erased: int
 
 
@@ -108,18 +110,21 @@ class Subscribers:
             yield Listing(tx.subscribers.each(status), total)
 
     @contextmanager
-    def exported(self, status: str | None = None) -> Iterator[Exported]:
-        """Everything that an export contains, read while the block runs."""
+    def exported(self, status: str | None = None, *, everywhere: bool = False) -> Iterator[Exported]:
+        """Everything that an export contains, read while the block runs. everywhere: of all lists, retired ones too."""
         with self.store.read() as tx:
+            lists = tx.lists.each(retired=True) if everywhere else [tx.lists.mine()]
 
-            def rows() -> Iterator[tuple[str, Subscriber | None, str]]:
-                for one in tx.subscribers.each(status):
-                    yield one.address, one, tx.subscribers.record(one.id)
+            def rows() -> Iterator[tuple[str, Subscriber | None, str, str]]:
+                for one in lists:
+                    seen = tx.of_list(one.id)
+                    for found in seen.subscribers.each(status):
+                        yield found.address, found, seen.subscribers.record(found.id), one.key
                 if status in (None, "suppressed"):
                     for address, record in tx.suppressions.without_subscriber():
-                        yield address, None, record
+                        yield address, None, record, ""
 
-            yield Exported(rows(), 0 if status else tx.suppressions.erased())
+            yield Exported(rows(), len(lists) > 1, 0 if status else tx.suppressions.erased())
 
     def get(self, address: str) -> Subscriber:
         """The subscriber with this address. Raises NotFound."""

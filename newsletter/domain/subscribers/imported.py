@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -53,6 +53,18 @@ class UnreadTimes:
 
 
 @dataclass(slots=True)
+class LeftOut:
+    """What a file says about lists and `--map` does not. value: a group or a tag; "" for rows that were left out.
+
+    line: the first of them.
+    """
+
+    value: str
+    line: int
+    rows: int
+
+
+@dataclass(slots=True)
 class ImportCounts:
     """What happened to the rows. suppressed: rows of suppressed addresses, including those that the file suppressed.
 
@@ -99,13 +111,15 @@ class Report(ImportCounts):
     """What the import did, or what it would do.
 
     unused_columns: titles of the columns that were not used. unread_times: what is not understood in columns of times.
-    rejected, skipped: the rows and lines it could not use, unless the caller collects them.
+    rejected, skipped: the rows and lines it could not use, unless the caller collects them. left_out: what `--map` does not
+    say.
     """
 
     unused_columns: list[str] = field(default_factory=list)
     unread_times: list[UnreadTimes] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     skipped: list[SkippedLines] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +130,8 @@ class ImportRequest:
     be asked by email to confirm? With neither, an import that would have to ask anybody writes nothing, and its report
     is `undecided`. ignored: titles of columns that must not be used. name: of the file, for the consent log. reject,
     skip: receive the rows and lines that cannot be used, instead of the report. on_progress: called with the share that
-    is written, 0.0 to 1.0. day_first: 4/9/2024 is September 4.
+    is written, 0.0 to 1.0. day_first: 4/9/2024 is September 4. maps: which list a group or a tag in the file means, such as
+    "Newsletter=tips". named: the owner named this list, so all other rows are for it.
     """
 
     confirmed_source: str | None = None
@@ -128,6 +143,8 @@ class ImportRequest:
     skip: Skip | None = None
     on_progress: Callable[[float], None] = lambda _: None
     day_first: bool = False
+    maps: Sequence[str] = ()
+    named: bool = False
 
 
 EARLIEST = "1970-01-02"

@@ -54,6 +54,8 @@ def read_record(cell: str) -> tuple[str, SourceStatus]:
         "resting": int(given.get("resting") == 1),
         "consents": _consents(given.get("consents", [])),
         "suppression": suppression,
+        **({"one_a_day": 1} if given.get("one_a_day") == 1 else {}),
+        **({"last_tip": _text(given["last_tip"])} if given.get("last_tip") else {}),
         **{name: _time(given[name]) for name in _TIMES if given.get(name) is not None},
     }
     said = SourceStatus.CLEANED if status == ONLY_SUPPRESSED else _AS_SOURCE[Status(status)]
