@@ -6,7 +6,7 @@ skipped, and their tips count as sent; open issues are paused; queued emails and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -30,8 +30,8 @@ _WHY = "it may have been sent after the backup"
 class Unknown:
     """What a held database does not know. why: of the hold, "" without one. since: None for a copy that is not older.
 
-    slots: those that have begun since then without an issue here. waiting: queued emails of that time. sending: numbers of
-    the issues that were being sent.
+    slots: those of all lists that have begun since then without an issue here. waiting: queued emails of that time. sending:
+    the ids of the issues that were being sent.
     """
 
     why: str
@@ -43,7 +43,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What was done. slots: skipped. paused: numbers of issues. dropped: queued emails that are not sent."""
+    """What was done. slots: skipped. paused: ids of issues. dropped: queued emails that are not sent."""
 
     slots: tuple[date, ...]
     paused: tuple[int, ...]
@@ -52,10 +52,10 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """Ends the hold of one database. make_key: a fresh subscriber key at each call."""
+    """Ends the hold of one database. rules_of: those of each list by its id. make_key: a fresh subscriber key at each call."""
 
     store: Store
-    rules: Rules
+    rules_of: Callable[[], Mapping[int, Rules]]
     signer: Callable[[], Signer]
     make_key: Callable[[], str]
     clock: Clock
@@ -65,10 +65,13 @@ class Adoption:
         why, since = self.store.hold_reason(), self.store.known_until()
         if not why:
             return Unknown("", None)
+        rules_of = self.rules_of()
         with self.store.read() as tx:
             waiting = tx.maintenance.emails_waiting(since) if since else 0
-            sending = tuple(_sending(tx)) if since or sent_through else ()
-            return Unknown(why, since, tuple(self._slots(tx, since, sent_through)), waiting, sending)
+            views = [(tx.of_list(list_id), rules) for list_id, rules in rules_of.items()]
+            sending = [number for view, _ in views for number in _sending(view)] if since or sent_through else []
+            slots = {slot for view, rules in views for slot in self._slots(view, rules, since, sent_through)}
+            return Unknown(why, since, tuple(sorted(slots)), waiting, tuple(sending))
 
     def unsubscribe(self, path: Path) -> UnsubscribedFile:
         """Unsubscribe everyone in a file; see `UnsubscribedFiles`."""
@@ -76,23 +79,28 @@ class Adoption:
 
     def adopt(self, sent_through: date | None = None) -> Adopted:
         """Send from this database from now on; see `unknown`."""
-        now, since = self.clock(), self.store.known_until()
+        now, since, rules_of = self.clock(), self.store.known_until(), self.rules_of()
+        found, paused = set[date](), list[int]()
         with self.store.write() as tx:
-            slots = tuple(self._slots(tx, since, sent_through))
-            paused = self._pause(tx, now) if since or sent_through else []
             dropped = tx.maintenance.drop_emails(since, now) if since else 0
             if since:
                 tx.maintenance.skip_reminders(datetime.min.replace(tzinfo=UTC), now)
-                self._pass_quarter(tx, since, now)
-            for slot in slots:
-                self._pass_slot(tx, slot, now)
+            for list_id, rules in rules_of.items():
+                view = tx.of_list(list_id)
+                slots = self._slots(view, rules, since, sent_through)
+                paused += self._pause(view, now) if since or sent_through else []
+                if since:
+                    self._pass_quarter(view, rules, since, now)
+                for slot in slots:
+                    self._pass_slot(view, rules, slot, now)
+                found |= set(slots)
         self.store.adopt(now)
-        return Adopted(slots, tuple(paused), dropped)
+        return Adopted(tuple(sorted(found)), tuple(paused), dropped)
 
     # -- steps -------------------------------------------------------------------------------------
 
-    def _slots(self, tx: Tx, since: datetime | None, sent_through: date | None) -> list[date]:
-        now, schedule = self.clock(), self.rules.schedule
+    def _slots(self, tx: Tx, rules: Rules, since: datetime | None, sent_through: date | None) -> list[date]:
+        now, schedule = self.clock(), rules.schedule
         if since is None and sent_through is None:
             return []
         begin = max(since or now - WEEK, now - _FARTHEST)
@@ -103,11 +111,11 @@ class Adoption:
             slot = schedule.after(slot)
         return found
 
-    def _pass_slot(self, tx: Tx, slot: date, now: datetime) -> None:
+    def _pass_slot(self, tx: Tx, rules: Rules, slot: date, now: datetime) -> None:
         issue = tx.issues.for_slot(slot)
         if issue and issue.state in (IssueState.SENDING, IssueState.PAUSED):
             return
-        tip = (issue.tip_key if issue else None) or choice_for(tx, self.rules, slot).tip
+        tip = (issue.tip_key if issue else None) or choice_for(tx, rules, slot).tip
         if issue and issue.state in (IssueState.PLANNED, IssueState.PREPARING):
             tx.issues.change(issue.number, IssueEvent.CANCEL, now, reason=_WHY)
         if tip:
@@ -121,8 +129,8 @@ class Adoption:
             tx.issues.change(number, IssueEvent.PAUSE, now, reason=_WHY)
         return numbers
 
-    def _pass_quarter(self, tx: Tx, since: datetime, now: datetime) -> None:
-        schedule = self.rules.schedule
+    def _pass_quarter(self, tx: Tx, rules: Rules, since: datetime, now: datetime) -> None:
+        schedule = rules.schedule
         quarter = Quarter.of(schedule.day_of(now))
         due_at = quarter.due_at(schedule)
         ran = tx.issues.ran_between(quarter.before.first, quarter.first - timedelta(days=1))

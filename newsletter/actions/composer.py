@@ -148,7 +148,8 @@ class Composer:
             refused = self._refused(int(str(values.get("issue", number))))
             values = {
                 "quarter": "",
-                "argument": number,  # a report that an earlier version has queued has neither of the two
+                "argument": number,  # a report that an earlier version has queued has none of the three
+                "another_day": 0,
                 **values,
                 "refused": refused[:REFUSED_IN_REPORT],
                 "more_refused": len(refused) - REFUSED_IN_REPORT,

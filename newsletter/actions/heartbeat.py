@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from urllib.parse import urlsplit
 
-from newsletter.actions.calendar.plan import Rules, last_slot
+from newsletter.actions.calendar.plan import LastSlotStatus, Rules, last_slot
 from newsletter.actions.unsent import in_words, unsent_emails
 from newsletter.domain.delivery.heartbeat import HeartbeatCall
 from newsletter.domain.delivery.issue import IssueState
@@ -108,8 +108,14 @@ def _due(tx: Tx, rules: Rules, now: datetime) -> HeartbeatCall | None:
     is_skipped = last.ok and last.state is None and last.slot in tx.calendar.overrides()
     call = tx.calendar.heartbeat_of(last.slot)
     if call is None:
-        return HeartbeatCall(last.slot) if last.state is IssueState.DONE or is_skipped else None
+        return HeartbeatCall(last.slot) if is_skipped or _is_sent(tx, last) else None
     return call if call.next_attempt_at and call.next_attempt_at <= now else None
+
+
+def _is_sent(tx: Tx, last: LastSlotStatus) -> bool:
+    """Was it sent, to everybody but those who get it on another day?"""
+    issue = tx.issues.for_slot(last.slot) if last.state is IssueState.SENDING else None
+    return last.state is IssueState.DONE or (issue is not None and tx.issues.only_waits(issue.number))
 
 
 def fail_url(url: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from newsletter.actions.calendar.plan import Rules, last_slot
 from newsletter.actions.unsent import in_words, unsent_emails
-from newsletter.domain.delivery.issue import PAUSED_BY_HAND
+from newsletter.domain.delivery.issue import PAUSED_BY_HAND, IssueFacts
 from newsletter.domain.english import plural
 from newsletter.mail.tokens import Signer
 from newsletter.ports.clock import Clock
@@ -105,11 +105,16 @@ def find_blocked(tx: Tx, now: datetime, *, is_sending: bool) -> Iterator[Blocked
             fix = f"newsletter issues deliveries {issue.argument} --state held"
             words = f"{plural(held, 'email')} of {issue.name} may have arrived, and wait for your decision"
             yield Blocked(words, fix)
-    begun = [issue for issue in tx.issues.open() if issue.due_at <= now]
+    begun = [issue for issue in tx.issues.open() if issue.due_at <= now and not _waits_for_another_day(tx, issue, now)]
     if begun and (trouble := current_trouble(tx, now)):
         yield Blocked(f"{begun[0].name} cannot be sent: {trouble}", "newsletter doctor")
     elif begun and not is_sending and now - (begun[0].started_at or begun[0].due_at) >= BLOCKED_AFTER:
         yield Blocked(f"{begun[0].name} is not finished, and nothing is sending it", "newsletter run")
+
+
+def _waits_for_another_day(tx: Tx, issue: IssueFacts, now: datetime) -> bool:
+    waits = tx.issues.waits(issue.number)
+    return waits is not None and waits.until > now and tx.issues.only_waits(issue.number)
 
 
 def current_trouble(tx: Tx, now: datetime) -> str:

@@ -51,9 +51,9 @@ class Database:
         """Make, check and restore backups. environ, env_file: where the settings were found."""
         return Backups(self.settings, environ, env_file, self.clock)
 
-    def adoption(self, rules: Rules, signer: Callable[[], Signer]) -> Adoption:
+    def adoption(self, rules_of: Callable[[], Mapping[int, Rules]], signer: Callable[[], Signer]) -> Adoption:
         """Adopt a database that was restored or copied."""
-        return Adoption(self.store(), rules, signer, fresh_key, self.clock)
+        return Adoption(self.store(), rules_of, signer, fresh_key, self.clock)
 
     def schema_status(self) -> SchemaStatus:
         """The schema version, even of a database that this program would refuse."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from newsletter.actions.archive.read import PublicArchive
 from newsletter.actions.calendar.approval import words_of
 from newsletter.actions.calendar.calendar import Calendar
+from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.composer import ListParts
 from newsletter.actions.delivery.deliver import Delivery
 from newsletter.actions.heartbeat import Heartbeat
@@ -97,6 +98,12 @@ class App(Parts):
     def each_list(self) -> list[App]:
         """The same for each list that is not retired, in their order; without those whose own settings cannot be used."""
         return self.usable_lists()[0]
+
+    def rules_of_lists(self) -> dict[int, Rules]:
+        """The rules of each list that is not retired, by its id. Raises SettingsError for one that cannot be used."""
+        with self.store.read() as tx:
+            lists = tx.lists.each()
+        return {one.id: self.made(one).rules for one in lists}
 
     def usable_lists(self) -> tuple[list[App], dict[str, NewsletterError]]:
         """As `each_list`, and why others cannot be used, by their keys."""

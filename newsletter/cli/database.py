@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -15,8 +15,9 @@ import click
 
 from newsletter.cli.context import CliContext, CommandGroup, as_of, yes
 from newsletter.cli.issue_view import iso
-from newsletter.domain.english import plural
+from newsletter.domain.english import plural, sentence
 from newsletter.domain.errors import UsageError
+from newsletter.domain.lists import issue_name
 
 if TYPE_CHECKING:
     from newsletter.actions.adopt import Adopted, Unknown
@@ -201,7 +202,7 @@ def db_adopt(context: CliContext, *, unsubscribed: tuple[Path, ...], sent_throug
     """
     through = context.app.rules.dates(context.clock()).day(sent_through) if sent_through else None
     app = context.app
-    adoption = app.database.adoption(app.rules, lambda: app.signer)
+    adoption = app.database.adoption(app.rules_of_lists, lambda: app.signer)
     unknown = adoption.unknown(through)
     if not unknown.why and not unsubscribed:
         text = "Nothing to do: this database is allowed to send email."
@@ -225,7 +226,7 @@ def db_adopt(context: CliContext, *, unsubscribed: tuple[Path, ...], sent_throug
         "dropped_emails": done.dropped if done else 0,
         "unsubscribed": [{"file": str(path), **_list_document(one)} for path, one in lists.items()],
     }
-    context.report(document, lambda output: _draw_adopted(output, unknown, done, lists))
+    context.report(document, lambda output: _draw_adopted(context, output, unknown, done, lists))
     return 0 if is_read else 1
 
 
@@ -247,14 +248,13 @@ def _unknown_lines(context: CliContext, unknown: Unknown, *, has_list: bool) -> 
         yield f"  - Issues may have been sent. They are not sent again, and their tips count as sent: {days}"
         yield "    If some were not sent, pass the date of the last one that was: --sent-through DATE"
     if unknown.sending:
-        numbers = ", ".join(map(str, unknown.sending))
-        yield f"  - Issue {numbers} was being sent. It is paused until you continue or cancel it. See: newsletter issues list"
+        yield f"  - {_names(context, unknown.sending)} was being sent. It is paused until you continue or cancel it. See: newsletter issues list"
     if unknown.waiting:
         yield f"  - {plural(unknown.waiting, 'queued email')} of that time will not be sent."
 
 
 def _draw_adopted(
-    output: Output, unknown: Unknown, done: Adopted | None, lists: Mapping[Path, UnsubscribedFile]
+    context: CliContext, output: Output, unknown: Unknown, done: Adopted | None, lists: Mapping[Path, UnsubscribedFile]
 ) -> None:
     for path, one in lists.items():
         counts = (
@@ -270,8 +270,12 @@ def _draw_adopted(
             output.line("Nothing is sent yet, since not every line could be read. Correct the file, and run it again.")
         return
     if done.paused:
-        output.line(f"Paused: issue {', '.join(map(str, done.paused))}. See: newsletter issues status")
+        output.line(f"Paused: {_names(context, done.paused)}. See: newsletter issues list")
     output.line("Emails are sent from this database again. Check `newsletter doctor` and `newsletter calendar` first.")
+
+
+def _names(context: CliContext, issues: Sequence[int]) -> str:
+    return sentence(", ".join(issue_name(one, context.app.of_issue(one).shown_key) for one in issues))
 
 
 def _list_document(one: UnsubscribedFile) -> dict[str, object]:

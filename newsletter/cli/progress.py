@@ -57,8 +57,13 @@ def report_issue(
     """Show an issue with the replies and the refusals of its mail server. took: seconds. notes: what the command did."""
     replies = context.app.issues.replies(issue.number)
     waiting = context.app.issues.waiting(issue.number) if issue.state is IssueState.SENDING else None
+    waits = context.app.issues.waits(issue.number) if issue.state is IssueState.SENDING else None
     if waiting:
         notes = (*notes, waiting.summary)
+    if waits:
+        emails = f"{plural(waits.number, 'email')} {'waits' if waits.number == 1 else 'wait'}"
+        until = context.output.when(waits.until)
+        notes = (*notes, f"{emails} until {until}: these subscribers want at most one email a day.")
     if issue.state not in IN_PROGRESS:  # before that, its refusals are not final
         health = context.app.issues.health(issue.number)
         notes = (*notes, *health.lines, *([health.next_step] if health.doubtful else []))

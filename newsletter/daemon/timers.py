@@ -24,7 +24,7 @@ def make_scheduler(app: App, daemon: Daemon) -> BackgroundScheduler:
     scheduler = BackgroundScheduler(
         timezone=zone, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
     )
-    daemon.on_lists = _SlotTimers(scheduler, daemon.send_issues)
+    daemon.on_lists = SlotTimers(scheduler, daemon.send_issues)
     # For deferred deliveries, for resumed issues, and for a slot that came while the daemon was down.
     scheduler.add_job(daemon.send_issues, _every(POLL_INTERVAL), id="issues")
     scheduler.add_job(daemon.watch_database, _every(WATCH_INTERVAL), id="watch")
@@ -37,7 +37,7 @@ def make_scheduler(app: App, daemon: Daemon) -> BackgroundScheduler:
     return scheduler
 
 
-class _SlotTimers:
+class SlotTimers:
     """A timer for the slots of each list, so that an issue starts with its minute. Lists come and change while it runs."""
 
     def __init__(self, scheduler: BackgroundScheduler, send_issues: Callable[[], None]) -> None:

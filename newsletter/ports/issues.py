@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, Su
 from newsletter.domain.delivery.deferral_run import Waiting
 from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts
+from newsletter.domain.delivery.one_a_day import Day, Waits
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.ports.calendar import Quarters
 
@@ -104,6 +105,7 @@ class Issues(Quarters, Protocol):
         candidates: Sequence[Candidate] = (),
         others: Mapping[str, SubstituteEmail] = NO_SUBSTITUTES,
         course: Course | None = None,
+        days: Iterable[Day] = (),
     ) -> int:
         """T1: save the compiled email, copy the audience into deliveries, move the issue to sending.
 
@@ -189,6 +191,14 @@ class Issues(Quarters, Protocol):
 
     def waiting(self, number: int) -> Waiting | None:
         """The emails that the mail server has deferred; None if there are none."""
+        ...
+
+    def waits(self, number: int) -> Waits | None:
+        """The emails that wait until another day, for subscribers who want at most one email a day; None without any."""
+        ...
+
+    def only_waits(self, number: int) -> bool:
+        """Is nothing of the issue open but such emails?"""
         ...
 
     def results(self, number: int) -> Results:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from itertools import pairwise
 
 from sqlalchemy import func
 from sqlmodel import col, select
@@ -11,6 +13,7 @@ from newsletter.domain.calendar.course import Course
 from newsletter.domain.calendar.quarterly import ASKED_BEFORE
 from newsletter.domain.calendar.substitutes import Candidate, SubstituteEmail, SubstitutesMissing
 from newsletter.domain.delivery.delivery import Event, SkipReason, State, transition
+from newsletter.domain.delivery.one_a_day import LONGEST, Day
 from newsletter.store import statements
 from newsletter.store.courses import SqlCourses
 from newsletter.store.issue_results import SqlIssueResults
@@ -18,7 +21,7 @@ from newsletter.store.sqlite.database import Access
 from newsletter.store.subscriptions import DELIVERABLE, QUARTERLY
 from newsletter.store.substitutes import shares, tip_histories, was_substitute
 from newsletter.store.tables import Delivery, Issue, SubstituteEmailRow, Tip
-from newsletter.store.times import to_text
+from newsletter.store.times import to_ms, to_text
 
 
 class SqlAudiences(SqlIssueResults):
@@ -45,6 +48,23 @@ class SqlAudiences(SqlIssueResults):
             values = {"asked_before": to_text(row.due_at - ASKED_BEFORE), "tip": row.tip_id}
             return self._execute(statements.FREEZE.format(audience=QUARTERLY), issue=number, list=row.list_id, **values)
         return self._execute(statements.FREEZE.format(audience=DELIVERABLE), issue=number, list=row.list_id)
+
+    def _wait_a_day(self, row: Issue, days: Iterable[Day]) -> None:
+        """Let those wait who want at most one email a day, and get one of another list on that day. With one list, nobody."""
+        today, *others = (*days,)
+        if not others or self._db.execute("SELECT 1 FROM mailing_list LIMIT 1 OFFSET 1").fetchone() is None:
+            return
+        since = to_text(today.begins - timedelta(days=LONGEST + 1))
+        # Their numbers in the statement: SQLite then looks up these few, and not every delivery of a subscriber.
+        issues = ", ".join(str(number) for (number,) in self._db.execute(statements.STARTED_SINCE, (since, row.id)))
+        sql, waited, before = statements.WAIT_A_DAY.format(issues=issues), None, State.PENDING
+        for day, then in pairwise([today, *others]):
+            values = {"at": to_ms(then.at), "begins": to_text(day.begins), "ends": to_text(day.ends),
+                      "begins_ms": to_ms(day.begins), "ends_ms": to_ms(day.ends)}  # fmt: skip
+            to = transition(before, Event.WAIT)
+            if not self._execute(sql, issue=row.id, to=to.value, before=before.value, waited=waited, **values):
+                return
+            waited, before = to_ms(then.at), to
 
     def _freeze_shares(self, row: Issue, candidates: Sequence[Candidate], others: Mapping[str, SubstituteEmail]) -> int:
         """Copy the audience into deliveries, each with a tip, and save the emails of the substitute tips."""

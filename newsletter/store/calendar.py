@@ -21,6 +21,7 @@ from newsletter.domain.subscribers.subscriber import ListGrowth
 from newsletter.domain.tips.rerun_rule import parse_months, parse_rerun
 from newsletter.domain.tips.season_rule import parse_rule
 from newsletter.domain.tips.tip import TipState
+from newsletter.store.lists import MailingListRow
 from newsletter.store.sqlite.columns import at
 from newsletter.store.subscriptions import SubscriptionRow
 from newsletter.store.tables import (
@@ -90,11 +91,13 @@ class SqlCalendar:
         ]
 
     def ready_at(self) -> datetime | None:
-        """When the newsletter was set up and had its first subscriber; None if that is not known."""
-        made = self._session.exec(select(Library.set_up_at)).first()
+        """When the list was set up and had its first subscriber; None if that is not known."""
         of_list = select(Consent.at).where(Consent.list_id == self._list_id)
-        if self._list_id != FIRST_LIST:  # for the index of the other lists
-            of_list = of_list.where(text("list_id <> 1"))
+        if self._list_id == FIRST_LIST:
+            made = self._session.exec(select(Library.set_up_at)).first()
+        else:
+            made = self._session.get_one(MailingListRow, self._list_id).added_at
+            of_list = of_list.where(text("list_id <> 1"))  # for the index of the other lists
         first = self._session.exec(of_list.order_by(col(Consent.id)).limit(1)).first()
         return max(made, first or made) if made else None
 

@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import RLock
 
 from newsletter.domain.delivery.delivery import (
@@ -27,6 +27,7 @@ from newsletter.domain.delivery.delivery import (
     recover,
     transition,
 )
+from newsletter.domain.delivery.one_a_day import LONGEST
 from newsletter.domain.delivery.outcome import InDoubt, Outcome, Sent
 from newsletter.domain.errors import NewsletterError, Unavailable
 from newsletter.domain.lists import list_of_issue
@@ -148,7 +149,8 @@ class SqliteLedger:
             for state in (State.PENDING, State.DEFERRED):
                 to = transition(state, Event.SKIP)
                 self._db.execute(sql.SKIP_CANCELLED.format(state=state.value), (to, SkipReason.CANCELLED, to_ms(now)))
-            self._db.execute(sql.NOT_TOO_LATE, {"latest": to_ms(now + LONGEST_WAIT)})
+            latest = {"latest": to_ms(now + LONGEST_WAIT), "latest_day": to_ms(now + timedelta(days=LONGEST))}
+            self._db.execute(sql.NOT_TOO_LATE, latest)
         return number
 
     def requeue(self, owner: int, now: datetime) -> int:

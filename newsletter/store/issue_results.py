@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from newsletter.domain.delivery.deferral_run import Waiting
+from newsletter.domain.delivery.one_a_day import Waits
 from newsletter.domain.subscribers.subscriber import DeliveryFacts
 from newsletter.store import statements
 from newsletter.store.invariants import HAS_OPEN
@@ -53,6 +54,16 @@ class SqlIssueResults:
         """The emails that the mail server has deferred; None if there are none."""
         row = self._db.execute(statements.WAITING, {"issue": number}).fetchone()
         return Waiting(row[0], row[1].partition(" ")[2], from_ms(row[2]), row[3]) if row[0] else None
+
+    def waits(self, number: int) -> Waits | None:
+        """The emails that wait until another day; see ports.issues."""
+        count, until = self._db.execute(statements.WAITS, {"issue": number}).fetchone()
+        return Waits(count, from_ms(until)) if count else None
+
+    def only_waits(self, number: int) -> bool:
+        """Is nothing open but what waits until another day?"""
+        is_open = self._db.execute(statements.IS_OPEN_OTHERWISE, {"issue": number}).fetchone()[0]
+        return not is_open and self.waits(number) is not None
 
     def rejected(self, number: int) -> Sequence[int]:
         """The subscribers whose deliveries are rejected."""

@@ -6,7 +6,7 @@ The names T0, T1 and T5 are explained in docs/delivery.md.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import func
@@ -19,6 +19,7 @@ from newsletter.domain.calendar.substitutes import NO_SUBSTITUTES, Candidate, Su
 from newsletter.domain.delivery.delivery import Event, SkipReason, State, transition
 from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
+from newsletter.domain.delivery.one_a_day import Day
 from newsletter.domain.errors import NotFound
 from newsletter.domain.lists import FIRST_LIST, issue_id, issue_name, list_of_issue, list_option
 from newsletter.domain.tips.tip import TipState
@@ -229,6 +230,7 @@ class SqlIssues(SqlAudiences):
         candidates: Sequence[Candidate] = (),
         others: Mapping[str, SubstituteEmail] = NO_SUBSTITUTES,
         course: Course | None = None,
+        days: Iterable[Day] = (),
     ) -> int:
         """T1: save the emails and copy the audience in one transaction; the size of the audience."""
         row = self._session.get_one(Issue, number)
@@ -238,6 +240,7 @@ class SqlIssues(SqlAudiences):
         self._session.merge(CompiledIssue(issue_id=number, data=compiled))
         self._session.flush()
         row.audience = self._freeze(row, candidates, others, course)
+        self._wait_a_day(row, days)
         if row.tip_id is not None and row.run:
             row.tip_was = SqlTips(self._session, self._list_id).mark_sent(row.tip_id, row.day or row.due_at.date())
         self.change(number, IssueEvent.FREEZE, now)

@@ -8,6 +8,7 @@ T1, T2, T3 and Tr are explained in docs/delivery.md. Only `domain.delivery.deliv
 from __future__ import annotations
 
 from newsletter.domain.delivery.delivery import Event, State, transition
+from newsletter.domain.delivery.one_a_day import ONE_A_DAY
 from newsletter.store.subscriptions import AUDIENCE
 
 # -- T1: the audience ------------------------------------------------------------------------------
@@ -19,6 +20,24 @@ FREEZE = f"""{_INSERT}
 FREEZE_SHARES = f"""{_INSERT}
     SELECT :issue, id, CASE pick WHEN 0 THEN :skipped ELSE 'pending' END, 0, 0,
         nullif(nullif(pick, :own), 0), CASE pick WHEN 0 THEN :reason END FROM ({{shares}})"""
+
+# At most one email a day. issues: those of these days, which are few; so each subscriber costs two look-ups for each of them.
+# A delivery that has waited counts for the day on which it is or was sent, every other one for the day of its issue.
+WAIT_A_DAY = f"""UPDATE delivery SET state = :to, reason = '{ONE_A_DAY}', next_attempt_at = :at
+    WHERE issue_id = :issue AND state = :before AND attempts = 0 AND next_attempt_at IS :waited
+    AND subscriber_id IN (SELECT id FROM subscriber WHERE one_a_day)
+    AND EXISTS (SELECT 1 FROM issue i CROSS JOIN delivery o
+        ON o.issue_id = i.id AND o.subscriber_id = delivery.subscriber_id AND o.state <> 'skipped'
+        WHERE i.id IN ({{issues}}) AND CASE WHEN o.reason IS '{ONE_A_DAY}'
+            THEN coalesce(o.next_attempt_at, o.last_at) >= :begins_ms AND coalesce(o.next_attempt_at, o.last_at) < :ends_ms
+            ELSE i.started_at >= :begins AND i.started_at < :ends END)"""
+STARTED_SINCE = "SELECT id FROM issue WHERE started_at >= ? AND id <> ? AND state <> 'missed'"
+WAITS = f"""SELECT count(*), max(next_attempt_at) FROM delivery INDEXED BY delivery_deferred
+    WHERE issue_id = :issue AND state = 'deferred' AND reason = '{ONE_A_DAY}' AND attempts = 0"""
+IS_OPEN_OTHERWISE = f"""SELECT EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_pending WHERE issue_id = :issue AND state = 'pending')
+    OR EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_sending WHERE issue_id = :issue AND state = 'sending')
+    OR EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_deferred WHERE issue_id = :issue AND state = 'deferred'
+        AND (reason IS NOT '{ONE_A_DAY}' OR attempts > 0))"""
 
 # -- T2: the claim ---------------------------------------------------------------------------------
 
@@ -85,8 +104,8 @@ SKIP_CANCELLED = """UPDATE delivery INDEXED BY delivery_{state}
     SET state = ?, reason = ?, next_attempt_at = NULL, last_at = ?
     WHERE state = '{state}' AND issue_id IN (SELECT id FROM issue WHERE state = 'cancelled')"""
 # A clock that was far ahead leaves due times that would be reached only years later.
-NOT_TOO_LATE = """UPDATE delivery INDEXED BY delivery_deferred SET next_attempt_at = :latest
-    WHERE state = 'deferred' AND next_attempt_at > :latest"""
+NOT_TOO_LATE = f"""UPDATE delivery INDEXED BY delivery_deferred SET next_attempt_at = :latest
+    WHERE state = 'deferred' AND next_attempt_at > iif(reason IS '{ONE_A_DAY}', :latest_day, :latest)"""
 
 # -- what the owner or the circuit breaker asks for ---------------------------------------------------
 

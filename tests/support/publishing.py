@@ -83,7 +83,7 @@ class AppHarness(App):
 
     @property
     def adoption(self) -> Adoption:
-        return self.database.adoption(self.rules, lambda: self.signer)
+        return self.database.adoption(self.rules_of_lists, lambda: self.signer)
 
     @property
     def files(self) -> SqlStore:

@@ -68,6 +68,7 @@ PREVIEW = {
 REPORT = {
     "number": 3,
     "argument": "3",
+    "another_day": 0,
     "title": TIP.title,
     "subject": TIP.title,
     "audience": 1204,

@@ -28,7 +28,7 @@ REPLY = Reply(Stage.RCPT, 550, "5.1.1", "no such user")
 
 # Written independently of the table in the code, from docs/delivery.md, state by state.
 ALLOWED = {
-    "pending": {"claim": "sending", "skip": "skipped", "give_up": "failed"},
+    "pending": {"claim": "sending", "skip": "skipped", "give_up": "failed", "wait": "deferred"},
     "sending": {
         "accept": "sent",
         "defer": "deferred",
@@ -38,7 +38,7 @@ ALLOWED = {
         "put_back": "pending",
     },
     "sent": {},
-    "deferred": {"claim": "sending", "skip": "skipped", "give_up": "failed"},
+    "deferred": {"claim": "sending", "skip": "skipped", "give_up": "failed", "wait": "deferred"},
     "rejected": {"retry": "pending"},
     "failed": {"retry": "pending"},
     "held": {"retry": "pending", "skip": "skipped"},

@@ -35,6 +35,7 @@ from newsletter.domain.delivery.issue import (
     why_every_email,
     why_held,
 )
+from newsletter.domain.delivery.one_a_day import Waits
 from newsletter.domain.delivery.processes import SenderRole
 from newsletter.domain.errors import Busy, NotFound, Refused, TemplateError
 from newsletter.domain.lists import list_option
@@ -121,6 +122,11 @@ class Issues:
         """The emails that the mail server has deferred; None if there are none."""
         with self.store.read() as tx:
             return tx.issues.waiting(number)
+
+    def waits(self, number: int) -> Waits | None:
+        """The emails that wait until another day, for subscribers who want at most one email a day."""
+        with self.store.read() as tx:
+            return tx.issues.waits(number)
 
     def health(self, number: int) -> Health:
         """What the refusals of an issue mean, as far as it was sent. Raises NotFound."""

@@ -61,7 +61,9 @@ def _end(tx: Tx, rules: Rules, issue: IssueFacts, now: datetime) -> End | None:
     if issue.state not in IN_PROGRESS or now - issue.due_at <= rules.late_window:
         return None
     retried_at = tx.calendar.notified(RETRIED).get(str(issue.number))
-    due_at = max(filter(None, (issue.due_at, retried_at, issue.started_at if issue.quarter else None)))
+    waits = tx.issues.waits(issue.number)  # what waits until another day is not too late then
+    times = issue.due_at, retried_at, issue.started_at if issue.quarter else None, waits.until if waits else None
+    due_at = max(filter(None, times))
     has_reached = tx.issues.may_have_reached(issue.number)
     # To ask for the last one reads every row, so it is asked only about an issue that is late.
     is_late = has_reached and now - due_at > finish_within(rules.schedule)

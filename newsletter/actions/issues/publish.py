@@ -34,6 +34,7 @@ from newsletter.domain.calendar.plan import Choice, Kind
 from newsletter.domain.calendar.quarterly import LATE
 from newsletter.domain.calendar.substitutes import SubstituteEmail, SubstitutesMissing
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, how_to_fix, why_every_email, why_held
+from newsletter.domain.delivery.one_a_day import days_of
 from newsletter.domain.errors import Refused
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.domain.tips.tip import TipFull, TipState
@@ -333,8 +334,9 @@ class Publisher:
                 return None
             own = emails[key]
             candidates, course = audience.candidates, audience.course
+            days = days_of(issue.due_at, now, self.rules.schedule.zone)
             tx.issues.freeze(
-                number, own.subject, own.compiled, now, candidates=candidates, others=emails, course=course
+                number, own.subject, own.compiled, now, candidates=candidates, others=emails, course=course, days=days
             )
             record_key(tx, self.render_context.signer, now)
             return tx.issues.get(number)

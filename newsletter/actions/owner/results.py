@@ -100,6 +100,8 @@ def _is_reportable(tx: Tx, rules: Rules, issue: IssueFacts, now: datetime) -> bo
     if started is None or now - started > REPORT_WITHIN or tx.calendar.was_notified(REPORT, str(issue.number)):
         return False
     if issue.state is IssueState.SENDING:
+        if tx.issues.only_waits(issue.number):  # until another day: whoever gets it today has it
+            return tx.issues.may_have_reached(issue.number)
         return now >= _report_by(rules, started) and not tx.calendar.was_notified(WAITS, str(issue.number))
     return issue.state is IssueState.DONE
 
@@ -121,6 +123,8 @@ def _report(tx: Tx, rules: Rules, owner: Sequence[str], health: Health, now: dat
     shares = shares_of(tx, issue)
     after = [line for line in lines if line.tip and (issue.slot is None or line.date > issue.slot)]
     left, first = runway(lines), next(iter(after), None)
+    waits = tx.issues.waits(issue.number)
+    another_day = waits.number if waits else 0
     values = {
         "number": issue.shown,
         "argument": issue.argument,
@@ -131,7 +135,8 @@ def _report(tx: Tx, rules: Rules, owner: Sequence[str], health: Health, now: dat
         "shares": asdict(shares) if shares else None,
         "course": asdict(standing_of(tx)) if is_course(tx) else None,
         "sent": issue.counts.get("sent", 0),
-        "deferred": issue.counts.get("deferred", 0) + issue.counts.get("pending", 0),
+        "deferred": issue.counts.get("deferred", 0) + issue.counts.get("pending", 0) - another_day,
+        "another_day": another_day,
         "rejected": issue.counts.get("rejected", 0) + issue.counts.get("failed", 0),
         "held": issue.counts.get("held", 0),
         "notes": health.lines if issue.state is IssueState.DONE else [],

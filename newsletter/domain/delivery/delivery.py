@@ -53,6 +53,7 @@ class Event(StrEnum):
     GIVE_UP = "give_up"
     HOLD = "hold"
     REQUEUE = "put_back"  # an error of the connection, or recovery after a crash
+    WAIT = "wait"  # until another day, for a subscriber who wants at most one email a day
     RETRY = "retry"  # a person asked for it, or the circuit breaker undid a rejection
 
 
@@ -74,6 +75,8 @@ class SkipReason(StrEnum):
 TABLE: dict[tuple[State, Event], State] = {
     (State.PENDING, Event.CLAIM): State.SENDING,
     (State.DEFERRED, Event.CLAIM): State.SENDING,
+    (State.PENDING, Event.WAIT): State.DEFERRED,
+    (State.DEFERRED, Event.WAIT): State.DEFERRED,
     (State.PENDING, Event.SKIP): State.SKIPPED,
     (State.DEFERRED, Event.SKIP): State.SKIPPED,
     (State.HELD, Event.SKIP): State.SKIPPED,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from newsletter.domain.delivery.delivery import State
+from newsletter.domain.delivery.one_a_day import ONE_A_DAY
 from newsletter.domain.subscribers.address import Address
 from newsletter.domain.subscribers.subscription import Frequency, Status
 
@@ -143,6 +144,8 @@ class DeliveryFacts:
     @property
     def why(self) -> str:
         """Why it is in its state, in words: the reason, or the reply of the mail server."""
+        if self.reason == ONE_A_DAY:
+            return "at most one email a day" if self.state == State.DEFERRED else self.reply
         if self.reason:
             return self.reason
         if self.state == State.HELD and not self.reply.startswith(_NO_REPLY):
