@@ -15,8 +15,8 @@ from newsletter.daemon.timers import SlotTimers
 from newsletter.domain.lists import MailingList, issue_id
 from newsletter.domain.subscribers.subscription import Status
 from tests.support.library import TUESDAY, add_tip
-from tests.support.publishing import AppHarness
 from tests.support.played_lists import Arrival, Mailboxes, live, several_lists
+from tests.support.publishing import AppHarness
 
 Two = tuple[AppHarness, Mailboxes]
 

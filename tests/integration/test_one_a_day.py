@@ -13,8 +13,8 @@ from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.delivery.one_a_day import LONGEST, days_of
 from newsletter.domain.lists import issue_id
 from newsletter.domain.subscribers.subscription import Status
-from tests.support.publishing import AppHarness
 from tests.support.played_lists import Arrival, Mailboxes, live, several_lists
+from tests.support.publishing import AppHarness
 
 ADA = 1
 ADVICE = issue_id(2, 1)
