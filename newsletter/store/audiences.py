@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
 
@@ -83,13 +83,14 @@ class SqlAudiences(SqlIssueResults):
     def _freeze_course(self, row: Issue, course: Course, others: Mapping[str, SubstituteEmail]) -> int:
         """Copy the audience into deliveries, each with the next tip, and save the emails of these tips."""
         number, dated = row.id or 0, self._session.get_one(Tip, row.tip_id).key if row.run else ""
-        frozen = SqlCourses(self._db, row.list_id).freeze(number, course, dated, row.day or row.due_at.date())
-        self._save_others(number, others)
+        courses = SqlCourses(self._db, row.list_id)
+        frozen = courses.freeze(number, course, dated)
+        courses.publish(self._save_others(number, others), row.day or row.due_at.date())
         return frozen
 
-    def _save_others(self, number: int, others: Mapping[str, SubstituteEmail]) -> None:
-        """Save the email of every tip in `delivery.tip_id`."""
-        picked = select(Delivery.tip_id).where(Delivery.issue_id == number).distinct()
+    def _save_others(self, number: int, others: Mapping[str, SubstituteEmail]) -> Collection[int | None]:
+        """Save the email of every tip in `delivery.tip_id`; the ids of these tips."""
+        picked = self._session.exec(select(Delivery.tip_id).where(Delivery.issue_id == number).distinct()).all()
         keys = dict(self._session.exec(select(Tip.id, Tip.key).where(col(Tip.id).in_(picked))).all())
         if missing := keys.values() - others.keys():
             raise SubstitutesMissing(missing)
@@ -98,6 +99,7 @@ class SqlAudiences(SqlIssueResults):
             self._session.add(
                 SubstituteEmailRow(issue_id=number, tip_id=tip_id or 0, subject=email.subject, data=email.compiled)
             )
+        return keys.keys()
 
     def shares(self, candidates: Sequence[Candidate]) -> Mapping[str, int]:
         """How many subscribers would get each tip; the key "" counts those who have received all of them."""

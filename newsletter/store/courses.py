@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from functools import partial
 
@@ -86,8 +86,7 @@ _MOVE = """UPDATE subscription AS s SET last_tip_id = coalesce((
 _TO_THE_END = f"""CASE WHEN s.status = 'confirmed' AND NOT s.resting AND {_PLACE} < :end AND NOT EXISTS (
         SELECT 1 FROM subscriber p JOIN suppression x ON x.address_key = p.address_key WHERE p.id = s.subscriber_id)
     THEN :last ELSE s.last_tip_id END"""
-_PUBLISH = """UPDATE tip SET state = 'sent', last_sent_on = :day WHERE state = 'fresh' AND id IN
-    (SELECT DISTINCT tip_id FROM delivery WHERE issue_id = :issue AND tip_id IS NOT NULL)"""
+_PUBLISH = "UPDATE tip SET state = 'sent', last_sent_on = ? WHERE id = ? AND state = 'fresh'"
 
 # -- emails that did not arrive ------------------------------------------------------------------------------
 
@@ -165,7 +164,7 @@ class SqlCourses:
         keys = dict(self._db.execute("SELECT id, key FROM tip").fetchall())
         return {keys[pick]: number for pick, number in counts.items()}
 
-    def freeze(self, issue: int, course: Course, dated: str, day: date) -> int:
+    def freeze(self, issue: int, course: Course, dated: str) -> int:
         """Copy the audience into deliveries, and move the places; the size of the audience."""
         self.settle()
         insert = _INSERT.format(picks=self._picks(course, dated, _IN_BLOCK))
@@ -176,8 +175,11 @@ class SqlCourses:
         received, otherwise = self._received()("c.tip_id", "c.since"), "s.last_tip_id" if dated else _TO_THE_END
         ends = {"last": last or None, "end": end, "near": self._near()}
         self._db.execute(_MOVE.format(received=received, otherwise=otherwise), {**values, **ends})
-        self._db.execute(_PUBLISH, {"issue": issue, "day": day.isoformat()})
         return frozen
+
+    def publish(self, tips: Iterable[int | None], day: date) -> None:
+        """Mark the tips of an issue as sent, those that were not sent before."""
+        self._db.executemany(_PUBLISH, [(day.isoformat(), tip_id) for tip_id in tips])
 
     def last_tip(self) -> str:
         """See ports.courses."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -20,6 +20,10 @@ from newsletter.store.tables import Delivery, Issue, SubstituteEmailRow, Tip
 from newsletter.store.times import from_ms
 
 # Grouped in the order of the primary key, so that counting a million rows needs no sort.
+BLOCK = 50_000  # deliveries
+_TIPS = f"""SELECT tip_id, sum(coalesce(reason, '') <> :received), max(id), count(*) FROM (
+    SELECT tip_id, reason, subscriber_id AS id FROM delivery WHERE issue_id = :issue AND subscriber_id > :after
+    ORDER BY subscriber_id LIMIT {BLOCK}) GROUP BY tip_id"""  # noqa: S608  (a number)
 _UNDONE = (IssueState.CANCELLED, IssueState.MISSED)  # their tips have no run, in a list of any order
 _STATES = tuple(state.value for state in State)
 _COUNT = f"""SELECT issue_id, {", ".join(f"sum(state = '{state}')" for state in _STATES)}
@@ -82,18 +86,23 @@ def _tips(session: Session, numbers: Sequence[int]) -> dict[int, dict[str, int]]
     ).all()
     found: dict[int, dict[str, int]] = {}
     for number in shared:
-        tip_id = func.coalesce(Delivery.tip_id, Issue.tip_id)
-        query = (
-            select(Tip.key, func.count())
-            .select_from(Delivery)
-            .join(Issue, col(Issue.id) == Delivery.issue_id)
-            .join(Tip, col(Tip.id) == tip_id)
-            .where(Delivery.issue_id == number, func.coalesce(Delivery.reason, "") != SkipReason.ALREADY_RECEIVED)
-            .group_by(Tip.key)
-            .order_by(tip_id != Issue.tip_id, func.count().desc(), Tip.key)
-        )
-        found[number] = dict(session.exec(query).all())
+        own, counts = session.exec(select(Issue.tip_id).where(Issue.id == number)).one(), Counter[int | None]()
+        for tip_id, count in _tips_in_blocks(session, number):
+            counts[own if tip_id is None else tip_id] += count
+        keys = dict(session.exec(select(Tip.id, Tip.key).where(col(Tip.id).in_(counts))).all())
+        order = sorted(counts, key=lambda tip_id: (tip_id != own, -counts[tip_id], keys[tip_id]))
+        found[number] = {keys[tip_id]: counts[tip_id] for tip_id in order}
     return found
+
+
+def _tips_in_blocks(session: Session, number: int) -> Iterator[tuple[int | None, int]]:
+    """(tip_id, number of deliveries), several times for each tip: sorting all deliveries at once would take much memory."""
+    after, seen = -1, BLOCK
+    while seen == BLOCK:
+        values = {"issue": number, "after": after, "received": SkipReason.ALREADY_RECEIVED.value}
+        rows = session.connection().execute(text(_TIPS), values).all()
+        seen, after = sum(row[3] for row in rows), max((row[2] for row in rows), default=0)
+        yield from ((tip_id, count) for tip_id, count, _last, _all in rows if count)
 
 
 def _facts(row: Issue, tip_key: str | None, counts: dict[str, int], skipped: dict[str, int]) -> IssueFacts:

@@ -188,8 +188,6 @@ class SqlIssues(SqlAudiences):
         row = self._session.get_one(Issue, number)
         row.state = issue_transition(IssueState(row.state), event)
         row.reason = reason
-        if event is IssueEvent.FREEZE:
-            row.started_at = now
         if event in (IssueEvent.CANCEL, IssueEvent.FINISH):
             row.done_at = now
         if event in (IssueEvent.CANCEL, IssueEvent.MISS):
@@ -243,7 +241,9 @@ class SqlIssues(SqlAudiences):
         self._wait_a_day(row, days)
         if row.tip_id is not None and row.run:
             row.tip_was = SqlTips(self._session, self._list_id).mark_sent(row.tip_id, row.day or row.due_at.date())
-        self.change(number, IssueEvent.FREEZE, now)
+        row.state, row.reason = issue_transition(IssueState(row.state), IssueEvent.FREEZE), ""
+        row.started_at = now
+        self._session.flush()
         return row.audience
 
     def compiled(self, number: int) -> bytes:
