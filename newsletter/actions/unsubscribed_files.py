@@ -14,14 +14,14 @@ from pathlib import Path
 
 from newsletter.actions.subscribers.import_rows import RowOptions, RowReader
 from newsletter.actions.subscribers.import_subscribers import erasures, read_lines
-from newsletter.actions.subscribers.unsubscribe import end_subscription
+from newsletter.actions.subscribers.unsubscribe import end_all, end_subscription, open_link
 from newsletter.domain.csv_records import SkippedLines
 from newsletter.domain.errors import BadToken, InputError, SampleLink
 from newsletter.domain.subscribers.csv_states import SourceStatus
 from newsletter.domain.subscribers.imported import ImportOptions, RejectedRow, StagedSubscriber
 from newsletter.domain.subscribers.subscriber import Consent
-from newsletter.domain.subscribers.subscription import Status, Verdict
-from newsletter.mail.tokens import Purpose, Signer
+from newsletter.domain.subscribers.subscription import ON_THE_LIST, Status, Verdict
+from newsletter.mail.tokens import Signer
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
 
@@ -95,12 +95,18 @@ class UnsubscribedFiles:
         is_erased = erasures(self.store, self.signer())
         reader = RowReader(RowOptions(rejected.append, skipped.append, self.make_key, is_erased, now))
         quarterly, ended = self._quarterly(), dict[int, None]()
+        elsewhere = dict[str, bool]()
+        with self.store.read() as tx:
+            several = len(tx.lists.each(retired=True)) > 1
 
         def rows() -> Iterator[StagedSubscriber]:
+            nonlocal elsewhere
             for row in _as_unsubscribed(reader, read_lines(path), left_out):
                 if (found := quarterly.get(row[2])) and (row[8] is None or row[8] > found[1]):
                     ended[found[0]] = None
                 # Without the time in the file: it would lose against a confirmation, and may be in another time zone.
+                if several and (found_elsewhere := self._elsewhere(row[2])):
+                    elsewhere |= found_elsewhere
                 yield (*row[:8], None, *row[9:])
 
         before, proof = self._counts(), _proof(path)
@@ -109,12 +115,26 @@ class UnsubscribedFiles:
             for number in ended:
                 tx.subscribers.change(number, quarterly_at=None)
                 tx.subscribers.log_consent(number, Consent(now, "no-quarterly", proof))
+        others, wanted = 0, iter(elsewhere.items())
+        while some := list(islice(wanted, AT_ONCE)):
+            with self.store.write(after_others=True) as tx:
+                others += sum(bool(end_all(tx, key, proof, now)) and not is_counted for key, is_counted in some)
         after = self._counts()
         unknown, gone = after[0] - before[0], before[1] - after[1]
         in_all = counts.suppressed + counts.left
         already = max(in_all - unknown - gone - len(ended), 0)
-        done = UnsubscribedFile(gone + len(ended), unknown, already, left_out[0], tuple(rejected), tuple(skipped))
+        done = UnsubscribedFile(
+            gone + len(ended) + others, unknown, already, left_out[0], tuple(rejected), tuple(skipped)
+        )
         return done, in_all
+
+    def _elsewhere(self, address_key: str) -> dict[str, bool]:
+        """The key of somebody who gets another list, and whether they get this one, too, and are counted there."""
+        with self.store.read() as tx:
+            person = tx.subscribers.by_address(address_key)
+            found = tx.subscribers.subscriptions(person.id) if person else []
+            lists = {one.list_id for one in found if one.quarterly_at or one.status in (*ON_THE_LIST, Status.PENDING)}
+        return {person.key: tx.list_id in lists} if person and lists - {tx.list_id} else {}
 
     def _quarterly(self) -> dict[str, tuple[int, str]]:
         """(id, time of the consent as in a staged row) of those who unsubscribed and get a quarterly email."""
@@ -136,11 +156,12 @@ class UnsubscribedFiles:
     def _follow(self, links: Iterable[_Link], path: Path) -> UnsubscribedFile:
         """Do what the links would have done, without emails; in a log, only requests of the method POST did anything."""
         now, signer, proof, rejected = self.clock(), self.signer(), _proof(path), list[RejectedRow]()
-        keys = dict[str, None]()
+        keys = dict[tuple[str, int], None]()
         for link in links:
             try:
                 if link.method in ("", "POST"):
-                    keys[signer.open(Purpose.UNSUBSCRIBE, link.token)[0]] = None
+                    opened = open_link(signer, link.token)
+                    keys[opened.subscriber_key, opened.list_id] = None
             except SampleLink:
                 continue
             except BadToken as error:  # every web server is asked for addresses that it does not have
@@ -149,12 +170,12 @@ class UnsubscribedFiles:
         gone, wanted = 0, iter(keys)
         while some := list(islice(wanted, AT_ONCE)):
             with self.store.write(after_others=True) as tx:
-                gone += sum(self._end(tx, key, proof, now) for key in some)
+                gone += sum(self._end(tx.of_list(list_id), key, proof, now) for key, list_id in some)
         return UnsubscribedFile(gone, 0, len(keys) - gone, 0, tuple(rejected), ())
 
     @staticmethod
     def _end(tx: Tx, key: str, proof: str, now: datetime) -> bool:
-        """End everything that somebody with this key gets; False if they got nothing."""
+        """End everything of this list that somebody with this key gets; False if they got nothing."""
         subscriber = tx.subscribers.by_key(key)
         if subscriber is None:
             return False

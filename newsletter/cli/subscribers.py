@@ -109,6 +109,8 @@ def show(context: CliContext, *, address: str) -> None:
             for one in record.deliveries
         ],
     }
+    if len(record.lists) > 1:
+        document["one_a_day"] = subscriber.one_a_day
     context.report(document, lambda output: _draw_record(output, record))
 
 

@@ -100,6 +100,11 @@ SCHEMAS: dict[str, Json] = {
         **{name: _text() for name in ("address", "name", "status", "pace", "source")},
         **dict.fromkeys(("signup_at", "confirmed_at", "paused_until", "left_at", "quarterly_at"), _TIME),
         new_address=_OPTIONAL,
+        subscriptions={
+            "type": "array",
+            "description": "if there are several lists",
+            "items": _object(("list", "status"), list=_text(), status=_text(), frequency=_text()),
+        },
         consent={
             "type": "array",
             "items": _object(("at", "what"), at=_TIME, what=_text(), proof=_text(), origin=_text()),

@@ -30,6 +30,11 @@ class ShownList:
         return self.app.site.title
 
     @property
+    def description(self) -> str:
+        """What the owner says about it, or ""."""
+        return self.app.site.description
+
+    @property
     def is_weekly(self) -> bool:
         """Does it have one issue per week?"""
         return self.app.schedule.days.slots_per_week == 1

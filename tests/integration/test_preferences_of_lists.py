@@ -129,3 +129,14 @@ def test_the_page_of_an_unconfirmed_subscriber_offers_no_list_to_join(three: Web
 
     assert 'value="join"' not in answer.text
     assert "Waiting for you to click the button in our email" in answer.text
+
+
+def test_the_data_of_a_subscriber_has_every_subscription(three: WebHarness) -> None:
+    change(three, action="join", list="advice")
+    found = three.http.get(f"{three.preferences_path(ANNA)}/data.json").json()
+
+    assert [(one["list"], one["status"]) for one in found["subscriptions"]] == [
+        ("tips", "confirmed"),
+        ("advice", "confirmed"),
+    ]
+    assert found["consent"][-1]["list"] == "advice"

@@ -93,7 +93,15 @@ def real_path(web_harness: WebHarness, path: str, subscriber: str) -> dict[str, 
         )["skip"],
     }
     token = tokens.get(path.split("/")[1], "")
-    return {"token": token, "slug": TIP, "name": "prices", "year": "2025", "number": "1", "answer": "yes"}
+    return {
+        "token": token,
+        "slug": TIP,
+        "name": "prices",
+        "year": "2025",
+        "number": "1",
+        "answer": "yes",
+        "key": "tips",
+    }
 
 
 def is_known(web_harness: WebHarness, address: str) -> bool:

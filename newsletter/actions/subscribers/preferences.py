@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter.actions.subscribers.confirm import queue_welcome
 from newsletter.actions.subscribers.erase import erase
+from newsletter.actions.subscribers.my_data import data_of
 from newsletter.actions.subscribers.onboarding import enter_list, is_in_series
 from newsletter.actions.subscribers.signup_limits import SignupLimiter, origin_key
 from newsletter.actions.subscribers.subscribe import clean_name, named_lists
@@ -103,28 +104,7 @@ class Preferences:
         """Everything stored about the subscriber, ready for JSON."""
         subscriber_key = self._open(token)
         with self.store.read() as tx:
-            subscriber = _subscriber(tx, subscriber_key)
-            consents, deliveries = tx.subscribers.consents(subscriber.id), tx.subscribers.deliveries(subscriber.id)
-        return {
-            "address": subscriber.address,
-            "name": subscriber.name,
-            "status": subscriber.display_status,
-            "pace": subscriber.pace.value,
-            "source": subscriber.source,
-            "new_address": subscriber.new_address.text if subscriber.new_address else None,
-            **{
-                name: self._iso(getattr(subscriber, name))
-                for name in ("signup_at", "confirmed_at", "paused_until", "left_at", "quarterly_at")
-            },
-            "consent": [
-                {"at": self._iso(one.at), "what": one.what, "proof": one.proof, "origin": one.origin}
-                for one in consents
-            ],
-            "deliveries": [
-                {"issue": one.issue, "slot": self._iso(one.slot), "tip": one.tip, "state": one.state}
-                for one in deliveries
-            ],
-        }
+            return data_of(tx, _subscriber(tx, subscriber_key), self._iso)
 
     def unsubscribe_token(self, token: str, list_key: str = "") -> str:
         """The unsubscribe token of the same subscriber, for the button on the preferences page."""

@@ -56,7 +56,7 @@ class Unsubscribed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Link:
+class UnsubscribeLink:
     """What an unsubscribe token says. issue: its id, or 0."""
 
     subscriber_key: str
@@ -177,10 +177,8 @@ class UnsubscribeLinks:
             raise BadToken("this link is no longer valid", fix="Sign up again")
         return subscriber, list_id
 
-    def _open(self, token: str) -> _Link:
-        subscriber_key, *rest = self.signer.open(Purpose.UNSUBSCRIBE, token) or ("",)
-        issue = _number(rest)
-        return _Link(subscriber_key, issue, list_of_issue(issue) if issue else _number(rest[1:]) or FIRST_LIST)
+    def _open(self, token: str) -> UnsubscribeLink:
+        return open_link(self.signer, token)
 
 
 def end_subscription(tx: Tx, subscriber: Subscriber, how: str, now: datetime, *, issue: int = 0) -> Unsubscribed:
@@ -241,6 +239,14 @@ def _ends_quarterly(tx: Tx, subscriber: Subscriber, issue: int) -> bool:
 
 def _seconds(at: datetime) -> int:
     return int(at.timestamp())
+
+
+def open_link(signer: Signer, token: str) -> UnsubscribeLink:
+    """Whose link it is, and for which list: that of its issue, the one it names, or the first. Raises BadToken."""
+    subscriber_key, *rest = signer.open(Purpose.UNSUBSCRIBE, token) or ("",)
+    issue = _number(rest)
+    list_id = list_of_issue(issue) if issue else _number(rest[1:]) or FIRST_LIST
+    return UnsubscribeLink(subscriber_key, issue, list_id)
 
 
 def _number(rest: Sequence[str]) -> int:
