@@ -124,6 +124,7 @@ def _subscription_json(context: CliContext, key: str, one: Subscription) -> dict
         "confirmed_at": context.iso(one.confirmed_at),
         "left_at": context.iso(one.left_at),
         "paused_until": context.iso(one.paused_until),
+        **({"last_tip": one.last_tip} if one.last_tip else {}),
     }
 
 
@@ -144,11 +145,15 @@ def _draw_record(output: Output, record: SubscriberRecord) -> None:
         output.facts(
             [facts[0], ("at most one email a day", "yes" if subscriber.one_a_day else "no")], title=subscriber.address
         )
+        is_in_course = any(one.last_tip for one in record.subscriptions.values())
+        course = ["last tip of the course"] if is_in_course else []
         rows = [
-            (key, one.status.value, one.pace.value, when(one.confirmed_at or one.signup_at), when(one.paused_until))
+            (key, one.status.value, one.pace.value, when(one.confirmed_at or one.signup_at), when(one.paused_until),
+             *(one.last_tip for _ in course))
             for key, one in record.subscriptions.items()
-        ]
-        output.table(["!list", "!status", "frequency", "!since", "paused until"], rows, empty="No subscription.")
+        ]  # fmt: skip
+        head = ["!list", "!status", "frequency", "!since", "paused until", *course]
+        output.table(head, rows, empty="No subscription.")
         if subscriber.suppressed:
             output.line("The address is suppressed, so nothing is sent to it.", "yellow")
     several = ["list"] if len(record.lists) > 1 else []

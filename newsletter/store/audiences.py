@@ -51,14 +51,15 @@ class SqlAudiences(SqlIssueResults):
 
     def _wait_a_day(self, row: Issue, days: Iterable[Day]) -> None:
         """Let those wait who want at most one email a day, and get one of another list on that day. With one list, nobody."""
-        today, *others = (*days,)
-        if not others or self._db.execute("SELECT 1 FROM mailing_list LIMIT 1 OFFSET 1").fetchone() is None:
+        slots = (*days,)
+        if len(slots) < 2 or self._db.execute("SELECT 1 FROM mailing_list LIMIT 1 OFFSET 1").fetchone() is None:
             return
+        today = slots[0]
         since = to_text(today.begins - timedelta(days=LONGEST + 1))
         # Their numbers in the statement: SQLite then looks up these few, and not every delivery of a subscriber.
         issues = ", ".join(str(number) for (number,) in self._db.execute(statements.STARTED_SINCE, (since, row.id)))
         sql, waited, before = statements.WAIT_A_DAY.format(issues=issues), None, State.PENDING
-        for day, then in pairwise([today, *others]):
+        for day, then in pairwise(slots):
             values = {"at": to_ms(then.at), "begins": to_text(day.begins), "ends": to_text(day.ends),
                       "begins_ms": to_ms(day.begins), "ends_ms": to_ms(day.ends)}  # fmt: skip
             to = transition(before, Event.WAIT)

@@ -78,7 +78,7 @@ AUDIENCE = "subscription s CROSS JOIN subscriber p ON p.id = s.subscriber_id"
 MAILABLE = f"SELECT count(*) FROM {AUDIENCE} WHERE {DELIVERABLE}"
 COUNT_QUARTERLY = f"SELECT count(*) FROM {AUDIENCE} WHERE {QUARTERLY}"
 _OF_PERSON = """SELECT list_id, status, pace, source, signup_at, confirmed_at, left_at, paused_until, confirmation_mailed_at,
-    quarterly_at FROM subscription WHERE subscriber_id = ? ORDER BY list_id"""
+    quarterly_at, (SELECT key FROM tip WHERE tip.id = last_tip_id) FROM subscription WHERE subscriber_id = ? ORDER BY list_id"""
 
 # -- writing -----------------------------------------------------------------------------------------
 
@@ -210,9 +210,9 @@ class SqlSubscriptions:
 
 
 def _read(row: Sequence[Any]) -> Subscription:
-    list_id, status, pace, source, signup_at, *times = row
+    list_id, status, pace, source, signup_at, *times, last_tip = row
     confirmed_at, left_at, paused_until, mailed_at, quarterly_at = map(from_text_or_none, times)
     return Subscription(
         list_id, Status(status), Frequency(pace), source, from_text(signup_at), confirmed_at, left_at, paused_until,
-        mailed_at, quarterly_at,
+        mailed_at, quarterly_at, last_tip or "",
     )  # fmt: skip

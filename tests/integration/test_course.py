@@ -223,6 +223,14 @@ def test_the_last_email_says_what_follows(played: Played) -> None:
     assert played.course.issues.list()[0].state is IssueState.DONE
 
 
+def test_the_record_of_a_subscriber_says_where_they_are(played: Played) -> None:
+    played.join("ada")
+    played.week(0)
+    found = played.harness.subscribers.record("ada@a.example").subscriptions["start"]
+
+    assert (found.last_tip, found.status) == ("one", Status.CONFIRMED)
+
+
 def test_the_tips_of_a_course_are_listed_in_its_order_whichever_were_sent(played: Played) -> None:
     played.join("ada")
     played.week(0)

@@ -65,7 +65,10 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a person has with one list. All times are aware (UTC); see `Subscriber` for the rest."""
+    """What a person has with one list. All times are aware (UTC); see `Subscriber` for the rest.
+
+    last_tip: in a course, the key of the tip at which they are; "" before the first one.
+    """
 
     list_id: int
     status: Status
@@ -77,6 +80,7 @@ class Subscription:
     paused_until: datetime | None
     confirmation_mailed_at: datetime | None
     quarterly_at: datetime | None
+    last_tip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
