@@ -35,6 +35,7 @@ CHECKED = (
 )
 NOT_TESTABLE = {
     "GET /logo",
+    "GET /lists/{key}/logo",
     "GET /media/{name}",
     "GET /portrait",
     "GET /move/{token}",
