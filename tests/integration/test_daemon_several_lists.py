@@ -16,7 +16,7 @@ from newsletter.domain.lists import MailingList, issue_id
 from newsletter.domain.subscribers.subscription import Status
 from tests.support.library import TUESDAY, add_tip
 from tests.support.played_lists import Arrival, Mailboxes, live, several_lists
-from tests.support.publishing import AppHarness
+from tests.support.publishing import AppHarness, parse_emails
 
 Two = tuple[AppHarness, Mailboxes]
 
@@ -145,6 +145,7 @@ def test_the_links_of_a_preview_act_on_their_list(two: Two) -> None:
         for sent in memory.emails
         if b"One of advice" in sent.message and b"/owner/" in sent.message
     ]
+    assert any(str(email["Subject"]).startswith("[Advice] Preview") for email in parse_emails(memory.emails))
     link = preview.replace("=\r\n", "").partition("/owner/skip")[2].split()[0]
     harness.preview_links.act(f"skip{link}")
     skipped = {}
