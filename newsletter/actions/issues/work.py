@@ -18,7 +18,6 @@ def has_work(tx: Tx, rules: Rules, due: Due) -> bool:
     """Is there anything to write for this slot? Nothing before the first subscriber, so that no tip is wasted."""
     if is_skipped(tx, due.slot) or passed_empty(tx, due.slot):
         return False
-    has_audience = is_course(tx) or tx.subscribers.mailable() > 0  # of a course, see `pass_empty`
     issue = tx.issues.for_slot(due.slot)
     if due.missed:
         if issue:
@@ -26,13 +25,18 @@ def has_work(tx: Tx, rules: Rules, due: Due) -> bool:
         # Without an earlier issue it is a new newsletter, unless it waited for the owner; with a later one, the clock was set back.
         last = tx.issues.last_slot()
         return last < due.slot if last else bool(waits(tx, rules, due.slot, choice_for(tx, rules, due.slot).tip))
-    if (issue and issue.state not in UNSENT) or not has_audience or waits(tx, rules, due.slot, None):
+    if (issue and issue.state not in UNSENT) or not _has_audience(tx) or waits(tx, rules, due.slot, None):
         return False
     if rules.approval or (issue and issue.state is IssueState.NO_CONTENT):
         tip = issue.tip_key if issue and issue.tip_key else choice_for(tx, rules, due.slot).tip
         is_known_empty = tip is None and issue is not None and issue.state is IssueState.NO_CONTENT
         return not is_known_empty and not waits(tx, rules, due.slot, tip)
     return True
+
+
+def _has_audience(tx: Tx) -> bool:
+    """A course may be without one: see `begins_empty`."""
+    return is_course(tx) or tx.subscribers.mailable() > 0
 
 
 def waits(tx: Tx, rules: Rules, slot: date | None, tip_key: str | None) -> str:
