@@ -76,15 +76,15 @@ def was_dead_before(tx: Tx, address: str, now: datetime) -> bool:
 
 
 def join_alerts(store: Store, rules: Rules, now: datetime) -> None:
-    """Make one alert of those about a list that have waited for an hour or more: the owner gets one and not forty."""
+    """Make one alert of those that have waited for an hour or more, so that the owner gets one and not forty."""
     with store.read() as tx:  # the daemon asks every two seconds: look before taking the write lock
         if not _are_many(tx.transactional.old_alerts(now - OLD)):
             return
     with store.write() as tx:
-        together: dict[tuple[str, object], list[TransactionalEmail]] = {}
+        by_owner: dict[str, list[TransactionalEmail]] = {}
         for email in tx.transactional.old_alerts(now - OLD):
-            together.setdefault((email.address, email.values.get("list")), []).append(email)
-        for emails in together.values():
+            by_owner.setdefault(email.address, []).append(email)
+        for emails in by_owner.values():
             if not _are_many(emails):
                 continue
             tx.transactional.replace(emails[-1].id, _joined(emails, rules))
@@ -107,5 +107,4 @@ def _joined(emails: Sequence[TransactionalEmail], rules: Rules) -> dict[str, obj
     if len(said) > LISTED:
         lines.insert(0, f"{len(said) - LISTED} more came before these.")
     values = alert_values(f"{len(said)} alerts could not be sent until now", lines, "Run newsletter doctor")
-    of_list = {"list": emails[0].values["list"]} if "list" in emails[0].values else {}
-    return {**values, **of_list, "joined": said}
+    return {**values, "joined": said}

@@ -23,8 +23,8 @@ class Courses(Protocol):
         """
         ...
 
-    def last_tip(self) -> str:
-        """The key of the last tip that can be sent; "" without any."""
+    def last_tip(self, day: date) -> str:
+        """The key of the last tip that can be sent, without those that are pinned to a later day; "" without any."""
         ...
 
     def settle(self) -> int:

@@ -84,9 +84,9 @@ class SqlAudiences(SqlIssueResults):
     def _freeze_course(self, row: Issue, course: Course, others: Mapping[str, SubstituteEmail]) -> int:
         """Copy the audience into deliveries, each with the next tip, and save the emails of these tips."""
         number, dated = row.id or 0, self._session.get_one(Tip, row.tip_id).key if row.run else ""
-        courses = SqlCourses(self._db, row.list_id)
-        frozen = courses.freeze(number, course, dated)
-        courses.publish(self._save_others(number, others), row.day or row.due_at.date())
+        courses, day = SqlCourses(self._db, row.list_id), row.day or row.due_at.date()
+        frozen = courses.freeze(number, course, dated, day)
+        courses.publish(self._save_others(number, others), day)
         return frozen
 
     def _save_others(self, number: int, others: Mapping[str, SubstituteEmail]) -> Collection[int | None]:

@@ -41,10 +41,12 @@ _FILL_STEP = """INSERT INTO temp.course_step SELECT p.place, p.tip_id, :since
 # The issues whose own tip everybody got: since then within its rest, or ever.
 _FILL_RUNS = """INSERT INTO temp.course_run SELECT c.tip_id, i.id FROM temp.course_step c JOIN issue i ON i.tip_id = c.tip_id
     WHERE (i.run IS NOT NULL OR i.quarter IS NOT NULL) AND i.started_at IS NOT NULL AND i.day > c.since"""
-_LAST_KEY = """SELECT key FROM tip WHERE list_id = :list AND complete AND state <> 'retired' AND problem = '' AND season = ''
+# Nobody stays in a course only to wait for a date: a tip that is pinned to a later one is for those who are in it then.
+_IS_PART = """t.complete AND t.state <> 'retired' AND t.problem = '' AND t.season = '' AND (t.pin_on IS NULL OR t.pin_on <= :day)"""
+_LAST_KEY = f"""SELECT key FROM tip t WHERE list_id = :list AND {_IS_PART}
     ORDER BY starter DESC, position DESC, key DESC LIMIT 1"""
-_LAST_SENDABLE = """SELECT p.tip_id, p.place FROM temp.course_place p JOIN tip t ON t.id = p.tip_id
-    WHERE t.complete AND t.state <> 'retired' AND t.problem = '' AND t.season = '' ORDER BY p.place DESC LIMIT 1"""
+_LAST_SENDABLE = f"""SELECT p.tip_id, p.place FROM temp.course_place p JOIN tip t ON t.id = p.tip_id
+    WHERE {_IS_PART} ORDER BY p.place DESC LIMIT 1"""
 
 # -- the next tip of each subscriber -----------------------------------------------------------------------
 
@@ -164,14 +166,14 @@ class SqlCourses:
         keys = dict(self._db.execute("SELECT id, key FROM tip").fetchall())
         return {keys[pick]: number for pick, number in counts.items()}
 
-    def freeze(self, issue: int, course: Course, dated: str) -> int:
+    def freeze(self, issue: int, course: Course, dated: str, day: date) -> int:
         """Copy the audience into deliveries, and move the places; the size of the audience."""
         self.settle()
         insert = _INSERT.format(picks=self._picks(course, dated, _IN_BLOCK))
         values = {**self._values(), "issue": issue, "dated": self._id(dated)}
         # SQLite first keeps what it inserts into a table that it reads as well, so all at once would take much memory.
         frozen = sum(self._db.execute(insert, {**values, **block}).rowcount for block in self._blocks())
-        last, end = self._end()
+        last, end = self._end(day)
         received, otherwise = self._received()("c.tip_id", "c.since"), "s.last_tip_id" if dated else _TO_THE_END
         ends = {"last": last or None, "end": end, "near": self._near()}
         self._db.execute(_MOVE.format(received=received, otherwise=otherwise), {**values, **ends})
@@ -181,9 +183,9 @@ class SqlCourses:
         """Mark the tips of an issue as sent, those that were not sent before."""
         self._db.executemany(_PUBLISH, [(day.isoformat(), tip_id) for tip_id in tips])
 
-    def last_tip(self) -> str:
+    def last_tip(self, day: date) -> str:
         """See ports.courses."""
-        row = self._db.execute(_LAST_KEY, self._values()).fetchone()
+        row = self._db.execute(_LAST_KEY, {**self._values(), "day": day.isoformat()}).fetchone()
         return str(row[0]) if row else ""
 
     def settle(self) -> int:
@@ -213,7 +215,7 @@ class SqlCourses:
         """Move those who have received the last tip of this course to another list; how many. key: of this course."""
         self.settle()
         values = {**self._values(), "then": then, "now": to_text(now), "proof": f"after the course {key}"}
-        _last, end = self._end()
+        _last, end = self._end(now.date())
         done = self._db.execute(_DONE, {**values, "end": end, "day": before.isoformat()}).rowcount if end else 0
         for statement in (_LOG_MOVES, _ADMIT, _LEAVE, _ENTER) if done else ():
             self._db.execute(statement, values)
@@ -226,9 +228,9 @@ class SqlCourses:
         row = self._db.execute("SELECT id FROM tip WHERE key = ?", (key,)).fetchone()
         return int(row[0]) if row else 0
 
-    def _end(self) -> tuple[int, int]:
-        """The last tip that can be sent at some time, and its place; 0 without any."""
-        row = self._db.execute(_LAST_SENDABLE).fetchone()
+    def _end(self, day: date) -> tuple[int, int]:
+        """The last tip that can be sent on this day or at any time, and its place; 0 without any."""
+        row = self._db.execute(_LAST_SENDABLE, {"day": day.isoformat()}).fetchone()
         return (int(row[0]), int(row[1])) if row else (0, 0)
 
     def _load(self, course: Course) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
+from newsletter.domain.delivery.one_a_day import ONE_A_DAY
 from newsletter.domain.lists import FIRST_LIST, ISSUES_PER_LIST
 from newsletter.domain.subscribers.subscriber import NewSubscriber, Subscription
 from newsletter.domain.subscribers.subscription import Frequency, Status
@@ -109,11 +110,13 @@ CHANGEABLE = frozenset({"pace", "quarterly_at", "confirmation_mailed_at", "remin
 END_PAUSES = """UPDATE subscription SET status = 'confirmed', paused_until = NULL
     WHERE status = 'paused' AND paused_until <= :now RETURNING list_id, subscriber_id"""
 # An email that is still to be sent counts as the one of this month: a week late is better than two in a week. Only the
-# emails of the same list count; the range of their issues is that of domain.lists.issue_id.
+# emails of the same list count; the range of their issues is that of domain.lists.issue_id. One that waited for a day counts
+# from the day of its issue, so that it does not keep the next one waiting for another week.
+_DAY = 24 * 60 * 60 * 1000
 _HAD_EMAIL = f"""EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber_id = subscription.subscriber_id
     AND d.issue_id BETWEEN (subscription.list_id - {FIRST_LIST}) * {ISSUES_PER_LIST} + 1
         AND (subscription.list_id - {FIRST_LIST} + 1) * {ISSUES_PER_LIST}
-    AND (d.state IN ('pending', 'sending', 'deferred') OR (d.state = 'sent' AND d.last_at > :since)))"""
+    AND (d.state IN ('pending', 'sending', 'deferred') OR (d.state = 'sent' AND d.last_at - iif(d.reason IS '{ONE_A_DAY}', {_DAY}, 0) > :since)))"""
 MARK_RESTING = f"""UPDATE subscription SET resting = (pace = 'monthly' AND {_HAD_EMAIL})
     WHERE {{lists}} AND (pace = 'monthly' OR resting) AND resting <> (pace = 'monthly' AND {_HAD_EMAIL})"""
 SKIP_REMINDERS = "UPDATE subscription SET reminded_at = :now WHERE status = 'pending' AND signup_at >= :since"

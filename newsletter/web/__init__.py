@@ -43,9 +43,7 @@ def make_web(app: App, table: RouteTable = route_table, *, own_pages: bool = Tru
     )
     answer_errors(web, pages, strict)
     web.add_middleware(strict.around)
-    # Not those of lists: a site at https://example.org/lists is older than they are.
-    paths = (row.path for row in rows if not row.path.startswith("/lists/"))
-    prefix = OptionalPrefix(unquote(urlsplit(app.site.base_url).path), paths)
+    prefix = OptionalPrefix(unquote(urlsplit(app.site.base_url).path), (row.path for row in rows))
     web.add_middleware(prefix.around)  # the last one is the outermost, so the others see the path without the prefix
     return web
 

@@ -163,6 +163,19 @@ def test_a_pinned_tip_goes_to_everybody_who_has_not_had_it_and_the_course_goes_o
     assert played.week(4)["bob"] == ["Three"]
 
 
+def test_nobody_stays_in_a_course_only_to_wait_for_a_pinned_tip(played: Played) -> None:
+    played.join("ada")
+    played.week(0)
+    played.course.tips.pin("three", SLOT + 5 * WEEK)
+    assert played.week(1) == {"ada": ["Two"]}
+    assert "This was the last tip of this series." in text_of(parse_emails(played.server.week.emails)[0])
+    assert played.week(2) == {"ada": ["Main0"]}
+    played.join("bob")
+    assert played.week(3) == {"ada": ["Main1"], "bob": ["One"]}
+    assert played.week(4) == {"ada": ["Main2"], "bob": ["Two"]}
+    assert played.week(5) == {"ada": ["Main3"], "bob": ["Main3"]}
+
+
 def test_the_owner_inserts_moves_and_retires_tips_while_subscribers_are_under_way(played: Played) -> None:
     played.add_tips("Four", "Five")
     played.join("ada")

@@ -99,7 +99,7 @@ def test_everybody_gets_the_tip_that_the_rules_say(
     db.execute(
         f"INSERT INTO issue (id, list_id, slot, quarter, day, due_at, state, tip_id, run, tip_was, subject, secret, audience, reason, planned_at, started_at, done_at) SELECT 10000013, 2, '{SLOT}', NULL, '{SLOT}', '{NOW}', 'preparing', 1, NULL, '', '', x'', 0, '', '{NOW}', NULL, NULL"
     )
-    SqlCourses(db, 2).freeze(10_000_013, course, "")
+    SqlCourses(db, 2).freeze(10_000_013, course, "", SLOT)
     found = dict(db.execute("SELECT subscriber_id, tip_id FROM delivery WHERE issue_id = 10000013").fetchall())
     db.execute("ROLLBACK")
 
@@ -124,7 +124,7 @@ def test_no_statement_of_a_freeze_reads_every_delivery_or_asks_for_each_subscrib
     said: list[str] = []
     db.set_trace_callback(said.append)
     db.execute("UPDATE issue SET state = 'preparing', started_at = NULL, done_at = NULL WHERE id = 10000012")
-    SqlCourses(db, 2).freeze(10_000_012, Course(tuple(map(Step, TIPS))), "")
+    SqlCourses(db, 2).freeze(10_000_012, Course(tuple(map(Step, TIPS))), "", SLOT)
     db.set_trace_callback(None)
     plans = {sql: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")] for sql in said if "delivery" in sql}
 

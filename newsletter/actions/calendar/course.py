@@ -28,10 +28,10 @@ def course_rules(found: MailingList) -> CourseRules | None:
     return CourseRules(found.then, parse_rerun(f"after {found.again_after}").after if found.again_after else None)
 
 
-def course_end(tx: Tx, key: str) -> CourseEnd | None:
-    """What follows on this tip, if it is the last one of a course."""
+def course_end(tx: Tx, key: str, day: date) -> CourseEnd | None:
+    """What follows on this tip, if it is the last one of a course on this day."""
     rules = course_rules(tx.lists.mine())
-    return rules.end if rules and tx.courses.last_tip() == key else None
+    return rules.end if rules and tx.courses.last_tip(day) == key else None
 
 
 def whole_course(tips: Iterable[TipPlan]) -> Course:

@@ -107,7 +107,7 @@ def issue_content(tx: Tx, rules: Rules, issue: IssueFacts, tip: TipFull) -> Issu
     """The content of an issue's email about one tip, whose title gets the year of the issue if it names one."""
     day = issue.slot or rules.schedule.day_of(issue.due_at)
     secret, archive_links = tx.issues.secret(issue.number), tx.archive.archive_links(tip.card.id, day)
-    kind, end = QUARTERLY if issue.quarter else WEEKLY, course_end(tx, tip.card.key) if issue.slot else None
+    kind, end = QUARTERLY if issue.quarter else WEEKLY, course_end(tx, tip.card.key, day) if issue.slot else None
     return IssueContent(tip.dated(day), issue.number, day, secret, archive_links, kind, course_end=end)
 
 

@@ -5,7 +5,7 @@ that they have not received within its rest. So a place only moves forward: a ti
 those who are past it, and a tip that they have received is passed over if it is put behind it. A tip that is moved, or leaves
 the list, takes nobody with it: the place of its subscribers becomes the tip in front of it.
 
-A tip that cannot be sent in a slot is passed over. Pinned and seasonal tips go to everybody on their date, and do not move
+A tip that cannot be sent in a slot is passed over, and nobody stays in a course only to wait for a date. Pinned and seasonal tips go to everybody on their date, and do not move
 any place. `store.course` does the same for all subscribers in one statement.
 """
 
