@@ -26,8 +26,8 @@ chaos: $(READY) ## run the long chaos tests: 1,000 times kill -9 and 200 times S
 nasty: $(READY) ## send through every bad relay in every setting, and print a table; takes half an hour
 	$(BIN)/pytest -q -m long -s tests/nasty
 
-years: $(READY) ## play ten more years with other people, against the naive reckoning; takes some minutes
-	$(BIN)/pytest -q -m long tests/integration/test_year.py
+years: $(READY) ## play twenty more years with other people against the naive reckoning; takes a quarter of an hour
+	$(BIN)/pytest -q -m long tests/integration/test_year.py tests/integration/test_year_properties.py
 
 fuzz: $(READY) ## try random files, requests, and replies for FUZZ_MINUTES (60); prints a test case and exits with 1 if one fails
 	@$(BIN)/python -m tests.fuzz

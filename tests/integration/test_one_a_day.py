@@ -126,13 +126,3 @@ def test_an_issue_that_is_sent_early_keeps_its_time_of_today() -> None:
     today, tomorrow, *_ = days_of(now + timedelta(days=7, hours=-7), now, NEW_YORK)
 
     assert (today.at, tomorrow.at) == (now, now + timedelta(days=1))
-
-
-def test_the_heartbeat_comes_on_the_day_although_some_get_the_issue_on_another(tmp_path: Path) -> None:
-    with several_lists(tmp_path, {"advice": "tue 07:00"}, ["ada", "bob"]) as (harness, mailboxes):
-        with harness.store.write() as tx:
-            tx.subscribers.change(ADA, one_a_day=True)
-        live(harness, -1, 0)
-
-        assert [one.list for one in of(mailboxes, "ada")] == ["advice"]
-        assert harness.heartbeat.claim() == harness.clock().date()

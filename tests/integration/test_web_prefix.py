@@ -50,13 +50,6 @@ def test_a_prefix_that_is_an_address_of_ours_is_not_removed(tmp_path: Path) -> N
         assert "<h1>Archive</h1>" in web_harness.http.get("/tips/archive").text
 
 
-def test_a_site_below_the_word_for_lists_keeps_its_addresses(tmp_path: Path) -> None:
-    with open_web_harness(tmp_path, base_url="https://x.example/lists") as web_harness:
-        add_tip(web_harness.app, "Say the name", date(2025, 4, 29))
-        for path in ("/lists/", "/lists/archive", "/lists/tips/say-the-name", "/archive"):
-            assert web_harness.http.get(path).status_code == 200
-
-
 def test_a_path_with_other_letters_is_recognized_however_it_is_written(tmp_path: Path) -> None:
     with open_web_harness(tmp_path, base_url="https://x.example/f%C3%BCr-alle") as web_harness:
         assert web_harness.http.get("/für-alle/archive").status_code == 200

@@ -48,11 +48,11 @@ def test_a_year_goes_on_in_the_middle_of_an_issue_and_links_in_old_emails_work(t
         mailboxes = harness.sender_override = Mailboxes(harness.clock, old)
         signed_up = {who: (at, [1]) for who, at in year["signed_up"].items()}
         with harness.store.sending("test", harness.clock()) as lock:
-            going_on = Year(harness, mailboxes, Daemon(harness, lock), LISTS, year["keys"], signed_up)
+            going_on = Year(harness, LISTS, mailboxes, Daemon(harness, lock), year["keys"], signed_up)
             going_on.set_clock(MIDDLE)
             going_on.live()
             views = [harness.unsubscribe_links.view(one.token) for one in old]
-            going_on.play([one for one in events if one.at > MIDDLE], MIDDLE, UNTIL)
+            going_on.play([one for one in events if one.at > MIDDLE], UNTIL)
         found = going_on.emails()
         assert not harness.broken()
 

@@ -12,7 +12,8 @@ class List:
     """One list as its owner set it up.
 
     days: its slots, in ascending order. tips: in their order at the beginning. is_course: everybody begins with the first
-    tip. then: where subscribers of a course go after the last one; "" for nowhere. rest: how long a tip rests between two
+    tip. then: where subscribers of a course go after the last one; "" for nowhere. welcome: the course that new subscribers
+    of this list get first. rest: how long a tip rests between two
     runs; None: no tip runs again.
     """
 
@@ -22,6 +23,7 @@ class List:
     at: time = time(8)
     is_course: bool = False
     then: str = ""
+    welcome: str = ""
     rest: timedelta | None = None
 
 

@@ -59,7 +59,8 @@ class Event:
 class Subscription:
     """One person in one list. last: the day of the last issue that they got.
 
-    place: the last tip of the course they had. asked: the last slot of the course, whether or not it had a tip for them.
+    place: the last tip of the course they had. nothing: the last slot of the course that had no tip for them.
+    went_on: they have had all of the course, and are in the next list.
     """
 
     is_active: bool = False
@@ -67,7 +68,8 @@ class Subscription:
     is_monthly: bool = False
     last: date | None = None
     place: str = ""
-    asked: date | None = None
+    nothing: date | None = None
+    went_on: bool = False
     has_unsubscribed: bool = False
 
 
@@ -127,11 +129,12 @@ def reckon(lists: Sequence[List], events: Iterable[Event], until: date) -> list[
         days = (day for day in library.plan.days if first <= day < until)
         happenings += [(datetime.combine(day, library.plan.at), number, library) for day in days]
     for at, _number, what in sorted(happenings, key=lambda one: one[:2]):
-        world.end_courses(at)
         world.send_what_waited(at)
         if isinstance(what, Event):
             world.happens(what)
-        elif what:
+            continue
+        world.end_courses(at)
+        if what:
             world.issue(what, at)
     return world.emails
 
@@ -163,12 +166,13 @@ class _World:
             return
         for_all = library.pinned_to(today) if plan.is_course else library.tip_for_all(today)
         for person in people:
-            person.of(plan.key).asked = today
             if not plan.is_course or (for_all and library.is_news(for_all, person.had, today)):
                 self._give(person, library, for_all, at)
             elif part := library.next_part(person.of(plan.key).place, person.had, today):
                 self._give(person, library, part, at)
                 person.of(plan.key).place = part
+            else:
+                person.of(plan.key).nothing = today
         if for_all:
             library.ran[for_all] = today
 
@@ -214,6 +218,13 @@ class _World:
 
     # -- what happens ------------------------------------------------------------------------------
 
+    def _meant(self, event: Event, person: Person) -> str:
+        """The unsubscribe link of a course means the next list for those who have gone on to it."""
+        key = event.list
+        while event.what == "unsubscribes" and person.of(key).went_on:
+            key = self.libraries[key].plan.then
+        return key
+
     def _step_back(self, library: Library, tip: str) -> None:
         """A tip of a course that is moved takes nobody with it: whoever had it last goes on with what followed it."""
         for person in self.people.values():
@@ -234,7 +245,10 @@ class _World:
         if person is None and event.lists:
             person = Person(event.address)
         if person is not None:
-            _person_does(event, person)
+            if event.what == "confirms":
+                _confirm(person, event.at, {key: library.plan.welcome for key, library in self.libraries.items()})
+            else:
+                _person_does(replace(event, list=self._meant(event, person)), person)
             self.people[event.who] = person
         if person is None or event.what == "is erased":
             self.people.pop(event.who, None)
@@ -243,13 +257,13 @@ class _World:
 
 def _has_had_all(person: Person, library: Library, now: datetime) -> bool:
     own, today = person.of(library.plan.key), now.date()
-    is_new = own.asked is None or own.asked == today
-    return gets_issues(own, now) and not is_new and library.next_part(own.place, person.had, today) is None
+    has_ended = (own.place != "" and own.last != today) or (own.nothing is not None and own.nothing < today)
+    return gets_issues(own, now) and has_ended and library.next_part(own.place, person.had, today) is None
 
 
 def _go_on(person: Person, plan: List) -> None:
     old, then = person.of(plan.key), person.of(plan.then)
-    person.subscriptions[plan.key] = Subscription()
+    person.subscriptions[plan.key] = Subscription(went_on=True)
     if not then.is_active and not then.has_unsubscribed:
         person.subscriptions[plan.then] = replace(then, is_active=True, is_monthly=old.is_monthly)
 
@@ -263,9 +277,7 @@ def _person_does(event: Event, person: Person) -> None:
         case "is added" | "signs up":
             person.asked = event.at, event.lists
             if event.what == "is added":
-                _confirm(person, event.at)
-        case "confirms":
-            _confirm(person, event.at)
+                _confirm(person, event.at, {})
         case "wants one a day" | "wants all":
             person.wants_one_a_day = event.what == "wants one a day"
         case "moves":
@@ -298,14 +310,19 @@ def _change(event: Event, subscription: Subscription) -> None:
             raise ValueError(other)
 
 
-def _confirm(person: Person, now: datetime) -> None:
-    """One button confirms all lists of the last sign-up, within 30 days; whoever comes back gets every issue again."""
+def _confirm(person: Person, now: datetime, welcome: Mapping[str, str]) -> None:
+    """One button confirms all lists of the last sign-up, within 30 days; whoever comes back gets every issue again.
+
+    welcome: by list, the course that those get first who are new to the list.
+    """
     if person.asked and now - person.asked[0] <= LINK_IS_VALID_FOR:
         person.has_confirmed = True
-        for key in person.asked[1]:
+        for wanted in person.asked[1]:
+            is_new = not person.of(wanted).is_active and not person.of(wanted).has_unsubscribed
+            key = (is_new and welcome.get(wanted)) or wanted
             if not person.of(key).is_active:
                 old = person.of(key)
-                person.subscriptions[key] = Subscription(True, last=old.last, place=old.place, asked=old.asked)
+                person.subscriptions[key] = Subscription(True, last=old.last, place=old.place, nothing=old.nothing)
         person.asked = None
 
 

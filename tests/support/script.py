@@ -12,18 +12,20 @@ from tests.support.reckoning import Event
 from tests.support.slots import DAY
 
 WEEK = timedelta(weeks=1)
-QUIET = [*range(15, 390), *range(570, 1430)]
-"""Minutes of a day without a slot, and without the work of the night: events at the same time have no order."""
+QUIET = range(11 * 60 + 15, 23 * 60 + 50)
+"""Minutes of a day at which something may happen. Not in the morning: on the day after the last part of a course, its
+subscribers are in the next list by then."""
 
 
 @dataclass
 class Scriptwriter:
-    """Writes the events of a year. chance: the random numbers."""
+    """Writes the events of a year. chance: the random numbers. one_a_day: some people want at most one email a day."""
 
     chance: random.Random
     lists: Sequence[List]
     first: date
     last: date
+    one_a_day: bool = False
     used: set[datetime] = field(default_factory=set)
 
     def people(self, number: int) -> Iterator[Event]:
@@ -78,7 +80,7 @@ class Scriptwriter:
             Event(at, "wants every issue", who, key),
             Event(at, "moves", who, address=self._address(who, number)),
         ]
-        if len(self.lists) > 1:
+        if self.one_a_day:
             changes += [Event(at, "wants one a day", who)] * 2 + [Event(at, "wants all", who)]
         return self.chance.choice(changes)
 

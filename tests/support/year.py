@@ -17,6 +17,7 @@ from newsletter.daemon import Daemon
 from newsletter.domain.delivery.outcome import Outcome, Reply, Sent, Stage
 from newsletter.domain.errors import BadToken, InputError, Refused
 from newsletter.domain.lists import MailingList, Order
+from newsletter.domain.subscribers.subscription import ON_THE_LIST
 from newsletter.domain.tips.tip import TipState, TipText, identity
 from newsletter.mail.tokens import Purpose
 from newsletter.testing import MemorySender, SentEmail
@@ -28,7 +29,8 @@ from tests.support.slots import days_from
 _SUBJECT = re.compile(rb"^Subject: (.*?)\r\n(?! )", re.MULTILINE | re.DOTALL)
 _LIST = re.compile(rb"^List-ID: [^<]*<([^.>]+)\.", re.MULTILINE)
 _TOKEN = re.compile(rb"^List-Unsubscribe: <https://tips\.example/u/([^>]+)>", re.MULTILINE)
-NIGHT = time(0, 5)
+NOON = time(11)
+LATER = timedelta(days=1, seconds=5)  # some seconds after the emails that wait for a day are due
 WEEKS = {timedelta(weeks=weeks): weeks for weeks in (4, 8, 12)}
 
 
@@ -75,13 +77,13 @@ class Mailboxes(MemorySender):
 class Year:
     """One newsletter whose year is played.
 
-    keys: the keys of people by their names in the script. signed_up: when they did so last, in seconds, and for which lists.
+    daemon: None if nothing is to be sent. keys: the keys of people by their names in the script. signed_up: when they did so last, in seconds, and for which lists.
     """
 
     harness: AppHarness
-    mailboxes: Mailboxes
-    daemon: Daemon
     lists: Iterable[List]
+    mailboxes: Mailboxes
+    daemon: Daemon | None = None
     keys: dict[str, str] = field(default_factory=dict)
     signed_up: dict[str, tuple[int, list[int]]] = field(default_factory=dict)
 
@@ -93,35 +95,43 @@ class Year:
             own = {"title": key.capitalize(), "schedule": schedule}
             self.harness.lists.add(MailingList(0, key, 0, own=own, order=order, then=plan.then))
         for plan in self.lists:
+            if plan.welcome:
+                self.harness.lists.edit(plan.key, onboarding=plan.welcome)
+        for plan in self.lists:
             for tip in plan.tips:
                 self._add(plan.key, tip)
 
-    def play(self, events: Iterable[Event], first: datetime, until: date) -> None:
-        """Live from one moment until a day, which is left out."""
-        moments: list[tuple[datetime, Event | time]] = [(event.at, event) for event in events]
-        moments += [(datetime.combine(day, plan.at), plan.at) for plan in self.lists for day in plan.days]
-        moments += [(datetime.combine(day, NIGHT), NIGHT) for day in days_from(first.date(), until)]
+    def play(self, events: Iterable[Event], until: date) -> None:
+        """Live from the first event until a day, which is left out."""
+        first = min(event.at for event in events)
+        slots = {datetime.combine(day, plan.at) for plan in self.lists for day in plan.days}
+        if any(event.what == "wants one a day" for event in events):
+            slots |= {slot + LATER for slot in slots}
+        moments: list[tuple[datetime, Event | None]] = [(event.at, event) for event in events]
+        moments += [
+            (at, None) for at in slots | {datetime.combine(day, NOON) for day in days_from(first.date(), until)}
+        ]
         for at, event in sorted((one for one in moments if first <= one[0]), key=lambda one: one[0]):
             if at.date() >= until:
                 return
             self.set_clock(at)
-            if isinstance(event, Event):
-                self._happens(event)
-            elif event == NIGHT:
-                self.daemon.run_maintenance()
-            else:
-                self.live()
+            if self.daemon and (event is None or event.what == "signs up"):
+                self.daemon.run_maintenance()  # every hour, in fact
+            if event:
+                self.happens(event)
+            elif at in slots:
+                self.live(again=at.day < 8)
 
     def set_clock(self, at: datetime) -> None:
         """at: a local time."""
         self.harness.fake_clock.now = at.replace(tzinfo=self._zone).astimezone(ZoneInfo("UTC"))
 
-    def live(self) -> None:
-        """What the timers of the daemon do at this moment, twice."""
-        self.daemon.run_maintenance()
-        self.daemon.send_issues()
-        self.harness.fake_clock.forward(seconds=2)
-        self.daemon.send_issues()
+    def live(self, *, again: bool = True) -> None:
+        """What the timers of the daemon do at this moment. again: and two seconds later."""
+        for _time in range(1 + again):
+            if self.daemon:
+                self.daemon.send_issues()
+            self.harness.fake_clock.forward(seconds=2)
 
     def emails(self) -> list[Email]:
         """The emails of issues that have arrived."""
@@ -138,7 +148,8 @@ class Year:
 
     # -- what happens ------------------------------------------------------------------------------
 
-    def _happens(self, event: Event) -> None:
+    def happens(self, event: Event) -> None:
+        """One event of the script, now."""
         # The pages say "you are not subscribed", or that a link is no longer valid; a retired tip is not pinned.
         with suppress(InputError, BadToken, Refused):
             if event.who:
@@ -156,7 +167,7 @@ class Year:
             case "signs up":
                 self._sign_up(event)
             case "confirms":
-                app.confirm_links.confirm(confirm_token(app.signer, self.keys[who], self.signed_up[who][0]))
+                app.confirm_links.confirm(confirm_token(app.signer, self.keys[who], *self.signed_up[who]))
             case "moves":
                 app.preferences.ask_to_move(self._token(who), event.address)
                 app.preferences.move(move_token(app.signer, self.keys[who], int(app.clock().timestamp())))
@@ -166,25 +177,31 @@ class Year:
                 self._changes(event, self._token(who))
 
     def _changes(self, event: Event, token: str) -> None:
-        app = self.harness.of_list(event.list)
+        page, key = self.harness.preferences, event.list
         match event.what:
             case "pauses" if event.until and (weeks := WEEKS.get(event.until - event.at)):
-                app.preferences.pause(token, weeks)
+                page.pause(token, weeks, key)
             case "pauses" if event.until:
-                app.preferences.pause_until(token, event.until.date().isoformat())
+                page.pause_until(token, event.until.date().isoformat(), key)
             case "resumes":
-                app.preferences.resume(token)
+                page.resume(token, key)
             case "wants monthly" | "wants every issue":
-                app.preferences.set_frequency(token, "monthly" if event.what == "wants monthly" else "weekly")
+                page.set_frequency(token, "monthly" if event.what == "wants monthly" else "weekly", key)
+            case "wants one a day" | "wants all":
+                page.set_one_a_day(token, event.what == "wants one a day")
             case "unsubscribes":
-                app.unsubscribe_links.unsubscribe(self._unsubscribe_token(event), how="one-click")
+                self._unsubscribe(event, token)
             case other:
                 raise ValueError(other)
 
-    def _unsubscribe_token(self, event: Event) -> str:
-        """That of the last email of the list which they got, or else that of the preferences page."""
+    def _unsubscribe(self, event: Event, token: str) -> None:
+        """By the link in the last email of the list that they got, or by the button of the preferences page."""
+        app = self.harness
         found = self.mailboxes.tokens.get((event.list, self.keys[event.who]))
-        return found or self.harness.of_list(event.list).preferences.unsubscribe_token(self._token(event.who))
+        if found is None and app.of_list(event.list).preferences.view(token).status in ON_THE_LIST:
+            found = app.preferences.unsubscribe_token(token, event.list)
+        if found:
+            app.unsubscribe_links.unsubscribe(found, how="one-click")
 
     def _sign_up(self, event: Event) -> None:
         app, number = self.harness, len(self.signed_up)
@@ -194,7 +211,7 @@ class Year:
             known = tx.subscribers.by_key(self.keys.get(event.who, ""))
         address = known.address if known else event.address
         lists = [app.of_list(key).list_id for key in event.lists]
-        app.signup.subscribe(address, event.who, form="page/1", origin=origin, proven=True)
+        app.signup.subscribe(address, event.who, form="page/1", origin=origin, proven=True, lists=lists)
         self.keys[event.who] = app.subscribers.get(address).key
         self.signed_up[event.who] = int(app.clock().timestamp()), lists
 

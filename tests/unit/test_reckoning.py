@@ -5,6 +5,7 @@ In January 2026, the Tuesdays are 6, 13, 20, 27, and then February 3, 10, 17, an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -285,6 +286,28 @@ def test_what_changes_a_course(events: list[Event], expected: str) -> None:
     emails = reckon([COURSE, TIPS], [ADA, join("bob", at(8), "start"), *events], UNTIL)
 
     assert shown(emails, "bob@a.example").startswith(expected)
+
+
+def test_new_subscribers_of_a_list_with_a_welcome_series_get_that_first() -> None:
+    tips = replace(TIPS, welcome="start")
+    events = [
+        join("bob", at(1)),
+        SIGN_UP,
+        Event(at(3), "confirms", "ada"),
+        Event(at(29), "unsubscribes", "ada", "tips"),
+        Event(at(5, month=2), "signs up", "ada", lists=("tips",)),
+        Event(at(6, month=2), "confirms", "ada"),
+    ]
+    emails = reckon([tips, COURSE], events, UNTIL)
+
+    assert shown(emails) == "6 one*, 13 two*, 20 three*, 27 d, 10 f, 17 g, 24 h"
+    assert shown(emails, "bob@a.example").startswith("6 a, 13 b")
+
+
+def test_the_link_in_an_email_of_a_course_ends_what_came_after_it() -> None:
+    events = [ADA, join("bob", at(8), "start"), Event(at(4, month=2), "unsubscribes", "bob", "start")]
+
+    assert shown(reckon([COURSE, TIPS], events, UNTIL), "bob@a.example") == "13 one*, 20 two*, 27 three*, 3 e"
 
 
 def test_a_pinned_part_goes_to_everybody_and_the_course_goes_on_after_it() -> None:
