@@ -92,7 +92,7 @@ class Composer:
             message_id=self._message_id(email),
             date=self.clock(),
             kind=email.kind,
-            unsubscribe_url=self._unsubscribe_url(str(email.values["subscriber_key"]), self.parts.list_id)
+            unsubscribe_url=self._unsubscribe_url(str(email.values["subscriber_key"]), _lists_of(email))
             if email.kind == "welcome"
             else "",
         )
@@ -196,13 +196,13 @@ class Composer:
                 token = move_token(self.signer, subscriber.key, int(str(email.values["asked_at"])))
                 return {"address": email.address, "move_url": self.parts.site.url(f"/move/{token}")}
             case "welcome":
-                return {**self._personal(subscriber), **self._welcome(email.id, subscriber, lists)}
+                return {**self._personal(subscriber, lists), **self._welcome(email.id, subscriber, lists)}
             case "unsubscribed":
                 token = resubscribe_token(self.signer, subscriber.key, lists[0])
                 others = self._titles(self._others(subscriber, lists[0]))
                 return {"back_url": self.parts.site.url(f"/back/{token}"), "others": others}
             case _:
-                return self._personal(subscriber)
+                return self._personal(subscriber, [self.parts.list_id])
 
     def _confirmation(self, subscriber: Subscriber, lists: Sequence[int]) -> Values:
         """Before the confirmation, an email shows nothing that the visitor typed except the address: it could be spam."""
@@ -251,19 +251,19 @@ class Composer:
             "latest_takeaway": latest.takeaway,
         }
 
-    def _personal(self, subscriber: Subscriber) -> Values:
+    def _personal(self, subscriber: Subscriber, lists: Sequence[int]) -> Values:
         joined_day = self.parts.site.day_of(subscriber.confirmed_at) if subscriber.confirmed_at else None
         return {
             "address": subscriber.address,
             "name": subscriber.name,
             "joined_on": format_join_date(joined_day.isoformat() if joined_day else "", self.parts.site),
             "joined_day": joined_day,
-            "unsubscribe_url": self._unsubscribe_url(subscriber.key, self.parts.list_id),
+            "unsubscribe_url": self._unsubscribe_url(subscriber.key, lists),
             "preferences_url": self.parts.site.url(f"/p/{self.signer.sign(Purpose.PREFERENCES, subscriber.key)}"),
         }
 
-    def _unsubscribe_url(self, subscriber_key: str, list_id: int) -> str:
-        return self.parts.site.url(f"/u/{unsubscribe_token(self.signer, subscriber_key, list_id)}")
+    def _unsubscribe_url(self, subscriber_key: str, lists: Sequence[int]) -> str:
+        return self.parts.site.url(f"/u/{unsubscribe_token(self.signer, subscriber_key, *lists)}")
 
     def _message_id(self, email: TransactionalEmail) -> str:
         """The same on every retry. The space separates this sealed text from every possible sealed address."""

@@ -161,7 +161,7 @@ class UnsubscribedFiles:
             try:
                 if link.method in ("", "POST"):
                     opened = open_link(signer, link.token)
-                    keys[opened.subscriber_key, opened.list_id] = None
+                    keys.update(dict.fromkeys((opened.subscriber_key, one) for one in (opened.list_id, *opened.more)))
             except SampleLink:
                 continue
             except BadToken as error:  # every web server is asked for addresses that it does not have

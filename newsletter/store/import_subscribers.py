@@ -53,6 +53,7 @@ _FATE = f"""CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(p.id, o.
     WHEN o.record ->> 'status' IN ('pending', 'expired') AND (o.was = 'unconfirmed' OR s.status = o.record ->> 'status')
         THEN 'same'
     WHEN s.status IS NULL AND o.was = 'unsubscribed' THEN 'add_left'
+    WHEN s.status IS NULL AND o.was <> 'cleaned' AND p.id IN (SELECT subscriber_id FROM left_all) THEN 'left'
     WHEN s.status IS NULL AND o.was = 'cleaned' THEN 'block'
     WHEN s.status IS NULL AND o.was = 'active' AND (:proven OR o.evidence IS NOT NULL) THEN 'add_confirmed'
     WHEN s.status IS NULL THEN 'add_asked'
@@ -75,6 +76,13 @@ _FATE = f"""CREATE TEMP TABLE fate AS SELECT o.rowid AS place, coalesce(p.id, o.
 _MEMORY = (
     "CREATE TEMP TABLE mine (address_key TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TEMP TABLE to_ask (list_id INTEGER, subscriber_id INTEGER)",
+)
+# Whoever had unsubscribed from everything before the import, so from no list of the same file: another list does not get
+# them back. With one list there is nobody to look for.
+_LEFT_ALL = (
+    "CREATE TEMP TABLE left_all (subscriber_id INTEGER PRIMARY KEY)",
+    """INSERT INTO left_all SELECT subscriber_id FROM subscription WHERE (SELECT count(*) FROM mailing_list) > 1
+    GROUP BY subscriber_id HAVING max(status = 'unsubscribed') AND NOT max(status IN ('confirmed', 'paused'))""",
 )
 _REMEMBER = (
     """INSERT OR IGNORE INTO mine SELECT address_key FROM decided
@@ -174,7 +182,7 @@ def import_lists(
 def _prepare(connection: sqlite3.Connection) -> None:
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
-    for sql in _MEMORY:
+    for sql in (*_MEMORY, *_LEFT_ALL):
         connection.execute(sql)
 
 

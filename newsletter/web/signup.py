@@ -125,8 +125,10 @@ class SignupPages:
                 if in_json:
                     raise
                 page = "signup_embed" if framed else "signup"
-                still = [key for key in offered if self._lists.is_offered(key)]
-                return self._form(page, still, answer_for(error), email=email, name=name, ticked=chosen)
+                still, answer = [key for key in offered if self._lists.is_offered(key)], answer_for(error)
+                # A form on another site may name a list that has ended: then the page offers all that there are.
+                keys = None if answer.about_lists and len(still) < 2 else still
+                return self._form(page, keys, answer, email=email, name=name, ticked=chosen)
         if in_json:
             return JSONResponse({"status": "check_mail"}, 202, VARY)
         # 303: a reload of the next page must not send the form again (RFC 9110 section 15.4.4).

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from newsletter.app import App
 from newsletter.domain.lists import FIRST_LIST
+from newsletter.domain.slot_days import listed
 from newsletter.domain.subscribers.address import masked_address
 from newsletter.domain.subscribers.subscription import Reason, Verdict
 from newsletter.web.pages import Pages
@@ -102,10 +103,15 @@ class UnsubscribePages:
             view=view,
             thanks=bool(saved),
             saved=saved,
-            title=self._app.of_list_id(view.list_id).site.title,
+            title=self._titles(view),
             others=self._others(token, view),
             all=self._pages.path(f"/u/{token}"),
         )
+
+    def _titles(self, view: UnsubscribeView) -> str:
+        """The title of the list that the link is about, or the titles of all of them."""
+        titles = [self._app.of_list_id(one).site.title for one in view.ends or (view.list_id,)]
+        return listed(titles, self._pages.translations.translate)
 
     def _others(self, token: str, view: UnsubscribeView) -> list[tuple[ShownList, str]]:
         """The other lists that somebody is subscribed to, each with the address that ends it."""
@@ -116,14 +122,14 @@ class UnsubscribePages:
         ]
 
     def _button_page(self, token: str, view: UnsubscribeView) -> Response:
-        is_offered = view.status in {"confirmed", "paused"} and not view.ends_quarterly
+        is_offered = view.status in {"confirmed", "paused"} and not view.ends_quarterly and not view.ends
         preferences = self._app.unsubscribe_links.preferences_token(token)
         of_list = self._app.of_list_id(view.list_id)
         return self._pages.page(
             "unsubscribe",
-            title=of_list.site.title,
+            title=self._titles(view),
             list_key=of_list.list_key,
-            is_named=view.list_id != FIRST_LIST or bool(view.others),
+            is_named=view.list_id != FIRST_LIST or bool(view.ends or view.others),
             address=masked_address(view.address),
             quarterly=view.ends_quarterly,
             standing=view.status,

@@ -176,6 +176,24 @@ def test_a_map_that_does_not_fit_stops_the_import(run: Run, tmp_path: Path, opti
     assert statuses(run, "tips@host.example") == {}
 
 
+def test_another_list_does_not_get_back_whoever_unsubscribed_from_everything(run: Run, tmp_path: Path) -> None:
+    proof = ("--confirmed", "--source", "paper")
+    for address, lists in (("left@host.example", ["tips"]), ("stays@host.example", ["tips", "advice"])):
+        run("add", address, *proof, *(word for key in lists for word in ("--list", key)))
+        run("unsubscribe", address, "--list", "tips")
+    run("add", "new@host.example", *proof, "--list", "advice")
+    assert main(["--env-file", str(tmp_path / "here" / ".env"), "lists", "add", "more", "--title", "More"]) == 0
+    file = write(tmp_path / "old.csv", "email\nleft@host.example\nstays@host.example\nnew@host.example\n")
+
+    code, done = run("import", file, "--list", "more", *proof)
+    assert (code, done["confirmed"]) == (0, 2)
+    assert statuses(run, "left@host.example") == {"tips": "unsubscribed"}
+    assert statuses(run, "stays@host.example")["more"] == "confirmed"
+    code, refused = run("add", "left@host.example", *proof, "--list", "more")
+    assert code == 1
+    assert "has unsubscribed" in refused["error"]
+
+
 def test_nobody_is_imported_into_a_list_that_is_retired(run: Run, tmp_path: Path) -> None:
     assert main(["--env-file", str(tmp_path / "here" / ".env"), "lists", "retire", "advice"]) == 0
     file = write(tmp_path / "table.csv", "email\na@host.example\n")

@@ -64,6 +64,9 @@ def test_one_click_joins_another_list_and_is_kept_as_consent(three: WebHarness) 
 def test_a_list_that_is_not_public_cannot_be_joined(three: WebHarness) -> None:
     change(three, 422, action="join", list="board")
     change(three, 422, action="join", list="unknown")
+    for action in ("leave", "pause", "pace"):  # none of them tells whether there is such a list
+        asked = {key: change(three, 422, action=action, list=key, weeks="4", pace="monthly") for key in ("board", "no")}
+        assert asked["board"] == asked["no"]
     assert statuses(three) == {"tips": "confirmed"}
 
 

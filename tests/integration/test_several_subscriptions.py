@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.subscribers.confirm import confirm_token
-from newsletter.domain.lists import issue_id
+from newsletter.domain.lists import MailingList, issue_id
 from newsletter.mail.tokens import Purpose
 from newsletter.mail.verp import base36
 from tests.support.several_lists import ANNA, consents, join, path_in, sent, sign_up, statuses, three_lists
@@ -179,6 +179,37 @@ def test_unsubscribing_from_everything_ends_every_list(three: WebHarness) -> Non
 
     assert statuses(three) == {"tips": "unsubscribed", "advice": "unsubscribed"}
     assert "You are still subscribed" not in page
+
+
+def test_the_welcome_to_several_lists_unsubscribes_from_all_of_them(three: WebHarness) -> None:
+    join(three, "advice")
+    three.app.lists.add(MailingList(0, "more", 0, {"title": "More"}))
+    sign_up(three, ["tips", "more"])
+    three.http.post(path_in(sent(three)[0][2], "/confirm/"))
+    path = path_in(sent(three)[0][2], "/u/")
+
+    assert "stop sending Tip of the Week and More to" in three.http.get(path).text
+    answer = three.http.post(path, data={"List-Unsubscribe": "One-Click"}).text
+    assert "We won’t send you Tip of the Week and More anymore." in answer
+    assert statuses(three) == {"tips": "unsubscribed", "advice": "confirmed", "more": "unsubscribed"}
+    assert "already unsubscribed" in three.http.post(path).text
+
+
+def test_an_email_confirms_the_end_of_the_last_lists_as_well(three: WebHarness) -> None:
+    join(three, "tips", "advice")
+    three.http.post(unsubscribe_path(three))
+    sent(three)
+    three.http.post(unsubscribe_path(three), data={"all": "yes"})
+    ((_, subject, _),) = sent(three)
+    assert subject == "You have unsubscribed from Business Advice"
+
+
+def test_a_form_with_a_list_that_has_ended_is_answered_with_all_that_there_are(three: WebHarness) -> None:
+    answer = three.http.post("/subscribe", data={"email": ANNA, "list": "board"})
+    assert answer.status_code == 422
+    assert 'value="tips"' in answer.text
+    assert 'value="advice"' in answer.text
+    assert "board" not in answer.text.lower()
 
 
 def test_a_link_without_an_issue_is_for_the_first_list(three: WebHarness) -> None:

@@ -341,13 +341,14 @@ def _subscriber(tx: Tx, subscriber_key: str) -> Subscriber:
 
 
 def _seen_from(tx: Tx, subscriber_key: str, list_key: str) -> list[Tx]:
-    """The transaction, seen from the list with this key. Raises InputError."""
+    """The transaction, seen from the list with this key. Raises InputError, for a list that is not theirs to know as well."""
     if not list_key:
         return [tx]
+    had = tx.subscribers.subscriptions(_subscriber(tx, subscriber_key).id)
     if list_key == ALL_LISTS:
-        found = tx.subscribers.subscriptions(_subscriber(tx, subscriber_key).id)
-        return [tx.of_list(one.list_id) for one in found if one.status in ON_THE_LIST]
-    ids = [one.id for one in tx.lists.each(retired=True) if one.key == list_key]
+        return [tx.of_list(one.list_id) for one in had if one.status in ON_THE_LIST]
+    known, lists = {FIRST_LIST, *(one.list_id for one in had)}, tx.lists.each(retired=True)
+    ids = [one.id for one in lists if one.key == list_key and (one.id in known or (one.public and not one.retired_at))]
     if not ids:
         raise InputError("nothing was selected", fix="Go back and choose one of the buttons")
     return [tx.of_list(one) for one in ids]

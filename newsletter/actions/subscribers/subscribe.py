@@ -353,7 +353,7 @@ def _check_may_be_added(tx: Tx, signer: Signer, subscriber: Subscriber | None, a
             f"{address.text} is suppressed ({found.reason})",
             fix=f"If that was a mistake, run: newsletter suppressions remove {address.text}",
         )
-    if subscriber and has_unsubscribed(subscriber):
+    if subscriber and (has_unsubscribed(subscriber) or has_left_everything(tx, subscriber)):
         raise Refused(
             f"{subscriber.address} has unsubscribed", fix="Only they can sign up again, with the sign-up form"
         )
@@ -362,6 +362,12 @@ def _check_may_be_added(tx: Tx, signer: Signer, subscriber: Subscriber | None, a
 def has_unsubscribed(subscriber: Subscriber) -> bool:
     """Did they unsubscribe and not confirm since? A sign-up alone proves nothing: anyone can enter an address."""
     return subscriber.left_at is not None and subscriber.status not in ON_THE_LIST
+
+
+def has_left_everything(tx: Tx, subscriber: Subscriber) -> bool:
+    """Have they unsubscribed, and do they get no list any more? Then no list may take them in for them."""
+    found = {one.status for one in tx.subscribers.subscriptions(subscriber.id)}
+    return Status.UNSUBSCRIBED in found and found.isdisjoint(ON_THE_LIST)
 
 
 def _import_confirmed(

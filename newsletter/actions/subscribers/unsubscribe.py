@@ -6,13 +6,13 @@ months, and its withdrawal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from newsletter.actions.subscribers.onboarding import where_now
 from newsletter.domain.errors import BadToken, InputError
-from newsletter.domain.lists import FIRST_LIST, list_of_issue, shown_number
+from newsletter.domain.lists import FIRST_LIST, list_of_issue, pack_ids, shown_number, unpack_ids
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import (
     ON_THE_LIST,
@@ -34,7 +34,8 @@ class UnsubscribeView:
     """What the link would do now; address and status are "" if the subscriber was erased.
 
     quarterly: the subscriber wants one tip every three months. ends_quarterly: the link would end that.
-    list_id: the list that the link is about. others: the ids of the other lists that they are subscribed to.
+    list_id: the list that the link is about. ends: if it is about several, those that it would end, or that have ended.
+    others: the ids of the other lists that they are subscribed to.
     """
 
     verdict: Verdict
@@ -43,6 +44,7 @@ class UnsubscribeView:
     quarterly: bool = False
     ends_quarterly: bool = False
     list_id: int = FIRST_LIST
+    ends: tuple[int, ...] = ()
     others: tuple[int, ...] = ()
 
 
@@ -57,18 +59,20 @@ class Unsubscribed:
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribeLink:
-    """What an unsubscribe token says. issue: its id, or 0."""
+    """What an unsubscribe token says. issue: its id, or 0. more: the other lists of a welcome to several."""
 
     subscriber_key: str
     issue: int
     list_id: int
+    more: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class UnsubscribeLinks:
     """Follow an unsubscribe link. Every method raises BadToken.
 
-    A link is about one list: that of its issue, the one it names, or the first.
+    A link is about one list: that of its issue, the one it names, or the first. That of a welcome email is about all
+    lists that the email names.
     email_policy: after which ways of unsubscribing an email confirms it.
     email_queued: called after a transaction that may have queued an email.
     """
@@ -88,7 +92,7 @@ class UnsubscribeLinks:
             subscriber = seen.subscribers.by_key(link.subscriber_key)
             if subscriber and _ends_quarterly(tx, subscriber, link.issue):
                 return replace(view, verdict=Verdict.DO, quarterly=True, ends_quarterly=True)
-        return view
+        return _with_more(view, link.more) if link.more else view
 
     def preferences_token(self, token: str) -> str:
         """The preferences token of the same subscriber: the emails with this link have that one, too."""
@@ -107,6 +111,7 @@ class UnsubscribeLinks:
         with self.store.write() as tx:
             seen = where_now(tx.of_list(link.list_id), link.subscriber_key)
             done = self._unsubscribe(seen, seen.subscribers.by_key(link.subscriber_key), link.issue, how, now)
+            done = self._end_more(tx, done, link.subscriber_key, how, now, link.more)
         self.email_queued()
         return done
 
@@ -116,9 +121,25 @@ class UnsubscribeLinks:
         with self.store.write() as tx:
             seen = where_now(tx.of_list(link.list_id), link.subscriber_key)
             done = self._unsubscribe(seen, seen.subscribers.by_key(link.subscriber_key), 0, how, now)
-            ended = end_all(tx, link.subscriber_key, how, now)
+            done = self._end_more(tx, done, link.subscriber_key, how, now)
         self.email_queued()
-        return replace(done, verdict=Verdict.DO) if ended else done
+        return done
+
+    def _end_more(
+        self, tx: Tx, done: Unsubscribed, key: str, how: str, now: datetime, only: Collection[int] | None = None
+    ) -> Unsubscribed:
+        """End more lists. If that of the link had ended before, the email that confirms it is about one of these."""
+        person = tx.subscribers.by_key(key)
+        had = tx.subscribers.subscriptions(person.id) if person else []
+        ended = end_all(tx, key, how, now, only)
+        if not person or not ended or done.verdict is Verdict.DO:
+            return done
+        mailed = [
+            one for one in had if one.list_id in ended and is_unsubscribe_email_due(self.email_policy, one.status, how)
+        ]
+        if mailed:
+            _queue_email(tx.of_list(mailed[0].list_id), person, now)
+        return Unsubscribed(Verdict.DO, person.address)
 
     def _unsubscribe(self, tx: Tx, subscriber: Subscriber | None, issue: int, how: str, now: datetime) -> Unsubscribed:
         if subscriber is None:  # erased: the link must not fail
@@ -130,11 +151,8 @@ class UnsubscribeLinks:
             )
             return Unsubscribed(Verdict.DO, subscriber.address, quarterly=True)
         done = end_subscription(tx, subscriber, how, now, issue=issue)
-        sends_email = is_unsubscribe_email_due(self.email_policy, subscriber.status, how)
-        if done.verdict is Verdict.DO and sends_email and not subscriber.suppressed:
-            named = {} if tx.list_id == FIRST_LIST else {"list": tx.list_id}
-            values = {"subscriber_key": subscriber.key, "left_at": _seconds(now), **named}
-            tx.transactional.add("unsubscribed", subscriber.address, values, now)
+        if done.verdict is Verdict.DO and is_unsubscribe_email_due(self.email_policy, subscriber.status, how):
+            _queue_email(tx, subscriber, now)
         return done
 
     # -- after unsubscribing -------------------------------------------------------------------
@@ -193,11 +211,24 @@ def end_subscription(tx: Tx, subscriber: Subscriber, how: str, now: datetime, *,
     return Unsubscribed(verdict, subscriber.address)
 
 
-def end_all(tx: Tx, subscriber_key: str, how: str, now: datetime) -> list[int]:
-    """End every subscription of a person that has not ended, and every tip every three months; the ids of their lists."""
+def _queue_email(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
+    """Queue the email that confirms an unsubscribe. tx: seen from the list that ended."""
+    if not subscriber.suppressed:
+        named = {} if tx.list_id == FIRST_LIST else {"list": tx.list_id}
+        values = {"subscriber_key": subscriber.key, "left_at": _seconds(now), **named}
+        tx.transactional.add("unsubscribed", subscriber.address, values, now)
+
+
+def end_all(tx: Tx, subscriber_key: str, how: str, now: datetime, only: Collection[int] | None = None) -> list[int]:
+    """End every subscription of a person that has not ended, and every tip every three months; the ids of their lists.
+
+    only: the ids of the lists that this is about; None for all.
+    """
     person = tx.subscribers.by_key(subscriber_key)
     ended = []
     for one in tx.subscribers.subscriptions(person.id) if person else ():
+        if only is not None and one.list_id not in only:
+            continue
         seen = tx.of_list(one.list_id)
         if one.quarterly_at and person:
             seen.subscribers.change(person.id, quarterly_at=None)
@@ -208,9 +239,13 @@ def end_all(tx: Tx, subscriber_key: str, how: str, now: datetime) -> list[int]:
     return ended
 
 
-def unsubscribe_token(signer: Signer, subscriber_key: str, list_id: int = FIRST_LIST) -> str:
-    """The token of an unsubscribe link outside an issue. It names no issue, and the list unless it is the first."""
-    return signer.sign(Purpose.UNSUBSCRIBE, subscriber_key, *([] if list_id == FIRST_LIST else ["0", base36(list_id)]))
+def unsubscribe_token(signer: Signer, subscriber_key: str, list_id: int = FIRST_LIST, *more: int) -> str:
+    """The token of an unsubscribe link outside an issue. It names no issue, and the list unless it is the first alone.
+
+    more: the other lists that it ends.
+    """
+    named = [] if list_id == FIRST_LIST and not more else ["0", base36(list_id), *([pack_ids(more)] if more else [])]
+    return signer.sign(Purpose.UNSUBSCRIBE, subscriber_key, *named)
 
 
 def resubscribe_token(signer: Signer, subscriber_key: str, list_id: int = FIRST_LIST) -> str:
@@ -246,7 +281,7 @@ def open_link(signer: Signer, token: str) -> UnsubscribeLink:
     subscriber_key, *rest = signer.open(Purpose.UNSUBSCRIBE, token) or ("",)
     issue = _number(rest)
     list_id = list_of_issue(issue) if issue else _number(rest[1:]) or FIRST_LIST
-    return UnsubscribeLink(subscriber_key, issue, list_id)
+    return UnsubscribeLink(subscriber_key, issue, list_id, unpack_ids(rest[2]) if rest[2:] else ())
 
 
 def _number(rest: Sequence[str]) -> int:
@@ -255,6 +290,16 @@ def _number(rest: Sequence[str]) -> int:
         return int(rest[0], 36) if rest else 0
     except ValueError:
         raise BadToken("this link is not complete", fix="Use the link in a newer email") from None
+
+
+def _with_more(view: UnsubscribeView, more: Sequence[int]) -> UnsubscribeView:
+    """The view of a link that is about more lists than its own."""
+    open_ones = [one for one in view.others if one in more]
+    if not open_ones and view.verdict is Verdict.ALREADY:
+        return replace(view, ends=(view.list_id, *more))
+    first = [view.list_id] if view.verdict is Verdict.DO else []
+    others = tuple(one for one in view.others if one not in more)
+    return replace(view, verdict=Verdict.DO, ends=(*first, *open_ones), others=others)
 
 
 def _view(tx: Tx, subscriber_key: str) -> UnsubscribeView:
