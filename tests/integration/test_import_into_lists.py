@@ -118,6 +118,20 @@ def test_the_rows_of_each_list_in_an_export_of_mailpoet_have_their_own_status(ru
     assert run("show", "a@host.example", "--list", "advice")[1]["status"] == "confirmed"
 
 
+def test_a_column_that_is_called_newsletter_may_have_the_names_of_lists(run: Run, tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "table.csv",
+        "email,Newsletter\nno@host.example,no\na@host.example,Weekly\nboth@host.example,weekly; Advice\nnone@host.example,\n",
+    )
+    proof = ("--confirmed", "--source", "paper")
+    assert '--map "Weekly=KEY"' in run("import", file, *proof)[1]["error"]
+    code, done = run("import", file, "--map", "Weekly=tips", "--map", "Advice=advice", *proof)
+
+    assert (code, done["added"]) == (0, 3)
+    assert statuses(run, "both@host.example") == {"tips": "confirmed", "advice": "confirmed"}
+    assert [statuses(run, f"{name}@host.example") for name in ("no", "none")] == [{}, {}]
+
+
 def test_whoever_must_get_no_email_is_kept_even_without_a_list(run: Run, tmp_path: Path) -> None:
     file = write(
         tmp_path / "table.csv",

@@ -78,6 +78,19 @@ class ListNames:
         """The titles of columns that are about lists, if the file has them."""
         return [name for name, _ in self.pairs.values()]
 
+    def columns_of(self, columns: Columns, rows: Iterable[Sequence[str]]) -> list[str]:
+        """The titles of columns that ask for an agreement, such as "Newsletter", but whose cells name lists of `--map`."""
+        asking = [column for column in columns.states if column.topic is Topic.AGREED]
+        cells = [(column, row[column.index]) for row in rows for column in asking if column.index < len(row)]
+        return list({column.title for column, cell in cells if not _is_answer(column, cell) and self._names(cell)})
+
+    def advice(self, word: str) -> str:
+        """What else to do about a cell that is not understood: it may be the name of a list."""
+        return f'; or, if it says which newsletters they get: --map "{word}=KEY"' if len(self.lists) > 1 else ""
+
+    def _names(self, cell: str) -> bool:
+        return any(name in self.pairs for name, _ in _parts(cell))
+
     def chooser(self, columns: Columns, reject: Reject) -> Chooser | None:
         """None for a file that is about one list."""
         if self.pairs:
@@ -203,6 +216,14 @@ def _parts(cell: str) -> list[tuple[str, str]]:
     whole = unescape_formula(cell).strip(" \"'")
     parts = [part.replace("\\,", ",").strip(" \"'\\") for part in _SEPARATOR.split(whole)]
     return [(plain_name(one), one[:80]) for one in dict.fromkeys(parts) if one]
+
+
+def _is_answer(column: StateColumn, cell: str) -> bool:
+    try:
+        column.read(cell)
+    except UnknownState:
+        return False
+    return True
 
 
 def _said(column: StateColumn, cell: str) -> SourceStatus | None:

@@ -110,12 +110,12 @@ def _is_mark(value: str) -> bool:
     return not value.strip().isdecimal() and yes_or_no(value) is not None
 
 
-def refuse(title: str, what: str) -> None:
-    """Raises InputError. title: of the column; what: is wrong with it, as the end of a sentence."""
+def refuse(title: str, what: str, also: str = "") -> None:
+    """Raises InputError. title: of the column; what: is wrong with it, as the end of a sentence. also: another way out."""
     raise InputError(
         f"the column {title!r} seems to say who may get email, {what}",
         fix="Change these cells to active, unconfirmed, unsubscribed or cleaned and the title to status; or, if nothing"
-        f' in that column means "do not email this person", pass --ignore-column {_quoted(title)}',
+        f' in that column means "do not email this person", pass --ignore-column {_quoted(title)}{also}',
     )
 
 

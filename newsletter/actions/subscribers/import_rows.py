@@ -58,6 +58,7 @@ FREQUENCIES = frozenset(pace.value for pace in Frequency)
 _IP_LENGTH = 45  # of the longest IPv6 address as text
 Times = tuple[str | None, str | None, str | None, str | None]
 """Signed up, confirmed, unsubscribed, and the evidence of the confirmation; see `StagedSubscriber`."""
+_FIRST_ROWS = 200  # are searched for the names of lists, before the first of them is used
 _MARKS = ("#", "-", "/", "*", "~", "!", ";")
 _CROSSED_OUT = "the line begins with a mark, as if it were crossed out. Remove the mark, or the line"
 _BAD_RECORD = "the cell tip_record is not what an export wrote. Empty it, or export again"
@@ -117,12 +118,17 @@ class RowReader:
         """The usable rows; the others go to `reject` and `skip`."""
         source = CsvRecords(lines, self.options.skip)
         columns, records = self._find_columns(iter(source))
-        self.columns = columns
-        self.chooser = self.options.names.chooser(columns, self.options.reject) if self.options.names else None
-        refuse_by_name(self.options.file_name, columns)
         at = columns.address
         source.width = len(columns.titles)
         source.looks_like_row = lambda cells: len(cells) > at and "@" in cells[at]
+        if self.options.names and self.options.names.pairs:
+            first = list(islice(records, _FIRST_ROWS))
+            named = self.options.names.columns_of(columns, (cells for _, cells in first))
+            columns = (find_columns(columns.titles, [*self._skipped, *named]) if named else None) or columns
+            records = chain(first, records)
+        self.columns = columns
+        self.chooser = self.options.names.chooser(columns, self.options.reject) if self.options.names else None
+        refuse_by_name(self.options.file_name, columns)
         watch = Watch(columns)
         yield from self._rows(records, columns, watch)
         self._refuse_unknown()
@@ -367,9 +373,10 @@ class RowReader:
             unread.count += 1
 
     def _refuse_unknown(self) -> None:
+        names = self.options.names
         for title, words in self.unknown.items():
             shown = ", ".join(f"{word!r} (line {', '.join(map(str, lines))})" for word, lines in words.items())
-            refuse(title, f"and this is not understood: {shown}")
+            refuse(title, f"and this is not understood: {shown}", names.advice(next(iter(words))) if names else "")
 
 
 def _restored(cell: str, status: str, confirmed_at: str | None) -> tuple[str, str | None]:
