@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from newsletter.actions.calendar.course import has_nobody
 from newsletter.actions.calendar.plan import Rules
 from newsletter.actions.check import Check, error, fine, hint, warning
 from newsletter.actions.doctor_lists import ListToCheck, next_email, other_list, sent_checks, tip_checks
@@ -128,7 +129,7 @@ class Doctor:
                 if self.has_heartbeat:
                     yield _heartbeat(tx.calendar.last_heartbeat())
                 waiting, unsent = tx.transactional.waiting(), unsent_emails(tx, now)
-                has_tips = bool(tx.tips.cards())
+                has_tips = bool(tx.tips.cards()) and not has_nobody(tx)
         except SchemaError as found:
             yield error("database", found.message, found.fix or "Run: newsletter db upgrade")
             return

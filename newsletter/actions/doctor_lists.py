@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from newsletter.actions.calendar.course import has_nobody, is_course
 from newsletter.actions.calendar.plan import LastSlotStatus, Rules, last_slot, upcoming_slots
 from newsletter.actions.check import Check, error, fine, warning
 from newsletter.actions.doctor_sending import key_check, last_issue, stuck_checks
@@ -45,7 +46,7 @@ def _of_list(
     with one.found.store.read() as tx:
         yield from tip_checks(tx, rules, now)
         yield from sent_checks(tx, rules, now, signer, is_sending=is_sending)
-        has_tips = bool(tx.tips.cards())
+        has_tips = bool(tx.tips.cards()) and not has_nobody(tx)
     if has_tips:
         yield next_email(one.preview)
 
@@ -80,16 +81,21 @@ def tip_checks(tx: Tx, rules: Rules, now: datetime) -> Iterator[Check]:
     if first.tip is None and not tx.tips.cards() and not tx.issues.last_number():
         yield warning("next_tip", "there are no tips yet", import_)
         return
-    if first.tip is None:
+    if first.tip is None and has_nobody(tx) and tx.courses.last_tip(rules.schedule.day_of(now)):
+        yield fine("next_tip", "nobody waits for a tip of this course; new subscribers begin with its first one")
+    elif first.tip is None:
         yield error("next_tip", first.reason, import_)
         return
-    yield fine("next_tip", f"the next tip is “{first.title}”")
+    else:
+        yield fine("next_tip", f"the next tip is “{first.title}”")
     broken = [card for card in tx.tips.cards() if card.problem and card.state is not TipState.RETIRED]
     if broken:
         what = f"{plural(len(broken), 'tip')} cannot be sent and {'is' if len(broken) == 1 else 'are'} passed over"
         named = "; ".join(f"{card.key}: {card.problem}" for card in broken[:3])
         yield warning("passed_over", f"{what}: {named}", f"Fix it: newsletter tips edit {broken[0].key}")
-    if few := left.warning():
+    if is_course(tx):
+        yield fine("runway", "a course does not run out: new subscribers begin with its first tip")
+    elif few := left.warning():
         fallback = f"{import_}; or mark some as fallbacks with fallback: true in their front matter"
         yield warning("runway", few, import_ if left.with_reruns is None else fallback)
     else:

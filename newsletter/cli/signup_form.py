@@ -46,7 +46,7 @@ def _titles(context: CliContext, keys: tuple[str, ...]) -> dict[str, str]:
     """The titles of the lists of the form by their keys; raises NotFound, and Refused for one that takes no sign-ups."""
     if not keys:
         return {FIRST_KEY: context.settings.title}
-    titles = {}
+    titles, offered = {}, context.app.lists.offered()
     for key in keys:
         site, found = context.app.of_list(key).site, context.app.lists.get(key).list
         if not found.public or found.retired_at:
@@ -54,6 +54,12 @@ def _titles(context: CliContext, keys: tuple[str, ...]) -> dict[str, str]:
             raise Refused(
                 f"the list {found.key} is {what}, so no form can offer it",
                 fix=f"To change that: newsletter lists {fix.replace(' ', f' {found.key} ')}",
+            )
+        if found not in offered:
+            lists = [one.list.key for one in context.app.lists.each() if one.list.onboarding == found.key]
+            raise Refused(
+                f"{found.key} is the welcome series of {lists[0]}, so nobody signs up for it alone",
+                fix=f"Offer that list: newsletter form --list {lists[0]}",
             )
         titles[found.key] = site.title
     return titles

@@ -97,6 +97,18 @@ def test_the_form_for_other_sites_names_the_lists_that_it_offers(newsletter: Com
     assert "/lists/advice#signup" in newsletter("form", "--kind", "link", "--list", "advice").stdout
     assert found(newsletter, "form", *both)["lists"] == ["tips", "advice"]
     assert "newsletter lists edit board --public" in newsletter("form", "--list", "board").stderr
+    newsletter("lists", "add", "start", "--title", "First Steps", "--order", "course", "--then", "tips")
+    newsletter("lists", "edit", "tips", "--onboarding", "start")
+    assert "newsletter form --list tips" in newsletter("form", "--list", "start").stderr
+
+
+def test_a_day_of_another_list_is_named(newsletter: Command) -> None:
+    newsletter(*ADVICE)
+    day = found(newsletter, "issues", "next", "--list", "advice")["slot"]
+    refused = newsletter("calendar", "skip", day)
+
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("or, as it is a day of the list advice, add --list advice\n")
 
 
 def test_what_cannot_be_is_refused_and_changes_nothing(newsletter: Command) -> None:

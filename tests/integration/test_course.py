@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.actions.doctor_lists import tip_checks
+from newsletter.actions.owner.results import nobody_left
 from newsletter.app import App
 from newsletter.domain.delivery.issue import IssueState
 from newsletter.domain.delivery.outcome import Cause, Rejected, Reply, Stage
@@ -197,6 +199,19 @@ def test_without_anybody_in_the_course_there_is_no_issue_and_who_comes_later_tha
     assert played.course.issues.list() == []
     assert played.course.calendar.last_slot().ok
     assert played.week(1) == {"ada": ["One"]}
+
+
+def test_a_course_that_everybody_has_finished_is_no_trouble(played: Played) -> None:
+    played.join("ada")
+    got = [played.week(number) for number in range(4)]
+    app, later = played.course, TUESDAY + 3 * WEEK + timedelta(hours=1)
+    with app.store.write() as tx:
+        checks = list(tip_checks(tx, app.rules, later))
+        alerts = nobody_left(tx, app.rules, ["owner@a.example"], later)
+
+    assert got[3] == {"ada": ["Main0"]}
+    assert [(one.id, one.level) for one in checks] == [("next_tip", "ok"), ("runway", "ok")]
+    assert alerts == 0
 
 
 def test_nobody_comes_back_to_a_list_that_they_have_unsubscribed_from(played: Played) -> None:

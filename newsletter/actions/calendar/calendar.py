@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -24,10 +25,11 @@ from newsletter.domain.calendar.course import CourseSimulation
 from newsletter.domain.calendar.forecast import HORIZON, ForecastSlot, Runway, runway
 from newsletter.domain.calendar.overrides import Override, SlotOverride
 from newsletter.domain.calendar.plan import Kind
+from newsletter.domain.calendar.schedule import Schedule
 from newsletter.domain.calendar.simulation import Simulation, play_course, simulate
 from newsletter.domain.dates import AMERICAN
 from newsletter.domain.delivery.issue import IssueEvent, IssueState
-from newsletter.domain.errors import InputError, Refused, TemplateError, UsageError
+from newsletter.domain.errors import InputError, Refused, SettingsError, TemplateError, UsageError
 from newsletter.domain.slot_days import WEEK, WEEKDAYS
 from newsletter.domain.tips.season_rule import in_words
 from newsletter.ports.clock import Clock
@@ -168,13 +170,15 @@ class Calendar:
         with self.store.read() as tx:
             if tx.issues.for_slot(day):  # from before a change of the weekday
                 return day
-            extra = _extra_on(tx, day)
+            extra, other = _extra_on(tx, day), _other_list_on(tx, day)
         near = [slot for slot in schedule.around(day) if slot >= schedule.start]
         now = self.clock()
         if day >= schedule.day_of(now):  # a slot that has passed is no advice then
             near = [slot for slot in near if schedule.starts_at(slot) > now]
         if extra:
             more += f"; to take back the extra issue of that day, run: newsletter tips unpin {extra}"
+        if other:
+            more += f"; or, as it is a day of the list {other}, add --list {other}"
         raise UsageError(
             f"{in_words(day)} is a {WEEKDAYS[day.weekday()]}, but issues go out {schedule.days.when()}",
             fix=f"Use {' or '.join(map(in_words, near))}{more}",
@@ -274,6 +278,16 @@ class Calendar:
     def _line_of(self, tx: Tx, slot: date, now: datetime) -> ForecastSlot:
         lines = upcoming_slots(tx, self.rules, now, slots_until(self.rules, slot, now)).lines()
         return next(line for line in lines if line.date == slot)
+
+
+def _other_list_on(tx: Tx, day: date) -> str:
+    """The key of another list whose own schedule has a slot on this day; "" without one."""
+    mine = tx.lists.mine()
+    for one in tx.lists.each():
+        with suppress(SettingsError):  # `newsletter doctor` reports it
+            if one.id != mine.id and "schedule" in one.own and Schedule.parse(one.own["schedule"], "UTC").is_slot(day):
+                return one.key
+    return ""
 
 
 def _extra_on(tx: Tx, day: date) -> str | None:

@@ -45,6 +45,11 @@ def standing_of(tx: Tx) -> Standing:
     return whole_course(tx.calendar.plans()).standing(tx.courses.places(everybody=True))
 
 
+def has_nobody(tx: Tx) -> bool:
+    """Is the list a course in which nobody waits for a tip? That is normal: everybody may have finished it."""
+    return is_course(tx) and not sum(whole_course(tx.calendar.plans()).shares(tx.courses.places()).values())
+
+
 def with_course(tx: Tx, plan: Plan) -> Plan:
     """The plan with the course, if the list is one, and with the places of its subscribers."""
     rules = course_rules(tx.lists.mine())

@@ -69,7 +69,12 @@ def tell_result(tx: Tx, rules: Rules, owner: Sequence[str], result: Result, now:
 
 
 def nobody_left(tx: Tx, rules: Rules, owner: Sequence[str], now: datetime) -> int:
-    """Alert the owner to a slot without subscribers, if the issue of the week before had some."""
+    """Alert the owner to a slot without subscribers, if the issue of the week before had some.
+
+    A course ends for its subscribers, so that having none is nothing unusual.
+    """
+    if is_course(tx):
+        return 0
     due = current_slot(tx, rules, now)
     issue = tx.issues.for_slot(due.slot) if due else None
     if due is None or (issue and issue.state not in UNSENT) or tx.subscribers.mailable():
