@@ -130,11 +130,10 @@ def reckon(lists: Sequence[List], events: Iterable[Event], until: date) -> list[
         happenings += [(datetime.combine(day, library.plan.at), number, library) for day in days]
     for at, _number, what in sorted(happenings, key=lambda one: one[:2]):
         world.send_what_waited(at)
+        world.end_courses(at, what.who if isinstance(what, Event) else "")
         if isinstance(what, Event):
             world.happens(what)
-            continue
-        world.end_courses(at)
-        if what:
+        elif what:
             world.issue(what, at)
     return world.emails
 
@@ -170,7 +169,7 @@ class _World:
                 self._give(person, library, for_all, at)
             elif part := library.next_part(person.of(plan.key).place, person.had, today):
                 self._give(person, library, part, at)
-                person.of(plan.key).place = part
+                person.of(plan.key).place, person.of(plan.key).nothing = part, None
             else:
                 person.of(plan.key).nothing = today
         if for_all:
@@ -187,12 +186,16 @@ class _World:
         else:
             self._send(person, key, today, tip, today)
 
-    def end_courses(self, now: datetime) -> None:
-        """Whoever has had all of a course is in the next list from the next day on, unless they unsubscribed from it."""
+    def end_courses(self, now: datetime, who: str) -> None:
+        """Whoever has had all of a course is in the next list from the next day on, unless they unsubscribed from it.
+
+        If a slot had nothing for them, they are there from that moment on. who: only this person matters now; "" for all.
+        """
+        people = [self.people[who]] if who in self.people else [] if who else self.people.values()
         for library in self.libraries.values():
             if library.plan.is_course and library.plan.then:
                 still = [one.person for one in self.waiting if one.library is library]
-                for person in self.people.values():
+                for person in people:
                     if person not in still and _has_had_all(person, library, now):
                         _go_on(person, library.plan)
 
@@ -257,7 +260,7 @@ class _World:
 
 def _has_had_all(person: Person, library: Library, now: datetime) -> bool:
     own, today = person.of(library.plan.key), now.date()
-    has_ended = (own.place != "" and own.last != today) or (own.nothing is not None and own.nothing < today)
+    has_ended = (own.place != "" and own.last != today) or own.nothing is not None
     return gets_issues(own, now) and has_ended and library.next_part(own.place, person.had, today) is None
 
 
