@@ -209,9 +209,11 @@ class Composer:
         token = confirm_token(self.signer, subscriber.key, int(subscriber.signup_at.timestamp()), lists)
         url = self.parts.site.url(f"/confirm/{token}")
         with self.parts.store.read() as tx:
-            series = [found.lists.mine().key for found in map(series_of, map(tx.of_list, lists)) if found]
+            series = [(found.lists.mine().key, one) for one in lists if (found := series_of(tx.of_list(one)))]
         values = {"address": subscriber.address, "confirm_url": url, "titles": self._titles(lists)}
-        return {**values, "welcome_series": self.parts.title_of(series[0])} if series else values
+        for key, leads_to in series[:1]:
+            values |= {"welcome_series": self.parts.title_of(key), "welcome_then": self.parts_of(leads_to).site.title}
+        return values
 
     def _others(self, subscriber: Subscriber, but: int) -> list[int]:
         """The ids of the other lists that they are subscribed to."""

@@ -169,6 +169,13 @@ def _course(one: ListStatus) -> dict[str, object]:
     return {"course": {**asdict(one.standing), "places": places}}
 
 
+def _on_the_pages(context: CliContext, found: MailingList) -> str:
+    leading = [one.list.key for one in context.app.lists.each() if one.list.onboarding == found.key]
+    if found.public and leading:
+        return f"only as the welcome series of {', '.join(leading)}"
+    return "yes" if found.public else "no"
+
+
 def _report(context: CliContext, one: ListStatus) -> None:
     found = one.list
     document = {
@@ -193,7 +200,7 @@ def _report(context: CliContext, one: ListStatus) -> None:
                 ("schedule", f"{one.settings['schedule']} ({one.settings['timezone']})"),
                 ("order", _order(found)),
                 ("onboarding", f"{found.onboarding}: {one.series.words()}" if one.series else "none"),
-                ("on the pages", "yes" if found.public else "no"),
+                ("on the pages", _on_the_pages(context, found)),
                 ("subscribers", f"{counts or 'none'}; {one.subscribers} get the next issue"),
                 ("tips to send", plural(one.tips, "tip")),
                 *([("in the course", one.standing.words())] if one.standing else []),

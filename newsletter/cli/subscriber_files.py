@@ -317,7 +317,8 @@ def export(context: CliContext, *, file: Path, status: str | None, yes: bool) ->
 
     def draw(output: Output) -> None:
         were = "was" if number == 1 else "were"
-        output.line(f"{plural(number, 'subscriber')} {were} written to {file}, which only you can read.")
+        what = "subscription" if exported.several else "subscriber"
+        output.line(f"{plural(number, what)} {were} written to {file}, which only you can read.")
         if suppressed:
             output.line(f"It also has {plural(suppressed, 'suppressed address')} without a subscriber.")
         if erased:

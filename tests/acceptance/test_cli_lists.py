@@ -100,6 +100,7 @@ def test_the_form_for_other_sites_names_the_lists_that_it_offers(newsletter: Com
     newsletter("lists", "add", "start", "--title", "First Steps", "--order", "course", "--then", "tips")
     newsletter("lists", "edit", "tips", "--onboarding", "start")
     assert "newsletter form --list tips" in newsletter("form", "--list", "start").stderr
+    assert "only as the welcome series of tips" in newsletter("lists", "show", "start").stdout
 
 
 def test_a_day_of_another_list_is_named(newsletter: Command) -> None:
