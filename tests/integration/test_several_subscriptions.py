@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.actions.subscribers.confirm import confirm_token
+from newsletter.domain.errors import Refused
 from newsletter.domain.lists import MailingList, issue_id
 from newsletter.mail.tokens import Purpose
 from newsletter.mail.verp import base36
@@ -202,6 +203,21 @@ def test_an_email_confirms_the_end_of_the_last_lists_as_well(three: WebHarness) 
     three.http.post(unsubscribe_path(three), data={"all": "yes"})
     ((_, subject, _),) = sent(three)
     assert subject == "You have unsubscribed from Business Advice"
+
+
+def test_no_email_offers_to_come_back_to_a_list_that_is_retired(three: WebHarness) -> None:
+    join(three, "tips", "advice")
+    three.app.lists.retire("advice")
+    three.http.post(unsubscribe_path(three, base36(issue_id(2, 3))))
+    assert statuses(three) == {"tips": "confirmed", "advice": "unsubscribed"}
+    assert sent(three) == []
+
+
+def test_nothing_is_sent_to_a_list_that_is_retired(three: WebHarness) -> None:
+    three.app.lists.retire("advice")
+    for early, tip in ((False, None), (True, None), (False, "any")):
+        with pytest.raises(Refused, match="the list advice is retired"):
+            three.app.of_list("advice").issues.send(early=early, extra_tip=tip)
 
 
 def test_a_form_with_a_list_that_has_ended_is_answered_with_all_that_there_are(three: WebHarness) -> None:

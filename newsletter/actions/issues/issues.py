@@ -189,9 +189,11 @@ class Issues:
         """Do what the daemon would do now, or send the next issue early, or one outside the calendar.
 
         anyway: even if the tip has errors. Unfinished issues are sent too. None if nothing is due. If the daemon runs, it
-        sends, and this call follows it. Raises Busy if another command is sending, and Refused for a database on hold.
+        sends, and this call follows it. Raises Busy if another command is sending, and Refused for a database on hold
+        and for a list that is retired.
         """
         self.refuse_on_hold()
+        self._refuse_retired_list()
         self._refuse_second_command()
         self.sender()  # raises SettingsError before anything is written
         issue = self._publish(early=early, extra_tip=extra_tip, anyway=anyway)
@@ -216,6 +218,12 @@ class Issues:
         if why := self.store.hold_reason():
             fix = "If no other copy of it sends, run: newsletter db adopt"
             raise Refused(f"sending from this database is on hold: {why}", fix=fix)
+
+    def _refuse_retired_list(self) -> None:
+        with self.store.read() as tx:
+            found = tx.lists.mine()
+        if found.retired_at:
+            raise Refused(f"the list {found.key} is retired", fix=f"newsletter lists retire {found.key} --undo")
 
     # -- control -----------------------------------------------------------------------------------
 

@@ -212,8 +212,8 @@ def end_subscription(tx: Tx, subscriber: Subscriber, how: str, now: datetime, *,
 
 
 def _queue_email(tx: Tx, subscriber: Subscriber, now: datetime) -> None:
-    """Queue the email that confirms an unsubscribe. tx: seen from the list that ended."""
-    if not subscriber.suppressed:
+    """Queue the email that confirms an unsubscribe, unless its link leads nowhere. tx: seen from the list that ended."""
+    if not subscriber.suppressed and not tx.lists.mine().retired_at:
         named = {} if tx.list_id == FIRST_LIST else {"list": tx.list_id}
         values = {"subscriber_key": subscriber.key, "left_at": _seconds(now), **named}
         tx.transactional.add("unsubscribed", subscriber.address, values, now)
