@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.domain.delivery.issue import IssueEvent
-from newsletter.domain.lists import list_of_issue
+from newsletter.domain.lists import MailingList, list_of_issue
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.imported import ImportOptions
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
@@ -210,6 +210,7 @@ def test_the_issue_of_one_list_says_nothing_about_the_start_of_another(store: Sq
         tx.issues.change(issue.number, IssueEvent.PREPARE, TUESDAY)
         tx.access.db.execute("UPDATE library SET set_up_at = ?", (TIME,))
         assert tx.calendar.ready_at() == TUESDAY
+        tx.lists.add(MailingList(0, "other", 0, {"title": "Other"}), TUESDAY)
     with other.write() as tx:
         tx.subscribers.log_consent(number, Consent(LATER, "signup"))
         assert tx.calendar.ready_at() == LATER
