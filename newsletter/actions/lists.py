@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from newsletter.actions.calendar.course import standing_of, whole_course
 from newsletter.actions.subscribers.onboarding import series_of
 from newsletter.domain.calendar.course import Places, Standing
+from newsletter.domain.english import plural
 from newsletter.domain.errors import InputError, NotFound, Refused
 from newsletter.domain.lists import FROM_SETTINGS, MOST, MailingList, Order, checked_key
 from newsletter.ports.clock import Clock
-from newsletter.ports.store import Store
+from newsletter.ports.store import Store, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ class Lists:
     def retire(self, key: str, *, undo: bool = False) -> ListStatus:
         """End a list, or take that back: no more issues and sign-ups. Nothing is deleted, and its archive stays public.
 
-        Raises NotFound, and Refused for the first list, for one with an issue that is being sent, and for one that other
-        lists lead to.
+        Raises NotFound, and Refused for the first list, for one with an issue that is being sent, for one that other lists
+        lead to, and for a course whose subscribers are still to come to another list.
         """
         with self.store.write() as tx:
             found = tx.lists.get(key)
@@ -130,6 +131,8 @@ class Lists:
                     f"an issue of {found.key} is being sent",
                     fix=f"Wait until it is done, or cancel it: newsletter issues list --list {found.key}",
                 )
+            if not undo:
+                _check_stranded(tx, found)
             found = replace(found, retired_at=None if undo else self.clock())
             tx.lists.write(found)
         return self._status(found)
@@ -158,6 +161,17 @@ class Lists:
             tips, standing = sum(step.is_sendable for step in course.steps), course.standing(places)
             audience = sum(course.shares(tx.courses.places()).values())
             return ListStatus(found, settings, audience, statuses, tips, standing, course.in_order(places))
+
+
+def _check_stranded(tx: Tx, found: MailingList) -> None:
+    """Whoever signed up for a list with a welcome series must not wait for that list for ever."""
+    standing = standing_of(tx)
+    if found.then and (under_way := standing.waiting + standing.on_the_way):
+        raise Refused(
+            f"{plural(under_way, 'subscriber')} of {found.key} would never get to {found.then}",
+            fix=f"Let nobody else in, and retire it when they have finished: newsletter lists edit {found.key} --private; "
+            f"or, if they are to get nothing more: newsletter lists edit {found.key} --then ''",
+        )
 
 
 def _check_links(new: MailingList, known: list[MailingList]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.domain.errors import InputError
+from newsletter.domain.errors import InputError, Refused
 from newsletter.domain.lists import MailingList, Order
 from newsletter.domain.subscribers.subscription import Verdict
 from newsletter.domain.tips.tip import TipState, TipText, identity
@@ -132,6 +132,19 @@ def test_a_series_that_does_not_lead_to_the_list_is_refused(harness: AppHarness)
         harness.lists.edit("start", then="")
     with pytest.raises(InputError, match="start does not lead to advice"):
         harness.lists.add(MailingList(0, "advice", 0, own={"title": "Advice"}, onboarding="start"))
+
+
+def test_a_series_is_not_retired_while_somebody_waits_in_it_for_the_list(harness: AppHarness) -> None:
+    sign_up(harness)
+    confirm(harness, emails(harness)[0])
+    harness.lists.edit("tips", onboarding="")
+    with pytest.raises(Refused, match="1 subscriber of start would never get to tips"):
+        harness.lists.retire("start")
+    for week in range(3):
+        tuesday(harness, week)
+
+    assert statuses(harness) == {"tips": "confirmed", "start": "none"}
+    assert harness.lists.retire("start").list.retired_at
 
 
 def test_the_link_in_an_old_email_of_the_series_ends_the_list_that_they_have_moved_on_to(harness: AppHarness) -> None:
