@@ -120,6 +120,8 @@ class CliContext:
         """
         if self.is_about_a_list and "list" not in document:
             document = {**document, "list": self.app.list_key}
+        if self.list_key and self.is_about_a_list and self.app.lists.get(self.list_key).list.retired_at:
+            self.print_note(f"newsletter: the list {self.list_key} is retired: no issue of it is sent")
         if self.json:
             sys.stdout.writelines(map(escaped_json, _json(document)))
         else:

@@ -109,3 +109,11 @@ def test_the_doctor_checks_each_list(run: Run) -> None:
     assert of_advice["next_tip"] == "advice: the next tip is “Hire slowly”"
     assert of_advice["letter"] == "advice: the next issue can be composed"
     assert "runway" in of_advice
+
+
+def test_a_plan_of_a_retired_list_says_that_nothing_of_it_is_sent(run: Run) -> None:
+    add = ("lists", "add", "old", "--title", "Old", "--schedule", "fri 09:00")
+    assert run(*add).code == 0
+    assert run("calendar", "--list", "old").err == ""
+    run("lists", "retire", "old")
+    assert run("calendar", "--list", "old").err == "newsletter: the list old is retired: no issue of it is sent\n"
