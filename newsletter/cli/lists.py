@@ -190,7 +190,7 @@ def _report(context: CliContext, one: ListStatus) -> None:
     }
 
     def draw(output: Output) -> None:
-        own = "all settings" if found.id == FIRST_LIST else ", ".join(name.strip("_") for name in found.own)
+        own = "none; all are in .env" if found.id == FIRST_LIST else ", ".join(name.strip("_") for name in found.own)
         counts = ", ".join(f"{number} {status}" for status, number in sorted(one.statuses.items()))
         output.facts(
             [
@@ -204,7 +204,7 @@ def _report(context: CliContext, one: ListStatus) -> None:
                 ("subscribers", f"{counts or 'none'}; {one.subscribers} get the next issue"),
                 ("tips to send", plural(one.tips, "tip")),
                 *([("in the course", one.standing.words())] if one.standing else []),
-                ("of its own", own),
+                ("settings of its own", own),
                 *([("retired", output.when(found.retired_at))] if found.retired_at else []),
             ],
             title=found.key,
