@@ -10,7 +10,7 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -49,15 +49,19 @@ def chance() -> random.Random:
 
 def finish(scene: Scene, *, runs: int = 40) -> None:
     """Let hours pass, send, and retry held deliveries until the issue is done."""
+    before: Mapping[str, int] = {}
     for hours in range(1, runs):
         with scene.store.read() as tx:
             issue = tx.issues.get(1)
         if issue.state is IssueState.DONE and not issue.counts["held"]:
             return
         if issue.counts["held"]:
-            assert scene.run("issues", "retry-failed", "1") in {0, PARTLY}
+            # Whose reply was lost twice only gets a third copy if the owner asks for it.
+            again = ["--held"] if issue.counts == before else []
+            assert scene.run("issues", "retry-failed", "1", *again) in {0, PARTLY}
+        before = issue.counts
         scene.run("issues", "resume", "1", "--as-of", (TUESDAY + timedelta(hours=hours)).isoformat())
-    pytest.fail("the issue does not come to its end")
+    pytest.fail(f"the issue does not come to its end: {issue.state}, {issue.pause_reason!r}, {issue.counts}")
 
 
 # -- kill -9 ---------------------------------------------------------------------------------------
@@ -240,7 +244,9 @@ def test_a_server_that_rejects_hangs_up_and_loses_replies_skips_nobody_whatever_
         assert account.duplicates <= in_doubt
         assert all(len(ids) == 1 for ids in account.message_ids.values())
         assert rejected | set(account.copies) == set(account.rows)
-        assert suppressed == unknown
+        # Three unknown mailboxes in a row may be the server's trouble: they wait for the next issue.
+        assert set(suppressed) <= set(unknown)
+        assert len(suppressed) > len(unknown) / 2
 
 
 # -- frozen, or asked to stop ----------------------------------------------------------------------
