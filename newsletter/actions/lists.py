@@ -10,7 +10,7 @@ from newsletter.actions.subscribers.onboarding import series_of
 from newsletter.domain.calendar.course import Places, Standing
 from newsletter.domain.english import plural
 from newsletter.domain.errors import InputError, NotFound, Refused
-from newsletter.domain.lists import FROM_SETTINGS, MOST, MailingList, Order, checked_key
+from newsletter.domain.lists import FROM_SETTINGS, MOST, MailingList, Order, checked_key, open_to_all
 from newsletter.ports.clock import Clock
 from newsletter.ports.store import Store, Tx
 
@@ -57,14 +57,7 @@ class Lists:
     def offered(self) -> list[MailingList]:
         """The lists that anybody may sign up for."""
         with self.store.read() as tx:
-            lists = tx.lists.each()
-        series = {one.onboarding for one in lists}
-        return [one for one in lists if one.public and one.key not in series]
-
-    def is_only_one(self) -> bool:
-        """Has this installation one list, so that nothing needs to speak of lists?"""
-        with self.store.read() as tx:
-            return len(tx.lists.each()) == 1
+            return open_to_all(tx.lists.each())
 
     def add(self, new: MailingList) -> ListStatus:
         """Add a list. Raises InputError, SettingsError, and Refused for a key that is taken."""

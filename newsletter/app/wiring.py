@@ -78,7 +78,7 @@ class App(Parts):
 
     def of_issue(self, number: int) -> App:
         """The same for the list of an issue, by its id."""
-        return self.of_list_id(list_of_issue(number) if number > 0 else FIRST_LIST)
+        return self.of_list_id(list_of_issue(number))
 
     def of_list_id(self, list_id: int) -> App:
         """The same for another list, retired or not; this one if there is no such list."""
@@ -92,8 +92,7 @@ class App(Parts):
         """The same for the list of a tip; this one if there is no such tip."""
         with self.store.read() as tx:
             _, list_id = tx.archive.whereabouts(key) or (key, FIRST_LIST)
-            found = next((one for one in tx.lists.each(retired=True) if one.id == list_id), None)
-        return self.made(found) if found else self
+        return self.of_list_id(list_id)
 
     def each_list(self) -> list[App]:
         """The same for each list that is not retired, in their order; without those whose own settings cannot be used."""

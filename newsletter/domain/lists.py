@@ -83,6 +83,13 @@ def checked_key(text: str) -> str:
     return key
 
 
+def open_to_all(lists: Iterable[MailingList]) -> list[MailingList]:
+    """The lists that anybody may sign up for: public and not retired. A welcome series comes by itself."""
+    in_use = [one for one in lists if not one.retired_at]
+    series = {one.onboarding for one in in_use}
+    return [one for one in in_use if one.public and one.key not in series]
+
+
 def asked_for(text: str, offered: Sequence[MailingList]) -> tuple[int, ...]:
     """The ids of the lists that a sign-up form asks for, in their order; () if it asks for none.
 
@@ -118,8 +125,8 @@ def issue_id(list_id: int, number: int) -> int:
 
 
 def list_of_issue(issue: int) -> int:
-    """The list of an issue by its id, which must be positive."""
-    return (issue - 1) // ISSUES_PER_LIST + FIRST_LIST
+    """The list of an issue by its id; the first one for an id below zero, which tells none."""
+    return (issue - 1) // ISSUES_PER_LIST + FIRST_LIST if issue > 0 else FIRST_LIST
 
 
 def shown_number(issue: int) -> int:

@@ -17,6 +17,7 @@ from datetime import date, datetime
 from functools import partial
 
 from newsletter.domain.calendar.course import START, Course, Places
+from newsletter.store.statements import REACHED
 from newsletter.store.subscriptions import AUDIENCE, DELIVERABLE
 from newsletter.store.times import to_text
 
@@ -50,19 +51,18 @@ _LAST_SENDABLE = f"""SELECT p.tip_id, p.place FROM temp.course_place p JOIN tip 
 
 # -- the next tip of each subscriber -----------------------------------------------------------------------
 
-_REACHED = "d.subscriber_id = s.subscriber_id AND (d.state NOT IN ('skipped', 'rejected', 'failed') OR d.crashes > 0)"
 _PLACE = "coalesce((SELECT p.place FROM temp.course_place p WHERE p.tip_id = s.last_tip_id), 0)"
 
 
 def _received(tip: str, since: str, *, runs: bool, welcomes: bool) -> str:
     """The condition that the person of subscription `s` got a tip since a day. tip, since: expressions in SQL."""
     ways = [
-        f"""SELECT 1 FROM delivery d INDEXED BY delivery_by_tip WHERE d.tip_id = {tip} AND {_REACHED}
+        f"""SELECT 1 FROM delivery d INDEXED BY delivery_by_tip WHERE d.tip_id = {tip} AND {REACHED}
             AND EXISTS (SELECT 1 FROM issue i WHERE i.id = d.issue_id AND i.day > {since})"""
     ]
     if runs:
         ways.append(f"""SELECT 1 FROM temp.course_run r JOIN delivery d ON d.issue_id = r.issue_id
-            WHERE r.tip_id = {tip} AND d.tip_id IS NULL AND {_REACHED}""")
+            WHERE r.tip_id = {tip} AND d.tip_id IS NULL AND {REACHED}""")
     if welcomes:
         ways.append(f"SELECT 1 FROM welcome_tip w WHERE w.tip_id = {tip} AND w.subscriber_id = s.subscriber_id")
     return f"({' OR '.join(f'EXISTS ({way})' for way in ways)})"

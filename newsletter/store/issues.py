@@ -21,7 +21,7 @@ from newsletter.domain.delivery.health import Results
 from newsletter.domain.delivery.issue import IssueEvent, IssueFacts, IssueState, issue_transition
 from newsletter.domain.delivery.one_a_day import Day
 from newsletter.domain.errors import NotFound
-from newsletter.domain.lists import FIRST_LIST, issue_id, issue_name, list_of_issue, list_option
+from newsletter.domain.lists import issue_id, issue_name, list_of_issue, list_option
 from newsletter.domain.tips.tip import TipState
 from newsletter.mail.replies import is_about_the_mailbox
 from newsletter.store import statements
@@ -65,7 +65,7 @@ class SqlIssues(SqlAudiences):
         """One issue with counts; raises NotFound."""
         row = self._session.get(Issue, number) if abs(number) <= MAX_NUMBER else None
         if row is None:
-            key = SqlLists(self._session, self._list_id).shown_key(list_of_issue(number) if number > 0 else FIRST_LIST)
+            key = SqlLists(self._session, self._list_id).shown_key(list_of_issue(number))
             name = issue_name(number, key) if key else f"issue {number}"
             raise NotFound(f"there is no {name}", fix=f"See: newsletter issues list{list_option(key)}")
         return read_issues(self._session, [row], counted=True)[0]

@@ -11,6 +11,9 @@ from newsletter.domain.delivery.delivery import Event, State, transition
 from newsletter.domain.delivery.one_a_day import ONE_A_DAY
 from newsletter.store.subscriptions import AUDIENCE
 
+REACHED = "d.subscriber_id = s.subscriber_id AND (d.state NOT IN ('skipped', 'rejected', 'failed') OR d.crashes > 0)"
+"""The condition that delivery `d` has reached, or may have reached, the person of subscription `s`."""
+
 # -- T1: the audience ------------------------------------------------------------------------------
 
 _INSERT = "INSERT INTO delivery (issue_id, subscriber_id, state, attempts, crashes, tip_id, reason)"

@@ -15,10 +15,10 @@ from datetime import date
 from sqlmodel import Field, Session, SQLModel, col, select, text
 
 from newsletter.domain.calendar.substitutes import Candidate
+from newsletter.store.statements import REACHED
 from newsletter.store.subscriptions import AUDIENCE, DELIVERABLE
 from newsletter.store.tables import Issue, Tip
 
-_REACHED = "d.subscriber_id = s.subscriber_id AND (d.state NOT IN ('skipped', 'rejected', 'failed') OR d.crashes > 0)"
 _AS_SUBSTITUTE = "SELECT 1 FROM delivery d INDEXED BY delivery_by_tip WHERE d.tip_id = {tip:d}{when}"
 _SINCE = " AND d.issue_id IN (SELECT i.id FROM issue i WHERE i.day > '{day}')"
 
@@ -54,10 +54,10 @@ class TipHistory:
     def _ways(self) -> Iterator[str]:
         since = self.candidate.since
         if self.was_substitute:
-            yield f"{_AS_SUBSTITUTE.format(tip=self.tip, when=_since(since))} AND {_REACHED}"
+            yield f"{_AS_SUBSTITUTE.format(tip=self.tip, when=_since(since))} AND {REACHED}"
         if since is None and self.issues:
             numbers = ", ".join(f"{number:d}" for number in self.issues)
-            yield f"SELECT 1 FROM delivery d WHERE d.issue_id IN ({numbers}) AND d.tip_id IS NULL AND {_REACHED}"
+            yield f"SELECT 1 FROM delivery d WHERE d.issue_id IN ({numbers}) AND d.tip_id IS NULL AND {REACHED}"
         if since is None and self.came_with_welcomes:
             yield f"SELECT 1 FROM welcome_tip w WHERE w.tip_id = {self.tip:d} AND w.subscriber_id = s.subscriber_id"
         if since is None and self.published_on:

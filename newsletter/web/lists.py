@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from newsletter.app import App
 from newsletter.domain.archive.entries import Entry
 from newsletter.domain.errors import NewsletterError, NotFound, SampleLink
-from newsletter.domain.lists import FIRST_LIST, MailingList
+from newsletter.domain.lists import FIRST_LIST, MailingList, open_to_all
 from newsletter.web.archive import ArchivePages
 from newsletter.web.assets import Assets
 from newsletter.web.cache import CACHE_CONTROL
@@ -158,8 +158,7 @@ class Lists:
                 made[one.id] = known if known.app is app else ListPages(app, self)
             except NewsletterError as error:  # a setting of one list must not take down the pages of the others
                 log.error("the list %s has no pages: %s", one.key, error)  # noqa: TRY400 - an error of the owner's
-        series = {one.onboarding for one in lists if not one.retired_at}  # they come by themselves
-        shown = [one for one in lists if one.public and not one.retired_at and one.id in made and one.key not in series]
+        shown = [one for one in open_to_all(lists) if one.id in made]
         self._lists, self._by_id = lists, made
         self._series = {one.key: one.onboarding for one in lists if one.onboarding}
         self._newsletters = tuple(self._newsletter(one) for one in shown) if len(shown) > 1 else ()

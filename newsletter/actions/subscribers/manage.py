@@ -18,7 +18,7 @@ from newsletter.actions.subscribers.subscribe import Added, add_subscriber
 from newsletter.actions.subscribers.unsubscribe import end_all, end_subscription
 from newsletter.domain.calendar.course import Standing
 from newsletter.domain.errors import InputError
-from newsletter.domain.lists import FIRST_LIST, list_of_issue
+from newsletter.domain.lists import list_of_issue
 from newsletter.domain.subscribers.address import parse_address
 from newsletter.domain.subscribers.imported import ImportRequest, Report
 from newsletter.domain.subscribers.subscriber import Consent, DeliveryFacts, Subscriber, Subscription, UnsubscribeCount
@@ -48,7 +48,7 @@ class SubscriberRecord:
 
     def list_of(self, issue: int) -> str:
         """The key of the list of an issue, by its id."""
-        return self.lists.get(list_of_issue(issue) if issue > 0 else FIRST_LIST, "")
+        return self.lists.get(list_of_issue(issue), "")
 
 
 @dataclass(frozen=True, slots=True)

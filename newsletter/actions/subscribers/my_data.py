@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from newsletter.domain.lists import FIRST_LIST, list_of_issue, shown_number
+from newsletter.domain.lists import list_of_issue, shown_number
 from newsletter.domain.subscribers.subscriber import Subscriber
 from newsletter.ports.store import Tx
 
@@ -33,7 +33,7 @@ def data_of(tx: Tx, subscriber: Subscriber, iso: Callable[[date | None], str | N
         ],
         "deliveries": [
             {"issue": shown_number(one.issue), "slot": iso(one.slot), "tip": one.tip, "state": one.state}
-            | ({"list": lists[list_of_issue(one.issue) if one.issue > 0 else FIRST_LIST]} if several else {})
+            | ({"list": lists[list_of_issue(one.issue)]} if several else {})
             for one in tx.subscribers.deliveries(subscriber.id)
         ],
     }

@@ -16,7 +16,7 @@ from newsletter.actions.subscribers.signup_limits import SignupLimiter, origin_k
 from newsletter.actions.subscribers.subscribe import clean_name, named_lists
 from newsletter.actions.subscribers.unsubscribe import unsubscribe_token
 from newsletter.domain.errors import BadToken, InputError, UsageError
-from newsletter.domain.lists import ALL_LISTS, FIRST_LIST
+from newsletter.domain.lists import ALL_LISTS, FIRST_LIST, open_to_all
 from newsletter.domain.subscribers.address import Address, parse_address
 from newsletter.domain.subscribers.subscriber import Consent, Subscriber
 from newsletter.domain.subscribers.subscription import (
@@ -84,8 +84,7 @@ class Preferences:
             }
             is_subscribed = _is_subscribed(tx, subscriber) and not subscriber.suppressed
             lists = tx.lists.each()
-            series = {one.onboarding for one in lists}  # nobody joins these: they come by themselves
-            public = {one.id for one in lists if one.public and one.key not in series}
+            public = {one.id for one in open_to_all(lists)}
             shown = [one.id for one in lists if one.id in had or one.id in public]
             if shown == [FIRST_LIST]:
                 return []

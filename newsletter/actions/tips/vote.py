@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from newsletter.domain.archive.entries import Entry
 from newsletter.domain.errors import BadToken, NotFound
-from newsletter.domain.lists import ISSUES_PER_LIST, list_of_issue
+from newsletter.domain.lists import list_of_issue
 from newsletter.domain.tips.tip import TipFull
 from newsletter.mail.tokens import Purpose, Signer
 from newsletter.ports.store import Store, Tx
@@ -48,7 +48,7 @@ class Feedback:
         fields = self.signer.open(Purpose.USEFUL, token)
         try:
             subscriber_key, number = fields[0], int(fields[1], 36)
-            tx = tx.of_list(list_of_issue(number)) if number > ISSUES_PER_LIST else tx
+            tx = tx.of_list(list_of_issue(number))
             issue = tx.issues.get(number)
         except (IndexError, ValueError, OverflowError, NotFound):
             raise BadToken("this email was a preview, so no answer is recorded") from None

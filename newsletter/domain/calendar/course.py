@@ -6,7 +6,7 @@ those who are past it, and a tip that they have received is passed over if it is
 the list, takes nobody with it: the place of its subscribers becomes the tip in front of it.
 
 A tip that cannot be sent in a slot is passed over, and nobody stays in a course only to wait for a date. Pinned and seasonal tips go to everybody on their date, and do not move
-any place. `store.course` does the same for all subscribers in one statement.
+any place. `store.courses` does the same for all subscribers in one statement.
 """
 
 from __future__ import annotations
