@@ -21,7 +21,7 @@ class ListStatus:
 
     subscribers: how many get its next issue. statuses: by displayed status. tips: those that can still be sent; of a course,
     all that can be sent. standing, places: of a course, where its subscribers are, those who are paused included. series: the
-    same for the welcome series of this list.
+    same for the welcome series of this list. series_for: the keys of the lists whose welcome series it is.
     """
 
     list: MailingList
@@ -32,6 +32,7 @@ class ListStatus:
     standing: Standing | None = None
     places: Places = field(default_factory=dict)
     series: Standing | None = None
+    series_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,14 @@ class Lists:
                     f"subscribers of {', '.join(leading)} would still come to {found.key}",
                     fix=f"First change that: newsletter lists edit {leading[0]} --then '' --onboarding ''",
                 )
-        with self.store.of_list(found.id).write() as tx:
-            if tx.issues.open() and not undo:
+            seen = tx.of_list(found.id)
+            if seen.issues.open() and not undo:
                 raise Refused(
                     f"an issue of {found.key} is being sent",
                     fix=f"Wait until it is done, or cancel it: newsletter issues list --list {found.key}",
                 )
             if not undo:
-                _check_stranded(tx, found)
+                _check_stranded(seen, found)
             found = replace(found, retired_at=None if undo else self.clock())
             tx.lists.write(found)
         return self._status(found)
@@ -145,15 +146,19 @@ class Lists:
     def _status(self, found: MailingList) -> ListStatus:
         with self.store.of_list(found.id).read() as tx:
             statuses, plans, settings = tx.subscribers.count(), tx.calendar.plans(), self.settings_of(found.own)
+            leading = tuple(one.key for one in tx.lists.each() if one.onboarding == found.key)
             if found.order is not Order.COURSE:
                 tips = sum(plan.complete and not plan.runs for plan in plans)
                 series = series_of(tx)
                 standing = standing_of(series) if series else None
-                return ListStatus(found, settings, tx.subscribers.mailable(), statuses, tips, series=standing)
+                audience = tx.subscribers.mailable()
+                return ListStatus(found, settings, audience, statuses, tips, series=standing, series_for=leading)
             course, places = whole_course(plans), tx.courses.places(everybody=True)
             tips, standing = sum(step.is_sendable for step in course.steps), course.standing(places)
             audience = sum(course.shares(tx.courses.places()).values())
-            return ListStatus(found, settings, audience, statuses, tips, standing, course.in_order(places))
+            return ListStatus(
+                found, settings, audience, statuses, tips, standing, course.in_order(places), series_for=leading
+            )
 
 
 def _check_stranded(tx: Tx, found: MailingList) -> None:

@@ -169,11 +169,10 @@ def _course(one: ListStatus) -> dict[str, object]:
     return {"course": {**asdict(one.standing), "places": places}}
 
 
-def _on_the_pages(context: CliContext, found: MailingList) -> str:
-    leading = [one.list.key for one in context.app.lists.each() if one.list.onboarding == found.key]
-    if found.public and leading:
-        return f"only as the welcome series of {', '.join(leading)}"
-    return "yes" if found.public else "no"
+def _on_the_pages(one: ListStatus) -> str:
+    if one.list.public and one.series_for:
+        return f"only as the welcome series of {', '.join(one.series_for)}"
+    return "yes" if one.list.public else "no"
 
 
 def _report(context: CliContext, one: ListStatus) -> None:
@@ -200,7 +199,7 @@ def _report(context: CliContext, one: ListStatus) -> None:
                 ("schedule", f"{one.settings['schedule']} ({one.settings['timezone']})"),
                 ("order", _order(found)),
                 ("onboarding", f"{found.onboarding}: {one.series.words()}" if one.series else "none"),
-                ("on the pages", _on_the_pages(context, found)),
+                ("on the pages", _on_the_pages(one)),
                 ("subscribers", f"{counts or 'none'}; {one.subscribers} get the next issue"),
                 ("tips to send", plural(one.tips, "tip")),
                 *([("in the course", one.standing.words())] if one.standing else []),
