@@ -35,6 +35,7 @@ def test_one_email_and_one_button_confirm_several_lists(three: WebHarness) -> No
     assert sender == "Anna Beispiel <tips@tips.example>"
     assert subject == "Please confirm: Tip of the Week and Business Advice"
     assert "Tip of the Week and Business Advice" in " ".join(text.split())
+    assert "Please confirm that you want to receive them." in " ".join(text.split())
     assert "Evil" not in text
     assert statuses(three) == {"tips": "pending", "advice": "pending"}
 
